@@ -1,0 +1,53 @@
+# Two commands: `make demo` shows the main job, `make test` passes the tests. Both set everything up by themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types setup setup-test services lock bench rig-kill rig-world clean
+
+help:            ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+setup:
+	@$(PYTHON) tools/environment.py run
+
+setup-test:
+	@$(PYTHON) tools/environment.py test
+
+demo: setup      ## set up and run the main job on simulated cells, shown live
+	@$(BIN)/labctl demo
+
+test: setup-test services check ## set up and pass the tests
+	@$(BIN)/python -m pytest
+
+services:        ## install Mosquitto and PostgreSQL where that is possible; tests without them are counted as skipped
+	@$(PYTHON) tools/services.py
+
+check: lint types
+
+lint: setup-test
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/lint-imports --no-timing > .cache-lint 2>&1 || (cat .cache-lint; rm -f .cache-lint; false)
+	@rm -f .cache-lint
+
+types: setup-test
+	@$(BIN)/mypy --no-error-summary
+
+N ?= 200
+rig-kill: setup-test  ## SIGKILL the whole daemon N times at random moments
+	@$(BIN)/python -m tests.crash.kill --kills $(N)
+
+rig-world: setup-test ## the deterministic world, one seed a run
+	@$(BIN)/python -m tests.crash.world --seconds 60
+
+bench: setup-test ## every figure the project promises, as ratios
+	@$(BIN)/labctl bench
+
+UV = $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
+lock: setup-test ## resolve the lock files anew
+	@$(UV) pyproject.toml --group build -o requirements/run.txt
+	@$(UV) pyproject.toml --extra parquet --group build --group test -c requirements/run.txt -o requirements/test.txt
+	@echo uv | $(UV) - -o requirements/uv.txt
+
+clean:           ## remove what was set up
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Drivers of instruments, found by the entry points `labctl.drivers`."""

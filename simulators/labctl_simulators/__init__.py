@@ -1,0 +1,1 @@
+"""Simulated cells and emulated instruments; knows nothing of labctl."""

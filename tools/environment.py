@@ -1,0 +1,83 @@
+"""Make or refresh the project's one virtual environment, `.venv`, from the hashed lock files.
+
+Needs nothing but a Python 3.11 or newer and a package index: where the machine's Python has neither
+`ensurepip` nor `pip` (Debian splits both off), pip itself is fetched as a wheel and checked against its hash.
+Run by the Makefile as `python3 tools/environment.py run` or `... test`; quick when nothing has changed.
+"""
+
+import hashlib
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import venv
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+HOME = ROOT / ".venv"
+PYTHON = HOME / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+PIP_WHEEL = (
+    "../../packages/packages/07/25/ee8c38ae72d66b844ce8eb9711ba905dba21ca1a8a0c960057c41cd23337/pip-26.3-py3-none-any.whl",
+    "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13",
+)
+
+
+def main(which: str) -> None:
+    """Install the locked packages of `run` or `test` (which contains `run`) and this project, editable."""
+    lock = ROOT / "requirements" / f"{which}.txt"
+    wanted = {name: stamp(name) for name in ("run", "test")}
+    have = HOME / "labctl-stamp"
+    if have.exists() and have.read_text() in ({wanted["run"], wanted["test"]} if which == "run" else {wanted["test"]}):
+        return
+    print(f"Setting up {HOME.relative_to(ROOT)} ({which}), once: about a minute", flush=True)
+    if not PYTHON.exists():
+        venv.EnvBuilder(with_pip=False, symlinks=os.name != "nt").create(HOME)
+    bootstrap()
+    uv = [str(PYTHON), "-m", "uv", "--quiet", "pip", "install", "--python", str(PYTHON)]
+    run([*uv, "--require-hashes", "-r", str(lock)])
+    run([*uv, "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
+    have.write_text(wanted[which])
+
+
+def stamp(which: str) -> str:
+    """Return a digest of everything that the environment is made from."""
+    parts = [ROOT / "pyproject.toml", ROOT / "requirements" / f"{which}.txt", ROOT / "requirements" / "uv.txt"]
+    return hashlib.sha256(b"".join(p.read_bytes() for p in parts) + sys.version.encode()).hexdigest()
+
+
+def bootstrap() -> None:
+    """Bring uv, which does the rest, into the environment."""
+    with tempfile.TemporaryDirectory() as folder:
+        pip = pip_command(pathlib.Path(folder))
+        lock = ROOT / "requirements" / "uv.txt"
+        run([*pip, "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(lock)])
+
+
+def pip_command(folder: pathlib.Path) -> list[str]:
+    """Return the words that run a pip on the environment's Python."""
+    if subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0:
+        return [str(PYTHON), "-m", "pip"]
+    if subprocess.run([str(PYTHON), "-m", "ensurepip"], capture_output=True, check=False).returncode == 0:
+        return [str(PYTHON), "-m", "pip"]
+    address, digest = PIP_WHEEL
+    wheel = folder / address.rsplit("/", 1)[1]
+    with urllib.request.urlopen(address, timeout=60) as answer:  # https, and checked below
+        wheel.write_bytes(answer.read())
+    found = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    if found != digest:
+        sys.exit(f"{address}: wanted sha256 {digest}, found {found}")
+    return [str(PYTHON), f"{wheel}/pip"]
+
+
+def run(words: list[str]) -> None:
+    """Run a command, or stop with its exit code."""
+    code = subprocess.run(words, cwd=ROOT, check=False).returncode
+    if code:
+        sys.exit(f"{' '.join(words)} ended with {code}")
+
+
+if __name__ == "__main__":
+    if sys.version_info < (3, 11):
+        sys.exit(f"labctl needs Python 3.11 or newer, this is {sys.version.split()[0]}: make PYTHON=python3.12")
+    main(sys.argv[1] if len(sys.argv) > 1 else "run")
