@@ -1,0 +1,223 @@
+"""What a plan is made of: lines (one application to an instrument) in blocks (loops, budgets, cycle boundaries).
+
+A plan is data: stored whole with its run and hashed, so that neither an upgrade of labctl nor an edit of the YAML can change
+a running test. Values are SI. A loop stays a loop: what differs between the passes of an `each` is a `ByPass` table, so a
+plan of 10 000 cycles is a few kB.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from labctl.driver import Bounds, RecordRule
+
+
+@dataclass(frozen=True, slots=True)
+class ByPass:
+    """A number that differs between the passes of `each` blocks around it.
+
+    Attributes:
+        blocks: Ids of those blocks, outermost first.
+        shape: Number of passes of each.
+        values: The numbers, last block fastest.
+    """
+
+    blocks: tuple[int, ...]
+    shape: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+Number: TypeAlias = float | ByPass
+
+
+@dataclass(frozen=True, slots=True)
+class VersusOcv:
+    """A voltage against the last voltage of the last rest: `ocv` itself or an offset from it, in V."""
+
+    offset: Number = 0.0
+
+
+Voltage: TypeAlias = Number | VersusOcv
+Setting: TypeAlias = Number | VersusOcv | str | bool | tuple[float, ...] | None
+
+Measured: TypeAlias = Literal["voltage", "current", "temperature", "power", "time", "capacity"]
+Resulting: TypeAlias = Literal[
+    "charge_capacity", "discharge_capacity", "coulombic_efficiency", "retention", "cycle", "short", "short.soft"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One comparison of a condition.
+
+    Attributes:
+        quantity: What is compared: a measured quantity (V, A, K, W, s, C) or a result (C, fraction, count, or a flag).
+        comparison: One of `<`, `<=`, `>`, `>=`; a flag (`short`) has `>` and 0.
+        value: Right-hand side, SI; capacities in C, efficiencies and retentions as fractions.
+        absolute: Take the magnitude first. Current, power and capacity are magnitudes anyway.
+        slope: Compare the slope in time (per s) of a straight line through the rows of the last `over` seconds.
+        over: Length of that window, s.
+        reference: Of a retention: None for the first cycle that is not formation, "max", or the number of a cycle.
+        cycles: Cycles running that must meet it (2 for capacities, efficiency, retention; 1 in `check` cycles).
+    """
+
+    quantity: str
+    comparison: Literal["<", "<=", ">", ">="]
+    value: Voltage
+    absolute: bool = False
+    slope: bool = False
+    over: float = 60.0
+    reference: Literal["max"] | int | None = None
+    cycles: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A disjunction of conjunctions, with the text it was written as."""
+
+    text: str
+    any_of: tuple[tuple[Term, ...], ...]
+
+
+EndKind: TypeAlias = Literal["for", "to", "capacity", "until", "stop_if", "abort_if"]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What ends a line or a block, and as what it is recorded.
+
+    `time` and `capacity` in it are those of the line or block that carries it. On a line it ends the line. On a block `for`,
+    `capacity`, `until` and `stop_if` end the block and the run goes on after it; `abort_if` ends the run.
+    """
+
+    kind: EndKind
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One application to an instrument: BDF `step_id` is its `id`.
+
+    Attributes:
+        id: From 1 in the order of the text; never changes with the passes.
+        verb: The protocol's verb (BDF `step_type`): rest, charge, discharge, strip, plate, hold, lsv, cv, profile, eis, bend,
+            temperature, prompt, mark. The second part of a charge with `hold_until` is a `hold`.
+        mode: Name of the mode in `labctl.driver` that it becomes (Rest for prompt and mark).
+        settings: Arguments of that mode by name, still with ByPass and VersusOcv inside.
+        ends: Ends in the order in which they are asked; the first that is true ends the line.
+        record: Rules by step time; the nearest of step, block, file.
+        bounds: Envelope in force here: file, cell, channel and included files, the tightest of each.
+        name: The step's `name`, or "".
+        options: What is not a mode's argument: prompt text, `for` of a prompt, `state`, `confirm`, soak timeouts.
+        where: `file:line` of the text it came from.
+    """
+
+    id: int
+    verb: str
+    mode: str
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    ends: tuple[End, ...] = ()
+    record: tuple[RecordRule, ...] = ()
+    bounds: Bounds = field(default_factory=Bounds)
+    name: str = ""
+    options: Mapping[str, Setting | Mapping[str, float]] = field(default_factory=dict)
+    where: str = ""
+
+    @property
+    def energises(self) -> bool:
+        """Tell whether current may flow."""
+        return self.mode not in {"Rest", "Bend", "Chamber"}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Lines and blocks in order, done `passes` times.
+
+    Attributes:
+        id: From 0 (the whole file) in the order of the text.
+        children: What is done in each pass.
+        passes: Total passes; 0 for an `each` over an empty list.
+        cycle: None, or what each pass counts as: "true", "formation" or "check".
+        condition: Asked once on arrival of the last row and the results so far; false skips the block.
+        ends: `for`, `capacity`, `until` (over the whole block, all its passes), `stop_if`, `abort_if`.
+        variables: For an `each`: the text of each variable in each pass, for people.
+        name: The block's `name`, or "".
+        fused: This block is one verb of the protocol (CC-CV, or the sweeps of a `cv`).
+    """
+
+    id: int
+    children: tuple["Block | Line", ...]
+    passes: int = 1
+    cycle: Literal["true", "formation", "check"] | None = None
+    condition: Condition | None = None
+    ends: tuple[End, ...] = ()
+    variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    name: str = ""
+    fused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CellFigures:
+    """What of the cell a run needs, SI: m2, kg, m, and `nominal` in C, which is 100 % and whose 3600th part is 1C in A.
+
+    `efficiency` and `retention` say which half-cycle counts, from the cell's kind: efficiency is "discharge/charge",
+    "charge/discharge" or None where it is not defined; retention counts "discharge", "charge" or None.
+    """
+
+    name: str
+    kind: str
+    area: float | None = None
+    active_mass: float | None = None
+    film_thickness: float | None = None
+    nominal: float | None = None
+    efficiency: Literal["discharge/charge", "charge/discharge"] | None = None
+    retention: Literal["discharge", "charge"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """`on_interruption`: outages up to `continue_within` seconds go on inside the same step, longer ones ask or stop."""
+
+    continue_within: float = 600.0
+    otherwise: Literal["ask", "stop"] = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a run that resumes another one carries from it: cycle count, charge in Ah, and the retention references in C."""
+
+    cycle: int = 0
+    charging_ah: float = 0.0
+    discharging_ah: float = 0.0
+    references: Mapping[str, float] = field(default_factory=dict)
+    start: int = 0  # line to begin with, 0 for the first
+    passes: tuple[tuple[int, int], ...] = ()  # (block, pass) around that line
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a run needs, as values.
+
+    Attributes:
+        version: Of this structure.
+        name: The protocol's name.
+        root: The whole file, block 0.
+        cell: Figures of the cell.
+        ocv: Voltage range, V, in which the open circuit must lie before the first energised step, or None for no check.
+        interruption: What an outage does.
+        analyses: (name, options) in the order of the file.
+        carried: From the run that this one resumes.
+        sources: (name, sha256) of every text that it was made from.
+        accuracy: (V, A) of the channel: a breach lies beyond a limit by more than this.
+    """
+
+    name: str
+    root: Block
+    cell: CellFigures
+    ocv: tuple[float, float] | None = None
+    interruption: Interruption = field(default_factory=Interruption)
+    analyses: tuple[tuple[str, Mapping[str, str]], ...] = ()
+    carried: Carried = field(default_factory=Carried)
+    sources: tuple[tuple[str, str], ...] = ()
+    accuracy: tuple[float, float] = (1e-3, 1e-6)
+    version: int = 1

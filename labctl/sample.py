@@ -1,0 +1,97 @@
+"""What is measured, as columns: a `Batch` of 1..N rows of one channel, a `Snapshot` of many channels at one instant.
+
+A Batch's columns are the store's columns, in the store's units (s, V, A, Ah, degC): what is folded is what is stored,
+so a replay sees the same bits. Everything else inside labctl is SI (docs/decisions/0002-columns-as-stored.md).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+Flags: TypeAlias = NDArray[np.uint8]
+
+SECONDS_PER_HOUR = 3600.0
+ZERO_CELSIUS = 273.15  # kelvin
+
+
+class Quality(IntEnum):
+    """How far a row can be believed; a bad row is stored with null values, counts nothing and ends nothing."""
+
+    GOOD = 0
+    SUSPECT = 1
+    BAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of one channel in the order they were measured.
+
+    Three stations use the same columns. *Measured* (a driver's): `time` counts from the begin of the running program and
+    the counters, where the instrument counts by itself, too; otherwise they are None. *Metered* (`engine.meter`): `time`
+    is run time and both counters are those of the whole run. *Folded*: the metered rows that the engine took.
+
+    Attributes:
+        time: Seconds, not decreasing.
+        voltage: Volts, working electrode against the other.
+        current: Amperes; positive charges the cell.
+        charging_ah: Charge passed so far in the charging direction, Ah, never falling.
+        discharging_ah: The same in the discharging direction, Ah, never falling.
+        temperature_celsius: Surface temperature, degC, or None where nothing measures it.
+        quality: One `Quality` a row.
+        step: Index of the program step that was running (see `labctl.driver.Program`).
+        auxiliary: Further columns by name, each of the same length; a column not measured is absent.
+    """
+
+    time: Floats
+    voltage: Floats
+    current: Floats
+    charging_ah: Floats | None = None
+    discharging_ah: Floats | None = None
+    temperature_celsius: Floats | None = None
+    quality: Flags | None = None  # None: every row is good
+    step: int = 0
+    auxiliary: Mapping[str, Floats] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.time)
+
+    def rows(self, begin: int, end: int | None = None) -> Self:
+        """Return the rows from `begin` up to, not including, `end` as views, without a copy."""
+        part = slice(begin, end)
+        return type(self)(
+            time=self.time[part],
+            voltage=self.voltage[part],
+            current=self.current[part],
+            charging_ah=None if self.charging_ah is None else self.charging_ah[part],
+            discharging_ah=None if self.discharging_ah is None else self.discharging_ah[part],
+            temperature_celsius=None if self.temperature_celsius is None else self.temperature_celsius[part],
+            quality=None if self.quality is None else self.quality[part],
+            step=self.step,
+            auxiliary={name: column[part] for name, column in self.auxiliary.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One instant of many channels of one connection, column by column, as a tick reads them.
+
+    Attributes:
+        channels: Names, in the order of the columns.
+        time: Seconds since each channel's program began, or None where the instrument keeps no time of its own:
+            then the connection stamps the run time at which it asked.
+        voltage: Volts.
+        current: Amperes; positive charges the cell.
+        temperature_celsius: Degrees Celsius, NaN where a channel has no thermometer, or None where none has.
+    """
+
+    channels: tuple[str, ...]
+    voltage: Floats
+    current: Floats
+    time: Floats | None = None
+    temperature_celsius: Floats | None = None
