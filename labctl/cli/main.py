@@ -1,0 +1,141 @@
+"""The executable: find the verb, import its file alone, run it, and turn errors into exit codes.
+
+Exit code 0 is done, 1 refused or failed with a message on stderr, 2 wrong usage. Nothing is imported before it is
+needed, so that `labctl --help` answers at once.
+"""
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+
+from labctl import __version__
+
+VERBS: dict[str, dict[str, str]] = {
+    "See it work": {
+        "demo": "the protocol library on simulated cells, live; --crash kills the daemon half-way and resumes",
+        "models": "the simulated cells to practise on",
+        "emulate": "an instrument to practise on, in a process of its own",
+        "bench": "the figures the project promises, measured here as ratios",
+    },
+    "Write a protocol": {
+        "new": "write a commented protocol, cell or station file to start from",
+        "check": "find every error of a file: file, line, column, caret, hint",
+        "plan": "expanded steps in amperes, limits, duration, charge, rows, finish date, warnings",
+        "simulate": "the dry run on a simulated cell into a database",
+        "fmt": "write a protocol in its usual form",
+        "schema": "JSON Schema for an editor's completion",
+        "explain": "what an error code means",
+    },
+    "Run it": {
+        "serve": "the daemon",
+        "start": "start a protocol on a channel",
+        "status": "all channels, one line each",
+        "watch": "a live table of channels, fed from MQTT",
+        "why": "what a channel waits for, and the command that unblocks it",
+        "pause": "output off, the step keeps what it has done",
+        "resume": "go on, or begin again from a step as a new run",
+        "skip": "end the running step and go on with the next",
+        "stop": "end the run, output off",
+        "confirm": "answer a prompt",
+        "note": "write a remark into the run's record",
+        "drivers": "the instrument drivers that are installed",
+    },
+    "Afterwards": {
+        "runs": "what is in the journal",
+        "show": "steps, cycles and results of a run",
+        "analyse": "figures of merit of a run",
+        "export": "BDF CSV, BDF Parquet or plain CSV",
+        "report": "a page with the plots of a run",
+        "replay": "fold a stored run again and compare every bit",
+        "verify": "check the journal: hash chain, gaps, counters",
+        "reproduce": "a paper's measurements on simulated cells",
+    },
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in {"-h", "--help", "help"}:
+        print(overview())
+        return 0
+    if words[0] in {"-V", "--version"}:
+        print(f"labctl {__version__}")
+        return 0
+    command = find(words[0])
+    if command is None:
+        return unknown(words[0])
+    return guarded(lambda: command(words[1:]))
+
+
+def overview() -> str:
+    """Return the verbs, grouped by what a person is about to do."""
+    lines = [f"labctl {__version__}: run battery protocols on instruments and simulated cells", ""]
+    lines += ["usage: labctl VERB ...          labctl VERB --help tells more", ""]
+    installed = available()
+    for title, verbs in VERBS.items():
+        lines.append(title)
+        lines += [f"  {verb:<10} {text}" for verb, text in verbs.items() if verb in installed]
+        lines.append("")
+    return "\n".join([*lines, "First steps: labctl demo, then labctl new protocol mine.yaml"])
+
+
+def available() -> set[str]:
+    """Return the verbs whose file or entry point is installed."""
+    folder = os.path.dirname(__file__)  # noqa: PTH120 - pathlib costs a tenth of the start-up time
+    own = {name[:-3] for name in os.listdir(folder) if name.endswith(".py")} - {"__init__", "main"}  # noqa: PTH208
+    return own | {entry.name for entry in entry_points(group="labctl.commands")}
+
+
+def find(verb: str) -> Callable[[Sequence[str]], int] | None:
+    """Return what runs a verb with its words, or None."""
+    if verb.isidentifier() and verb not in {"main", "__init__"} and verb in available():
+        for entry in entry_points(group="labctl.commands", name=verb):
+            return lambda words: int(entry.load()(list(words)) or 0)
+        return lambda words: own_verb(verb, words)
+    return None
+
+
+def own_verb(verb: str, words: Sequence[str]) -> int:
+    """Import one verb's file and run its `command` with the words given."""
+    import typer  # noqa: PLC0415 - only once a verb is known
+
+    function = importlib.import_module(f"labctl.cli.{verb}").command
+    application = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    application.command(name=verb, context_settings={"help_option_names": ["-h", "--help"]})(function)
+    outcome = application(args=list(words), prog_name=f"labctl {verb}", standalone_mode=True)
+    return int(outcome or 0)
+
+
+def guarded(run: Callable[[], int]) -> int:
+    """Run a verb; print our own errors as messages and return their exit code."""
+    from labctl.errors import LabctlError  # noqa: PLC0415
+
+    try:
+        return run()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except LabctlError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def unknown(verb: str) -> int:
+    """Say that there is no such verb, and which one may have been meant."""
+    near = difflib.get_close_matches(verb, sorted(available()), n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    print(f"labctl: wanted a verb, found {verb!r}{hint}\nlabctl --help lists them", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
