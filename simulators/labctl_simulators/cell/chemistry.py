@@ -1,0 +1,209 @@
+"""How a kind of cell plugs into the core.
+
+A cell is diagonal linear memory + a static voltage map + slow states. With the memory current u (A, positive charges):
+
+    x' = -rate x + drive gain[row] u         one x for each pole, each pole belongs to one row
+    level' = integrator gain u               one level for each row
+    z = level + (sum of the row's x) + feed gain u     the surface values, one for each row
+    V = voltage(z, u, t, q)                  static; t s and q C since the piece began
+    I = u + leak V                           current at the terminals
+
+A kind of cell writes two classes:
+
+`Chemistry` is made once from the parameters. It says how a fresh cell starts (`start`), names its slow states and
+`prepare`s a `Physics` for given conditions.
+
+`Physics` is everything at frozen conditions (temperature, bend, slow states): the linear memory, the static voltage map
+and closed forms for what moves slowly. The core calls `prepare` at the begin of every segment and after every
+`change`, so it should be cheap (below 10 us): keep whatever depends on the temperature alone in a dictionary, and let
+`Memory` objects be *the same object* for the same temperature, because exponentials and solver matrices are kept with it.
+
+Rules
+- Everything broadcasts: `temperature`, `angle`, `radius` and the entries of `slow` are floats, or arrays of shape (N,)
+  for a batch of N cells; z is of shape (rows, T) or (rows, N) and current, time and charge broadcast against (T,).
+- `voltage` increases strictly with u at fixed z, and must not return NaN inside `low < z < high`.
+- A piece at constant u ends by itself where `change(u)` says (a short that sets in, a flickering short that opens);
+  there `slow` is evaluated and the physics prepared anew. Closed forms must be semigroup-consistent: cutting a piece
+  anywhere, evaluating `slow` there and going on gives the same voltages to 1e-12. What cannot be (fade of capacity,
+  growth of resistance taken once a half-cycle) belongs in `Chemistry.turn`, which the core calls only when the current
+  changes its direction: accumulate in `slow`, take effect in `turn`.
+- Randomness: a pure function of (state.seed, a stream number, a counter kept in `slow`).
+- A jump of temperature, bend or slow states leaves x and level as they are: state them in the unit of z (stoichiometry,
+  relative concentration, V), never in A.
+- Positive current charges; a short or electronic path is `leak` (S).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Number = Any
+"""A float, or an array that broadcasts (see the rules above)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Hold what a piece of a segment is frozen at.
+
+    Attributes:
+        temperature: K.
+        angle: bend angle, degrees.
+        radius: bend radius, m.
+        slow: slow states, in the order of `Chemistry.slow_names`.
+        seed: of everything random.
+    """
+
+    temperature: Number
+    angle: Number
+    radius: Number
+    slow: tuple[Number, ...]
+    seed: int | Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Memory:
+    """Hold the linear memory of one cell at one temperature. n poles, m rows.
+
+    Attributes:
+        rate: 1/s, shape (n,), or (n, N) where the temperature is an array.
+        drive: z-unit per C, shape as `rate`.
+        row: which row each pole adds to, shape (n,), integers, ascending.
+        integrator: z-unit per C, shape (m,); 0 where the row does not integrate.
+        feed: z-unit per A, shape (m,) or (m, N).
+    """
+
+    rate: Array
+    drive: Array
+    row: NDArray[np.intp]
+    integrator: Array
+    feed: Array
+
+
+class Physics(ABC):
+    """Hold one cell at frozen conditions.
+
+    Attributes:
+        memory: linear memory; the same object for the same temperature.
+        gain: factor on u for each row: floats (m,), or (m, N) in a batch (active area, capacity that is left).
+        leak: conductance between the terminals, S.
+        low: smallest physical value of each row, shape (m,).
+        high: largest physical value of each row, shape (m,).
+        words: for each row, what has happened below `low` and above `high`.
+    """
+
+    memory: Memory
+    gain: Array
+    leak: Number = 0.0
+    low: Array
+    high: Array
+    words: tuple[tuple[str, str], ...]
+
+    @abstractmethod
+    def voltage(self, z: Array, current: Number, time: Number, charge: Number) -> Array:
+        """Return the voltage in V.
+
+        Args:
+            z: surface values, shape (m, ...).
+            current: memory current u in A, broadcasts against z[0].
+            time: s since the piece began.
+            charge: signed C since the piece began.
+        """
+
+    def slopes(self, z: Array, current: Number, time: Number, charge: Number) -> tuple[Array, Array]:
+        """Return dV/dz, shape of z, and dV/du in ohm. The base class takes differences."""
+        return _differences(self, z, current, time, charge)
+
+    def voltage_scalar(self, z: Sequence[float], current: float, time: float, charge: float) -> float:
+        """Return the voltage in V for plain floats; override for the fast stepper (below 1.5 us)."""
+        return float(self.voltage(np.array(z), current, time, charge))
+
+    def change(self, current: float) -> float:
+        """Return after how many s at constant u the physics stops being valid; infinity: never."""
+        del current
+        return float("inf")
+
+    def slow(self, time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
+        """Return the slow states `time` s, `charge` C and `throughput` C after the piece began."""
+        raise NotImplementedError
+
+    def impedance(self, z: Array, current: float, frequency: Array) -> NDArray[np.complex128]:
+        """Return the impedance in ohm about (z, current) at `frequency` (Hz).
+
+        The base class sums the poles; chemistries with a double layer or a closed transfer function override it.
+        """
+        return _pole_impedance(self, z, current, frequency)
+
+
+class Chemistry(ABC):
+    """Make the physics of one kind of cell from its parameters.
+
+    Attributes:
+        name: of the parameter set.
+        kind: `full`, `half_cathode`, `half_anode`, `asymmetric`, `symmetric` or `blocking`.
+        slow_names: names of the slow states.
+        poles: number of poles, fixed for the chemistry's life.
+        temperature: K, that of the parameters.
+    """
+
+    name: str
+    kind: str
+    slow_names: tuple[str, ...] = ()
+    poles: int
+    temperature: float = 298.15
+
+    @abstractmethod
+    def start(self, soc: float | None, seed: int) -> tuple[Array, tuple[float, ...]]:
+        """Return level (m,) and slow states of a cell at rest.
+
+        Args:
+            soc: state of charge, 0..1; None is the parameter set's own initial state.
+            seed: of everything random.
+
+        Raises:
+            ValueError: `soc` lies outside 0..1.
+        """
+
+    @abstractmethod
+    def prepare(self, conditions: Conditions) -> Physics:
+        """Return the physics at frozen conditions.
+
+        Raises:
+            ValueError: a condition outside its physical range (temperature, bend limit), in words.
+        """
+
+    def turn(self, slow: tuple[float, ...], level: Array, direction: int) -> tuple[tuple[float, ...], Array]:
+        """Return slow states and level as the current turns to `direction` (-1 or 1).
+
+        Called when a segment begins with a current of another sign than the last that flowed.
+        """
+        del direction
+        return slow, level
+
+
+def _differences(physics: Physics, z: Array, current: Number, time: Number, charge: Number) -> tuple[Array, Array]:
+    slopes = np.empty_like(z)
+    for row in range(len(z)):
+        step = 1e-6 * np.maximum(1e-3, np.abs(z[row]))
+        above, below = z.copy(), z.copy()
+        above[row] += step
+        below[row] -= step
+        difference = physics.voltage(above, current, time, charge) - physics.voltage(below, current, time, charge)
+        slopes[row] = difference / (2.0 * step)
+    step = 1e-6 * np.maximum(1e-9, np.abs(current))
+    difference = physics.voltage(z, current + step, time, charge) - physics.voltage(z, current - step, time, charge)
+    return slopes, difference / (2.0 * step)
+
+
+def _pole_impedance(physics: Physics, z: Array, current: float, frequency: Array) -> NDArray[np.complex128]:
+    memory = physics.memory
+    s = 2j * np.pi * np.asarray(frequency, dtype=np.float64)
+    slope, resistance = physics.slopes(z, current, 0.0, 0.0)
+    weight = (slope * physics.gain)[memory.row] * memory.drive
+    total = resistance + slope @ (memory.feed * physics.gain) + (slope @ (memory.integrator * physics.gain)) / s
+    total = total + (weight / (s[:, None] + memory.rate)).sum(axis=1)
+    return np.asarray(1.0 / (1.0 / total + physics.leak))

@@ -1,0 +1,96 @@
+"""What is imposed on a cell (drives) and what may end it (stops)."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Quantity = Literal["time", "voltage", "current", "charge", "power"]
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """Hold a constant current.
+
+    Attributes:
+        current: A, positive charges the cell.
+    """
+
+    current: float
+
+
+@dataclass(frozen=True, slots=True)
+class Voltage:
+    """Hold a constant voltage.
+
+    Attributes:
+        voltage: V.
+        most: largest magnitude of the current in A; None is no limit. While the cell would draw more, the source gives
+            exactly this current.
+    """
+
+    voltage: float
+    most: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """Hold a constant power.
+
+    Attributes:
+        power: W at the terminals, positive charges the cell.
+    """
+
+    power: float
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Discharge the cell into a resistor.
+
+    Attributes:
+        resistance: ohm, > 0.
+    """
+
+    resistance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Leave the cell at open circuit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Move the voltage linearly; the segment ends when `end` is reached.
+
+    Attributes:
+        start: V at the segment's begin.
+        end: V.
+        rate: V/s, a magnitude; the direction is from `start` to `end`.
+    """
+
+    start: float
+    end: float
+    rate: float
+
+
+Drive = Current | Voltage | Power | Load | Rest | Sweep
+
+REST: Final = Rest()
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Say when a segment ends before its duration.
+
+    Attributes:
+        quantity: "voltage" is signed; "current", "power" and "charge" are magnitudes; "time" and "charge" count from
+            the segment's begin.
+        above: True ends where the quantity is above (or at) `value`, False where it is below (or at) it.
+        value: SI: s, V, A, C, W.
+        number: the caller's own mark, given back in `Segment.stop`.
+    """
+
+    quantity: Quantity
+    above: bool
+    value: float
+    number: int = 0

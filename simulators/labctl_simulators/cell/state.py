@@ -1,0 +1,168 @@
+"""The whole state of one cell: a flat, versioned JSON value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labctl_simulators.cell.drive import Current, Drive, Load, Power, Rest, Sweep, Voltage
+
+Array = NDArray[np.float64]
+
+VERSION: Final = 1
+_DRIVES: Final[dict[str, Any]] = {
+    "current": Current, "voltage": Voltage, "power": Power, "load": Load, "rest": Rest, "sweep": Sweep,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """Hold everything that a cell remembers.
+
+    A state belongs to the cell (parameters) that made it. It is immutable; its arrays are read-only.
+
+    Attributes:
+        memory: diagonal linear memory, one number a pole, in the unit of the surface value it adds to.
+        level: one integrator (or constant) for each surface value.
+        slow: slow states, in the order of the chemistry's `slow_names`.
+        charge: net charge since the beginning, C; positive charged.
+        throughput: sum of the magnitudes of charge since the beginning, C.
+        age: s of simulated time since the beginning.
+        direction: sign of the last current that flowed: -1, 0 (none yet), 1.
+        temperature: K.
+        angle: bend angle, degrees.
+        radius: bend radius, m; infinity is flat.
+        seed: of everything random in this cell.
+        hold: where the running controlled drive began, so that cutting it changes nothing; None outside one.
+        warm: starting values for the next solve; never stored, changes nothing beyond rounding.
+    """
+
+    memory: Array
+    level: Array
+    slow: tuple[float, ...] = ()
+    charge: float = 0.0
+    throughput: float = 0.0
+    age: float = 0.0
+    direction: int = 0
+    temperature: float = 298.15
+    angle: float = 0.0
+    radius: float = float("inf")
+    seed: int = 0
+    hold: "Hold | None" = None
+    warm: Any = field(default=None, compare=False, repr=False)
+
+    def at(
+        self, *, temperature: float | None = None, angle: float | None = None, radius: float | None = None
+    ) -> "State":
+        """Return this state under other outer conditions.
+
+        Args:
+            temperature: K.
+            angle: bend angle in degrees.
+            radius: bend radius in m.
+
+        Raises:
+            ValueError: the temperature is not above 0 K, or the radius not above 0 m.
+        """
+        changed = replace(
+            self,
+            temperature=self.temperature if temperature is None else float(temperature),
+            angle=self.angle if angle is None else float(angle),
+            radius=self.radius if radius is None else float(radius),
+            hold=None,
+        )
+        if not 0.0 < changed.temperature < float("inf"):
+            raise ValueError(f"wanted a temperature above 0 K, found {temperature} K")
+        if not changed.radius > 0.0:
+            raise ValueError(f"wanted a bend radius above 0 m, found {radius} m")
+        return changed
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, State) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash((self.memory.tobytes(), self.level.tobytes(), self.slow, self.charge, self.age))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a flat mapping of JSON values; `from_json` reverses it without loss."""
+        value: dict[str, Any] = {
+            "labctl_cell_state": VERSION,
+            "memory": self.memory.tolist(),
+            "level": self.level.tolist(),
+            "slow": list(self.slow),
+            "charge": self.charge,
+            "throughput": self.throughput,
+            "age": self.age,
+            "direction": self.direction,
+            "temperature": self.temperature,
+            "angle": self.angle,
+            "radius": self.radius if self.radius != float("inf") else None,
+            "seed": self.seed,
+        }
+        if self.hold is not None:
+            name = type(self.hold.drive).__name__.lower()
+            fields = [getattr(self.hold.drive, key) for key in self.hold.drive.__slots__]
+            value |= {"hold_drive": [name, *fields], "hold_elapsed": self.hold.elapsed}
+            value |= {f"hold_{key}": item for key, item in self.hold.origin.to_json().items()}
+        return value
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "State":
+        """Read a state back from `to_json`.
+
+        Raises:
+            ValueError: the version is not this one's, or a key is missing.
+        """
+        if value.get("labctl_cell_state") != VERSION:
+            raise ValueError(f"wanted a cell state of version {VERSION}, found {value.get('labctl_cell_state')!r}")
+        try:
+            return _read(value)
+        except KeyError as error:
+            raise ValueError(f"a cell state lacks its key {error.args[0]!r}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Remember where a controlled drive began.
+
+    Attributes:
+        drive: the drive.
+        elapsed: s since it began.
+        origin: the state in which it began.
+    """
+
+    drive: Drive
+    elapsed: float
+    origin: State
+
+
+def read_only(values: Any) -> Array:
+    """Return `values` as a read-only array of floats."""
+    array = np.array(values, dtype=np.float64)
+    array.flags.writeable = False
+    return array
+
+
+def _read(value: Mapping[str, Any]) -> State:
+    hold = None
+    if "hold_drive" in value:
+        name, *fields = value["hold_drive"]
+        origin = {key.removeprefix("hold_"): item for key, item in value.items() if key.startswith("hold_")}
+        del origin["drive"], origin["elapsed"]
+        hold = Hold(_DRIVES[name](*fields), float(value["hold_elapsed"]), _read(origin))
+    return State(
+        memory=read_only(value["memory"]),
+        level=read_only(value["level"]),
+        slow=tuple(map(float, value["slow"])),
+        charge=float(value["charge"]),
+        throughput=float(value["throughput"]),
+        age=float(value["age"]),
+        direction=int(value["direction"]),
+        temperature=float(value["temperature"]),
+        angle=float(value["angle"]),
+        radius=float("inf") if value["radius"] is None else float(value["radius"]),
+        seed=int(value["seed"]),
+        hold=hold,
+    )
