@@ -16,9 +16,7 @@ class Supervisor:
         """Load, check, compile and store a plan, and start it; nothing moves before the run is committed."""
         raise NotImplementedError
 
-    async def order(  # noqa: PLR0913 - five plain words, as they come over the wire
-        self, verb: str, target: str, order_id: str = "", by: str = "", text: str = ""
-    ) -> OrderReply:
+    async def order(self, verb: str, target: str, order_id: str = "", by: str = "", text: str = "") -> OrderReply:
         """Give an order to the run on a channel; `target` is a channel or the id of an active run.
 
         `stop` and `pause` switch the output off first and are recorded after; the others are committed before they act.
