@@ -5,6 +5,7 @@
     │   ├── ProtocolError      a protocol
     │   ├── CellError          a cell file, or a cell that lacks what a protocol needs
     │   └── StationError       a station file
+    ├── Misread                a text that is not the quantity wanted; becomes a finding where the place is known
     ├── UsageError             the command line, or a value given on it
     ├── OrderRefused           a person's order that cannot be obeyed now: busy channel, nothing to resume
     ├── InstrumentError        an instrument or the line to it
@@ -77,6 +78,23 @@ class StationError(FileError):
     """A station file is wrong."""
 
 
+class Misread(LabctlError):  # noqa: N818 - it reads as what happened
+    """A text is not the quantity that was wanted at its place.
+
+    Attributes:
+        code: Stable code, as of a finding.
+        hint: What to write instead.
+        offset: Character of the text to point at.
+    """
+
+    def __init__(self, code: str, message: str, hint: str = "", offset: int = 0) -> None:
+        """Take the code, one sentence, and what to write instead."""
+        super().__init__(message)
+        self.code = code
+        self.hint = hint
+        self.offset = offset
+
+
 class UsageError(LabctlError):
     """The command line, or a value given on it, is wrong."""
 
@@ -93,7 +111,7 @@ class InstrumentError(LabctlError):
     safe = False
 
 
-class Unreachable(InstrumentError):
+class Unreachable(InstrumentError):  # noqa: N818 - it reads as what happened
     """The instrument does not answer."""
 
     retry = True
@@ -105,7 +123,7 @@ class WireError(InstrumentError):
     retry = True
 
 
-class SettingRefused(InstrumentError):
+class SettingRefused(InstrumentError):  # noqa: N818 - it reads as what happened
     """The instrument did not take a set-point or a limit, or read back another value."""
 
 
@@ -113,19 +131,19 @@ class StoreError(LabctlError):
     """The journal cannot be read or written."""
 
 
-class StoreFull(StoreError):
+class StoreFull(StoreError):  # noqa: N818 - it reads as what happened
     """There is no room left on the journal's disk."""
 
     retry = True
 
 
-class StoreBusy(StoreError):
+class StoreBusy(StoreError):  # noqa: N818 - it reads as what happened
     """Another process holds the data folder or the channel."""
 
     retry = True
 
 
-class StoreDamaged(StoreError):
+class StoreDamaged(StoreError):  # noqa: N818 - it reads as what happened
     """What is stored is not what was written."""
 
 

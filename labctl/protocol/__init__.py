@@ -1,0 +1,1 @@
+"""YAML text to a checked Protocol and Cell: the language of docs/reference/protocol.md."""

@@ -1,0 +1,160 @@
+"""A cell: what a cell file says, in SI, and how relative quantities become absolute by it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from labctl.document import Finding, Mark
+from labctl.driver import Bounds
+from labctl.errors import CellError
+from labctl.units import (
+    ANGLE,
+    AREA,
+    DURATION,
+    FRACTION,
+    KELVIN,
+    LENGTH,
+    NONE,
+    PRESSURE,
+    VOLTAGE,
+    Dimension,
+    Kind,
+    Quantity,
+    dimension_of,
+)
+
+CellKind: TypeAlias = Literal["full", "half_cathode", "half_anode", "asymmetric", "symmetric", "blocking"]
+CELL_KINDS: Final = ("full", "half_cathode", "half_anode", "asymmetric", "symmetric", "blocking")
+
+NEVER_RELATIVE: Final = frozenset({NONE, FRACTION, LENGTH, AREA, KELVIN, ANGLE, PRESSURE, NONE / DURATION})
+
+FIELD_EXAMPLES: Final = {
+    "area": "area: 1 cm2",
+    "active_mass": "active_mass: 0.12 mg",
+    "film_thickness": "film_thickness: 300 nm",
+    "nominal": "nominal: {capacity: 19.5 uAh/cm2}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell, SI: m2, kg, m; `nominal` is the charge in C that 100 % means, and 1C is its 3600th part in A.
+
+    Attributes:
+        name: The cell's own name.
+        kind: One of `CELL_KINDS`.
+        area: Area of the working electrode, m2.
+        active_mass: Mass of active material, kg.
+        film_thickness: Thickness of the electrode film, m.
+        electrolyte_thickness: Thickness of the electrolyte, m.
+        nominal: Nominal charge, C.
+        basis: Where `nominal` comes from, in the user's words.
+        limits: Envelope of this cell; a protocol tightens it, never widens.
+        reference: Label that "V vs" has for this cell, such as Li.
+        model: Parameter set of a simulated cell that stands in for it.
+        about: Free notes.
+        file: Name of the file it was read from.
+        text: The text itself.
+        marks: Where each key stands in it.
+    """
+
+    name: str
+    kind: CellKind
+    area: float | None = None
+    active_mass: float | None = None
+    film_thickness: float | None = None
+    electrolyte_thickness: float | None = None
+    nominal: float | None = None
+    basis: str = ""
+    limits: Bounds = field(default_factory=Bounds)
+    reference: str = ""
+    model: str = ""
+    about: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+    text: str = ""
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+
+    @property
+    def retention(self) -> Literal["discharge", "charge"] | None:
+        """Name the half-cycle whose capacity counts for retention, from the table of cell kinds."""
+        return {"full": "discharge", "half_cathode": "discharge", "half_anode": "charge", "asymmetric": "charge"}.get(
+            self.kind
+        )  # type: ignore[return-value]
+
+    @property
+    def efficiency(self) -> Literal["discharge/charge", "charge/discharge"] | None:
+        """Name the quotient that is the coulombic efficiency; stripping charges, plating discharges."""
+        return {
+            "full": "discharge/charge",
+            "half_cathode": "discharge/charge",
+            "half_anode": "charge/discharge",
+            "asymmetric": "charge/discharge",
+        }.get(self.kind)  # type: ignore[return-value]
+
+    def resolve(self, quantity: Quantity, kind: Kind) -> float:
+        """Return a quantity as an absolute SI value of `kind`: A, C, W, ohm, V, s, ...
+
+        An amplitude or bias is in V where it was written in V, else in A. A voltage `vs ocv` is its offset.
+
+        Raises:
+            CellError: The cell lacks the field that the quantity is relative to, or it is not of that kind at all.
+        """
+        value, missing = self.absolute(quantity, kind)
+        if value is not None:
+            return value
+        raise CellError(self._finding(quantity, kind, missing))
+
+    def absolute(self, quantity: Quantity, kind: Kind) -> tuple[float | None, tuple[str, ...]]:
+        """Return the absolute SI value, or None and the names of the cell's fields that are missing for it.
+
+        None with no missing field says that no cell could make this quantity one of `kind`.
+        """
+        if kind in {"amplitude", "bias"}:
+            kind = "voltage" if quantity.dimension == VOLTAGE else "current"
+        found, wanted = quantity.dimension, dimension_of(kind)
+        factors = _factors(found, wanted)
+        if factors is None:
+            return None, ()
+        missing = tuple(name for name, _ in factors if getattr(self, name) is None)
+        if missing:
+            return None, missing
+        value = quantity.in_kind(kind)
+        for name, power in factors:
+            value *= float(getattr(self, name)) ** power
+        return value, ()
+
+    def _finding(self, quantity: Quantity, kind: Kind, missing: tuple[str, ...]) -> Finding:
+        mark = quantity.mark or Mark(self.file, 1, 1)
+        if not missing:
+            return Finding("unit.kind", f"wanted a {kind}, found {quantity.text}", mark)
+        fields = " and ".join(missing)
+        return Finding(
+            "cell.missing",
+            f"{quantity.text} needs the cell's {fields}, and the cell {self.name or '?'} states none",
+            mark,
+            hint="add to the cell file: " + ", ".join(FIELD_EXAMPLES[name] for name in missing),
+        )
+
+
+def _factors(found: Dimension, wanted: Dimension) -> tuple[tuple[str, int], ...] | None:
+    """Return (field of the cell, power) that turn a value of dimension `found` into one of `wanted`, or None.
+
+    A nominal is A·s per "100 %"; what remains may be per area, per area and thickness, or per mass.
+    """
+    ratio = found / wanted
+    if wanted in NEVER_RELATIVE:
+        return None if ratio != NONE else ()
+    factors: list[tuple[str, int]] = []
+    if ratio.nominal:
+        factors.append(("nominal", ratio.nominal))
+        ratio = ratio * Dimension(ampere=ratio.nominal, second=ratio.nominal, nominal=-ratio.nominal)
+    if ratio.kilogram:
+        factors.append(("active_mass", -ratio.kilogram))
+        ratio = ratio * Dimension(kilogram=-ratio.kilogram)
+    if ratio.metre:
+        sign = 1 if ratio.metre < 0 else -1
+        areas, thicknesses = divmod(abs(ratio.metre), 2)
+        factors += [("area", sign * areas)] if areas else []
+        factors += [("film_thickness", sign * thicknesses)] if thicknesses else []
+        ratio = ratio * Dimension(metre=-ratio.metre)
+    return tuple(factors) if ratio == Dimension() else None

@@ -1,0 +1,451 @@
+"""A protocol as values: what the text of a file means, before any cell is known.
+
+Quantities are SI (`labctl.units.Quantity`) with the text and the place they were written at. Where the text has `$name`
+or `$(expression)` the field holds a `Computed`, and `labctl.protocol.expression.settle` gives its Quantity in an
+environment of parameters and loop variables. Relative quantities (C/10, mA/cm2, %) become amperes, coulombs and so on in
+`labctl.protocol.cell.Cell.resolve`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from labctl.document import Mark
+from labctl.units import Kind, Quantity
+
+# --- values and expressions -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A parameter or loop variable."""
+
+    name: str
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A bare number; only inside `$( )` and where counts stand."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`+ - * /` of two operands, `neg` or `abs` of one."""
+
+    operator: Literal["+", "-", "*", "/", "neg", "abs"]
+    operands: tuple["Expression", ...]
+    mark: Mark
+
+
+Expression: TypeAlias = Reference | Number | Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A value that depends on parameters or loop variables, to be read as a quantity of `kind`.
+
+    `positive` asks for a value that is not negative, as a literal at this place would be: the verb gives the direction.
+    """
+
+    kind: Kind
+    expression: Expression
+    text: str
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text in which `$name` and `$(expression)` stand for values; `parts` are texts and expressions in order."""
+
+    parts: tuple["str | Expression", ...]
+    text: str
+    mark: Mark
+
+
+Given: TypeAlias = Quantity | Computed
+"""A quantity as written: known, or computed from parameters."""
+
+Text: TypeAlias = str | Template
+
+Value: TypeAlias = "Quantity | str | tuple[Value, ...]"
+"""What a parameter or loop variable can be: a quantity, a count or number (dimensionless), a text, a list."""
+
+# --- conditions -------------------------------------------------------------------------------------------------------
+
+Comparison: TypeAlias = Literal["<", "<=", ">", ">="]
+
+Measured: TypeAlias = Literal["voltage", "current", "temperature", "power", "time", "capacity"]
+Slope: TypeAlias = Literal["dV/dt", "dI/dt"]
+Resulting: TypeAlias = Literal["charge_capacity", "discharge_capacity", "coulombic_efficiency", "retention", "cycle"]
+Flag: TypeAlias = Literal["short", "short.soft"]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One comparison, or a flag.
+
+    Attributes:
+        quantity: One of `Measured`, `Slope`, `Resulting` or `Flag`.
+        comparison: How it is compared; `>` for a flag.
+        value: What with; None for a flag.
+        absolute: `abs( )` around the quantity.
+        over: Window of a slope; None is the default of 1 min.
+        of: Reference of a retention: None for the first cycle that is not formation, "max", or a cycle's number.
+        mark: Where the term begins.
+    """
+
+    quantity: str
+    comparison: Comparison
+    value: Given | None
+    mark: Mark
+    absolute: bool = False
+    over: Given | None = None
+    of: Literal["max"] | int | None = None
+
+    @property
+    def is_slope(self) -> bool:
+        """Tell whether this compares a slope in time."""
+        return self.quantity in {"dV/dt", "dI/dt"}
+
+    @property
+    def is_result(self) -> bool:
+        """Tell whether this asks for a result of cycles or a short, not for a row."""
+        return self.quantity not in {"voltage", "current", "temperature", "power", "time", "capacity", "dV/dt", "dI/dt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A disjunction of conjunctions of terms, with the text it was written as."""
+
+    text: str
+    any_of: tuple[tuple[Term, ...], ...]
+    mark: Mark
+
+
+# --- rules ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRule:
+    """When a row is written; `for_` is how long in the step this rule holds, then the next of the list does."""
+
+    mark: Mark
+    every: Given | None = None
+    voltage: Given | None = None  # dV
+    current: Given | None = None  # dI
+    for_: Given | None = None
+
+
+Record: TypeAlias = tuple[RecordRule, ...]
+Pair: TypeAlias = tuple[Given, Given]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The envelope: pairs are (low, high); `capacity` is the most any one step may pass. None is not said."""
+
+    voltage: Pair | None = None
+    current: Pair | None = None
+    temperature: Pair | None = None
+    capacity: Given | None = None
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requires:
+    """What the cell must be: kinds (empty: any) and the open-circuit range (None: the voltage limits)."""
+
+    kinds: tuple[str, ...] = ()
+    ocv: Pair | None = None
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """Outages shorter than `continue_within` go on inside the same step; longer ones ask or stop. None: the default."""
+
+    continue_within: Given | None = None
+    otherwise: Literal["ask", "stop"] = "ask"
+    mark: Mark | None = None
+
+
+# --- verbs ------------------------------------------------------------------------------------------------------------
+
+Direction: TypeAlias = Literal["charge", "discharge", "strip", "plate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Open circuit."""
+
+    for_: Given | None = None
+    until: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """`charge`, `discharge`, `strip`, `plate`: constant current, power or load, and what ends it.
+
+    Attributes:
+        direction: The verb.
+        control: What is held constant.
+        setting: Its magnitude.
+        for_: Longest time of the whole step, the held part included.
+        until: Further ends.
+        capacity: Charge after which the step ends.
+        to: Voltage after which it ends, or is held where a `hold_` end is given.
+        hold_until: End of the held part.
+        hold_for: Longest time of the held part.
+    """
+
+    direction: Direction
+    control: Literal["current", "power", "resistance"]
+    setting: Given
+    for_: Given | None = None
+    until: Condition | None = None
+    capacity: Given | None = None
+    to: Given | None = None
+    hold_until: Condition | None = None
+    hold_for: Given | None = None
+
+    @property
+    def raises(self) -> bool:
+        """Tell whether this raises the voltage (positive current): charge and strip do."""
+        return self.direction in {"charge", "strip"}
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether the voltage `to` is held after it was reached."""
+        return self.hold_until is not None or self.hold_for is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Constant voltage; `current` is the most it may draw, a magnitude."""
+
+    voltage: Given
+    current: Given | None = None
+    for_: Given | None = None
+    until: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinearSweep:
+    """`lsv`: from one voltage to another."""
+
+    from_: Given
+    to: Given
+    rate: Given
+    until: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CyclicVoltammetry:
+    """`cv`: `from_` -> `to` -> `back` is one cycle, the next ones go `back` -> `to` -> `back`; None is `from_`, one cycle."""
+
+    from_: Given
+    to: Given
+    rate: Given
+    back: Given | None = None
+    cycles: Given | None = None
+    until: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A profile's file, read: seconds, and values that times `unit` are currents or powers.
+
+    `unit` is a Quantity of value 1 in SI of the header's dimension, to be resolved against the cell as `quantity`.
+    """
+
+    times: tuple[float, ...]
+    values: tuple[float, ...]
+    quantity: Literal["current", "power"]
+    unit: Quantity
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A table of currents or powers beside the protocol; `positive` says what a positive value does to the cell."""
+
+    file: Text
+    positive: Literal["charge", "discharge"]
+    table: Table | None  # None where the file's name has references: read it with `load_table` once they are known
+    scale: Given | None = None
+    for_: Given | None = None
+    until: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Impedance:
+    """`eis`: `amplitude` is the peak; volts potentiostatic, amperes galvanostatic; `at` the bias, None for ocv or 0 A."""
+
+    from_: Given
+    to: Given
+    amplitude: Given
+    per_decade: Given | None = None  # 10
+    at: Given | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bend:
+    """The bending stage, or a person."""
+
+    angle: Given | None = None
+    radius: Given | None = None
+    times: Given | None = None
+    confirm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Temperature:
+    """The chamber: within `within` of `to` during `soak`; asks when not there after `for_`."""
+
+    to: Given
+    within: Given | None = None
+    soak: Given | None = None
+    for_: Given | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Open circuit until a person answers; asks after `for_`. `state` is what the person has set, by name."""
+
+    say: Text
+    for_: Given | None = None
+    state: Mapping[str, "Given | Text"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkEvent:
+    """`mark`: an event, and trigger output where the instrument has one."""
+
+    text: Text
+
+
+Verb: TypeAlias = (
+    Rest
+    | Drive
+    | Hold
+    | LinearSweep
+    | CyclicVoltammetry
+    | Profile
+    | Impedance
+    | Bend
+    | Temperature
+    | Prompt
+    | MarkEvent
+)
+
+# --- steps and blocks -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One verb with its name and record rule (None: the nearest around it)."""
+
+    verb: Verb
+    word: str  # as in the file: rest, charge, ..., mark
+    mark: Mark
+    name: Text = ""
+    record: Record | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """`{from, to, by | factor}`; ends are included within rounding."""
+
+    from_: Given
+    to: Given
+    mark: Mark
+    by: Given | None = None
+    factor: Given | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A loop variable of an `each`: a range, a list, or a reference to a list."""
+
+    name: str
+    values: "Range | tuple[Given | Text, ...] | Reference"
+    mark: Mark
+
+
+CycleKind: TypeAlias = Literal["true", "formation", "check"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Steps done together: once, `repeat` times in all, for `each` value, or `if_` a condition holds on arrival."""
+
+    children: tuple["Item", ...]
+    mark: Mark
+    name: Text = ""
+    repeat: Given | None = None
+    each: tuple[Variable, ...] = ()
+    if_: Condition | None = None
+    cycle: CycleKind | None = None
+    stop_if: Condition | None = None
+    abort_if: Condition | None = None
+    for_: Given | None = None
+    record: Record | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Another file's steps inserted here, with its own parameters given by `with_` from this file's environment."""
+
+    file: str
+    protocol: "Protocol"
+    mark: Mark
+    name: Text = ""
+    with_: Mapping[str, "Given | Text | tuple[Given | Text, ...] | Reference"] = field(default_factory=dict)
+
+
+Item: TypeAlias = Step | Block | Use
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter: its default, or None where a value is required."""
+
+    name: str
+    default: Value | None
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """An analysis of the run, with its options as texts."""
+
+    name: str
+    options: Mapping[str, str]
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A whole file.
+
+    Attributes:
+        file: Name it was loaded by.
+        text: The text itself, stored with every plan made from it.
+        children: Steps, blocks and uses in order.
+    """
+
+    file: str
+    text: str
+    children: tuple[Item, ...]
+    name: str = ""
+    about: str = ""
+    source: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    requires: Requires = field(default_factory=Requires)
+    record: Record | None = None
+    limits: Limits = field(default_factory=Limits)
+    interruption: Interruption | None = None
+    analyses: tuple[Analysis, ...] = ()
