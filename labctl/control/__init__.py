@@ -1,0 +1,1 @@
+"""One table of orders, two faces: HTTP on this machine, MQTT from elsewhere."""
