@@ -1,0 +1,1 @@
+"""Figures of merit from stored runs: columns in, figures out, each with the source of its formula."""

@@ -1,0 +1,44 @@
+"""Capacity in each bending state."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from labctl.analysis.capacity import counted, scales
+from labctl.analysis.record import Analysis, Figure, Record
+
+
+def analyse_bending(record: Record, options: Mapping[str, str]) -> Analysis:
+    """Tell the mean capacity in every state in the order of the run, and the largest change against the first state.
+
+    A state is an angle and a radius, whichever the stage or the person set; there is no settled standard, so both are kept.
+    """
+    del options
+    steps = record.steps
+    cycle_of_step = np.asarray(steps["cycle_count"], dtype=np.int64)
+    angle = np.asarray(steps["bend_angle_degree"], dtype=float)
+    radius = np.asarray(steps["bend_radius_meter"], dtype=float)
+    _, capacity = counted(record)
+    states: list[tuple[tuple[float, float], list[float]]] = []
+    for at, cycle in enumerate(np.asarray(record.cycles["cycle_count"], dtype=np.int64)):
+        mine = np.flatnonzero(cycle_of_step == cycle)
+        if not len(mine):
+            continue
+        state = (float(np.nan_to_num(angle[mine[-1]])), float(np.nan_to_num(radius[mine[-1]])))
+        if not states or states[-1][0] != state:
+            states.append((state, []))
+        states[-1][1].append(float(capacity[at]))
+    if not states:
+        return Analysis("bending", flags=("no cycle",))
+    unit, factor = list(scales(record.cell).items())[-1]
+    means = np.array([np.mean(values) for _, values in states]) * factor
+    change = 100 * (means / means[0] - 1) if means[0] else np.full(len(means), np.nan)
+    table = {
+        "angle / deg": tuple(state[0] for state, _ in states),
+        "radius / mm": tuple(1e3 * state[1] for state, _ in states),
+        f"mean capacity / {unit}": tuple(means.tolist()),
+        "change / %": tuple(change.tolist()),
+        "cycles": tuple(len(values) for _, values in states),
+    }
+    worst = Figure("largest change of capacity", float(change[np.argmax(np.abs(change))]), "%")
+    return Analysis("bending", (Figure("capacity, first state", float(means[0]), unit), worst), table)

@@ -1,0 +1,155 @@
+"""Galvanostatic intermittent titration: diffusion coefficient, rested potentials, and where not to believe them.
+
+For a dense film of thickness L, D = (4/pi) (L (dE_s/tau) / (dE/d sqrt t))^2; for spheres of radius R the length is R/3
+(Weppner and Huggins, J. Electrochem. Soc. 124 (1977) 1569). dE/d sqrt t is the slope on an early window of the pulse, which
+keeps the ohmic jump out and its bias within 1 % up to a pulse of one diffusion time, where the usual ratio of voltage changes
+is off by 40 %.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from labctl.analysis.record import Analysis, Figure, Record
+from labctl.sample import SECONDS_PER_HOUR, Floats
+
+WINDOW = (0.02, 0.20)  # part of the pulse in which the slope against sqrt t is fitted
+FEWEST = 20  # points in that window
+LONG = 0.1  # pulse over L2/D above which the pulse is not short
+FLAT = 1e-4  # V: below this dE_s is a plateau and D undefined
+DRIFT = 1e-3  # V/h at the end of the rest
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """One pulse and the rest after it: V, A, s; `slope` in V/sqrt(s) with R2 `fit` over `points` rows."""
+
+    cycle_side: str
+    before: float
+    after: float
+    current: float
+    duration: float
+    slope: float
+    intercept: float
+    fit: float
+    points: int
+    drift: float
+
+
+def analyse_gitt(record: Record, options: Mapping[str, str]) -> Analysis:
+    """Tell D, rested potential and ohmic resistance of every pulse, with flags.
+
+    Options: `length` in m is L of a film or R/3 of spheres; default the cell's film thickness.
+    """
+    length = float(options["length"]) if "length" in options else record.cell.film_thickness
+    pulses = found_pulses(record)
+    if not pulses:
+        return Analysis("gitt", flags=("no pulse between two rests",))
+    coefficients = np.array([diffusion(pulse, length) for pulse in pulses])
+    notes = [flags(pulse, value, length) for pulse, value in zip(pulses, coefficients, strict=True)]
+    table = {
+        "direction": tuple(pulse.cycle_side for pulse in pulses),
+        "rested potential / V": tuple(pulse.after for pulse in pulses),
+        "D / cm2/s": tuple((1e4 * coefficients).tolist()),
+        "slope / V/s^0.5": tuple(pulse.slope for pulse in pulses),
+        "R2": tuple(pulse.fit for pulse in pulses),
+        "resistance / ohm": tuple((pulse.intercept - pulse.before) / pulse.current for pulse in pulses),
+        "flags": tuple(", ".join(note) for note in notes),
+    }
+    clean = np.array([not note for note in notes]) & np.isfinite(coefficients)
+    figures = [
+        Figure("pulses", float(len(pulses)), "pulses"),
+        Figure("pulses without a flag", float(clean.sum()), "pulses"),
+    ]
+    if clean.any():
+        figures.append(Figure("median diffusion coefficient", float(1e4 * np.median(coefficients[clean])), "cm2/s"))
+    said = (
+        () if length else ("no length: give film_thickness in the cell file or the option length; D is not computed",)
+    )
+    return Analysis("gitt", tuple(figures), table, said + summary(notes))
+
+
+def found_pulses(record: Record) -> list[Pulse]:
+    """Return every charge or discharge that stands between two rests."""
+    verbs = [str(verb) for verb in record.steps["step_type"]]
+    found = []
+    for at in range(1, len(verbs) - 1):
+        if verbs[at] in {"charge", "discharge"} and verbs[at - 1] == verbs[at + 1] == "rest":
+            pulse = read_pulse(record, at)
+            if pulse is not None:
+                found.append(pulse)
+    return found
+
+
+def read_pulse(record: Record, at: int) -> Pulse | None:
+    """Return the pulse at a position in `steps`, or None where its rows are too few for a line."""
+    rows, rest = record.step_rows(at), record.step_rows(at + 1)
+    if len(rows) < 3 or len(rest) < 2:
+        return None
+    since = rows.time - rows.time[0]
+    duration = float(since[-1])
+    inside = (since >= WINDOW[0] * duration) & (since <= WINDOW[1] * duration)
+    if duration <= 0 or inside.sum() < 3:
+        return None
+    slope, intercept, fit = line(np.sqrt(since[inside]), rows.voltage[inside])
+    return Pulse(
+        str(record.steps["step_type"][at]),
+        float(record.steps["last_voltage_volt"][at - 1]),
+        float(record.steps["last_voltage_volt"][at + 1]),
+        float(np.median(rows.current)),
+        duration,
+        slope,
+        intercept,
+        fit,
+        int(inside.sum()),
+        drift(rest.time, rest.voltage),
+    )
+
+
+def line(x: Floats, y: Floats) -> tuple[float, float, float]:
+    """Return slope, intercept and R2 of the least-squares line."""
+    dx, dy = x - x.mean(), y - y.mean()
+    slope = float((dx * dy).sum() / (dx * dx).sum())
+    spread = float((dy * dy).sum())
+    fit = 1.0 - float(((dy - slope * dx) ** 2).sum()) / spread if spread > 0 else 1.0
+    return slope, float(y.mean() - slope * x.mean()), fit
+
+
+def drift(time: Floats, voltage: Floats) -> float:
+    """Return |dV/dt| over the last tenth of a rest, V/h."""
+    last = time >= time[-1] - 0.1 * (time[-1] - time[0])
+    return abs(line(time[last], voltage[last])[0]) * SECONDS_PER_HOUR if last.sum() > 1 else float("nan")
+
+
+def diffusion(pulse: Pulse, length: float | None) -> float:
+    """Return D in m2/s, NaN where the length is not known or the slope is zero."""
+    if not length or pulse.slope == 0:
+        return float("nan")
+    return 4 / np.pi * (length * ((pulse.after - pulse.before) / pulse.duration) / pulse.slope) ** 2
+
+
+def flags(pulse: Pulse, coefficient: float, length: float | None) -> list[str]:
+    """Return why the D of a pulse should not be believed."""
+    found = []
+    if length and coefficient > 0 and pulse.duration > LONG * length**2 / coefficient:
+        found.append("long pulse")
+    if abs(pulse.after - pulse.before) < FLAT:
+        found.append("plateau")
+    if pulse.drift > DRIFT:
+        found.append("drifting rest")
+    if pulse.points < FEWEST:
+        found.append("few points")
+    return found
+
+
+def summary(notes: list[list[str]]) -> tuple[str, ...]:
+    """Return one sentence for each kind of flag."""
+    meaning = {
+        "long pulse": f"longer than {LONG:g} L2/D: the pulse is not short against diffusion",
+        "plateau": "the rested potential hardly moved: D is not defined in a two-phase region",
+        "drifting rest": f"the rest still drifted by more than {1e3 * DRIFT:g} mV/h",
+        "few points": f"fewer than {FEWEST} rows in the window of the fit",
+    }
+    counts = {name: sum(name in note for note in notes) for name in meaning}
+    return tuple(f"{count} of {len(notes)} pulses: {meaning[name]}" for name, count in counts.items() if count)
