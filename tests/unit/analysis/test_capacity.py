@@ -1,0 +1,54 @@
+import pytest
+
+from labctl.analysis.capacity import analyse_capacity, analyse_retention
+from labctl.plan.step import CellFigures
+
+
+def cycles(*discharged: float, kind: str = "true") -> list[dict[str, object]]:
+    return [
+        {
+            "cycle_count": k,
+            "kind": kind,
+            "discharging_capacity_ah": q,
+            "charging_capacity_ah": 1.25 * q,
+            "coulombic_efficiency": 0.8,
+        }
+        for k, q in enumerate(discharged, 1)
+    ]
+
+
+def test_one_run_gives_both_published_capacities_of_a_thin_film(record, value):
+    """315.2 mAh/g and 37.8 uAh/cm2 of one film mean a loading of 0.12 mg/cm2."""
+    cell = CellFigures("film", "half_anode", area=1e-4, active_mass=0.12e-6, retention="charge", film_thickness=300e-9)
+    found = analyse_capacity(record([], [{"charging_capacity_ah": 37.8e-6}], cell), {})
+    by_unit = {figure.unit: figure.value for figure in found.figures if figure.name == "first charge capacity"}
+    assert by_unit["mAh/g"] == pytest.approx(315.2, rel=1e-3)
+    assert by_unit["uAh/cm2"] == pytest.approx(37.8)
+    assert by_unit["uAh/cm2/um"] == pytest.approx(126.0)
+
+
+def test_retention_names_its_reference(record, value):
+    run = record([], cycles(1.0, 1.1, 0.9))
+    assert value(analyse_retention(run, {}), "retention of cycle 1") == pytest.approx(90)
+    assert value(analyse_retention(run, {"of": "max"}), "retention of max") == pytest.approx(100 * 0.9 / 1.1)
+    assert value(analyse_retention(run, {"of": "cycle 2"}), "retention of cycle 2") == pytest.approx(100 * 0.9 / 1.1)
+    assert "cycle 7" in analyse_retention(run, {"of": "7"}).flags[0]
+
+
+def test_formation_is_never_the_reference(record, value):
+    run = record(
+        [], [*cycles(2.0, kind="formation"), {"cycle_count": 2, "discharging_capacity_ah": 1.0, "kind": "true"}]
+    )
+    assert value(analyse_retention(run, {}), "retention of cycle 2") == 100
+
+
+def test_one_bad_cycle_is_not_the_end_of_life(record):
+    one_bad = analyse_retention(record([], cycles(1.0, 0.5, 1.0, 1.0, 1.0)), {})
+    worn = analyse_retention(record([], cycles(1.0, 0.95, 0.79, 0.81, 0.78, 0.77)), {})
+    assert [figure.name for figure in one_bad.figures] == ["retention of cycle 1"]
+    assert [(figure.name, figure.value) for figure in worn.figures[1:]] == [("cycle life", 3.0)]
+
+
+def test_a_run_without_cycles_has_nothing_to_tell(record):
+    assert analyse_capacity(record([], []), {}).figures == ()
+    assert analyse_retention(record([], []), {}).flags
