@@ -1,0 +1,143 @@
+"""What cycling does to a cell: capacity (which may first rise), resistance, and charge that is lost on the way.
+
+All of it is accumulated while current flows and takes effect when the current turns (`Chemistry.turn`), so cutting a
+half-cycle changes nothing. The clock is the cycle: one cycle is twice the capacity that the cell has at that rate and
+age, so that a table of reported capacity against cycle number is followed at the rate at which it was reported. Where
+curves at several rates are given, the damage done by a half-cycle is that of its own mean rate, between two curves by
+linear interpolation in the logarithm of the rate; damage adds up.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+SLOW_NAMES: Final = ("cycles", "health", "effort", "pending", "active", "side", "turns")
+_LEAST = 0.01  # of the fresh capacity: an exhausted cell is small, not absent
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Hold how a cell ages when it is cycled at one rate.
+
+    Attributes:
+        current: A, the rate's magnitude, > 0.
+        capacity: C that one half-cycle of a fresh cell passes at that rate, > 0.
+        cycles: where the others are given, ascending from 0.
+        health: capacity against the fresh cell's, 1 at the begin; may rise.
+        effort: resistance against the fresh cell's, 1 at the begin.
+    """
+
+    current: float
+    capacity: float
+    cycles: tuple[float, ...]
+    health: tuple[float, ...]
+    effort: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ValueError: one of them is no physical curve.
+        """
+        if not (self.current > 0.0 and self.capacity > 0.0):
+            raise ValueError(
+                f"wanted an ageing curve's current and capacity above 0, found {self.current}, {self.capacity}"
+            )
+        if not len(self.cycles) == len(self.health) == len(self.effort) >= 2:
+            raise ValueError("wanted cycles, health and effort of one length, at least 2, in an ageing curve")
+        if self.cycles[0] != 0.0 or any(b <= a for a, b in pairwise(self.cycles)):
+            raise ValueError("wanted the cycles of an ageing curve ascending from 0")
+        if min(self.health) <= 0.0 or min(self.effort) <= 0.0:
+            raise ValueError("wanted health and effort above 0 in an ageing curve")
+
+
+@dataclass(frozen=True, slots=True)
+class Ageing:
+    """Hold how a cell ages, and advance the slow states that say so.
+
+    The slow states are those of `SLOW_NAMES`: cycles done, capacity and resistance against fresh, throughput (C) and
+    time under current (s) since the current last turned, the direction since then, and how often it has turned.
+
+    Attributes:
+        curves: by ascending rate; none: the cell does not age.
+        wasteful: the direction (-1 or 1) in which a part of the charge does not arrive; 0: it always arrives.
+        loss: that part, from the second half-cycle in that direction on.
+        first_loss: that part in the first one; 1 - first_loss is the first cycle's efficiency.
+    """
+
+    curves: tuple[Curve, ...] = ()
+    wasteful: int = 0
+    loss: float = 0.0
+    first_loss: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ValueError: a loss is no share, or the curves are not ascending.
+        """
+        if not (0.0 <= self.loss < 1.0 and 0.0 <= self.first_loss < 1.0):
+            raise ValueError(f"wanted losses from 0 to below 1, found {self.loss} and {self.first_loss}")
+        if any(b.current <= a.current for a, b in pairwise(self.curves)):
+            raise ValueError("wanted ageing curves by ascending current")
+
+    @staticmethod
+    def start() -> tuple[float, ...]:
+        """Return the slow states of a fresh cell."""
+        return (0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+
+    @staticmethod
+    def advance(slow: Sequence[float], time: float, throughput: float) -> tuple[float, ...]:
+        """Return the slow states `time` s and `throughput` C later; nothing takes effect yet."""
+        cycles, health, effort, pending, active, side, turns = slow
+        return (cycles, health, effort, pending + throughput, active + time * (throughput > 0.0), side, turns)
+
+    def turn(self, slow: Sequence[float], direction: int) -> tuple[float, ...]:
+        """Return the slow states as the current turns to `direction`: the half-cycle that is over takes effect."""
+        cycles, health, effort, pending, active, _, turns = slow
+        if self.curves and pending > 0.0 and active > 0.0:
+            cycles, health, effort = self._worn((cycles, health, effort), pending, pending / active)
+        return (cycles, health, effort, 0.0, 0.0, float(direction), turns + 1.0)
+
+    def share(self, slow: Sequence[float]) -> float:
+        """Return the part of the charge that arrives in the electrode in the present direction.
+
+        The first half-cycle in the wasteful direction is the first or the second of all.
+        """
+        side, turns = slow[5], slow[6]
+        if self.wasteful == 0 or side != self.wasteful:
+            return 1.0
+        return 1.0 - (self.first_loss if turns <= 2.0 else self.loss)
+
+    def _worn(self, now: tuple[float, float, float], passed: float, rate: float) -> tuple[float, float, float]:
+        """Return cycles, health and effort after `passed` C at a mean of `rate` A."""
+        cycles, health, effort = now
+        parts = self._between(rate)
+        each = sum(part * curve.capacity * _at(curve.cycles, curve.health, cycles) for part, curve in parts)
+        after = cycles + passed / (2.0 * max(each, 1e-12))
+        for part, curve in parts:
+            health += part * (_at(curve.cycles, curve.health, after) - _at(curve.cycles, curve.health, cycles))
+            effort += part * (_at(curve.cycles, curve.effort, after) - _at(curve.cycles, curve.effort, cycles))
+        return after, max(health, _LEAST), max(effort, _LEAST)
+
+    def _between(self, rate: float) -> tuple[tuple[float, Curve], ...]:
+        """Return the one or two curves that hold at `rate`, with their weights."""
+        index = bisect_right([curve.current for curve in self.curves], rate)
+        if index == 0:
+            return ((1.0, self.curves[0]),)
+        if index == len(self.curves):
+            return ((1.0, self.curves[-1]),)
+        below, above = self.curves[index - 1], self.curves[index]
+        part = math.log(rate / below.current) / math.log(above.current / below.current)
+        return ((1.0 - part, below), (part, above))
+
+
+def _at(places: tuple[float, ...], values: tuple[float, ...], place: float) -> float:
+    """Interpolate linearly; beyond the last place go on with the last slope, but never to below `_LEAST`."""
+    index = min(max(bisect_right(places, place), 1), len(places) - 1)
+    left, right = places[index - 1], places[index]
+    value = values[index - 1] + (values[index] - values[index - 1]) * (place - left) / (right - left)
+    return max(value, _LEAST)

@@ -1,0 +1,185 @@
+"""Parameter sets of the simulated cells, as YAML files beside this module, and the one function that reads them.
+
+Every number in a file is a leaf that says where it comes from::
+
+    film_thickness: {value: 300, unit: nm, status: quoted, source: B4}
+    diffusion_time: {value: 0.4, unit: h, status: fitted, source: B8, to: capacities at 5, 20 and 80 uA/cm2}
+    double_layer: {value: 20, unit: uF/cm2, status: assumed, why: a smooth oxide film}
+
+`quoted` is printed in the source, `fitted` reproduces reported values that are named, `derived` follows from quoted
+numbers by the arithmetic that is named, `assumed` has a reason and no source. What comes out is SI.
+"""
+
+import importlib.resources
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import yaml
+
+VERSION = 1
+STATUSES = {
+    "quoted": "source",
+    "fitted": "to",
+    "derived": "by",
+    "assumed": "why",
+}  # status -> what must stand beside it
+
+Leaf: TypeAlias = "float | tuple[float, ...]"
+Tree: TypeAlias = "Mapping[str, Tree | Leaf | str]"
+
+_HOUR, _FARADAY = 3600.0, 96485.33212
+# A closed table, as in the protocol language: nothing is guessed from prefixes. Factors to SI, by kind.
+_UNITS: dict[str, float] = {
+    "1": 1.0, "%": 0.01, "m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "nm": 1e-9,
+    "m2": 1.0, "cm2": 1e-4, "g": 1e-3, "mg": 1e-6, "kg": 1.0, "mg/cm2": 1e-2, "kg/m2": 1.0, "g/cm3": 1e3, "kg/m3": 1.0,
+    "s": 1.0, "min": 60.0, "h": _HOUR, "d": 86400.0, "1/s": 1.0, "1/h": 1 / _HOUR, "K": 1.0, "deg": 1.0,
+    "V": 1.0, "mV": 1e-3, "V/K": 1.0, "mV/K": 1e-3, "V/h": 1 / _HOUR,
+    "A": 1.0, "mA": 1e-3, "uA": 1e-6, "A/m2": 1.0, "mA/cm2": 10.0, "uA/cm2": 1e-2, "A/g": 1e3, "mA/g": 1.0, "A/kg": 1.0,
+    "C": 1.0, "C/m2": 1.0, "Ah": _HOUR, "mAh": 3.6, "uAh": 3.6e-3, "mAh/cm2": 3.6e4, "uAh/cm2": 36.0,
+    "mAh/g": 3600.0, "uAh/cm2/um": 3.6e7, "uWh": 3.6e-3,
+    "ohm": 1.0, "ohm cm2": 1e-4, "ohm m2": 1.0, "S/m": 1.0, "S/cm": 100.0, "mS/cm": 0.1, "uS/cm": 1e-4,
+    "F": 1.0, "F/m2": 1.0, "uF/cm2": 1e-2, "mF/cm2": 10.0, "nF/cm2": 1e-5, "ohm-1 s^n/m2": 1.0,
+    "m2/s": 1.0, "cm2/s": 1e-4, "mol/m3": 1.0, "mol/l": 1e3, "(A/m2)(m3/mol)^1.5": 1.0,
+    "J/mol": 1.0, "kJ/mol": 1e3, "eV": _FARADAY, "Hz": 1.0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a number comes from: its place in the file, its status, and the words that stand beside it."""
+
+    path: str
+    status: str
+    source: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSet:
+    """One parameter file, read: SI numbers in a tree, and the origin of each.
+
+    Attributes:
+        name: The name under which it is loaded.
+        model: Which model it is for: `insertion`, `symmetric` or `blocking`.
+        kind: What a cell file calls such a cell, `half_cathode` for instance.
+        about: One or two sentences.
+        sources: The citations, by the short names used on the numbers.
+        values: SI numbers, tuples of them and words, in the nesting of the file.
+        origins: One for every number.
+    """
+
+    name: str
+    model: str
+    kind: str
+    about: str
+    sources: Mapping[str, str]
+    values: Tree
+    origins: tuple[Origin, ...]
+
+
+class ParameterError(ValueError):
+    """A parameter file or set does not say what it must, or says something that no cell can be."""
+
+
+def names() -> list[str]:
+    """Return the names of all parameter sets, in alphabetical order."""
+    folder = importlib.resources.files(__name__)
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def read(name: str) -> ParameterSet:
+    """Read one parameter set.
+
+    Args:
+        name: As in `names()`.
+
+    Raises:
+        ParameterError: There is none of that name, or a number in it lacks its unit, status or source.
+
+    >>> read("voc1-atfb").kind
+    'half_cathode'
+    """
+    entry = importlib.resources.files(__name__) / f"{name}.yaml"
+    if not entry.is_file():
+        raise ParameterError(f"wanted a model, found {name!r}; there are {', '.join(names())}")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # shipped files only, never a submitted one
+    return parse(yaml.load(entry.read_text(encoding="utf-8"), Loader=loader), name)  # noqa: S506 - a safe loader
+
+
+def parse(document: Mapping[str, object], name: str) -> ParameterSet:
+    """Turn a composed document into a parameter set, checking every number's unit, status and source."""
+    if document.get("labctl_model") != VERSION:
+        raise ParameterError(f"{name}: wanted labctl_model: {VERSION}, found {document.get('labctl_model')!r}")
+    if document.get("name") != name:
+        raise ParameterError(f"{name}: wanted name: {name}, found {document.get('name')!r}")
+    sources = {str(key): str(text) for key, text in _mapping(document, "sources", name).items()}
+    origins: list[Origin] = []
+    values = _branch(_mapping(document, "values", name), name, sources, origins)
+    words = {key: str(document.get(key, "")).strip() for key in ("model", "kind", "about")}
+    for key, text in words.items():
+        if not text:
+            raise ParameterError(f"{name}: wanted {key}, found nothing")
+    return ParameterSet(name=name, sources=sources, values=values, origins=tuple(origins), **words)
+
+
+def _mapping(document: Mapping[str, object], key: str, where: str) -> Mapping[str, object]:
+    """Return the mapping under `key`."""
+    found = document.get(key)
+    if not isinstance(found, Mapping):
+        raise ParameterError(f"{where}: wanted a mapping under {key}, found {found!r}")
+    return found
+
+
+def _branch(branch: Mapping[str, object], path: str, sources: Mapping[str, str], origins: list[Origin]) -> Tree:
+    """Read a nesting of leaves; `origins` gathers what stands beside each number."""
+    out: dict[str, Tree | Leaf | str] = {}
+    for key, entry in branch.items():
+        here = f"{path}.{key}"
+        if isinstance(entry, str):
+            out[key] = entry
+        elif not isinstance(entry, Mapping):
+            raise ParameterError(f"{here}: wanted value, unit and status, found {entry!r}")
+        elif "value" in entry:
+            origins.append(_origin(entry, here, sources))
+            out[key] = _number(entry, here)
+        else:
+            out[key] = _branch(entry, here, sources, origins)
+    return out
+
+
+def _origin(leaf: Mapping[str, object], path: str, sources: Mapping[str, str]) -> Origin:
+    """Check and return what a leaf says about where its number comes from."""
+    status = str(leaf.get("status"))
+    if status not in STATUSES:
+        raise ParameterError(f"{path}: wanted status {', '.join(STATUSES)}, found {status!r}")
+    words = str(leaf.get(STATUSES[status], ""))
+    if not words:
+        raise ParameterError(f"{path}: {status} wants `{STATUSES[status]}`, found nothing")
+    source = str(leaf.get("source", ""))
+    if status != "assumed" and source.rstrip("0123456789") not in sources and source not in sources:
+        raise ParameterError(f"{path}: wanted a source of this file ({', '.join(sources)}), found {source!r}")
+    return Origin(path, status, source, words)
+
+
+def _number(leaf: Mapping[str, object], path: str) -> Leaf:
+    """Return the value of a leaf in SI."""
+    unit = str(leaf.get("unit"))
+    if unit not in _UNITS and unit != "degC":
+        raise ParameterError(f"{path}: wanted one of the known units, found {unit!r}")
+    value = leaf["value"]
+    if isinstance(value, list):
+        return tuple(_si(item, unit, path) for item in value)
+    return _si(value, unit, path)
+
+
+def _si(value: object, unit: str, path: str) -> float:
+    """Convert one number; YAML 1.1 reads 1e-9 as a text, so texts that are numbers are accepted."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        raise ParameterError(f"{path}: wanted a number, found {value!r}") from None
+    if not math.isfinite(number):
+        raise ParameterError(f"{path}: wanted a finite number, found {value!r}")
+    return number + 273.15 if unit == "degC" else number * _UNITS[unit]
