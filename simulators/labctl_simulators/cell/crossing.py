@@ -1,0 +1,45 @@
+"""Find where a function crosses zero: Chandrupatla's bracketing method (Adv. Eng. Softw. 28 (1997) 145)."""
+
+from collections.abc import Callable
+from typing import Final
+
+NEAR: Final = 2e-14
+"""Values below this are zero within rounding (V for voltages of a few volts)."""
+
+
+def root(function: Callable[[float], float], a: float, b: float, fa: float, fb: float) -> float:
+    """Return x between a and b with function(x) = 0 within rounding.
+
+    Args:
+        function: continuous and finite.
+        a: one end of the bracket.
+        b: the other end.
+        fa: function(a).
+        fb: function(b), of the other sign, or zero.
+    """
+    if fa == 0.0 or fb == 0.0:
+        return a if fa == 0.0 else b
+    t = min(max(fa / (fa - fb), 0.02), 0.98)
+    for _ in range(100):
+        x = a + t * (b - a)
+        fx = function(x)
+        if (fx > 0.0) == (fa > 0.0):
+            c, fc = a, fa
+        else:
+            c, fc, b, fb = b, fb, a, fa
+        a, fa = x, fx
+        best, low = (a, abs(fa)) if abs(fa) < abs(fb) else (b, abs(fb))
+        limit = 4e-16 * abs(best) / abs(b - a) if b != a else 1.0
+        if low <= NEAR or limit > 0.25:
+            return best
+        t = _share(a, b, c, fa, fb, fc)
+        t = min(max(t, limit), 1.0 - limit)
+    return best
+
+
+def _share(a: float, b: float, c: float, fa: float, fb: float, fc: float) -> float:  # noqa: PLR0913, PLR0917
+    """Return where to look next, as a share of a..b: inverse quadratic where that is safe, else the middle."""
+    xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
+    if phi * phi < xi and (1.0 - phi) ** 2 < 1.0 - xi:
+        return fa / (fa - fb) * fc / (fc - fb) - (c - a) / (b - a) * fa / (fc - fa) * fb / (fb - fc)
+    return 0.5

@@ -1,0 +1,110 @@
+"""Open-circuit potentials as smooth tables."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+INTERVALS: Final = 4096
+ASYMPTOTE: Final = 1e-6
+"""V; U gains ASYMPTOTE (1/x - 1/(1 - x)), so that an empty or full surface has no finite potential."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenCircuit:
+    """Hold U(x), x = stoichiometry 0..1, as a piecewise cubic with a continuous slope, without its asymptote.
+
+    Attributes:
+        coefficients: shape (INTERVALS, 4), ascending powers of the position 0..1 within an interval.
+    """
+
+    coefficients: Array
+
+    def __call__(self, x: Array) -> Array:
+        """Return U in V, asymptote included, at stoichiometries inside 0..1."""
+        x = np.asarray(x, dtype=np.float64)
+        place = x * INTERVALS
+        index = np.clip(place.astype(np.intp), 0, INTERVALS - 1)
+        f = place - index
+        c = self.coefficients[index]
+        smooth = c[..., 0] + f * (c[..., 1] + f * (c[..., 2] + f * c[..., 3]))
+        return np.asarray(smooth + ASYMPTOTE * (1.0 / x - 1.0 / (1.0 - x)))
+
+
+def from_function(function: Callable[[Array], Array]) -> OpenCircuit:
+    """Return the table of `function`, which is asked a little beyond 0..1 too.
+
+    Raises:
+        ValueError: the function is not finite there.
+    """
+    x = np.arange(-3, INTERVALS + 4) / INTERVALS
+    values = np.asarray(function(x), dtype=np.float64)
+    if not np.all(np.isfinite(values)):
+        raise ValueError("wanted an open-circuit potential that is finite on 0..1, found one that is not")
+    rise = 45.0 * (values[4:-2] - values[2:-4]) - 9.0 * (values[5:-1] - values[1:-5]) + values[6:] - values[:-6]
+    slope, u = rise / 60.0, values[3:-3]
+    left, right = u[:-1], u[1:]
+    a, b = slope[:-1], slope[1:]
+    cubic = np.stack([left, a, 3.0 * (right - left) - 2.0 * a - b, 2.0 * (left - right) + a + b], axis=1)
+    return OpenCircuit(np.ascontiguousarray(cubic))
+
+
+def from_terms(
+    constant: float,
+    linear: float = 0.0,
+    exponentials: Sequence[tuple[float, float]] = (),
+    steps: Sequence[tuple[float, float, float]] = (),
+) -> OpenCircuit:
+    """Return U = constant + linear x + sum a exp(r x) + sum a tanh((x - c) / w).
+
+    Args:
+        constant: V.
+        linear: V.
+        exponentials: (a in V, r) each.
+        steps: (a in V, c, w) each.
+    """
+
+    def function(x: Array) -> Array:
+        total = constant + linear * x
+        for amplitude, rate in exponentials:
+            total = total + amplitude * np.exp(rate * x)
+        for amplitude, centre, width in steps:
+            total = total + amplitude * np.tanh((x - centre) / width)
+        return total
+
+    return from_function(function)
+
+
+def from_table(x: Sequence[float], u: Sequence[float]) -> OpenCircuit:
+    """Return the monotone cubic (Fritsch and Butland 1984) through measured points, straight beyond them.
+
+    Raises:
+        ValueError: fewer than two points, or x not ascending.
+    """
+    xs, us = np.asarray(x, dtype=np.float64), np.asarray(u, dtype=np.float64)
+    if len(xs) < 2 or len(xs) != len(us) or np.any(np.diff(xs) <= 0.0):
+        raise ValueError("wanted at least two points with ascending stoichiometry, found others")
+    return from_function(lambda at: _monotone(xs, us, at))
+
+
+def _monotone(x: Array, u: Array, at: Array) -> Array:
+    h = np.diff(x)
+    secant = np.diff(u) / h
+    slope = np.concatenate([secant[:1], np.zeros(len(x) - 2), secant[-1:]])
+    if len(x) > 2:
+        before, after = secant[:-1], secant[1:]
+        w1, w2 = 2.0 * h[1:] + h[:-1], h[1:] + 2.0 * h[:-1]
+        same = before * after > 0.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope[1:-1] = np.where(same, (w1 + w2) / (w1 / before + w2 / after), 0.0)
+    k = np.clip(np.searchsorted(x, at, side="right") - 1, 0, len(x) - 2)
+    f = (at - x[k]) / h[k]
+    a, b, left, right = slope[k] * h[k], slope[k + 1] * h[k], u[k], u[k + 1]
+    cubic = left + f * (a + f * (3.0 * (right - left) - 2.0 * a - b + f * (2.0 * (left - right) + a + b)))
+    below = u[0] + slope[0] * (at - x[0])
+    above = u[-1] + slope[-1] * (at - x[-1])
+    return np.where(at < x[0], below, np.where(at > x[-1], above, cubic))
