@@ -12,7 +12,11 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
+
+from labctl_simulators.cell.insertion import Effects
 
 SLOW_NAMES: Final = ("cycles", "health", "effort", "pending", "active", "side", "turns")
 _LEAST = 0.01  # of the fresh capacity: an exhausted cell is small, not absent
@@ -66,12 +70,16 @@ class Ageing:
         wasteful: the direction (-1 or 1) in which a part of the charge does not arrive; 0: it always arrives.
         loss: that part, from the second half-cycle in that direction on.
         first_loss: that part in the first one; 1 - first_loss is the first cycle's efficiency.
+        both: whether the negative host loses capacity as the positive does.
     """
 
     curves: tuple[Curve, ...] = ()
     wasteful: int = 0
     loss: float = 0.0
     first_loss: float = 0.0
+    both: bool = False
+
+    names = SLOW_NAMES
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -84,14 +92,22 @@ class Ageing:
         if any(b.current <= a.current for a, b in pairwise(self.curves)):
             raise ValueError("wanted ageing curves by ascending current")
 
-    @staticmethod
-    def start() -> tuple[float, ...]:
-        """Return the slow states of a fresh cell."""
+    def start(self, seed: int) -> tuple[float, ...]:
+        """Return the slow states of a fresh cell; nothing in them is random."""
+        del seed
         return (0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
 
-    @staticmethod
-    def advance(slow: Sequence[float], time: float, throughput: float) -> tuple[float, ...]:
+    def effects(self, slow: Sequence[Any], temperature: Any) -> Effects:
+        """Return what the slow states do; constant until the current turns."""
+        del temperature
+        health = slow[1]
+        return Effects(health, health if self.both else 1.0, self._share(slow), 1.0, slow[2])
+
+    def advance(
+        self, slow: Sequence[Any], time: Any, charge: Any, throughput: Any, temperature: Any
+    ) -> tuple[Any, ...]:
         """Return the slow states `time` s and `throughput` C later; nothing takes effect yet."""
+        del charge, temperature
         cycles, health, effort, pending, active, side, turns = slow
         return (cycles, health, effort, pending + throughput, active + time * (throughput > 0.0), side, turns)
 
@@ -102,15 +118,17 @@ class Ageing:
             cycles, health, effort = self._worn((cycles, health, effort), pending, pending / active)
         return (cycles, health, effort, 0.0, 0.0, float(direction), turns + 1.0)
 
-    def share(self, slow: Sequence[float]) -> float:
+    def _share(self, slow: Sequence[Any]) -> Any:
         """Return the part of the charge that arrives in the electrode in the present direction.
 
         The first half-cycle in the wasteful direction is the first or the second of all.
         """
         side, turns = slow[5], slow[6]
-        if self.wasteful == 0 or side != self.wasteful:
+        if self.wasteful == 0:
             return 1.0
-        return 1.0 - (self.first_loss if turns <= 2.0 else self.loss)
+        if isinstance(side, float):
+            return 1.0 if side != self.wasteful else 1.0 - (self.first_loss if turns <= 2.0 else self.loss)
+        return 1.0 - np.where(side != self.wasteful, 0.0, np.where(turns <= 2.0, self.first_loss, self.loss))
 
     def _worn(self, now: tuple[float, float, float], passed: float, rate: float) -> tuple[float, float, float]:
         """Return cycles, health and effort after `passed` C at a mean of `rate` A."""
