@@ -1,12 +1,28 @@
-"""YAML text as nodes with positions, bounded in size, and the findings that point into it."""
+"""YAML text as nodes with positions, bounded in size while it is read, and the findings that point into it.
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+Scalars stay text until the field's type reads them, so `no`, `1e3`, `12:30:00` and `017` cannot surprise. Limits hold on the
+event stream, before anything is composed. A line that is not YAML is reported and set aside, so that the rest is read too.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, TypeAlias
+
+import yaml
+
+MOST_BYTES: Final = 256 * 1024
+MOST_DEPTH: Final = 64
+MOST_NODES: Final = 20_000
+MOST_REPAIRS: Final = 20
+BROKEN: Final = "\ue000"
+"""Text of a scalar that stands where something was already reported: readers pass over it in silence."""
+LINE_SHOWN: Final = 110
 
 Severity: TypeAlias = Literal["error", "warning"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Mark:
     """A place: name of the file, line and column from 1."""
 
@@ -41,4 +57,355 @@ class Finding:
 
     def __str__(self) -> str:
         """Return the finding as people read it: place, code, sentence, line with a caret, hint."""
-        return f"{self.mark}: {self.severity}[{self.code}]: {self.message}"
+        parts = [f"{self.mark}: {self.severity}[{self.code}]: {self.message}"]
+        if self.line.strip():
+            line = "".join(letter if letter.isprintable() or letter == "\t" else "\ufffd" for letter in self.line)
+            text, column = _window(line, self.mark.column)
+            number = str(self.mark.line)
+            lead = "".join("\t" if letter == "\t" else " " for letter in text[: column - 1])
+            parts += [f" {number} | {text}", f" {' ' * len(number)} | {lead}^"]
+        if self.hint:
+            parts.append(f"  hint: {self.hint}")
+        return "\n".join(parts)
+
+    def as_json(self) -> dict[str, str | int]:
+        """Return the finding as a JSON object, for editors and MQTT."""
+        return {
+            "file": self.mark.file,
+            "line": self.mark.line,
+            "column": self.mark.column,
+            "severity": self.severity,
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "text": self.line[: 4 * LINE_SHOWN],
+        }
+
+
+def _window(line: str, column: int) -> tuple[str, int]:
+    """Return the part of a long line around a column, and the column in it."""
+    if len(line) <= LINE_SHOWN:
+        return line, column
+    begin = max(0, min(column - LINE_SHOWN // 2, len(line) - LINE_SHOWN))
+    head, tail = ("..." if begin else ""), ("..." if begin + LINE_SHOWN < len(line) else "")
+    return head + line[begin : begin + LINE_SHOWN] + tail, column - begin + len(head)
+
+
+def clip(text: str, most: int = 40) -> str:
+    """Return a text short enough for a message."""
+    text = " ".join(text[: 4 * most].split())
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def with_lines(findings: Iterable[Finding], texts: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Return the findings in the order of their places, each with its line, from the texts of the files by name."""
+    split = {name: text.splitlines() for name, text in texts.items()}
+    ordered = sorted(findings, key=lambda finding: finding.mark)
+    return tuple(finding if finding.line else replace(finding, line=_line(split, finding.mark)) for finding in ordered)
+
+
+def _line(split: Mapping[str, list[str]], mark: Mark) -> str:
+    lines = split.get(mark.file, [])
+    return lines[mark.line - 1] if 0 < mark.line <= len(lines) else ""
+
+
+# --- nodes ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A text; `style` is "" where it is plain, else the quote or block indicator; `span` is its part of the source."""
+
+    text: str
+    mark: Mark
+    style: str = ""
+    span: tuple[int, int] = (0, 0)
+
+    @property
+    def missing(self) -> bool:
+        """Tell whether nothing was written where a value belongs."""
+        return not self.style and not self.text
+
+    def at(self, offset: int) -> Mark:
+        """Return the place of a character of the text; the beginning where the source has it on several lines."""
+        if self.style in {"|", ">"} or self.span[1] - self.span[0] - (2 if self.style else 0) != len(self.text):
+            return self.mark
+        return replace(self.mark, column=self.mark.column + offset + (1 if self.style else 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list."""
+
+    items: tuple["Node", ...]
+    mark: Mark
+    flow: bool = False
+    span: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """A mapping, in the order of the text."""
+
+    entries: tuple[tuple[Scalar, "Node"], ...]
+    mark: Mark
+    flow: bool = False
+    span: tuple[int, int] = (0, 0)
+
+
+Node: TypeAlias = Scalar | Items | Entries
+
+
+@dataclass(slots=True)
+class Document:
+    """A file as it was read: root node (None where there is none to speak of) and what was wrong on the way."""
+
+    file: str
+    text: str
+    root: Node | None
+    findings: list[Finding] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+    def finding(self, code: str, message: str, mark: Mark, hint: str = "", severity: Severity = "error") -> Finding:
+        """Return a finding at a place of this document, with its line."""
+        line = self.lines[mark.line - 1] if mark.file == self.file and mark.line <= len(self.lines) else ""
+        return Finding(code, message, mark, hint, line, severity)
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+_FORBIDDEN: Final = re.compile(r"[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue001-\ufeff\ufffe\U00010000-\U0010ffff]|[\ufffe]")
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def compose(source: str | bytes, file: str) -> Document:
+    """Return the document that a text states, with every finding about the YAML itself."""
+    text, finding = _decode(source, file)
+    if finding is not None:
+        return Document(file, text, None, [finding], text[:1000].split("\n"))
+    document = Document(file, text, None, [], text.split("\n"))
+    forbidden = _FORBIDDEN.search(text)
+    if forbidden:
+        mark = _mark_at(file, text, forbidden.start())
+        message = f"wanted text, found the character U+{ord(forbidden[0]):04X}"
+        document.findings.append(document.finding("yaml.character", message, mark, "save the file as plain UTF-8 text"))
+        return document
+    _read(document)
+    return document
+
+
+def _decode(source: str | bytes, file: str) -> tuple[str, Finding | None]:
+    start = Mark(file, 1, 1)
+    size = len(source) if isinstance(source, bytes) else len(source.encode("utf-8", "replace"))
+    if size > MOST_BYTES:
+        message = f"wanted at most {MOST_BYTES // 1024} KiB, found {size // 1024} KiB"
+        return "", Finding("yaml.size", message, start, "write loops with repeat and each; tables go into a profile")
+    if isinstance(source, str):
+        return _one_newline(source), None
+    try:
+        return _one_newline(source.decode("utf-8-sig")), None
+    except UnicodeDecodeError as error:
+        before = source[: error.start]
+        mark = Mark(file, before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
+        message = f"wanted UTF-8, found the byte 0x{source[error.start]:02X}"
+        return "", Finding("yaml.encoding", message, mark, "save the file with the encoding UTF-8")
+
+
+def _one_newline(text: str) -> str:
+    text = text.removeprefix("\ufeff")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _mark_at(file: str, text: str, index: int) -> Mark:
+    return Mark(file, text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index))
+
+
+def _read(document: Document) -> None:
+    """Compose; set aside lines that are not YAML, up to a number of them, so that the rest is looked at too."""
+    from labctl.handwriting import diagnose, set_aside  # noqa: PLC0415 - it speaks in findings, which are made here
+
+    lines, seen = list(document.lines), {-1}
+    for _ in range(MOST_REPAIRS):
+        composer = _Composer(document, "\n".join(lines))
+        try:
+            document.root = composer.run()
+        except yaml.MarkedYAMLError as error:
+            finding, line = diagnose(document, error, lines)
+            if line not in seen:  # the second time it is the rest of a line that was reported
+                document.findings.append(finding)
+            seen.add(line)
+            if not set_aside(lines, line):
+                return
+            continue
+        except yaml.YAMLError as error:
+            document.findings.append(Finding("yaml.syntax", clip(str(error), 100), Mark(document.file, 1, 1)))
+            return
+        except _TooMuchError as error:
+            document.findings.append(error.finding)
+            return
+        document.findings += composer.findings
+        return
+
+
+class _TooMuchError(Exception):
+    """Too deep or too many nodes; reading stops at once."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.message)
+        self.finding = finding
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection that is being read."""
+
+    mark: Mark
+    mapping: bool
+    flow: bool
+    begin: int
+    items: list[Node] = field(default_factory=list)
+
+
+class _Composer:
+    """Builds nodes from events, counting depth and nodes as they come."""
+
+    def __init__(self, document: Document, text: str) -> None:
+        self.document = document
+        self.text = text
+        self.findings: list[Finding] = []
+        self.stack: list[_Open] = []
+        self.root: Node | None = None
+        self.nodes = 0
+        self.roots = 0
+
+    def run(self) -> Node | None:
+        for event in self._events():
+            match event:
+                case yaml.ScalarEvent():
+                    self._scalar(event)
+                case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
+                    self._open(event)
+                case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                    self._close(event)
+                case yaml.AliasEvent():
+                    self._alias(event)
+                case yaml.DocumentStartEvent():
+                    self._start(event)
+        if self.root is None and not self.findings and not self.document.findings:
+            hint = "begin with `labctl: 1`; `labctl new` writes a commented file"
+            self._report(
+                "yaml.empty", "wanted a mapping of keys, found an empty file", Mark(self.document.file, 1, 1), hint
+            )
+        return self.root
+
+    def _events(self) -> Iterator[Any]:
+        return iter(yaml.parse(self.text, Loader=_LOADER))
+
+    def _mark(self, event: Any) -> Mark:
+        return Mark(self.document.file, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _report(self, code: str, message: str, mark: Mark, hint: str) -> None:
+        self.findings.append(self.document.finding(code, message, mark, hint))
+
+    def _start(self, event: Any) -> None:
+        self.roots += 1
+        if self.roots == 2:
+            self._report(
+                "yaml.documents",
+                "wanted one document, found a second after `---`",
+                self._mark(event),
+                "use one file for each",
+            )
+
+    def _count(self, event: Any) -> Mark:
+        mark = self._mark(event)
+        self.nodes += 1
+        if self.nodes > MOST_NODES:
+            hint = "write loops with repeat and each; tables go into a profile"
+            message = f"wanted at most {MOST_NODES} values in a file, found more"
+            raise _TooMuchError(self.document.finding("yaml.nodes", message, mark, hint))
+        return mark
+
+    def _adorned(self, event: Any, mark: Mark) -> None:
+        """Refuse anchors and tags; what they stand on is read without them."""
+        if event.anchor:
+            self._report(
+                "yaml.anchor",
+                f"wanted a value, found the anchor &{event.anchor}",
+                mark,
+                f'share values with params and $name; quote a text: "&{clip(event.anchor)}"',
+            )
+        if event.tag and event.tag != "!":
+            self._report(
+                "yaml.tag",
+                f"wanted a value, found the tag {clip(event.tag)}",
+                mark,
+                "the key decides what a value is; quote a text that begins with !",
+            )
+
+    def _scalar(self, event: Any) -> None:
+        mark = self._count(event)
+        self._adorned(event, mark)
+        span = (event.start_mark.index, event.end_mark.index)
+        self._add(Scalar(event.value, mark, "" if event.style is None else event.style, span))
+
+    def _alias(self, event: Any) -> None:
+        mark = self._count(event)
+        hint = f'quote a text that begins with *: "*{clip(event.anchor)}"; share values with params and $name'
+        self._report("yaml.alias", f"wanted a value, found the alias *{clip(event.anchor)}", mark, hint)
+        self._add(Scalar(BROKEN, mark))
+
+    def _open(self, event: Any) -> None:
+        mark = self._count(event)
+        self._adorned(event, mark)
+        if len(self.stack) >= MOST_DEPTH:
+            message = f"wanted at most {MOST_DEPTH} levels of nesting, found more"
+            raise _TooMuchError(self.document.finding("yaml.depth", message, mark))
+        mapping = isinstance(event, yaml.MappingStartEvent)
+        self.stack.append(_Open(mark, mapping, bool(event.flow_style), event.start_mark.index))
+
+    def _close(self, event: Any) -> None:
+        done = self.stack.pop()
+        span = (done.begin, event.end_mark.index)
+        if done.mapping:
+            self._add(Entries(self._entries(done), done.mark, done.flow, span))
+        else:
+            self._add(Items(tuple(done.items), done.mark, done.flow, span))
+
+    def _add(self, node: Node) -> None:
+        if self.stack:
+            self.stack[-1].items.append(node)
+        elif self.root is None:
+            self.root = node
+
+    def _entries(self, done: _Open) -> tuple[tuple[Scalar, Node], ...]:
+        found: dict[str, tuple[Scalar, Node]] = {}
+        for key, value in zip(done.items[::2], done.items[1::2], strict=True):
+            if not isinstance(key, Scalar):
+                self._key(key)
+            elif key.text == "<<" and not key.style:
+                self._report(
+                    "yaml.merge",
+                    "wanted a key, found the merge key <<",
+                    key.mark,
+                    "share values with params and $name, steps with use:",
+                )
+            elif key.text in found and key.text != BROKEN:
+                first = found[key.text][0].mark.line
+                self._report(
+                    "yaml.duplicate",
+                    f"wanted each key once, found {clip(key.text)!r} again",
+                    key.mark,
+                    f"it is in line {first} already",
+                )
+            else:
+                found[key.text] = (key, value)
+        return tuple(found.values())
+
+    def _key(self, key: Node) -> None:
+        hint = (
+            "write $name for a parameter"
+            if isinstance(key, Entries)
+            else 'quote a text that begins with a bracket: "[...]"'
+        )
+        self._report("yaml.key", "wanted a word as a key, found brackets", key.mark, hint)

@@ -315,7 +315,7 @@ def _read(text: str, kind: Kind) -> _Read | None:
     """Return (SI value, dimension, versus, zero of the scale), or None if the text is not one of this kind."""
     if text == "ocv" or ("vs" in text and kind in {"potential", "bias", "any"}):
         return _versus(text, kind)
-    if kind == "amplitude" and text.endswith((" rms", " peak")):
+    if kind in {"amplitude", "any"} and text.endswith((" rms", " peak")):
         text, _, suffix = text.rpartition(" ")
         found = _measured(text.rstrip(), kind)
         scale = math.sqrt(2.0) if suffix == "rms" else 1.0
@@ -386,6 +386,21 @@ def _compound(text: str) -> _Read | None:
             return None
         total, at = total + float(match[1]) * UNITS[match[2]][1], match.end()
     return (total, DURATION, "", 0.0) if math.isfinite(total) else None
+
+
+def like(value: float, pattern: Quantity) -> str:
+    """Return an SI value in the unit that another quantity of its dimension was written in."""
+    text = _plain(pattern.text)
+    unit = text[len(match[1]) :].strip() if (match := _QUANTITY.fullmatch(text)) else ""
+    if pattern.dimension == C_RATE:
+        return f"{value * 3600.0:.6g}C"
+    if unit == "degC":
+        return f"{value - ZERO_CELSIUS:.6g} degC"
+    versus = _VERSUS.fullmatch(unit)
+    known = _unit(versus[1] if versus else unit) if unit else None
+    if known is None:
+        return display(value, "duration") if pattern.dimension == DURATION else f"{value:.6g}"
+    return f"{value / known[1]:.6g} {unit}"
 
 
 # --- words for people -------------------------------------------------------------------------------------------------

@@ -112,14 +112,14 @@ class Cell:
         if kind in {"amplitude", "bias"}:
             kind = "voltage" if quantity.dimension == VOLTAGE else "current"
         found, wanted = quantity.dimension, dimension_of(kind)
-        factors = _factors(found, wanted)
-        if factors is None:
+        needed = factors(found, wanted)
+        if needed is None:
             return None, ()
-        missing = tuple(name for name, _ in factors if getattr(self, name) is None)
+        missing = tuple(name for name, _ in needed if getattr(self, name) is None)
         if missing:
             return None, missing
         value = quantity.in_kind(kind)
-        for name, power in factors:
+        for name, power in needed:
             value *= float(getattr(self, name)) ** power
         return value, ()
 
@@ -136,7 +136,7 @@ class Cell:
         )
 
 
-def _factors(found: Dimension, wanted: Dimension) -> tuple[tuple[str, int], ...] | None:
+def factors(found: Dimension, wanted: Dimension) -> tuple[tuple[str, int], ...] | None:
     """Return (field of the cell, power) that turn a value of dimension `found` into one of `wanted`, or None.
 
     A nominal is A·s per "100 %"; what remains may be per area, per area and thickness, or per mass.
@@ -144,17 +144,17 @@ def _factors(found: Dimension, wanted: Dimension) -> tuple[tuple[str, int], ...]
     ratio = found / wanted
     if wanted in NEVER_RELATIVE:
         return None if ratio != NONE else ()
-    factors: list[tuple[str, int]] = []
+    needed: list[tuple[str, int]] = []
     if ratio.nominal:
-        factors.append(("nominal", ratio.nominal))
+        needed.append(("nominal", ratio.nominal))
         ratio = ratio * Dimension(ampere=ratio.nominal, second=ratio.nominal, nominal=-ratio.nominal)
     if ratio.kilogram:
-        factors.append(("active_mass", -ratio.kilogram))
+        needed.append(("active_mass", -ratio.kilogram))
         ratio = ratio * Dimension(kilogram=-ratio.kilogram)
     if ratio.metre:
         sign = 1 if ratio.metre < 0 else -1
         areas, thicknesses = divmod(abs(ratio.metre), 2)
-        factors += [("area", sign * areas)] if areas else []
-        factors += [("film_thickness", sign * thicknesses)] if thicknesses else []
+        needed += [("area", sign * areas)] if areas else []
+        needed += [("film_thickness", sign * thicknesses)] if thicknesses else []
         ratio = ratio * Dimension(metre=-ratio.metre)
-    return tuple(factors) if ratio == Dimension() else None
+    return tuple(needed) if ratio == Dimension() else None

@@ -40,20 +40,20 @@ class Operation:
     mark: Mark
 
 
+Sign: TypeAlias = Literal["any", "not negative", "positive"]
+
 Expression: TypeAlias = Reference | Number | Operation
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A value that depends on parameters or loop variables, to be read as a quantity of `kind`.
-
-    `positive` asks for a value that is not negative, as a literal at this place would be: the verb gives the direction.
-    """
+    """A value that depends on parameters or loop variables, to be read as a quantity of `kind` with a `sign`."""
 
     kind: Kind
     expression: Expression
     text: str
     mark: Mark
+    sign: "Sign" = "any"
 
 
 @dataclass(frozen=True, slots=True)
