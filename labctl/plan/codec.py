@@ -26,6 +26,7 @@ from labctl.plan.step import (
     Line,
     Plan,
     Term,
+    TextByPass,
     VersusOcv,
 )
 
@@ -35,7 +36,8 @@ TAG: Final = "$"
 CLASSES: Final[Mapping[str, type]] = {
     kind.__name__: kind
     for kind in (
-        Block, Bounds, ByPass, Carried, CellFigures, Condition, End, Interruption, Line, Plan, RecordRule, Term, VersusOcv,
+        Block, Bounds, ByPass, Carried, CellFigures, Condition, End, Interruption, Line, Plan, RecordRule, Term, TextByPass,
+        VersusOcv,
     )
 }  # fmt: skip
 

@@ -33,7 +33,7 @@ from labctl.driver import (
 )
 from labctl.errors import InternalError
 from labctl.plan.index import Index, index
-from labctl.plan.step import Block, ByPass, Condition, End, Line, Plan, Setting, Term, VersusOcv
+from labctl.plan.step import Block, ByPass, Condition, End, Line, Plan, Setting, Term, TextByPass, VersusOcv
 
 Passes: TypeAlias = Mapping[int, int] | Iterable[tuple[int, int]]
 """Pass, from 0, of each block around a line, by the block's id."""
@@ -122,7 +122,7 @@ def settle(value: Setting, passes: Mapping[int, int], ocv: float | None) -> Sett
         InternalError: No pass is given of a block it depends on, or no open circuit where it needs one.
     """
     match value:
-        case ByPass():
+        case ByPass() | TextByPass():
             return at_pass(value, passes)
         case VersusOcv():
             if ocv is None:
@@ -131,8 +131,8 @@ def settle(value: Setting, passes: Mapping[int, int], ocv: float | None) -> Sett
     return value
 
 
-def at_pass(value: ByPass, passes: Mapping[int, int]) -> float:
-    """Return the number of a pass: a row-major table over the blocks."""
+def at_pass(value: ByPass | TextByPass, passes: Mapping[int, int]) -> float | str:
+    """Return the number or text of a pass: a row-major table over the blocks."""
     at = 0
     for block, size in zip(value.blocks, value.shape, strict=True):
         number = passes.get(block)

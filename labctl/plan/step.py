@@ -31,6 +31,15 @@ Number: TypeAlias = float | ByPass
 
 
 @dataclass(frozen=True, slots=True)
+class TextByPass:
+    """A text that differs between the passes of `each` blocks around it, laid out as `ByPass` is."""
+
+    blocks: tuple[int, ...]
+    shape: tuple[int, ...]
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class VersusOcv:
     """A voltage against the last voltage of the last rest: `ocv` itself or an offset from it, in V."""
 
@@ -38,7 +47,7 @@ class VersusOcv:
 
 
 Voltage: TypeAlias = Number | VersusOcv
-Setting: TypeAlias = Number | VersusOcv | str | bool | tuple[float, ...] | None
+Setting: TypeAlias = Number | VersusOcv | str | TextByPass | bool | tuple[float, ...] | None
 
 Measured: TypeAlias = Literal["voltage", "current", "temperature", "power", "time", "capacity"]
 Resulting: TypeAlias = Literal[
@@ -108,7 +117,8 @@ class Line:
         record: Rules by step time; the nearest of step, block, file.
         bounds: Envelope in force here: file, cell, channel and included files, the tightest of each.
         name: The step's `name`, or "".
-        options: What is not a mode's argument: prompt text, `for` of a prompt, `state`, `confirm`, soak timeouts.
+        options: What is not a mode's argument: `say` and `for` of a prompt and its `state` (SI by name, or texts), `text`
+            of a mark, `confirm` of a bend, `for` of a temperature.
         where: `file:line` of the text it came from.
     """
 
@@ -120,7 +130,7 @@ class Line:
     record: tuple[RecordRule, ...] = ()
     bounds: Bounds = field(default_factory=Bounds)
     name: str = ""
-    options: Mapping[str, Setting | Mapping[str, float]] = field(default_factory=dict)
+    options: Mapping[str, Setting | Mapping[str, Setting]] = field(default_factory=dict)
     where: str = ""
 
     @property
