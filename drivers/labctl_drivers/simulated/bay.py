@@ -1,0 +1,428 @@
+"""One channel of the simulated instrument: a cell, the program on it, and rows of it up to any moment, there and back.
+
+Everything is a pure function of the state at the begin of a piece, so going back to a row is solving the piece again (or
+not even that), and the saved state is that begin and the time of the last row.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import orjson
+
+from labctl import driver
+from labctl.driver import Ended, Fault, Points, Program, ProgramStep, Reading, RecordRule
+from labctl.sample import SECONDS_PER_HOUR, ZERO_CELSIUS, Batch
+from labctl_drivers.simulated import noise, piece, saved
+from labctl_drivers.simulated.record import Last, Stretch, stretch
+from labctl_simulators.cell import Cell, Rest, Segment, State
+
+VERSION = 1
+AHEAD = 512  # rows worked out at once for a channel that is read at a pace
+MARGIN = 1.5  # of the voltage accuracy: a row lies there when a limit is broken
+RAIL = 10.0  # V, where the output goes when a cell cannot carry the current
+IDLE = (RecordRule(every=10.0, voltage=5e-3),)
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """What the simulated instrument adds: rms noise and resolution in V and A, seed, accuracy in V, a thermometer or none."""
+
+    voltage_noise: float = 1e-5
+    current_noise: float = 0.0
+    voltage_resolution: float = 1e-6
+    current_resolution: float = 0.0
+    voltage_accuracy: float = 1e-3
+    thermometer: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Where a piece of the step begins.
+
+    Attributes:
+        index: Of the part of the step.
+        offset: Step time, s.
+        state: The cell.
+        charging: C passed in the charging direction since the program began.
+        discharging: The same in the other direction.
+        row: Number of the next row since the program began.
+        last: The row before it.
+        fenced: Limits are watched; off after one was met.
+    """
+
+    index: int
+    offset: float
+    state: State
+    charging: float = 0.0
+    discharging: float = 0.0
+    row: int = 0
+    last: Last | None = None
+    fenced: bool = True
+
+
+class Bay:
+    """A simulated cell on one channel."""
+
+    def __init__(self, cell: Cell, state: State, instrument: Instrument, stream: int = 0) -> None:
+        """Hold `cell` in `state`; `stream` keeps the noise of channels apart."""
+        self.cell = cell
+        self.instrument = instrument
+        self.stream = stream
+        self.applied = 0
+        self.program: Program | None = None
+        self._step: ProgramStep | None = None
+        self._rest = state
+        self._resting = False  # output off within the program
+        self._trail: list[Piece] = []
+        self._prefix: bytes | None = None
+
+    # --- verbs ---
+
+    def begin(self, program: Program) -> None:
+        """Run a program from where the cell is now."""
+        state = self.state
+        step = program.steps[0]
+        if not isinstance(step, ProgramStep):
+            raise TypeError("a simulated cell holds programs of one step, found a loop")
+        self.program, self._step, self._resting = program, step, False
+        self.applied += 1
+        self._parts = piece.parts(step.mode, state.temperature)
+        self._timed = piece.timed(step)
+        self._enter(Piece(0, 0.0, state))
+
+    def off(self) -> None:
+        """Leave the cell at open circuit; its program's time runs on, rows included."""
+        if self.program is None or self._step is None:
+            return
+        here = self._here(self._piece.index)
+        self._resting, self._timed = True, None
+        self._step = replace(self._step, mode=driver.Rest(), ends=(), record=IDLE)
+        self._parts = (piece.Part(Rest()),)
+        self._enter(replace(here, index=0))
+
+    @property
+    def state(self) -> State:
+        """The cell as it was at the last row."""
+        return self._rest if self.program is None else self._state_at(self._last)
+
+    @property
+    def time(self) -> float:
+        """Seconds since the program began, of the last row."""
+        return 0.0 if self.program is None or self._last is None else self._last.time
+
+    # --- rows ---
+
+    def advance(self, until: float, most: int) -> list[Reading]:
+        """Return what there is up to `until` s of the program's time, about `most` rows, each piece at most once."""
+        found: list[Reading] = []
+        if self.program is None:
+            return found
+        del self._trail[:-1]
+        while most > 0 and not self._over:
+            if self._turn:
+                self._next_piece()
+            rows = self._advance_piece(until, most, found)
+            most -= rows
+            if not self._turn and not (rows and most > 0):
+                break
+        return _joined(found)
+
+    def rewind(self, time: float) -> None:
+        """Go back to the row at `time`, of those that the last `advance` gave."""
+        hair = 1e-9 * max(1.0, time)
+        while len(self._trail) > 1 and self._trail[-1].offset > time + hair:
+            self._trail.pop()
+        if self._trail[-1] is not self._piece or self._buffer is None or self._buffer.time[0] > time + hair:
+            self._enter(self._trail.pop())
+        self._over = self._turn = False
+        while True:
+            buffer = self._fill()
+            self._next = int(np.searchsorted(buffer.time, time + hair, side="right"))
+            if self._next < len(buffer) or buffer.complete:
+                break
+        self._remember()
+
+    # --- one piece ---
+
+    def _enter(self, entered: Piece) -> None:
+        """Stand at the begin of a piece, nothing of it read."""
+        self._piece = entered
+        self._part = self._parts[entered.index]
+        self._trail = [entered] if entered.index == 0 or not self._trail else [*self._trail, entered]
+        self._segment: Segment | None = None
+        self._buffer: Stretch | None = None
+        self._next = 0  # row of the buffer that is read next
+        self._base = entered.row  # number of the buffer's first row
+        self._pointed = 0  # points of a spectrum that were read
+        self._last = entered.last
+        self._over = self._turn = False
+        self._prefix = None
+
+    def _solve(self) -> Segment:
+        if self._segment is not None:
+            return self._segment
+        here, step = self._piece, self._step
+        assert step is not None
+        part = self._part
+        state = (
+            here.state.at(temperature=part.temperature, angle=part.angle, radius=part.radius)
+            if _moves(part)
+            else here.state
+        )
+        left = part.duration if self._timed is None else min(part.duration, max(0.0, self._timed.value - here.offset))
+        stops = piece.stops(step, abs(here.charging - here.discharging))
+        fences = piece.fences(step.bounds, MARGIN * self.instrument.voltage_accuracy) if here.fenced else []
+        solved = self.cell.segment(state, part.drive, left, [*stops, *fences])
+        if solved.stop is not None and solved.stop < 0 and solved.end <= 0.0:  # it begins outside: let it come back
+            self._piece = replace(here, fenced=False)
+            solved = self.cell.segment(state, part.drive, left, stops)
+        self._segment = solved
+        return solved
+
+    def _fill(self, most: int = AHEAD) -> Stretch:
+        """Return the buffer, with rows in it that were not read, as long as the piece has any."""
+        buffer = self._buffer
+        if buffer is None or (self._next >= len(buffer) and not buffer.complete):
+            assert self._step is not None
+            solved = self._solve()
+            rules = self._step.record or IDLE
+            self._base += 0 if buffer is None else len(buffer)
+            buffer = stretch(solved, self._piece.offset, self._last, rules, max(most, AHEAD))
+            self._buffer, self._next = buffer, 0
+        return buffer
+
+    def _advance_piece(self, until: float, most: int, found: list[Reading]) -> int:
+        """Add what this piece has up to `until` to `found`, and return the number of rows."""
+        buffer = self._fill(most)
+        begin, end = self._next, len(buffer)
+        if until < buffer.time[-1]:
+            end = int(np.searchsorted(buffer.time, until, side="right"))
+        end = max(begin, min(end, begin + most))
+        complete = end == len(buffer) and buffer.complete
+        batch = self._batch(buffer, begin, end) if end > begin else None
+        if isinstance(self._step_mode, driver.Spectrum) and not self._resting:
+            found.extend(self._with_points(batch, until, complete=complete))
+        elif batch is not None:
+            found.append(batch)
+        self._next = end
+        if batch is not None:
+            self._remember()
+        if complete:
+            self._finish(found)
+        return end - begin
+
+    def _remember(self) -> None:
+        buffer, row = self._buffer, self._next - 1
+        if buffer is not None and row >= 0:
+            self._last = Last(float(buffer.time[row]), float(buffer.voltage[row]), float(buffer.current[row]))
+
+    def _finish(self, found: list[Reading]) -> None:
+        """Decide what follows the last row of a piece."""
+        solved, step = self._solve(), self._step
+        assert step is not None
+        time = self._piece.offset + solved.end
+        timed = self._timed
+        if solved.collapse is not None:
+            self._over = True
+            found.extend(self._collapsed(solved, time))
+        elif solved.stop is not None and solved.stop >= 0:
+            self._over = True
+            found.append(Ended(0, time, solved.stop, _words(step, solved.stop)))
+        elif solved.stop is not None or (
+            (timed is None or time < timed.value) and self._piece.index + 1 < len(self._parts)
+        ):
+            self._turn = True
+        elif timed is not None and time >= timed.value * (1 - 1e-12):
+            self._over = True
+            found.append(Ended(0, time, timed.number, _words(step, timed.number)))
+        elif not self._resting:
+            self._over = True
+            found.append(Ended(0, time, None, f"the {type(step.mode).__name__.lower()} is complete"))
+
+    def _next_piece(self) -> None:
+        met = self._solve().stop is not None  # a limit: the same part goes on without a fence
+        here = self._here(self._piece.index + (0 if met else 1))
+        self._enter(replace(here, fenced=False) if met else here)
+
+    def _here(self, index: int) -> Piece:
+        """Return a piece that begins at the last row."""
+        if self._last is None:
+            return replace(self._piece, index=index)
+        rows = self._solve().rows(np.array([self._last.time - self._piece.offset]))
+        return Piece(
+            index=index,
+            offset=self._last.time,
+            state=self.state,
+            charging=self._piece.charging + float(rows.charging[0]),
+            discharging=self._piece.discharging + float(rows.discharging[0]),
+            row=self._base + self._next,
+            last=self._last,
+            fenced=self._piece.fenced,
+        )
+
+    def _state_at(self, last: Last | None) -> State:
+        if last is None or (self._segment is None and last is self._piece.last):
+            return self._piece.state
+        solved = self._solve()
+        return solved.state(min(solved.end, max(0.0, last.time - self._piece.offset)))
+
+    def _collapsed(self, solved: Segment, time: float) -> list[Reading]:
+        """Return what an instrument sees when the cell cannot carry its drive: the voltage runs to an end or to the rail."""
+        last, step = self._last, self._step
+        if last is None or step is None or isinstance(self._part.drive, Rest):
+            return [Fault(f"the cell cannot go on: {solved.collapse}", safe=True)]
+        up = last.current > 0
+        ends = [end for end in step.ends if end.quantity == "voltage" and end.above == up]
+        if ends:
+            end = min(ends, key=lambda item: abs(item.value - last.voltage))
+            return [
+                self._row_like(time, end.value),
+                Ended(0, time, end.number, f"the cell gave out: {solved.collapse}"),
+            ]
+        return [self._row_like(time, RAIL if up else -RAIL), Fault(f"the cell gave out: {solved.collapse}", safe=True)]
+
+    # --- rows as the instrument sees them ---
+
+    def _batch(self, buffer: Stretch, begin: int, end: int) -> Batch:
+        seen, part, here = self.instrument, slice(begin, end), self._piece
+        voltage, current = buffer.voltage[part], buffer.current[part]
+        if seen.voltage_noise > 0.0:
+            count, first = end - begin, (self.applied << 32) + self._base + begin
+            voltage = voltage + seen.voltage_noise * noise.normal(seen.seed, 2 * self.stream, first, count)
+        if seen.current_noise > 0.0:
+            count, first = end - begin, (self.applied << 32) + self._base + begin
+            shaken = current + seen.current_noise * noise.normal(seen.seed, 2 * self.stream + 1, first, count)
+            current = np.where(current == 0.0, 0.0, shaken)
+        return Batch(
+            time=buffer.time[part],
+            voltage=noise.quantised(voltage, seen.voltage_resolution),
+            current=noise.quantised(current, seen.current_resolution),
+            charging_ah=(here.charging + buffer.charging[part]) / SECONDS_PER_HOUR,
+            discharging_ah=(here.discharging + buffer.discharging[part]) / SECONDS_PER_HOUR,
+            temperature_celsius=buffer.temperature[part] - ZERO_CELSIUS if seen.thermometer else None,
+        )
+
+    def _row_like(self, time: float, voltage: float) -> Batch:
+        """Return a row at `time` like the last one, at another voltage."""
+        assert self._buffer is not None
+        batch = self._batch(self._buffer, len(self._buffer) - 1, len(self._buffer))
+        return replace(batch, time=np.array([time]), voltage=np.array([voltage]))
+
+    def _with_points(self, batch: Batch | None, until: float, *, complete: bool) -> list[Reading]:
+        """Return rows and the points of a spectrum that were measured between them, in order."""
+        assert isinstance(self._step_mode, driver.Spectrum)
+        times = self._piece.offset + np.cumsum(piece.durations(self._step_mode))
+        count = len(times) if complete else int(np.searchsorted(times, until, side="right"))
+        points = [self._measure(self._step_mode, times, slice(self._pointed, count))] if count > self._pointed else []
+        self._pointed = max(self._pointed, count)
+        if batch is None:
+            return [*points]
+        if not complete:
+            return [batch, *points]
+        return [part for part in (batch.rows(0, len(batch) - 1), *points, batch.rows(len(batch) - 1)) if _length(part)]
+
+    def _measure(self, mode: driver.Spectrum, times: noise.Floats, part: slice) -> Points:
+        solved = self._solve()
+        inside = np.minimum(times[part] - self._piece.offset, solved.end)
+        rows = solved.rows(inside)
+        frequency = np.array(mode.frequencies[part])
+        impedance = self.cell.impedance(solved.state(float(inside[0])), frequency)
+        return Points(times[part], frequency, impedance.real.copy(), impedance.imag.copy(), rows.voltage, rows.current)
+
+    @property
+    def _step_mode(self) -> driver.Mode:
+        assert self._step is not None
+        return self._step.mode
+
+    # --- the checkpoint ---
+
+    def save(self) -> bytes:
+        """Return the state as of the last row, as JSON."""
+        if self._prefix is None:
+            self._prefix = orjson.dumps(self._saved())[:-1]
+        return self._prefix + b',"time":%s,"pointed":%d}' % (
+            orjson.dumps(None if self._last is None else self._last.time),
+            self._pointed,
+        )
+
+    def _saved(self) -> dict[str, Any]:
+        value: dict[str, Any] = {"labctl_simulated": VERSION, "applied": self.applied, "resting": self._resting}
+        if self.program is None:
+            return value | {"program": None, "cell": self._rest.to_json()}
+        here = self._piece
+        return value | {
+            "program": saved.program_to_json(self.program),
+            "cell": here.state.to_json(),
+            "index": here.index,
+            "offset": here.offset,
+            "charging": here.charging,
+            "discharging": here.discharging,
+            "row": here.row,
+            "last": None if here.last is None else [here.last.time, here.last.voltage, here.last.current],
+            "fenced": here.fenced,
+        }
+
+    def restore(self, data: bytes) -> None:
+        """Go back to a saved state.
+
+        Raises:
+            ValueError: It was not saved by this version.
+        """
+        value: Mapping[str, Any] = orjson.loads(data)
+        if value.get("labctl_simulated") != VERSION:
+            raise ValueError(f"wanted a simulated cell of version {VERSION}, found {value.get('labctl_simulated')!r}")
+        state = State.from_json(value["cell"])
+        self._rest, self.program, self._trail = state, None, []
+        if value["program"] is not None:
+            self.begin(saved.program_from_json(value["program"]))
+            if value["resting"]:
+                self.off()
+            last = None if value["last"] is None else Last(*value["last"])
+            self._enter(Piece(
+                value["index"], value["offset"], state, value["charging"], value["discharging"],
+                value["row"], last, value["fenced"],
+            ))  # fmt: skip
+            if value["time"] is not None and (last is None or value["time"] > last.time):
+                self.rewind(value["time"])
+            self._pointed = value["pointed"]
+        self.applied = value["applied"]
+
+
+def _moves(part: piece.Part) -> bool:
+    return part.temperature is not None or part.angle is not None or part.radius is not None
+
+
+def _length(part: Batch | Points) -> int:
+    return len(part.time)
+
+
+def _words(step: ProgramStep, number: int) -> str:
+    for end in step.ends:
+        if end.number == number:
+            return f"{end.quantity} {'above' if end.above else 'below'} {end.value:g}"
+    return ""
+
+
+def _joined(found: list[Reading]) -> list[Reading]:
+    """Return the readings with neighbouring batches made one."""
+    joined: list[Reading] = []
+    batches: list[Batch] = []
+    for reading in [*found, None]:
+        if isinstance(reading, Batch):
+            batches.append(reading)
+            continue
+        if batches:
+            joined.append(batches[0] if len(batches) == 1 else _concatenated(batches))
+            batches = []
+        if reading is not None:
+            joined.append(reading)
+    return joined
+
+
+def _concatenated(batches: list[Batch]) -> Batch:
+    names = ["time", "voltage", "current", "charging_ah", "discharging_ah"]
+    names += ["temperature_celsius"] if batches[0].temperature_celsius is not None else []
+    return Batch(**{name: np.concatenate([getattr(batch, name) for batch in batches]) for name in names})

@@ -1,0 +1,200 @@
+"""Which instants of a simulated step are written: `every` from the step's begin, `dV` and `dI` since the row before.
+
+The cell knows its voltage at any instant, so rows lie where a rule asks for one: at multiples of `every`, and between them
+where voltage or current has moved by one more `dV` or `dI`, found by interpolation in a grid and then evaluated exactly.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labctl.driver import RecordRule
+
+Floats: TypeAlias = NDArray[np.float64]
+
+GRID = 64  # instants at which a piece is looked at, at least, where a rule watches voltage or current
+EARLIEST = 1e-4  # s after a change of set-point: what moves faster is over at the first look
+SELDOM = 3600.0  # s between rows that no rule asks for
+HAIR = 1e-9  # relative: two instants closer than this are one
+
+
+class Columns(Protocol):
+    """Rows of a solved piece of the cell's life: V, A, K, C since its begin."""
+
+    voltage: Floats
+    current: Floats
+    temperature: Floats
+    charging: Floats
+    discharging: Floats
+
+
+class Solved(Protocol):
+    """A piece of the cell's life under one drive, solved."""
+
+    end: float
+
+    def rows(self, times: Floats) -> Columns:
+        """Return the columns at these seconds since its begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The row written last: step time in s, V, A."""
+
+    time: float
+    voltage: float
+    current: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Rows to write, as columns; `time` is step time. `complete`: they reach the end of the piece."""
+
+    time: Floats
+    voltage: Floats
+    current: Floats
+    temperature: Floats
+    charging: Floats
+    discharging: Floats
+    complete: bool
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+def stretch(piece: Solved, offset: float, last: Last | None, rules: Sequence[RecordRule], most: int) -> Stretch:
+    """Return about `most` rows to write after `last` of a piece that began at step time `offset`.
+
+    Args:
+        piece: What the cell does.
+        offset: Step time at which the piece began, s.
+        last: The row written last, which may lie in the piece before; None at the very begin of a step, which is written.
+        rules: By step time, in order.
+        most: Rows asked for; `dV` and `dI` may add to them.
+    """
+    end = offset + piece.end
+    begin = offset if last is None else min(end, max(offset, last.time))
+    rule, origin, until = active(rules, begin)
+    horizon = min(until, end)
+    due = multiples(rule.every, origin, begin, horizon, most)
+    reach = horizon if len(due) < most else float(due[-1])
+    complete = reach >= end
+    if complete:
+        due = np.append(due[due < end - HAIR * max(1.0, end)], end)
+    elif not len(due):  # nothing comes by itself: be seen now and then
+        reach = min(reach, begin + max(SELDOM, begin))
+        due = np.array([reach])
+    if rule.voltage is None and rule.current is None:
+        written = np.append(begin, due) if last is None and end > begin else due
+        return _rows(piece, offset, written, complete)
+    return _watched(piece, offset, last, rule, _Window(begin, due, reach, complete))
+
+
+def active(rules: Sequence[RecordRule], time: float) -> tuple[RecordRule, float, float]:
+    """Return the rule in force just after step time `time`, and from when until when it holds."""
+    origin = 0.0
+    for rule in rules:
+        if rule.until is None or time < rule.until - HAIR * max(1.0, rule.until):
+            return rule, origin, float("inf") if rule.until is None else rule.until
+        origin = rule.until
+    return RecordRule(), origin, float("inf")
+
+
+def multiples(every: float | None, origin: float, begin: float, horizon: float, most: int) -> Floats:
+    """Return the multiples of `every` from `origin` after `begin` up to `horizon`, `most` at most."""
+    if every is None:
+        return np.empty(0)
+    first = int((begin - origin) / every + HAIR * max(1.0, begin / every)) + 1
+    room = (horizon - origin) / every
+    count = most if room >= first + most else int(room + HAIR * max(1.0, room)) - first + 1
+    return np.asarray(origin + np.arange(first, first + max(0, count)) * every, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What is looked at: from where to where, the instants written anyhow, and whether the piece ends there."""
+
+    begin: float
+    due: Floats
+    reach: float
+    complete: bool
+
+
+def _watched(piece: Solved, offset: float, last: Last | None, rule: RecordRule, window: _Window) -> Stretch:
+    """Return the rows that are due anyhow and those that dV and dI ask for between them."""
+    grid = _grid(window, fresh=window.begin == offset)
+    seen = piece.rows(grid - offset)
+    written = np.zeros(len(grid), dtype=bool)
+    written[np.searchsorted(grid, window.due)] = True
+    written[0] |= last is None or _jumped(seen, last, rule)
+    moved = np.append(0.0, np.cumsum(_moves(seen, rule)))
+    extra = _crossings(grid, moved, written)
+    found = Stretch(
+        grid[written], seen.voltage[written], seen.current[written], seen.temperature[written],
+        seen.charging[written], seen.discharging[written], window.complete,
+    )  # fmt: skip
+    return _merged(found, _rows(piece, offset, extra, window.complete)) if len(extra) else found
+
+
+def _grid(window: _Window, *, fresh: bool) -> Floats:
+    """Return the instants to look at: begin, those due, logarithmic ones after a change, and enough between long ones."""
+    span = window.reach - window.begin
+    stops = window.due if len(window.due) and window.due[-1] >= window.reach else np.append(window.due, window.reach)
+    if span <= 0.0:
+        return np.array([window.begin])
+    between = [np.array([window.begin]), stops]
+    if len(stops) < GRID:
+        between.append(window.begin + np.linspace(0.0, span, GRID)[1:-1])
+    if fresh:
+        step = min(float(stops[0]) - window.begin, span / GRID if len(stops) < GRID else span)
+        if step > EARLIEST:
+            between.append(window.begin + np.geomspace(EARLIEST, step, GRID // 2)[:-1])
+    return np.unique(np.concatenate(between))
+
+
+def _moves(seen: Columns, rule: RecordRule) -> Floats:
+    """Return how far the cell moved between neighbours of the grid, in units of the rule's dV or dI."""
+    moved: Floats = np.zeros(len(seen.voltage) - 1)
+    if rule.voltage is not None:
+        moved = np.abs(np.diff(seen.voltage)) / rule.voltage
+    if rule.current is not None:
+        moved = np.maximum(moved, np.abs(np.diff(seen.current)) / rule.current)
+    return moved
+
+
+def _jumped(seen: Columns, last: Last, rule: RecordRule) -> bool:
+    """Tell whether the first instant lies a dV or dI away from the row written last, in the piece before."""
+    voltage = rule.voltage is not None and abs(seen.voltage[0] - last.voltage) > rule.voltage * (1 + HAIR)
+    current = rule.current is not None and abs(seen.current[0] - last.current) > rule.current * (1 + HAIR)
+    return bool(voltage or current)
+
+
+def _crossings(grid: Floats, moved: Floats, written: NDArray[np.bool_]) -> Floats:
+    """Return when the cell has moved by one more unit since the row before: between rows that are written anyhow."""
+    edge = written.copy()
+    edge[0] = edge[-1] = True
+    at = moved[edge]
+    counts = np.ceil(np.diff(at) * (1 - HAIR)).astype(np.int64) - 1
+    if not len(counts) or counts.max() <= 0:
+        return np.empty(0)
+    counts = np.maximum(counts, 0)
+    first = np.repeat(np.cumsum(counts) - counts, counts)
+    levels = np.repeat(at[:-1], counts) + (np.arange(counts.sum()) - first + 1)
+    return np.interp(levels, moved, grid)
+
+
+def _rows(piece: Solved, offset: float, times: Floats, complete: bool) -> Stretch:
+    seen = piece.rows(times - offset)
+    return Stretch(
+        times, seen.voltage, seen.current, seen.temperature, seen.charging, seen.discharging, complete
+    )  # fmt: skip
+
+
+def _merged(one: Stretch, other: Stretch) -> Stretch:
+    order = np.argsort(np.concatenate([one.time, other.time]), kind="stable")
+    names = ("time", "voltage", "current", "temperature", "charging", "discharging")
+    columns = {name: np.concatenate([getattr(one, name), getattr(other, name)])[order] for name in names}
+    return Stretch(**columns, complete=one.complete)
