@@ -1,0 +1,256 @@
+"""A bending stage on GRBL 1.1 through pyserial: homing, soft limits, and moves that are done when the stage stands still.
+
+Facts: gnea/grbl documentation. `ok` means planned, not moved, so the end of a move is the state `Idle` at the target; opening the
+port may reset the controller, so the greeting is waited for; after an alarm only homing helps. Never run on hardware by us.
+"""
+
+import asyncio
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+
+from labctl.driver import (
+    Bend,
+    Capabilities,
+    Ended,
+    Identity,
+    Program,
+    ProgramStep,
+    ReadBack,
+    Reading,
+    Readings,
+    Rest,
+    Status,
+)
+from labctl.errors import InstrumentError, SettingRefused, Unreachable, WireError
+
+T = TypeVar("T")
+
+REPORT = re.compile(r"<(?P<state>[A-Za-z]+)(?::\d)?\|(?:MPos|WPos):(?P<position>[-+\d.]+)")
+REACHED = 0.01  # mm
+
+
+class Grbl:
+    """One axis that bends a cell.
+
+    Args:
+        port: Serial port, or what pyserial's `serial_for_url` takes.
+        angle: Position in mm for each of some angles in degrees; between them it is interpolated.
+        radius: Position in mm for each of some bending radii in millimetres.
+        axis: Letter of the axis.
+        feed: mm/min.
+        baud: Of the line.
+        timeout: Seconds to wait for a reply; homing may take ten times as long.
+    """
+
+    def __init__(
+        self,
+        port: str,
+        angle: Mapping[str, float] | None = None,
+        radius: Mapping[str, float] | None = None,
+        *,
+        axis: str = "X",
+        feed: float = 600.0,
+        baud: int = 115200,
+        timeout: float = 2.0,
+    ) -> None:
+        self.port = port
+        self.angle = table(angle)
+        self.radius = table(radius)
+        self.axis = axis
+        self.feed = feed
+        self.baud = baud
+        self.timeout = timeout
+        self._line: Any = None
+        self._attempt: int | None = None
+        self._target: float | None = None
+        self._travel: tuple[float, float] = (-math.inf, math.inf)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"grbl {port}")
+
+    async def open(self) -> Identity:
+        """Connect, wait for the greeting, read the soft limits; moves nothing."""
+        return await self._in_thread(self._open)
+
+    async def close(self) -> None:
+        """Disconnect; a move that is under way goes on to its end."""
+        await self._in_thread(self._close)
+
+    def capabilities(self, channel: str) -> Capabilities:
+        """Return that it bends, and nothing else."""
+        del channel
+        return Capabilities(
+            energises=False,
+            modes=frozenset({"Bend", "Rest"}),
+            ends=frozenset({"time"}),
+            measures=frozenset(),
+            voltage=(0.0, 0.0),
+            current=(0.0, 0.0),
+            poll_at_most=0.2,  # more than 5 status requests a second disturb its planner
+        )
+
+    async def status(self, channel: str) -> Status:
+        """Return whether it moves."""
+        del channel
+        state, _ = await self._in_thread(self._report)
+        if state in {"Run", "Home", "Jog", "Hold"}:
+            return Status("running" if self._attempt is not None else "unknown", self._attempt, text=state)
+        return Status("idle", text=state)
+
+    async def apply(self, channel: str, program: Program) -> ReadBack:
+        """Plan the moves of one bend; `read` tells when the stage stands at the end of them."""
+        del channel
+        match program.steps:
+            case (ProgramStep(mode=Bend() as bend),):
+                target = await self._in_thread(lambda: self._bend(bend))
+                self._attempt = program.attempt
+                return ReadBack({"position": target})
+            case (ProgramStep(mode=Rest()),):
+                return ReadBack()
+        raise SettingRefused("a bending stage holds one bend at a time", safe=True)
+
+    async def read(self, channels: Sequence[str]) -> Readings:
+        """Return the end of the move once the stage stands still at its target."""
+        state, position = await self._in_thread(self._report)
+        if state == "Alarm":
+            raise InstrumentError(f"{self.port}: the stage is in alarm: home it, its position is not known", safe=True)
+        found: list[Reading] = []
+        if self._target is not None and state == "Idle" and abs(position - self._target) < REACHED:
+            self._target = None
+            found.append(Ended(0, 0.0, None, f"standing at {position:g} mm"))
+        return Readings(by_channel=dict.fromkeys(channels, found))
+
+    async def output_off(self, channel: str) -> None:
+        """Hold the stage where it is; safe to repeat."""
+        del channel
+        await self._in_thread(lambda: self._send(b"!"))
+        self._attempt = self._target = None
+
+    async def home(self) -> None:
+        """Seek the reference; needed once after every start of the controller."""
+        await self._in_thread(self._home)
+
+    # --- in the line's own thread ----------------------------------------------------------------------------------
+
+    def _open(self) -> Identity:
+        import serial  # noqa: PLC0415
+
+        self._close()
+        try:
+            self._line = serial.serial_for_url(self.port, baudrate=self.baud, timeout=self.timeout)
+        except (OSError, serial.SerialException) as error:
+            raise Unreachable(f"{self.port}: wanted a GRBL stage, found {error}") from error
+        self._send(b"\r\n")
+        version = next((line for line in self._command("$I") if line.startswith("[VER:")), None)
+        if version is None:
+            raise WireError(f"{self.port}: wanted [VER:1.1...] from a GRBL stage, found none")
+        settings = dict(pair for line in self._command("$$") if (pair := setting(line)) is not None)
+        if not settings.get(20) or not settings.get(22):
+            raise SettingRefused(
+                f"{self.port}: wanted soft limits ($20=1) and homing ($22=1) switched on, found them off", safe=True
+            )
+        self._travel = (-settings.get(130, math.inf), 0.0)
+        if self._report()[0] == "Alarm":
+            self._home()
+        return Identity("GRBL", "stage", firmware=version.strip("[]").removeprefix("VER:"))
+
+    def _close(self) -> None:
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+    def _home(self) -> None:
+        self._line.timeout = 10 * self.timeout
+        self._command("$H")
+        self._line.timeout = self.timeout
+
+    def _bend(self, bend: Bend) -> float:
+        target = self._position(bend)
+        _, flat = self._report()
+        self._send(b"~")
+        for _ in range(bend.times - 1):
+            self._command(f"G90 G1 {self.axis}{target:.3f} F{self.feed:g}")
+            self._command(f"G90 G1 {self.axis}{flat:.3f} F{self.feed:g}")
+        self._command(f"G90 G1 {self.axis}{target:.3f} F{self.feed:g}")
+        self._target = target
+        return target
+
+    def _position(self, bend: Bend) -> float:
+        """Return the position of an angle or radius.
+
+        Raises:
+            SettingRefused: It lies outside the table or the stage's travel.
+        """
+        points, value, unit = (
+            (self.angle, math.degrees(bend.angle), "deg")
+            if bend.angle is not None
+            else (self.radius, 1e3 * (bend.radius or 0.0), "mm")
+        )
+        if not len(points) or not points[0, 0] - 1e-9 <= value <= points[-1, 0] + 1e-9:
+            known = f"{points[0, 0]:g} to {points[-1, 0]:g} {unit}" if len(points) else "none"
+            raise SettingRefused(
+                f"wanted a bend to {value:g} {unit}, found positions for {known} in the station file", safe=True
+            )
+        position = float(np.interp(value, points[:, 0], points[:, 1]))
+        if not self._travel[0] <= position <= self._travel[1]:
+            raise SettingRefused(
+                f"wanted {position:g} mm, the stage travels from {self._travel[0]:g} to {self._travel[1]:g} mm",
+                safe=True,
+            )
+        return position
+
+    def _report(self) -> tuple[str, float]:
+        self._send(b"?")
+        for _ in range(20):
+            if found := REPORT.search(self._receive()):
+                return found["state"], float(found["position"])
+        raise WireError(f"{self.port}: wanted a status report, found none")
+
+    def _command(self, text: str) -> list[str]:
+        """Send a line and return what came before its `ok`.
+
+        Raises:
+            SettingRefused: The stage answered `error:` or an alarm.
+        """
+        self._send(text.encode() + b"\n")
+        lines: list[str] = []
+        while (line := self._receive()) != "ok":
+            if line.startswith(("error:", "ALARM:")):
+                raise SettingRefused(f"{self.port}: {text} was answered by {line}", safe=True)
+            lines.append(line)
+        return lines
+
+    def _send(self, data: bytes) -> None:
+        if self._line is None:
+            raise Unreachable(f"{self.port}: not open")
+        try:
+            self._line.write(data)
+        except OSError as error:
+            raise Unreachable(f"{self.port}: {error}") from error
+
+    def _receive(self) -> str:
+        try:
+            raw = self._line.readline()
+        except OSError as error:
+            raise Unreachable(f"{self.port}: {error}") from error
+        if not raw.endswith(b"\n"):
+            raise Unreachable(f"{self.port}: wanted a line, found {raw!r} within {self._line.timeout:g} s")
+        return str(raw.decode("ascii", "replace").strip())
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def table(points: Mapping[str, float] | None) -> Any:
+    """Return rows of (value, position in mm), rising; keys are numbers as text."""
+    rows = sorted((float(value), float(position)) for value, position in (points or {}).items())
+    return np.array(rows, dtype=float).reshape(len(rows), 2)
+
+
+def setting(line: str) -> tuple[int, float] | None:
+    """Read `$20=1`, or None."""
+    found = re.match(r"\$(\d+)=([-+\d.]+)", line)
+    return (int(found[1]), float(found[2])) if found else None
