@@ -1,0 +1,96 @@
+"""The daemon's side of the guard: a child process that switches outputs off when the daemon dies or hangs.
+
+The child holds the read end of a pipe. It is told which channels may be energised and hears a beat; at end of file, or
+after four missed beats, it opens those instruments afresh and switches them off (`labctl.guard`).
+"""
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+LOG = logging.getLogger("labctl.run")
+BEAT = 0.5  # s between two signs of life
+MISSED = 4  # beats after which the daemon counts as stuck
+
+
+@dataclass(frozen=True, slots=True)
+class Ward:
+    """An instrument as the guard must open it: driver, options, and the channels that may be energised."""
+
+    driver: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    channels: Sequence[str] = ()
+
+
+class Guardian:
+    """Keeps the guard process alive and informed; does nothing while no instrument energises."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the data folder, in which the guard keeps its lock."""
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._wards: dict[str, Ward] = {}
+
+    def start(self) -> None:
+        """Start the process, once an instrument may be energised."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "labctl.guard", str(self._folder)],
+                stdin=subprocess.PIPE,
+                start_new_session=True,  # a terminal's interrupt is for the daemon alone
+            )
+            for name in self._wards:
+                self._tell({"ward": name, **_spoken(self._wards[name])})
+
+    def watch(self, name: str, ward: Ward) -> None:
+        """Say which channels of an instrument may be energised from now on; returns once the guard's pipe has it."""
+        if self._wards.get(name) == ward or (name not in self._wards and not ward.channels):
+            return
+        self._wards[name] = ward
+        self.start()
+        self._tell({"ward": name, **_spoken(ward)})
+
+    def beat(self) -> bool:
+        """Give a sign of life; False if the guard had died and was started again."""
+        if self._process is None:
+            return True
+        if self._process.poll() is None:
+            self._tell({"beat": 1})
+            return True
+        LOG.error("the guard process ended with code %s and is started again", self._process.returncode)
+        self.start()
+        return False
+
+    def stop(self) -> None:
+        """Let the guard go without touching anything: the outputs are off, or meant to stay on."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        try:
+            process.communicate(b'{"done": 1}\n', timeout=BEAT * MISSED)
+        except (OSError, subprocess.TimeoutExpired):
+            process.kill()
+            process.wait()
+
+    @property
+    def pid(self) -> int | None:
+        """The process, if it runs."""
+        return None if self._process is None else self._process.pid
+
+    def _tell(self, message: Mapping[str, object]) -> None:
+        pipe = None if self._process is None else self._process.stdin
+        if pipe is None:
+            return
+        try:
+            pipe.write(json.dumps(message).encode() + b"\n")
+            pipe.flush()
+        except OSError as error:
+            LOG.error("the guard process does not listen: %s", error)  # noqa: TRY400 - the next beat starts it again
+
+
+def _spoken(ward: Ward) -> dict[str, object]:
+    return {"driver": ward.driver, "options": dict(ward.options), "channels": list(ward.channels)}
