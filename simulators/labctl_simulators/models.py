@@ -1,0 +1,148 @@
+"""The shipped models by name: parameter files built into cells, and the command that lists them.
+
+>>> from labctl_simulators.cell import Current
+>>> cell = load_model("phlt-symmetric")
+>>> segment = cell.segment(cell.initial(seed=1), Current(1e-4), 3600.0, ())
+>>> segment.end
+3600.0
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from labctl_simulators import parameters
+from labctl_simulators.assembly import blocking, insertion, symmetric
+from labctl_simulators.assembly.tree import Numbers
+from labctl_simulators.cell.chemistry import Chemistry
+from labctl_simulators.cell.model import Cell
+from labctl_simulators.parameters import ParameterError, ParameterSet
+
+_BUILDERS: dict[str, Callable[[ParameterSet, float | None, float | None], Chemistry]] = {
+    "insertion": insertion.build,
+    "symmetric": symmetric.build,
+    "blocking": blocking.build,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Say what one model is.
+
+    Attributes:
+        name: under which it is loaded.
+        model: `insertion`, `symmetric` or `blocking`.
+        kind: as in a cell file.
+        about: what it stands for.
+        area: m2, of the cell as it is loaded without scaling.
+        window: lowest and highest voltage, V.
+        capacity: nominal, C; None where there is none.
+        quoted: how many of its numbers are quoted.
+        fitted: how many are fitted to reported figures, or derived from quoted ones.
+        assumed: how many are assumed.
+        sources: citations.
+    """
+
+    name: str
+    model: str
+    kind: str
+    about: str
+    area: float
+    window: tuple[float, float]
+    capacity: float | None
+    quoted: int
+    fitted: int
+    assumed: int
+    sources: tuple[str, ...]
+
+
+def load_model(name: str, area: float | None = None, mass: float | None = None) -> Cell:
+    """Build the cell of a parameter set, scaled to a user's own.
+
+    Args:
+        name: of the parameter set, as `list_models` gives them.
+        area: of the electrode in m2; everything extensive is scaled to it. None: the parameter set's own.
+        mass: of the active material in kg, which then scales the capacity and the exchange currents at the given area
+            (a loading of its own). None: the parameter set's loading.
+
+    Raises:
+        ParameterError: there is no such model, or a scale is not a positive number, or the model has no mass.
+
+    >>> load_model("voc1-atfb", area=2e-4).name
+    'voc1-atfb'
+    """
+    for what, scale in (("area", area), ("mass", mass)):
+        if scale is not None and not 0.0 < scale < float("inf"):
+            raise ParameterError(f"wanted {what} above 0 for model {name}, found {scale}")
+    return _load(name, area, mass)
+
+
+@lru_cache(maxsize=64)
+def _load(name: str, area: float | None, mass: float | None) -> Cell:
+    """Build and keep a cell; it is immutable, so it may be shared."""
+    found = parameters.read(name)
+    builder = _BUILDERS.get(found.model)
+    if builder is None:
+        raise ParameterError(f"{name}: wanted model {', '.join(_BUILDERS)}, found {found.model!r}")
+    try:
+        return Cell(builder(found, area, mass))
+    except ParameterError:
+        raise
+    except ValueError as error:
+        raise ParameterError(f"{name}: {error}") from error
+
+
+def list_models() -> list[ModelInfo]:
+    """Return what models there are, in alphabetical order."""
+    return [_info(parameters.read(name)) for name in parameters.names()]
+
+
+def _info(found: ParameterSet) -> ModelInfo:
+    numbers = Numbers(found.values, found.name)
+    statuses = [origin.status for origin in found.origins]
+    return ModelInfo(
+        name=found.name,
+        model=found.model,
+        kind=found.kind,
+        about=" ".join(found.about.split()),
+        area=numbers.number("area"),
+        window=(numbers.number("lower_voltage"), numbers.number("upper_voltage")),
+        capacity=numbers.optional("nominal_capacity"),
+        quoted=statuses.count("quoted"),
+        fitted=statuses.count("fitted") + statuses.count("derived"),
+        assumed=statuses.count("assumed"),
+        sources=tuple(" ".join(text.split()) for text in found.sources.values()),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """List the models: the body of `labctl models`.
+
+    Args:
+        argv: words after the verb; `--json` for a program, names to see their numbers and sources.
+
+    Returns:
+        0, or 1 where a name is not that of a model.
+    """
+    parser = argparse.ArgumentParser(prog="labctl models", description="List the simulated cells that can be loaded.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="show every number of these, with its source")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    given = parser.parse_args(argv)
+    from labctl_simulators.assembly import listing  # noqa: PLC0415 - rich is wanted by this command only
+
+    try:
+        chosen = [parameters.read(name) for name in given.names]
+    except ParameterError as error:
+        sys.stderr.write(f"labctl models: {error}\n")
+        return 1
+    if given.json:
+        found = [listing.numbers(one) for one in chosen] if chosen else [listing.plain(one) for one in list_models()]
+        sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    elif chosen:
+        listing.show_numbers(chosen)
+    else:
+        listing.show_models(list_models())
+    return 0
