@@ -16,9 +16,12 @@ from labctl.driver import RecordRule
 Floats: TypeAlias = NDArray[np.float64]
 
 GRID = 64  # instants at which a piece is looked at, at least, where a rule watches voltage or current
-EARLIEST = 1e-4  # s after a change of set-point: what moves faster is over at the first look
 SELDOM = 3600.0  # s between rows that no rule asks for
 HAIR = 1e-9  # relative: two instants closer than this are one
+
+
+_EVEN = np.linspace(0.0, 1.0, GRID)[1:-1]
+_EARLY = np.geomspace(1e-5, 1.0, GRID)[:-1]  # of the way to the first row after a change of set-point
 
 
 class Columns(Protocol):
@@ -126,7 +129,7 @@ class _Window:
 def _watched(piece: Solved, offset: float, last: Last | None, rule: RecordRule, window: _Window) -> Stretch:
     """Return the rows that are due anyhow and those that dV and dI ask for between them."""
     grid = _grid(window, fresh=window.begin == offset)
-    seen = piece.rows(grid - offset)
+    seen = piece.rows(_inside(piece, grid - offset))
     written = np.zeros(len(grid), dtype=bool)
     written[np.searchsorted(grid, window.due)] = True
     written[0] |= last is None or _jumped(seen, last, rule)
@@ -141,18 +144,17 @@ def _watched(piece: Solved, offset: float, last: Last | None, rule: RecordRule, 
 
 def _grid(window: _Window, *, fresh: bool) -> Floats:
     """Return the instants to look at: begin, those due, logarithmic ones after a change, and enough between long ones."""
-    span = window.reach - window.begin
-    stops = window.due if len(window.due) and window.due[-1] >= window.reach else np.append(window.due, window.reach)
+    begin, span = window.begin, window.reach - window.begin
     if span <= 0.0:
-        return np.array([window.begin])
-    between = [np.array([window.begin]), stops]
-    if len(stops) < GRID:
-        between.append(window.begin + np.linspace(0.0, span, GRID)[1:-1])
+        return np.array([begin])
+    stops = window.due if len(window.due) and window.due[-1] >= window.reach else np.append(window.due, window.reach)
+    between = [np.array([begin]), stops]
+    few = len(stops) < GRID
+    if few:
+        between.append(begin + span * _EVEN)
     if fresh:
-        step = min(float(stops[0]) - window.begin, span / GRID if len(stops) < GRID else span)
-        if step > EARLIEST:
-            between.append(window.begin + np.geomspace(EARLIEST, step, GRID // 2)[:-1])
-    return np.unique(np.concatenate(between))
+        between.append(begin + min(float(stops[0]) - begin, span / GRID if few else span) * _EARLY)
+    return np.sort(np.concatenate(between))
 
 
 def _moves(seen: Columns, rule: RecordRule) -> Floats:
@@ -186,8 +188,12 @@ def _crossings(grid: Floats, moved: Floats, written: NDArray[np.bool_]) -> Float
     return np.interp(levels, moved, grid)
 
 
+def _inside(piece: Solved, times: Floats) -> Floats:
+    return np.minimum(np.maximum(times, 0.0), piece.end)
+
+
 def _rows(piece: Solved, offset: float, times: Floats, complete: bool) -> Stretch:
-    seen = piece.rows(times - offset)
+    seen = piece.rows(_inside(piece, times - offset))
     return Stretch(
         times, seen.voltage, seen.current, seen.temperature, seen.charging, seen.discharging, complete
     )  # fmt: skip

@@ -1,0 +1,130 @@
+"""The course of one run: folds what happens, in order, and keeps what is to be stored and what is to be done.
+
+It waits for nothing and knows no clock: who drives it (a simulation as fast as it goes, or a connection that ticks) reads the
+instrument, carries the commands out, and hands the entries to the journal.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from labctl.driver import Capabilities
+from labctl.engine.decide import begin, fold
+from labctl.engine.input import Apply, Began, Command, Finish, Input, Outcome
+from labctl.engine.state import State, state_to_json
+from labctl.plan.step import Plan
+from labctl.sample import Batch
+from labctl.store.entry import Entry
+
+Save = Callable[[], bytes | None]
+
+
+def nothing() -> bytes | None:
+    """Save no source."""
+    return None
+
+
+class Course:
+    """One run between the instrument and the journal.
+
+    Attributes:
+        run_id: In the journal.
+        plan: What it does.
+        state: Where it is.
+        next_record: `record_index` of the next row.
+        commands: To be carried out, in order.
+        finish: How it ended, once it has.
+        begun: Run time at which the running program began, s.
+        base: The run's counters at that time: charging, discharging, Ah.
+        save: State of the source, as the checkpoint is to hold it.
+    """
+
+    def __init__(self, run_id: int, plan: Plan, state: State | None = None, save: Save = nothing) -> None:
+        """Take up a run where `state` is; None for one that has not begun."""
+        self.run_id = run_id
+        self.plan = plan
+        self._state = state
+        self.next_record = 0 if state is None else state.last.record + 1
+        self.commands: deque[Command] = deque()
+        self.finish: Finish | None = None
+        self.begun = 0.0
+        self.base = (0.0, 0.0)
+        self.save = save
+        self.changed = False  # something other than rows waits to be stored
+        self.rows = 0  # that wait to be stored
+        self._waiting: list[Entry] = []
+
+    @property
+    def state(self) -> State:
+        """Where the run is."""
+        assert self._state is not None
+        return self._state
+
+    def begin(self, capabilities: Capabilities, roles: tuple[str, ...]) -> None:
+        """Begin the plan."""
+        self._keep(None, None, begin(self.plan, capabilities, roles), 0)
+
+    def take(self, given: Input) -> None:
+        """Fold anything but rows."""
+        self._keep(given, None, fold(self.plan, self.state, given), self.state.attempt)
+        if isinstance(given, Began):
+            last = self.state.last
+            self.begun, self.base = given.time, (last.charging_ah, last.discharging_ah)
+
+    def take_rows(self, batch: Batch) -> int:
+        """Fold metered rows up to the first that calls for a command, and return how many were taken."""
+        attempt = self.state.attempt
+        outcome = fold(self.plan, self.state, batch)
+        taken = outcome.taken
+        self._keep(None, batch if taken == len(batch) else batch.rows(0, taken), outcome, attempt)
+        return taken
+
+    def metered(self, batch: Batch) -> Batch:
+        """Return rows of a source that counts by itself on run time and the run's counters."""
+        charging, discharging = batch.charging_ah, batch.discharging_ah
+        assert charging is not None
+        assert discharging is not None
+        return Batch(
+            time=batch.time + self.begun,
+            voltage=batch.voltage,
+            current=batch.current,
+            charging_ah=charging + self.base[0],
+            discharging_ah=discharging + self.base[1],
+            temperature_celsius=batch.temperature_celsius,
+            quality=batch.quality,
+            step=batch.step,
+            auxiliary=batch.auxiliary,
+        )
+
+    def hand_over(self) -> list[Entry]:
+        """Return what waits to be stored, the checkpoint with the last of it; all of it belongs into one commit."""
+        waiting = self._waiting
+        if not waiting:
+            return waiting
+        last = waiting[-1]
+        waiting[-1] = Entry(
+            last.run_id, last.batch, last.first_record, last.attempt_id, last.input, last.events,
+            state_to_json(self.state), self.save(),
+        )  # fmt: skip
+        self._waiting, self.rows, self.changed = [], 0, False
+        return waiting
+
+    @property
+    def risky(self) -> bool:
+        """Tell whether the next command energises: what led to it must be durable first."""
+        return bool(self.commands) and isinstance(self.commands[0], Apply) and self.commands[0].energises
+
+    def _keep(self, given: Input | None, batch: Batch | None, outcome: Outcome, attempt: int) -> None:
+        self._state = outcome.state
+        rows = 0 if batch is None else len(batch)
+        if rows or given is not None or outcome.events:
+            self._waiting.append(
+                Entry(self.run_id, batch if rows else None, self.next_record, attempt, given, outcome.events)
+            )
+        self.next_record += rows
+        self.rows += rows
+        self.changed |= given is not None or bool(outcome.events)
+        for command in outcome.commands:
+            if isinstance(command, Finish):
+                self.finish = command
+            else:
+                self.commands.append(command)

@@ -1,0 +1,93 @@
+"""A source whose time is told to it: cells in the daemon, which can go back to the row that called for a command."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from labctl.driver import Ended, Fault, Points, Program, ReadBack, Reading, Rewindable
+from labctl.engine.input import Apply, Began, InstrumentFault, Mark, Off, SpectrumPart, StepEnded
+from labctl.run.course import Course
+from labctl.sample import Batch
+
+ROWS = 4096  # of one read
+
+
+@runtime_checkable
+class Told(Rewindable, Protocol):
+    """A rewindable source that needs no waiting for: verbs take no time but that which `advance` gives."""
+
+    def insert(self, channel: str, cell: Mapping[str, object], seed: int = 0) -> None:
+        """Put the cell of a run on a channel: `model`, `area` (m2), `active_mass` (kg)."""
+
+    def begin(self, channel: str, program: Program) -> ReadBack:
+        """Run a program from where the cell is, now."""
+
+    def advance(self, channel: str, until: float, most: int = ROWS) -> Sequence[Reading]:
+        """Return what there is up to `until` s after the program began, about `most` rows."""
+
+    def off(self, channel: str) -> None:
+        """Leave the cell at open circuit; the program's time runs on."""
+
+
+class Rider:
+    """A course on a told source: commands act at the instant of the row that called for them."""
+
+    def __init__(self, course: Course, source: Told, channel: str) -> None:
+        """Join them."""
+        self.course = course
+        self.source = source
+        self.channel = channel
+        course.save = self.save
+
+    def save(self) -> bytes | None:
+        """Return the source's state as of the last row."""
+        return self.source.save(self.channel)
+
+    def obey(self) -> None:
+        """Carry every command out."""
+        course = self.course
+        while course.commands:
+            match course.commands.popleft():
+                case Apply() as apply:
+                    read_back = self.source.begin(self.channel, apply.program)
+                    course.take(Began(apply.attempt, course.state.last.time, read_back.values))
+                case Off():
+                    self.source.off(self.channel)
+                case Mark():
+                    pass
+                case other:
+                    raise AssertionError(other)
+
+    def forward(self, until: float = float("inf"), most: int = ROWS) -> int:
+        """Read once up to run time `until`, fold and obey; return the number of readings, 0 when there is nothing more."""
+        course = self.course
+        readings = self.source.advance(self.channel, until - course.begun, most)
+        for reading in readings:
+            match reading:
+                case Batch():
+                    taken = course.take_rows(course.metered(reading))
+                    if course.commands or course.finish or taken < len(reading):
+                        if taken:
+                            self.source.rewind(self.channel, float(reading.time[taken - 1]))
+                        break
+                case Ended(step, time, end, why):
+                    course.take(StepEnded(course.state.attempt, step, course.begun + time, end, why))
+                case Points() as points:
+                    course.take(SpectrumPart(course.state.attempt, _on_run_time(points, course.begun)))
+                case Fault(why, safe):
+                    course.take(InstrumentFault(why, safe))
+            if course.commands or course.finish:
+                break
+        self.obey()
+        return len(readings)
+
+
+def _on_run_time(points: Points, begun: float) -> Points:
+    return Points(
+        points.time + begun,
+        points.frequency,
+        points.real,
+        points.imaginary,
+        points.voltage,
+        points.current,
+        points.step,
+    )
