@@ -1,0 +1,327 @@
+"""The MQTT reader: one task that publishes one message at a time, and comes back whenever the broker does."""
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from labctl.errors import BrokerError
+from labctl.publish.cursor import Follower, Journal
+from labctl.publish.live import Newest
+from labctl.publish.outgoing import Fields, Outgoing
+from labctl.publish.payload import encode, iso, stamped
+from labctl.publish.publisher import Message, Publisher
+from labctl.publish.topic import Topics
+from labctl.store.entry import Entry
+
+FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # s between two attempts to connect
+LOOK_EVERY = 1.0  # s between two looks at the states of all channels
+SAVE_EVERY = 1.0  # s between two cursors written
+BREATH = 0.05  # s; samples that fall due within it go in one wake-up
+STATE_AGAIN = 30.0  # s after which a state is published again for its progress and time left
+FAREWELL = 2.0  # s that delivering what is left may take at the end
+
+LOG = logging.getLogger("labctl.mqtt")
+
+ALARMING = {"waiting": "warning", "unknown": "error", "tripped": "error", "failed": "error", "safe": "warning"}
+PASSING = frozenset({
+    "test_time_second", "step_time_second", "voltage_volt", "current_ampere", "charging_capacity_ah",
+    "discharging_capacity_ah", "record_index", "progress", "remaining_second",
+})  # fmt: skip # of a status: changes with every row and is no news by itself
+IN_STATE = frozenset({"progress", "remaining_second"})  # of them, what the state carries all the same
+
+
+class Inbox(Protocol):
+    """Who takes the orders that arrive."""
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """What to subscribe to."""
+
+    def receive(
+        self, topic: str, payload: bytes, retained: bool, reply_to: str | None = None, correlation: bytes | None = None
+    ) -> None:
+        """Take one message; never blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What the reader asks of the daemon.
+
+    Attributes:
+        topics: The tree of this node.
+        info: Payload of `info`: version, host, channels.
+        status: One flat object a channel (`labctl.run.supervisor.Supervisor.status`).
+        label: UTC as seconds of Unix time.
+        save_cursor: Stores the commit up to which everything is delivered.
+    """
+
+    topics: Topics
+    info: Callable[[], Mapping[str, object]]
+    status: Callable[[], Iterable[Mapping[str, object]]]
+    label: Callable[[], float]
+    save_cursor: Callable[[int], None] = lambda _commit: None
+
+
+class MqttReader:
+    """Publishes one node; see docs/reference/mqtt.md.
+
+    Args:
+        publisher: The client.
+        node: Whom it speaks for.
+        journal: What it reads; its events are published from `position` on.
+        position: The stored cursor.
+    """
+
+    def __init__(self, publisher: Publisher, node: Node, journal: Journal, position: int) -> None:
+        self._publisher = publisher
+        self._node = node
+        self._topics = node.topics
+        self._journal = journal
+        self._follower = Follower(journal, node.topics, position)
+        self._outgoing = Outgoing(node.topics)
+        self._inbox: Inbox | None = None
+        self._news = asyncio.Event()
+        self._newest = Newest(journal)
+        self._states: dict[str, tuple[Fields, float, float]] = {}  # news, when told, UTC since when
+        self._look_at = -math.inf
+        self._behind = True
+        self._rest_until = -math.inf
+        self._page_began: float | None = None
+        self._waking: asyncio.TimerHandle | None = None
+        self._saved = position
+        self._save_at = -math.inf
+        self._leaving: float | None = None
+        self.connected = asyncio.Event()
+        self.trouble = ""  # why there is no connection, for `status`
+
+    # --- what others tell it ----------------------------------------------------------------------------------------
+
+    def take_orders(self, inbox: Inbox) -> None:
+        """Hand what arrives on the command topics to `inbox`; before `run`."""
+        self._inbox = inbox
+
+    def post(self, topic: str, payload: bytes, correlation: bytes | None = None) -> None:
+        """Send an answer before anything else."""
+        self._outgoing.post(Message(topic, payload, qos=1, correlation=correlation))
+        self._news.set()
+
+    def alarm(self, name: str, severity: str, text: str) -> None:
+        """Raise an alarm, retained until `all_clear`."""
+        fields = {"alarm": name, "severity": severity, "text": text}
+        self._outgoing.retain(self._topics.alarm(name), stamped(self._node.label(), fields))
+        self._news.set()
+
+    def all_clear(self, name: str) -> None:
+        """Take an alarm away."""
+        self._outgoing.retain(self._topics.alarm(name), b"")
+        self._news.set()
+
+    def committed(self, entries: Iterable[Entry]) -> None:
+        """Take note of what has become durable; called in the event loop after each commit."""
+        news = False
+        for entry in entries:
+            news = news or bool(entry.events)
+            if (row := self._newest.row(entry)) is not None:
+                self._outgoing.sample(*row)
+        if news:
+            self._behind = True
+            self._look_at = min(self._look_at, asyncio.get_running_loop().time() + BREATH)
+        if self._waking is None:
+            self._waking = asyncio.get_running_loop().call_later(BREATH, self._woken)
+
+    # --- the one task -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Publish until cancelled or `close`d; a broker that is away is waited for."""
+        wait = FIRST_WAIT
+        while self._leaving is None:
+            try:
+                async with self._publisher.session(self._will(), self._filters()):
+                    LOG.info("connected to the MQTT broker")
+                    wait, self.trouble = FIRST_WAIT, ""
+                    self.connected.set()
+                    await self._serve()
+            except BrokerError as error:
+                if not self.trouble:
+                    LOG.warning("%s; the journal keeps everything meanwhile", error)
+                self.trouble = str(error)
+            finally:
+                self.connected.clear()
+                self._save(force=True)
+            if self._leaving is None:
+                await self._pause(wait)
+                wait = min(2 * wait, LONGEST_WAIT)
+
+    def close(self) -> None:
+        """Let `run` deliver what is left, say `offline`, and return; within a few seconds."""
+        self._leaving = asyncio.get_running_loop().time() + FAREWELL
+        self._news.set()
+
+    def _will(self) -> Message:
+        return Message(self._topics.state, encode({"state": "lost"}), qos=1, retain=True)
+
+    def _filters(self) -> tuple[str, ...]:
+        return (*self._topics.retained, *(self._inbox.filters if self._inbox else ()))
+
+    async def _serve(self) -> None:
+        self._announce()
+        listener = asyncio.create_task(self._listen(), name="mqtt-listener")
+        listener.add_done_callback(lambda _task: self._news.set())
+        try:
+            while not self._finished():
+                if listener.done():
+                    listener.result()
+                if not await self._publish_next():
+                    await self._wait()
+            await self._say("offline")
+        finally:
+            listener.cancel()
+            await asyncio.wait({listener})
+            if not listener.cancelled():
+                listener.exception()
+
+    def _announce(self) -> None:
+        """A new connection: all that is retained again, and what happened since the last one is history."""
+        self._follower.restart()
+        self._follower.live_after = self._journal.head()
+        self._behind = True
+        self._look_at = self._rest_until = -math.inf
+        now = self._node.label()
+        self._outgoing.retain(self._topics.state, stamped(now, {"state": "ready"}))
+        self._outgoing.retain(self._topics.info, stamped(now, self._node.info()))
+        self._outgoing.again()
+
+    async def _say(self, state: str) -> None:
+        payload = stamped(self._node.label(), {"state": state})
+        self._outgoing.retain(self._topics.state, payload)
+        await self._publisher.publish(Message(self._topics.state, payload, qos=1, retain=True))
+
+    async def _publish_next(self) -> bool:
+        """Publish what is most important now; return whether there was anything."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._look_at:
+            self._look(now)
+        message = self._outgoing.next(now)
+        if message is not None:
+            await self._publisher.publish(message)
+        elif (message := self._event(now)) is not None:
+            await self._publisher.publish(message)
+            self._delivered()
+        return message is not None
+
+    def _event(self, now: float) -> Message | None:
+        """Return the next event of a run; history is read at half the speed at which it could be, so that now goes first."""
+        if not self._behind or now < self._rest_until:
+            return None
+        if self._page_began is None:
+            self._page_began = now
+        message = self._follower.peek()
+        if message is None:
+            self._behind, self._page_began = False, None
+            self._save(force=False)
+        return message
+
+    def _delivered(self) -> None:
+        historical = self._follower.historical
+        if not self._follower.delivered():
+            return
+        now = asyncio.get_running_loop().time()
+        if historical and self._leaving is None:
+            self._rest_until = now + min(now - (self._page_began or now), LONGEST_WAIT)
+        self._page_began = None
+        self._save(force=False)
+
+    def _save(self, *, force: bool) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._follower.position != self._saved and (force or now >= self._save_at):
+            self._saved = self._follower.position
+            self._save_at = now + SAVE_EVERY
+            self._node.save_cursor(self._saved)
+
+    def _finished(self) -> bool:
+        """Tell whether to leave: everything is said, or there is no more time for it."""
+        if self._leaving is None:
+            return False
+        nothing_left = not self._behind and not self._outgoing.urgent
+        return nothing_left or asyncio.get_running_loop().time() >= self._leaving
+
+    async def _wait(self) -> None:
+        """Wait for news, or until something is due; what falls due within a breath goes in one wake-up."""
+        now = asyncio.get_running_loop().time()
+        due = [self._look_at, self._outgoing.due(), self._rest_until if self._behind else None, self._leaving]
+        moment = max(min(moment for moment in due if moment is not None), now + BREATH)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(moment):
+                await self._news.wait()
+        self._news.clear()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before the next attempt to connect, unless it is time to leave."""
+        end = asyncio.get_running_loop().time() + seconds
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(end):
+                while self._leaving is None:
+                    await self._news.wait()
+                    self._news.clear()
+
+    async def _listen(self) -> None:
+        """Take what arrives: orders, and what an earlier life of this node left behind."""
+        while True:
+            found = await self._publisher.received()
+            if found.topic == self._topics.state:
+                self._assert_state(found.payload)
+            elif found.topic.startswith(f"{self._topics.prefix}/cmd/"):
+                if self._inbox is not None:
+                    self._inbox.receive(found.topic, found.payload, found.retained, found.reply_to, found.correlation)
+            elif found.retained and found.payload and self._outgoing.left_behind(found.topic):
+                self._outgoing.clear(found.topic)
+                self._news.set()
+
+    def _assert_state(self, payload: bytes) -> None:
+        """Say again that we are here when the will of an earlier connection arrives after it."""
+        if b'"lost"' in payload and self._leaving is None:
+            self._outgoing.retain(self._topics.state, stamped(self._node.label(), {"state": "ready"}))
+            self._news.set()
+
+    # --- what is said of channels -----------------------------------------------------------------------------------
+
+    def _look(self, now: float) -> None:
+        """Publish the states of channels that are news, and their alarms."""
+        self._look_at = now + LOOK_EVERY
+        for status in self._node.status():
+            channel = str(status["channel"])
+            news = {key: value for key, value in status.items() if key not in PASSING}
+            before, told_at, since = self._states.get(channel, ({}, -math.inf, 0.0))
+            if news == before and now < told_at + STATE_AGAIN:
+                continue
+            label = self._node.label()
+            if news.get("activity") != before.get("activity"):
+                since = label
+                self._alarm_of(channel, status)
+            self._states[channel] = (news, now, since)
+            self._outgoing.state(channel, _state(label, since, status))
+
+    def _alarm_of(self, channel: str, status: Mapping[str, object]) -> None:
+        activity = str(status.get("activity"))
+        name = f"ch-{channel}"
+        if activity not in ALARMING:
+            self.all_clear(name)
+            return
+        text = f"channel {channel} is {activity}"
+        text += f": {status['why']}" if status.get("why") else ""
+        text += f"; {status['unblock']}" if status.get("unblock") else ""
+        self.alarm(name, ALARMING[activity], text)
+
+    def _woken(self) -> None:
+        self._waking = None
+        self._news.set()
+
+
+def _state(label: float, since: float, status: Mapping[str, object]) -> bytes:
+    fields = {key: value for key, value in status.items() if key not in PASSING or key in IN_STATE}
+    head = {"ch": fields.pop("channel", None), "state": fields.pop("activity", None), "since": iso(since)}
+    return stamped(label, {**head, **fields})
