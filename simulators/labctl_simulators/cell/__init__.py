@@ -7,6 +7,20 @@ charges the cell.
 
 from labctl_simulators.cell.drive import Current, Drive, Load, Power, Rest, Stop, Sweep, Voltage
 from labctl_simulators.cell.model import Cell
+from labctl_simulators.cell.segment import Rows, Segment
 from labctl_simulators.cell.state import State
 
-__all__ = ["Cell", "Current", "Drive", "Load", "Power", "Rest", "State", "Stop", "Sweep", "Voltage"]
+__all__ = [
+    "Cell",
+    "Current",
+    "Drive",
+    "Load",
+    "Power",
+    "Rest",
+    "Rows",
+    "Segment",
+    "State",
+    "Stop",
+    "Sweep",
+    "Voltage",
+]

@@ -35,7 +35,8 @@ Rules
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,11 @@ class Memory:
         row: which row each pole adds to, shape (n,), integers, ascending.
         integrator: z-unit per C, shape (m,); 0 where the row does not integrate.
         feed: z-unit per A, shape (m,) or (m, N).
+        steady: drive / rate, made here.
+        own: 1 where a pole belongs to a row, shape (n, m), made here.
+        total: z-unit per A of all poles and the feed at rest, made here.
+        parts: the poles of each row, made here.
+        kept: tables that the core keeps with this memory.
     """
 
     rate: Array
@@ -82,6 +88,23 @@ class Memory:
     row: NDArray[np.intp]
     integrator: Array
     feed: Array
+    steady: Array = field(init=False)
+    own: Array = field(init=False)
+    total: Array = field(init=False)
+    parts: tuple[slice, ...] = field(init=False)
+    kept: dict[Any, Any] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        rows = len(self.feed)
+        if np.any(np.diff(self.row) < 0) or not np.all(self.rate > 0.0):
+            raise ValueError("wanted poles in ascending rows with rates above 0, found others")
+        own = (self.row[:, None] == np.arange(rows)).astype(np.float64)
+        steady = self.drive / self.rate
+        ends = np.searchsorted(self.row, np.arange(rows + 1))
+        object.__setattr__(self, "steady", steady)
+        object.__setattr__(self, "own", own)
+        object.__setattr__(self, "total", own.T @ steady + self.feed)
+        object.__setattr__(self, "parts", tuple(slice(int(a), int(b)) for a, b in pairwise(ends)))
 
 
 class Physics(ABC):

@@ -37,7 +37,7 @@ def root(function: Callable[[float], float], a: float, b: float, fa: float, fb: 
     return best
 
 
-def _share(a: float, b: float, c: float, fa: float, fb: float, fc: float) -> float:  # noqa: PLR0913, PLR0917
+def _share(a: float, b: float, c: float, fa: float, fb: float, fc: float) -> float:
     """Return where to look next, as a share of a..b: inverse quadratic where that is safe, else the middle."""
     xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
     if phi * phi < xi and (1.0 - phi) ** 2 < 1.0 - xi:

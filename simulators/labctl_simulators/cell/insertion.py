@@ -283,9 +283,7 @@ class Insertion(Chemistry):
         self.name, self.kind, self.temperature = parameters.name, parameters.kind, parameters.temperature
         self.slow_names = parameters.ageing.names if parameters.ageing else ()
         negative = parameters.negative
-        self.hosts = (
-            (parameters.positive, negative) if isinstance(negative, Electrode) else (parameters.positive,)
-        )
+        self.hosts = (parameters.positive, negative) if isinstance(negative, Electrode) else (parameters.positive,)
         self.signs = (-1.0, 1.0)[: len(self.hosts)]
         self._memories: dict[float, Memory] = {}
         memory = self.memory(parameters.temperature)
@@ -524,3 +522,8 @@ class InsertionPhysics(Physics):
         """Return the slow states later on; see `Physics.slow`."""
         ageing, slow = self.chemistry.parameters.ageing, self.conditions.slow
         return ageing.advance(slow, time, charge, throughput, self.conditions.temperature) if ageing else slow
+
+
+def _positive(name: str, value: float) -> None:
+    if not 0.0 < value < float("inf"):
+        raise ValueError(f"wanted {name} above 0, found {value}")

@@ -1,13 +1,14 @@
-"""A cell: parameters compiled once, and the three paths and the impedance over them."""
+"""A cell: parameters compiled once, and the paths and the impedance over them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from labctl_simulators.cell.chemistry import Chemistry, Conditions
+from labctl_simulators.cell.chemistry import Chemistry, Conditions, Physics
 from labctl_simulators.cell.drive import Drive, Stop
+from labctl_simulators.cell.imposed import impose
+from labctl_simulators.cell.segment import Segment
 from labctl_simulators.cell.state import State, read_only
 
 
@@ -44,3 +45,34 @@ class Cell:
             temperature=self.chemistry.temperature,
             seed=seed,
         )
+
+    def physics(self, state: State) -> Physics:
+        """Return the physics at the conditions of `state`.
+
+        Raises:
+            ValueError: a condition outside the range of the parameters.
+        """
+        return self.chemistry.prepare(Conditions(state.temperature, state.angle, state.radius, state.slow, state.seed))
+
+    def segment(self, state: State, drive: Drive, duration: float, stops: Sequence[Stop] = ()) -> Segment:
+        """Impose `drive` for at most `duration` s, ended by the first stop that is met.
+
+        Args:
+            state: where the cell is.
+            drive: what is imposed.
+            duration: s; may be infinite where something else must end the segment (a sweep, a stop, exhaustion).
+            stops: the first one met ends the segment, at t = 0 already if it is met just after the drive began.
+
+        Returns:
+            The segment: its end, and rows and states at any time in it.
+
+        Raises:
+            ValueError: a number that is not finite or has no physical meaning, or nothing that can end the segment.
+        """
+        return impose(self.chemistry, state, drive, duration, stops)
+
+    def voltage(self, state: State, current: float = 0.0) -> float:
+        """Return the voltage in V just after `current` (A) has been switched on."""
+        physics = self.physics(state)
+        z = state.level + state.memory @ physics.memory.own + physics.memory.feed * physics.gain * current
+        return physics.voltage_scalar(z.tolist(), current, 0.0, 0.0)

@@ -1,7 +1,8 @@
-"""One piece of a segment: constant memory current, exact at every time."""
+"""One piece of a segment at constant current: exact at every time, with its events located."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isqrt
 from typing import Final
 
 import numpy as np
@@ -9,8 +10,10 @@ import numpy as np
 from labctl_simulators.cell.chemistry import Array, Memory, Physics
 from labctl_simulators.cell.crossing import root
 
-BLOCK: Final = 8192
-SCAN: Final = 40
+CHUNK: Final = 4096
+SCAN: Final = 48
+_SHAPE: Final = np.arange(1, SCAN + 1) / SCAN
+_KEPT: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +22,15 @@ class Threshold:
 
     Attributes:
         voltage: V.
-        above: ends at or above it, else at or below.
+        above: True ends at or above it, False at or below.
         number: of the stop.
+        magnitude: True compares |V|.
     """
 
     voltage: float
     above: bool
     number: int
+    magnitude: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,35 +48,235 @@ class End:
     collapse: str | None = None
 
 
-def decay(rate: Array, times: Array) -> Array:
-    """Return exp(-rate t), shape (T, n)."""
-    table = np.multiply.outer(-times, rate)
-    return np.exp(table, out=table)
-
-
 class Constant:
-    """Hold a piece at constant memory current `current` (A) from (memory, level) on."""
+    """Hold a piece at constant current (A) from (memory, level) on; terminal and memory current are the same."""
 
-    __slots__ = ("current", "final", "level", "memory", "offset", "physics", "ramp", "start", "weight")
+    __slots__ = ("current", "level", "linear", "offset", "physics", "ramp", "start", "weight")
 
     def __init__(self, physics: Physics, memory: Array, level: Array, current: float) -> None:
-        linear, gain = physics.memory, physics.gain
-        self.physics, self.current = physics, current
+        linear = physics.memory
+        self.physics, self.linear, self.current = physics, linear, current
+        driven = physics.gain * current
         self.start, self.level = memory, level
-        driven = gain * current
-        self.final = driven[linear.row] * linear.drive / linear.rate
-        weight = np.zeros((len(linear.rate), len(gain)))
-        weight[np.arange(len(linear.rate)), linear.row] = memory - self.final
-        self.weight = weight
-        steady = np.zeros(len(gain))
-        np.add.at(steady, linear.row, self.final)
-        self.offset = level + steady + linear.feed * driven
+        self.weight = memory - driven[linear.row] * linear.steady
+        self.offset = level + driven * linear.total
         self.ramp = linear.integrator * driven
-        self.memory = linear
 
     def surface(self, times: Array) -> Array:
-        """Return the surface values, shape (m, T)."""
-        z = (decay(self.memory.rate, times) @ self.weight).T
+        """Return the surface values at `times` (s since the piece began), shape (m, T)."""
+        count = len(times)
+        z = np.multiply.outer(self.ramp, times)
         z += self.offset[:, None]
-        z += np.multiply.outer(self.ramp, times)
-        return np.asarray(z)
+        if count > 64:
+            spacing = (times[-2] - times[0]) / (count - 2)
+            even = times[0] + spacing * np.arange(count - 1)
+            even -= times[:-1]
+            if max(even.max(), -even.min()) <= 4e-16 * times[-1]:
+                self._even(z, float(times[0]), float(spacing))
+                z[:, -1] += self._decayed(times[-1:])[:, 0]
+                return z
+        for first in range(0, count, CHUNK):
+            z[:, first : first + CHUNK] += self._decayed(times[first : first + CHUNK])
+        return z
+
+    def _decayed(self, times: Array) -> Array:
+        table = np.multiply.outer(times, -self.linear.rate)
+        np.exp(table, out=table)
+        return np.asarray((table @ (self.linear.own * self.weight[:, None])).T)
+
+    def _even(self, z: Array, first: float, spacing: float) -> None:
+        """Add the decaying part on an even grid of all but the last column: exp(-a (j + k) h) is a product."""
+        count = z.shape[1] - 1
+        coarse, fine = _products(self.linear, first, spacing, count)
+        for row, part in enumerate(self.linear.parts):
+            if part.start != part.stop:
+                z[row, :-1] += ((coarse[:, part] * self.weight[part]) @ fine[part]).ravel()[:count]
+
+    def voltage(self, times: Array) -> Array:
+        """Return the voltage in V at `times`."""
+        return self.physics.voltage(self.surface(times), self.current, times, self.current * times)
+
+    def voltage_at(self, time: float) -> float:
+        """Return the voltage in V at one time."""
+        return self.physics.voltage_scalar(self._surface_at(time), self.current, time, self.current * time)
+
+    def _surface_at(self, time: float) -> list[float]:
+        decaying = (np.exp(self.linear.rate * -time) * self.weight) @ self.linear.own
+        return list((self.offset + self.ramp * time + decaying).tolist())
+
+    def currents(self, times: Array) -> Array:
+        """Return the current in A at `times`."""
+        return np.full(len(times), self.current)
+
+    def charges(self, times: Array) -> tuple[Array, Array]:
+        """Return charging and discharging C passed at `times`."""
+        passed = times * abs(self.current)
+        return (passed, np.zeros(len(times))) if self.current > 0.0 else (np.zeros(len(times)), passed)
+
+    def at(self, time: float) -> tuple[Array, Array, float, float]:
+        """Return memory, level, charge (C) and throughput (C) `time` s after the piece began."""
+        memory = self.start + self.weight * np.expm1(self.linear.rate * -time)
+        charge = self.current * time
+        return memory, self.level + self.ramp * time, charge, abs(charge)
+
+    def direction(self, time: float) -> int:
+        """Return the sign of the current."""
+        del time
+        return (self.current > 0.0) - (self.current < 0.0)
+
+    def end(self, thresholds: Sequence[Threshold], limit: float) -> End:
+        """Return where the piece ends, at most `limit` s (may be infinite while current flows) after its begin."""
+        physics = self.physics
+        if thresholds:
+            now = self.voltage_at(0.0)
+            for threshold in thresholds:
+                if _margin(threshold, now) >= 0.0:
+                    return End(0.0, threshold.number)
+        inside = self._inside(limit)
+        if inside and not thresholds:
+            return End(limit)
+        if not inside:
+            limit = min(limit, self._exhausted())
+            first = self._surface_at(0.0)
+            for row, value in enumerate(first):
+                if not physics.low[row] < value < physics.high[row]:
+                    return End(0.0, None, physics.words[row][value >= physics.high[row]])
+        if limit == np.inf:
+            raise ValueError("wanted a duration or an end that must come, found neither")
+        return self._scan(thresholds, limit, inside)
+
+    def _inside(self, limit: float) -> bool:
+        """Say whether no row can leave its range within `limit`, from the signs of the decaying terms alone."""
+        physics, linear = self.physics, self.linear
+        down = self.offset + np.minimum(self.weight, 0.0) @ linear.own
+        up = self.offset + np.maximum(self.weight, 0.0) @ linear.own
+        if limit == np.inf:
+            return not self.ramp.any() and bool((down > physics.low).all() and (up < physics.high).all())
+        drift = self.ramp * limit
+        down += np.minimum(drift, 0.0)
+        up += np.maximum(drift, 0.0)
+        return bool((down > physics.low).all() and (up < physics.high).all())
+
+    def _exhausted(self) -> float:
+        """Return the time by which an integrating row has surely left its range, s."""
+        physics, most = self.physics, np.inf
+        spread = np.abs(self.weight) @ self.linear.own
+        for row in np.flatnonzero(self.ramp):
+            ramp = self.ramp[row]
+            room = (physics.high if ramp > 0.0 else physics.low)[row] - self.offset[row]
+            most = min(most, max(0.0, (room + np.copysign(spread[row], ramp)) / ramp) * (1.0 + 1e-9) + 1e-12)
+        return float(most)
+
+    def _scan(self, thresholds: Sequence[Threshold], limit: float, inside: bool) -> End:
+        """Look for the first event on a grid that is even, and geometric at the begin; then locate it."""
+        times = self._grid(limit)
+        z = self.surface(times)
+        last, end = len(times), End(limit)
+        if not inside:
+            last, end = self._collapse(times, z)
+            times, z = times[:last], z[:, :last]
+        if not thresholds:
+            return end
+        voltage = self.physics.voltage(z, self.current, times, self.current * times)
+        if end.collapse is not None:
+            times = np.append(times, end.time)
+            voltage = np.append(voltage, self.voltage_at(end.time))
+        for threshold in thresholds:
+            found = self._located(threshold, times, voltage)
+            if found is not None and (found < end.time or (found <= end.time and end.stop is None)):
+                end = End(found, threshold.number)
+        return end
+
+    def _grid(self, limit: float) -> Array:
+        even = _SHAPE * limit
+        least = 0.05 / float(self.linear.rate.max(initial=1.0 / limit))
+        if least >= even[0]:
+            return np.concatenate([[0.0], even])
+        ratio = even[0] / least
+        count = 4 + int(2.0 * np.log(ratio))
+        early = least * ratio ** (np.arange(count) / count)
+        return np.concatenate([[0.0], early, even])
+
+    def _collapse(self, times: Array, z: Array) -> tuple[int, End]:
+        """Return how many scan points are physical, and where the first row leaves its range (or the limit)."""
+        physics = self.physics
+        bad = (z <= physics.low[:, None]) | (z >= physics.high[:, None])
+        wrong = bad.any(axis=0)
+        if not wrong.any():
+            return len(times), End(float(times[-1]))
+        at = int(wrong.argmax())
+        if at == 0:
+            row = int(bad[:, 0].argmax())
+            return 1, End(0.0, None, physics.words[row][bool(z[row, 0] >= physics.high[row])])
+        best = End(float(times[at]))
+        for row in np.flatnonzero(bad[:, at]):
+            above = bool(z[row, at] >= physics.high[row])
+            bound = float((physics.high if above else physics.low)[row])
+            when = root(
+                lambda t, row=int(row), bound=bound: self._surface_at(t)[row] - bound,  # type: ignore[misc]
+                float(times[at - 1]), float(times[at]), float(z[row, at - 1]) - bound, float(z[row, at]) - bound,
+            )  # fmt: skip
+            if when <= best.time:
+                best = End(when, None, physics.words[row][above])
+        return at, best
+
+    def _located(self, threshold: Threshold, times: Array, voltage: Array) -> float | None:
+        """Return when the voltage first meets the threshold, or None."""
+        margin = _margins(threshold, voltage)
+        met = margin >= 0.0
+        at = int(met.argmax()) if met.any() else len(times)
+        peak = self._peak(threshold, times[: at + 1], margin[: at + 1])
+        if peak is not None:
+            return peak
+        if at == len(times):
+            return None
+        return self._root(threshold, float(times[at - 1]), float(times[at]))
+
+    def _peak(self, threshold: Threshold, times: Array, margin: Array) -> float | None:
+        """Look between scan points where the voltage nearly touches the threshold and turns away."""
+        before, middle, after = margin[:-2], margin[1:-1], margin[2:]
+        high = (middle >= before) & (middle >= after) & (middle < 0.0)
+        if not high.any():
+            return None
+        reach = middle + np.maximum(middle - before, middle - after)
+        for place in np.flatnonzero(high & (reach >= 0.0)):
+            fine = np.linspace(times[place], times[place + 2], 33)
+            met = _margins(threshold, self.voltage(fine)) >= 0.0
+            if met.any():
+                at = int(met.argmax())
+                return self._root(threshold, float(fine[at - 1]), float(fine[at]))
+        return None
+
+    def _root(self, threshold: Threshold, before: float, after: float) -> float:
+        def margin(time: float) -> float:
+            return _margin(threshold, self.voltage_at(time))
+
+        low, high = margin(before), margin(after)
+        if low >= 0.0:
+            return before
+        return root(margin, before, after, low, high) if high > 0.0 else after
+
+
+def _margin(threshold: Threshold, voltage: float) -> float:
+    value = abs(voltage) if threshold.magnitude else voltage
+    return value - threshold.voltage if threshold.above else threshold.voltage - value
+
+
+def _margins(threshold: Threshold, voltage: Array) -> Array:
+    value = np.abs(voltage) if threshold.magnitude else voltage
+    return value - threshold.voltage if threshold.above else threshold.voltage - value
+
+
+def _products(linear: Memory, first: float, spacing: float, count: int) -> tuple[Array, Array]:
+    """Return exp(-a (first + j k h)), shape (blocks, n), and exp(-a i h), shape (n, k); kept with the memory."""
+    key = (first, spacing, count)
+    known = linear.kept.get(key)
+    if known is None:
+        width = max(isqrt(count), 1)
+        blocks = -(-count // width)
+        coarse = np.exp(np.multiply.outer(first + spacing * width * np.arange(blocks), -linear.rate))
+        fine = np.exp(np.multiply.outer(-linear.rate, spacing * np.arange(width)))
+        if len(linear.kept) >= _KEPT:
+            linear.kept.clear()
+        known = linear.kept[key] = coarse, fine
+    return known  # type: ignore[no-any-return]

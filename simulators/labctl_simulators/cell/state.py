@@ -105,6 +105,7 @@ class State:
             name = type(self.hold.drive).__name__.lower()
             fields = [getattr(self.hold.drive, key) for key in self.hold.drive.__slots__]
             value |= {"hold_drive": [name, *fields], "hold_elapsed": self.hold.elapsed}
+            value["hold_mesh"] = list(self.hold.mesh)
             value |= {f"hold_{key}": item for key, item in self.hold.origin.to_json().items()}
         return value
 
@@ -131,11 +132,13 @@ class Hold:
         drive: the drive.
         elapsed: s since it began.
         origin: the state in which it began.
+        mesh: s since it began at which the elements of its solution so far end.
     """
 
     drive: Drive
     elapsed: float
     origin: State
+    mesh: tuple[float, ...] = ()
 
 
 def read_only(values: Any) -> Array:
@@ -150,8 +153,8 @@ def _read(value: Mapping[str, Any]) -> State:
     if "hold_drive" in value:
         name, *fields = value["hold_drive"]
         origin = {key.removeprefix("hold_"): item for key, item in value.items() if key.startswith("hold_")}
-        del origin["drive"], origin["elapsed"]
-        hold = Hold(_DRIVES[name](*fields), float(value["hold_elapsed"]), _read(origin))
+        mesh = tuple(map(float, origin["mesh"]))
+        hold = Hold(_DRIVES[name](*fields), float(value["hold_elapsed"]), _read(origin), mesh)
     return State(
         memory=read_only(value["memory"]),
         level=read_only(value["level"]),

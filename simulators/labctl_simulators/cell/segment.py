@@ -1,0 +1,159 @@
+"""What comes of holding one drive for a while: its end, its rows at any times, and the state at any time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from labctl_simulators.cell.chemistry import Array
+from labctl_simulators.cell.drive import Drive
+from labctl_simulators.cell.held import Held
+from labctl_simulators.cell.piece import Constant
+from labctl_simulators.cell.state import State
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Hold columns at the times asked for.
+
+    Attributes:
+        time: s since the segment's begin.
+        voltage: V.
+        current: A, positive charges.
+        temperature: K.
+        charging: C that has charged the cell since the segment's begin.
+        discharging: C that has discharged it since then.
+    """
+
+    time: Array
+    voltage: Array
+    current: Array
+    temperature: Array
+    charging: Array
+    discharging: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Hold a piece and where it lies in its segment.
+
+    Attributes:
+        begin: s since the segment's begin.
+        piece: the piece; its own time starts `skipped` s before `begin`.
+        slow: slow states at the piece's own begin.
+        charging: C charged in the segment before it.
+        discharging: C discharged in the segment before it.
+        skipped: s of the piece that belong to segments before.
+    """
+
+    begin: float
+    piece: Constant | Held
+    slow: tuple[float, ...]
+    charging: float = 0.0
+    discharging: float = 0.0
+    skipped: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """Hold one drive imposed for a while.
+
+    Attributes:
+        origin: the state at its begin (after a turn of the current).
+        drive: what was imposed.
+        end: s from the begin at which it ended.
+        stop: `number` of the stop that was met; None: the duration, or the sweep's end, was reached.
+        collapse: why the drive could not go on, in words; the segment ends there.
+        parts: its pieces, in order.
+    """
+
+    origin: State
+    drive: Drive
+    end: float
+    stop: int | None
+    collapse: str | None
+    parts: tuple[Part, ...]
+
+    def rows(self, times: ArrayLike) -> Rows:
+        """Return the columns at `times`, s since the begin, ascending, within 0..end.
+
+        Raises:
+            ValueError: a time outside 0..end, or times that descend.
+        """
+        times = np.asarray(times, dtype=np.float64)
+        if len(times) and not (times[0] >= 0.0 and times[-1] <= self.end * (1.0 + 1e-12)):
+            raise ValueError(f"wanted times in 0..{self.end} s, found {times[0]}..{times[-1]} s")
+        if len(self.parts) == 1 and not self.parts[0].skipped:
+            piece = self.parts[0].piece
+            charging, discharging = piece.charges(times)
+            return self._rows(times, (piece.voltage(times), piece.currents(times), charging, discharging))
+        if np.any(np.diff(times) < 0.0):
+            raise ValueError("wanted ascending times, found some that descend")
+        return self._rows(times, self._gathered(times))
+
+    def _rows(self, times: Array, columns: Sequence[Array]) -> Rows:
+        voltage, current, charging, discharging = columns
+        temperature = np.full(len(times), self.origin.temperature)
+        return Rows(times, voltage, current, temperature, charging, discharging)
+
+    def _gathered(self, times: Array) -> list[Array]:
+        """Return the columns of a segment with several pieces; a time at a joint belongs to the piece before it."""
+        begins = np.array([part.begin for part in self.parts[1:]])
+        cuts = [0, *np.searchsorted(times, begins, side="right").tolist(), len(times)]
+        columns: list[list[Array]] = [[], [], [], []]
+        for part, first, last in zip(self.parts, cuts[:-1], cuts[1:], strict=True):
+            if first == last:
+                continue
+            own = times[first:last] - part.begin + part.skipped
+            charging, discharging = part.piece.charges(own)
+            before = part.piece.charges(np.array([part.skipped]))
+            found = (
+                part.piece.voltage(own),
+                part.piece.currents(own),
+                charging - before[0] + part.charging,
+                discharging - before[1] + part.discharging,
+            )
+            for column, values in zip(columns, found, strict=True):
+                column.append(values)
+        return [np.concatenate(column) if column else np.zeros(0) for column in columns]
+
+    def state(self, time: float) -> State:
+        """Return the state `time` s after the begin.
+
+        Raises:
+            ValueError: the time lies outside 0..end.
+        """
+        if not 0.0 <= time <= self.end * (1.0 + 1e-12):
+            raise ValueError(f"wanted a time in 0..{self.end} s, found {time} s")
+        part = self.parts[0]
+        for later in self.parts[1:]:
+            if later.begin > time:
+                break
+            part = later
+        return self._state(part, float(time))
+
+    def _state(self, part: Part, time: float) -> State:
+        piece, own = part.piece, time - part.begin + part.skipped
+        memory, level, charge, throughput = piece.at(own)
+        before = piece.at(part.skipped)[2:] if part.skipped else (0.0, 0.0)
+        slow = piece.physics.slow(own, charge, throughput) if part.slow else ()
+        net = part.charging - part.discharging + charge - before[0]
+        gross = part.charging + part.discharging + throughput - before[1]
+        memory.flags.writeable = level.flags.writeable = False
+        hold, warm = (piece.hold(own), piece.warm) if isinstance(piece, Held) else (None, self.origin.warm)
+        return State(
+            memory=memory,
+            level=level,
+            slow=tuple(map(float, slow)),
+            charge=self.origin.charge + net,
+            throughput=self.origin.throughput + gross,
+            age=self.origin.age + time,
+            direction=piece.direction(own) or self.origin.direction,
+            temperature=self.origin.temperature,
+            angle=self.origin.angle,
+            radius=self.origin.radius,
+            seed=self.origin.seed,
+            hold=hold,
+            warm=warm,
+        )
