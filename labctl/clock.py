@@ -22,9 +22,11 @@ class Clock(Protocol):
 
     Attributes:
         fast: Waiting costs nothing: every channel that can run ahead by itself does so.
+        speed: Seconds of it in a second of the machine.
     """
 
     fast: bool
+    speed: float
 
     def now(self) -> float:
         """Return seconds from an arbitrary origin, never falling; where the system has it, suspend counts."""
@@ -56,6 +58,7 @@ class RealClock:
     """The machine's own time."""
 
     fast = False
+    speed = 1.0
 
     def now(self) -> float:
         """Return `monotonic`."""
@@ -108,6 +111,7 @@ class VirtualClock:
     """A clock that only moves when it is told to; waiting on it moves it there at once."""
 
     fast = True
+    speed = 1.0
 
     def __init__(self, now: float = 0.0, label: float = 0.0) -> None:
         """Stand at `now`, labelled `label` (s of Unix time)."""

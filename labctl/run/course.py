@@ -15,11 +15,12 @@ from labctl.plan.step import Plan
 from labctl.sample import Batch
 from labctl.store.entry import Entry
 
-Save = Callable[[], bytes | None]
+Save = Callable[["Course"], bytes | None]
 
 
-def nothing() -> bytes | None:
-    """Save no source."""
+def nothing(course: "Course") -> bytes | None:
+    """Save no bookmark."""
+    del course
     return None
 
 
@@ -35,7 +36,7 @@ class Course:
         finish: How it ended, once it has.
         begun: Run time at which the running program began, s.
         base: The run's counters at that time: charging, discharging, Ah.
-        save: State of the source, as the checkpoint is to hold it.
+        save: Returns the bookmark that is stored with the state.
     """
 
     def __init__(self, run_id: int, plan: Plan, state: State | None = None, save: Save = nothing) -> None:
@@ -103,7 +104,7 @@ class Course:
         last = waiting[-1]
         waiting[-1] = Entry(
             last.run_id, last.batch, last.first_record, last.attempt_id, last.input, last.events,
-            state_to_json(self.state), self.save(),
+            state_to_json(self.state), self.save(self),
         )  # fmt: skip
         self._waiting, self.rows, self.changed = [], 0, False
         return waiting

@@ -1,0 +1,87 @@
+"""What the shell must find again after a crash, beside the engine's state: stored with every checkpoint.
+
+Where the running program began on the run's time, the counters there, the clocks at the last row, and the state of a
+source that can be set back.
+"""
+
+from dataclasses import dataclass
+
+import orjson
+
+from labctl.errors import StoreDamaged
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """As of the last row of a run.
+
+    Attributes:
+        begun: Run time at which the running program began, s.
+        charging: The run's counter at that time, Ah.
+        discharging: The same in the other direction.
+        time: Run time at which this was written, s.
+        boot: Which boot of the machine `monotonic` belongs to; "" where the system does not say.
+        monotonic: Machine seconds since boot, not scaled.
+        unix: UTC then, s.
+        source: State of a source that can be set back, JSON; None of any other.
+    """
+
+    begun: float = 0.0
+    charging: float = 0.0
+    discharging: float = 0.0
+    time: float = 0.0
+    boot: str = ""
+    monotonic: float = 0.0
+    unix: float = 0.0
+    source: bytes | None = None
+
+    def to_json(self) -> bytes:
+        """Return it as JSON; the source's own JSON is put in as it is."""
+        head = orjson.dumps(
+            {
+                "begun": self.begun, "charging": self.charging, "discharging": self.discharging, "time": self.time,
+                "boot": self.boot, "monotonic": self.monotonic, "unix": self.unix,
+            }
+        )  # fmt: skip
+        return head if self.source is None else head[:-1] + b',"source":' + self.source + b"}"
+
+    @classmethod
+    def from_json(cls, text: bytes | None) -> "Bookmark":
+        """Read it back; None is a run that stored none.
+
+        Raises:
+            StoreDamaged: It is not one.
+        """
+        if text is None:
+            return cls()
+        try:
+            found = orjson.loads(text)
+            source = found.pop("source", None)
+            return cls(**found, source=None if source is None else orjson.dumps(source))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise StoreDamaged(f"wanted the bookmark of a run, found one that does not read back: {error}") from error
+
+
+def outage(found: Bookmark, boot: str, monotonic: float, unix: float, speed: float = 1.0) -> tuple[float, str]:
+    """Return how many run seconds passed since a bookmark, infinity if nobody can know, and how that was found.
+
+    Within one boot the machine's own seconds count, whatever the wall clock did. Across boots only UTC is left: earlier than
+    the bookmark, or plainly never set, it counts as an outage longer than any window.
+
+    Args:
+        found: The bookmark.
+        boot: This boot.
+        monotonic: Machine seconds since this boot.
+        unix: UTC now, s.
+        speed: Of the clock, run seconds in a machine second.
+    """
+    if found.boot and found.boot == boot:
+        return max(0.0, monotonic - found.monotonic) * speed, "by the machine's own seconds"
+    if unix < found.unix:
+        return float("inf"), "the wall clock stands before the last stored time"
+    if unix < PLAUSIBLE:
+        return float("inf"), "the wall clock is not set"
+    return (unix - found.unix) * speed, "by the wall clock, across a restart of the machine"
+
+
+PLAUSIBLE = 1_700_000_000.0  # s of Unix time; no wall clock that is set stands before it
