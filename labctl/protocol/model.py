@@ -70,7 +70,7 @@ Given: TypeAlias = Quantity | Computed
 
 Text: TypeAlias = str | Template
 
-Value: TypeAlias = "Quantity | str | tuple[Value, ...]"
+Value: TypeAlias = Quantity | str | tuple["Value", ...]
 """What a parameter or loop variable can be: a quantity, a count or number (dimensionless), a text, a list."""
 
 # --- conditions -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,236 @@
+"""Nodes to the protocol's values: quantities that may be references, conditions, templates, record rules, limits."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from labctl.document import BROKEN, Entries, Items, Mark, Node, Scalar, clip
+from labctl.errors import Misread
+from labctl.protocol.condition import parse_condition
+from labctl.protocol.expression import NAME, parse_given, parse_template
+from labctl.protocol.keys import LIMITS, RECORD, Key
+from labctl.protocol.model import (
+    Condition,
+    Given,
+    Limits,
+    Pair,
+    Record,
+    RecordRule,
+    Reference,
+    Sign,
+    Text,
+    Value,
+)
+from labctl.reading import Reading
+from labctl.units import Kind, article, parse
+
+Loose = Given | Text
+CONDITION_LIST_HINT: Final = "one text: join the conditions with or"
+
+
+class Fields(Reading):
+    """Reads the values of a protocol file."""
+
+    def given(self, node: Node | None, kind: Kind, sign: Sign = "any") -> Given | None:
+        """Return a quantity or the computation of one."""
+        scalar = self.scalar(node, article(kind))
+        if scalar is None:
+            return None
+        try:
+            return parse_given(scalar.text, kind, scalar.at, sign)
+        except Misread as error:
+            self.misread(error, scalar)
+            return None
+
+    def by_key(self, node: Node | None, key: Key) -> Given | None:
+        """Return the quantity that a key wants."""
+        return self.given(node, key.kind, key.sign)
+
+    def condition(self, node: Node | None) -> Condition | None:
+        """Return a condition."""
+        scalar = self.scalar(node, "a condition as one text", CONDITION_LIST_HINT)
+        if scalar is None:
+            return None
+        try:
+            return parse_condition(scalar.text, scalar.at)
+        except Misread as error:
+            self.misread(error, scalar)
+            return None
+
+    def template(self, node: Node | None, what: str = "a text") -> Text:
+        """Return a text, with references where it has some."""
+        scalar = self.scalar(node, what, 'quote a text that has brackets or braces: "..."')
+        if scalar is None:
+            return ""
+        self.warn_if_cut(scalar)
+        if scalar.missing:
+            self.misread(Misread("text.empty", f"wanted {what}, found nothing"), scalar)
+        try:
+            return parse_template(scalar.text, scalar.at, scalar.mark)
+        except Misread as error:
+            self.misread(error, scalar)
+            return ""
+
+    def positions(self, node: Node | None, key: Key, what: str) -> Pair | None:
+        """Return the quantities of `[low, high]`."""
+        pair = self.pair(node, what, key.example)
+        if pair is None:
+            return None
+        low, high = self.by_key(pair[0], key), self.by_key(pair[1], key)
+        return (low, high) if low is not None and high is not None else None
+
+    def limits(self, node: Node | None) -> Limits:
+        """Return the envelope that a `limits` states."""
+        entries = self.entries(node, "limits such as {voltage: [2.5 V, 4.3 V]}")
+        if entries is None:
+            return Limits()
+        values = self.keys(entries, LIMITS, "limits", LIMIT_WORDS)
+        pairs = {name: self.positions(values.get(name), LIMITS[name], f"the {name} limits") for name in PAIRS}
+        capacity = self.by_key(values.get("capacity"), LIMITS["capacity"])
+        return Limits(**pairs, capacity=capacity, mark=entries.mark)
+
+    # --- record rules ---
+
+    def record(self, node: Node | None) -> Record | None:
+        """Return the record rules of one mapping or a list of them."""
+        if node is None:
+            return None
+        rules = node.items if isinstance(node, Items) else (node,)
+        found = [self._rule(rule, last=at == len(rules) - 1) for at, rule in enumerate(rules)]
+        if not rules:
+            self.report(
+                "form", "wanted a record rule, found an empty list", node.mark, "for example {every: 10 s, dV: 5 mV}"
+            )
+        return tuple(rule for rule in found if rule is not None)
+
+    def _rule(self, node: Node, *, last: bool) -> RecordRule | None:
+        hint = "for example {every: 10 s, dV: 5 mV}"
+        entries = self.entries(node, "a record rule in braces", hint)
+        if entries is None:
+            return None
+        values = self.keys(entries, RECORD, "record", RECORD_WORDS)
+        if not values.keys() & {"every", "dV", "dI"} and not self._broken(entries):
+            self.report("record.empty", "wanted every, dV or dI in a record rule, found none", entries.mark, hint)
+        if not last and "for" not in values:
+            self.report(
+                "record.for",
+                "wanted for in every rule but the last, found none",
+                entries.mark,
+                "say how long it holds: {every: 0.1 s, for: 10 s}",
+            )
+        if last and "for" in values:
+            self.report(
+                "record.for",
+                "wanted a last rule without for, found one that ends",
+                values["for"].mark,
+                "the last rule holds to the end of the step",
+            )
+        read = {name: self.by_key(value, RECORD[name]) for name, value in values.items()}
+        return RecordRule(entries.mark, read.get("every"), read.get("dV"), read.get("dI"), read.get("for"))
+
+    @staticmethod
+    def _broken(entries: Entries) -> bool:
+        return any(
+            key.text == BROKEN or (isinstance(value, Scalar) and value.text == BROKEN) for key, value in entries.entries
+        )
+
+    # --- parameters ---
+
+    def value(self, node: Node, name: str) -> Value | None:
+        """Return a parameter's value: quantity, count, text or list of them; no references."""
+        if isinstance(node, Items):
+            found = [self.value(item, name) for item in node.items]
+            return None if None in found else tuple(item for item in found if item is not None)
+        loose = self.loose(node, name)
+        if loose is None or isinstance(loose, str):
+            return loose
+        if "$" in loose.text:
+            self.report(
+                "params.reference",
+                f"wanted the value of {name}, found a reference",
+                node.mark,
+                "a parameter has a value of its own",
+            )
+            return None
+        return loose  # type: ignore[return-value]
+
+    def loose(self, node: Node, name: str) -> "Loose | None":
+        """Return what may be a quantity, a count or a text: a text unless it reads as a number with a unit."""
+        scalar = self.scalar(node, f"a quantity, a count or a text for {name}")
+        if scalar is None:
+            return None
+        if scalar.missing:
+            self.misread(Misread("text.empty", f"wanted a value for {name}, found nothing"), scalar)
+            return None
+        if "$" in scalar.text:
+            return self._loose_reference(scalar)
+        try:
+            return parse(scalar.text, "any", scalar.mark)
+        except Misread as error:
+            if scalar.style or not re.match(r"[-+\u2212]?\.?\d", scalar.text):
+                self.warn_if_cut(scalar)
+                return scalar.text
+            hint = error.hint or f'quote it if it is a text: "{clip(scalar.text)}"'
+            self.misread(Misread(error.code, str(error), hint), scalar)
+            return None
+
+    def _loose_reference(self, scalar: Scalar) -> "Loose | None":
+        try:
+            return parse_given(scalar.text, "any", scalar.at)
+        except Misread as error:
+            if error.code != "reference.alone":
+                self.misread(error, scalar)
+                return None
+        return self.template(scalar)
+
+    def loose_list(self, node: Node, name: str) -> "tuple[Loose, ...] | Reference | None":
+        """Return the items of a list, or the reference to one."""
+        if isinstance(node, Scalar) and (match := re.fullmatch(rf"\s*\$({NAME})\s*", node.text)):
+            return Reference(match[1], node.mark)
+        found = [
+            self.loose(item, name)
+            for item in self.items(
+                node, f"a list or a range for {name}", "for example [0.1C, 1C] or {from: 1, to: 5, by: 1}"
+            )
+        ]
+        return tuple(item for item in found if item is not None) if isinstance(node, Items) else None
+
+    def named(self, key: Scalar, taken: Mapping[str, Mark]) -> bool:
+        """Check the name of a parameter or loop variable; `taken` are those in force."""
+        if re.fullmatch(NAME, key.text) is None or key.text in RESERVED:
+            hint = "letters, digits and _, not beginning with a digit"
+            hint = f"{key.text} is a word of the language" if key.text in RESERVED else hint
+            self.report("name.form", f"wanted a name, found {clip(key.text)!r}", key.mark, hint)
+            return False
+        if key.text in taken:
+            self.report(
+                "name.taken",
+                f"wanted a new name, found {key.text!r} again",
+                key.mark,
+                f"it is defined in line {taken[key.text].line}",
+            )
+            return False
+        return True
+
+
+RESERVED: Final = frozenset({"abs", "and", "or", "over", "of", "ocv"})
+PAIRS: Final = ("voltage", "current", "temperature")
+LIMIT_WORDS: Final = {
+    "on_breach": "a breach always switches the output off and trips the run",
+    "potential": "did you mean voltage?",
+    "charge": "did you mean capacity?",
+    "time": "write for: at the step or block",
+}
+RECORD_WORDS: Final = {
+    "time": "did you mean every?",
+    "interval": "did you mean every?",
+    "dt": "did you mean every?",
+    "dT": "did you mean every?",
+    "rate": "write every: 10 s",
+    "voltage": "did you mean dV?",
+    "current": "did you mean dI?",
+    "dE": "did you mean dV?",
+    "dU": "did you mean dV?",
+    "di": "did you mean dI?",
+    "dv": "did you mean dV?",
+}

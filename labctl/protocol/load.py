@@ -1,0 +1,362 @@
+"""A protocol file, with the files it uses, from text to a checked Protocol; every error, not the first."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from labctl.document import BROKEN, Document, Entries, Finding, Items, Mark, Node, Scalar, clip, compose, with_lines
+from labctl.errors import ProtocolError
+from labctl.protocol.cell import CELL_KINDS
+from labctl.protocol.check import check
+from labctl.protocol.keys import ANALYSES, FILE, INTERRUPTION, REQUIRES
+from labctl.protocol.model import (
+    Analysis,
+    Interruption,
+    Item,
+    Parameter,
+    Protocol,
+    Requires,
+    Table,
+    Value,
+)
+from labctl.protocol.profile import read_table
+from labctl.protocol.steps import STEPS_HINT, StepFields
+from labctl.protocol.words import FILE_WORDS
+from labctl.reading import near
+
+Reader: TypeAlias = Callable[[str], str | None]
+"""Reads a file beside the protocol or of the shipped library by its plain name; None where there is none."""
+
+MOST_INCLUDES: Final = 8
+MOST_STEPS: Final = 20_000
+
+
+def nothing_beside(name: str) -> str | None:
+    """Be the reader of a protocol with no files beside it."""
+    del name
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a text came to: the protocol (None where nothing could be made of it) and every finding, warnings too."""
+
+    protocol: Protocol | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """Return the findings that refuse the file."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+
+def load(text: str | bytes, name: str, reader: Reader = nothing_beside) -> Protocol:
+    """Return the checked protocol that a text states.
+
+    Args:
+        text: The file.
+        name: What findings call it.
+        reader: Reads `NAME.yaml` for a `use` and the table of a `profile`.
+
+    Raises:
+        ProtocolError: With every finding of the file and of those it uses.
+    """
+    loaded = read(text, name, reader)
+    if loaded.protocol is None or loaded.errors:
+        raise ProtocolError(loaded.findings)
+    return loaded.protocol
+
+
+def read(text: str | bytes, name: str, reader: Reader = nothing_beside) -> Loaded:
+    """Return what a text came to, with every finding; for checkers and editors."""
+    shelf = _Shelf(reader)
+    protocol = shelf.read(text, name, ())
+    if protocol is not None:
+        shelf.findings += check(protocol)
+    return Loaded(protocol, with_lines(_unique(shelf.findings), shelf.texts))
+
+
+def _unique(findings: Iterable[Finding]) -> list[Finding]:
+    """Drop a finding that repeats another at its place: one wrong value is found once."""
+    return list({(finding.mark, finding.code, finding.message): finding for finding in findings}.values())
+
+
+class _Shelf:
+    """The files of one load: each is read once."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.findings: list[Finding] = []
+        self.texts: dict[str, str] = {}
+        self.done: dict[str, Protocol | None] = {}
+
+    def read(self, text: str | bytes, name: str, above: tuple[str, ...]) -> Protocol | None:
+        document = compose(text, name)
+        self.texts[name] = document.text
+        fields = _FileFields(document, self, above)
+        protocol = fields.protocol()
+        self.findings += fields.findings
+        return protocol
+
+    def use(self, fields: "_FileFields", name: str, mark: Mark) -> Protocol | None:
+        file = self._named(fields, name, mark)
+        if file is None:
+            return None
+        if file in fields.above or len(fields.above) >= MOST_INCLUDES:
+            chain = " -> ".join((*fields.above[-3:], file))
+            wanted = (
+                "a file that does not use itself"
+                if file in fields.above
+                else f"at most {MOST_INCLUDES} uses inside each other"
+            )
+            fields.report("use.depth", f"wanted {wanted}, found {chain}", mark)
+            return None
+        if file not in self.done:
+            text = self.reader(file)
+            if text is None:
+                fields.report(
+                    "use.missing",
+                    f"wanted {file} beside this file or in the library, found none",
+                    mark,
+                    f"labctl new {name} lists what the library has",
+                )
+                return None
+            self.done[file] = self.read(text, file, (*fields.above, file))
+        return self.done[file]
+
+    @staticmethod
+    def _named(fields: "_FileFields", name: str, mark: Mark) -> str | None:
+        """Return the file of a used name; report one that leaves its folder."""
+        plain = name.removesuffix(".yaml").removesuffix(".yml")
+        if re.fullmatch(r"[A-Za-z0-9][\w-]*(/[A-Za-z0-9][\w-]*)*", plain) and len(plain) <= 200:
+            return f"{plain}.yaml"
+        hint = "a name such as activation; no upward paths, no addresses, no endings"
+        if "$" in name:
+            hint = "a name cannot be computed: write one block with if for each"
+        fields.report("use.name", f"wanted the name of a file beside this one, found {clip(name)!r}", mark, hint)
+        return None
+
+    def table(self, fields: "_FileFields", name: str, mark: Mark) -> Table | None:
+        if name.startswith("/") or ".." in name.split("/") or "\\" in name or ":" in name:
+            fields.report(
+                "profile.name",
+                f"wanted a file beside the protocol, found {clip(name)!r}",
+                mark,
+                "no upward paths, no addresses",
+            )
+            return None
+        text = self.reader(name)
+        if text is None:
+            fields.report("profile.missing", f"wanted {clip(name)!r} beside this file, found none", mark)
+            return None
+        table, findings = read_table(text, name)
+        fields.findings += findings
+        return table
+
+
+class _FileFields(StepFields):
+    """Reads one file."""
+
+    def __init__(self, document: Document, shelf: _Shelf, above: tuple[str, ...]) -> None:
+        super().__init__(document)
+        self.above = above
+        self.tables = lambda name, mark: shelf.table(self, name, mark)
+        self.includes = lambda name, mark: shelf.use(self, name, mark)
+
+    def protocol(self) -> Protocol | None:
+        root = self.document.root
+        if root is None:
+            return None
+        entries = self.entries(root, "the keys of a protocol", self._root_hint(root))
+        if entries is None:
+            return None
+        if any(key.text in {"labctl_cell", "labctl_station"} for key, _ in entries.entries):
+            found = next(key.text for key, _ in entries.entries if key.text.startswith("labctl_"))
+            self.report(
+                "file.kind",
+                f"wanted a protocol, found a {found.removeprefix('labctl_')} file",
+                entries.mark,
+                "a protocol begins with labctl: 1",
+            )
+            return None
+        nodes = self.keys(entries, FILE, "a protocol", FILE_WORDS)
+        self._version(nodes.get("labctl"), entries)
+        steps = self.steps(nodes.get("steps"))
+        if "steps" not in nodes and not self._lost(entries):
+            self.report("key.missing", "wanted steps in a protocol, found none", entries.mark, STEPS_HINT)
+        return self._whole(nodes, steps)
+
+    def _whole(self, nodes: Mapping[str, Node], steps: tuple[Item, ...]) -> Protocol:
+        return Protocol(
+            file=self.document.file,
+            text=self.document.text,
+            children=steps,
+            name=self.text(nodes.get("name")),
+            about=self.text(nodes.get("about")),
+            source=self.text(nodes.get("source")),
+            parameters=self._parameters(nodes.get("params")),
+            requires=self._requires(nodes.get("requires")),
+            record=self.record(nodes.get("record")),
+            limits=self.limits(nodes.get("limits")),
+            interruption=self._interruption(nodes.get("on_interruption")),
+            analyses=self._analyses(nodes.get("analyse")),
+        )
+
+    @staticmethod
+    def _root_hint(root: Node) -> str:
+        hint = "begin with labctl: 1"
+        return f"{hint} and put the list below steps:" if isinstance(root, Items) else hint
+
+    @staticmethod
+    def _lost(entries: Entries) -> bool:
+        return any(
+            key.text == BROKEN or (isinstance(value, Scalar) and value.text == BROKEN) for key, value in entries.entries
+        )
+
+    def _version(self, node: Node | None, entries: Entries) -> None:
+        if node is None:
+            self.report(
+                "file.version",
+                "wanted labctl: 1, found no version of the language",
+                entries.mark,
+                "begin with labctl: 1",
+            )
+            return
+        scalar = self.scalar(node, "labctl: 1")
+        if scalar is not None and scalar.text != "1":
+            hint = "this labctl knows version 1" if scalar.text.isdigit() else "write labctl: 1"
+            self.report(
+                "file.version", f"wanted version 1 of the language, found {clip(scalar.text)!r}", scalar.mark, hint
+            )
+
+    def _parameters(self, node: Node | None) -> tuple[Parameter, ...]:
+        entries = self.entries(node, "names and defaults below params", "for example params: {rate: C/10}")
+        found: list[Parameter] = []
+        for key, value in entries.entries if entries else ():
+            if key.text == BROKEN or not self.named(key, {}):
+                continue
+            found.append(Parameter(key.text, self._default(value, key.text), key.mark))
+        return tuple(found)
+
+    def _default(self, node: Node, name: str) -> Value | None:
+        if isinstance(node, Scalar) and (node.text in {"required", BROKEN} and not node.style):
+            return None
+        return self.value(node, name)
+
+    def _requires(self, node: Node | None) -> Requires:
+        entries = self.entries(node, "what the cell must be, in braces", "for example requires: {cell: full}")
+        if entries is None:
+            return Requires()
+        values = self.keys(
+            entries, REQUIRES, "requires", {"kind": "did you mean cell?", "voltage": "did you mean ocv?"}
+        )
+        kinds = tuple(
+            kind
+            for scalar in self.each_scalar(values.get("cell"), "a kind of cell")
+            if (kind := self.choice(scalar, CELL_KINDS, CELL_WORDS)) is not None
+        )
+        return Requires(kinds, self.positions(values.get("ocv"), REQUIRES["ocv"], "the range of ocv"), entries.mark)
+
+    def _interruption(self, node: Node | None) -> Interruption | None:
+        entries = self.entries(node, "what an outage does, in braces", f"for example {FILE['on_interruption'].example}")
+        if entries is None:
+            return None
+        values = self.keys(
+            entries,
+            INTERRUPTION,
+            "on_interruption",
+            {"then": "did you mean else?", "resume_within": "did you mean continue_within?"},
+        )
+        otherwise = self.choice(
+            values.get("else"),
+            INTERRUPTION["else"].choices,
+            {"continue": "raise continue_within", "abort": "write stop", "hold": "write ask"},
+        )
+        within = self.by_key(values.get("continue_within"), INTERRUPTION["continue_within"])
+        return Interruption(within, "stop" if otherwise == "stop" else "ask", entries.mark)
+
+    # --- analyses ---
+
+    def _analyses(self, node: Node | None) -> tuple[Analysis, ...]:
+        items = node.items if isinstance(node, Items) else () if node is None else (node,)
+        found = [self._analysis(item) for item in items]
+        return tuple(analysis for analysis in found if analysis is not None)
+
+    def _analysis(self, node: Node) -> Analysis | None:
+        if isinstance(node, Entries):
+            if len(node.entries) != 1:
+                self.report(
+                    "form",
+                    "wanted one analysis in each pair of braces, found more",
+                    node.mark,
+                    "[gitt, {retention: {of: max}}]",
+                )
+                return None
+            key, value = node.entries[0]
+            return Analysis(key.text, self._options(key.text, value), key.mark) if self._known(key) else None
+        scalar = self.scalar(node, "the name of an analysis")
+        return Analysis(scalar.text, {}, scalar.mark) if scalar is not None and self._known(scalar) else None
+
+    def _known(self, name: Scalar) -> bool:
+        if name.text in ANALYSES:
+            return True
+        if name.text != BROKEN:
+            hint = (
+                ANALYSIS_WORDS.get(name.text.lower()) or near(name.text, ANALYSES) or "known are " + ", ".join(ANALYSES)
+            )
+            self.report(
+                "analyse.unknown", f"wanted the name of an analysis, found {clip(name.text)!r}", name.mark, hint
+            )
+        return False
+
+    def _options(self, analysis: str, node: Node) -> dict[str, str]:
+        entries = self.entries(node, f"the options of {analysis} in braces", "for example {retention: {of: max}}")
+        if entries is None:
+            return {}
+        values = self.keys(entries, ANALYSES[analysis], f"the analysis {analysis}")
+        found = {name: self._option(name, value) for name, value in values.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _option(self, name: str, node: Node) -> str | None:
+        match name:
+            case "below":
+                quantity = self.quantity(node, "fraction")
+                return None if quantity is None else f"{100 * quantity.value_si:g}"
+            case "length":
+                quantity = self.quantity(node, "length")
+                return None if quantity is None else repr(quantity.value_si)
+            case "last":
+                quantity = self.quantity(node, "count")
+                return None if quantity is None else f"{quantity.value_si:.0f}"
+        scalar = self.scalar(node, "first, max or the number of a cycle")
+        match = re.fullmatch(r"first|max|(?:cycle )?(\d{1,6})", scalar.text) if scalar else None
+        if scalar is not None and match is None:
+            self.report(
+                "word.unknown", f"wanted first, max or the number of a cycle, found {clip(scalar.text)!r}", scalar.mark
+            )
+        return (match[1] or match[0]) if match else None
+
+
+CELL_WORDS: Final = {
+    "full_cell": "did you mean full?",
+    "half": "half_cathode or half_anode: which electrode is studied",
+    "half_cell": "half_cathode or half_anode: which electrode is studied",
+    "cathode": "did you mean half_cathode?",
+    "anode": "did you mean half_anode?",
+    "sym": "did you mean symmetric?",
+    "symmetrical": "did you mean symmetric?",
+    "li|li": "did you mean symmetric?",
+    "li|cu": "did you mean asymmetric?",
+}
+ANALYSIS_WORDS: Final = {
+    "ce": "did you mean capacity? it tells the efficiency of each cycle",
+    "efficiency": "did you mean capacity? it tells the efficiency of each cycle",
+    "coulombic_efficiency": "did you mean capacity? it tells the efficiency of each cycle",
+    "cycle_life": "did you mean retention?",
+    "fade": "did you mean retention?",
+    "rate_test": "did you mean rate?",
+    "critical_current": "did you mean ccd?",
+    "short": "did you mean life or ccd?",
+    "diffusion": "did you mean gitt?",
+}
