@@ -1,0 +1,300 @@
+"""Environments: what the parameters and loop variables of a file are worth at a place."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from labctl.document import BROKEN, Finding, Mark, clip
+from labctl.errors import Misread, ProtocolError
+from labctl.protocol.expression import Environment, evaluate, look_up, settle, settle_text
+from labctl.protocol.model import (
+    Block,
+    Computed,
+    Given,
+    Parameter,
+    Protocol,
+    Range,
+    Reference,
+    Text,
+    Use,
+    Value,
+    Variable,
+)
+from labctl.reading import near
+from labctl.units import KELVIN, TABLES, Dimension, Quantity, article, like, name_of, parse
+
+MOST_PASSES: Final = 20_000
+ROUNDING: Final = 1e-9
+_NOT_KINDS: Final = frozenset({"amplitude", "bias", "any", "number", "count"})
+
+# --- kinds of parameters ----------------------------------------------------------------------------------------------
+
+
+def same_kind(first: Dimension, second: Dimension) -> bool:
+    """Tell whether two quantities are of the same kind: mA/cm2 and C are both currents."""
+    return first == second or any(
+        first in table.accepted and second in table.accepted for kind, table in TABLES.items() if kind not in _NOT_KINDS
+    )
+
+
+def _kind_of(value: Value) -> str:
+    match value:
+        case Quantity(dimension=dimension):
+            return name_of(dimension)
+        case tuple():
+            return f"list of {_kind_of(value[0])}s" if value else "list"
+        case _:
+            return "text"
+
+
+def _fits(value: Value, default: Value) -> bool:
+    """Tell whether a value may take the place of a default."""
+    match value, default:
+        case Quantity(), Quantity():
+            return same_kind(value.dimension, default.dimension)
+        case tuple(), tuple():
+            return not default or all(_fits(item, default[0]) for item in value)
+        case _:
+            return isinstance(value, str) and isinstance(default, str)
+
+
+def _checked(value: Value, parameter: Parameter, mark: Mark) -> Value:
+    if parameter.default is None or _fits(value, parameter.default):
+        return value
+    shown = value.text if isinstance(value, Quantity) else clip(str(value))
+    message = (
+        f"wanted {article(_kind_of(parameter.default))} for {parameter.name}, found {shown}, {article(_kind_of(value))}"
+    )
+    raise ProtocolError(Finding("params.kind", message, mark, "a parameter keeps the kind of its default"))
+
+
+def bind(protocol: Protocol, given: Mapping[str, str] | None = None) -> Environment:
+    """Return the values of a file's parameters, some of them given as texts (`NAME=VALUE` on the command line).
+
+    Raises:
+        ProtocolError: An unknown name, a value of another kind than the default, a required one missing.
+    """
+    given = dict(given or {})
+    findings: list[Finding] = []
+    environment: dict[str, Value] = {}
+    known = {parameter.name: parameter for parameter in protocol.parameters}
+    for name, text in given.items():
+        mark = Mark(f"--set {name}={clip(text)}", 1, 1)
+        if name not in known:
+            hint = near(name, known) or ("parameters are " + ", ".join(known) if known else f"{protocol.file} has none")
+            findings.append(
+                Finding("params.unknown", f"wanted the name of a parameter, found {clip(name)!r}", mark, hint)
+            )
+            continue
+        try:
+            environment[name] = _checked(read_value(text, mark), known[name], mark)
+        except ProtocolError as error:
+            findings += error.findings
+    for parameter in protocol.parameters:
+        if parameter.name in given:
+            continue
+        if parameter.default is None:
+            findings.append(_required(parameter))
+        else:
+            environment[parameter.name] = parameter.default
+    if findings:
+        raise ProtocolError(findings)
+    return environment
+
+
+def _required(parameter: Parameter) -> Finding:
+    message = f"wanted a value for the parameter {parameter.name}, found none"
+    hint = f"give it: --set {parameter.name}=VALUE, or with: {{{parameter.name}: ...}}"
+    return Finding("params.required", message, parameter.mark, hint)
+
+
+def read_value(text: str, mark: Mark) -> Value:
+    """Return the value that a text on the command line states: a list in brackets, a quantity, else a text.
+
+    Raises:
+        ProtocolError: It begins as a number and is none.
+    """
+    text = text.strip()
+    if text.startswith("[") and text.endswith("]"):
+        return tuple(read_value(item, mark) for item in text[1:-1].split(",") if item.strip())
+    try:
+        return parse(text, "any", mark)
+    except Misread as error:
+        if text[:1].isdigit() or text[:2].strip("+-.")[:1].isdigit():
+            raise ProtocolError(Finding(error.code, str(error), mark, error.hint)) from None
+        return text
+
+
+def bind_use(use: Use, environment: Environment) -> Environment:
+    """Return the values of an inserted file's parameters, given by `with` in this file's environment.
+
+    Raises:
+        ProtocolError: As `bind`.
+    """
+    findings: list[Finding] = []
+    inner: dict[str, Value] = {}
+    known = {parameter.name: parameter for parameter in use.protocol.parameters}
+    for name, given in use.with_.items():
+        mark = _mark(given, use.mark)
+        if name not in known:
+            hint = near(name, known) or ("its parameters are " + ", ".join(known) if known else "it has none")
+            findings.append(
+                Finding("params.unknown", f"wanted a parameter of {use.file}, found {clip(name)!r}", mark, hint)
+            )
+            continue
+        try:
+            inner[name] = _checked(_settled(given, environment), known[name], mark)
+        except ProtocolError as error:
+            findings += error.findings
+    for parameter in use.protocol.parameters:
+        if parameter.name in use.with_:
+            continue
+        if parameter.default is None:
+            message = f"wanted a value for {parameter.name} of {use.file}, found none"
+            findings.append(Finding("params.required", message, use.mark, f"add with: {{{parameter.name}: ...}}"))
+        else:
+            inner[parameter.name] = parameter.default
+    if findings:
+        raise ProtocolError(findings)
+    return inner
+
+
+Loose = Given | Text | tuple[Given | Text, ...] | Reference
+
+
+def _mark(given: Loose, otherwise: Mark) -> Mark:
+    if isinstance(given, tuple) and given:
+        given = given[0]
+    mark = None if isinstance(given, str | tuple) else given.mark
+    return mark or otherwise
+
+
+def _settled(given: Loose, environment: Environment) -> Value:
+    """Return the value of what stands in a `with` or in the list of an `each`."""
+    match given:
+        case tuple():
+            return tuple(_settled(item, environment) for item in given)
+        case Reference():
+            return look_up(given, environment)
+        case Computed(kind="any", expression=Reference() as reference):
+            return look_up(reference, environment)  # a list or a text goes along as it is
+        case Computed(kind="any"):
+            return evaluate(given.expression, environment)
+        case Computed() | Quantity():
+            return settle(given, environment)
+        case _:
+            return settle_text(given, environment)
+
+
+# --- loops ------------------------------------------------------------------------------------------------------------
+
+
+def passes(block: Block, environment: Environment) -> tuple[Environment, ...]:
+    """Return the environment of each pass of a block with `each`; several variables go in step.
+
+    Raises:
+        ProtocolError: A range that never arrives, lists of unlike length, too many passes.
+    """
+    columns = {variable.name: values(variable, environment) for variable in block.each}
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        message = f"wanted lists of one length in an each, found {found}"
+        raise ProtocolError(
+            Finding("each.length", message, block.each[0].mark, "they go in step; nest two blocks for all pairs")
+        )
+    count = next(iter(lengths.values()), 0)
+    return tuple({**environment, **{name: column[at] for name, column in columns.items()}} for at in range(count))
+
+
+def values(variable: Variable, environment: Environment) -> tuple[Value, ...]:
+    """Return the values of a loop variable.
+
+    Raises:
+        ProtocolError: As `passes`.
+    """
+    match variable.values:
+        case Range():
+            return tuple(_ranged(variable.values, environment))
+        case Reference() as reference:
+            value = look_up(reference, environment)
+            if not isinstance(value, tuple):
+                message = (
+                    f"wanted a list in ${reference.name}, found {clip(value if isinstance(value, str) else value.text)}"
+                )
+                raise ProtocolError(
+                    Finding("each.list", message, reference.mark, "write [0.1C, 1C] or {from: ..., to: ..., by: ...}")
+                )
+            return value
+        case tuple() as items:
+            return tuple(_settled(item, environment) for item in items)
+
+
+def _ranged(found: Range, environment: Environment) -> Iterator[Quantity]:
+    first, last = settle(found.from_, environment), settle(found.to, environment)
+    if first.dimension != last.dimension or first.versus != last.versus:
+        message = f"wanted the same unit at both ends of a range, found {first.text} and {last.text}"
+        raise ProtocolError(
+            Finding("range.units", message, found.mark, "mA and mA/cm2 cannot be counted from one to the other")
+        )
+    for value in _numbers(found, first, last, environment):
+        yield Quantity(value, first.dimension, like(value, first), first.mark, first.versus, first.offset)
+
+
+def _numbers(found: Range, first: Quantity, last: Quantity, environment: Environment) -> list[float]:
+    """Return SI values from `first` to `last`; ends are included within rounding."""
+    begin, end = first.value_si, last.value_si
+    if math.isclose(begin, end, rel_tol=ROUNDING):
+        return [begin]
+    step, steps = _steps(found, first, last, environment)
+    if not steps > 0 or not math.isfinite(steps):
+        hint = (
+            "by: must lead from the first to the last value, downwards it is negative"
+            if found.by
+            else "factor: above 1 upwards, below 1 downwards, and both ends of one sign"
+        )
+        message = f"wanted a range that arrives at {last.text}, found one that never does"
+        raise ProtocolError(Finding("range.never", message, found.mark, hint))
+    if steps >= MOST_PASSES:
+        raise ProtocolError(
+            Finding("range.long", f"wanted at most {MOST_PASSES} values in a range, found {steps:.0f}", found.mark)
+        )
+    count = math.floor(steps + max(1.0, steps) * ROUNDING)
+    numbers = [begin * step**at if found.by is None else begin + step * at for at in range(count + 1)]
+    if math.isclose(count, steps, rel_tol=ROUNDING):
+        numbers[-1] = end
+    return numbers
+
+
+def _steps(found: Range, first: Quantity, last: Quantity, environment: Environment) -> tuple[float, float]:
+    """Return the step (or factor) and how many of them lie between the ends, which may be negative or infinite."""
+    begin, end = first.value_si, last.value_si
+    if found.by is not None:
+        by = settle(found.by, environment)
+        if by.dimension != first.dimension:
+            message = f"wanted by in the unit of {first.text}, found {by.text}"
+            raise ProtocolError(
+                Finding("range.units", message, by.mark or found.mark, "all three of from, to, by are alike")
+            )
+        step = by.in_kind("temperature step") if first.dimension == KELVIN else by.value_si
+        return step, (end - begin) / step if step else -1.0
+    factor = settle(found.factor, environment).value_si if found.factor is not None else 1.0
+    if factor <= 0 or factor == 1 or begin == 0 or end / begin <= 0:
+        return factor, -1.0
+    return factor, math.log(end / begin) / math.log(factor)
+
+
+def repeats(block: Block, environment: Environment) -> int:
+    """Return how often a block is done in all: its `repeat`, the passes of its `each`, else once.
+
+    Raises:
+        ProtocolError: As `passes`.
+    """
+    if block.repeat is not None:
+        return round(settle(block.repeat, environment).value_si)
+    return len(passes(block, environment)) if block.each else 1
+
+
+def is_broken(reference: Reference) -> bool:
+    """Tell whether a reference stands for something that was reported already."""
+    return reference.name == BROKEN

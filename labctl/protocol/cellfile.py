@@ -1,0 +1,242 @@
+"""A cell file from text to a `Cell`, with every error of it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from labctl.document import BROKEN, Entries, Finding, Mark, Node, Scalar, clip, compose, with_lines
+from labctl.driver import Bounds
+from labctl.errors import CellError, Misread
+from labctl.protocol.cell import FIELD_EXAMPLES, Cell
+from labctl.protocol.expression import check_sign
+from labctl.protocol.fields import LIMIT_WORDS, PAIRS
+from labctl.protocol.keys import CELL, LIMITS, NOMINAL, Key
+from labctl.protocol.load import CELL_WORDS
+from labctl.reading import Reading
+from labctl.units import Kind, Quantity, reference_label
+
+
+def load_cell(text: str | bytes, name: str) -> Cell:
+    """Return the cell that a file describes.
+
+    Raises:
+        CellError: With every finding of the file.
+    """
+    cell, findings = read_cell(text, name)
+    if cell is None or any(finding.severity == "error" for finding in findings):
+        raise CellError(findings)
+    return cell
+
+
+def read_cell(text: str | bytes, name: str) -> tuple[Cell | None, tuple[Finding, ...]]:
+    """Return what a cell file came to, with every finding; for checkers and editors."""
+    document = compose(text, name)
+    fields = _CellFields(document)
+    cell = fields.cell()
+    return cell, with_lines(fields.findings, {name: document.text})
+
+
+class _CellFields(Reading):
+    def cell(self) -> Cell | None:
+        root = self.document.root
+        entries = self.entries(root, "the keys of a cell file", "begin with labctl_cell: 1") if root else None
+        if entries is None:
+            return None
+        if any(key.text == "labctl" for key, _ in entries.entries):
+            self.report(
+                "file.kind",
+                "wanted a cell file, found a protocol",
+                entries.mark,
+                "a cell file begins with labctl_cell: 1",
+            )
+            return None
+        nodes = self.keys(entries, CELL, "a cell file", CELL_KEY_WORDS)
+        self._version(nodes.get("labctl_cell"), entries)
+        for name, key in CELL.items():
+            if key.required and name not in nodes and name != "labctl_cell":
+                self.report(
+                    "key.missing",
+                    f"wanted {name} in a cell file, found none",
+                    entries.mark,
+                    f"for example {name}: {key.example}",
+                )
+        marks = {key.text: key.mark for key, _ in entries.entries}
+        return self._limits(self._nominal(self._simple(nodes, marks), nodes.get("nominal")), nodes.get("limits"))
+
+    def _version(self, node: Node | None, entries: Entries) -> None:
+        if node is None:
+            self.report(
+                "file.version",
+                "wanted labctl_cell: 1, found no version of the cell file",
+                entries.mark,
+                "begin with labctl_cell: 1",
+            )
+        elif isinstance(node, Scalar) and node.text not in {"1", BROKEN}:
+            self.report(
+                "file.version",
+                f"wanted version 1 of the cell file, found {clip(node.text)!r}",
+                node.mark,
+                "write labctl_cell: 1",
+            )
+
+    def _simple(self, nodes: Mapping[str, Node], marks: Mapping[str, Mark]) -> Cell:
+        kind = self.choice(nodes.get("kind"), CELL["kind"].choices, CELL_WORDS)
+        cell = Cell(
+            name=self.text(nodes.get("name")),
+            kind=kind or "full",  # type: ignore[arg-type]
+            area=self._si(nodes.get("area"), CELL["area"]),
+            film_thickness=self._si(nodes.get("film_thickness"), CELL["film_thickness"]),
+            electrolyte_thickness=self._si(nodes.get("electrolyte_thickness"), CELL["electrolyte_thickness"]),
+            reference=self._reference(nodes.get("reference")),
+            model=self.text(nodes.get("model")),
+            about=self._about(nodes.get("about")),
+            file=self.document.file,
+            text=self.document.text,
+            marks=marks,
+        )
+        mass = self._read(nodes.get("active_mass"), CELL["active_mass"])
+        return replace(cell, active_mass=self._resolved(cell, mass, "mass"))
+
+    def _read(self, node: Node | None, key: Key) -> Quantity | None:
+        quantity = self.quantity(node, key.kind)
+        if quantity is not None and isinstance(node, Scalar):
+            try:
+                check_sign(quantity, key.sign, key.kind)
+            except Misread as error:
+                self.misread(error, node)
+                return None
+        return quantity
+
+    def _si(self, node: Node | None, key: Key) -> float | None:
+        quantity = self._read(node, key)
+        return None if quantity is None else quantity.value_si
+
+    def _resolved(self, cell: Cell, quantity: Quantity | None, kind: Kind) -> float | None:
+        """Return a quantity in SI by what the cell has said so far, or report the field that is missing."""
+        if quantity is None:
+            return None
+        value, missing = cell.absolute(quantity, kind)
+        if value is None:
+            examples = ", ".join(FIELD_EXAMPLES[name] for name in missing)
+            message = f"wanted the cell's {' and '.join(missing)} for {quantity.text}, found none"
+            self.report("cell.missing", message, quantity.mark or Mark(cell.file, 1, 1), f"add {examples}")
+        return value
+
+    def _reference(self, node: Node | None) -> str:
+        text = self.text(node)
+        label = reference_label(text.removeprefix("V vs ").removeprefix("vs ")) if text else ""
+        if text and (not label or label == "ocv") and node is not None:
+            self.report(
+                "word.unknown",
+                f"wanted the label of a reference such as Li, found {clip(text)!r}",
+                node.mark,
+                "for example reference: Li",
+            )
+        return label
+
+    def _about(self, node: Node | None) -> dict[str, str]:
+        if isinstance(node, Scalar):
+            return {"note": self.text(node)}
+        entries = self.entries(node, "notes as names and texts", f"for example about: {CELL['about'].example}")
+        return {key.text: self.text(value) for key, value in entries.entries if key.text != BROKEN} if entries else {}
+
+    def _nominal(self, cell: Cell, node: Node | None) -> Cell:
+        entries = self.entries(
+            node, "the nominal capacity in braces", f"for example nominal: {CELL['nominal'].example}"
+        )
+        if entries is None:
+            return cell
+        values = self.keys(
+            entries,
+            NOMINAL,
+            "nominal",
+            {"current": "did you mean 1C?", "1c": "did you mean 1C?", "C": "did you mean 1C?"},
+        )
+        given = [name for name in ("capacity", "1C") if name in values]
+        if len(given) != 1:
+            self.report(
+                "cell.nominal",
+                f"wanted capacity or 1C in nominal, found {' and '.join(given) or 'none'}",
+                entries.mark,
+                "for example {capacity: 19.5 uAh/cm2} or {1C: 170 mA/g}",
+            )
+            return cell
+        quantity = self._read(values[given[0]], NOMINAL[given[0]])
+        if given[0] == "1C":
+            rate = self._resolved(cell, quantity, "current")
+            charge = None if rate is None else rate * 3600.0
+        else:
+            charge = (
+                self._of_itself(quantity)
+                if quantity and quantity.dimension.nominal
+                else self._resolved(cell, quantity, "capacity")
+            )
+        return replace(cell, nominal=charge, basis=self.text(values.get("basis")))
+
+    def _of_itself(self, quantity: Quantity) -> None:
+        self.report(
+            "cell.nominal",
+            f"wanted a capacity, found {quantity.text} of it",
+            quantity.mark or Mark(self.document.file, 1, 1),
+            "for example 19.5 uAh/cm2",
+        )
+
+    # --- limits ---
+
+    def _limits(self, cell: Cell, node: Node | None) -> Cell:
+        entries = self.entries(node, "limits in braces", f"for example limits: {CELL['limits'].example}")
+        if entries is None:
+            return cell
+        values = self.keys(entries, LIMITS, "limits", LIMIT_WORDS)
+        pairs = {name: self._pair(cell, values.get(name), name) for name in PAIRS}
+        charge = self._resolved(cell, self._read(values.get("capacity"), LIMITS["capacity"]), "capacity")
+        return replace(cell, limits=Bounds(**pairs, charge=charge))
+
+    def _pair(self, cell: Cell, node: Node | None, name: str) -> tuple[float, float] | None:
+        key = LIMITS[name]
+        pair = self.pair(node, f"the {name} limits", key.example)
+        if pair is None or node is None:
+            return None
+        low, high = (self._resolved(cell, self._absolute(self._read(item, key)), key.kind) for item in pair)
+        if low is None or high is None:
+            return None
+        if low > high:
+            self.report(
+                "limit.order",
+                f"wanted the lower {name} limit first, found the higher",
+                node.mark,
+                f"for example {key.example}",
+            )
+            return None
+        return low, high
+
+    def _absolute(self, quantity: Quantity | None) -> Quantity | None:
+        if quantity is None or quantity.versus != "ocv":
+            return quantity
+        self.report(
+            "limit.ocv",
+            f"wanted a fixed limit, found {quantity.text}",
+            quantity.mark or Mark(self.document.file, 1, 1),
+            "a limit is a voltage such as 4.2 V",
+        )
+        return None
+
+
+CELL_KEY_WORDS: Final = {
+    "mass": "did you mean active_mass?",
+    "loading": "write active_mass: 1.2 mg/cm2",
+    "thickness": "did you mean film_thickness or electrolyte_thickness?",
+    "capacity": "write nominal: {capacity: 19.5 uAh/cm2}",
+    "nominal_capacity": "write nominal: {capacity: 19.5 uAh/cm2}",
+    "type": "did you mean kind?",
+    "chemistry": "did you mean kind, or about?",
+    "id": "did you mean name?",
+    "notes": "did you mean about?",
+    "comment": "did you mean about?",
+    "safety": "did you mean limits?",
+    "diameter": "write the area: area: 1.13 cm2",
+    "basis": "basis belongs into nominal",
+    "ref": "did you mean reference?",
+    "electrolyte": "write it below about:",
+    "electrode": "write it below about:",
+}
