@@ -10,7 +10,7 @@ import ipaddress
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -52,6 +52,36 @@ class BrokerAddress:
         """Tell whether the connection is encrypted."""
         return self.tls or self.ca_file is not None
 
+    def as_info(self) -> dict[str, str | int | bool]:
+        """Return what a client on this machine needs in order to connect, as flat JSON; no password, only its file."""
+        return {
+            "mqtt_host": self.host,
+            "mqtt_port": self.port,
+            "mqtt_username": self.username or "",
+            "mqtt_password_file": "" if self.password_file is None else str(self.password_file.absolute()),
+            "mqtt_tls": self.tls,
+            "mqtt_ca_file": "" if self.ca_file is None else str(self.ca_file.absolute()),
+        }
+
+    @classmethod
+    def from_info(cls, info: Mapping[str, object]) -> "BrokerAddress":
+        """Return the address that `as_info` wrote.
+
+        Raises:
+            UsageError: There is none: the daemon publishes nothing.
+        """
+        if not info.get("mqtt_host"):
+            raise UsageError("wanted the daemon's MQTT broker, found that it has none (mqtt: in the station file)")
+        password_file, ca_file = str(info.get("mqtt_password_file", "")), str(info.get("mqtt_ca_file", ""))
+        return cls(
+            host=str(info["mqtt_host"]),
+            port=int(str(info["mqtt_port"])),
+            username=str(info.get("mqtt_username", "")) or None,
+            password_file=Path(password_file) if password_file else None,
+            tls=bool(info.get("mqtt_tls")),
+            ca_file=Path(ca_file) if ca_file else None,
+        )
+
     def check(self) -> None:
         """Refuse what would give a password away, and files that cannot be read.
 
@@ -92,6 +122,24 @@ class BrokerAddress:
         if not (lines := text.splitlines()) or not lines[0]:
             raise UsageError(f"broker {self.host}: wanted a password in {self.password_file}, found nothing")
         return lines[0]
+
+
+def named(
+    where: str, username: str = "", password_file: Path | None = None, ca_file: Path | None = None
+) -> BrokerAddress:
+    """Return the address that a person writes as HOST or HOST:PORT; 8883 is usual with TLS, else 1883.
+
+    Raises:
+        UsageError: It is not of that form, or what goes with it is wrong.
+    """
+    host, sign, port = where.rpartition(":")
+    if not sign or "]" in port:
+        host, port = where, "8883" if ca_file else "1883"
+    if not host or not port.isdigit():
+        raise UsageError(f"wanted a broker as HOST:PORT, found {where!r}")
+    address = BrokerAddress(host.strip("[]"), int(port), username or None, password_file, ca_file=ca_file)
+    address.check()
+    return address
 
 
 def is_loopback(host: str) -> bool:

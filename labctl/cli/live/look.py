@@ -1,0 +1,73 @@
+"""The live table: channels as MQTT tells of them, for `labctl watch` and the demonstration."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from labctl.control.view import as_json, plain, table
+from labctl.publish.board import Board
+from labctl.publish.broker import BrokerAddress
+from labctl.publish.watcher import subscribe
+
+PICTURES = 4.0  # a second
+
+
+def look(board: Board, address: BrokerAddress, *, json: bool = False, until_done: bool = False) -> None:
+    """Show a node until Ctrl-C, or until nothing runs any more; as a table, or every message as a line of JSON."""
+    work = (
+        print_messages(board, address, until_done=until_done) if json else show(board, address, until_done=until_done)
+    )
+    run(work)
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine on a loop that aiomqtt can use: on Windows that is the selector loop."""
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    if sys.platform == "win32":
+        factory = asyncio.SelectorEventLoop
+    with asyncio.Runner(loop_factory=factory) as runner, contextlib.suppress(KeyboardInterrupt):
+        runner.run(work)
+
+
+async def print_messages(board: Board, address: BrokerAddress, *, until_done: bool = False) -> None:
+    """Print what arrives, one JSON object a line."""
+
+    def one(fields: dict[str, Any]) -> bool:
+        as_json(fields)
+        return until_done and board.settled
+
+    await subscribe(board, address, one, lambda why: print(why, file=sys.stderr) if why else None)
+
+
+async def show(
+    board: Board, address: BrokerAddress, *, until_done: bool = False, console: Console | None = None
+) -> None:
+    """Keep a table of the board on the terminal."""
+    trouble = ""
+
+    def note(why: str) -> None:
+        nonlocal trouble
+        trouble = why
+
+    def picture() -> Group:
+        title = f"{board.prefix}  {board.node}"
+        alarms = [Text("! ", style="bold red") + plain(text) for text in board.alarms.values()]
+        wrong = [Text(trouble, style="yellow")] if trouble else []
+        return Group(table(board.rows, title), *alarms, *wrong)
+
+    with Live(picture(), console=console, auto_refresh=False) as live:
+        listening = asyncio.create_task(subscribe(board, address, lambda _fields: until_done and board.settled, note))
+        try:
+            while not listening.done():
+                await asyncio.wait({listening}, timeout=1.0 / PICTURES)
+                live.update(picture(), refresh=True)
+            await listening
+        finally:
+            listening.cancel()
+            await asyncio.wait({listening})

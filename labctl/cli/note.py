@@ -1,0 +1,24 @@
+"""Write a remark into a run's record."""
+
+# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DATA = typer.Option("--data", envvar="LABCTL_DATA", help="data folder of the daemon", show_default=False)
+AS_JSON = typer.Option("--json", help="one JSON object instead of a sentence")
+
+
+def command(
+    target: Annotated[str, typer.Argument(metavar="CHANNEL", help="channel, or id of a run that is active")],
+    text: Annotated[str, typer.Argument(help="the remark")],
+    *,
+    data: Annotated[Path | None, DATA] = None,
+    json: Annotated[bool, AS_JSON] = False,
+) -> None:
+    """Write a remark into the run's record, with its moment and your name."""
+    from labctl.control.view import give
+
+    give(data, "note", [target], text=text, json=json)

@@ -1,0 +1,23 @@
+"""End a run."""
+
+# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DATA = typer.Option("--data", envvar="LABCTL_DATA", help="data folder of the daemon", show_default=False)
+AS_JSON = typer.Option("--json", help="one JSON object instead of a sentence")
+
+
+def command(
+    target: Annotated[list[str], typer.Argument(metavar="CHANNEL", help="channels, or ids of runs that are active")],
+    *,
+    data: Annotated[Path | None, DATA] = None,
+    json: Annotated[bool, AS_JSON] = False,
+) -> None:
+    """End the run and switch the output off. What was measured stays; labctl resume RUN --from STEP goes on as a new run."""
+    from labctl.control.view import give
+
+    give(data, "stop", target, json=json)
