@@ -21,8 +21,8 @@ from typing import Any
 
 from labctl.driver import Instrument
 from labctl.errors import StoreBusy
-from labctl.run.guardian import BEAT, MISSED
-from labctl.run.lock import GUARD_LOCK, Lock
+from labctl.run.guardian import BEAT, GUARD_LOCK, MISSED
+from labctl.store.place import Lock
 
 TRIES = 5  # to reach an instrument whose only connection may still be held by the dead daemon
 PAUSE = 0.2  # s between them
@@ -31,9 +31,9 @@ GONE = object()
 
 def main(folder: str) -> int:
     """Watch over the daemon that started this process; return how many instruments could not be switched off."""
-    lock = Lock(Path(folder) / GUARD_LOCK)
+    lock = None
     with contextlib.suppress(StoreBusy):  # an older guard is still at work: it and this one may both switch off
-        lock.take()
+        lock = Lock(Path(folder) / GUARD_LOCK, "the guard")
     said: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(said,), daemon=True).start()
     wards: dict[str, Mapping[str, Any]] = {}
@@ -50,7 +50,8 @@ def main(folder: str) -> int:
             wards[message["ward"]] = message
             _class_of(message["driver"])  # imported now, so that no import stands between a death and the safe state
     failed = asyncio.run(_switch_off([ward for ward in wards.values() if ward["channels"]]))
-    lock.release()
+    if lock is not None:
+        lock.release()
     return failed
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 LOG = logging.getLogger("labctl.run")
+GUARD_LOCK = "guard.lock"  # in the data folder, held by the guard until the outputs that it watches over are off
 BEAT = 0.5  # s between two signs of life
 MISSED = 4  # beats after which the daemon counts as stuck
 

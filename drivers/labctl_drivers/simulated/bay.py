@@ -13,29 +13,16 @@ import orjson
 
 from labctl import driver
 from labctl.driver import Ended, Fault, Points, Program, ProgramStep, Reading, RecordRule
-from labctl.sample import SECONDS_PER_HOUR, ZERO_CELSIUS, Batch
-from labctl_drivers.simulated import noise, piece, saved
-from labctl_drivers.simulated.record import Last, Stretch, stretch
+from labctl.sample import Batch, Floats
+from labctl_drivers.simulated import piece, saved
+from labctl_drivers.simulated.record import RAIL, Last, Stretch, stretch
+from labctl_drivers.simulated.view import Instrument, View, joined
 from labctl_simulators.cell import Cell, Rest, Segment, State
 
 VERSION = 1
 AHEAD = 512  # rows worked out at once for a channel that is read at a pace
 MARGIN = 1.5  # of the voltage accuracy: a row lies there when a limit is broken
-RAIL = 10.0  # V, where the output goes when a cell cannot carry the current
 IDLE = (RecordRule(every=10.0, voltage=5e-3),)
-
-
-@dataclass(frozen=True, slots=True)
-class Instrument:
-    """What the simulated instrument adds: rms noise and resolution in V and A, seed, accuracy in V, a thermometer or none."""
-
-    voltage_noise: float = 1e-5
-    current_noise: float = 0.0
-    voltage_resolution: float = 1e-6
-    current_resolution: float = 0.0
-    voltage_accuracy: float = 1e-3
-    thermometer: bool = True
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +107,14 @@ class Bay:
         found: list[Reading] = []
         if self.program is None:
             return found
+        try:
+            self._advance(until, most, found)
+        except ValueError as error:  # a condition outside what the cell's parameters cover
+            self._over = True
+            found.append(Fault(f"the simulated cell cannot do that: {error}", safe=True))
+        return joined(found)
+
+    def _advance(self, until: float, most: int, found: list[Reading]) -> None:
         del self._trail[:-1]
         while most > 0 and not self._over:
             if self._turn:
@@ -128,7 +123,6 @@ class Bay:
             most -= rows
             if not self._turn and not (rows and most > 0):
                 break
-        return _joined(found)
 
     def rewind(self, time: float) -> None:
         """Go back to the row at `time`, of those that the last `advance` gave."""
@@ -287,23 +281,11 @@ class Bay:
     # --- rows as the instrument sees them ---
 
     def _batch(self, buffer: Stretch, begin: int, end: int) -> Batch:
-        seen, part, here = self.instrument, slice(begin, end), self._piece
-        voltage, current = buffer.voltage[part], buffer.current[part]
-        if seen.voltage_noise > 0.0:
-            count, first = end - begin, (self.applied << 32) + self._base + begin
-            voltage = voltage + seen.voltage_noise * noise.normal(seen.seed, 2 * self.stream, first, count)
-        if seen.current_noise > 0.0:
-            count, first = end - begin, (self.applied << 32) + self._base + begin
-            shaken = current + seen.current_noise * noise.normal(seen.seed, 2 * self.stream + 1, first, count)
-            current = np.where(current == 0.0, 0.0, shaken)
-        return Batch(
-            time=buffer.time[part],
-            voltage=noise.quantised(voltage, seen.voltage_resolution),
-            current=noise.quantised(current, seen.current_resolution),
-            charging_ah=(here.charging + buffer.charging[part]) / SECONDS_PER_HOUR,
-            discharging_ah=(here.discharging + buffer.discharging[part]) / SECONDS_PER_HOUR,
-            temperature_celsius=buffer.temperature[part] - ZERO_CELSIUS if seen.thermometer else None,
-        )
+        here, segment = self._piece, self._segment
+        first = (self.applied << 32) + self._base + begin
+        collapsed = segment is not None and segment.collapse is not None
+        view = View(first, self.stream, here.charging, here.discharging, clipped=collapsed)
+        return self.instrument.batch(buffer, begin, end, view)
 
     def _row_like(self, time: float, voltage: float) -> Batch:
         """Return a row at `time` like the last one, at another voltage."""
@@ -322,9 +304,10 @@ class Bay:
             return [*points]
         if not complete:
             return [batch, *points]
-        return [part for part in (batch.rows(0, len(batch) - 1), *points, batch.rows(len(batch) - 1)) if _length(part)]
+        before = [batch.rows(0, len(batch) - 1)] if len(batch) > 1 else []
+        return [*before, *points, batch.rows(len(batch) - 1)]
 
-    def _measure(self, mode: driver.Spectrum, times: noise.Floats, part: slice) -> Points:
+    def _measure(self, mode: driver.Spectrum, times: Floats, part: slice) -> Points:
         solved = self._solve()
         inside = np.minimum(times[part] - self._piece.offset, solved.end)
         rows = solved.rows(inside)
@@ -395,34 +378,8 @@ def _moves(part: piece.Part) -> bool:
     return part.temperature is not None or part.angle is not None or part.radius is not None
 
 
-def _length(part: Batch | Points) -> int:
-    return len(part.time)
-
-
 def _words(step: ProgramStep, number: int) -> str:
     for end in step.ends:
         if end.number == number:
             return f"{end.quantity} {'above' if end.above else 'below'} {end.value:g}"
     return ""
-
-
-def _joined(found: list[Reading]) -> list[Reading]:
-    """Return the readings with neighbouring batches made one."""
-    joined: list[Reading] = []
-    batches: list[Batch] = []
-    for reading in [*found, None]:
-        if isinstance(reading, Batch):
-            batches.append(reading)
-            continue
-        if batches:
-            joined.append(batches[0] if len(batches) == 1 else _concatenated(batches))
-            batches = []
-        if reading is not None:
-            joined.append(reading)
-    return joined
-
-
-def _concatenated(batches: list[Batch]) -> Batch:
-    names = ["time", "voltage", "current", "charging_ah", "discharging_ah"]
-    names += ["temperature_celsius"] if batches[0].temperature_celsius is not None else []
-    return Batch(**{name: np.concatenate([getattr(batch, name) for batch in batches]) for name in names})

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from labctl_simulators.models import load_model
-
 from labctl.clock import Clock, RealClock
 from labctl.driver import Capabilities, Identity, Program, ReadBack, Reading, Readings, Status
 from labctl.errors import SettingRefused
-from labctl_drivers.simulated.bay import Bay, Instrument
+from labctl_drivers.simulated.bay import Bay
+from labctl_drivers.simulated.view import Instrument
 from labctl_simulators.cell import Cell
+from labctl_simulators.models import load_model
 
 MODES = frozenset({
     "Rest", "Galvanostatic", "Potentiostatic", "ConstantPower", "ConstantLoad",

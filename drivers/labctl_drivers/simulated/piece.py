@@ -17,7 +17,7 @@ PERIODS = 3.0  # periods of it
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One piece: a drive for at most `duration` s, beginning with what changes outside (SI; None leaves it)."""
+    """One piece: a drive for at most `duration` s, beginning with what changes outside (K, degrees, m; None leaves it)."""
 
     drive: Drive
     duration: float = LONGEST
@@ -34,7 +34,8 @@ def parts(mode: Mode, temperature: float) -> tuple[Part, ...]:
         case driver.Spectrum():
             return (Part(_bias(mode), sum(durations(mode))),)
         case driver.Bend():
-            return Part(Rest(), STROKE * mode.times), Part(Rest(), STROKE, None, mode.angle, mode.radius)
+            angle = None if mode.angle is None else math.degrees(mode.angle)
+            return Part(Rest(), STROKE * mode.times), Part(Rest(), STROKE, None, angle, mode.radius)
         case driver.Chamber():
             return tuple(_ramp(mode, temperature))
         case _:

@@ -16,6 +16,8 @@ from labctl.driver import RecordRule
 Floats: TypeAlias = NDArray[np.float64]
 
 GRID = 64  # instants at which a piece is looked at, at least, where a rule watches voltage or current
+RAIL = 10.0  # V: what the output can reach, and what is seen of a voltage beyond
+SOONEST = 1e-3  # s between rows that dV and dI ask for
 SELDOM = 3600.0  # s between rows that no rule asks for
 HAIR = 1e-9  # relative: two instants closer than this are one
 
@@ -27,17 +29,24 @@ _EARLY = np.geomspace(1e-5, 1.0, GRID)[:-1]  # of the way to the first row after
 class Columns(Protocol):
     """Rows of a solved piece of the cell's life: V, A, K, C since its begin."""
 
-    voltage: Floats
-    current: Floats
-    temperature: Floats
-    charging: Floats
-    discharging: Floats
+    @property
+    def voltage(self) -> Floats: ...  # noqa: D102
+    @property
+    def current(self) -> Floats: ...  # noqa: D102
+    @property
+    def temperature(self) -> Floats: ...  # noqa: D102
+    @property
+    def charging(self) -> Floats: ...  # noqa: D102
+    @property
+    def discharging(self) -> Floats: ...  # noqa: D102
 
 
 class Solved(Protocol):
     """A piece of the cell's life under one drive, solved."""
 
-    end: float
+    @property
+    def end(self) -> float:
+        """Seconds from its begin to its end."""
 
     def rows(self, times: Floats) -> Columns:
         """Return the columns at these seconds since its begin."""
@@ -161,7 +170,7 @@ def _moves(seen: Columns, rule: RecordRule) -> Floats:
     """Return how far the cell moved between neighbours of the grid, in units of the rule's dV or dI."""
     moved: Floats = np.zeros(len(seen.voltage) - 1)
     if rule.voltage is not None:
-        moved = np.abs(np.diff(seen.voltage)) / rule.voltage
+        moved = np.abs(np.diff(np.clip(seen.voltage, -RAIL, RAIL))) / rule.voltage
     if rule.current is not None:
         moved = np.maximum(moved, np.abs(np.diff(seen.current)) / rule.current)
     return moved
@@ -185,7 +194,8 @@ def _crossings(grid: Floats, moved: Floats, written: NDArray[np.bool_]) -> Float
     counts = np.maximum(counts, 0)
     first = np.repeat(np.cumsum(counts) - counts, counts)
     levels = np.repeat(at[:-1], counts) + (np.arange(counts.sum()) - first + 1)
-    return np.interp(levels, moved, grid)
+    found = np.interp(levels, moved, grid)
+    return np.asarray(found[np.diff(np.floor(found / SOONEST), prepend=-1.0) > 0.0])
 
 
 def _inside(piece: Solved, times: Floats) -> Floats:

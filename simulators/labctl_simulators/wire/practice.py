@@ -20,11 +20,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from labctl_simulators.cell import Cell, Current, Drive, Load, Power, Rest, State, Stop, Voltage
+from labctl_simulators.cell import Cell, Current, Drive, Load, Power, Rest, Segment, State, Stop, Voltage
 from labctl_simulators.models import load_model
 from labctl_simulators.wire.fault import Switchboard
 from labctl_simulators.wire.line import Server
@@ -32,20 +32,6 @@ from labctl_simulators.wire.line import Server
 LONGEST = 3.2e7  # s, a year: how far a set-point is solved ahead
 LARGEST = 65536  # bytes of a request
 ZERO_CELSIUS = 273.15
-
-
-class Solved(Protocol):
-    """A set-point, solved ahead."""
-
-    end: float
-    stop: int | None
-    collapse: str | None
-
-    def rows(self, times: Any) -> Any:
-        """Return columns at these seconds after the set-point."""
-
-    def state(self, time: float) -> State:
-        """Return the cell at that time."""
 
 
 @dataclass(slots=True)
@@ -114,7 +100,7 @@ class Channel:
 
     def _drive(self, state: State, drive: Drive, stops: Sequence[Stop], now: float) -> None:
         self._begun = now
-        self._solved: Solved = self.cell.segment(state, drive, LONGEST, list(stops))
+        self._solved: Segment = self.cell.segment(state, drive, LONGEST, list(stops))
 
     def _watch(self, now: float) -> None:
         """Go to open circuit where a limit was met, at the moment at which it was."""

@@ -18,7 +18,9 @@ class Relaxation:
     def rows(self, times):
         voltage = 3.0 + 0.1 * (1.0 - np.exp(-times / 2.0)) + 1e-5 * times
         one = np.ones_like(times)
-        return SimpleNamespace(voltage=voltage, current=one, temperature=298.0 * one, charging=times, discharging=0.0 * one)
+        return SimpleNamespace(
+            voltage=voltage, current=one, temperature=298.0 * one, charging=times, discharging=0.0 * one
+        )
 
 
 def recorded(end, rules, most=4096):
