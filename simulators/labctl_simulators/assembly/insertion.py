@@ -225,6 +225,7 @@ def _ageing(numbers: Numbers, area: float) -> Any:
         loss=given.number("loss", 0.0),
         first_loss=given.number("first_loss", 0.0),
         both=given.word("hosts", "working") == "both",
+        negative=given.word("waste", "working") == "negative",
     )
 
 

@@ -71,6 +71,7 @@ class Ageing:
         loss: that part, from the second half-cycle in that direction on.
         first_loss: that part in the first one; 1 - first_loss is the first cycle's efficiency.
         both: whether the negative host loses capacity as the positive does.
+        negative: whether it is the negative host that the charge does not reach.
     """
 
     curves: tuple[Curve, ...] = ()
@@ -78,6 +79,7 @@ class Ageing:
     loss: float = 0.0
     first_loss: float = 0.0
     both: bool = False
+    negative: bool = False
 
     names = SLOW_NAMES
 
@@ -100,8 +102,9 @@ class Ageing:
     def effects(self, slow: Sequence[Any], temperature: Any) -> Effects:
         """Return what the slow states do; constant until the current turns."""
         del temperature
-        health = slow[1]
-        return Effects(health, health if self.both else 1.0, self._share(slow), 1.0, slow[2])
+        health, share = slow[1], self._share(slow)
+        arriving = (1.0, share) if self.negative else (share, 1.0)
+        return Effects(health, health if self.both else 1.0, *arriving, slow[2])
 
     def advance(
         self, slow: Sequence[Any], time: Any, charge: Any, throughput: Any, temperature: Any

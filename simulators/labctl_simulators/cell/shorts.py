@@ -8,6 +8,7 @@ away after some charge, and comes again sooner each time until it stays.
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, Literal
 
@@ -83,8 +84,9 @@ class Shorts:
         speed = 1.0 / self._life(density) if self.currents else 0.0
         critical = self.critical(temperature)
         if self.spread:
-            speed *= math.exp(-self.spread * normal(seed, _LIFE, 0))
-            critical *= math.exp(self.spread * normal(seed, _CRITICAL, 0))
+            longer, stronger = _individual(seed)
+            speed *= math.exp(-self.spread * longer)
+            critical *= math.exp(self.spread * stronger)
         return float(speed + max(0.0, density / critical - 1.0) / self.margin)
 
     def _life(self, density: float) -> float:
@@ -147,3 +149,9 @@ class Shorts:
         # 1e-9: a row that lies on the edge of a slot must not depend on how the time was added up
         slot = np.floor((clock + np.asarray(time)) / self.flicker + 1e-9)
         return np.where(uniforms(seed, _FLICKER, np.maximum(slot, 0.0)) < self.closed, self.left, 1.0)
+
+
+@lru_cache(maxsize=4096)
+def _individual(seed: int) -> tuple[float, float]:
+    """Return by how many standard deviations one cell's life and critical current density differ from the usual."""
+    return normal(seed, _LIFE, 0), normal(seed, _CRITICAL, 0)
