@@ -35,6 +35,7 @@ from labctl.sample import Snapshot
 T = TypeVar("T")
 
 TOLERANCE = 1e-3  # of a limit read back
+NOT_A_NUMBER = 9.8e37  # overflow is 9.9E37, not a number 9.91E37
 HIGHEST = {  # model: highest voltage in V, highest current in A
     "2400": (210.0, 1.05),
     "2410": (1100.0, 1.05),
@@ -167,7 +168,7 @@ class Keithley2450:
     def _identified(self, words: list[str]) -> Identity:
         model = words[1].strip().upper().removeprefix("MODEL ") if len(words) == 4 else "?"
         if model not in self.models:
-            raise InstrumentError(
+            raise WireError(
                 f"{self.resource}: wanted a Keithley {'/'.join(sorted(self.models))}, found {','.join(words)}"
             )
         serial, firmware = words[2].strip(), words[3].strip()
@@ -259,8 +260,7 @@ class Keithley2450:
         return min([most] if most is not None else [], default=max(limits, default=0.0))
 
     def _read(self) -> tuple[float, float]:
-        words = self._ask(':READ? "defbuffer1",SOUR,READ').split(",")
-        sourced, sensed = float(words[0]), float(words[1])
+        sourced, sensed = pair(self._ask(':READ? "defbuffer1",SOUR,READ'))
         return (sensed, sourced) if self._function == "CURR" else (sourced, sensed)
 
     def _off(self) -> None:
@@ -328,8 +328,7 @@ class Keithley2400(Keithley2450):
     def _read(self) -> tuple[float, float]:
         if not self._on:
             raise InstrumentError("the 2400 measures nothing while its output is off", safe=True)
-        words = self._ask(":READ?").split(",")
-        return float(words[0]), float(words[1])
+        return pair(self._ask(":READ?"))
 
     def _off(self) -> None:
         self._write(":OUTP:SMOD HIMP")
@@ -337,3 +336,22 @@ class Keithley2400(Keithley2450):
         self._on, self._level = False, 0.0
         if self._ask(":OUTP?") != "0":
             raise InstrumentError("wanted the output off, found it on")
+
+
+def pair(text: str) -> tuple[float, float]:
+    """Return the two numbers of a reading; what the instrument calls not a number becomes NaN.
+
+    Raises:
+        WireError: It is something else.
+    """
+    words = text.split(",")
+    try:
+        first, second = (float(word) for word in words)
+    except ValueError as error:
+        raise WireError(f"wanted two numbers, found {text[:40]!r}") from error
+    return believed(first), believed(second)
+
+
+def believed(value: float) -> float:
+    """Return a value, NaN where it stands for overflow or for no number."""
+    return value if abs(value) < NOT_A_NUMBER else float("nan")

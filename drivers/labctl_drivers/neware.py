@@ -36,6 +36,7 @@ from labctl_drivers.neware_file import step_file
 
 END = b"#\r\n"
 MOST = 1000  # records of one download
+LONGEST_REPLY = 4 * 1024 * 1024  # bytes; 1000 records take a fifth of a megabyte
 MARK = re.compile(r"labctl-(\d+)")
 LOGIN = "<username>{user}</username><password>{password}</password><type>bfgs</type>"
 
@@ -104,7 +105,9 @@ class Neware:
         """Connect, log in, and see that every configured channel exists."""
         await self.close()
         try:
-            self._streams = await asyncio.wait_for(asyncio.open_connection(self.host, self.port), self.timeout)
+            self._streams = await asyncio.wait_for(
+                asyncio.open_connection(self.host, self.port, limit=LONGEST_REPLY), self.timeout
+            )
         except (OSError, TimeoutError) as error:
             raise Unreachable(f"{self.host}:{self.port}: wanted a BTS client, found {error or 'no answer'}") from error
         answer = await self._ask("connect", self.login)

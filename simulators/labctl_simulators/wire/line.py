@@ -117,6 +117,7 @@ class SerialPort:
         self.path = ""
         self._primary = self._secondary = -1
         self._outlet = Outlet(self.faults)
+        self._waiting = b""
 
     async def start(self) -> str:
         """Open the pseudo-terminal and return the path that a driver opens."""
@@ -135,6 +136,7 @@ class SerialPort:
         """Unplug the port."""
         if self._primary >= 0:
             asyncio.get_running_loop().remove_reader(self._primary)
+            asyncio.get_running_loop().remove_writer(self._primary)
             os.close(self._primary)
             os.close(self._secondary)
             self._primary = self._secondary = -1
@@ -155,5 +157,12 @@ class SerialPort:
             self.push(reply)
 
     def _write(self, data: bytes) -> None:
+        """Write as much as the port's small buffer takes, and the rest when there is room again."""
+        self._waiting += data
         with contextlib.suppress(BlockingIOError):
-            os.write(self._primary, data)
+            self._waiting = self._waiting[os.write(self._primary, self._waiting) :]
+        loop = asyncio.get_running_loop()
+        if self._waiting:
+            loop.add_writer(self._primary, self._write, b"")
+        else:
+            loop.remove_writer(self._primary)

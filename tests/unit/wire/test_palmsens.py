@@ -1,0 +1,154 @@
+"""A MethodSCRIPT module and its driver over a real pseudo-terminal."""
+
+import contextlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labctl.driver import (
+    Bounds,
+    Ended,
+    Fault,
+    Galvanostatic,
+    Potentiostatic,
+    Program,
+    ProgramStep,
+    RecordRule,
+    Rest,
+    Threshold,
+)
+from labctl.errors import LabctlError, SettingRefused, WireError
+from labctl.sample import Batch
+from labctl_drivers.palmsens import PalmSens
+from labctl_drivers.palmsens_script import literal, read_package, read_variable, script
+from labctl_simulators.models import load_model
+from labctl_simulators.wire.line import SerialPort
+from labctl_simulators.wire.methodscript import literal as read_literal
+from labctl_simulators.wire.methodscript import packed
+from labctl_simulators.wire.palmsens import PalmSens as Module
+from labctl_simulators.wire.terminal import Terminal
+
+BOUNDS = Bounds(voltage=(2.9, 4.2), current=(-0.1, 0.1))
+
+
+class Ticking:
+    """A clock that goes on a little whenever the module looks at it: after an error it is deaf for 50 ms."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 0.06
+        return self.now
+
+
+@pytest.fixture(name="time")
+def ticking():
+    return Ticking()
+
+
+@contextlib.asynccontextmanager
+async def bench(time, kind="es4_hr", **settings):
+    device = Module(Terminal(load_model("marquis2019")), kind)
+    line = SerialPort(device, time)
+    driver = PalmSens(await line.start(), timeout=1.0, **settings)
+    try:
+        yield driver, device, line
+    finally:
+        await driver.close()
+        await line.stop()
+
+
+def program(mode, *ends, every=10.0) -> Program:
+    return Program(5, (ProgramStep(1, mode, ends, (RecordRule(every=every),), BOUNDS),))
+
+
+def until(seconds):
+    return Threshold("time", above=True, value=seconds, number=0)
+
+
+async def heard(driver, device, line, time, now):
+    """Let the clock go on, let the line deliver, and read until nothing more comes."""
+    time.now = now
+    line.push(device.poll(now))
+    return list((await driver.read(["1"])).by_channel.get("1", []))
+
+
+@given(st.floats(-1e3, 1e3).filter(lambda x: x == 0 or abs(x) > 1e-9))
+def test_a_literal_keeps_six_digits(value):
+    assert read_literal(literal(value)) == pytest.approx(value, rel=1e-6, abs=1e-18)
+
+
+@given(st.floats(-1e6, 1e6).filter(lambda x: x == 0 or abs(x) > 1e-12))
+def test_a_package_is_read_as_it_was_written(value):
+    assert read_variable(packed("ba", value)).value == pytest.approx(value, rel=1e-5, abs=1e-17)
+
+
+@given(st.text(max_size=40))
+def test_garbage_is_an_error_of_ours(text):
+    with contextlib.suppress(WireError):
+        read_package("P" + text)
+
+
+async def test_charges_and_ends_by_its_own_clock(time):
+    async with bench(time) as (driver, device, line):
+        identity = await driver.open()
+        assert identity.model == "es4_hr"
+        await driver.apply("1", program(Galvanostatic(0.05), until(100.0)))
+        found = await heard(driver, device, line, time, 55.0)
+        assert [len(batch) for batch in found] == [6]
+        found += await heard(driver, device, line, time, 200.0)
+        rows = [reading for reading in found if isinstance(reading, Batch)]
+        assert np.concatenate([batch.time for batch in rows]).tolist() == list(range(0, 101, 10))
+        assert np.concatenate([batch.current for batch in rows]) == pytest.approx(0.05)
+        assert isinstance(found[-1], Ended)
+        assert (found[-1].end, device.cell_on) == (0, False)
+
+
+async def test_a_cut_off_is_on_the_instrument_itself(time):
+    async with bench(time) as (driver, device, line):
+        await driver.open()
+        start = device.terminal.read(0.0)[0]
+        end = Threshold("voltage", above=True, value=start + 0.02, number=1)
+        await driver.apply("1", program(Galvanostatic(0.1), until(36000.0), end, every=1.0))
+        found = []
+        while not (found and isinstance(found[-1], Ended)):
+            found += await heard(driver, device, line, time, 36000.0)
+        assert found[-1].end == 1
+        voltage = np.concatenate([reading.voltage for reading in found if isinstance(reading, Batch)])
+        assert voltage[-1] >= start + 0.02 > voltage[-2]
+
+
+async def test_a_pico_has_no_galvanostat(time):
+    async with bench(time, kind="pico") as (driver, _device, _line):
+        await driver.open()
+        assert "Galvanostatic" not in driver.capabilities("1").modes
+        with pytest.raises(SettingRefused, match="no galvanostat"):
+            await driver.apply("1", program(Galvanostatic(1e-3), until(1.0)))
+
+
+async def test_off_ends_the_script_and_the_cell(time):
+    async with bench(time) as (driver, device, line):
+        await driver.open()
+        await driver.apply("1", program(Potentiostatic(3.8), until(1000.0)))
+        await heard(driver, device, line, time, 50.0)
+        await driver.output_off("1")
+        assert not device.cell_on
+        assert (await driver.status("1")).activity == "idle"
+        await driver.output_off("1")
+
+
+async def test_a_script_that_fails_leaves_an_unsafe_fault(time):
+    async with bench(time) as (driver, device, line):
+        await driver.open()
+        await driver.apply("1", program(Rest(), until(100.0)))
+        line.push(b"!0032: Line 7\n")
+        (fault,) = [reading for reading in await heard(driver, device, line, time, 1.0) if isinstance(reading, Fault)]
+        assert not fault.safe
+
+
+def test_is_not_energised_without_a_voltage_limit():
+    step = ProgramStep(4, Galvanostatic(1e-3), (until(1.0),))
+    with pytest.raises(LabctlError, match="line 4"):
+        script(step, galvanostat=True)
