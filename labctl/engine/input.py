@@ -23,11 +23,17 @@ EndReason: TypeAlias = Literal["done", "stopped", "aborted", "tripped", "failed"
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """A program took effect: `time` is the run time at which it was confirmed, `read_back` what the instrument reported."""
+    """A program took effect: `time` is the run time at which it was confirmed, `read_back` what the instrument reported.
+
+    The counters are those of the run at that time, Ah, as the meter has them: the old current holds until the confirmation.
+    None where nothing passed since the last row.
+    """
 
     attempt: int
     time: float
     read_back: Mapping[str, float] = field(default_factory=dict)
+    charging_ah: float | None = None
+    discharging_ah: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +155,7 @@ KINDS = (
     "run_began", "run_ended", "activity",  # activity: the channel state in MQTT's closed list, with why
     "attempt", "step_began", "step_ended", "cycle_began", "cycle_ended",
     "spectrum_began", "spectrum_ended", "result",
-    "tripped", "asked", "diverged", "order", "note", "mark", "gap", "fault", "quality",
+    "already_met", "tripped", "asked", "diverged", "order", "note", "mark", "gap", "fault", "quality",
 )  # fmt: skip
 
 

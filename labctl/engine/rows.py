@@ -1,0 +1,328 @@
+"""Rows through the engine: counted, held against the envelope, asked for ends, up to the first that calls for a command."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from labctl.engine.condition import SHORTS, Test, Truth, View, measured, truth
+from labctl.engine.ending import end_by, trip
+from labctl.engine.envelope import first_breach, first_wrong, side_after
+from labctl.engine.input import Outcome
+from labctl.engine.prepared import OWN, Check, Prepared, prepared_of
+from labctl.engine.prompting import AMBIENT, first_timeout, reached, soaked, time_out
+from labctl.engine.results import is_result, result_truth, short_truth, view_of_last
+from labctl.engine.short import seen
+from labctl.engine.state import Bad, Ending, Short, State
+from labctl.engine.sums import counters, summed
+from labctl.engine.watch import FAR, Box, watch
+from labctl.engine.window import slopes
+from labctl.engine.work import Work, with_last
+from labctl.plan.step import Plan
+from labctl.sample import Batch, Floats, Quality
+
+ABSURD: Final = 1e12  # of any column: nothing in a battery laboratory is as large
+MOST_BAD: Final = 3  # bad rows in a row
+LONGEST_BAD: Final = 2.0  # s of bad rows
+_SOUND: Final = Bad()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What rows show besides themselves: windows and shorts after them, and where a short was found first."""
+
+    view: View
+    windows: tuple[tuple[Floats, object], ...]
+    short: Short
+    found: int | None
+    names: tuple[str, ...]
+
+
+def take_rows(work: Work, batch: Batch) -> int:
+    """Fold rows until one calls for a command; return how many were taken."""
+    good = _good_flags(batch)
+    taken = 0
+    while taken < len(batch) and not work.commands:
+        if good is None:
+            taken += _take_good(work, batch.rows(taken))
+        elif good[taken]:
+            run = good[taken:]
+            stop = len(run) if run.all() else int((~run).argmax())
+            taken += _take_good(work, batch.rows(taken, taken + stop))
+        else:
+            _take_bad(work, batch.rows(taken, taken + 1))
+            taken += 1
+    return taken
+
+
+def take_quiet(plan: Plan, state: State, batch: Batch) -> Outcome | None:
+    """Return the outcome of rows that all lie inside the watch, or None if a row may not or there is more to keep.
+
+    The sums are all that such rows change.
+    """
+    step = state.step
+    if state.bad != _SOUND or (step is not None and (step.first_voltage is None or step.outside != 0)):
+        return None
+    if not len(batch) or (batch.quality is not None and batch.quality.any()):
+        return None
+    if not inside(watch(plan, state), batch, state.last.time) or prepared_of(plan, state).sees_shorts:
+        return None
+    return Outcome(with_last(state, summed(state.last, batch)), len(batch))
+
+
+def inside(box: Box, batch: Batch, after: float) -> bool:
+    """Tell whether all rows lie strictly inside a box and none before a run time; what is not a number does not."""
+    charging, discharging = counters(batch)
+    least, most = np.minimum.reduce, np.maximum.reduce
+    found = (
+        most(batch.time) < box.deadline
+        and least(batch.time) >= after
+        and box.voltage[0] < least(batch.voltage)
+        and most(batch.voltage) < box.voltage[1]
+        and box.current[0] < least(batch.current)
+        and most(batch.current) < box.current[1]
+        and most(charging) < box.charging_ah[1]
+        and most(discharging) < box.discharging_ah[1]
+    )
+    if not found or batch.temperature_celsius is None:
+        return bool(found) and (batch.temperature_celsius is not None or box.temperature == (-FAR, FAR))
+    low, high = box.temperature
+    return bool(low < least(batch.temperature_celsius) and most(batch.temperature_celsius) < high)
+
+
+def is_good(batch: Batch) -> Truth:
+    """Return a flag a row: finite, not absurd, and not marked bad."""
+    charging, discharging = counters(batch)
+    good: Truth = np.abs(batch.voltage) < ABSURD
+    for column in (batch.time, batch.current, charging, discharging, batch.temperature_celsius):
+        if column is not None:
+            good &= np.abs(column) < ABSURD
+    if batch.quality is not None:
+        good &= batch.quality != Quality.BAD
+    return good
+
+
+def _good_flags(batch: Batch) -> Truth | None:
+    good = is_good(batch)
+    return None if good.all() else good
+
+
+def _take_bad(work: Work, row: Batch) -> None:
+    """Store a bad row: it counts nothing and ends nothing, but the third in a row, or 2 s of them, is a trip."""
+    time = float(row.time[0]) if np.isfinite(row.time[0]) else work.time
+    work.last = replace(work.last, record=work.last.record + 1, time=max(time, work.time))
+    since = work.time if work.bad.since is None else work.bad.since
+    work.bad = Bad(work.bad.rows + 1, since)
+    if work.bad.rows == 1:
+        work.say("quality", quality=int(Quality.BAD), why="a row that cannot be believed")
+    if work.phase != "ended" and (work.bad.rows >= MOST_BAD or work.time - since >= LONGEST_BAD):
+        trip(work, f"{work.bad.rows} rows running that cannot be believed", "fault")
+
+
+def _take_good(work: Work, rows: Batch) -> int:
+    if work.phase == "ended":
+        work.last = summed(work.last, rows)
+        return len(rows)
+    prepared = prepared_of(work.plan, work)
+    seen_here = _see(work, prepared, rows)
+    if seen_here.found is not None and seen_here.found + 1 < len(rows):
+        return _take_good(work, rows.rows(0, seen_here.found + 1))
+    breach = first_breach(work, prepared, seen_here.view)
+    wrong = first_wrong(work, prepared, seen_here.view)
+    other = first_other(work, seen_here.view, rows.auxiliary.get(AMBIENT))
+    ended, check = _first_end(work, prepared, seen_here.view, min(breach[0], wrong[0], len(rows)))
+    at = min(ended, breach[0], wrong[0], other[0])
+    if at >= len(rows):
+        _advance(work, prepared, rows, seen_here)
+        _say_shorts(work, seen_here)
+        return len(rows)
+    if at + 1 < len(rows):
+        rows = rows.rows(0, at + 1)
+        seen_here = _see(work, prepared, rows)
+        check = check if at == ended else None
+    before = work.last.row_time if work.step is not None and work.step.first_voltage is not None else None
+    first = before is None
+    ending = None if check is None else _ending(work, check, seen_here.view)
+    _advance(work, prepared, rows, seen_here)
+    _say_shorts(work, seen_here)
+    if breach[0] == at:
+        trip(work, breach[1], "limit")
+    elif wrong[0] == at:
+        trip(work, wrong[1], "fault")
+    elif ending is not None and check is not None:
+        end_by(work, (check.depth, check.end), ending, met=first)
+    elif other[1] == "probe":
+        end_by(work, (OWN, None), Ending("own", "the open circuit was seen", work.time), met=False)
+    elif other[1] == "there":
+        reached(work, work.step_line)
+        end_by(work, (OWN, None), Ending("own", "the temperature was held", work.time), met=False)
+    else:
+        time_out(work)
+    return at + 1
+
+
+def first_other(work: Work, view: View, ambient: Floats | None) -> tuple[int, str]:
+    """Return the first row at which a look at the open circuit is done, a chamber is there, or a wait is too long."""
+    step, count = work.step, len(view.time)
+    if step is None or work.phase != "running":
+        return count, ""
+    if step.probe:
+        overdue = "time" in work.capabilities.ends and step.first_voltage is None  # the instrument ends it by itself
+        return (1 if overdue else 0), "probe"
+    there, _ = soaked(work, view, ambient)
+    late = first_timeout(work, view)
+    return (there, "there") if there <= late else (late, "late")
+
+
+def _see(work: Work, prepared: Prepared, rows: Batch) -> Seen:
+    """Return good rows as conditions ask for them."""
+    charging, discharging = counters(rows)
+    step_time = _step_times(work, rows.time)
+    inside = work.step is not None and work.step.first_voltage is not None
+    before = view_of_last(work, work.last) if inside and work.phase == "running" else None
+    view = View(
+        rows.time, step_time, rows.voltage, rows.current, charging, discharging, rows.temperature_celsius, before
+    )
+    if work.phase != "running":
+        return Seen(view, (), work.short, None, ())
+    windows = work.windows or prepared.windows
+    drawn = tuple(slopes(window, view, work.window_since) for window in windows)
+    short, found, names = _shorts(work, prepared, view)
+    flags = {}
+    for name in SHORTS:
+        known = name in names or ("short" in names and name == "short.soft")
+        flags[name] = np.arange(len(rows)) >= found if known and found is not None else np.zeros(len(rows), bool)
+    view = replace(view, slopes=tuple(line for line, _ in drawn), shorts=flags)
+    return Seen(view, drawn, short, found, names)
+
+
+def _step_times(work: Work, time: Floats) -> Floats:
+    step = work.step
+    if step is None or step.resumed is None:
+        return np.full(len(time), 0.0 if step is None else step.spent)
+    return step.spent + (time - step.resumed)
+
+
+def _shorts(work: Work, prepared: Prepared, view: View) -> tuple[Short, int | None, tuple[str, ...]]:
+    """Return what is known of shorts after these rows, and where which was found first in this step."""
+    if not prepared.sees_shorts or prepared.set_current is None or work.step is None:
+        return work.short, None, ()
+    short, soft, hard = seen(work.short, view.time, view.step_time, view.voltage, prepared.set_current)
+    begun = work.step.entry.time
+    if work.short.soft is not None and work.short.soft > begun:
+        soft = None
+    if work.short.hard is not None and work.short.hard > begun:
+        hard = None
+    places = [place for place in (soft, hard) if place is not None]
+    if not places:
+        return short, None, ()
+    found = min(places)
+    names = tuple(name for name, place in (("short.soft", soft), ("short", hard)) if place == found)
+    return short, found, names
+
+
+def _say_shorts(work: Work, seen_here: Seen) -> None:
+    if seen_here.found is None or seen_here.found >= len(seen_here.view.time):
+        return
+    time = work.time
+    for name in seen_here.names:
+        work.short = replace(work.short, soft=time) if name == "short.soft" else replace(work.short, hard=time)
+        work.say("result", name=name, value=1.0, unit="", cycle_count=work.cycle.count)
+
+
+def _first_end(work: Work, prepared: Prepared, view: View, limit: int) -> tuple[int, Check | None]:
+    """Return the first row before `limit` at which an end is met, and the first of those in their order."""
+    best, which = limit, None
+    for check in prepared.checks:
+        flags = _met(work, check, view)
+        if flags is False:
+            continue
+        place = int(flags.argmax()) if flags[flags.argmax()] else best
+        if place < best:
+            best, which = place, check
+    return best, which
+
+
+def _met(work: Work, check: Check, view: View) -> Truth | bool:
+    """Return a flag a row, or False where no row can meet it."""
+    found: Truth | bool = False
+    for tests in check.alternatives:
+        flags = _all(work, check, tests, view)
+        if flags is not False:
+            found = flags if found is False else found | flags
+    return np.ones(len(view.time), bool) if found is True else found
+
+
+def _all(work: Work, check: Check, tests: tuple[Test, ...], view: View) -> Truth | bool:
+    flags: Truth | bool = True
+    for test in tests:
+        one = _truth(work, check, test, view)
+        if one is False:
+            return False
+        if one is not True:
+            flags = one if flags is True else flags & one
+    return flags
+
+
+def _truth(work: Work, check: Check, test: Test, view: View) -> Truth | bool:
+    if is_result(test):
+        return result_truth(test, work, check.depth, work.cycle.count)
+    if test.term.quantity in SHORTS and short_truth(work, test.term.quantity, check.depth):
+        return True
+    return truth(test, view, check.scope)
+
+
+def _ending(work: Work, check: Check, view: View) -> Ending:
+    """Return how the last row of a view ends the step, and when its end was crossed, if one comparison tells."""
+    time = float(view.time[-1])
+    end = check.end
+    reason: str = end.kind
+    if check.depth != OWN and end.kind not in {"stop_if", "abort_if"}:
+        reason = end.kind if work.block(work.frames[check.depth]).fused else "block"
+    ending = Ending(reason, end.condition.text, time)
+    single = len(check.alternatives) == 1 and len(check.alternatives[0]) == 1
+    test = check.alternatives[0][0]
+    if not single or is_result(test) or test.term.quantity in SHORTS or test.term.slope:
+        return ending
+    now = measured(test, view, check.scope)
+    if now is None:
+        return ending
+    crossed = _crossed(test, view, check, float(now[-1]))
+    own = check.depth == OWN or test.term.quantity not in {"time", "capacity"}
+    value = test.value if own and not test.previous else None
+    return replace(ending, quantity=test.term.quantity, above=test.above, value=value, crossed=crossed)
+
+
+def _crossed(test: Test, view: View, check: Check, now: float) -> float | None:
+    """Return when the value was crossed on the line between the last two rows, run time in s."""
+    earlier = view if len(view.time) > 1 else view.before
+    if earlier is None:
+        return None
+    place = -2 if earlier is view else -1
+    column = measured(test, earlier, check.scope)
+    if column is None:
+        return None
+    before, begin, end = float(column[place]), float(earlier.time[place]), float(view.time[-1])
+    if now == before:
+        return end
+    part = (test.value - before) / (now - before)
+    return begin + min(max(part, 0.0), 1.0) * (end - begin)
+
+
+def _advance(work: Work, prepared: Prepared, rows: Batch, seen_here: Seen) -> None:
+    """Count good rows, at least one, and keep what outlasts them."""
+    step = work.step
+    if step is not None and work.phase in {"running", "leaving"}:
+        side = side_after(step.outside, prepared.envelope, rows.voltage)
+        if step.first_voltage is None and work.phase == "running":
+            work.step = replace(step, first_voltage=float(rows.voltage[0]), outside=side)
+        elif side != step.outside:
+            work.step = replace(step, outside=side)
+    wrong_since = first_wrong(work, prepared, seen_here.view)[2]
+    work.dwell = soaked(work, seen_here.view, rows.auxiliary.get(AMBIENT))[1]
+    work.last = summed(work.last, rows)
+    work.windows = tuple(window for _, window in seen_here.windows)  # type: ignore[misc]
+    work.short = seen_here.short
+    if work.bad.rows or work.bad.wrong_since != wrong_since:
+        work.bad = Bad(0, None, wrong_since)
+

@@ -1,0 +1,59 @@
+"""The sums of a run after more rows: counters as in the last row, energies by the trapezoid of voltage over the counters.
+
+Every sum is sequential, from the carry over the new terms, so that any cutting of the rows gives the same bits.
+"""
+
+import numpy as np
+
+from labctl.engine.state import Last
+from labctl.errors import InternalError
+from labctl.sample import Batch, Floats
+
+
+def counters(rows: Batch) -> tuple[Floats, Floats]:
+    """Return both counters of metered rows, Ah.
+
+    Raises:
+        InternalError: The rows were not metered.
+    """
+    if rows.charging_ah is None or rows.discharging_ah is None:
+        raise InternalError("wanted metered rows with both counters, found rows without")
+    return rows.charging_ah, rows.discharging_ah
+
+
+def summed(last: Last, rows: Batch) -> Last:
+    """Return the last row and the sums after good rows, at least one."""
+    charging, discharging = counters(rows)
+    count = len(rows.time)
+    carried = np.empty(count + 1)
+    carried[0] = rows.voltage[0] if last.voltage is None else last.voltage
+    carried[1:] = rows.voltage
+    mean = carried[1:] + carried[:-1]
+    mean *= 0.5
+    temperature = rows.temperature_celsius
+    time = float(rows.time[-1])
+    charged, discharged = float(charging[-1]), float(discharging[-1])
+    return Last(
+        last.record + count,
+        time if time > last.time else last.time,
+        time,
+        float(rows.voltage[-1]),
+        float(rows.current[-1]),
+        None if temperature is None else float(temperature[-1]),
+        charged,
+        discharged,
+        _energy(last.charging_wh, mean, last.charging_ah, charging, charged),
+        _energy(last.discharging_wh, mean, last.discharging_ah, discharging, discharged),
+    )
+
+
+def _energy(carry: float, mean: Floats, before: float, counter: Floats, after: float) -> float:
+    """Return an energy after these rows, Wh: sum of mean voltage times what the counter gained."""
+    if after == before:  # counters never fall: nothing was gained in between
+        return carry
+    terms = np.empty(len(counter) + 1)
+    terms[0] = carry
+    np.subtract(counter[1:], counter[:-1], out=terms[2:])
+    terms[1] = counter[0] - before
+    terms[1:] *= mean
+    return float(np.add.accumulate(terms)[-1])
