@@ -1,10 +1,230 @@
 """Why a text is not the quantity that was wanted, and what to write instead."""
 
+import difflib
+import re
+from collections.abc import Callable
+from typing import Final
+
+from labctl.document import clip
 from labctl.errors import Misread
-from labctl.units import TABLES, Kind, article
+from labctl.units import (
+    KELVIN,
+    MOST_DIGITS,
+    NUMBER,
+    TABLES,
+    Dimension,
+    Kind,
+    article,
+    measure_unit,
+    name_of,
+    number,
+)
+
+_WORDS: Final = {
+    "sec": "s",
+    "secs": "s",
+    "second": "s",
+    "seconds": "s",
+    "m": "min",
+    "mins": "min",
+    "minute": "min",
+    "minutes": "min",
+    "hr": "h",
+    "hrs": "h",
+    "hour": "h",
+    "hours": "h",
+    "H": "h",
+    "day": "d",
+    "days": "d",
+    "D": "d",
+}
+_CYCLER_RATE: Final = re.compile(r"[cD]\s*/\s*(\d.*)|(\d[\d.]*)\s*c|C(\d[\d.]*)|(\d[\d.]*)\s*C-rate")
+_CLOCK: Final = re.compile(r"(\d+):(\d{1,2})(?::(\d{1,2}))?")
+_COMMA: Final = re.compile(r"([-+]?\d+),(\d+)(.*)")
+_WORD_NUMBER: Final = re.compile(rf"({NUMBER})\s*(.*)", re.DOTALL)
 
 
 def explain(text: str, plain: str, kind: Kind) -> Misread:
-    """Return the finding for a text that `labctl.units` could not read as `kind`."""
-    del plain
-    return Misread("unit.unknown", f"wanted {article(kind)}, found {text!r}", f"for example {TABLES[kind].example}")
+    """Return the finding for a text that `labctl.units` could not read as `kind`; `plain` is its normal spelling."""
+    for rule in _RULES:
+        found = rule(plain, kind)
+        if found is not None:
+            code, said, hint = found
+            return Misread(code, f"wanted {article(kind)}, found {said or repr(clip(text))}", hint)
+    return Misread("unit.unknown", f"wanted {article(kind)}, found {clip(text)!r}", _example(kind))
+
+
+_Found = tuple[str, str, str] | None
+
+
+def _example(kind: Kind) -> str:
+    return f"for example {TABLES[kind].example}"
+
+
+def _empty(plain: str, kind: Kind) -> _Found:
+    return ("unit.empty", "nothing", _example(kind)) if not plain else None
+
+
+def _comma(plain: str, kind: Kind) -> _Found:
+    del kind
+    match = _COMMA.fullmatch(plain)
+    if match is None:
+        return None
+    return "yaml.comma", f"a comma in {clip(plain)!r}", f"write {match[1]}.{match[2]}{match[3][:20]}"
+
+
+def _clock(plain: str, kind: Kind) -> _Found:
+    match = _CLOCK.fullmatch(plain) if kind in {"duration", "any"} else None
+    if match is None:
+        return None
+    parts = zip(match.groups(), ("h", "min", "s"), strict=True)
+    hint = " ".join(f"{int(part)} {unit}" for part, unit in parts if part and int(part)) or "0 s"
+    return "unit.clock", "", f"write {hint}"
+
+
+def _relative(plain: str, kind: Kind) -> _Found:
+    if not re.search(r"\bvs\b|^ocv$", plain):
+        return None
+    if kind in {"voltage", "potential", "bias", "amplitude"}:
+        hint = (
+            "for example 20 mV vs ocv, 3.8 V vs Li"
+            if kind in {"potential", "bias"}
+            else f"a plain voltage: {TABLES[kind].example}"
+        )
+        return "unit.versus", "", hint
+    return "unit.kind", f"{clip(plain)!r}, which is a voltage", _example(kind)
+
+
+def _rate(plain: str, kind: Kind) -> _Found:
+    if kind in {"current", "amplitude", "bias", "any"} and (match := _CYCLER_RATE.fullmatch(plain)):
+        over, many, under, words = match.groups()
+        rate = f"C/{over}" if over else f"C/{under}" if under else f"{many or words}C"
+        return "unit.rate", "", f"write {rate}; the verb gives the direction" if plain[0] == "D" else f"write {rate}"
+    match = re.fullmatch(rf"({NUMBER})?\s*(m?C)(\s*/.*)?", plain)
+    if match is None:
+        return None
+    if kind in {"temperature", "temperature step"}:
+        return "unit.celsius", f"{clip(plain)!r}, which is a C-rate", f"write {match[1] or 1} degC"
+    if kind == "capacity":
+        return "unit.coulomb", f"{clip(plain)!r}, which is a C-rate", "charges are in Ah, mAh, uAh: 1 C is 0.2778 mAh"
+    return None
+
+
+def _bare(plain: str, kind: Kind) -> _Found:
+    value = number(plain)
+    if value is None:
+        return None
+    if kind == "count":
+        return "value.count", "", "a count is a whole number"
+    units = TABLES[kind].units
+    proposed = [f"{plain} {unit}" for unit in units[:3]]
+    hint = ", ".join(proposed[:-1]) + f" or {proposed[-1]}?" if len(proposed) > 1 else f"write {proposed[0]}"
+    return "unit.bare", f"{clip(plain)!r} without a unit", hint
+
+
+def _long(plain: str, kind: Kind) -> _Found:
+    digits = re.match(r"[-+]?[\d.]+", plain)
+    if digits is None or len(digits[0]) <= MOST_DIGITS:
+        return None
+    return "unit.number", f"a number of {len(digits[0])} digits", _example(kind)
+
+
+def _not_number(plain: str, kind: Kind) -> _Found:
+    match = _WORD_NUMBER.fullmatch(plain)
+    if match is not None and number(match[1]) is None:
+        return "unit.number", f"{clip(plain)!r}, which is not finite", _example(kind)
+    if match is not None and (rest := re.match(r"(\.[\d.]+|[eE](?=\s|$)|_\d+|/\d+)", match[2])):
+        return (
+            "unit.number",
+            "",
+            f"{clip(match[1] + rest[1])!r} is no number; write digits, a point, and an exponent as in 1e-3",
+        )
+    if match is None and re.match(r"[-+]\s+\d", plain):
+        return "unit.number", "", "no space after the sign"
+    if plain.lower() in {"inf", "infinity", ".inf", "nan", ".nan", "none", "null", "~"}:
+        return "unit.number", "", "leave the key out where there is no value"
+    return None
+
+
+def _duration(plain: str, kind: Kind) -> _Found:
+    match = _WORD_NUMBER.fullmatch(plain) if kind in {"duration", "any"} else None
+    if match is None or match[2].rstrip(".") not in _WORDS or (kind == "any" and match[2] == "m"):
+        return _iso(plain, kind)
+    unit = match[2].rstrip(".")
+    said = f"{clip(plain)!r}, which is a length" if unit == "m" else ""
+    return "unit.kind" if unit == "m" else "unit.unknown", said, f"write {match[1]} {_WORDS[unit]}"
+
+
+def _iso(plain: str, kind: Kind) -> _Found:
+    match = re.fullmatch(r"PT?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?", plain) if kind == "duration" else None
+    if match is None or not any(match.groups()):
+        return None
+    parts = zip(match.groups(), ("h", "min", "s"), strict=True)
+    return "unit.clock", "", "write " + " ".join(f"{part} {unit}" for part, unit in parts if part)
+
+
+def _other_kind(plain: str, kind: Kind) -> _Found:
+    match = _WORD_NUMBER.fullmatch(plain)
+    unit = match[2].strip() if match else ""
+    found: Dimension | None = KELVIN if unit == "degC" else None
+    if unit and found is None:
+        known = measure_unit(unit)
+        found = known[0] if known else None
+    if found is None:
+        return None
+    hint = "units here are " + ", ".join(TABLES[kind].units[:8]) if TABLES[kind].units else _example(kind)
+    if name_of(found).startswith("quantity") and (nearest := _nearest(unit, TABLES[kind].units)):
+        hint = f"did you mean {nearest}?"
+    return "unit.kind", f"{clip(plain)!r}, which is {article(name_of(found))}", hint
+
+
+def _near(plain: str, kind: Kind) -> _Found:
+    """Propose the nearest unit: another case, another spelling."""
+    match = _WORD_NUMBER.fullmatch(plain)
+    unit = match[2].strip() if match else ""
+    if match is None or not unit:
+        return None
+    if kind in {"temperature", "temperature step"} and unit.lower() in {"f", "degf", "c", "deg", "celsius", "kelvin"}:
+        right = "K" if unit.lower() == "kelvin" else "degC"
+        return (
+            "unit.unknown",
+            "",
+            f"write {match[1]} {right}" if "f" not in unit.lower() else "temperatures are in degC or K",
+        )
+    if unit.endswith((" pp", " p-p", "pp")) and kind == "amplitude":
+        return (
+            "unit.unknown",
+            "",
+            f"half of peak to peak is the peak: write {float(match[1]) / 2:g} {unit.removesuffix('pp').removesuffix('p-p').strip()}",
+        )
+    nearest = _nearest(unit, TABLES[kind].units)
+    hint = f"did you mean {nearest}?" if nearest else "units here are " + ", ".join(TABLES[kind].units[:8])
+    return "unit.unknown", "", hint if TABLES[kind].units else "a bare number, without a unit"
+
+
+def _nearest(unit: str, units: tuple[str, ...]) -> str:
+    squeezed = re.sub(r"[\s^*.()]|\{|\}", "", unit)
+    squeezed = re.sub(r"(?<=[A-Za-z])-(\d)", r"/\1", squeezed)
+    for known in units:
+        if squeezed == known or squeezed.replace("/cm-2", "/cm2") == known:
+            return known
+    lowered = {known.lower(): known for known in reversed(units)}
+    if squeezed.lower() in lowered:
+        return lowered[squeezed.lower()]
+    found = difflib.get_close_matches(squeezed.lower(), lowered, n=1, cutoff=0.6)
+    return lowered[found[0]] if found else ""
+
+
+_RULES: Final[tuple[Callable[[str, Kind], _Found], ...]] = (
+    _empty,
+    _long,
+    _comma,
+    _clock,
+    _relative,
+    _rate,
+    _bare,
+    _duration,
+    _not_number,
+    _other_kind,
+    _near,
+)

@@ -8,154 +8,74 @@ import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
+from labctl.dimension import (
+    ANGLE,
+    AREA,
+    C_RATE,
+    CHARGE,
+    CURRENT,
+    DURATION,
+    ENERGY,
+    FRACTION,
+    KELVIN,
+    LENGTH,
+    MASS,
+    NONE,
+    POWER,
+    PREFIXES,
+    PRESSURE,
+    RESISTANCE,
+    TABLES,
+    UNITS,
+    VOLTAGE,
+    Dimension,
+    Kind,
+    accepts,
+    dimension_of,
+    name_of,
+)
 from labctl.document import Mark
 from labctl.errors import Misread
 
-
-class Dimension(NamedTuple):
-    """Exponents over the base quantities; `nominal` is "100 %" of the cell, so 1C is nominal per 3600 s."""
-
-    ampere: int = 0
-    volt: int = 0
-    second: int = 0
-    metre: int = 0
-    kilogram: int = 0
-    kelvin: int = 0
-    radian: int = 0
-    mole: int = 0
-    nominal: int = 0
-
-    def __mul__(self, other: object) -> "Dimension":
-        """Return the dimension of a product."""
-        return Dimension(*map(int.__add__, self, other)) if isinstance(other, Dimension) else NotImplemented
-
-    def __truediv__(self, other: "Dimension") -> "Dimension":
-        """Return the dimension of a quotient."""
-        return Dimension(*map(int.__sub__, self, other))
-
-    def __pow__(self, exponent: int) -> "Dimension":
-        """Return the dimension of a power."""
-        return Dimension(*(item * exponent for item in self))
-
-
-NONE: Final = Dimension()
-CURRENT: Final = Dimension(ampere=1)
-VOLTAGE: Final = Dimension(volt=1)
-DURATION: Final = Dimension(second=1)
-LENGTH: Final = Dimension(metre=1)
-AREA: Final = LENGTH**2
-MASS: Final = Dimension(kilogram=1)
-KELVIN: Final = Dimension(kelvin=1)
-ANGLE: Final = Dimension(radian=1)
-MOLE: Final = Dimension(mole=1)
-FRACTION: Final = Dimension(nominal=1)
-CHARGE: Final = CURRENT * DURATION
-POWER: Final = CURRENT * VOLTAGE
-ENERGY: Final = POWER * DURATION
-RESISTANCE: Final = VOLTAGE / CURRENT
-C_RATE: Final = FRACTION / DURATION
-PRESSURE: Final = ENERGY / LENGTH**3
-
-Kind: TypeAlias = Literal[
-    "duration",
-    "current",
-    "capacity",
-    "power",
-    "resistance",
-    "voltage",
-    "potential",
-    "scan rate",
-    "frequency",
-    "amplitude",
-    "bias",
-    "temperature",
-    "temperature step",
-    "length",
-    "area",
-    "mass",
-    "angle",
-    "pressure",
-    "fraction",
-    "voltage slope",
-    "current slope",
-    "nominal rate",
-    "count",
+__all__ = [
+    "ANGLE",
+    "AREA",
+    "CHARGE",
+    "CURRENT",
+    "C_RATE",
+    "DURATION",
+    "ENERGY",
+    "FRACTION",
+    "KELVIN",
+    "LENGTH",
+    "MASS",
+    "MOST_DIGITS",
+    "NONE",
+    "NUMBER",
+    "POWER",
+    "PREFIXES",
+    "PRESSURE",
+    "RESISTANCE",
+    "TABLES",
+    "UNITS",
+    "VOLTAGE",
+    "ZERO_CELSIUS",
+    "Dimension",
+    "Kind",
+    "Quantity",
+    "accepts",
+    "article",
+    "dimension_of",
+    "display",
+    "like",
+    "measure_unit",
+    "name_of",
     "number",
-    "any",
+    "parse",
+    "reference_label",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """What a kind of quantity accepts.
-
-    Attributes:
-        dimension: Of the absolute quantity.
-        accepted: Every dimension that may be written at such a place.
-        units: Spellings to propose, the commonest first.
-        example: One whole value.
-    """
-
-    dimension: Dimension
-    accepted: frozenset[Dimension]
-    units: tuple[str, ...]
-    example: str
-
-
-def _table(dimension: Dimension, units: str, example: str, *more: Dimension) -> Table:
-    return Table(dimension, frozenset((dimension, *more)), tuple(units.split(", ")), example)
-
-
-_PER_CELL = (AREA, MASS)
-_CURRENTS = (*(CURRENT / item for item in _PER_CELL), C_RATE)
-_CURRENT_UNITS = "mA, uA, nA, A, mA/cm2, uA/cm2, A/cm2, mA/g, A/g, C, A/kg, mA/mg, A/m2"
-TABLES: Final[dict[str, Table]] = {
-    "duration": _table(DURATION, "s, min, h, d, ms, us", "10 min"),
-    "current": _table(CURRENT, _CURRENT_UNITS, "0.1 mA/cm2", *_CURRENTS),
-    "capacity": _table(
-        CHARGE,
-        "mAh, uAh, Ah, nAh, mAh/cm2, uAh/cm2, mAh/g, Ah/g, uAh/cm2/um, mAh/cm3, %, Ah/kg",
-        "1 mAh/cm2",
-        CHARGE / AREA,
-        CHARGE / MASS,
-        CHARGE / LENGTH**3,
-        FRACTION,
-    ),
-    "power": _table(
-        POWER,
-        "mW, uW, nW, W, mW/cm2, uW/cm2, W/g, mW/g, W/kg",
-        "5 mW",
-        *(POWER / item for item in _PER_CELL),
-    ),
-    "resistance": _table(RESISTANCE, "Ohm, kOhm, MOhm, mOhm, Ohm cm2", "100 Ohm", RESISTANCE * AREA),
-    "voltage": _table(VOLTAGE, "V, mV, uV", "4.2 V"),
-    "potential": _table(VOLTAGE, "V, mV, uV, V vs Li, mV vs ocv", "3.8 V"),
-    "scan rate": _table(VOLTAGE / DURATION, "mV/s, V/s, uV/s, mV/min, V/h, mV/h", "0.1 mV/s"),
-    "frequency": _table(NONE / DURATION, "Hz, kHz, MHz, mHz, uHz", "1 MHz"),
-    "amplitude": _table(VOLTAGE, "mV, V, mV rms, uA, mA, uA/cm2, mA/cm2", "10 mV", CURRENT, *_CURRENTS),
-    "bias": _table(VOLTAGE, "V, mV, mV vs ocv, uA, mA, uA/cm2, mA/cm2, C", "3.8 V", CURRENT, *_CURRENTS),
-    "temperature": _table(KELVIN, "degC, K", "25 degC"),
-    "temperature step": _table(KELVIN, "K, degC", "1 K"),
-    "length": _table(LENGTH, "mm, um, nm, cm, m", "5 mm"),
-    "area": _table(AREA, "cm2, mm2, m2, um2", "1 cm2"),
-    "mass": _table(MASS, "mg, g, ug, kg, mg/cm2", "0.12 mg", MASS / AREA),
-    "angle": _table(ANGLE, "deg, rad, mrad", "90 deg"),
-    "pressure": _table(PRESSURE, "MPa, kPa, Pa, bar, mbar, GPa", "5 MPa"),
-    "fraction": _table(FRACTION, "%", "80 %"),
-    "voltage slope": _table(VOLTAGE / DURATION, "mV/h, uV/h, mV/s, mV/min, V/h, V/s, uV/s", "1 mV/h"),
-    "current slope": _table(
-        CURRENT / DURATION,
-        "uA/h, mA/h, nA/h, uA/s, mA/s, A/h, A/s, uA/min, uA/cm2/h, mA/cm2/h",
-        "1 uA/h",
-        *(item / DURATION for item in _CURRENTS),
-    ),
-    "nominal rate": _table(CURRENT, "mA/g, mA, uA/cm2, mA/cm2, A/g, uA, A", "170 mA/g", *_CURRENTS[:2]),
-    "count": _table(NONE, "", "3"),
-    "number": _table(NONE, "", "1.25"),
-    "any": _table(NONE, _CURRENT_UNITS + ", V, mV, s, min, h, mAh, %, Hz, degC, K, mm, deg, MPa", "0.1 mA/cm2"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,50 +103,8 @@ class Quantity:
         return self.value_si - self.offset if kind == "temperature step" else self.value_si
 
 
-def dimension_of(kind: Kind) -> Dimension:
-    """Return the dimension of the absolute quantity of a kind."""
-    return TABLES[kind].dimension
+# --- reading --------------------------------------------------------------------------------------------------------
 
-
-def accepts(kind: Kind, dimension: Dimension) -> bool:
-    """Tell whether a value of this dimension may be written where `kind` is wanted."""
-    return kind == "any" or dimension in TABLES[kind].accepted
-
-
-# --- units ------------------------------------------------------------------------------------------------------------
-
-_PREFIXES: Final = {"": 1.0, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "c": 1e-2, "k": 1e3, "M": 1e6, "G": 1e9}
-_SYMBOLS: Final[tuple[tuple[str, Dimension, float, str], ...]] = (
-    ("A", CURRENT, 1.0, "pnum"),
-    ("V", VOLTAGE, 1.0, "num"),
-    ("W", POWER, 1.0, "pnumk"),
-    ("J", ENERGY, 1.0, "mk"),
-    ("Ah", CHARGE, 3600.0, "pnum"),
-    ("Wh", ENERGY, 3600.0, "numk"),
-    ("Ohm", RESISTANCE, 1.0, "umkMG"),
-    ("S", NONE / RESISTANCE, 1.0, "num"),
-    ("Hz", NONE / DURATION, 1.0, "umkM"),
-    ("s", DURATION, 1.0, "num"),
-    ("min", DURATION, 60.0, ""),
-    ("h", DURATION, 3600.0, ""),
-    ("d", DURATION, 86400.0, ""),
-    ("m", LENGTH, 1.0, "numc"),
-    ("g", MASS, 1e-3, "numk"),
-    ("K", KELVIN, 1.0, "m"),
-    ("deg", ANGLE, math.pi / 180.0, ""),
-    ("rad", ANGLE, 1.0, "m"),
-    ("Pa", PRESSURE, 1.0, "kMG"),
-    ("bar", PRESSURE, 1e5, "m"),
-    ("mol", MOLE, 1.0, "m"),
-    ("eV", ENERGY, 1.602176634e-19, "m"),
-    ("C", C_RATE, 1.0 / 3600.0, ""),
-    ("%", FRACTION, 0.01, ""),
-)
-UNITS: Final = {
-    prefix + symbol: (dimension, _PREFIXES[prefix] * scale)
-    for symbol, dimension, scale, prefixes in _SYMBOLS
-    for prefix in ("", *prefixes)
-}
 ZERO_CELSIUS: Final = 273.15
 _SPELLINGS: Final = str.maketrans(
     {
@@ -246,17 +124,17 @@ _SPELLINGS: Final = str.maketrans(
         **{mark: str(digit) for digit, mark in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
     }
 )
-_NUMBER: Final = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
-_QUANTITY: Final = re.compile(rf"({_NUMBER})\s*(.*)", re.DOTALL)
+NUMBER: Final = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+_QUANTITY: Final = re.compile(rf"({NUMBER})\s*(.*)", re.DOTALL)
 _FACTOR: Final = re.compile(r"([A-Za-z%]+)(?:\^?(-?\d)(?!\d))?")
-_RATE: Final = re.compile(rf"({_NUMBER})?\s*C(?:\s*/\s*({_NUMBER}))?")
-_PART: Final = re.compile(rf"({_NUMBER})\s*(ms|us|ns|s|min|h|d)(?![A-Za-z])\s*")
+_RATE: Final = re.compile(rf"({NUMBER})?\s*C(?:\s*/\s*({NUMBER}))?")
+_PART: Final = re.compile(rf"({NUMBER})\s*(ms|us|ns|s|min|h|d)(?![A-Za-z])\s*")
 _VERSUS: Final = re.compile(r"(.*?)\s*\bvs\.?\s*(\S.*)", re.DOTALL)
 MOST_DIGITS: Final = 64
 
 
 @lru_cache(maxsize=1024)
-def _unit(text: str) -> tuple[Dimension, float] | None:
+def measure_unit(text: str) -> tuple[Dimension, float] | None:
     """Return dimension and SI scale of a unit such as `mA/cm2`, `mA cm-2` or `uAh/cm2/um`; None if it is none."""
     dimension, scale, at, sign = NONE, 1.0, 0, 1
     while at < len(text):
@@ -285,7 +163,7 @@ def _plain(text: str) -> str:
 def number(text: str) -> float | None:
     """Return the value of a finite decimal number, or None if the text is none."""
     text = text.translate(_SPELLINGS).strip()
-    if len(text) > MOST_DIGITS or re.fullmatch(_NUMBER, text) is None:
+    if len(text) > MOST_DIGITS or re.fullmatch(NUMBER, text) is None:
         return None
     value = float(text)
     return value if math.isfinite(value) else None
@@ -355,7 +233,7 @@ def _measured(text: str, kind: Kind) -> _Read | None:
         return _bare(value, kind)
     if unit == "degC":
         return (value + ZERO_CELSIUS, KELVIN, "", ZERO_CELSIUS) if accepts(kind, KELVIN) else None
-    known = _unit(unit)
+    known = measure_unit(unit)
     if known is None:
         return _compound(text) if kind in {"duration", "any"} else None
     result = value * known[1]
@@ -397,56 +275,13 @@ def like(value: float, pattern: Quantity) -> str:
     if unit == "degC":
         return f"{value - ZERO_CELSIUS:.6g} degC"
     versus = _VERSUS.fullmatch(unit)
-    known = _unit(versus[1] if versus else unit) if unit else None
+    known = measure_unit(versus[1] if versus else unit) if unit else None
     if known is None:
         return display(value, "duration") if pattern.dimension == DURATION else f"{value:.6g}"
     return f"{value / known[1]:.6g} {unit}"
 
 
 # --- words for people -------------------------------------------------------------------------------------------------
-
-_NAMES: Final = {
-    NONE: "number",
-    CURRENT: "current",
-    CURRENT / AREA: "current density",
-    CURRENT / MASS: "specific current",
-    C_RATE: "C-rate",
-    CHARGE: "capacity",
-    CHARGE / AREA: "areal capacity",
-    CHARGE / MASS: "specific capacity",
-    CHARGE / LENGTH**3: "volumetric capacity",
-    FRACTION: "percentage",
-    VOLTAGE: "voltage",
-    VOLTAGE / DURATION: "scan rate",
-    CURRENT / DURATION: "slope of current",
-    DURATION: "duration",
-    NONE / DURATION: "frequency",
-    POWER: "power",
-    POWER / AREA: "power density",
-    POWER / MASS: "specific power",
-    ENERGY: "energy",
-    RESISTANCE: "resistance",
-    RESISTANCE * AREA: "area-specific resistance",
-    LENGTH: "length",
-    AREA: "area",
-    MASS: "mass",
-    MASS / AREA: "mass loading",
-    KELVIN: "temperature",
-    ANGLE: "angle",
-    PRESSURE: "pressure",
-    NONE / RESISTANCE: "conductance",
-    NONE / RESISTANCE / LENGTH: "conductivity",
-    ENERGY / MOLE: "molar energy",
-}
-
-
-def name_of(dimension: Dimension) -> str:
-    """Return what people call a quantity of this dimension, or its formula in base units."""
-    if dimension in _NAMES:
-        return _NAMES[dimension]
-    symbols = ("A", "V", "s", "m", "kg", "K", "rad", "mol", "nominal")
-    powers = ((symbol, power) for symbol, power in zip(symbols, dimension, strict=True) if power)
-    return "quantity in " + " ".join(symbol + (str(power) if power != 1 else "") for symbol, power in powers)
 
 
 def article(noun: str) -> str:
@@ -495,11 +330,11 @@ def display(value: float, kind: str, digits: int = 4) -> str:
         (
             name
             for name in ("M", "k", "", "m", "u", "n")
-            if abs(value) >= 0.99999 * _PREFIXES[name] and _fits(name, unit)
+            if abs(value) >= 0.99999 * PREFIXES[name] and _fits(name, unit)
         ),
         "n",
     )
-    return f"{value / _PREFIXES[prefix]:.{digits}g} {prefix}{unit}"
+    return f"{value / PREFIXES[prefix]:.{digits}g} {prefix}{unit}"
 
 
 def _fits(prefix: str, unit: str) -> bool:
