@@ -98,13 +98,9 @@ def program_for(
 def step_for(line: Line, passes: Passes, ocv: float | None, spent: Spent | None = None) -> ProgramStep:
     """Return one line as a program step with the numbers of its pass, SI."""
     passes, spent = dict(passes), spent or Spent()
-    settings = {name: settle(value, passes, ocv) for name, value in line.settings.items()}
-    scale = settings.pop("scale", 1.0)
-    if line.mode == "Profile" and isinstance(scale, float) and scale != 1.0:
-        settings["values"] = tuple(scale * float(value) for value in settings["values"])  # type: ignore[union-attr]
     return ProgramStep(
         line=line.id,
-        mode=_shortened(MODES[line.mode](**settings), spent.time),
+        mode=_shortened(mode_for(line, passes, ocv), spent.time),
         ends=tuple(
             threshold
             for number, end in enumerate(line.ends)
@@ -113,6 +109,16 @@ def step_for(line: Line, passes: Passes, ocv: float | None, spent: Spent | None 
         record=record_after(line.record, spent.time),
         bounds=_bounds_after(line.bounds, spent.charge),
     )
+
+
+def mode_for(line: Line, passes: Mapping[int, int], ocv: float | None) -> Mode:
+    """Return what a line asks of the cell in a pass, SI."""
+    settings = {name: settle(value, passes, ocv) for name, value in line.settings.items()}
+    scale = settings.pop("scale", 1.0)
+    if line.mode == "Profile" and isinstance(scale, float) and scale != 1.0:
+        settings["values"] = tuple(scale * float(value) for value in settings["values"])  # type: ignore[union-attr]
+    mode: Mode = MODES[line.mode](**settings)
+    return mode
 
 
 def settle(value: Setting, passes: Mapping[int, int], ocv: float | None) -> Setting:
