@@ -21,7 +21,8 @@ and closed forms for what moves slowly. The core calls `prepare` at the begin of
 Rules
 - Everything broadcasts: `temperature`, `angle`, `radius` and the entries of `slow` are floats, or arrays of shape (N,)
   for a batch of N cells; z is of shape (rows, T) or (rows, N) and current, time and charge broadcast against (T,).
-- `voltage` increases strictly with u at fixed z, and must not return NaN inside `low < z < high`.
+- `voltage` increases strictly with u at fixed z. The core calls it with `low <= z <= high` only and it must be finite
+  there; `voltage_scalar` must clip by itself.
 - A piece at constant u ends by itself where `change(u)` says (a short that sets in, a flickering short that opens);
   there `slow` is evaluated and the physics prepared anew. Closed forms must be semigroup-consistent: cutting a piece
   anywhere, evaluating `slow` there and going on gives the same voltages to 1e-12. What cannot be (fade of capacity,
@@ -37,10 +38,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+_KEPT: Final = 32
 
 Array = NDArray[np.float64]
 Number = Any
@@ -190,6 +193,17 @@ class Chemistry(ABC):
         Raises:
             ValueError: `soc` lies outside 0..1.
         """
+
+    def physics(self, conditions: Conditions) -> Physics:
+        """Return `prepare(conditions)`, kept for as long as the same conditions come again."""
+        kept: dict[Any, Physics] = self.__dict__.setdefault("_physics_kept", {})
+        key = (conditions.temperature, conditions.angle, conditions.radius, conditions.slow, conditions.seed)
+        known = kept.get(key)
+        if known is None:
+            if len(kept) >= _KEPT:
+                kept.clear()
+            known = kept[key] = self.prepare(conditions)
+        return known
 
     @abstractmethod
     def prepare(self, conditions: Conditions) -> Physics:

@@ -75,6 +75,7 @@ class Held:
         self.physics, self.origin, self.drive = physics, origin, drive
         self.demand = Demand(drive, float(physics.leak))
         self.warm: Any = origin.warm
+        self.lowest, self.highest = physics.low[:, None], physics.high[:, None]
         self.lengths: list[float] = []
         self.values: list[Array] = []
         self.starts: list[Point] = []
@@ -221,6 +222,8 @@ class Held:
         inside = slice(0, DEGREE)
         for _ in range(9):
             z = free[:, inside] + answer[:, inside] @ unknown
+            outside = bool(((z <= self.lowest) | (z >= self.highest)).any())
+            z = np.minimum(np.maximum(z, self.lowest), self.highest) if outside else z
             voltage = physics.voltage(z, unknown, now[inside], 0.0)
             error = self.demand.residual(voltage, unknown, now[inside])
             largest = float(np.abs(error).max())
@@ -242,7 +245,7 @@ class Held:
         else:
             if largest > 1e-10:
                 return None, np.inf
-        if bool(((z <= physics.low[:, None]) | (z >= physics.high[:, None])).any()):
+        if outside:
             return None, np.inf
         return np.concatenate([[front.current], unknown]), self._between(length, free, answer, unknown)
 
@@ -253,6 +256,8 @@ class Held:
             np.concatenate([[self.front.current], unknown]) @ (BETWEEN[:, None] ** np.arange(DEGREE + 1) @ MONOMIAL).T
         )
         now = self.front.time + BETWEEN * length
+        if bool(((z <= self.lowest) | (z >= self.highest)).any()):
+            return np.inf
         error = self.demand.residual(self.physics.voltage(z, current, now, 0.0), current, now)
         return float(np.abs(error).max())
 
@@ -319,6 +324,11 @@ class Held:
         level = point.level + linear.integrator * gain * (length * float(charges(place)[0] @ values))
         up, down = self.charges(np.array([time]))
         return memory, level, float(up[0] - down[0]), float(up[0] + down[0])
+
+    def passed(self, time: float) -> tuple[float, float]:
+        """Return C charged and C discharged until `time`."""
+        up, down = self.charges(np.array([time]))
+        return float(up[0]), float(down[0])
 
     def direction(self, time: float) -> int:
         """Return the sign of the current at `time`."""

@@ -58,13 +58,13 @@ class _Work:
         if direction in (0, state.direction):
             return state
         slow, level = self.chemistry.turn(state.slow, state.level, direction)
-        turned = replace(state, slow=slow, level=level, direction=direction)
+        turned = state.turned(slow, level, direction)
         if not self.parts:
             self.origin = turned
         return turned
 
     def _physics(self, state: State) -> Physics:
-        return self.chemistry.prepare(Conditions(state.temperature, state.angle, state.radius, state.slow, state.seed))
+        return self.chemistry.physics(Conditions(state.temperature, state.angle, state.radius, state.slow, state.seed))
 
     def _steady(self, state: State, current: float, extra: Sequence[Stop] = ()) -> State:
         """Add pieces at constant current until the segment is over, or `extra` is met."""
@@ -77,12 +77,13 @@ class _Work:
             change = physics.change(current)
             end = self._constant_end(piece, min(self.duration - self.time, change), extra)
             self._add(piece, state, end)
-            if self.over or (extra and end.stop == extra[0].number):
-                return self._state()
-            if end.time < change:
+            if end.time < change and not (extra and end.stop == _REACHED):
                 self.over = True
-                return self._state()
+            if self.over:
+                break
             state = self._state()
+            if extra and end.stop == _REACHED:
+                break
         return state
 
     def _constant_end(self, piece: Constant, limit: float, extra: Sequence[Stop]) -> End:
@@ -178,12 +179,12 @@ class _Work:
 
     def _add(self, piece: Constant | Held, state: State, end: End, skipped: float = 0.0) -> None:
         self.parts.append(Part(self.time, piece, state.slow, self.up, self.down, skipped))
-        _, _, net, gross = piece.at(end.time + skipped)
+        up, down = piece.passed(end.time + skipped)
         if skipped:
-            before = piece.at(skipped)
-            net, gross = net - before[2], gross - before[3]
-        self.up += 0.5 * (gross + net)
-        self.down += 0.5 * (gross - net)
+            before = piece.passed(skipped)
+            up, down = up - before[0], down - before[1]
+        self.up += up
+        self.down += down
         self.time += end.time
         if end.collapse is not None or (end.stop is not None and end.stop != _REACHED):
             self.stop, self.collapse, self.over = end.stop, end.collapse, True

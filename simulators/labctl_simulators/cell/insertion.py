@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from labctl_simulators.cell import kinetics, poles
 from labctl_simulators.cell.bend import Bend
 from labctl_simulators.cell.chemistry import Array, Chemistry, Conditions, Memory, Number, Physics
-from labctl_simulators.cell.ocp import ASYMPTOTE, INTERVALS, OpenCircuit
+from labctl_simulators.cell.ocp import INTERVALS, OpenCircuit
 
 FARADAY: Final = kinetics.FARADAY
 EDGE: Final = 1e-9
@@ -400,6 +400,8 @@ class InsertionPhysics(Physics):
             for host in (p.positive, p.negative)
         ]
         self.kinetic = [0.25 / exchange for exchange in self.exchange]
+        column = np.array(np.broadcast_arrays(*self.kinetic)[: self.hosts])
+        self.column = column if column.ndim > 1 else column[:, None]
         self.shift = sum(
             sign * host.entropic * (temperature - p.temperature)
             for host, sign in zip(chemistry.hosts, (1.0, -1.0), strict=False)
@@ -418,43 +420,31 @@ class InsertionPhysics(Physics):
         return whole
 
     def _surface(self, z: Array) -> tuple[Array, Array, Array]:
-        """Return clipped stoichiometry (hosts, ...), table lines (hosts, ..., 4) and position within the interval."""
-        x = np.minimum(np.maximum(z[: self.hosts], EDGE), 1.0 - EDGE)
+        """Return stoichiometry (hosts, ...), table lines (hosts, ..., 3) and position within the interval."""
+        x = z[: self.hosts]
         place = x * INTERVALS
-        index = place.astype(np.intp)
-        f = place - index
         if self.hosts == 2:
-            index[1] += INTERVALS
-        return x, self.chemistry.table.take(index, axis=0), f
+            place[1] += INTERVALS
+        index = place.astype(np.intp)
+        return x, self.chemistry.table.take(index, axis=0, mode="clip"), place - index
 
     def voltage(self, z: Array, current: Number, time: Number, charge: Number) -> Array:
         """Return the voltage in V; see `Physics.voltage`."""
         del time, charge
         x, line, f = self._surface(z)
-        u = line[..., 3] * f
-        u += line[..., 2]
-        u *= f
-        u += line[..., 1]
-        u *= f
-        u += line[..., 0]
-        room = 1.0 - x
-        filled = x * room
-        tail = (room - x) / filled  # 1/x - 1/(1 - x)
-        root = np.sqrt(filled)
-        if self.hosts == 2:
-            argument = np.array([current * self.kinetic[0], current * self.kinetic[1]])
-            argument = argument.reshape(2, *np.shape(argument)[1:] or (1,) * (x.ndim - 1)) / root
-        else:
-            argument = (current * self.kinetic[0]) / root
+        v = line[..., 2] * f
+        v += line[..., 1]
+        v *= f
+        v += line[..., 0]
+        root = np.sqrt(x - x * x)
         if self.salt is not None:
-            argument = argument / np.sqrt(1.0 + np.maximum(z[self.salt :], -0.999)[: self.hosts])
-        eta = np.arcsinh(argument)
-        v = u[0] + ASYMPTOTE * tail[0] + self.thermal * eta[0]
-        if self.hosts == 2:
-            v += u[1]
-            v -= ASYMPTOTE * tail[1]
-            v += self.thermal * eta[1]
-        return np.asarray(v + self._linear(z, current))
+            root *= np.sqrt(1.0 + z[self.salt : self.salt + self.hosts])
+        eta = np.arcsinh((self.column * current if root.ndim > 1 else self.column[:, 0] * current) / root)
+        eta *= self.thermal
+        v += eta
+        total = v[0] + v[1] if self.hosts == 2 else v[0]
+        total += self._linear(z, current)
+        return np.asarray(total)
 
     def _linear(self, z: Array, current: Number) -> Array:
         """Return what the kinetics of metal, ohmic drop, arcs and salt add, V."""
@@ -475,14 +465,11 @@ class InsertionPhysics(Physics):
         slope = np.zeros(z.shape)
         direct = np.zeros(np.shape(z[0])) + self.ohmic
         for row in range(self.hosts):
-            sign = 1.0 - 2.0 * row
-            a, room = x[row], 1.0 - x[row]
-            c = line[row]
-            curve = (c[..., 1] + f[row] * (2.0 * c[..., 2] + 3.0 * f[row] * c[..., 3])) * INTERVALS
-            k = self.kinetic[row] / np.sqrt(a * room)
+            a, filled = x[row], x[row] * (1.0 - x[row])
+            curve = (line[row, ..., 1] + 2.0 * f[row] * line[row, ..., 2]) * INTERVALS
+            k = self.kinetic[row] / np.sqrt(filled)
             flat = 1.0 / np.sqrt(1.0 + (k * current) ** 2)
-            slope[row] = curve - sign * ASYMPTOTE * (1.0 / a**2 + 1.0 / room**2)
-            slope[row] -= self.thermal * flat * k * current * 0.5 * (room - a) / (a * room)
+            slope[row] = curve - self.thermal * flat * k * current * (0.5 - a) / filled
             direct += self.thermal * flat * k
         if self.hosts == 1:
             k = 2.0 * self.kinetic[1]
@@ -495,21 +482,16 @@ class InsertionPhysics(Physics):
         """Return the voltage in V of plain floats; see `Physics.voltage_scalar`."""
         del time, charge
         v = self.ohmic * current + self.shift
-        sign = 1.0
         for row in range(self.hosts):
             x = min(max(z[row], EDGE), 1.0 - EDGE)
             place = x * INTERVALS
             index = int(place)
             f = place - index
-            c0, c1, c2, c3 = self.chemistry.lists[row][index]
-            room = 1.0 - x
-            filled = x * room
-            argument = current * self.kinetic[row] / sqrt(filled)
+            c0, c1, c2 = self.chemistry.lists[row][index]
+            root = sqrt(x - x * x)
             if self.salt is not None:
-                argument /= sqrt(1.0 + max(z[self.salt + row], -0.999))
-            v += c0 + f * (c1 + f * (c2 + f * c3)) + sign * ASYMPTOTE * (room - x) / filled
-            v += self.thermal * asinh(argument)
-            sign = -1.0
+                root *= sqrt(1.0 + max(z[self.salt + row], -0.999))
+            v += c0 + f * (c1 + f * c2) + self.thermal * asinh(current * self.kinetic[row] / root)
         if self.hosts == 1:
             v += self.thermal * asinh(current * (2.0 * self.kinetic[1]))
         if self.arc is not None:

@@ -52,7 +52,7 @@ class Cell:
         Raises:
             ValueError: a condition outside the range of the parameters.
         """
-        return self.chemistry.prepare(Conditions(state.temperature, state.angle, state.radius, state.slow, state.seed))
+        return self.chemistry.physics(Conditions(state.temperature, state.angle, state.radius, state.slow, state.seed))
 
     def segment(self, state: State, drive: Drive, duration: float, stops: Sequence[Stop] = ()) -> Segment:
         """Impose `drive` for at most `duration` s, ended by the first stop that is met.

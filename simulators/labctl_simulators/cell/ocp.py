@@ -9,48 +9,60 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-INTERVALS: Final = 4096
+INTERVALS: Final = 16384
+EDGE: Final = 2.0**-12
+"""Stoichiometry below which (and above 1 - EDGE) the wall stands."""
 ASYMPTOTE: Final = 1e-6
-"""V; U gains ASYMPTOTE (1/x - 1/(1 - x)), so that an empty or full surface has no finite potential."""
+"""V; U gains ASYMPTOTE (1/x - 1/(1 - x)) between the walls, the form that J. Newman's Dualfoil family uses."""
+WALL: Final = 20.0
+"""V; U gains WALL (1 - x/EDGE)² below EDGE and loses the like above 1 - EDGE: an empty or full surface is met by every
+voltage limit before it is reached."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenCircuit:
-    """Hold U(x), x = stoichiometry 0..1, as a piecewise cubic with a continuous slope, without its asymptote.
+    """Hold U(x), x = stoichiometry 0..1, as a piecewise quadratic with a continuous slope.
 
     Attributes:
-        coefficients: shape (INTERVALS, 4), ascending powers of the position 0..1 within an interval.
+        coefficients: shape (INTERVALS, 3), ascending powers of the position 0..1 within an interval.
     """
 
     coefficients: Array
 
     def __call__(self, x: Array) -> Array:
-        """Return U in V, asymptote included, at stoichiometries inside 0..1."""
-        x = np.asarray(x, dtype=np.float64)
-        place = x * INTERVALS
+        """Return U in V at stoichiometries inside 0..1."""
+        place = np.asarray(x, dtype=np.float64) * INTERVALS
         index = np.clip(place.astype(np.intp), 0, INTERVALS - 1)
         f = place - index
         c = self.coefficients[index]
-        smooth = c[..., 0] + f * (c[..., 1] + f * (c[..., 2] + f * c[..., 3]))
-        return np.asarray(smooth + ASYMPTOTE * (1.0 / x - 1.0 / (1.0 - x)))
+        return np.asarray(c[..., 0] + f * (c[..., 1] + f * c[..., 2]))
 
 
 def from_function(function: Callable[[Array], Array]) -> OpenCircuit:
     """Return the table of `function`, which is asked a little beyond 0..1 too.
 
+    The slope is interpolated linearly and integrated; the sum is held to the function at every interval's begin to
+    1e-7 V for features as narrow as 0.005.
+
     Raises:
         ValueError: the function is not finite there.
     """
-    x = np.arange(-3, INTERVALS + 4) / INTERVALS
-    values = np.asarray(function(x), dtype=np.float64)
-    if not np.all(np.isfinite(values)):
+    x = np.arange(-2, INTERVALS + 3) / INTERVALS
+    smooth = np.asarray(function(x), dtype=np.float64)
+    if not np.all(np.isfinite(smooth)):
         raise ValueError("wanted an open-circuit potential that is finite on 0..1, found one that is not")
-    rise = 45.0 * (values[4:-2] - values[2:-4]) - 9.0 * (values[5:-1] - values[1:-5]) + values[6:] - values[:-6]
-    slope, u = rise / 60.0, values[3:-3]
-    left, right = u[:-1], u[1:]
-    a, b = slope[:-1], slope[1:]
-    cubic = np.stack([left, a, 3.0 * (right - left) - 2.0 * a - b, 2.0 * (left - right) + a + b], axis=1)
-    return OpenCircuit(np.ascontiguousarray(cubic))
+    inner = np.clip(x, EDGE, 1.0 - EDGE)
+    beyond = (x - inner) / EDGE
+    values = smooth + ASYMPTOTE * (1.0 / inner - 1.0 / (1.0 - inner)) - np.sign(beyond) * WALL * beyond**2
+    slope = (8.0 * (values[3:-1] - values[1:-3]) - values[4:] + values[:-4]) / 12.0
+    start = values[2:-2]
+    rise = 0.5 * (slope[1:] + slope[:-1])
+    drift = np.diff(start) - rise
+    slope = slope + np.convolve(np.pad(drift, 1, mode="edge"), (0.5, 0.5), mode="valid")
+    rise = 0.5 * (slope[1:] + slope[:-1])
+    begin = start[0] + np.concatenate([[0.0], np.cumsum(rise)])
+    quadratic = np.stack([begin[:-1], slope[:-1], 0.5 * np.diff(slope)], axis=1)
+    return OpenCircuit(np.ascontiguousarray(quadratic))
 
 
 def from_terms(

@@ -64,33 +64,31 @@ class Constant:
 
     def surface(self, times: Array) -> Array:
         """Return the surface values at `times` (s since the piece began), shape (m, T)."""
-        count = len(times)
-        z = np.multiply.outer(self.ramp, times)
+        if len(times) > 64:
+            grid = _grid(self.linear, times)
+            if grid is not None:
+                return self._even(grid, times)
+        z = self.ramp[:, None] * times
         z += self.offset[:, None]
-        if count > 64:
-            spacing = (times[-2] - times[0]) / (count - 2)
-            even = times[0] + spacing * np.arange(count - 1)
-            even -= times[:-1]
-            if max(even.max(), -even.min()) <= 4e-16 * times[-1]:
-                self._even(z, float(times[0]), float(spacing))
-                z[:, -1] += self._decayed(times[-1:])[:, 0]
-                return z
-        for first in range(0, count, CHUNK):
-            z[:, first : first + CHUNK] += self._decayed(times[first : first + CHUNK])
+        for first in range(0, len(times), CHUNK):
+            table = times[first : first + CHUNK, None] * -self.linear.rate
+            np.exp(table, out=table)
+            z[:, first : first + CHUNK] += (table @ (self.linear.own * self.weight[:, None])).T
         return z
 
-    def _decayed(self, times: Array) -> Array:
-        table = np.multiply.outer(times, -self.linear.rate)
-        np.exp(table, out=table)
-        return np.asarray((table @ (self.linear.own * self.weight[:, None])).T)
+    def _even(self, grid: "Grid", times: Array) -> Array:
+        """Return the surface values on an even grid: exp(-a (j + k) h) is a product, so each row is a matrix product.
 
-    def _even(self, z: Array, first: float, spacing: float) -> None:
-        """Add the decaying part on an even grid of all but the last column: exp(-a (j + k) h) is a product."""
-        count = z.shape[1] - 1
-        coarse, fine = _products(self.linear, first, spacing, count)
-        for row, part in enumerate(self.linear.parts):
-            if part.start != part.stop:
-                z[row, :-1] += ((coarse[:, part] * self.weight[part]) @ fine[part]).ravel()[:count]
+        Three further columns carry the constant and the ramp.
+        """
+        z = np.empty((len(self.ramp), len(times)))
+        for row, (part, coarse, fine) in enumerate(grid.rows):
+            ramp = self.ramp[row]
+            factor = np.concatenate((self.weight[part], (ramp, self.offset[row], ramp)))
+            z[row, : grid.count] = ((coarse * factor) @ fine).ravel()[: grid.count]
+        if grid.count < len(times):
+            z[:, -1] = self._surface_at(float(times[-1]))
+        return z
 
     def voltage(self, times: Array) -> Array:
         """Return the voltage in V at `times`."""
@@ -119,6 +117,10 @@ class Constant:
         charge = self.current * time
         return memory, self.level + self.ramp * time, charge, abs(charge)
 
+    def passed(self, time: float) -> tuple[float, float]:
+        """Return C charged and C discharged until `time`."""
+        return max(self.current, 0.0) * time, max(-self.current, 0.0) * time
+
     def direction(self, time: float) -> int:
         """Return the sign of the current."""
         del time
@@ -146,16 +148,15 @@ class Constant:
         return self._scan(thresholds, limit, inside)
 
     def _inside(self, limit: float) -> bool:
-        """Say whether no row can leave its range within `limit`, from the signs of the decaying terms alone."""
-        physics, linear = self.physics, self.linear
-        down = self.offset + np.minimum(self.weight, 0.0) @ linear.own
-        up = self.offset + np.maximum(self.weight, 0.0) @ linear.own
-        if limit == np.inf:
-            return not self.ramp.any() and bool((down > physics.low).all() and (up < physics.high).all())
-        drift = self.ramp * limit
-        down += np.minimum(drift, 0.0)
-        up += np.maximum(drift, 0.0)
-        return bool((down > physics.low).all() and (up < physics.high).all())
+        """Say whether no row can leave its range within `limit`, from the size of the decaying terms alone."""
+        linear = self.linear
+        spread = (np.abs(self.weight) @ linear.own).tolist()
+        low, high = self.physics.low.tolist(), self.physics.high.tolist()
+        for row, (begin, ramp) in enumerate(zip(self.offset.tolist(), self.ramp.tolist(), strict=True)):
+            end = begin + ramp * limit if ramp else begin
+            if not low[row] + spread[row] < min(begin, end) <= max(begin, end) < high[row] - spread[row]:
+                return False
+        return True
 
     def _exhausted(self) -> float:
         """Return the time by which an integrating row has surely left its range, s."""
@@ -169,7 +170,7 @@ class Constant:
 
     def _scan(self, thresholds: Sequence[Threshold], limit: float, inside: bool) -> End:
         """Look for the first event on a grid that is even, and geometric at the begin; then locate it."""
-        times = self._grid(limit)
+        times = self._times(limit)
         z = self.surface(times)
         last, end = len(times), End(limit)
         if not inside:
@@ -187,7 +188,7 @@ class Constant:
                 end = End(found, threshold.number)
         return end
 
-    def _grid(self, limit: float) -> Array:
+    def _times(self, limit: float) -> Array:
         even = _SHAPE * limit
         least = 0.05 / float(self.linear.rate.max(initial=1.0 / limit))
         if least >= even[0]:
@@ -267,16 +268,50 @@ def _margins(threshold: Threshold, voltage: Array) -> Array:
     return value - threshold.voltage if threshold.above else threshold.voltage - value
 
 
-def _products(linear: Memory, first: float, spacing: float, count: int) -> tuple[Array, Array]:
-    """Return exp(-a (first + j k h)), shape (blocks, n), and exp(-a i h), shape (n, k); kept with the memory."""
-    key = (first, spacing, count)
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """Hold the tables of an even grid of times.
+
+    Attributes:
+        count: of the times that lie on it: all, or all but the last.
+        rows: for each row its poles, exp(-a (first + j k h)) with the columns (begin, 1, 1), and exp(-a i h) with the
+            lines (1, 1, i h).
+    """
+
+    count: int
+    rows: tuple[tuple[slice, Array, Array], ...]
+
+
+def _grid(linear: Memory, times: Array) -> Grid | None:
+    """Return the tables if the times are even (the last may be off), else None; kept with the memory."""
+    small = len(times) <= CHUNK
+    key = times.tobytes() if small else (float(times[0]), float(times[1]), float(times[-2]), len(times))
     known = linear.kept.get(key)
+    if known is not None and small:
+        return known or None
+    count = len(times) - 1
+    first, spacing = float(times[0]), float(times[-2] - times[0]) / (count - 1)
+    even = first + spacing * np.arange(count + 1)
+    even -= times
+    if max(even[:-1].max(), -even[:-1].min()) > 4e-16 * times[-1]:
+        linear.kept[key] = ()
+        return None
     if known is None:
-        width = max(isqrt(count), 1)
-        blocks = -(-count // width)
-        coarse = np.exp(np.multiply.outer(first + spacing * width * np.arange(blocks), -linear.rate))
-        fine = np.exp(np.multiply.outer(-linear.rate, spacing * np.arange(width)))
-        if len(linear.kept) >= _KEPT:
+        count += abs(even[-1]) <= 4e-16 * times[-1]
+        known = linear.kept[key] = Grid(count, _products(linear, first, spacing, count))
+        if len(linear.kept) > _KEPT:
             linear.kept.clear()
-        known = linear.kept[key] = coarse, fine
     return known  # type: ignore[no-any-return]
+
+
+def _products(linear: Memory, first: float, spacing: float, count: int) -> tuple[tuple[slice, Array, Array], ...]:
+    width = max(isqrt(count), 1)
+    begins = first + spacing * width * np.arange(-(-count // width))
+    inner = spacing * np.arange(width)
+    coarse = np.exp(begins[:, None] * -linear.rate)
+    fine = np.exp(-linear.rate[:, None] * inner)
+    one, ones = np.ones((len(begins), 1)), np.ones(width)
+    return tuple(
+        (part, np.hstack([coarse[:, part], begins[:, None], one, one]), np.vstack([fine[part], ones, ones, inner]))
+        for part in linear.parts
+    )

@@ -53,6 +53,13 @@ class State:
     hold: "Hold | None" = None
     warm: Any = field(default=None, compare=False, repr=False)
 
+    def turned(self, slow: tuple[float, ...], level: Array, direction: int) -> "State":
+        """Return this state with the current turned to `direction`."""
+        return State(
+            self.memory, level, slow, self.charge, self.throughput, self.age, direction,
+            self.temperature, self.angle, self.radius, self.seed, None, self.warm,
+        )  # fmt: skip
+
     def at(
         self, *, temperature: float | None = None, angle: float | None = None, radius: float | None = None
     ) -> "State":

@@ -1,0 +1,84 @@
+"""Write the reference curves `curves.npz`: PyBaMM with 300 shells and tolerances of 1e-8.
+
+Needs PyBaMM (dependency group `bench`): `python benchmarks/reference/make.py`. The tests read the file without PyBaMM.
+Voltages are kept as float64 differences of 0.1 uV and times as float64, so the file stays small.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pybamm
+
+SHELLS = 300
+CASES = {
+    "marquis2019": ("Marquis2019", 0.680616, (0.1, 0.5, 1.0, 2.0, 3.0)),
+    "chen2020": ("Chen2020", 5.0, (0.1, 0.5, 1.0, 2.0)),
+}
+SALT_RATES = (0.1, 1.0, 2.0, 3.0)
+
+
+def solver():
+    return pybamm.IDAKLUSolver(rtol=1e-8, atol=1e-8)
+
+
+def points(shells=SHELLS, cells=60):
+    mesh = pybamm.BaseBatteryModel().default_var_pts
+    return mesh | {"r_n": shells, "r_p": shells, "x_n": cells, "x_s": cells // 2, "x_p": cells}
+
+
+def discharge(kind, parameters, rate, nominal):
+    """Return times, voltages and the cut-off time of a discharge at `rate` C."""
+    simulation = pybamm.Simulation(
+        kind(), parameter_values=pybamm.ParameterValues(parameters), C_rate=rate, solver=solver(), var_pts=points()
+    )
+    period = max(1.0, round(10.0 / rate))
+    solution = simulation.solve(np.arange(0.0, 4200.0 / rate, period))
+    times, voltage = solution["Time [s]"].entries, solution["Voltage [V]"].entries
+    end = float(solution.t_event[0]) if solution.t_event is not None else float(times[-1])
+    keep = times < end
+    return times[keep], voltage[keep], end
+
+
+def programme(parameters, steps, period):
+    simulation = pybamm.Simulation(
+        pybamm.lithium_ion.SPM(),
+        experiment=pybamm.Experiment(steps, period=period),
+        parameter_values=pybamm.ParameterValues(parameters),
+        solver=solver(),
+        var_pts=points(),
+    )
+    return simulation.solve()
+
+
+def main():
+    found = {}
+    for name, (parameters, nominal, rates) in CASES.items():
+        for rate in rates:
+            times, voltage, end = discharge(pybamm.lithium_ion.SPM, parameters, rate, nominal)
+            found[f"{name}_spm_{rate}_time"], found[f"{name}_spm_{rate}_voltage"] = times, voltage
+            found[f"{name}_spm_{rate}_end"] = np.array(end)
+            print(name, rate, len(times), end, flush=True)
+    for rate in SALT_RATES:
+        times, voltage, end = discharge(pybamm.lithium_ion.SPMe, "Marquis2019", rate, 0.680616)
+        found[f"marquis2019_spme_{rate}_time"], found[f"marquis2019_spme_{rate}_voltage"] = times, voltage
+        found[f"marquis2019_spme_{rate}_end"] = np.array(end)
+        print("spme", rate, end, flush=True)
+    cycle = ("Discharge at 1C until 3.105 V", "Charge at 1C until 4.1 V", "Hold at 4.1 V until C/20")
+    solution = programme("Marquis2019", [cycle], "10 seconds")
+    for index, step in enumerate(solution.cycles[0].steps):
+        for column, label in (("Time [s]", "time"), ("Voltage [V]", "voltage"), ("Current [A]", "current")):
+            found[f"marquis2019_cycle_{index}_{label}"] = step[column].entries
+        print("cycle", index, step["Time [s]"].entries[[0, -1]], flush=True)
+    pulses = [("Discharge at C/10 for 10 minutes", "Rest for 1 hour")] * 25
+    solution = programme("Marquis2019", pulses, "60 seconds")
+    found["marquis2019_gitt_time"] = solution["Time [s]"].entries
+    found["marquis2019_gitt_voltage"] = solution["Voltage [V]"].entries
+    print("gitt", len(found["marquis2019_gitt_time"]), flush=True)
+    rounded = {
+        key: np.round(value, 7).astype(np.float64) if value.ndim else value for key, value in found.items()
+    }
+    np.savez_compressed(Path(__file__).with_name("curves.npz"), **rounded)
+
+
+if __name__ == "__main__":
+    main()
