@@ -68,8 +68,12 @@ class Course:
         """Fold anything but rows."""
         self._keep(given, None, fold(self.plan, self.state, given), self.state.attempt)
         if isinstance(given, Began):
-            last = self.state.last
-            self.begun, self.base = given.time, (last.charging_ah, last.discharging_ah)
+            self.rebase()
+
+    def rebase(self) -> None:
+        """Let the source's time and counters count from the last row: a program began there."""
+        last = self.state.last
+        self.begun, self.base = last.time, (last.charging_ah, last.discharging_ah)
 
     def take_rows(self, batch: Batch) -> int:
         """Fold metered rows up to the first that calls for a command, and return how many were taken."""

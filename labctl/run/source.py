@@ -50,9 +50,14 @@ class Rider:
         course = self.course
         while course.commands:
             match course.commands.popleft():
-                case Apply() as apply:
+                case Apply(role="cell") as apply:
                     read_back = self.source.begin(self.channel, apply.program)
                     course.take(Began(apply.attempt, course.state.last.time, read_back.values))
+                case Apply(
+                    program=program
+                ):  # stage and chamber are the simulated channel's own; its cell rests meanwhile
+                    self.source.begin(self.channel, program)
+                    course.rebase()
                 case Off():
                     self.source.off(self.channel)
                 case Mark():
