@@ -53,6 +53,8 @@ class MqttFace:
         self._label = label
         self._tasks: set[asyncio.Task[None]] = set()
         self._free_at = 0.0
+        self._rejected = 0
+        self._complained = float("-inf")
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -71,11 +73,12 @@ class MqttFace:
             return
         if not payload:
             return  # somebody clears a retained order
-        answers = _Answers(verb, self._post, reply_to, correlation, self._label)
+        answers = _Answers(verb, self._post, correlation, self._label)
         try:
+            answers.reply_to = self._reply_to(reply_to)
             asked = self._checked(verb, payload, answers)
         except LabctlError as error:
-            LOG.warning("rejected an order on %s: %s", printable(topic), printable(str(error)))
+            self._complain(topic, error)
             answers.give("rejected", {"error": type(error).__name__, "why": str(error)})
             return
         LOG.info("order %s %s by %s, id %s", verb, printable(asked.target), printable(asked.by), printable(asked.id))
@@ -89,7 +92,7 @@ class MqttFace:
     def _checked(self, verb: str, payload: bytes, answers: "_Answers") -> Asked:
         request = orders.parse(payload)
         answers.id = request.get("id")
-        answers.reply_to = self._reply_to(request.get("reply_to") or answers.reply_to)
+        answers.reply_to = self._reply_to(request.get("reply_to")) or answers.reply_to
         order = ORDERS.get(verb)
         if order is not None and self._trust == "stop-only" and not order.stops:
             stops = " and ".join(name for name, known in ORDERS.items() if known.stops)
@@ -101,6 +104,15 @@ class MqttFace:
         _inside(asked)
         self._not_too_many(verb)
         return asked
+
+    def _complain(self, topic: str, error: LabctlError) -> None:
+        """Log a rejection; no more than one a second, so that a flood of bad orders cannot fill a disk."""
+        now = time.monotonic()
+        self._rejected += 1
+        if now < self._complained + 1.0:
+            return
+        LOG.warning("rejected an order on %s: %s (%d so far)", printable(topic), printable(str(error)), self._rejected)
+        self._complained = now
 
     def _in_time(self, verb: str, request: Mapping[str, object]) -> None:
         """Refuse what was on its way for too long: a start of yesterday is not meant today."""
@@ -163,11 +175,9 @@ class MqttFace:
 class _Answers:
     """Where one order is answered."""
 
-    def __init__(
-        self, verb: str, post: Post, reply_to: str | None, correlation: bytes | None, label: Callable[[], float]
-    ) -> None:
+    def __init__(self, verb: str, post: Post, correlation: bytes | None, label: Callable[[], float]) -> None:
         self.id: object = None
-        self.reply_to = reply_to
+        self.reply_to: str | None = None
         self._verb = verb
         self._post = post
         self._correlation = correlation

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -103,7 +103,7 @@ class MqttClient:
             self._client = None
             with contextlib.suppress(aiomqtt.MqttError):
                 await asyncio.shield(client.__aexit__(None, None, None))
-            _forget(client)
+            await _forget(client)
 
     async def publish(self, message: Message) -> None:
         """Hand one message over."""
@@ -156,13 +156,29 @@ class MqttClient:
         )
 
 
-def _tls(address: BrokerAddress) -> ssl.SSLContext:
+class _Context(ssl.SSLContext):
+    """A client's TLS settings that know the sockets wrapped with them: paho leaves one open when its handshake fails."""
+
+    wrapped: ssl.SSLSocket | None = None
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        self.wrapped = super().wrap_socket(*args, **kwargs)
+        return self.wrapped
+
+
+def _tls(address: BrokerAddress) -> _Context:
     try:
-        return ssl.create_default_context(cafile=None if address.ca_file is None else str(address.ca_file))
+        context = _Context(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and name
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if address.ca_file is None:
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(cafile=address.ca_file)
     except (OSError, ssl.SSLError) as error:
         raise BrokerError(
             f"MQTT broker {address.host}: cannot read the authority in {address.ca_file}: {error}"
         ) from error
+    return context
 
 
 async def _entered(client: aiomqtt.Client, address: BrokerAddress) -> None:
@@ -174,17 +190,22 @@ async def _entered(client: aiomqtt.Client, address: BrokerAddress) -> None:
         if not (await asyncio.wait({connecting}))[0].pop().exception():
             with contextlib.suppress(aiomqtt.MqttError):
                 await client.__aexit__(None, None, None)
-        _forget(client)
+        await _forget(client)
         raise
     except (aiomqtt.MqttError, OSError, ssl.SSLError, ValueError) as error:
-        _forget(client)
+        await _forget(client)
         raise BrokerError(f"MQTT broker {address.host}:{address.port}: wanted a connection, found {error}") from error
 
 
-def _forget(client: aiomqtt.Client) -> None:
-    """Close what a failed connection leaves behind."""
+async def _forget(client: aiomqtt.Client) -> None:
+    """Close what a connection leaves behind: socket, housekeeping task, an error that nobody asked for."""
     with contextlib.suppress(Exception):
         client._client._sock_close()  # noqa: SLF001 - paho has no public way to close without a dialogue
+    if isinstance(context := client._client._ssl_context, _Context) and context.wrapped is not None:  # noqa: SLF001
+        context.wrapped.close()
+    if (task := client._misc_task) is not None:  # noqa: SLF001 - or it outlives the connection for up to a second
+        task.cancel()
+        await asyncio.wait({task})
     if client._disconnected.done() and not client._disconnected.cancelled():  # noqa: SLF001
         client._disconnected.exception()  # noqa: SLF001 - retrieved, or asyncio complains that nobody did
 

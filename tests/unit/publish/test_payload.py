@@ -2,7 +2,7 @@ import json
 import math
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labctl.publish.payload import encode, iso, stamped
@@ -22,16 +22,25 @@ def test_what_is_unknown_is_left_out():
 
 
 def test_nested_mappings_become_flat():
-    assert json.loads(encode({"state": {"pressure": 5e6, "deep": {"er": 1}}})) == {"state_pressure": 5e6, "state_deep_er": 1}
+    assert json.loads(encode({"state": {"pressure": 5e6, "deep": {"er": 1}}})) == {
+        "state_pressure": 5e6,
+        "state_deep_er": 1,
+    }
 
 
 def test_spectra_carry_arrays():
-    assert json.loads(encode({"frequency_hertz": np.array([1e6, 0.1, math.nan])[::-1]})) == {"frequency_hertz": [None, 0.1, 1e6]}
+    assert json.loads(encode({"frequency_hertz": np.array([1e6, 0.1, math.nan])[::-1]})) == {
+        "frequency_hertz": [None, 0.1, 1e6]
+    }
 
 
-values = st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats() | st.text(), lambda inner: st.dictionaries(st.text(), inner))
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats() | st.text(),
+    lambda inner: st.dictionaries(st.text(), inner),
+)
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(), values))
 def test_no_payload_holds_nan_or_nests(fields):
     def refuse(word):

@@ -25,6 +25,8 @@ def test_a_prefix_that_a_broker_refuses_is_refused_here(prefix):
         Topics(prefix)
 
 
-@pytest.mark.parametrize(("name", "wanted"), [("a/b", "a%2Fb"), ("+", "%2B"), ("#", "%23"), ("", "%"), ("Zelle 1", "Zelle 1")])
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("a/b", "a%2Fb"), ("+", "%2B"), ("#", "%23"), ("", "%"), ("Zelle 1", "Zelle 1")]
+)
 def test_a_name_is_one_level_whatever_it_holds(name, wanted):
     assert level(name) == wanted
