@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import socket
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Self
 import httpx
 
 from labctl import errors
-from labctl.control.place import Place, data_folder
+from labctl.control.place import Endpoint, Place, data_folder
 from labctl.errors import LabctlError, OrderRefused
 
 ANSWER_WITHIN = 60.0  # s; a start loads, checks and compiles before it answers
@@ -28,6 +29,7 @@ class DaemonClient:
         self._place = Place(data_folder() if folder is None else folder)
         endpoint = self._place.endpoint()
         self._where = str(endpoint)
+        _knock(endpoint)
         transport = httpx.HTTPTransport(uds=endpoint.unix) if endpoint.unix else httpx.HTTPTransport()
         self._http = httpx.Client(
             base_url=endpoint.url,
@@ -83,6 +85,17 @@ class DaemonClient:
                 if attempt == 2:
                     raise OrderRefused(f"the daemon at {self._where} did not answer: {error}", retry=True) from error
         return _answer(answer)
+
+
+def _knock(endpoint: Endpoint) -> None:
+    """Raise `OrderRefused` if nobody listens; httpx would say so too, but leave a Unix socket open."""
+    kind = socket.AF_UNIX if endpoint.unix else socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    with socket.socket(kind) as probe:
+        probe.settimeout(CONNECT_WITHIN)
+        try:
+            probe.connect(endpoint.unix or (endpoint.host, endpoint.port))
+        except OSError as error:
+            raise OrderRefused(f"no daemon answers at {endpoint} ({error}); start one with: labctl serve") from error
 
 
 def _answer(answer: httpx.Response) -> dict[str, Any]:
