@@ -6,7 +6,8 @@ voltage against an open circuit that the program itself would measure, a line wi
 locate (which may be the last), numbers that differ between the passes of a loop.
 """
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -345,6 +346,13 @@ def numbers(line: Line) -> tuple[ByPass, ...]:
         for number in [value.offset if isinstance(value, VersusOcv) else value]
         if isinstance(number, ByPass)
     )
+
+
+def combinations(tables: Iterable[ByPass]) -> Iterator[dict[int, int]]:
+    """Give every combination of the passes on which some numbers depend."""
+    sizes = {block: size for table in tables for block, size in zip(table.blocks, table.shape, strict=True)}
+    for passes in itertools.product(*(range(size) for size in sizes.values())):
+        yield dict(zip(sizes, passes, strict=True))
 
 
 def _versus_ocv(line: Line) -> bool:

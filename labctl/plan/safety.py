@@ -3,17 +3,17 @@
 Every set-point and cut-off is held against the envelope here, in every pass; each wrong one is found, at its own place.
 """
 
-import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from labctl.document import Mark
 from labctl.driver import Bounds, Capabilities
 from labctl.plan.draft import Draft, Place
 from labctl.plan.limit import Envelope, extremes, pair_of
-from labctl.plan.program import mode_for, numbers
-from labctl.plan.step import ByPass, End, Line, Number, Term, VersusOcv
+from labctl.plan.number import values
+from labctl.plan.program import combinations, mode_for, numbers
+from labctl.plan.step import End, Line, Term, VersusOcv
 from labctl.protocol.model import Step
 from labctl.units import display
 
@@ -140,13 +140,6 @@ def channel_range(capabilities: Capabilities | None) -> Envelope:
     return Envelope().within(Bounds(capabilities.voltage, capabilities.current), "what the channel can do")
 
 
-def combinations(tables: Iterable[ByPass]) -> Iterator[dict[int, int]]:
-    """Give every combination of the passes on which some numbers depend."""
-    sizes = {block: size for table in tables for block, size in zip(table.blocks, table.shape, strict=True)}
-    for passes in itertools.product(*(range(size) for size in sizes.values())):
-        yield dict(zip(sizes, passes, strict=True))
-
-
 def hold_ends(draft: Draft, place: Place, ends: Iterable[End], marks: Marks, mark: Mark) -> None:
     """Refuse every cut-off that the envelope makes impossible, or that the channel cannot see."""
     reach = channel_range(draft.capabilities)
@@ -189,11 +182,6 @@ def _farther(pair: tuple[float, float] | None, value: float) -> float:
     """Return a magnitude with the sign of that end of a range which lies farther from zero."""
     low, high = pair or (0.0, 0.0)
     return value if abs(high) >= abs(low) else -value
-
-
-def values(number: Number) -> tuple[float, ...]:
-    """Return a number in every pass."""
-    return number.values if isinstance(number, ByPass) else (number,)
 
 
 def hold_envelope(draft: Draft, envelope: Envelope, mark: Mark) -> None:

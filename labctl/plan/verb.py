@@ -7,6 +7,7 @@ from typing import Final, assert_never
 
 from labctl.document import Mark
 from labctl.plan.draft import Draft, Place
+from labctl.plan.number import inverse, magnitude, negative, scaled
 from labctl.plan.safety import hold_ends, hold_line, hold_verb, sure
 from labctl.plan.scope import mark_of
 from labctl.plan.step import Block, ByPass, Condition, End, Line, Number, Setting, Term, TextByPass
@@ -376,29 +377,3 @@ class Maker:
         """Return a quantity of any kind in SI, as it was written."""
         blocks, found = self.place.scope.quantities(given)
         return self.place.scope.table(blocks, [quantity.value_si for quantity in found])
-
-
-def negative(number: Number) -> Number:
-    """Return a number with its sign changed, in every pass."""
-    return scaled(number, -1.0)
-
-
-def scaled(number: Number, factor: float) -> Number:
-    """Return a number times a factor, in every pass."""
-    if isinstance(number, ByPass):
-        return ByPass(number.blocks, number.shape, tuple(factor * value for value in number.values))
-    return factor * number
-
-
-def magnitude(setting: Setting) -> Number:
-    """Return the magnitude of a number, in every pass."""
-    if isinstance(setting, ByPass):
-        return ByPass(setting.blocks, setting.shape, tuple(abs(value) for value in setting.values))
-    return abs(float(setting))  # type: ignore[arg-type]
-
-
-def inverse(setting: Setting, over: float) -> Number:
-    """Return a number divided by a setting, in every pass."""
-    if isinstance(setting, ByPass):
-        return ByPass(setting.blocks, setting.shape, tuple(over / value for value in setting.values))
-    return over / float(setting)  # type: ignore[arg-type]

@@ -1,0 +1,288 @@
+"""How long a plan will take, what it will pass and how many rows it will leave: rules of thumb where only a cell knows.
+
+Exact are times, capacities, sweeps and profiles. What a cell decides is guessed, and said to be: a step that ends at a voltage
+passes the nominal capacity; a hold after a charge decays exponentially with a tenth of the nominal capacity in its tail; a
+spectrum takes three periods of each frequency. `longest` is what the ends that are sure to come allow.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from labctl.document import Finding
+from labctl.driver import (
+    Bend,
+    Chamber,
+    ConstantLoad,
+    ConstantPower,
+    Galvanostatic,
+    Mode,
+    Potentiostatic,
+    Profile,
+    RecordRule,
+    Spectrum,
+    Sweep,
+)
+from labctl.plan.program import at_pass, combinations, mode_for, numbers
+from labctl.plan.step import Block, ByPass, End, Line, Plan, Term, VersusOcv
+from labctl.plan.warning import warnings
+
+TAIL: Final = 0.1  # of the nominal capacity passes in the held part of CC-CV
+PERIODS: Final = 3.0  # of each frequency of a spectrum
+LEAST_POINT: Final = 0.3  # s of a point of a spectrum
+BENDING: Final = 10.0  # s of one bend
+HEATING: Final = 1800.0  # s until a chamber is there
+INFINITE: Final = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What something takes: likely and longest time in s, charge in C whatever its direction, rows."""
+
+    likely: float = 0.0
+    longest: float = 0.0
+    charge: float = 0.0
+    rows: float = 0.0
+
+    def __add__(self, other: "Amount") -> "Amount":
+        """Return both one after the other."""
+        return Amount(
+            self.likely + other.likely,
+            self.longest + other.longest,
+            self.charge + other.charge,
+            self.rows + other.rows,
+        )
+
+    def times(self, number: float) -> "Amount":
+        """Return it done a number of times; never is nothing, even of what has no end."""
+        if not number:
+            return Amount()
+        return Amount(self.likely * number, self.longest * number, self.charge * number, self.rows * number)
+
+    def within(self, seconds: float) -> "Amount":
+        """Return what of it is done in a budget of time."""
+        share = min(1.0, seconds / self.likely) if self.likely else 1.0
+        return Amount(min(self.likely, seconds), min(self.longest, seconds), self.charge * share, self.rows * share)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a plan takes.
+
+    Attributes:
+        duration: Likely and longest, s; the longest is infinite where a person may be waited for without end.
+        charge: C, both directions together.
+        rows: Of samples.
+        warnings: What is likely to be a mistake, none of it an error.
+        lines: Each line's average, and how often it is done, by id.
+    """
+
+    duration: tuple[float, float]
+    charge: float
+    rows: int
+    warnings: tuple[Finding, ...]
+    lines: Mapping[int, tuple[Amount, int]] = field(default_factory=dict)
+
+    def finish(self, now: float) -> tuple[float, float]:
+        """Return likely and longest end as Unix time for a begin at `now`."""
+        return now + self.duration[0], now + self.duration[1]
+
+
+def estimate(plan: Plan) -> Estimate:
+    """Return what a plan takes, with its warnings."""
+    lines: dict[int, tuple[Amount, int]] = {}
+    total = _of_block(plan, plan.root, 1, lines)
+    return Estimate(
+        duration=(total.likely, total.longest),
+        charge=total.charge,
+        rows=round(total.rows),
+        warnings=warnings(plan),
+        lines=lines,
+    )
+
+
+def _of_block(plan: Plan, block: Block, times: int, lines: dict[int, tuple[Amount, int]]) -> Amount:
+    """Return what one doing of a block takes, all its passes; `times` is how often it is done."""
+    total = Amount()
+    for child in block.children:
+        if isinstance(child, Block):
+            total += _of_block(plan, child, times * block.passes, lines)
+        else:
+            amount = _of_line(plan, child)
+            lines[child.id] = (amount, times * block.passes)
+            total += amount
+    total = total.times(block.passes)
+    budgets = [_average(time) for end in block.ends if (time := _time_of(end)) is not None]
+    return total.within(min(budgets)) if budgets else total
+
+
+def _time_of(end: End) -> "float | ByPass | None":
+    """Return the time after which an end is sure to have come, if it names one alone."""
+    for terms in end.condition.any_of:
+        if len(terms) == 1 and terms[0].quantity == "time" and not isinstance(terms[0].value, VersusOcv):
+            return terms[0].value
+    return None
+
+
+def _average(number: float | ByPass) -> float:
+    if not isinstance(number, ByPass):
+        return number
+    return math.fsum(number.values) / len(number.values) if number.values else 0.0
+
+
+def _of_line(plan: Plan, line: Line) -> Amount:
+    """Return what a line takes on the average of its passes."""
+    amounts = [_of_pass(plan, line, passes) for passes in combinations(numbers(line))]
+    total = sum(amounts, Amount())
+    return total.times(1.0 / len(amounts)) if amounts else Amount()
+
+
+def _of_pass(plan: Plan, line: Line, passes: Mapping[int, int]) -> Amount:
+    """Return what a line takes in a pass."""
+    match line.verb:
+        case "mark":
+            return Amount()
+        case "prompt":
+            waits = line.options.get("for")
+            return Amount(longest=float(waits) if isinstance(waits, float) else INFINITE)
+    voltage = _middle(line)
+    mode = mode_for(line, passes, voltage)
+    ends = _Ends(line, passes)
+    likely, longest, charge = _drawn(plan, line, mode, ends)
+    likely, longest = min(likely, ends.time, longest), min(longest, ends.time)
+    if likely == INFINITE:
+        likely = 0.0
+    return Amount(likely, longest, charge(likely), _rows(plan, line, mode, likely, charge(likely)))
+
+
+def _middle(line: Line) -> float:
+    low, high = line.bounds.voltage or (0.0, 0.0)
+    return (low + high) / 2
+
+
+class _Ends:
+    """What the ends of a line allow in a pass: time in s and charge in C that are sure, and whether a voltage may end it."""
+
+    def __init__(self, line: Line, passes: Mapping[int, int]) -> None:
+        self.time = self.charge = INFINITE
+        self.current: float | None = None
+        self.voltage = False
+        for term in _alone(line.ends):
+            value = term.value.offset if isinstance(term.value, VersusOcv) else term.value
+            number = float(at_pass(value, passes)) if isinstance(value, ByPass) else value
+            above = term.comparison in {">", ">="}
+            match term.quantity:
+                case "time" if above:
+                    self.time = min(self.time, number)
+                case "capacity" if above:
+                    self.charge = min(self.charge, number)
+                case "voltage" if not term.slope:
+                    self.voltage = True
+                case "current" if not above and not term.slope:
+                    self.current = number
+
+
+def _alone(ends: Iterable[End]) -> list[Term]:
+    return [terms[0] for end in ends for terms in end.condition.any_of if len(terms) == 1]
+
+
+class _Passing:
+    """Charge that passes in a time."""
+
+    def __init__(self, current: float = 0.0, most: float = INFINITE) -> None:
+        self.current, self.most = current, most
+
+    def __call__(self, seconds: float) -> float:
+        return min(self.current * seconds, self.most) if seconds else 0.0
+
+
+def _drawn(plan: Plan, line: Line, mode: Mode, ends: _Ends) -> tuple[float, float, _Passing]:
+    """Return likely and longest time that a mode takes by itself, s, and what passes."""
+    match mode:
+        case Galvanostatic(current):
+            return _driven(plan, line, abs(current), ends)
+        case ConstantPower(power):
+            middle = abs(_middle(line))
+            return _driven(plan, line, abs(power) / middle if middle else 0.0, ends)
+        case ConstantLoad(resistance):
+            return _driven(plan, line, abs(_middle(line)) / resistance if resistance else 0.0, ends)
+        case Potentiostatic(_, most):
+            return _held(plan, line, most, ends)
+        case Sweep(start, end, rate):
+            time = abs(end - start) / rate if rate else INFINITE
+            return time, time, _Passing((plan.cell.nominal or 0.0) / time if time else 0.0)
+        case Profile():
+            time = mode.times[-1] - mode.times[0]
+            return time, time, _Passing(_moved(mode, abs(_middle(line))) / time if time else 0.0)
+    time = _by_itself(mode)
+    waits = line.options.get("for")
+    longest = float(waits) if isinstance(waits, float) else time
+    return min(time, longest), longest, _Passing()
+
+
+def _by_itself(mode: Mode) -> float:
+    match mode:
+        case Spectrum(frequencies):
+            return math.fsum(max(PERIODS / frequency, LEAST_POINT) for frequency in frequencies)
+        case Bend(times=times):
+            return BENDING * times
+        case Chamber(soak=soak):
+            return HEATING + soak
+    return INFINITE
+
+
+def _driven(plan: Plan, line: Line, current: float, ends: _Ends) -> tuple[float, float, _Passing]:
+    if not current:
+        return INFINITE, INFINITE, _Passing()
+    most = min(ends.charge, INFINITE if line.bounds.charge is None else line.bounds.charge)
+    nominal = plan.cell.nominal
+    likely = min(most, nominal) if ends.voltage and nominal else most
+    return likely / current, most / current, _Passing(current)
+
+
+def _held(plan: Plan, line: Line, most: float | None, ends: _Ends) -> tuple[float, float, _Passing]:
+    """Return a hold: its current decays exponentially from `most` with a tenth of the nominal capacity in its tail."""
+    nominal, limit, last = plan.cell.nominal, line.bounds.charge, ends.current
+    longest = limit / last if limit is not None and last else INFINITE
+    if not nominal or not most:
+        return INFINITE, longest, _Passing()
+    decay = TAIL * nominal / most
+    likely = decay * max(math.log(most / last), 0.0) if last else INFINITE
+    passed = TAIL * nominal
+    return likely, longest, _Passing(most, passed)
+
+
+def _moved(mode: Profile, voltage: float) -> float:
+    """Return the charge that a profile moves, C, whatever its direction."""
+    spans = (later - earlier for earlier, later in itertools.pairwise(mode.times))
+    moved = math.fsum(abs(value) * span for value, span in zip(mode.values, spans, strict=False))
+    return moved if mode.quantity == "current" else moved / voltage if voltage else 0.0
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def _rows(plan: Plan, line: Line, mode: Mode, seconds: float, charge: float) -> float:
+    """Return how many rows a step leaves: by time, by the voltage that it is likely to cross, and its first and last."""
+    if isinstance(mode, Spectrum):
+        return float(len(mode.frequencies))
+    if isinstance(mode, Sweep):
+        crossed = abs(mode.end - mode.start)
+    else:
+        low, high = line.bounds.voltage or (0.0, 0.0)
+        nominal = plan.cell.nominal
+        crossed = (high - low) * min(1.0, charge / nominal) if nominal else 0.0
+    return 2.0 + _by_rules(line.record, seconds, crossed)
+
+
+def _by_rules(rules: Iterable[RecordRule], seconds: float, crossed: float) -> float:
+    rows, at = 0.0, 0.0
+    for rule in rules:
+        end = seconds if rule.until is None else min(rule.until, seconds)
+        span = max(end - at, 0.0)
+        rows += span / rule.every if rule.every else 0.0
+        rows += crossed * span / seconds / rule.voltage if rule.voltage and seconds else 0.0
+        at = end
+    return rows

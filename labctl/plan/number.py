@@ -1,0 +1,34 @@
+"""Arithmetic on numbers that may differ between passes."""
+
+from labctl.plan.step import ByPass, Number, Setting
+
+
+def values(number: Number) -> tuple[float, ...]:
+    """Return a number in every pass."""
+    return number.values if isinstance(number, ByPass) else (number,)
+
+
+def negative(number: Number) -> Number:
+    """Return a number with its sign changed, in every pass."""
+    return scaled(number, -1.0)
+
+
+def scaled(number: Number, factor: float) -> Number:
+    """Return a number times a factor, in every pass."""
+    if isinstance(number, ByPass):
+        return ByPass(number.blocks, number.shape, tuple(factor * value for value in number.values))
+    return factor * number
+
+
+def magnitude(setting: Setting) -> Number:
+    """Return the magnitude of a number, in every pass."""
+    if isinstance(setting, ByPass):
+        return ByPass(setting.blocks, setting.shape, tuple(abs(value) for value in setting.values))
+    return abs(float(setting))  # type: ignore[arg-type]
+
+
+def inverse(setting: Setting, over: float) -> Number:
+    """Return a number divided by a setting, in every pass."""
+    if isinstance(setting, ByPass):
+        return ByPass(setting.blocks, setting.shape, tuple(over / value for value in setting.values))
+    return over / float(setting)  # type: ignore[arg-type]
