@@ -174,6 +174,8 @@ class Chemistry(ABC):
         slow_names: names of the slow states.
         poles: number of poles, fixed for the chemistry's life.
         temperature: K, that of the parameters.
+        paced: whether the slow states depend on the course of the current within a piece: the stepper and the batch
+            then begin a piece at every change of current. False where they only add up time and charge.
     """
 
     name: str
@@ -181,6 +183,7 @@ class Chemistry(ABC):
     slow_names: tuple[str, ...] = ()
     poles: int
     temperature: float = 298.15
+    paced: bool = True
 
     @abstractmethod
     def start(self, soc: float | None, seed: int) -> tuple[Array, tuple[float, ...]]:

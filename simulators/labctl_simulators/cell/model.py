@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from labctl_simulators.cell.batch import Batch
 from labctl_simulators.cell.chemistry import Chemistry, Conditions, Physics
 from labctl_simulators.cell.drive import Drive, Stop
 from labctl_simulators.cell.imposed import impose
 from labctl_simulators.cell.segment import Segment
 from labctl_simulators.cell.state import State, read_only
+from labctl_simulators.cell.stepper import Stepper
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,49 @@ class Cell:
             ValueError: a number that is not finite or has no physical meaning, or nothing that can end the segment.
         """
         return impose(self.chemistry, state, drive, duration, stops)
+
+    def stepper(self, state: State) -> Stepper:
+        """Return one live cell that goes on from `state` step by step.
+
+        >>> from labctl_simulators.models import load_model
+        >>> cell = load_model("marquis2019")
+        >>> live = cell.stepper(cell.initial(soc=0.5))
+        >>> [round(live.step(0.5, 1.0), 4) for _ in range(3)]
+        [3.7876, 3.7885, 3.7892]
+        """
+        return Stepper(self.chemistry, state)
+
+    def batch(self, states: Sequence[State]) -> Batch:
+        """Return many live cells of this kind, each under its own control.
+
+        >>> from labctl_simulators.models import load_model
+        >>> cell = load_model("marquis2019")
+        >>> many = cell.batch([cell.initial(soc=soc) for soc in (0.2, 0.5, 0.8)])
+        >>> many.step([0.5, 0.0, -0.5], dt=1.0).round(3).tolist()
+        [3.707, 3.745, 3.864]
+
+        Raises:
+            ValueError: there is no state.
+        """
+        return Batch(self.chemistry, states)
+
+    def impedance(self, state: State, frequencies: ArrayLike, current: float = 0.0) -> NDArray[np.complex128]:
+        """Return the impedance in ohm about `state` in closed form, from the numbers of the time domain.
+
+        Args:
+            state: where the cell is.
+            frequencies: Hz, shape (F,), each above 0.
+            current: of the bias, A; flowing already.
+
+        Raises:
+            ValueError: a frequency is not above 0 Hz.
+        """
+        frequencies = np.asarray(frequencies, dtype=np.float64)
+        if not (frequencies > 0.0).all():
+            raise ValueError("wanted frequencies above 0 Hz, found others")
+        physics = self.physics(state)
+        z = state.level + state.memory @ physics.memory.own + physics.memory.feed * physics.gain * current
+        return physics.impedance(z, current, frequencies)
 
     def voltage(self, state: State, current: float = 0.0) -> float:
         """Return the voltage in V just after `current` (A) has been switched on."""

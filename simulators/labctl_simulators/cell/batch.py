@@ -1,0 +1,234 @@
+"""Many cells of one kind, each under its own control, one numpy call a step."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from labctl_simulators.cell.chemistry import Array, Chemistry, Conditions, Physics
+from labctl_simulators.cell.state import State, read_only
+
+ROUNDS: Final = 40
+SOLVED: Final = 2e-13
+
+
+class Mode(IntEnum):
+    """Say what is controlled: A, V, W, or a load in ohm. A rest is a current of 0 A."""
+
+    CURRENT = 0
+    VOLTAGE = 1
+    POWER = 2
+    LOAD = 3
+
+
+class Batch:
+    """Advance N cells together; the current of a step is constant in each.
+
+    Attributes:
+        voltage: V at the end of the last step, shape (N,).
+        current: A of the last step, shape (N,).
+        collapsed: cells that could not follow the last step; they kept their state, at 0 A, shape (N,).
+        time: s since the batch began.
+    """
+
+    def __init__(self, chemistry: Chemistry, states: Sequence[State]) -> None:
+        if not states:
+            raise ValueError("wanted at least one state, found none")
+        self._chemistry, self._origins = chemistry, tuple(states)
+        self._x = np.array([state.memory for state in states]).T.copy()
+        self._level = np.array([state.level for state in states]).T.copy()
+        self._slow = np.array([state.slow for state in states]).T.reshape(-1, len(states))
+        self._direction = np.array([state.direction for state in states])
+        zero = np.zeros(len(states))
+        self._net, self._gross = zero.copy(), zero.copy()
+        self._since, self._charge, self._passed = zero.copy(), zero.copy(), zero.copy()
+        self.current, self.collapsed, self.time = zero.copy(), np.zeros(len(states), dtype=bool), 0.0
+        self._prepare()
+        self.voltage = self._map(self._level + self._sums(self._x), zero, zero, zero)
+
+    def __len__(self) -> int:
+        return len(self._origins)
+
+    def _prepare(self) -> None:
+        """Take the physics of the present slow states; a new piece begins in every cell."""
+        origins = self._origins
+        outer = [_shared([getattr(state, name) for state in origins]) for name in ("temperature", "angle", "radius")]
+        seeds = [state.seed for state in origins]
+        self._physics: Physics = self._chemistry.prepare(Conditions(*outer, tuple(self._slow), seeds))
+        linear, count = self._physics.memory, len(origins)
+        wide = (slice(None), None)
+        self._rate = linear.rate if linear.rate.ndim > 1 else linear.rate[wide]
+        gain = self._physics.gain if self._physics.gain.ndim > 1 else self._physics.gain[wide]
+        feed = linear.feed if linear.feed.ndim > 1 else linear.feed[wide]
+        self._feed, self._integrator = feed * gain, linear.integrator[wide] * gain
+        steady = linear.steady if linear.steady.ndim > 1 else linear.steady[wide]
+        self._steady = steady * gain[linear.row]
+        self._low, self._high = self._physics.low[wide], self._physics.high[wide]
+        self._leak = np.broadcast_to(np.asarray(self._physics.leak, dtype=np.float64), (count,))
+        self._table: tuple[float, Array, Array, Array] | None = None
+        for clock in (self._since, self._charge, self._passed):
+            clock[:] = 0.0
+
+    def _sums(self, x: Array) -> Array:
+        return np.asarray(self._physics.memory.own.T @ x)
+
+    def _map(self, z: Array, inner: Array, time: Array, charge: Array) -> Array:
+        return self._physics.voltage(np.minimum(np.maximum(z, self._low), self._high), inner, time, charge)
+
+    def _tables(self, dt: float) -> tuple[Array, Array, Array]:
+        if self._table is None or self._table[0] != dt:
+            decay = np.exp(-self._rate * dt)
+            gain = -np.expm1(-self._rate * dt) * self._steady
+            self._table = (dt, decay, gain, self._sums(gain) + self._integrator * dt + self._feed)
+        return self._table[1:]
+
+    def step(self, value: ArrayLike, dt: float, mode: ArrayLike = Mode.CURRENT, most: ArrayLike = np.inf) -> Array:
+        """Control each cell for `dt` s; return the voltages in V at the end, shape (N,), never NaN.
+
+        Args:
+            value: what is controlled, in the unit of its mode; one for all or one each.
+            dt: s.
+            mode: one for all or one each.
+            most: largest magnitude of a current that is not the controlled quantity, A.
+        """
+        count = len(self._origins)
+        mode = np.broadcast_to(np.asarray(mode), (count,))
+        value = np.broadcast_to(np.asarray(value, dtype=np.float64), (count,))
+        simple = not self._leak.any() and not mode.any()
+        inner = value if simple else self._solve(value, dt, mode, np.broadcast_to(np.asarray(most, float), (count,)))
+        turned = (np.sign(inner) != self._direction) & (inner != 0.0)
+        if turned.any():
+            self._turn(np.flatnonzero(turned), inner)
+            if not simple and len(self._slow):
+                inner = self._solve(value, dt, mode, np.broadcast_to(np.asarray(most, float), (count,)))
+        elif len(self._slow) and self._chemistry.paced:
+            self._flush()
+        return self._advance(inner, dt)
+
+    def _advance(self, inner: Array, dt: float) -> Array:
+        decay, gain, _ = self._tables(dt)
+        x = decay * self._x
+        x += gain * inner
+        level = self._level + self._integrator * (inner * dt)
+        z = level + self._sums(x)
+        z += self._feed * inner
+        wrong = ((z <= self._low) | (z >= self._high)).any(axis=0) | ~np.isfinite(inner)
+        if wrong.any():
+            x[:, wrong], level[:, wrong] = self._x[:, wrong], self._level[:, wrong]
+            inner = np.where(wrong, 0.0, inner)
+            z[:, wrong] = (level + self._sums(x))[:, wrong]
+        self._x, self._level, self.collapsed = x, level, wrong
+        self._since += dt
+        voltage = self._map(z, inner, self._since, self._charge + inner * dt)
+        outer = inner + self._leak * voltage
+        charge = outer * dt
+        self._charge += charge
+        self._passed += np.abs(charge)
+        self._net += charge
+        self._gross += np.abs(charge)
+        self.time += dt
+        self.voltage, self.current = voltage, outer
+        return voltage
+
+    def _solve(self, value: Array, dt: float, mode: NDArray[np.int_], most: Array) -> Array:
+        """Return the memory currents that meet the demand at the step's end, by safeguarded Newton steps."""
+        decay, _, slope = self._tables(dt)
+        base = self._level + self._sums(decay * self._x)
+        time, charge = self._since + dt, self._charge
+        leak = self._leak
+        current = mode == Mode.CURRENT
+        inner = np.where(current, value, self.current - leak * self.voltage)
+        low, high = np.full(len(value), -np.inf), np.full(len(value), np.inf)
+        for _ in range(ROUNDS):
+            z = np.minimum(np.maximum(base + slope * inner, self._low), self._high)
+            voltage = self._physics.voltage(z, inner, time, charge + inner * dt)
+            rise, direct = self._physics.slopes(z, inner, time, charge + inner * dt)
+            total = (rise * slope).sum(axis=0) + direct
+            error, change = self._demanded(value, mode, (voltage, inner, total))
+            if np.abs(error).max() <= SOLVED:
+                break
+            high = np.where(error > 0.0, np.minimum(high, inner), high)
+            low = np.where(error < 0.0, np.maximum(low, inner), low)
+            new = inner - error / change
+            outside = (new <= low) | (new >= high)
+            middle = np.where(np.isfinite(low) & np.isfinite(high), 0.5 * (low + high), new)
+            new = np.where(outside, middle, new)
+            if np.array_equal(new, inner):
+                break
+            inner = new
+        outer = inner + leak * self._map(base + slope * inner, inner, time, charge)
+        limited = ~current & (np.abs(outer) > most)
+        if limited.any():
+            inner = np.where(limited, np.copysign(most, outer), inner)
+        return inner
+
+    def _demanded(self, value: Array, mode: NDArray[np.int_], at: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        """Return the residuals in V (W over A for power) and their slopes by the memory current."""
+        voltage, inner, total = at
+        leak = self._leak
+        outer = inner + leak * voltage
+        error, change = np.zeros(len(value)), np.ones(len(value))
+        for kind in np.unique(mode):
+            chosen = mode == kind
+            match Mode(int(kind)):
+                case Mode.CURRENT:
+                    found, slope = outer - value, 1.0 + leak * total
+                case Mode.VOLTAGE:
+                    found, slope = voltage - value, total
+                case Mode.POWER:
+                    size = np.maximum(np.abs(outer), 1e-12)
+                    found = (voltage * outer - value) / size
+                    slope = (total * outer + voltage * (1.0 + leak * total)) / size
+                case Mode.LOAD:
+                    found, slope = voltage + value * outer, total + value * (1.0 + leak * total)
+            error = np.where(chosen, found, error)
+            change = np.where(chosen, slope, change)
+        return error, change
+
+    def _turn(self, which: NDArray[np.intp], inner: Array) -> None:
+        if len(self._slow):
+            self._slow = self._slowed()
+        for cell in which:
+            direction = int(np.sign(inner[cell]))
+            slow, level = self._chemistry.turn(tuple(self._slow[:, cell].tolist()), self._level[:, cell], direction)
+            self._level[:, cell] = level
+            if len(self._slow):
+                self._slow[:, cell] = slow
+            self._direction[cell] = direction
+        if len(self._slow):
+            self._prepare()
+
+    def _flush(self) -> None:
+        self._slow = self._slowed()
+        self._prepare()
+
+    def _slowed(self) -> Array:
+        found = self._physics.slow(self._since, self._charge, self._passed)
+        return np.array([np.broadcast_to(value, (len(self),)) for value in found])
+
+    def states(self) -> list[State]:
+        """Return the cells' states now."""
+        slow = self._slowed() if len(self._slow) else self._slow
+        return [
+            State(
+                memory=read_only(self._x[:, cell]),
+                level=read_only(self._level[:, cell]),
+                slow=tuple(slow[:, cell].tolist()),
+                charge=float(origin.charge + self._net[cell]),
+                throughput=float(origin.throughput + self._gross[cell]),
+                age=origin.age + self.time,
+                direction=int(self._direction[cell]),
+                temperature=origin.temperature,
+                angle=origin.angle,
+                radius=origin.radius,
+                seed=origin.seed,
+            )
+            for cell, origin in enumerate(self._origins)
+        ]
+
+
+def _shared(values: list[float]) -> float | Array:
+    """Return one float where all agree, else an array."""
+    return values[0] if all(value == values[0] for value in values) else np.array(values)

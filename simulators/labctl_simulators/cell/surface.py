@@ -1,0 +1,241 @@
+"""The static map of an insertion cell at frozen conditions, and its impedance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import asinh, sqrt
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labctl_simulators.cell import kinetics, transfer
+from labctl_simulators.cell.chemistry import Array, Conditions, Number, Physics
+from labctl_simulators.cell.electrode import EDGE
+from labctl_simulators.cell.ocp import INTERVALS
+
+if TYPE_CHECKING:
+    from labctl_simulators.cell.insertion import Insertion
+
+FARADAY: Final = kinetics.FARADAY
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """Hold what ageing does to an insertion cell; the defaults are a fresh cell.
+
+    Attributes:
+        positive: fraction of the positive electrode's capacity that is left.
+        negative: the same of the negative (ignored for metal).
+        efficiency: fraction of the current that reaches the positive's host (the rest feeds a side reaction).
+        negative_efficiency: the same of the negative.
+        resistance: factor on the series resistance.
+        exchange: factor on both exchange currents.
+    """
+
+    positive: Number = 1.0
+    negative: Number = 1.0
+    efficiency: Number = 1.0
+    negative_efficiency: Number = 1.0
+    resistance: Number = 1.0
+    exchange: Number = 1.0
+
+
+class Ageing(Protocol):
+    """Say how a cell ages. `slow` is this part's own slow states; everything broadcasts."""
+
+    names: tuple[str, ...]
+
+    def start(self, seed: int) -> tuple[float, ...]:
+        """Return the slow states of a fresh cell."""
+        ...
+
+    def effects(self, slow: tuple[Number, ...], temperature: Number) -> Effects:
+        """Return what `slow` does; constant while the current keeps its direction (see `Chemistry.turn`)."""
+        ...
+
+    def advance(
+        self, slow: tuple[Number, ...], time: Number, charge: Number, throughput: Number, temperature: Number
+    ) -> tuple[Number, ...]:
+        """Return the slow states `time` s, `charge` C (signed) and `throughput` C later."""
+        ...
+
+    def turn(self, slow: tuple[float, ...], direction: int) -> tuple[float, ...]:
+        """Return the slow states as the current turns to `direction`."""
+        ...
+
+
+_FRESH: Final = Effects()
+
+
+class InsertionPhysics(Physics):
+    """Hold an insertion cell at frozen conditions."""
+
+    def __init__(self, chemistry: "Insertion", conditions: Conditions) -> None:
+        p, temperature = chemistry.parameters, conditions.temperature
+        self.chemistry, self.conditions = chemistry, conditions
+        self.memory = chemistry.memory(temperature)
+        effects = p.ageing.effects(conditions.slow, temperature) if p.ageing else _FRESH
+        strain = p.bend.strain(conditions.angle, conditions.radius)
+        active = 1.0 - p.bend.area * strain
+        self.gain = self._gain(effects, active)
+        self.low, self.high, self.words = chemistry.low, chemistry.high, chemistry.words
+        self.hosts = len(chemistry.hosts)
+        self.thermal = 2.0 * kinetics.GAS * temperature / FARADAY
+        series = p.resistance / kinetics.arrhenius(p.resistance_activation, temperature, p.temperature)
+        salt = p.electrolyte.ohmic(temperature) if p.electrolyte is not None else 0.0
+        self.ohmic = series * effects.resistance * (1.0 + p.bend.series * strain) + p.bend.contact * strain + salt
+        self.exchange = [
+            host.exchange
+            * effects.exchange
+            * active
+            * kinetics.arrhenius(host.exchange_activation, temperature, p.temperature)
+            for host in (p.positive, p.negative)
+        ]
+        self.kinetic = [0.25 / exchange for exchange in self.exchange]
+        column = np.array(np.broadcast_arrays(*self.kinetic)[: self.hosts])
+        self.column = column if column.ndim > 1 else column[:, None]
+        self.shift = sum(
+            sign * host.entropic * (temperature - p.temperature)
+            for host, sign in zip(chemistry.hosts, (1.0, -1.0), strict=False)
+        )
+        self.arc = self.hosts if p.arcs else None
+        self.salt = chemistry.rows - 2 if p.electrolyte is not None else None
+
+    def _gain(self, effects: Effects, active: Number) -> Array:
+        ones = np.ones(self.memory.feed.shape)
+        if effects is _FRESH and isinstance(active, float) and active == 1.0:
+            return ones
+        share = (effects.efficiency / effects.positive, effects.negative_efficiency / effects.negative)
+        gain = np.stack([np.broadcast_to(value, np.broadcast(*share, active, 0.0).shape) for value in share])
+        whole = np.ones((len(ones), *gain.shape[1:]))
+        whole[: len(self.chemistry.hosts)] = gain[: len(self.chemistry.hosts)]
+        return whole
+
+    def _surface(self, z: Array) -> tuple[Array, Array, Array]:
+        """Return stoichiometry (hosts, ...), table lines (hosts, ..., 3) and position within the interval."""
+        x = z[: self.hosts]
+        place = x * INTERVALS
+        if self.hosts == 2:
+            place[1] += INTERVALS
+        index = place.astype(np.intp)
+        return x, self.chemistry.table.take(index, axis=0, mode="clip"), place - index
+
+    def voltage(self, z: Array, current: Number, time: Number, charge: Number) -> Array:
+        """Return the voltage in V; see `Physics.voltage`."""
+        del time, charge
+        x, line, f = self._surface(z)
+        v = line[..., 2] * f
+        v += line[..., 1]
+        v *= f
+        v += line[..., 0]
+        root = np.sqrt(x - x * x)
+        if self.salt is not None:
+            root *= np.sqrt(1.0 + z[self.salt : self.salt + self.hosts])
+        eta = np.arcsinh((self.column * current if root.ndim > 1 else self.column[:, 0] * current) / root)
+        eta *= self.thermal
+        v += eta
+        total = v[0] + v[1] if self.hosts == 2 else v[0]
+        total += self._linear(z, current)
+        return np.asarray(total)
+
+    def _linear(self, z: Array, current: Number) -> Array:
+        """Return what the kinetics of metal, ohmic drop, arcs and salt add, V."""
+        v = self.ohmic * current + self.shift
+        if self.hosts == 1:
+            v = v + self.thermal * np.arcsinh(current * (2.0 * self.kinetic[1]))
+        if self.arc is not None:
+            v = v + z[self.arc]
+        if self.salt is not None:
+            v = v + self.chemistry.parameters.electrolyte.potential(z[self.salt], z[self.salt + 1], self.thermal)
+        return np.asarray(v)
+
+    def slopes(self, z: Array, current: Number, time: Number, charge: Number) -> tuple[Array, Array]:
+        """Return dV/dz and dV/du; see `Physics.slopes`."""
+        if self.salt is not None:
+            return super().slopes(z, current, time, charge)
+        x, line, f = self._surface(z)
+        slope = np.zeros(z.shape)
+        direct = np.zeros(np.shape(z[0])) + self.ohmic
+        for row in range(self.hosts):
+            a, filled = x[row], x[row] * (1.0 - x[row])
+            curve = (line[row, ..., 1] + 2.0 * f[row] * line[row, ..., 2]) * INTERVALS
+            k = self.kinetic[row] / np.sqrt(filled)
+            flat = 1.0 / np.sqrt(1.0 + (k * current) ** 2)
+            slope[row] = curve - self.thermal * flat * k * current * (0.5 - a) / filled
+            direct += self.thermal * flat * k
+        if self.hosts == 1:
+            k = 2.0 * self.kinetic[1]
+            direct += self.thermal * k / np.sqrt(1.0 + (k * current) ** 2)
+        if self.arc is not None:
+            slope[self.arc] = 1.0
+        return slope, direct
+
+    def voltage_scalar(self, z: Sequence[float], current: float, time: float, charge: float) -> float:
+        """Return the voltage in V of plain floats; see `Physics.voltage_scalar`."""
+        del time, charge
+        v = self.ohmic * current + self.shift
+        for row in range(self.hosts):
+            x = min(max(z[row], EDGE), 1.0 - EDGE)
+            place = x * INTERVALS
+            index = int(place)
+            f = place - index
+            c0, c1, c2 = self.chemistry.lists[row][index]
+            root = sqrt(x - x * x)
+            if self.salt is not None:
+                root *= sqrt(1.0 + max(z[self.salt + row], -0.999))
+            v += c0 + f * (c1 + f * c2) + self.thermal * asinh(current * self.kinetic[row] / root)
+        if self.hosts == 1:
+            v += self.thermal * asinh(current * (2.0 * self.kinetic[1]))
+        if self.arc is not None:
+            v += z[self.arc]
+        if self.salt is not None:
+            v += float(self.chemistry.parameters.electrolyte.potential(z[self.salt], z[self.salt + 1], self.thermal))
+        return v
+
+    def slow(self, time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
+        """Return the slow states later on; see `Physics.slow`."""
+        ageing, slow = self.chemistry.parameters.ageing, self.conditions.slow
+        return ageing.advance(slow, time, charge, throughput, self.conditions.temperature) if ageing else slow
+
+    def impedance(self, z: Array, current: float, frequency: Array) -> NDArray[np.complex128]:
+        """Return the impedance in ohm in closed form; see `Physics.impedance`.
+
+        Each interface is its double layer in parallel with charge transfer and diffusion (Randles).
+        """
+        s = 2j * np.pi * np.asarray(frequency, dtype=np.float64)
+        parameters, temperature = self.chemistry.parameters, self.conditions.temperature
+        slope, _ = (
+            Physics.slopes(self, z, current, 0.0, 0.0) if self.salt is not None else self.slopes(z, current, 0.0, 0.0)
+        )
+        total = np.full(s.shape, self.ohmic, dtype=np.complex128)
+        for row, host in enumerate(self.chemistry.hosts):
+            speed = kinetics.arrhenius(host.time_activation, temperature, parameters.temperature)
+            own, exact = host.time / speed, getattr(transfer, host.shape)
+            share = (-1.0, 1.0)[row] * self.gain[row] / host.capacity / (3.0 if host.shape == "sphere" else 1.0)
+            faradaic = self._transfer_resistance(row, z, current) + slope[row] * share * own * exact(s * own)
+            total += 1.0 / (1.0 / faradaic + s * host.double_layer)
+        if self.hosts == 1:
+            k = 2.0 * self.kinetic[1]
+            metal = self.thermal * k / sqrt(1.0 + (k * current) ** 2)
+            total += 1.0 / (1.0 / metal + s * parameters.negative.double_layer)
+        for arc in parameters.arcs:
+            factor = 1.0 / kinetics.arrhenius(arc.activation, temperature, parameters.temperature)
+            own = (arc.resistance * factor * arc.capacity) ** (1.0 / arc.alpha)
+            total += arc.resistance * factor * transfer.zarc(s * own, arc.alpha)
+        return total + self._salt_impedance(slope, s)
+
+    def _transfer_resistance(self, row: int, z: Array, current: float) -> float:
+        root = sqrt(z[row] * (1.0 - z[row]))
+        if self.salt is not None:
+            root *= sqrt(1.0 + z[self.salt + row])
+        k = self.kinetic[row] / root
+        return float(self.thermal * k / sqrt(1.0 + (k * current) ** 2))
+
+    def _salt_impedance(self, slope: Array, s: NDArray[np.complex128]) -> NDArray[np.complex128]:
+        total = np.zeros(s.shape, dtype=np.complex128)
+        if self.salt is not None:
+            for row in (self.salt, self.salt + 1):
+                part = self.memory.parts[row]
+                poles = (self.memory.drive[part] / (s[:, None] + self.memory.rate[part])).sum(axis=1)
+                total += slope[row] * (poles + self.memory.feed[row])
+        return total
