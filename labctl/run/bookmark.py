@@ -4,7 +4,7 @@ Where the running program began on the run's time, the counters there, the clock
 source that can be set back.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import orjson
 
@@ -23,6 +23,9 @@ class Bookmark:
         boot: Which boot of the machine `monotonic` belongs to; "" where the system does not say.
         monotonic: Machine seconds since boot, not scaled.
         unix: UTC then, s.
+        line: Of the plan, at which the run stood last; 0 at none.
+        passes: (block, pass) around that line.
+        references: Retention references then, C.
         source: State of a source that can be set back, JSON; None of any other.
     """
 
@@ -33,16 +36,14 @@ class Bookmark:
     boot: str = ""
     monotonic: float = 0.0
     unix: float = 0.0
+    line: int = 0
+    passes: tuple[tuple[int, int], ...] = ()
+    references: tuple[tuple[str, float], ...] = ()
     source: bytes | None = None
 
     def to_json(self) -> bytes:
         """Return it as JSON; the source's own JSON is put in as it is."""
-        head = orjson.dumps(
-            {
-                "begun": self.begun, "charging": self.charging, "discharging": self.discharging, "time": self.time,
-                "boot": self.boot, "monotonic": self.monotonic, "unix": self.unix,
-            }
-        )  # fmt: skip
+        head = orjson.dumps({name: getattr(self, name) for name in _NAMES})
         return head if self.source is None else head[:-1] + b',"source":' + self.source + b"}"
 
     @classmethod
@@ -57,9 +58,14 @@ class Bookmark:
         try:
             found = orjson.loads(text)
             source = found.pop("source", None)
+            found["passes"] = tuple((int(block), int(number)) for block, number in found["passes"])
+            found["references"] = tuple((str(name), float(value)) for name, value in found["references"])
             return cls(**found, source=None if source is None else orjson.dumps(source))
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreDamaged(f"wanted the bookmark of a run, found one that does not read back: {error}") from error
+
+
+_NAMES = tuple(item.name for item in fields(Bookmark) if item.name != "source")
 
 
 def outage(found: Bookmark, boot: str, monotonic: float, unix: float, speed: float = 1.0) -> tuple[float, str]:

@@ -12,6 +12,7 @@ from labctl.engine.decide import begin, fold
 from labctl.engine.input import Apply, Began, Command, Finish, Input, Outcome
 from labctl.engine.state import State, state_to_json
 from labctl.plan.step import Plan
+from labctl.run.bookmark import Bookmark
 from labctl.sample import Batch
 from labctl.store.entry import Entry
 
@@ -53,6 +54,7 @@ class Course:
         self.changed = False  # something other than rows waits to be stored
         self.rows = 0  # that wait to be stored
         self._waiting: list[Entry] = []
+        self._stood: Position = (0, (), ()) if state is None else _position(state)
 
     @property
     def state(self) -> State:
@@ -118,7 +120,26 @@ class Course:
         """Tell whether the next command energises: what led to it must be durable first."""
         return bool(self.commands) and isinstance(self.commands[0], Apply) and self.commands[0].energises
 
+    def mark(
+        self, source: bytes | None = None, *, boot: str = "", monotonic: float = 0.0, unix: float = 0.0
+    ) -> Bookmark:
+        """Return the bookmark as of the last row."""
+        if self.state.line:
+            self._stood = _position(self.state)
+        line, passes, references = self._stood
+        return Bookmark(
+            self.begun, *self.base, self.state.last.time, boot, monotonic, unix, line, passes, references, source
+        )  # fmt: skip
+
+    def go_back_to(self, mark: Bookmark) -> None:
+        """Take up the program that ran at a bookmark."""
+        self.begun, self.base = mark.begun, (mark.charging, mark.discharging)
+        if mark.line:
+            self._stood = (mark.line, mark.passes, mark.references)
+
     def _keep(self, given: Input | None, batch: Batch | None, outcome: Outcome, attempt: int) -> None:
+        if not outcome.state.line and self._state is not None and self._state.line:
+            self._stood = _position(self._state)
         self._state = outcome.state
         rows = 0 if batch is None else len(batch)
         if rows or given is not None or outcome.events:
@@ -133,3 +154,14 @@ class Course:
                 self.finish = command
             else:
                 self.commands.append(command)
+
+
+Position = tuple[int, tuple[tuple[int, int], ...], tuple[tuple[str, float], ...]]
+
+
+def _position(state: State) -> Position:
+    """Return the line at which a run stands, the passes around it, and its retention references."""
+    tally = state.frames[0].tally if state.frames else None
+    known = {"first": tally.first, "max": tally.most} if tally else {}
+    references = {**state.references, **{name: value for name, value in known.items() if value is not None}}
+    return state.line, tuple(sorted(state.passes.items())), tuple(sorted(references.items()))

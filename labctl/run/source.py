@@ -5,7 +5,6 @@ from typing import Protocol, runtime_checkable
 
 from labctl.driver import Ended, Fault, Points, Program, ReadBack, Reading, Rewindable
 from labctl.engine.input import Apply, Began, InstrumentFault, Mark, Off, SpectrumPart, StepEnded
-from labctl.run.bookmark import Bookmark
 from labctl.run.course import Course
 from labctl.sample import Batch
 
@@ -41,9 +40,7 @@ class Rider:
 
     def save(self, course: Course) -> bytes:
         """Return the bookmark as of the last row."""
-        charging, discharging = course.base
-        source = self.source.save(self.channel)
-        return Bookmark(course.begun, charging, discharging, course.state.last.time, source=source).to_json()
+        return course.mark(self.source.save(self.channel)).to_json()
 
     def obey(self) -> None:
         """Carry every command out."""

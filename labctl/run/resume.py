@@ -1,0 +1,38 @@
+"""A new run that goes on from an earlier one: what it carries, and where in the plan it begins."""
+
+from dataclasses import replace
+
+from labctl.engine.state import State
+from labctl.errors import OrderRefused
+from labctl.plan.index import index
+from labctl.plan.step import Carried, Plan
+from labctl.run.bookmark import Bookmark
+
+
+def carried(plan: Plan, state: State, mark: Bookmark, step: int) -> Plan:
+    """Return the plan of a run that goes on from another at a line; 0 is where that one stood.
+
+    Cycle count, charge and retention references go along; blocks around the line begin with the pass in which they stood.
+
+    Raises:
+        OrderRefused: The plan has no such line, or the run stood nowhere.
+    """
+    lines = index(plan).lines
+    line = step or state.line or mark.line
+    if line not in lines:
+        where = f"step {step}" if step else "the step at which it stood"
+        raise OrderRefused(f"wanted a step of the plan from 1 to {len(lines)}, found {where}")
+    passes = dict(mark.passes) | state.passes
+    around = {block.id for block in index(plan).paths[line]}
+    references = dict(state.references) | dict(mark.references)
+    return replace(
+        plan,
+        carried=Carried(
+            cycle=state.cycle.count,
+            charging_ah=state.last.charging_ah,
+            discharging_ah=state.last.discharging_ah,
+            references=references,
+            start=line,
+            passes=tuple(sorted((block, number) for block, number in passes.items() if block in around)),
+        ),
+    )
