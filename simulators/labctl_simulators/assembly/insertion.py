@@ -234,8 +234,8 @@ def _curve(numbers: Numbers, area: float) -> Curve:
     ones = (1.0,) * len(cycles)
     return Curve(
         current=numbers.number("current") * area,
-        capacity=numbers.number("capacity") * area,
         cycles=cycles,
+        capacity=tuple(value * area for value in numbers.row("capacity")),
         health=numbers.row("health") or ones,
         effort=numbers.row("effort") or ones,
     )

@@ -28,15 +28,15 @@ class Curve:
 
     Attributes:
         current: A, the rate's magnitude, > 0.
-        capacity: C that one half-cycle of a fresh cell passes at that rate, > 0.
         cycles: where the others are given, ascending from 0.
-        health: capacity against the fresh cell's, 1 at the begin; may rise.
+        capacity: C that one half-cycle passes at that rate; may rise.
+        health: capacity of the host against the fresh one's; at high rates it falls less than what can be passed.
         effort: resistance against the fresh cell's, 1 at the begin.
     """
 
     current: float
-    capacity: float
     cycles: tuple[float, ...]
+    capacity: tuple[float, ...]
     health: tuple[float, ...]
     effort: tuple[float, ...]
 
@@ -46,16 +46,14 @@ class Curve:
         Raises:
             ValueError: one of them is no physical curve.
         """
-        if not (self.current > 0.0 and self.capacity > 0.0):
-            raise ValueError(
-                f"wanted an ageing curve's current and capacity above 0, found {self.current}, {self.capacity}"
-            )
-        if not len(self.cycles) == len(self.health) == len(self.effort) >= 2:
-            raise ValueError("wanted cycles, health and effort of one length, at least 2, in an ageing curve")
+        if not self.current > 0.0:
+            raise ValueError(f"wanted an ageing curve's current above 0, found {self.current}")
+        if not len(self.cycles) == len(self.capacity) == len(self.health) == len(self.effort) >= 2:
+            raise ValueError("wanted cycles, capacity, health and effort of one length, at least 2, in an ageing curve")
         if self.cycles[0] != 0.0 or any(b <= a for a, b in pairwise(self.cycles)):
             raise ValueError("wanted the cycles of an ageing curve ascending from 0")
-        if min(self.health) <= 0.0 or min(self.effort) <= 0.0:
-            raise ValueError("wanted health and effort above 0 in an ageing curve")
+        if min(*self.capacity, *self.health, *self.effort) <= 0.0:
+            raise ValueError("wanted capacity, health and effort above 0 in an ageing curve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +101,8 @@ class Ageing:
         """Return what the slow states do; constant until the current turns."""
         del temperature
         health, share = slow[1], self._share(slow)
-        arriving = (1.0, share) if self.negative else (share, 1.0)
-        return Effects(health, health if self.both else 1.0, *arriving, slow[2])
+        positive, negative = (1.0, share) if self.negative else (share, 1.0)
+        return Effects(health, health if self.both else 1.0, positive, negative, slow[2])
 
     def advance(
         self, slow: Sequence[Any], time: Any, charge: Any, throughput: Any, temperature: Any
@@ -137,8 +135,8 @@ class Ageing:
         """Return cycles, health and effort after `passed` C at a mean of `rate` A."""
         cycles, health, effort = now
         parts = self._between(rate)
-        each = sum(part * curve.capacity * _at(curve.cycles, curve.health, cycles) for part, curve in parts)
-        after = cycles + passed / (2.0 * max(each, 1e-12))
+        each = sum(part * _at(curve.cycles, curve.capacity, cycles) for part, curve in parts)
+        after = cycles + passed / (2.0 * each)
         for part, curve in parts:
             health += part * (_at(curve.cycles, curve.health, after) - _at(curve.cycles, curve.health, cycles))
             effort += part * (_at(curve.cycles, curve.effort, after) - _at(curve.cycles, curve.effort, cycles))
@@ -157,8 +155,8 @@ class Ageing:
 
 
 def _at(places: tuple[float, ...], values: tuple[float, ...], place: float) -> float:
-    """Interpolate linearly; beyond the last place go on with the last slope, but never to below `_LEAST`."""
+    """Interpolate linearly; beyond the last place go on with the last slope, but never below a hundredth of the first."""
     index = min(max(bisect_right(places, place), 1), len(places) - 1)
     left, right = places[index - 1], places[index]
     value = values[index - 1] + (values[index] - values[index - 1]) * (place - left) / (right - left)
-    return max(value, _LEAST)
+    return max(value, _LEAST * values[0])
