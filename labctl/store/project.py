@@ -1,0 +1,86 @@
+"""Tables that follow from events: attempts, steps, cycles, spectra, results, and what a run is doing.
+
+A projection is a pure function of the stored events, so the journal and a copy of it in PostgreSQL hold the same rows, and a
+reader who doubts a table can fold the events again. An event's data have the names of the columns.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+from sqlalchemy import Table
+
+from labctl.engine.input import Event
+from labctl.store import schema
+
+Value: TypeAlias = object
+Row: TypeAlias = tuple[Value, ...]
+
+TABLES: Mapping[str, Table] = {
+    "attempt": schema.attempts,
+    "step_began": schema.steps,
+    "step_ended": schema.steps,
+    "cycle_began": schema.cycles,
+    "cycle_ended": schema.cycles,
+    "spectrum_began": schema.spectra,
+    "spectrum_ended": schema.spectra,
+    "result": schema.results,
+}
+
+
+def projected(run_id: int, attempt_id: int, events: Iterable[Event]) -> Iterable[tuple[Table, Row]]:
+    """Give the table and the row that each event asks for, in order; an event without its key asks for none."""
+    for event in events:
+        table = TABLES.get(event.kind)
+        if table is None:
+            continue
+        given = {"record_index": event.record_index, "attempt_id": attempt_id, **event.data, "run_id": run_id}
+        row = tuple(plain(given.get(column.name)) for column in table.columns)
+        if all(given.get(column.name) is not None for column in table.primary_key):
+            yield table, row
+
+
+def plain(value: Value) -> Value:
+    """Return a number as Python's own, NaN and infinities as None."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def upsert(table: Table, mark: Callable[[str], str]) -> str:
+    """Return an INSERT that fills what an earlier row of the same key left open and renews what is given again.
+
+    Args:
+        table: One of the tables of this module.
+        mark: Gives the placeholder of a column: `?` for SQLite, `%s` for PostgreSQL.
+    """
+    names = [column.name for column in table.columns]
+    keys = [column.name for column in table.primary_key]
+    renewed = ", ".join(
+        f"{name} = COALESCE(excluded.{name}, {table.name}.{name})" for name in names if name not in keys
+    )
+    return (
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join(mark(name) for name in names)}) "  # noqa: S608 - names are ours
+        f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {renewed}"
+    )
+
+
+def standing(events: Iterable[Event]) -> dict[str, Value]:
+    """Return the columns of `runs` that the last of these events change: what the run does and how it ended.
+
+    `ended` is the run time at which it ended; the caller adds the label of run time 0.
+    """
+    changed: dict[str, Value] = {}
+    for event in events:
+        data = event.data
+        if event.kind == "activity":
+            changed["activity"] = str(data.get("activity", "unknown"))
+            changed["why"] = str(data.get("why") or "")
+            changed["unblock"] = str(data.get("unblock") or "")
+        elif event.kind == "run_ended":
+            changed["ended"] = event.time
+            changed["end_reason"] = str(data.get("reason") or data.get("end_reason") or "done")
+            changed["end_why"] = str(data.get("why") or "")
+    return changed

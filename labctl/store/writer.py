@@ -1,0 +1,292 @@
+"""The writer thread: takes what waits and commits it, by size, by age or on demand, and says when it cannot.
+
+Commit rule: a commit takes everything that waits; it starts when 1000 rows wait, when the oldest entry has waited 100 ms, or
+when somebody asks for a flush; those who ask while one runs share the next. A row counts when it is committed, not when it
+is offered: `room` is where a source waits.
+"""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from labctl.errors import InternalError, LabctlError, StoreDamaged, StoreError, StoreFull
+from labctl.store.entry import Entry
+from labctl.store.journal import Journal
+
+T = TypeVar("T")
+
+ROWS = 1000  # waiting rows that start a commit
+AGE = 0.1  # seconds after which the oldest entry is committed
+MOST_ROWS = 10_000  # rows of one commit
+WAITING = 20_000  # rows that may wait before `room` makes a source wait
+RETRY = 0.5  # seconds between two attempts while the disk is full, busy or failing
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A commit has been acknowledged: its number and its entries."""
+
+    commit_id: int
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The journal cannot be written; entries wait. `error` is None once it can again."""
+
+    error: StoreError | None
+
+
+class Writer:
+    """One thread that commits what is offered from an event loop.
+
+    Everything but the thread itself belongs to the loop: `offer`, `flush`, `room`, and the listeners are called there.
+    """
+
+    def __init__(
+        self, journal: Journal, loop: asyncio.AbstractEventLoop, *, rows: int = ROWS, age: float = AGE
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            journal: Open for writing; from now on committed to by this writer only.
+            loop: Where callbacks run.
+            rows: Waiting rows that start a commit.
+            age: Seconds after which the oldest entry is committed.
+        """
+        self.journal = journal
+        self._loop = loop
+        self._rows_wanted, self._age = rows, age
+        self._changed = threading.Condition()
+        self._entries: list[Entry] = []
+        self._rows = 0
+        self._oldest = 0.0
+        self._flushes: list[asyncio.Future[int]] = []
+        self._rooms: list[asyncio.Future[None]] = []
+        self._calls: list[Callable[[], None]] = []
+        self._closing = False
+        self._failed_since: float | None = None
+        self._on_commit: list[Callable[[Committed], None]] = []
+        self._on_trouble: list[Callable[[Trouble], None]] = []
+        self._thread = threading.Thread(target=self._run, name="journal writer", daemon=True)
+        self._thread.start()
+
+    # --- on the loop --------------------------------------------------------------------------------------------------
+
+    def offer(self, entry: Entry) -> None:
+        """Hand over an entry; it is durable when a commit with it is announced."""
+        with self._changed:
+            if self._closing:
+                raise InternalError("an entry was offered to a writer that is closing")
+            if not self._entries:
+                self._oldest = time.monotonic()
+                self._changed.notify()
+            self._entries.append(entry)
+            before, self._rows = self._rows, self._rows + entry.rows
+            if before < self._rows_wanted <= self._rows:
+                self._changed.notify()
+
+    async def flush(self) -> int:
+        """Wait until everything offered so far is durable, and return the last commit.
+
+        Raises:
+            StoreError: It could not be written; it still waits and is tried again.
+        """
+        future: asyncio.Future[int] = self._loop.create_future()
+        with self._changed:
+            if not self._thread.is_alive():
+                raise InternalError("the journal's writer has ended")
+            self._flushes.append(future)
+            self._changed.notify()
+        return await future
+
+    async def room(self) -> None:
+        """Wait until less than `WAITING` rows wait to be committed."""
+        while True:
+            with self._changed:
+                if self._rows < WAITING or not self._thread.is_alive():
+                    return
+                future: asyncio.Future[None] = self._loop.create_future()
+                self._rooms.append(future)
+            await future
+
+    async def call(self, function: Callable[..., T], *args: object) -> T:
+        """Call a method of the journal on the writer's thread, so that no disk delays the loop."""
+        future: asyncio.Future[T] = self._loop.create_future()
+
+        def run() -> None:
+            try:
+                found = function(*args)
+            except Exception as error:  # noqa: BLE001 - it is raised where it was asked for
+                self._tell(_fail, [future], error)
+            else:
+                self._tell(_settle, [future], found)
+
+        with self._changed:
+            if not self._thread.is_alive():
+                raise InternalError("the journal's writer has ended")
+            self._calls.append(run)
+            self._changed.notify()
+        return await future
+
+    def on_commit(self, listener: Callable[[Committed], None]) -> None:
+        """Call a listener on the loop after every commit."""
+        self._on_commit.append(listener)
+
+    def on_trouble(self, listener: Callable[[Trouble], None]) -> None:
+        """Call a listener on the loop when the journal cannot be written, and when it can again."""
+        self._on_trouble.append(listener)
+
+    @property
+    def waiting(self) -> int:
+        """Return the number of rows that are offered and not yet durable."""
+        return self._rows
+
+    @property
+    def stalled(self) -> float:
+        """Return for how many seconds the journal could not be written, 0 while it can."""
+        since = self._failed_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    async def close(self) -> None:
+        """Commit what waits, if it can be, and end the thread; the journal stays open.
+
+        Raises:
+            StoreError: What waited could not be written.
+        """
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.sleep(0)  # what the thread said last
+        if self._entries:
+            raise StoreError(f"{self._rows} rows were not written to {self.journal.place.file}")
+
+    # --- on the thread ------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._due():
+                    self._changed.wait(self._patience())
+                calls, self._calls = self._calls, []
+                flushes, self._flushes = self._flushes, []
+                entries = self._front(all_of_it=bool(flushes) or self._closing)
+                closing = self._closing
+            for call in calls:
+                call()
+            written = self._commit(entries) if entries else True
+            if written:
+                self._written(entries, flushes)
+            if closing and (not self._entries or not written):
+                return
+
+    def _due(self) -> bool:
+        if self._closing or self._flushes or self._calls:
+            return True
+        if not self._entries:
+            return False
+        wait = self._age if self._failed_since is None else RETRY
+        return (
+            self._rows >= self._rows_wanted and self._failed_since is None
+        ) or time.monotonic() - self._oldest >= wait
+
+    def _patience(self) -> float | None:
+        if not self._entries:
+            return None
+        wait = self._age if self._failed_since is None else RETRY
+        return max(0.0, self._oldest + wait - time.monotonic())
+
+    def _front(self, *, all_of_it: bool) -> tuple[Entry, ...]:
+        if all_of_it or self._rows <= MOST_ROWS:
+            return tuple(self._entries)
+        count = rows = 0
+        while count < len(self._entries) and (rows + self._entries[count].rows <= MOST_ROWS or not count):
+            rows += self._entries[count].rows
+            count += 1
+        return tuple(self._entries[:count])
+
+    def _commit(self, entries: Sequence[Entry]) -> bool:
+        """Commit, with the reserve if the disk is full; tell whether it is durable."""
+        try:
+            try:
+                self.journal.commit(entries)
+            except StoreFull:
+                if not self.journal.reserve.release():
+                    raise
+                self._trouble(StoreFull(f"the disk under {self.journal.place.folder} is full; its reserve is in use"))
+                self.journal.commit(entries)
+                return True
+        except StoreError as error:
+            self._trouble(error)
+            return not isinstance(error, StoreDamaged) and self._repaired(error)
+        self._well()
+        return True
+
+    def _repaired(self, error: StoreError) -> bool:
+        """Reopen after a failed disk; true if the commit is in the file after all."""
+        if type(error) is not StoreError:
+            return False
+        try:
+            return self.journal.reopen()
+        except LabctlError as again:
+            if isinstance(again, StoreError):
+                self._trouble(again)
+            return False
+
+    def _trouble(self, error: StoreError) -> None:
+        if self._failed_since is None:
+            self._failed_since = time.monotonic()
+        self._oldest = time.monotonic()  # the next attempt counts from here
+        with self._changed:
+            flushes, self._flushes = self._flushes, []
+        self._tell(_fail, flushes, error)
+        self._tell(self._announce_trouble, Trouble(error))
+
+    def _well(self) -> None:
+        if self._failed_since is not None and (self.journal.reserve.renew() or self.journal.place.reserve is None):
+            self._failed_since = None
+            self._tell(self._announce_trouble, Trouble(None))
+
+    def _written(self, entries: tuple[Entry, ...], flushes: Sequence["asyncio.Future[int]"]) -> None:
+        with self._changed:
+            del self._entries[: len(entries)]
+            self._rows -= sum(entry.rows for entry in entries)
+            self._oldest = time.monotonic()
+            rooms: list[asyncio.Future[None]] = []
+            if self._rows < WAITING:
+                rooms, self._rooms = self._rooms, []
+        self._tell(self._announce, Committed(self.journal.commit_id, entries), flushes, rooms)
+
+    def _announce(
+        self, done: Committed, flushes: Sequence["asyncio.Future[int]"], rooms: Sequence["asyncio.Future[None]"]
+    ) -> None:
+        _settle(flushes, done.commit_id)
+        _settle(rooms, None)
+        if done.entries:
+            for listener in self._on_commit:
+                listener(done)
+
+    def _announce_trouble(self, trouble: Trouble) -> None:
+        for listener in self._on_trouble:
+            listener(trouble)
+
+    def _tell(self, function: Callable[..., None], *args: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody is left to hear it
+            self._loop.call_soon_threadsafe(function, *args)
+
+
+def _settle(futures: "Sequence[asyncio.Future[T]]", value: T) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(value)
+
+
+def _fail(futures: "Sequence[asyncio.Future[object]]", error: Exception) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_exception(error)
