@@ -80,7 +80,9 @@ def program_of(work: Work, line: Line, *, goes_on: bool) -> Program:
 
 def _of_blocks(work: Work, spent: Spent) -> Iterable[Threshold]:
     for depth, frame, block in blocks_of(work.frames, work.index):
-        net = (work.last.charging_ah - frame.entry.charging_ah) - (work.last.discharging_ah - frame.entry.discharging_ah)
+        net = (work.last.charging_ah - frame.entry.charging_ah) - (
+            work.last.discharging_ah - frame.entry.discharging_ah
+        )
         behind = Spent(frame.time + spent.time, abs(net) * 3600.0)
         for number, end in enumerate(block.ends):
             if is_held(end, block, work.capabilities, alone=True):
@@ -213,4 +215,3 @@ def begin_run(work: Work) -> None:
     work.show("preparing")
     way = Way(work)
     go_on(work, way, way.begin())
-

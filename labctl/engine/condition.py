@@ -97,7 +97,8 @@ class View:
                 return self.step_time + scope.behind if scope.behind else self.step_time
             case "capacity":
                 return (
-                    np.abs((self.charging_ah - scope.charging_ah) - (self.discharging_ah - scope.discharging_ah)) * 3600.0
+                    np.abs((self.charging_ah - scope.charging_ah) - (self.discharging_ah - scope.discharging_ah))
+                    * 3600.0
                 )
             case "power":
                 return self.voltage * self.current

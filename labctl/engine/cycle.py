@@ -18,9 +18,7 @@ RESULTS: Final = frozenset(
 
 def entry_of(last: Last, time: float) -> Entry:
     """Return the sums as they stand, as what begins now has them at its begin."""
-    return Entry(
-        time, last.charging_ah, last.discharging_ah, last.charging_wh, last.discharging_wh, last.record + 1
-    )
+    return Entry(time, last.charging_ah, last.discharging_ah, last.charging_wh, last.discharging_wh, last.record + 1)
 
 
 def figures_of(cell: CellFigures, kind: str, count: int, entry: Entry, last: Last) -> Figures:
@@ -97,4 +95,3 @@ def referred(block: Block) -> frozenset[int]:
         for term in terms
         if isinstance(term.reference, int)
     )
-

@@ -113,7 +113,9 @@ def _began(work: Work, began: Began) -> None:
 def _at(last: Last, began: Began) -> Last:
     """Return the sums at a confirmation: the old current held until then."""
     charging = last.charging_ah if began.charging_ah is None else max(began.charging_ah, last.charging_ah)
-    discharging = last.discharging_ah if began.discharging_ah is None else max(began.discharging_ah, last.discharging_ah)
+    discharging = (
+        last.discharging_ah if began.discharging_ah is None else max(began.discharging_ah, last.discharging_ah)
+    )
     voltage = last.voltage or 0.0
     return replace(
         last,

@@ -42,7 +42,9 @@ def end_by(work: Work, end: tuple[int, End | None], ending: Ending, *, met: bool
     work.windows = ()
     met = met and ending.reason not in BUDGETS
     if met:
-        work.say("already_met", step_count=step.count, step_id=step.line, end_reason=ending.reason, end_text=ending.text)
+        work.say(
+            "already_met", step_count=step.count, step_id=step.line, end_reason=ending.reason, end_text=ending.text
+        )
     account(work, work.step_time(ending.time), energised=line.energises, met=met)
     way = Way(work)
     found = _way_out(work, way, end, met=met)

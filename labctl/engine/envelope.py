@@ -35,7 +35,7 @@ def first_breach(work: Work, prepared: Prepared, view: View) -> tuple[int, str]:
     at, name = min(found, key=lambda each: each[0])
     if at >= count:
         return count, ""
-    return at, _text(name, work, envelope, view, at)
+    return at, _text(name, envelope, view, at)
 
 
 def _first_beyond(column: Floats, within: tuple[float, float]) -> int:
@@ -94,7 +94,7 @@ def _first_charge(work: Work, envelope: Envelope, view: View) -> int:
     return _first_beyond(earlier, (-1.0, limit))
 
 
-def _text(name: str, work: Work, envelope: Envelope, view: View, at: int) -> str:
+def _text(name: str, envelope: Envelope, view: View, at: int) -> str:
     match name:
         case "voltage":
             return f"voltage {view.voltage[at]:.6g} V outside {_range(envelope.voltage, 'V')}"
@@ -155,4 +155,3 @@ def first_wrong(work: Work, prepared: Prepared, view: View) -> tuple[int, str, f
     at = int(long.argmax())
     wanted = prepared.set_current if work.phase == "running" and prepared.set_current is not None else 0.0
     return at, f"current {view.current[at]:.6g} A where {wanted:.6g} A was set", since
-

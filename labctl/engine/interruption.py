@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
+from labctl.engine.approach import ask
 from labctl.engine.input import Gap
 from labctl.engine.order import again, check_again, hold_safe, stop
-from labctl.engine.approach import ask
 from labctl.engine.state import Bad
 from labctl.engine.work import Work
 

@@ -191,7 +191,6 @@ def _overdue(test: Test, plan: Plan) -> Test:
     return replace(test, previous=True)
 
 
-
 def prepared_of(plan: Plan, state: State | Work) -> Prepared:
     """Return what the state asks of rows, made once for a step."""
     cache = state._cache  # noqa: SLF001 - the engine's own

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from labctl.driver import Loop, Program
+from labctl.driver import Chamber, Loop, Program, ProgramStep
 from labctl.engine.approach import ROLES, ask
 from labctl.engine.condition import View
 from labctl.engine.input import Apply
@@ -50,6 +50,11 @@ def begun(work: Work) -> None:
 def _program(work: Work, line: Line) -> Program:
     alone = replace(work.capabilities, most_steps=1)
     return replace(program_for(work.plan, line.id, work.passes, work.ocv, Spent(), alone), attempt=work.attempt)
+
+
+def _chamber(work: Work, line: Line) -> Chamber | None:
+    step = _program(work, line).steps[0]
+    return step.mode if isinstance(step, ProgramStep) and isinstance(step.mode, Chamber) else None
 
 
 def _words(work: Work, line: Line) -> str:
@@ -100,7 +105,11 @@ def timeout_of(line: Line, passes: Mapping[int, int]) -> float | None:
 
 def first_timeout(work: Work, view: View) -> int:
     """Return the first row at which a prompt or a chamber has waited long enough; the number of rows if none."""
-    limit = None if work.step is None or work.step.probe or work.phase != "running" else timeout_of(work.step_line, work.passes)
+    limit = (
+        None
+        if work.step is None or work.step.probe or work.phase != "running"
+        else timeout_of(work.step_line, work.passes)
+    )
     late = None if limit is None else view.step_time >= limit
     return len(view.time) if late is None or not late.any() else int(late.argmax())
 
@@ -135,11 +144,14 @@ def soaked(work: Work, view: View, temperature: Floats | None) -> tuple[int, flo
         return count, work.dwell
     if step.line == 0 or work.step_line.verb != "temperature" or by_hand(work.step_line, work.roles):
         return count, work.dwell
-    mode = _program(work, work.step_line).steps[0].mode  # type: ignore[union-attr]
+    mode = _chamber(work, work.step_line)
+    if mode is None:
+        return count, work.dwell
     seconds = np.floor(view.time - step.resumed)
     seen = work.last.row_time
     fresh = step.first_voltage is None or seen is None or seen < step.resumed
-    looked = np.flatnonzero(np.diff(seconds, prepend=-1.0 if fresh else math.floor(seen - step.resumed)) > 0.0)
+    before = -1.0 if fresh or seen is None else float(math.floor(seen - step.resumed))
+    looked = np.flatnonzero(np.diff(seconds, prepend=before) > 0.0)
     if not len(looked):
         return count, work.dwell
     flags = np.abs(temperature[looked] + ZERO_CELSIUS - mode.temperature) <= mode.within

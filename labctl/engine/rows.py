@@ -25,6 +25,7 @@ ABSURD: Final = 1e12  # of any column: nothing in a battery laboratory is as lar
 MOST_BAD: Final = 3  # bad rows in a row
 LONGEST_BAD: Final = 2.0  # s of bad rows
 _SOUND: Final = Bad()
+_NEVER: Final[Truth] = np.zeros(1, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,16 @@ class Seen:
     short: Short
     found: int | None
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The first row that calls for a command, or the number of rows; what for, in words, and which end."""
+
+    at: int
+    what: str = ""
+    text: str = ""
+    check: Check | None = None
 
 
 def take_rows(work: Work, batch: Batch) -> int:
@@ -120,6 +131,7 @@ def _take_bad(work: Work, row: Batch) -> None:
 
 
 def _take_good(work: Work, rows: Batch) -> int:
+    """Take good rows up to the first that calls for a command; return how many."""
     if work.phase == "ended":
         work.last = summed(work.last, rows)
         return len(rows)
@@ -127,38 +139,50 @@ def _take_good(work: Work, rows: Batch) -> int:
     seen_here = _see(work, prepared, rows)
     if seen_here.found is not None and seen_here.found + 1 < len(rows):
         return _take_good(work, rows.rows(0, seen_here.found + 1))
-    breach = first_breach(work, prepared, seen_here.view)
-    wrong = first_wrong(work, prepared, seen_here.view)
-    other = first_other(work, seen_here.view, rows.auxiliary.get(AMBIENT))
-    ended, check = _first_end(work, prepared, seen_here.view, min(breach[0], wrong[0], len(rows)))
-    at = min(ended, breach[0], wrong[0], other[0])
-    if at >= len(rows):
-        _advance(work, prepared, rows, seen_here)
-        _say_shorts(work, seen_here)
-        return len(rows)
-    if at + 1 < len(rows):
-        rows = rows.rows(0, at + 1)
+    verdict = _judge(work, prepared, seen_here.view, rows.auxiliary.get(AMBIENT))
+    taken = min(verdict.at + 1, len(rows))
+    if taken < len(rows):
+        rows = rows.rows(0, taken)
         seen_here = _see(work, prepared, rows)
-        check = check if at == ended else None
-    before = work.last.row_time if work.step is not None and work.step.first_voltage is not None else None
-    first = before is None
-    ending = None if check is None else _ending(work, check, seen_here.view)
+    first = work.step is not None and work.step.first_voltage is None
+    ending = None if verdict.check is None else _ending(work, verdict.check, seen_here.view)
     _advance(work, prepared, rows, seen_here)
     _say_shorts(work, seen_here)
-    if breach[0] == at:
-        trip(work, breach[1], "limit")
-    elif wrong[0] == at:
-        trip(work, wrong[1], "fault")
-    elif ending is not None and check is not None:
-        end_by(work, (check.depth, check.end), ending, met=first)
-    elif other[1] == "probe":
-        end_by(work, (OWN, None), Ending("own", "the open circuit was seen", work.time), met=False)
-    elif other[1] == "there":
-        reached(work, work.step_line)
-        end_by(work, (OWN, None), Ending("own", "the temperature was held", work.time), met=False)
-    else:
-        time_out(work)
-    return at + 1
+    _act(work, verdict, ending, first=first)
+    return taken
+
+
+def _judge(work: Work, prepared: Prepared, view: View, ambient: Floats | None) -> Verdict:
+    """Return the first row that calls for a command, and what for: on equal rows the limits come first, budgets last."""
+    count = len(view.time)
+    breach, shown = first_breach(work, prepared, view)
+    wrong, current, _ = first_wrong(work, prepared, view)
+    ended, check = _first_end(work, prepared, view, min(breach, wrong, count))
+    other, what = first_other(work, view, ambient)
+    at = min(ended, breach, wrong, other)
+    if at >= count:
+        return Verdict(count)
+    if at == breach:
+        return Verdict(at, "limit", shown)
+    if at == wrong:
+        return Verdict(at, "fault", current)
+    return Verdict(at, "end", "", check) if at == ended and check is not None else Verdict(at, what)
+
+
+def _act(work: Work, verdict: Verdict, ending: Ending | None, *, first: bool) -> None:
+    check = verdict.check
+    match verdict.what:
+        case "limit" | "fault":
+            trip(work, verdict.text, verdict.what)
+        case "end" if check is not None and ending is not None:
+            end_by(work, (check.depth, check.end), ending, met=first)
+        case "probe":
+            end_by(work, (OWN, None), Ending("own", "the open circuit was seen", work.time), met=False)
+        case "there":
+            reached(work, work.step_line)
+            end_by(work, (OWN, None), Ending("own", "the temperature was held", work.time), met=False)
+        case "late":
+            time_out(work)
 
 
 def first_other(work: Work, view: View, ambient: Floats | None) -> tuple[int, str]:
@@ -235,22 +259,24 @@ def _first_end(work: Work, prepared: Prepared, view: View, limit: int) -> tuple[
     best, which = limit, None
     for check in prepared.checks:
         flags = _met(work, check, view)
-        if flags is False:
+        place = int(flags.argmax())
+        if not flags[place]:
             continue
-        place = int(flags.argmax()) if flags[flags.argmax()] else best
         if place < best:
             best, which = place, check
     return best, which
 
 
-def _met(work: Work, check: Check, view: View) -> Truth | bool:
-    """Return a flag a row, or False where no row can meet it."""
-    found: Truth | bool = False
+def _met(work: Work, check: Check, view: View) -> Truth:
+    """Return a flag a row."""
+    found: Truth | None = None
     for tests in check.alternatives:
         flags = _all(work, check, tests, view)
-        if flags is not False:
-            found = flags if found is False else found | flags
-    return np.ones(len(view.time), bool) if found is True else found
+        if flags is False:
+            continue
+        known = np.ones(len(view.time), bool) if flags is True else flags
+        found = known if found is None else found | known
+    return _NEVER if found is None else found
 
 
 def _all(work: Work, check: Check, tests: tuple[Test, ...], view: View) -> Truth | bool:
@@ -325,4 +351,3 @@ def _advance(work: Work, prepared: Prepared, rows: Batch, seen_here: Seen) -> No
     work.short = seen_here.short
     if work.bad.rows or work.bad.wrong_since != wrong_since:
         work.bad = Bad(0, None, wrong_since)
-

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from labctl.driver import Points
 from labctl.engine.condition import View
 from labctl.engine.envelope import first_breach
 from labctl.engine.prepared import prepared_of
 from labctl.engine.state import Spectra
 from labctl.engine.work import Work
-from labctl.driver import Points
 
 
 def begin_spectrum(work: Work) -> None:

@@ -35,7 +35,7 @@ def summed(last: Last, rows: Batch) -> Last:
     charged, discharged = float(charging[-1]), float(discharging[-1])
     return Last(
         last.record + count,
-        time if time > last.time else last.time,
+        max(last.time, time),
         time,
         float(rows.voltage[-1]),
         float(rows.current[-1]),

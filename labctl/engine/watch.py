@@ -100,7 +100,7 @@ def _envelope(shrinking: _Shrinking, prepared: Prepared, state: State) -> None:
         size = abs(wanted)
         backward, forward = -margin - (SIZE - 1.0) * size, SIZE * size + margin
         shrinking.within("current", *((backward, forward) if wanted > 0.0 else (-forward, -backward)))
-    elif state.phase != "leaving" and not prepared.line.energises or state.phase in {"asking", "paused"}:
+    elif state.phase in {"asking", "paused"} or (state.phase == "running" and not prepared.line.energises):
         leak = leak_of(prepared)
         shrinking.within("current", -leak, leak)
     if state.step is not None:
@@ -156,7 +156,12 @@ def _guard(shrinking: _Shrinking, check: Check, test: Test, state: State, prepar
         window = (state.windows or prepared.windows)[test.window]
         shrinking.until(max(since + term.over, next_row(window, since)))
         return True
-    match term.quantity:
+    return _guard_rows(shrinking, check, test, state, prepared)
+
+
+def _guard_rows(shrinking: _Shrinking, check: Check, test: Test, state: State, prepared: Prepared) -> bool:
+    """Do it for what rows measure."""
+    match test.term.quantity:
         case "time":
             return _before(shrinking, check, test, state)
         case "capacity":
@@ -164,9 +169,9 @@ def _guard(shrinking: _Shrinking, check: Check, test: Test, state: State, prepar
                 _charge(shrinking, state, check.scope, test.value)
             return test.above
         case "voltage":
-            return _beside(shrinking, "voltage", test, term.absolute, state.last.voltage)
+            return _beside(shrinking, "voltage", test, test.term.absolute, state.last.voltage)
         case "temperature":
-            return _beside(shrinking, "temperature", test, term.absolute, state.last.temperature)
+            return _beside(shrinking, "temperature", test, test.term.absolute, state.last.temperature)
         case "current":
             return _beside(shrinking, "current", test, True, prepared.set_current or state.last.current)
     return _power(shrinking, test, prepared)
@@ -199,4 +204,3 @@ def _power(shrinking: _Shrinking, test: Test, prepared: Prepared) -> bool:
         return False
     shrinking.within("current", -test.value / most, test.value / most)
     return True
-

@@ -123,7 +123,7 @@ class Work:
             raise InternalError(f"wanted a move that the table has, found {self.phase} to {phase}")
         self.phase = phase
 
-    def say(self, kind: str, **data: object) -> None:
+    def say(self, kind: str, /, **data: object) -> None:
         """Add an event at the time of the last input."""
         self.events.append(Event(kind, self.last.record, self.last.time, data))
 
@@ -144,7 +144,7 @@ class Work:
 
 def work_on(plan: Plan, state: State) -> Work:
     """Return a working copy of a state."""
-    return Work(*_ALL(state), plan, index(plan))
+    return Work(*_ALL(state), plan, index(plan))  # type: ignore[call-arg]  # a getter of many names has no types
 
 
 _REST: Final = attrgetter(*(name for name in NAMES if name != "last"))
@@ -154,4 +154,4 @@ _AT: Final = NAMES.index("last")
 def with_last(state: State, last: Last) -> State:
     """Return a state after rows that changed nothing but the sums; what was derived stays."""
     values = _REST(state)
-    return State(*values[:_AT], last, *values[_AT:])
+    return State(*values[:_AT], last, *values[_AT:])  # type: ignore[call-arg]
