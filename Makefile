@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types setup setup-test services lock bench rig-kill rig-world clean
+.PHONY: help demo test test-independent check lint types setup setup-test services lock bench rig-kill rig-world clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -33,6 +33,10 @@ lint: setup-test
 types: setup-test
 	@$(BIN)/mypy --no-error-summary
 
+test-independent: ## other people's clients against our emulators, and our drivers against their simulators
+	@$(PYTHON) tools/environment.py independent
+	@.venv-independent/bin/python -m pytest -c tests/independent/pytest.ini tests/independent
+
 N ?= 200
 rig-kill: setup-test  ## SIGKILL the whole daemon N times at random moments
 	@$(BIN)/python -m tests.crash.kill --kills $(N)
@@ -47,7 +51,8 @@ UV = $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-
 lock: setup-test ## resolve the lock files anew
 	@$(UV) pyproject.toml --group build -o requirements/run.txt
 	@$(UV) pyproject.toml --extra parquet --group build --group test -c requirements/run.txt -o requirements/test.txt
+	@$(UV) pyproject.toml --group build --group independent -c requirements/run.txt -o requirements/independent.txt
 	@echo uv | $(UV) - -o requirements/uv.txt
 
 clean:           ## remove what was set up
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-independent .mypy_cache .ruff_cache .pytest_cache .hypothesis

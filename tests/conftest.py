@@ -13,6 +13,8 @@ import pytest
 SEED = int(os.environ.get("LABCTL_TEST_SEED", random.SystemRandom().randrange(2**31)))
 NO_SKIPS = "LABCTL_TEST_NO_SKIPS"
 
+collect_ignore = ["independent"]  # needs an environment of its own: make test-independent
+
 hypothesis.settings.register_profile("default", deadline=None, print_blob=True)
 hypothesis.settings.register_profile("night", deadline=None, print_blob=True, max_examples=2000)
 hypothesis.settings.load_profile(os.environ.get("LABCTL_HYPOTHESIS", "default"))

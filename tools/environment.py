@@ -1,5 +1,7 @@
 """Make or refresh the project's one virtual environment, `.venv`, from the hashed lock files.
 
+Other people's programs that our instruments are checked against get one of their own, `.venv-independent`.
+
 Needs nothing but a Python 3.11 or newer and a package index: where the machine's Python has neither
 `ensurepip` nor `pip` (Debian splits both off), pip itself is fetched as a wheel and checked against its hash.
 Run by the Makefile as `python3 tools/environment.py run` or `... test`; quick when nothing has changed.
@@ -15,7 +17,8 @@ import urllib.request
 import venv
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-HOME = ROOT / ".venv"
+APART = "independent"
+HOME = ROOT / (".venv-independent" if APART in sys.argv else ".venv")
 PYTHON = HOME / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 PIP_WHEEL = (
     "https://files.pythonhosted.org/packages/07/25/ee8c38ae72d66b844ce8eb9711ba905dba21ca1a8a0c960057c41cd23337/pip-26.3-py3-none-any.whl",
@@ -24,11 +27,11 @@ PIP_WHEEL = (
 
 
 def main(which: str) -> None:
-    """Install the locked packages of `run` or `test` (which contains `run`) and this project, editable."""
+    """Install the locked packages of `run`, `test` (which contains `run`) or `independent`, and this project, editable."""
     lock = ROOT / "requirements" / f"{which}.txt"
-    wanted = {name: stamp(name) for name in ("run", "test")}
+    enough = {stamp("run"), stamp("test")} if which == "run" else {stamp(which)}
     have = HOME / "labctl-stamp"
-    if have.exists() and have.read_text() in ({wanted["run"], wanted["test"]} if which == "run" else {wanted["test"]}):
+    if have.exists() and have.read_text() in enough:
         return
     print(f"Setting up {HOME.relative_to(ROOT)} ({which}), once: about a minute", flush=True)
     if not PYTHON.exists():
@@ -37,7 +40,7 @@ def main(which: str) -> None:
     uv = [str(PYTHON), "-m", "uv", "--quiet", "pip", "install", "--python", str(PYTHON)]
     run([*uv, "--require-hashes", "-r", str(lock)])
     run([*uv, "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
-    have.write_text(wanted[which])
+    have.write_text(stamp(which))
 
 
 def stamp(which: str) -> str:

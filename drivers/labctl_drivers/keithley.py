@@ -35,6 +35,7 @@ from labctl.sample import Snapshot
 T = TypeVar("T")
 
 TOLERANCE = 1e-3  # of a limit read back
+ACCURACY = 2e-3  # V
 NOT_A_NUMBER = 9.8e37  # overflow is 9.9E37, not a number 9.91E37
 HIGHEST = {  # model: highest voltage in V, highest current in A
     "2400": (210.0, 1.05),
@@ -82,6 +83,7 @@ class Keithley2450:
         self._function = ""
         self._on = False
         self._level = 0.0
+        self._range = 0.0
         self._attempt: int | None = None
         self._session: Any = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"keithley {resource}")
@@ -105,7 +107,7 @@ class Keithley2450:
             limits=frozenset({"voltage", "current"}),
             voltage=(-voltage, voltage),
             current=(-current, current),
-            voltage_accuracy=2e-3,
+            voltage_accuracy=ACCURACY,
             current_accuracy=1e-6,
             poll_at_most=0.05,
         )
@@ -204,7 +206,7 @@ class Keithley2450:
         """Hold by the compliance of a running current that leads there, else by sourcing the voltage."""
         if self._on and self._function == "CURR" and self._level:
             now, _ = self._read()
-            if (voltage - now) * self._level >= 0 and voltage * self._level > 0:
+            if (voltage - now) * self._level >= -ACCURACY * abs(self._level) and voltage * self._level > 0:
                 return self._source("CURR", float(np.copysign(most, self._level)), abs(voltage))
         return self._source("VOLT", voltage, most)
 
@@ -216,6 +218,8 @@ class Keithley2450:
             self._function = function
             self._prepare(function, level)
             self._write(f":SOUR:{function} {0.0 if function == 'CURR' else level:.9G}")
+        elif abs(level) > self._range:
+            self._set_range(function, level)
         found = self._limited(function, limit)
         if not self._on:
             self._write(":OUTP ON")
@@ -229,10 +233,15 @@ class Keithley2450:
 
     def _prepare(self, function: str, level: float) -> None:
         other = "VOLT" if function == "CURR" else "CURR"
-        self._write(f":SOUR:{function}:RANG {abs(level) or 1e-6:.9G}")
+        self._set_range(function, level)
         self._write(f":SENS:{other}:RSEN {'ON' if self.four_wire else 'OFF'}")
         self._write(f':SENS:FUNC "{other}"')
         self._write(f":SOUR:{function}:READ:BACK ON")
+
+    def _set_range(self, function: str, level: float) -> None:
+        """Choose the source range: a level beyond it is refused as a settings conflict."""
+        self._range = abs(level) or 1e-6
+        self._write(f":SOUR:{function}:RANG {self._range:.9G}")
 
     def _limited(self, function: str, limit: float) -> float:
         """Write the limit and read it back.
@@ -320,7 +329,7 @@ class Keithley2400(Keithley2450):
 
     def _prepare(self, function: str, level: float) -> None:
         self._write(f":SOUR:{function}:MODE FIX")
-        self._write(f":SOUR:{function}:RANG {abs(level) or 1e-6:.9G}")
+        self._set_range(function, level)
         self._write(':SENS:FUNC "VOLT","CURR"')
         self._write(f":SYST:RSEN {'ON' if self.four_wire else 'OFF'}")
         self._write(":FORM:ELEM VOLT,CURR")
@@ -339,12 +348,12 @@ class Keithley2400(Keithley2450):
 
 
 def pair(text: str) -> tuple[float, float]:
-    """Return the two numbers of a reading; what the instrument calls not a number becomes NaN.
+    """Return the first two numbers of a reading; what the instrument calls not a number becomes NaN.
 
     Raises:
         WireError: It is something else.
     """
-    words = text.split(",")
+    words = text.split(",")[:2]
     try:
         first, second = (float(word) for word in words)
     except ValueError as error:

@@ -21,7 +21,7 @@ OVERLOAD = 0x2  # bit of the status nibble
 
 
 def literal(value: float) -> str:
-    """Write a number as an integer with an SI prefix, with at least six digits where they fit."""
+    """Write a number as an integer with the largest SI prefix that keeps six digits of it."""
     if value == 0:
         return "0"
     for prefix, power in (

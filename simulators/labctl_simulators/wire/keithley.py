@@ -13,6 +13,11 @@ from labctl_simulators.wire.scpi import Commands, boolean, split
 from labctl_simulators.wire.terminal import Terminal
 
 NOT_A_NUMBER = 9.91e37
+OVER_RANGE = 1.05
+RANGES = {
+    "CURR": (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 3.0, 7.0, 10.0),
+    "VOLT": (0.2, 2.0, 20.0, 200.0, 1000.0),
+}
 
 
 class SourceMeter:
@@ -41,7 +46,8 @@ class SourceMeter:
         self.function = "VOLT"
         self.level.update(VOLT=0.0, CURR=0.0)
         self.limit.update(VOLT=1.05e-4, CURR=21.0)  # sourcing volts: amperes; sourcing amperes: volts
-        self.ranges.update(VOLT=21.0, CURR=1.05e-4)
+        self.ranges.update(VOLT=20.0, CURR=1e-4)
+        self.automatic = {"VOLT": True, "CURR": True}
         self.output = False
         self.off_state = "NORM"
         self.four_wire = False
@@ -92,13 +98,17 @@ class SourceMeter:
             self.impose()
 
     def set_level(self, function: str, text: str) -> None:
-        """Set a source level; beyond the range or the instrument it is error -222 and nothing changes."""
+        """Set a source level; beyond the range it is error -221, beyond the instrument -222, and nothing changes."""
         value = float(text)
         highest = self.highest_current if function == "CURR" else self.highest_voltage
         if abs(value) > highest:
             self.error(-222, "Parameter data out of range")
             return
-        self.ranges[function] = max(self.ranges[function], abs(value))
+        if self.automatic[function]:
+            self.fit_range(function, abs(value))
+        elif abs(value) > OVER_RANGE * self.ranges[function]:
+            self.error(-221, "Settings conflict")
+            return
         self.level[function] = value
         if self.output and self.function == function:
             self.impose()
@@ -115,8 +125,18 @@ class SourceMeter:
             self.impose()
 
     def set_range(self, function: str, text: str) -> None:
-        """Set a source range."""
-        self.ranges[function] = abs(float(text))
+        """Set a source range, which ends choosing it by the level."""
+        self.automatic[function] = False
+        self.fit_range(function, abs(float(text)))
+
+    def set_automatic(self, function: str, text: str) -> None:
+        """Let the level choose the source range, or not."""
+        self.automatic[function] = boolean(text)
+
+    def fit_range(self, function: str, wanted: float) -> None:
+        """Choose the smallest range that holds a level."""
+        fitting = [full for full in RANGES[function] if wanted <= OVER_RANGE * full]
+        self.ranges[function] = fitting[0] if fitting else RANGES[function][-1]
 
     @staticmethod
     def tell(values: dict[str, float], function: str, _: str) -> str:
@@ -170,7 +190,7 @@ class SourceMeter:
             on(f"{level}?", partial(self.tell, self.level, function))
             on(f":SOURce:{node}:RANGe", partial(self.set_range, function))
             on(f":SOURce:{node}:RANGe?", partial(self.tell, self.ranges, function))
-            on(f":SOURce:{node}:RANGe:AUTO", lambda text: void(boolean(text)))
+            on(f":SOURce:{node}:RANGe:AUTO", partial(self.set_automatic, function))
             on(f":SENSe:{node}:RANGe", lambda text: void(float(text)))
             on(f":SENSe:{node}:RANGe:AUTO", lambda text: void(boolean(text)))
             on(f":SENSe:{node}:NPLCycles", lambda text: void(float(text)))

@@ -1,0 +1,64 @@
+"""pymeasure's classes against our emulated source meters, and our drivers against labmcp's simulators."""
+
+import pytest
+from labmcp_keithley_smu.simulator import make_simulator
+from pymeasure.instruments.keithley import Keithley2400 as Measure2400
+from pymeasure.instruments.keithley import Keithley2450 as Measure2450
+
+from labctl.driver import Bounds, Galvanostatic, Potentiostatic, Program, ProgramStep, Rest
+from labctl_drivers.keithley import Keithley2400, Keithley2450
+from labctl_simulators.models import load_model
+from labctl_simulators.wire import keithley as emulated
+from labctl_simulators.wire.terminal import Terminal
+
+
+@pytest.mark.parametrize(
+    ("client", "device"), [(Measure2450, emulated.Keithley2450), (Measure2400, emulated.Keithley2400)]
+)
+def test_pymeasure_drives_our_emulator(bench, client, device):
+    meter = device(Terminal(load_model("marquis2019")))
+    port = bench.socket(meter)
+    smu = client(
+        f"TCPIP0::127.0.0.1::{port}::SOCKET",
+        visa_library="@py",
+        read_termination="\n",
+        write_termination="\n",
+        timeout=2000,
+    )
+    smu.apply_current()
+    smu.compliance_voltage = 4.2
+    smu.source_current = 0.05
+    smu.enable_source()
+    smu.measure_voltage()
+    assert meter.output
+    assert smu.voltage == pytest.approx(meter.terminal.read(bench.clock())[0], abs=2e-3)
+    assert smu.source_current == pytest.approx(0.05)
+    smu.disable_source()
+    assert not smu.source_enabled
+    assert not meter.output
+    smu.adapter.close()
+
+
+@pytest.mark.parametrize(("driver", "dialect"), [(Keithley2450, "2450"), (Keithley2400, "2400")])
+async def test_our_driver_drives_their_simulator(bench, line_device, driver, dialect):
+    """A kilohm behind their simulator: 1 mA are 1 V, and 2 V of limit hold 3 mA back."""
+    port = bench.socket(line_device(make_simulator(dialect, resistance_ohm=1000.0), "SMOD"))
+    smu = driver(f"TCPIP0::127.0.0.1::{port}::SOCKET", four_wire=False)
+    assert (await smu.open()).model == dialect
+    bounds = Bounds(voltage=(-2.0, 2.0), current=(-0.01, 0.01))
+
+    def program(mode):
+        return Program(1, (ProgramStep(1, mode, bounds=bounds),))
+
+    await smu.apply("1", program(Galvanostatic(1e-3)))
+    found = (await smu.read(["1"])).snapshot
+    assert (found.voltage[0], found.current[0]) == (pytest.approx(1.0, abs=5e-3), pytest.approx(1e-3, rel=5e-3))
+    await smu.apply("1", program(Galvanostatic(3e-3)))
+    assert (await smu.read(["1"])).snapshot.voltage[0] == pytest.approx(2.0, abs=0.02)
+    await smu.output_off("1")
+    await smu.apply("1", program(Potentiostatic(1.5, 5e-3)))
+    assert (await smu.read(["1"])).snapshot.current[0] == pytest.approx(1.5e-3, rel=5e-3)
+    await smu.apply("1", program(Rest()))
+    await smu.output_off("1")
+    assert (await smu.status("1")).activity == "idle"
+    await smu.close()
