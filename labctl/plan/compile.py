@@ -12,7 +12,7 @@ from labctl.errors import CellError, ProtocolError
 from labctl.plan.draft import Draft, Place
 from labctl.plan.limit import Envelope
 from labctl.plan.safety import hold_envelope
-from labctl.plan.scope import Scope
+from labctl.plan.scope import Scope, file_name
 from labctl.plan.step import Block, CellFigures, End, Interruption, Line, Plan
 from labctl.plan.verb import Maker
 from labctl.protocol import model
@@ -76,13 +76,13 @@ def _plan(draft: Draft, place: Place, protocol: model.Protocol, channel: Bounds 
     ocv = _open_circuit(draft, place, protocol)
     children = tuple(_items(draft, place, protocol.children))
     return Plan(
-        name=protocol.name or protocol.file,
+        name=protocol.name or file_name(protocol.file),
         root=Block(0, children, name=protocol.name),
         cell=_figures(cell),
         ocv=_joined(ocv, draft.ocv) or place.envelope.bounds.voltage,
         interruption=_interruption(draft, place, protocol.interruption),
         analyses=tuple(_analyses(protocol)),
-        sources=tuple(dict.fromkeys((name, _sha256(text)) for name, text in _sources(protocol, cell))),
+        sources=tuple(dict.fromkeys((file_name(name), _sha256(text)) for name, text in _sources(protocol, cell))),
         accuracy=_accuracy(draft.capabilities),
     )
 
@@ -101,9 +101,11 @@ def _of_file(draft: Draft, place: Place, protocol: model.Protocol) -> Place:
     if requires.kinds and draft.cell.kind not in requires.kinds:
         wanted = " or ".join(requires.kinds)
         where = requires.mark or mark
-        draft.say("cell.kind", f"wanted a {wanted} cell for {protocol.file}, found a {draft.cell.kind} one", where)
+        draft.say(
+            "cell.kind", f"wanted a {wanted} cell for {file_name(protocol.file)}, found a {draft.cell.kind} one", where
+        )
     bounds = _bounds(draft, place, protocol.limits)
-    envelope = place.envelope.within(bounds, f"limits of {protocol.file}")
+    envelope = place.envelope.within(bounds, f"limits of {file_name(protocol.file)}")
     hold_envelope(draft, envelope, mark)
     if draft.capabilities is not None:
         envelope = _driven(envelope, draft.capabilities)
@@ -170,7 +172,7 @@ def _figures(cell: Cell) -> CellFigures:
         area=cell.area,
         active_mass=cell.active_mass,
         film_thickness=cell.film_thickness,
-        nominal=cell.nominal,
+        nominal=None if cell.nominal is None else float(cell.nominal),
         efficiency=cell.efficiency,
         retention=cell.retention,
     )

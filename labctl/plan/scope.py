@@ -144,6 +144,11 @@ def mark_of(given: Given, default: Mark | None = None) -> Mark:
     return given.mark or default or Mark("", 1, 1)
 
 
+def file_name(path: str) -> str:
+    """Return the name of a file without its folders, so that a plan does not depend on where it was read from."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
 Named: TypeAlias = Given | Text | tuple[Given | Text, ...] | Reference | Range | None
 
 

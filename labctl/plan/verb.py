@@ -9,7 +9,7 @@ from labctl.document import Mark
 from labctl.plan.draft import Draft, Place
 from labctl.plan.number import inverse, magnitude, negative, scaled
 from labctl.plan.safety import hold_ends, hold_line, hold_verb, sure
-from labctl.plan.scope import mark_of
+from labctl.plan.scope import file_name, mark_of
 from labctl.plan.step import Block, ByPass, Condition, End, Line, Number, Setting, Term, TextByPass
 from labctl.protocol.cell import factors
 from labctl.protocol.model import (
@@ -114,7 +114,7 @@ class Maker:
             bounds=self.place.envelope.bounds,
             name=written if isinstance(name, TextByPass) else name,
             options=part.options,  # type: ignore[arg-type]
-            where=f"{self.step.mark.file}:{self.step.mark.line}",
+            where=f"{file_name(self.step.mark.file)}:{self.step.mark.line}",
         )
         hold_line(self.draft, self.place, line, part.marks, self.step.mark)
         return line
