@@ -162,7 +162,7 @@ def accepts(kind: Kind, dimension: Dimension) -> bool:
 # --- units ------------------------------------------------------------------------------------------------------------
 
 PREFIXES: Final = {"": 1.0, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "c": 1e-2, "k": 1e3, "M": 1e6, "G": 1e9}
-_SYMBOLS: Final[tuple[tuple[str, Dimension, float, str], ...]] = (
+SYMBOLS: Final[tuple[tuple[str, Dimension, float, str], ...]] = (
     ("A", CURRENT, 1.0, "pnum"),
     ("V", VOLTAGE, 1.0, "num"),
     ("W", POWER, 1.0, "pnumk"),
@@ -190,7 +190,7 @@ _SYMBOLS: Final[tuple[tuple[str, Dimension, float, str], ...]] = (
 )
 UNITS: Final = {
     prefix + symbol: (dimension, PREFIXES[prefix] * scale)
-    for symbol, dimension, scale, prefixes in _SYMBOLS
+    for symbol, dimension, scale, prefixes in SYMBOLS
     for prefix in ("", *prefixes)
 }
 
