@@ -22,8 +22,8 @@ from labctl.store.codec import to_json
 from labctl.store.connect import explain, told, writer_engine
 from labctl.store.entry import Entry, NewRun, Part
 from labctl.store.place import Lock, Place, Reserve, machine, place, prepare, sync_folder
-from labctl.store.start import set_aside_if_damaged
 from labctl.store.seal import digest_of, first_chain, next_chain, part_digest
+from labctl.store.start import set_aside_if_damaged
 
 ORDERS_KEPT = 24 * 3600.0  # seconds within which an order with the same id is the same order
 
@@ -83,8 +83,6 @@ class Journal:
             lock.release()
             raise
         return journal
-
-    create = open
 
     def _connect(self) -> None:
         fresh = not self.place.file.is_file()

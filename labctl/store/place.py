@@ -146,8 +146,8 @@ if sys.platform == "win32":
             return False
         return True
 
-    def _same(file: IO[str], path: Path) -> bool:
-        return True
+    def _same(_file: IO[str], _path: Path) -> bool:
+        return True  # the file of a held lock cannot be removed there
 
 else:
     import fcntl

@@ -1,14 +1,15 @@
 """Reading: a connection of its own to a journal, or to its copy in PostgreSQL, that never keeps a transaction open."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import orjson
-from sqlalchemy import Row, text
+from numpy.typing import NDArray
+from sqlalchemy import text
 
 from labctl.errors import StoreDamaged, StoreError, UsageError
 from labctl.sample import Batch, Floats
@@ -60,7 +61,7 @@ class Reader:
         """Close."""
         self.close()
 
-    def query(self, sql: str, **values: object) -> Sequence[Row[Any]]:
+    def query(self, sql: str, **values: object) -> Sequence[Any]:
         """Return all rows of a query with named parameters (`:name`)."""
         with told(self.where), self._engine.connect() as connection:
             return connection.execute(text(sql), values).fetchall()
@@ -99,7 +100,7 @@ class Reader:
             raise UsageError(f"wanted one run whose uuid begins with {name!r}, found {count}; `labctl runs` lists them")
         return self._run(found[0])
 
-    def _run(self, row: Row[Any]) -> Run:
+    def _run(self, row: Any) -> Run:
         last = self._last(row.run_id)
         return Run(
             run_id=row.run_id, uuid=row.uuid, channel=row.channel, protocol=row.protocol, cell=row.cell,
@@ -155,7 +156,7 @@ class Reader:
                 found = connection.execute(
                     text(self._samples), {"run": run_id, "first": first, "last": min(end, first + PAGE - 1)}
                 )
-                cells = np.fromiter(chain.from_iterable(found.cursor or ()), np.float64)
+                cells = np.fromiter(chain.from_iterable(cast(Iterable[Any], found.cursor)), np.float64)
             if not len(cells):
                 return
             matrix = cells.reshape(-1, WIDTH)
@@ -303,12 +304,7 @@ def _end(last: int | None) -> int:
     return (1 << 31) - 1 if last is None else last
 
 
-def _step_of(steps: Sequence[tuple[int, int]], records: np.ndarray[Any, np.dtype[np.int64]]) -> Any:
-    if not steps:
-        return np.zeros(len(records), dtype=np.int64)
-    starts = np.array([start for start, _ in steps])
-    values = np.array([0, *(step for _, step in steps)])
+def _step_of(steps: Sequence[tuple[int, int]], records: NDArray[np.int64]) -> NDArray[np.int64]:
+    starts = np.array([start for start, _ in steps], dtype=np.int64)
+    values = np.array([0, *(step for _, step in steps)], dtype=np.int64)
     return values[np.searchsorted(starts, records, side="right")]
-
-
-_Columns = Mapping[str, Floats]

@@ -16,7 +16,7 @@ from labctl.store.matrix import WIDTH
 from labctl.store.project import Row, upsert
 
 _SIZES = (100, 10, 1)  # rows a statement
-_SAMPLES = f"INSERT INTO samples ({', '.join(schema.SAMPLE_COLUMNS)}) VALUES "
+_SAMPLES = f"INSERT INTO samples ({', '.join(schema.SAMPLE_COLUMNS)}) VALUES "  # noqa: S608 - names are ours
 _BULK = {size: _SAMPLES + ", ".join([f"({', '.join('?' * WIDTH)})"] * size) for size in _SIZES}
 
 CHECKPOINT = (

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from labctl.errors import InternalError, LabctlError, StoreDamaged, StoreError, StoreFull
+from labctl.errors import InternalError, LabctlError, StoreError, StoreFull
 from labctl.store.entry import Entry
 from labctl.store.journal import Journal
 
@@ -36,9 +36,12 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """The journal cannot be written; entries wait. `error` is None once it can again."""
+    """The journal cannot be written; entries wait. `error` is None once it can again.
 
-    error: StoreError | None
+    An `InternalError` means that the writer has ended and nothing more will be stored.
+    """
+
+    error: LabctlError | None
 
 
 class Writer:
@@ -66,6 +69,7 @@ class Writer:
         self._rows = 0
         self._oldest = 0.0
         self._flushes: list[asyncio.Future[int]] = []
+        self._promised: list[asyncio.Future[int]] = []  # of the commit that runs
         self._rooms: list[asyncio.Future[None]] = []
         self._calls: list[Callable[[], None]] = []
         self._closing = False
@@ -81,7 +85,7 @@ class Writer:
         """Hand over an entry; it is durable when a commit with it is announced."""
         with self._changed:
             if self._closing:
-                raise InternalError("an entry was offered to a writer that is closing")
+                raise InternalError("an entry was offered to a writer that has ended")
             if not self._entries:
                 self._oldest = time.monotonic()
                 self._changed.notify()
@@ -169,37 +173,41 @@ class Writer:
     # --- on the thread ------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._due():
-                    self._changed.wait(self._patience())
-                calls, self._calls = self._calls, []
-                flushes, self._flushes = self._flushes, []
-                entries = self._front(all_of_it=bool(flushes) or self._closing)
-                closing = self._closing
-            for call in calls:
-                call()
-            written = self._commit(entries) if entries else True
-            if written:
-                self._written(entries, flushes)
-            if closing and (not self._entries or not written):
-                return
+        try:
+            while self._turn():
+                pass
+        except Exception as error:  # noqa: BLE001 - told to everybody who waits and to the listeners; nothing is lost by silence
+            self._died(error)
+
+    def _turn(self) -> bool:
+        """Wait for something to do and do it; false when that was the last."""
+        with self._changed:
+            while not self._due():
+                self._changed.wait(self._patience())
+            calls, self._calls = self._calls, []
+            self._promised, self._flushes = self._flushes, []
+            entries = self._front(all_of_it=bool(self._promised) or self._closing)
+            closing = self._closing
+        for call in calls:
+            call()
+        written = self._commit(entries) if entries else self._well()
+        if written:
+            self._written(entries)
+        return not closing or (written and bool(self._entries))
 
     def _due(self) -> bool:
         if self._closing or self._flushes or self._calls:
             return True
-        if not self._entries:
-            return False
-        wait = self._age if self._failed_since is None else RETRY
-        return (
-            self._rows >= self._rows_wanted and self._failed_since is None
-        ) or time.monotonic() - self._oldest >= wait
+        if self._failed_since is None and self._rows >= self._rows_wanted:
+            return True
+        patience = self._patience()
+        return patience is not None and patience <= 0.0
 
     def _patience(self) -> float | None:
-        if not self._entries:
-            return None
-        wait = self._age if self._failed_since is None else RETRY
-        return max(0.0, self._oldest + wait - time.monotonic())
+        """Return the seconds until the next attempt without being asked, None for never."""
+        if self._failed_since is not None:
+            return self._oldest + RETRY - time.monotonic()
+        return self._oldest + self._age - time.monotonic() if self._entries else None
 
     def _front(self, *, all_of_it: bool) -> tuple[Entry, ...]:
         if all_of_it or self._rows <= MOST_ROWS:
@@ -211,31 +219,35 @@ class Writer:
         return tuple(self._entries[:count])
 
     def _commit(self, entries: Sequence[Entry]) -> bool:
-        """Commit, with the reserve if the disk is full; tell whether it is durable."""
+        """Commit, on the reserve's room if the disk is full; tell whether the entries are durable."""
         try:
-            try:
-                self.journal.commit(entries)
-            except StoreFull:
-                if not self.journal.reserve.release():
-                    raise
-                self._trouble(StoreFull(f"the disk under {self.journal.place.folder} is full; its reserve is in use"))
-                self.journal.commit(entries)
-                return True
+            self.journal.commit(entries)
+        except StoreFull as error:
+            return self._commit_on_reserve(entries, error)
         except StoreError as error:
             self._trouble(error)
-            return not isinstance(error, StoreDamaged) and self._repaired(error)
+            return self._repaired(error)
         self._well()
+        return True
+
+    def _commit_on_reserve(self, entries: Sequence[Entry], error: StoreFull) -> bool:
+        self._trouble(error)
+        if not self.journal.reserve.release():
+            return False
+        try:
+            self.journal.commit(entries)
+        except StoreError:
+            return False
         return True
 
     def _repaired(self, error: StoreError) -> bool:
         """Reopen after a failed disk; true if the commit is in the file after all."""
         if type(error) is not StoreError:
-            return False
+            return False  # busy or damaged: the connection is as good as it was
         try:
             return self.journal.reopen()
-        except LabctlError as again:
-            if isinstance(again, StoreError):
-                self._trouble(again)
+        except StoreError as again:
+            self._trouble(again)
             return False
 
     def _trouble(self, error: StoreError) -> None:
@@ -243,24 +255,40 @@ class Writer:
             self._failed_since = time.monotonic()
         self._oldest = time.monotonic()  # the next attempt counts from here
         with self._changed:
-            flushes, self._flushes = self._flushes, []
+            flushes, self._promised = [*self._promised, *self._flushes], []
+            self._flushes = []
         self._tell(_fail, flushes, error)
         self._tell(self._announce_trouble, Trouble(error))
 
-    def _well(self) -> None:
-        if self._failed_since is not None and (self.journal.reserve.renew() or self.journal.place.reserve is None):
+    def _well(self) -> bool:
+        """Note that the journal can be written, once the reserve is held again; return that nothing waits."""
+        if self._failed_since is None:
+            return True
+        if self.journal.place.reserve is None or self.journal.reserve.renew():
             self._failed_since = None
             self._tell(self._announce_trouble, Trouble(None))
+        else:
+            self._oldest = time.monotonic()
+        return True
 
-    def _written(self, entries: tuple[Entry, ...], flushes: Sequence["asyncio.Future[int]"]) -> None:
+    def _written(self, entries: tuple[Entry, ...]) -> None:
+        rooms: list[asyncio.Future[None]] = []
         with self._changed:
             del self._entries[: len(entries)]
             self._rows -= sum(entry.rows for entry in entries)
             self._oldest = time.monotonic()
-            rooms: list[asyncio.Future[None]] = []
             if self._rows < WAITING:
                 rooms, self._rooms = self._rooms, []
+            flushes, self._promised = self._promised, []
         self._tell(self._announce, Committed(self.journal.commit_id, entries), flushes, rooms)
+
+    def _died(self, error: Exception) -> None:
+        told = error if isinstance(error, LabctlError) else InternalError(f"the journal's writer failed: {error!r}")
+        with self._changed:
+            self._closing = True
+            waiting = [*self._promised, *self._flushes, *self._rooms]
+        self._tell(_fail, waiting, told)
+        self._tell(self._announce_trouble, Trouble(told))
 
     def _announce(
         self, done: Committed, flushes: Sequence["asyncio.Future[int]"], rooms: Sequence["asyncio.Future[None]"]
@@ -286,7 +314,7 @@ def _settle(futures: "Sequence[asyncio.Future[T]]", value: T) -> None:
             future.set_result(value)
 
 
-def _fail(futures: "Sequence[asyncio.Future[object]]", error: Exception) -> None:
+def _fail(futures: "Sequence[asyncio.Future[T]]", error: Exception) -> None:
     for future in futures:
         if not future.done():
             future.set_exception(error)

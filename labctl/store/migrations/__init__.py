@@ -1,0 +1,1 @@
+"""Migrations of the journal and of its copy, run by `store.migrate`."""
