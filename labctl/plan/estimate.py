@@ -1,14 +1,14 @@
 """How long a plan will take, what it will pass and how many rows it will leave: rules of thumb where only a cell knows.
 
 Exact are times, capacities, sweeps and profiles. What a cell decides is guessed, and said to be: a step that ends at a voltage
-passes the nominal capacity; a hold after a charge decays exponentially with a tenth of the nominal capacity in its tail; a
+passes the nominal capacity, and so does a block that a voltage stops; a hold after a charge decays exponentially with a tenth of the nominal capacity in its tail; a
 spectrum takes three periods of each frequency. `longest` is what the ends that are sure to come allow.
 """
 
 import itertools
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from labctl.document import Finding
@@ -35,16 +35,19 @@ LEAST_POINT: Final = 0.3  # s of a point of a spectrum
 BENDING: Final = 10.0  # s of one bend
 HEATING: Final = 1800.0  # s until a chamber is there
 INFINITE: Final = math.inf
+ROUNDING: Final = 1e-9
+SIGNS: Final = {"charge": 1.0, "strip": 1.0, "discharge": -1.0, "plate": -1.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """What something takes: likely and longest time in s, charge in C whatever its direction, rows."""
+    """What something takes: likely and longest time in s, charge in C whatever its direction and net, rows."""
 
     likely: float = 0.0
     longest: float = 0.0
     charge: float = 0.0
     rows: float = 0.0
+    net: float = 0.0
 
     def __add__(self, other: "Amount") -> "Amount":
         """Return both one after the other."""
@@ -53,18 +56,24 @@ class Amount:
             self.longest + other.longest,
             self.charge + other.charge,
             self.rows + other.rows,
+            self.net + other.net,
         )
 
-    def times(self, number: float) -> "Amount":
-        """Return it done a number of times; never is nothing, even of what has no end."""
-        if not number:
-            return Amount()
-        return Amount(self.likely * number, self.longest * number, self.charge * number, self.rows * number)
+    def times(self, number: float, longest: float | None = None) -> "Amount":
+        """Return it done a number of times, at most `longest` times; never is nothing, even of what has no end."""
+        most = number if longest is None else longest
+        return Amount(
+            self.likely * number,
+            self.longest * most if most else 0.0,
+            self.charge * number,
+            self.rows * number,
+            self.net * number,
+        )
 
     def within(self, seconds: float) -> "Amount":
         """Return what of it is done in a budget of time."""
         share = min(1.0, seconds / self.likely) if self.likely else 1.0
-        return Amount(min(self.likely, seconds), min(self.longest, seconds), self.charge * share, self.rows * share)
+        return replace(self.times(share), likely=min(self.likely, seconds), longest=min(self.longest, seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ class Estimate:
         charge: C, both directions together.
         rows: Of samples.
         warnings: What is likely to be a mistake, none of it an error.
-        lines: Each line's average, and how often it is done, by id.
+        lines: Each line's average, and how often it is likely to be done, by id.
     """
 
     duration: tuple[float, float]
@@ -106,16 +115,28 @@ def estimate(plan: Plan) -> Estimate:
 def _of_block(plan: Plan, block: Block, times: int, lines: dict[int, tuple[Amount, int]]) -> Amount:
     """Return what one doing of a block takes, all its passes; `times` is how often it is done."""
     total = Amount()
+    inner: dict[int, tuple[Amount, int]] = {}
     for child in block.children:
         if isinstance(child, Block):
-            total += _of_block(plan, child, times * block.passes, lines)
+            total += _of_block(plan, child, 1, inner)
         else:
             amount = _of_line(plan, child)
-            lines[child.id] = (amount, times * block.passes)
+            inner[child.id] = (amount, 1)
             total += amount
-    total = total.times(block.passes)
+    passes = _likely_passes(plan, block, total)
+    lines |= {line: (amount, times * passes * often) for line, (amount, often) in inner.items()}
+    total = total.times(passes, block.passes)
     budgets = [_average(time) for end in block.ends if (time := _time_of(end)) is not None]
     return total.within(min(budgets)) if budgets else total
+
+
+def _likely_passes(plan: Plan, block: Block, one: Amount) -> int:
+    """Return how many passes are likely: a block that a voltage stops has passed the nominal capacity by then."""
+    nominal = plan.cell.nominal
+    stops = any(term.quantity == "voltage" for end in block.ends if end.kind == "stop_if" for term in _alone((end,)))
+    if not (stops and nominal and one.net):
+        return block.passes
+    return min(block.passes, math.ceil(nominal / abs(one.net) - ROUNDING))
 
 
 def _time_of(end: End) -> "float | ByPass | None":
@@ -154,7 +175,8 @@ def _of_pass(plan: Plan, line: Line, passes: Mapping[int, int]) -> Amount:
     likely, longest = min(likely, ends.time, longest), min(longest, ends.time)
     if likely == INFINITE:
         likely = 0.0
-    return Amount(likely, longest, charge(likely), _rows(plan, line, mode, likely, charge(likely)))
+    passed = charge(likely)
+    return Amount(likely, longest, passed, _rows(plan, line, mode, likely, passed), SIGNS.get(line.verb, 0.0) * passed)
 
 
 def _middle(line: Line) -> float:

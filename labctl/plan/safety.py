@@ -3,6 +3,7 @@
 Every set-point and cut-off is held against the envelope here, in every pass; each wrong one is found, at its own place.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -12,8 +13,8 @@ from labctl.driver import Bounds, Capabilities
 from labctl.plan.draft import Draft, Place
 from labctl.plan.limit import Envelope, extremes, pair_of
 from labctl.plan.number import values
-from labctl.plan.program import combinations, mode_for, numbers
-from labctl.plan.step import End, Line, Term, VersusOcv
+from labctl.plan.program import combinations, mode_for, numbers, settle
+from labctl.plan.step import ByPass, End, Line, Term, VersusOcv
 from labctl.protocol.model import Step
 from labctl.units import display
 
@@ -55,6 +56,7 @@ def hold_line(draft: Draft, place: Place, line: Line, marks: Marks, mark: Mark) 
         _limited(draft, place, line, mark)
         _ended(draft, place, line, mark)
     _can_be_done(draft, line, mark)
+    _passes_too_much(draft, place, line, marks, mark)
     hold_settings(draft, place, line, marks, mark)
     hold_ends(draft, place, line.ends, marks, mark)
 
@@ -103,6 +105,26 @@ def sure(ends: Iterable[End]) -> bool:
     )
 
 
+def _passes_too_much(draft: Draft, place: Place, line: Line, marks: Marks, mark: Mark) -> None:
+    """Refuse a constant current whose only ends are times that let it pass more than one step may."""
+    terms = [terms for end in line.ends for terms in end.condition.any_of]
+    if line.mode != "Galvanostatic" or place.envelope.bounds.charge is None or not terms:
+        return
+    if any(len(one) != 1 or one[0].quantity != "time" or one[0].comparison in {"<", "<="} for one in terms):
+        return
+    times = [one[0].value for one in terms if not isinstance(one[0].value, VersusOcv)]
+    current = line.settings["current"]
+    tables = [number for number in (*times, current) if isinstance(number, ByPass)]
+    for passes in combinations(tables):
+        seconds = min(float(settle(time, passes, None)) for time in times)  # type: ignore[arg-type]
+        passed = abs(float(settle(current, passes, None))) * seconds  # type: ignore[arg-type]
+        why = place.envelope.beyond_charge(passed)
+        if why:
+            hint = "shorten for, add a voltage end, or widen limits: {capacity: ...}"
+            draft.say("limit.charge", f"{why} passed by {line.verb} in its time", marks.get(0, mark), hint)
+            return
+
+
 def _can_be_done(draft: Draft, line: Line, mark: Mark) -> None:
     known = draft.capabilities
     if known is None or line.mode in known.modes or line.mode in OTHER_INSTRUMENTS or line.mode == "Rest":
@@ -120,16 +142,15 @@ def _can_be_done(draft: Draft, line: Line, mark: Mark) -> None:
 
 def hold_settings(draft: Draft, place: Place, line: Line, marks: Marks, mark: Mark) -> None:
     """Refuse every set-point beyond the envelope or beyond what the channel can do, once for each setting."""
-    found: dict[tuple[str, str], str] = {}
+    found: dict[str, tuple[str, str]] = {}  # the limits first: what they refuse need not be refused again
     envelopes = (("limit.set_point", place.envelope), ("channel.range", channel_range(draft.capabilities)))
-    for passes in combinations(numbers(line)):
+    for (code, envelope), passes in itertools.product(envelopes, combinations(numbers(line))):
         mode = mode_for(line, passes, math.nan)
-        for code, envelope in envelopes:
-            for setting, name, value in extremes(mode, envelope.bounds):
-                why = envelope.beyond(name, value)
-                if why:
-                    found.setdefault((code, setting), why)
-    for (code, setting), why in found.items():
+        for setting, name, value in extremes(mode, envelope.bounds):
+            why = envelope.beyond(name, value)
+            if why:
+                found.setdefault(setting, (code, why))
+    for setting, (code, why) in found.items():
         draft.say(code, f"{why} in {line.verb}", marks.get(setting, mark))
 
 
