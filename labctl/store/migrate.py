@@ -7,7 +7,7 @@ give the same tables is a test.
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Column, Connection, Engine, MetaData, PrimaryKeyConstraint, String, Table, inspect, text
 
 from labctl.errors import StoreError
 from labctl.store.schema import SCHEMA_VERSION, VIEWS, metadata
@@ -54,12 +54,12 @@ def _create(connection: Connection) -> None:
     metadata.create_all(connection)
     for view in VIEWS:
         connection.execute(text(view))
-    connection.execute(
-        text(
-            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL CONSTRAINT alembic_version_pkc PRIMARY KEY)"
-        )
-    )
-    connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": SCHEMA_VERSION})
+    stamp = Table(
+        "alembic_version", MetaData(), Column("version_num", String(32), nullable=False),
+        PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+    )  # fmt: skip
+    stamp.create(connection)
+    connection.execute(stamp.insert(), {"version_num": SCHEMA_VERSION})
 
 
 def _upgrade(connection: Connection, found: str, where: Path | str) -> None:

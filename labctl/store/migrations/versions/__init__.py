@@ -1,0 +1,1 @@
+"""Each file is one change of the schema, in the order of `down_revision`."""

@@ -1,0 +1,249 @@
+"""The tables of labctl 0.1. Frozen: this file says what was, `store.schema` says what is."""
+
+from alembic import op
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+revision = "0001"
+down_revision = None
+
+metadata = MetaData()
+
+
+def _run() -> Column[int]:
+    return Column("run_id", Integer, primary_key=True, autoincrement=False)
+
+
+def _real(name: str, *, null: bool = True) -> Column[float]:
+    return Column(name, Double, nullable=null)
+
+
+def _integer(name: str, *, null: bool = True) -> Column[int]:
+    return Column(name, Integer, nullable=null)
+
+
+def _text(name: str, *, null: bool = True) -> Column[str]:
+    return Column(name, Text, nullable=null)
+
+
+def _key(name: str, kind: type[Integer] = Integer) -> Column[int]:
+    return Column(name, kind, primary_key=True, autoincrement=False)
+
+
+journal = Table(
+    "journal", metadata,
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    _text("uuid", null=False), _text("machine", null=False),
+    Column("began_commit_id", BigInteger, nullable=False), _real("unix_time_second", null=False),
+)  # fmt: skip
+channels = Table("channels", metadata, Column("channel", Text, primary_key=True), _text("data", null=False))
+cells = Table(
+    "cells", metadata,
+    Column("hash", Text, primary_key=True), _text("name", null=False), _text("text", null=False),
+)  # fmt: skip
+protocols = Table(
+    "protocols", metadata,
+    Column("hash", Text, primary_key=True), _text("name", null=False), _text("text", null=False),
+)  # fmt: skip
+runs = Table(
+    "runs", metadata,
+    Column("run_id", Integer, primary_key=True),
+    Column("uuid", Text, nullable=False, unique=True), _text("journal", null=False),
+    _text("channel"), _text("protocol", null=False), _text("cell", null=False),
+    _text("protocol_hash"), _text("cell_hash"),
+    _text("activity", null=False), _text("why", null=False), _text("unblock", null=False),
+    _real("began_unix_time_second", null=False), _real("ended_unix_time_second"),
+    _text("end_reason"), _text("end_why"), _text("started_by", null=False), _integer("resumed_from"),
+    _text("options", null=False), _text("software", null=False),
+    Column("created_commit_id", BigInteger, nullable=False),
+)  # fmt: skip
+Index(
+    "one_active_run_a_channel", runs.c.journal, runs.c.channel, unique=True,
+    sqlite_where=text("ended_unix_time_second IS NULL"), postgresql_where=text("ended_unix_time_second IS NULL"),
+)  # fmt: skip
+plans = Table(
+    "plans", metadata,
+    _run(), _key("version"), _text("plan", null=False), _text("hash", null=False),
+)  # fmt: skip
+samples = Table(
+    "samples", metadata,
+    _run(), _key("record_index", BigInteger), _integer("attempt_id", null=False),
+    _real("test_time_second", null=False), _real("voltage_volt"), _real("current_ampere"),
+    _real("charging_capacity_ah", null=False), _real("discharging_capacity_ah", null=False),
+    _real("surface_temperature_celsius"), Column("quality", SmallInteger, nullable=False),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+auxiliary = Table(
+    "auxiliary", metadata,
+    _run(), _key("record_index", BigInteger), Column("name", String, primary_key=True), _real("value", null=False),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+attempts = Table(
+    "attempts", metadata,
+    _run(), _key("attempt_id"), _integer("step_count"), _integer("cycle_count"), _integer("step_id"),
+    _text("step_type"), _real("begun_test_time_second"), _real("step_time_second"),
+    _real("charging_capacity_ah"), _real("discharging_capacity_ah"),
+    _real("step_begin_charging_ah"), _real("step_begin_discharging_ah"),
+    _real("cycle_begin_charging_ah"), _real("cycle_begin_discharging_ah"),
+)  # fmt: skip
+steps = Table(
+    "steps", metadata,
+    _run(), _key("step_count"), _integer("step_id"), _text("step_type"), _text("step_name"), _integer("cycle_count"),
+    _real("begin_test_time_second"), _real("end_test_time_second"), _real("step_time_second"),
+    _text("end_reason"), _text("end_text"),
+    _real("charging_capacity_ah"), _real("discharging_capacity_ah"),
+    _real("charging_energy_wh"), _real("discharging_energy_wh"),
+    _real("first_voltage_volt"), _real("last_voltage_volt"), _real("last_current_ampere"),
+    _real("late_second"), _real("overshoot"),
+    _real("bend_angle_degree"), _real("bend_radius_meter"),
+    _real("chamber_temperature_celsius"), _real("applied_pressure_pa"),
+    Column("first_record", BigInteger), Column("last_record", BigInteger),
+)  # fmt: skip
+cycles = Table(
+    "cycles", metadata,
+    _run(), _key("cycle_count"), _text("kind"),
+    _real("begin_test_time_second"), _real("end_test_time_second"),
+    _real("charging_capacity_ah"), _real("discharging_capacity_ah"),
+    _real("charging_energy_wh"), _real("discharging_energy_wh"),
+    _real("coulombic_efficiency"), _real("retention"),
+    Column("first_record", BigInteger), Column("last_record", BigInteger),
+)  # fmt: skip
+spectra = Table(
+    "spectra", metadata,
+    _run(), _key("spectrum"), _integer("attempt_id"), _integer("step_count"), _integer("step_id"),
+    _integer("cycle_count"), _real("begin_test_time_second"), _real("end_test_time_second"),
+    _integer("points"), _text("end_reason"), Column("record_index", BigInteger),
+)  # fmt: skip
+spectrum_points = Table(
+    "spectrum_points", metadata,
+    _run(), _key("attempt_id"), _key("point"), _real("test_time_second", null=False),
+    _real("frequency_hertz", null=False), _real("real_impedance_ohm"), _real("imaginary_impedance_ohm"),
+    _real("voltage_volt"), _real("current_ampere"),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+events = Table(
+    "events", metadata,
+    _run(), _key("seq"), Column("record_index", BigInteger, nullable=False), _real("test_time_second", null=False),
+    _text("kind", null=False), _text("data", null=False),
+)  # fmt: skip
+inputs = Table(
+    "inputs", metadata,
+    _run(), _key("seq"), Column("record_index", BigInteger, nullable=False), _text("kind", null=False),
+    _text("data", null=False),
+)  # fmt: skip
+results = Table(
+    "results", metadata,
+    _run(), Column("name", String, primary_key=True), _key("cycle_count"), _real("value"), _text("unit"),
+    Column("record_index", BigInteger),
+)  # fmt: skip
+checkpoints = Table(
+    "checkpoints", metadata,
+    _run(), Column("commit_id", BigInteger, nullable=False), Column("record_index", BigInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False), Column("source", LargeBinary),
+)  # fmt: skip
+archives = Table(
+    "archives", metadata,
+    _run(), _text("file", null=False), _text("hash", null=False), Column("last_record", BigInteger, nullable=False),
+)  # fmt: skip
+orders = Table(
+    "orders", metadata,
+    Column("order_id", String, primary_key=True), _real("unix_time_second", null=False),
+    _text("request", null=False), _text("reply"),
+)  # fmt: skip
+cursors = Table(
+    "cursors", metadata, Column("reader", String, primary_key=True), Column("commit_id", BigInteger, nullable=False)
+)
+commits = Table(
+    "commits", metadata,
+    _key("commit_id", BigInteger), _real("unix_time_second", null=False), Column("chain", LargeBinary, nullable=False),
+)  # fmt: skip
+commit_runs = Table(
+    "commit_runs", metadata,
+    _key("commit_id", BigInteger), _run(),
+    Column("first_record", BigInteger), Column("last_record", BigInteger),
+    _integer("first_event"), _integer("last_event"), _integer("first_input"), _integer("last_input"),
+    Column("digest", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+V_SAMPLES = """\
+CREATE VIEW v_samples AS
+SELECT
+  s.run_id,
+  s.record_index,
+  s.test_time_second,
+  r.began_unix_time_second + s.test_time_second AS unix_time_second,
+  s.voltage_volt,
+  s.current_ampere,
+  a.cycle_count,
+  a.step_count,
+  a.step_id,
+  a.step_type,
+  a.step_time_second + (s.test_time_second - a.begun_test_time_second) AS step_time_second,
+  s.surface_temperature_celsius,
+  s.voltage_volt * s.current_ampere AS power_watt,
+  s.charging_capacity_ah,
+  s.discharging_capacity_ah,
+  s.charging_capacity_ah - s.discharging_capacity_ah AS net_capacity_ah,
+  s.charging_capacity_ah + s.discharging_capacity_ah AS cumulative_capacity_ah,
+  s.charging_capacity_ah - a.step_begin_charging_ah AS step_charging_capacity_ah,
+  s.discharging_capacity_ah - a.step_begin_discharging_ah AS step_discharging_capacity_ah,
+  (s.charging_capacity_ah - a.step_begin_charging_ah)
+    - (s.discharging_capacity_ah - a.step_begin_discharging_ah) AS step_net_capacity_ah,
+  (s.charging_capacity_ah - a.step_begin_charging_ah)
+    + (s.discharging_capacity_ah - a.step_begin_discharging_ah) AS step_cumulative_capacity_ah,
+  s.charging_capacity_ah - a.cycle_begin_charging_ah AS cycle_charging_capacity_ah,
+  s.discharging_capacity_ah - a.cycle_begin_discharging_ah AS cycle_discharging_capacity_ah,
+  (s.charging_capacity_ah - a.cycle_begin_charging_ah)
+    - (s.discharging_capacity_ah - a.cycle_begin_discharging_ah) AS cycle_net_capacity_ah,
+  (s.charging_capacity_ah - a.cycle_begin_charging_ah)
+    + (s.discharging_capacity_ah - a.cycle_begin_discharging_ah) AS cycle_cumulative_capacity_ah,
+  s.attempt_id,
+  s.quality,
+  r.uuid AS run_uuid,
+  r.channel,
+  r.cell,
+  r.protocol
+FROM samples s
+JOIN runs r ON r.run_id = s.run_id
+LEFT JOIN attempts a ON a.run_id = s.run_id AND a.attempt_id = s.attempt_id"""
+
+V_SPECTRUM_POINTS = """\
+CREATE VIEW v_spectrum_points AS
+SELECT
+  p.run_id,
+  x.spectrum,
+  p.point,
+  p.test_time_second,
+  r.began_unix_time_second + p.test_time_second AS unix_time_second,
+  p.frequency_hertz,
+  p.real_impedance_ohm,
+  p.imaginary_impedance_ohm,
+  p.voltage_volt,
+  p.current_ampere,
+  x.cycle_count,
+  x.step_count,
+  x.step_id,
+  p.attempt_id
+FROM spectrum_points p
+JOIN runs r ON r.run_id = p.run_id
+LEFT JOIN spectra x ON x.run_id = p.run_id AND x.attempt_id = p.attempt_id"""
+
+
+def upgrade() -> None:
+    """Make the first tables."""
+    metadata.create_all(op.get_bind(), checkfirst=False)
+    for view in (V_SAMPLES, V_SPECTRUM_POINTS):
+        op.execute(view)
