@@ -42,7 +42,7 @@ _UNITS: dict[str, float] = {
     "ohm": 1.0, "ohm cm2": 1e-4, "ohm m2": 1.0, "S/m": 1.0, "S/cm": 100.0, "mS/cm": 0.1, "uS/cm": 1e-4,
     "F": 1.0, "F/m2": 1.0, "uF/cm2": 1e-2, "mF/cm2": 10.0, "nF/cm2": 1e-5, "ohm-1 s^n/m2": 1.0,
     "m2/s": 1.0, "cm2/s": 1e-4, "mol/m3": 1.0, "mol/l": 1e3, "(A/m2)(m3/mol)^1.5": 1.0,
-    "J/mol": 1.0, "kJ/mol": 1e3, "eV": _FARADAY, "Hz": 1.0, "kHz": 1e3,
+    "J/mol": 1.0, "kJ/mol": 1e3, "eV": _FARADAY, "mHz": 1e-3, "Hz": 1.0, "kHz": 1e3,
 }  # fmt: skip
 
 
