@@ -9,10 +9,10 @@ from typing import Final
 
 from labctl.driver import Loop, Program, ProgramStep, Rest, Threshold
 from labctl.engine.input import Apply, EndReason, Finish, Mark, Off
+from labctl.engine.memory import Asked, Ending, Held, Leaving, Question, passed_since
 from labctl.engine.passage import close_step, end_cycle, pass_boundaries, stand_still
 from labctl.engine.position import Found, Way
 from labctl.engine.prepared import blocks_of, code_of, is_held
-from labctl.engine.state import Asked, Ending, Held, Leaving, Question, step_charge
 from labctl.engine.work import Work
 from labctl.plan.program import Spent, program_for, thresholds
 from labctl.plan.step import Line, VersusOcv
@@ -70,12 +70,16 @@ def program_of(work: Work, line: Line, *, goes_on: bool) -> Program:
     spent = Spent()
     step = work.suspended or work.step
     if goes_on and step is not None and line.mode != "Spectrum":
-        spent = Spent(step.spent, step_charge(step, work.last))
+        spent = Spent(step.spent, passed_since(step.entry, work.last))
     program = program_for(work.plan, line.id, work.passes, work.ocv, spent, work.capabilities)
     first = program.steps[0]
     if len(program.steps) > 1 or isinstance(first, Loop):
         return program
-    return replace(program, steps=(replace(first, ends=(*first.ends, *_of_blocks(work, spent))),))
+    more = tuple(_of_blocks(work, spent))
+    if not more:
+        return program
+    whole = ProgramStep(first.line, first.mode, (*first.ends, *more), first.record, first.bounds)
+    return Program(program.attempt, (whole,), program.label)
 
 
 def _of_blocks(work: Work, spent: Spent) -> Iterable[Threshold]:
@@ -96,7 +100,7 @@ def _open_circuit(line: Line, *, brief: bool = False) -> Program:
 
 def _apply(work: Work, leaving: Leaving, line: Line, program: Program) -> None:
     work.applied += 1
-    program = replace(program, attempt=work.applied)
+    program = Program(work.applied, program.steps, program.label)
     work.held = _held(program)
     work.leaving = leaving
     work.question = None

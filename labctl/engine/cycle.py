@@ -7,7 +7,7 @@ the capacity that the kind of cell counts over that of the first cycle that is n
 from dataclasses import replace
 from typing import Final
 
-from labctl.engine.state import Entry, Figures, Last, Tally
+from labctl.engine.memory import Entry, Figures, Last, Tally
 from labctl.plan.step import Block, CellFigures, Condition
 
 KEPT: Final = 4  # cycles a tally remembers; a condition asks for two at most

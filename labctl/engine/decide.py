@@ -8,12 +8,13 @@ from labctl.engine.approach import begin_run
 from labctl.engine.ending import ask_blocks, step_ended, trip
 from labctl.engine.input import Began, Gap, Input, InstrumentFault, Order, Outcome, Result, SpectrumPart, StepEnded
 from labctl.engine.interruption import take_gap
+from labctl.engine.memory import Last
 from labctl.engine.order import orders_now, stop, take_order
 from labctl.engine.passage import close_step, go_on_with_step, open_step, pass_boundaries
 from labctl.engine.prompting import begun
 from labctl.engine.rows import take_quiet, take_rows
 from labctl.engine.spectrum import begin_spectrum, take_points
-from labctl.engine.state import Last, State
+from labctl.engine.state import State, capabilities_to_json
 from labctl.engine.work import Work, work_on
 from labctl.plan.step import Plan
 from labctl.sample import Batch
@@ -32,7 +33,7 @@ def begin(plan: Plan, capabilities: Capabilities, roles: Iterable[str] = ("cell"
     """
     carried = plan.carried
     last = Last(charging_ah=carried.charging_ah, discharging_ah=carried.discharging_ah)
-    state = State("leaving", activity="idle", last=last, capabilities=capabilities, roles=tuple(roles))
+    state = State("leaving", activity="idle", last=last, channel=capabilities_to_json(capabilities), roles=tuple(roles))
     work = work_on(plan, state)
     work.cycle = replace(work.cycle, count=carried.cycle)
     work.references = {name: value for name, value in carried.references.items() if name not in {"first", "max"}}
@@ -117,13 +118,17 @@ def _at(last: Last, began: Began) -> Last:
         last.discharging_ah if began.discharging_ah is None else max(began.discharging_ah, last.discharging_ah)
     )
     voltage = last.voltage or 0.0
-    return replace(
-        last,
-        time=max(last.time, began.time),
-        charging_ah=charging,
-        discharging_ah=discharging,
-        charging_wh=last.charging_wh + voltage * (charging - last.charging_ah),
-        discharging_wh=last.discharging_wh + voltage * (discharging - last.discharging_ah),
+    return Last(
+        last.record,
+        max(last.time, began.time),
+        last.row_time,
+        last.voltage,
+        last.current,
+        last.temperature,
+        charging,
+        discharging,
+        last.charging_wh + voltage * (charging - last.charging_ah),
+        last.discharging_wh + voltage * (discharging - last.discharging_ah),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from labctl.engine.approach import ROLES, approach, ask, close_now, finish, go_on, open_circuit_wrong
 from labctl.engine.condition import resolved
 from labctl.engine.input import StepEnded
+from labctl.engine.memory import Ending, Held
 from labctl.engine.passage import close_step, note_open_circuit, open_step, pass_boundaries, stand_still
 from labctl.engine.position import Found, Way, account
 from labctl.engine.prepared import OWN, place_of, prepared_of
@@ -13,7 +14,6 @@ from labctl.engine.prompting import reached
 from labctl.engine.results import holds
 from labctl.engine.short import floored
 from labctl.engine.spectrum import end_spectrum
-from labctl.engine.state import Ending, Held
 from labctl.engine.work import Work
 from labctl.plan.step import End
 
@@ -102,7 +102,7 @@ def step_ended(work: Work, said: StepEnded) -> None:
     """Take the instrument's word that a step of its program ended."""
     if work.phase != "running" or said.attempt != work.held.attempt:
         return  # of a program that has been replaced
-    work.last = replace(work.last, time=max(work.last.time, said.time))
+    work.last = work.last.at(said.time)
     step, line = work.opened, work.step_line
     if step.probe or line.verb in ROLES:
         if not step.probe:

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 
 from labctl.engine.condition import Truth, View
+from labctl.engine.memory import passed_since
 from labctl.engine.prepared import Envelope, Prepared
 from labctl.engine.short import begin_of
-from labctl.engine.state import step_charge
 from labctl.engine.work import Work
 from labctl.sample import Floats
 
@@ -89,7 +89,7 @@ def _first_charge(work: Work, envelope: Envelope, view: View) -> int:
     entry = step.entry
     net = (view.charging_ah - entry.charging_ah) - (view.discharging_ah - entry.discharging_ah)
     earlier = np.empty(count)
-    earlier[0] = step_charge(step, work.last)
+    earlier[0] = passed_since(step.entry, work.last)
     earlier[1:] = np.abs(net[:-1]) * 3600.0
     return _first_beyond(earlier, (-1.0, limit))
 

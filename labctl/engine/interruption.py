@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from labctl.engine.approach import ask
 from labctl.engine.input import Gap
+from labctl.engine.memory import Bad
 from labctl.engine.order import again, check_again, hold_safe, stop
-from labctl.engine.state import Bad
 from labctl.engine.work import Work
 
 
@@ -16,19 +16,19 @@ def take_gap(work: Work, gap: Gap) -> None:
     """
     begin = max(gap.begin, work.time)
     if gap.attempt_goes_on or work.phase not in {"running", "leaving"}:
-        work.last = replace(work.last, time=max(work.last.time, gap.end))
+        work.last = work.last.at(gap.end)
         _say(work, gap)
         _forget(work)
         return
     if work.step is not None and (work.leaving is None or work.leaving.ending is None):
         line = work.step_line
-        work.last = replace(work.last, time=begin)
+        work.last = work.last.at(begin)
         hold_safe(work)
         if line.mode == "Spectrum" and work.step is not None:
             work.step = replace(work.step, spent=0.0)  # a spectrum starts again
     else:
         hold_safe(work)
-    work.last = replace(work.last, time=max(work.last.time, gap.end))
+    work.last = work.last.at(gap.end)
     _say(work, gap)
     _forget(work)
     check_again(work)

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from labctl.engine.cycle import entry_of, figures_of
+from labctl.engine.memory import Bad, Boundary, Cycle, Ending, Step, passed_since, time_of
 from labctl.engine.short import carried_on
-from labctl.engine.state import Bad, Boundary, Cycle, Ending, Step, step_charge, time_of
 from labctl.engine.work import Work
 
 CONDITIONS = ("bend_angle_degree", "bend_radius_meter", "chamber_temperature_celsius", "applied_pressure_pa")
@@ -128,7 +128,7 @@ def _beyond(work: Work, ending: Ending, time: float) -> tuple[float, float | Non
         "power": abs(last.voltage * last.current),
         "temperature": last.temperature,
         "time": work.step_time(time),
-        "capacity": step_charge(work.opened, last),
+        "capacity": passed_since(work.opened.entry, last),
     }.get(ending.quantity)
     if now is None:
         return late, None

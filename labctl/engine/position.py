@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
 from labctl.engine.cycle import added, asks_results, entry_of, figures_of, has_check, referred, seeded
+from labctl.engine.memory import Boundary, Figures, Frame, Tally
 from labctl.engine.results import cycle_key, holds
-from labctl.engine.state import Boundary, Figures, Frame, Tally
 from labctl.engine.work import Work
 from labctl.plan.step import Block, End, Line
 
@@ -40,7 +40,7 @@ class Way:
         for block in (*path[1:], None):
             frame = self.work.frames[-1]
             target = block or self.work.index.lines[carried.start]
-            self._top(replace(frame, child=self.work.block(frame).children.index(target)))
+            self._top(frame.at(self.work.block(frame).children.index(target)))
             if block is not None:
                 self._enter(block, passes.get(block.id, 0))
                 if block.cycle:
@@ -74,7 +74,7 @@ class Way:
         frame = work.frames[-1]
         block = work.block(frame)
         if frame.child + 1 < len(block.children):
-            self._top(replace(frame, child=frame.child + 1))
+            self._top(frame.at(frame.child + 1))
             return self._arrive(block.children[frame.child + 1])
         return self._end_pass(frame, block)
 
@@ -123,7 +123,7 @@ class Way:
                 return "aborted" if self.ended else None
         frame = work.frames[-1]
         if frame.number + 1 < block.passes:
-            self._top(replace(frame, number=frame.number + 1, child=-1, energised=0, met=0))
+            self._top(frame.again())
             return self._begin_pass(block)
         work.frames = work.frames[:-1]
         return None
@@ -169,17 +169,9 @@ class Way:
 def _with(work: Work, frame: Frame, figures: Figures) -> Frame:
     if frame.tally is None:
         return frame
-    return replace(frame, tally=added(frame.tally, figures, check=has_check(work.block(frame))))
+    return frame.counting(added(frame.tally, figures, check=has_check(work.block(frame))))
 
 
 def account(work: Work, time: float, *, energised: bool, met: bool) -> None:
     """Add a finished step to the blocks around it: its time, and whether its end was met at the first row."""
-    work.frames = tuple(
-        replace(
-            frame,
-            time=frame.time + time,
-            energised=frame.energised + energised,
-            met=frame.met + (energised and met),
-        )
-        for frame in work.frames
-    )
+    work.frames = tuple(frame.after(time, int(energised), int(energised and met)) for frame in work.frames)

@@ -6,7 +6,8 @@ from typing import Final
 
 from labctl.driver import Bounds, Capabilities
 from labctl.engine.condition import Alternatives, Scope, Test, resolved
-from labctl.engine.state import Frame, State, Step, Window
+from labctl.engine.memory import Frame, Step, Window
+from labctl.engine.state import State
 from labctl.engine.work import Work
 from labctl.plan.index import Index, index
 from labctl.plan.program import holdable

@@ -4,7 +4,8 @@ import numpy as np
 
 from labctl.engine.condition import PLAIN, ROWS, SHORTS, Scope, Test, View, resolved, truth
 from labctl.engine.cycle import value_of
-from labctl.engine.state import Figures, Last, State
+from labctl.engine.memory import Figures, Last
+from labctl.engine.state import State
 from labctl.engine.work import Work
 from labctl.plan.step import Condition, Term
 

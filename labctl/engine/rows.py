@@ -9,11 +9,12 @@ from labctl.engine.condition import SHORTS, Test, Truth, View, measured, truth
 from labctl.engine.ending import end_by, trip
 from labctl.engine.envelope import first_breach, first_wrong, side_after
 from labctl.engine.input import Outcome
+from labctl.engine.memory import Bad, Ending, Short
 from labctl.engine.prepared import OWN, Check, Prepared, prepared_of
 from labctl.engine.prompting import AMBIENT, first_timeout, reached, soaked, time_out
 from labctl.engine.results import is_result, result_truth, short_truth, view_of_last
 from labctl.engine.short import seen
-from labctl.engine.state import Bad, Ending, Short, State
+from labctl.engine.state import State
 from labctl.engine.sums import counters, summed
 from labctl.engine.watch import FAR, Box, watch
 from labctl.engine.window import slopes
@@ -340,10 +341,9 @@ def _advance(work: Work, prepared: Prepared, rows: Batch, seen_here: Seen) -> No
     step = work.step
     if step is not None and work.phase in {"running", "leaving"}:
         side = side_after(step.outside, prepared.envelope, rows.voltage)
-        if step.first_voltage is None and work.phase == "running":
-            work.step = replace(step, first_voltage=float(rows.voltage[0]), outside=side)
-        elif side != step.outside:
-            work.step = replace(step, outside=side)
+        first = step.first_voltage is None and work.phase == "running"
+        if first or (side != step.outside and step.first_voltage is not None):
+            work.step = step.seen(float(rows.voltage[0]), side)
     wrong_since = first_wrong(work, prepared, seen_here.view)[2]
     work.dwell = soaked(work, seen_here.view, rows.auxiliary.get(AMBIENT))[1]
     work.last = summed(work.last, rows)

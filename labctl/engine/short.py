@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from labctl.engine.condition import Truth
-from labctl.engine.state import Short
+from labctl.engine.memory import Short
 from labctl.sample import Floats
 
 SETTLED: Final = 10.0  # s of step time before R means anything

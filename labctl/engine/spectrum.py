@@ -5,8 +5,8 @@ import numpy as np
 from labctl.driver import Points
 from labctl.engine.condition import View
 from labctl.engine.envelope import first_breach
+from labctl.engine.memory import Spectra
 from labctl.engine.prepared import prepared_of
-from labctl.engine.state import Spectra
 from labctl.engine.work import Work
 
 

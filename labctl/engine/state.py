@@ -7,11 +7,30 @@ neither compared nor stored.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import orjson
 
 from labctl.driver import Capabilities
+from labctl.engine.memory import (
+    Bad,
+    Cycle,
+    Ending,
+    Entry,
+    Figures,
+    Frame,
+    Held,
+    Last,
+    Leaving,
+    Question,
+    Short,
+    Spectra,
+    Step,
+    Tally,
+    Window,
+    time_of,
+)
 from labctl.errors import InternalError
 
 if TYPE_CHECKING:
@@ -31,230 +50,6 @@ TABLE: Final[Mapping[Phase, frozenset[Phase]]] = {
     "ended": frozenset({"ended"}),
 }
 """The only moves there are, from each phase."""
-
-Asked: TypeAlias = Literal["ocv", "interruption", "prompt", "chamber", "met", "diverged", "set_point"]
-
-
-@dataclass(frozen=True, slots=True)
-class Last:
-    """The last row and the sums up to it, as stored: s, V, A, degC, Ah, Wh.
-
-    Attributes:
-        record: Its record index, bad rows included; -1 before the first.
-        time: Run time of the last row or confirmation, whichever is later.
-        row_time: Run time of the last good row, None before one; so are voltage and current.
-    """
-
-    record: int = -1
-    time: float = 0.0
-    row_time: float | None = None
-    voltage: float | None = None
-    current: float | None = None
-    temperature: float | None = None
-    charging_ah: float = 0.0
-    discharging_ah: float = 0.0
-    charging_wh: float = 0.0
-    discharging_wh: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Time and sums where something began: a step, a cycle."""
-
-    time: float
-    charging_ah: float
-    discharging_ah: float
-    charging_wh: float
-    discharging_wh: float
-    first_record: int
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The step that is being done, or being left.
-
-    Attributes:
-        count: BDF `step_count`, from 1, never repeated.
-        line: Of the plan.
-        probe: A look at the open circuit before line `line`, which is yet to come.
-        entry: Where it began.
-        spent: Step time of earlier attempts, s.
-        resumed: Run time at which this attempt began; None while the step is not being done.
-        first_voltage: V, None before the first good row.
-        outside: On which side of the voltage limits it has been ever since it began: 1 above, -1 below, 0 neither,
-            None before the first good row.
-    """
-
-    count: int
-    line: int
-    cycle: int
-    entry: Entry
-    spent: float
-    resumed: float | None
-    probe: bool = False
-    first_voltage: float | None = None
-    outside: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Why a step ended: decided at run time `time`; `value` of `quantity` (SI) was crossed at `crossed`, both if known."""
-
-    reason: str
-    text: str
-    time: float
-    quantity: str = ""
-    above: bool = True
-    value: float | None = None
-    crossed: float | None = None
-
-
-Boundary: TypeAlias = tuple[Literal["begin", "end", "cut"], str, int]
-"""A cycle begins, ends, or is cut short: its kind and number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """A command that is not confirmed: how the step that it leaves ended, and which cycles end and begin between."""
-
-    ending: Ending | None = None
-    boundaries: tuple[Boundary, ...] = ()
-    goes_on: bool = False  # the same step in a new attempt
-    probe: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The program that the instrument holds.
-
-    Attributes:
-        attempt: Its identity.
-        lines: Line of each of its steps; 0 at a loop.
-        loops: (index, to, passes) of each loop.
-        at: Index of the step that runs.
-        done: Passes done of each loop.
-    """
-
-    attempt: int = 0
-    lines: tuple[int, ...] = ()
-    loops: tuple[tuple[int, int, int], ...] = ()
-    at: int = 0
-    done: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """A finished cycle: capacities in C, efficiency a fraction, `counted` the capacity that retention counts, in C."""
-
-    cycle: int
-    kind: str
-    charge: float
-    discharge: float
-    efficiency: float | None = None
-    counted: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Results of the cycles of one block: the last ones, and what retention is measured against (C)."""
-
-    last: tuple[Figures, ...] = ()
-    first: float | None = None
-    most: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A block that is being done.
-
-    Attributes:
-        block: Its id.
-        number: Pass, from 0.
-        child: Index of the child being done, -1 before the first.
-        time: Step time of the steps finished in it, all passes, s.
-        entry: Where it began.
-        energised: Energised steps ended in this pass.
-        met: How many of them had their end met at the first row.
-        tally: Where the block asks for results.
-    """
-
-    block: int
-    number: int
-    child: int
-    time: float
-    entry: Entry
-    energised: int = 0
-    met: int = 0
-    tally: Tally | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Cycle:
-    """The cycle that is counted; `kind` is "" outside any."""
-
-    count: int = 0
-    kind: str = ""
-    entry: Entry | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Rows through which a slope is drawn, SI; `bin` is the part of the window's length in which the last one lies."""
-
-    quantity: str
-    over: float
-    times: tuple[float, ...] = ()
-    values: tuple[float, ...] = ()
-    bin: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Short:
-    """What is known of short circuits: resistances in ohm, run times in s (`labctl.engine.short`).
-
-    Attributes:
-        floors: Least resistance of the last sound step, discharging and charging.
-        low: Least in this step once settled.
-        high: Greatest in this step once settled.
-        soft_since: Since when this step looks soft-shorted.
-        hard_since: Since when it looks shorted.
-        soft: When a soft short was found last, None for never.
-        hard: The same of a short.
-    """
-
-    floors: tuple[float | None, float | None] = (None, None)
-    low: float | None = None
-    high: float | None = None
-    soft_since: float | None = None
-    hard_since: float | None = None
-    soft: float | None = None
-    hard: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What the run asks a person: `kind` decides what `resume` and `skip` do."""
-
-    kind: Asked
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Spectra:
-    """Spectra begun so far, and points of the one that runs."""
-
-    count: int = 0
-    points: int = 0
-    running: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Bad:
-    """Bad rows in a row, and when the first of them came; since when the current cannot be what was set; run times."""
-
-    rows: int = 0
-    since: float | None = None
-    wrong_since: float | None = None
 
 
 @dataclass(slots=True)
@@ -298,7 +93,7 @@ class State:
         externals: External conditions as they stand, by column.
         spectra: Spectra.
         question: What it asks.
-        capabilities: Of the channel.
+        channel: Capabilities of the channel as JSON: they never change, and are written with every state.
         roles: Parts of the channel.
     """
 
@@ -308,32 +103,37 @@ class State:
     unblock: str = ""
     attempt: int = 0
     applied: int = 0
-    last: Last = Last()
+    last: Last = field(default=Last())
     frames: tuple[Frame, ...] = ()
     line: int = 0
     steps: int = 0
     step: Step | None = None
     suspended: Step | None = None
     leaving: Leaving | None = None
-    held: Held = Held()
-    cycle: Cycle = Cycle()
+    held: Held = field(default=Held())
+    cycle: Cycle = field(default=Cycle())
     ocv: float | None = None
     ocv_due: str = ""
     rest_voltage: float | None = None
     windows: tuple[Window, ...] = ()
     window_since: float = 0.0
     dwell: float | None = None
-    short: Short = Short()
-    bad: Bad = Bad()
+    short: Short = field(default=Short())
+    bad: Bad = field(default=Bad())
     references: Mapping[str, float] = field(default_factory=dict)
     results: Mapping[str, float] = field(default_factory=dict)
     externals: Mapping[str, float] = field(default_factory=dict)
-    spectra: Spectra = Spectra()
+    spectra: Spectra = field(default=Spectra())
     question: Question | None = None
-    capabilities: Capabilities = field(default_factory=Capabilities)
+    channel: str = ""
     roles: tuple[str, ...] = ("cell",)
     version: int = VERSION
     _cache: Cache = field(default_factory=Cache, compare=False, repr=False)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Return the capabilities of the channel."""
+        return capabilities_from_json(self.channel)
 
     @property
     def passes(self) -> dict[int, int]:
@@ -345,29 +145,12 @@ class State:
         return 0.0 if self.step is None else time_of(self.step, time)
 
 
-def time_of(step: Step, time: float) -> float:
-    """Return the step time of a step at a run time, s."""
-    return step.spent if step.resumed is None else step.spent + (time - step.resumed)
-
-
-def step_charge(step: Step, last: Last) -> float:
-    """Return the magnitude of the net charge that passed in a step, C."""
-    entry = step.entry
-    return abs((last.charging_ah - entry.charging_ah) - (last.discharging_ah - entry.discharging_ah)) * 3600.0
-
-
 # --- JSON -------------------------------------------------------------------------------------------------------------
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, frozenset):
-        return sorted(value)
-    raise TypeError(f"wanted a value that JSON has, found {type(value).__name__}")
 
 
 def state_to_json(state: State) -> bytes:
     """Return a state as JSON: floats as their shortest text that reads back to the same bits."""
-    return orjson.dumps(state, default=_plain)
+    return orjson.dumps(state)
 
 
 def state_from_json(text: bytes | str) -> State:
@@ -402,7 +185,6 @@ def _state(found: dict[str, Any]) -> State:
         "bad": Bad(**found["bad"]),
         "spectra": Spectra(**found["spectra"]),
         "question": question and Question(**question),
-        "capabilities": _capabilities(found["capabilities"]),
         "roles": tuple(found["roles"]),
     }
     return State(**found)
@@ -430,7 +212,15 @@ def _held(found: dict[str, Any]) -> Held:
     return Held(found["attempt"], tuple(found["lines"]), loops, found["at"], tuple(found["done"]))
 
 
-def _capabilities(found: dict[str, Any]) -> Capabilities:
-    sets = {name: frozenset(found[name]) for name in ("modes", "ends", "limits", "measures")}
-    pairs = {name: tuple(found[name]) for name in ("voltage", "current")}
+def capabilities_to_json(capabilities: Capabilities) -> str:
+    """Return capabilities as JSON, sets in the order of the alphabet."""
+    return orjson.dumps(capabilities, default=sorted).decode()
+
+
+@lru_cache(maxsize=1024)
+def capabilities_from_json(text: str) -> Capabilities:
+    """Return what `capabilities_to_json` wrote; the default ones of no text."""
+    found = orjson.loads(text or "{}")
+    sets = {name: frozenset(found[name]) for name in ("modes", "ends", "limits", "measures") if name in found}
+    pairs = {name: tuple(found[name]) for name in ("voltage", "current") if name in found}
     return Capabilities(**(found | sets | pairs))

@@ -5,7 +5,7 @@ Every sum is sequential, from the carry over the new terms, so that any cutting 
 
 import numpy as np
 
-from labctl.engine.state import Last
+from labctl.engine.memory import Last
 from labctl.errors import InternalError
 from labctl.sample import Batch, Floats
 

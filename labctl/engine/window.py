@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labctl.engine.condition import View
-from labctl.engine.state import Window
+from labctl.engine.memory import Window
 from labctl.sample import Floats
 
 PARTS: Final = 64

@@ -7,24 +7,8 @@ from typing import Final
 
 from labctl.driver import Capabilities
 from labctl.engine.input import Activity, Command, Event, Outcome
-from labctl.engine.state import (
-    TABLE,
-    Bad,
-    Cache,
-    Cycle,
-    Frame,
-    Held,
-    Last,
-    Leaving,
-    Phase,
-    Question,
-    Short,
-    Spectra,
-    State,
-    Step,
-    Window,
-    time_of,
-)
+from labctl.engine.memory import Bad, Cycle, Frame, Held, Last, Leaving, Question, Short, Spectra, Step, Window, time_of
+from labctl.engine.state import TABLE, Cache, Phase, State, capabilities_from_json
 from labctl.errors import InternalError
 from labctl.plan.index import Index, index
 from labctl.plan.step import Block, Line, Plan
@@ -65,7 +49,7 @@ class Work:
     externals: Mapping[str, float]
     spectra: Spectra
     question: Question | None
-    capabilities: Capabilities
+    channel: str
     roles: tuple[str, ...]
     version: int
     _cache: Cache
@@ -78,6 +62,11 @@ class Work:
     def time(self) -> float:
         """Return the run time of the last input, s."""
         return self.last.time
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Return the capabilities of the channel."""
+        return capabilities_from_json(self.channel)
 
     @property
     def passes(self) -> dict[int, int]:
