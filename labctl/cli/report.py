@@ -1,0 +1,38 @@
+"""A page with the plots of a run."""
+
+# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    run: Annotated[str, typer.Argument(help="run number, or the beginning of its uuid", show_default=False)],
+    *,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="file.html, or file.png/.svg/.pdf for the history alone")
+    ],
+    db: Annotated[
+        str, typer.Option("--db", help="journal: sqlite:///FILE, a file, or a data folder")
+    ] = "sqlite:///labctl.db",
+) -> None:
+    """Write a page with the figures, tables and plots of a run, complete in one file."""
+    from labctl.errors import UsageError
+    from labctl.report.page import page
+    from labctl.report.plot import figures, history
+    from labctl.report.record import analyse, default_analyses, plan_of, record_of
+    from labctl.store.reader import Reader
+
+    with Reader(db) as reader:
+        found = reader.find(run)
+        record = record_of(reader, found)
+        if output.suffix in {".png", ".svg", ".pdf"}:
+            history(record).savefig(output, dpi=150)
+        elif output.suffix in {".html", ".htm"}:
+            analyses = analyse(record, default_analyses(plan_of(reader, found)))
+            output.write_text(page(found, analyses, figures(record, analyses)), encoding="utf-8")
+        else:
+            raise UsageError(f"wanted a file that ends in .html, .png, .svg or .pdf, found {output}")
+    typer.echo(f"{output}: {output.stat().st_size / 1024:.0f} kB")

@@ -1,0 +1,1 @@
+"""Analyses, plots and pages from stored runs."""
