@@ -195,7 +195,7 @@ def _near(plain: str, kind: Kind) -> _Found:
         return (
             "unit.unknown",
             "",
-            f"half of peak to peak is the peak: write {float(match[1]) / 2:g} {unit.removesuffix('pp').removesuffix('p-p').strip()}",
+            f"half of peak to peak is the peak: write {float(match[1]) / 2:g} {re.sub(r' *p-?p$', '', unit)}",
         )
     nearest = _nearest(unit, TABLES[kind].units)
     hint = f"did you mean {nearest}?" if nearest else "units here are " + ", ".join(TABLES[kind].units[:8])

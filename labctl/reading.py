@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
+from itertools import pairwise
 from typing import Final
 
 from labctl.document import BROKEN, Document, Entries, Items, Mark, Node, Scalar, Severity, clip
@@ -191,7 +192,7 @@ class Reading:
 
     def _uneven(self, items: tuple[Node, ...], node: Items, what: str, example: str) -> None:
         texts = [item.text for item in items if isinstance(item, Scalar)]
-        for first, second in zip(texts, texts[1:], strict=False):
+        for first, second in pairwise(texts):
             if re.fullmatch(r"[-+]?\d+", first) and re.match(r"\d", second):
                 message = f"wanted a decimal point, found a comma in '{first},{second}'"
                 self.report("yaml.comma", message, node.mark, f"write {first}.{second}")

@@ -256,7 +256,8 @@ class _StationReading(Reading):
                 continue
             other = seen.setdefault((part.instrument, part.at), channel.name)
             if other != channel.name:
-                message = f"wanted an output of its own for {channel.name}, found {part.instrument} at {part.at or 'its only one'}, which {other} has"
+                found = f"{part.instrument} at {part.at or 'its only one'}, which {other} has"
+                message = f"wanted an output of its own for {channel.name}, found {found}"
                 self.report("channel.shared", message, channel.mark, "give each channel its own at:")
 
     def _limits(self, node: Node | None) -> Bounds:

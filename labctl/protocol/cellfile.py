@@ -165,12 +165,11 @@ class _CellFields(Reading):
         if given[0] == "1C":
             rate = self._resolved(cell, quantity, "current")
             charge = None if rate is None else rate * 3600.0
+        elif quantity is not None and quantity.dimension.nominal:
+            self._of_itself(quantity)
+            charge = None
         else:
-            charge = (
-                self._of_itself(quantity)
-                if quantity and quantity.dimension.nominal
-                else self._resolved(cell, quantity, "capacity")
-            )
+            charge = self._resolved(cell, quantity, "capacity")
         return replace(cell, nominal=charge, basis=self.text(values.get("basis")))
 
     def _of_itself(self, quantity: Quantity) -> None:

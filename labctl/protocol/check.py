@@ -220,7 +220,7 @@ class _Structure:
                 self.drive(step, drive)
             case Hold() as hold if hold.for_ is None and hold.until is None:
                 self.report(
-                    "step.no_end", "wanted an end of hold, found none", step, "add for: 1 h or until: current < C/50"
+                    "safety.end", "wanted an end of hold, found none", step, "add for: 1 h or until: current < C/50"
                 )
             case CyclicVoltammetry() | _:
                 pass
@@ -234,7 +234,7 @@ class _Structure:
             and not drive.holds
         ):
             self.report(
-                "step.no_end",
+                "safety.end",
                 f"wanted an end of {step.word}, found none",
                 step,
                 "add to: 4.2 V, capacity: 1 mAh/cm2, for: 12 h or until: ...",

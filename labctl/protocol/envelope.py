@@ -1,12 +1,12 @@
 """The values of a protocol against its limits: set-points, cut-offs, charges, ranges, voltages against the last rest."""
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Final
 
 from labctl.document import Finding, Mark
 from labctl.driver import Bounds
 from labctl.errors import ProtocolError
+from labctl.protocol.bounds import TOLERANCE, Envelope, magnitudes, resolve_limits, shown, with_kinds, within
 from labctl.protocol.cell import FIELD_EXAMPLES, Cell
 from labctl.protocol.expression import Environment, settle
 from labctl.protocol.model import (
@@ -30,40 +30,14 @@ from labctl.protocol.verbs import is_unread
 from labctl.protocol.walk import NO_CELL, Visit, Walk, conditions, givens
 from labctl.units import VOLTAGE, Kind, Quantity, display
 
-TOLERANCE = 1e-9
-
 
 def check_values(protocol: Protocol, environment: Environment, cell: Cell | None) -> list[Finding]:
     """Return what is wrong with the values of a protocol: as far as they are known, and absolute without a cell."""
     return list(_Values(protocol, environment, cell).findings.values())
 
 
-def resolve_limits(limits: Limits, environment: Environment, cell: Cell) -> Bounds:
-    """Return an envelope in SI; what is not known yet, or relative to what the cell does not state, is unbounded.
-
-    Raises:
-        ProtocolError: A reference in it cannot be evaluated.
-    """
-
-    def value(given: Given | None, kind: Kind) -> float | None:
-        return None if given is None or is_unread(given) else cell.absolute(settle(given, environment), kind)[0]
-
-    def pair(given: Pair | None, kind: Kind) -> tuple[float, float] | None:
-        low, high = (value(item, kind) for item in given) if given else (None, None)
-        return None if low is None or high is None else (low, high)
-
-    return Bounds(
-        pair(limits.voltage, "potential"),
-        pair(limits.current, "current"),
-        pair(limits.temperature, "temperature"),
-        value(limits.capacity, "capacity"),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Envelope:
-    bounds: Bounds
-    where: str
+SET_POINT: Final = "limit.set_point"
+CUT_OFF: Final = "limit.cut_off"
 
 
 class _Values:
@@ -71,7 +45,7 @@ class _Values:
         self.cell = cell or NO_CELL
         self.known = cell is not None
         self.findings: dict[tuple[Mark, str], Finding] = {}
-        self.envelopes: dict[tuple[int, int], _Envelope] = {}
+        self.envelopes: dict[tuple[int, int], Envelope] = {}
         self.environment = environment
         self.kept: list[object] = []  # keeps ids of environments alive while they are keys
         for limits_of in (protocol,):
@@ -149,16 +123,16 @@ class _Values:
                 pair[0].mark,
             )
 
-    def around(self, visit: Visit) -> Iterator[_Envelope]:
+    def around(self, visit: Visit) -> Iterator[Envelope]:
         """Yield the envelopes in force at a step: of the files around it, and the cell's."""
         for limits, environment in visit.limits:
             key = (id(limits), id(environment))
             if key not in self.envelopes:
                 self.kept.append((limits, environment))
-                self.envelopes[key] = _Envelope(self.bounds(limits, environment), "the limits of the file")
+                self.envelopes[key] = Envelope(self.bounds(limits, environment), "the limits of the file")
             yield self.envelopes[key]
         if self.known:
-            yield _Envelope(self.cell.limits, f"the limits of the cell {self.cell.name}")
+            yield Envelope(self.cell.limits, f"the limits of the cell {self.cell.name}")
 
     def bounds(self, limits: Limits, environment: Environment) -> Bounds:
         try:
@@ -170,7 +144,7 @@ class _Values:
             return Bounds()
         if self.known:
             outer, self.environment = self.environment, environment
-            for given, kind in _with_kinds(limits):
+            for given, kind in with_kinds(limits):
                 self.absolute(given, kind)  # says which field of the cell is missing
             self.environment = outer
         return bounds
@@ -202,16 +176,18 @@ class _Values:
         if quantity.versus == "ocv":
             if not visit.rested:
                 self.report(
-                    "ocv.no_rest",
+                    "ocv.rest",
                     f"wanted a rest before {quantity.text}, found none",
                     quantity.mark,
                     "ocv is the last voltage of the last rest: add - rest: 10 min before",
                 )
         elif self.known and self.cell.reference and quantity.versus != self.cell.reference:
-            message = f"wanted a voltage vs {self.cell.reference}, the reference of the cell {self.cell.name}, found {quantity.text}"
-            self.report("voltage.reference", message, quantity.mark)
+            message = (
+                f"wanted a voltage vs {self.cell.reference}, the reference of {self.cell.name}, found {quantity.text}"
+            )
+            self.report("cell.reference", message, quantity.mark)
 
-    def step(self, step: Step, visit: Visit, envelopes: list[_Envelope]) -> None:
+    def step(self, step: Step, visit: Visit, envelopes: list[Envelope]) -> None:
         match step.verb:
             case Drive() as verb:
                 self.drive(step, verb, envelopes)
@@ -230,13 +206,13 @@ class _Values:
             case Profile() as verb:
                 self.profile(verb, step, envelopes)
 
-    def drive(self, step: Step, drive: Drive, envelopes: list[_Envelope]) -> None:
-        self.voltage(drive.to, envelopes)
+    def drive(self, step: Step, drive: Drive, envelopes: list[Envelope]) -> None:
+        self.inside(drive.to, "potential", envelopes, CUT_OFF)
         charge = self.absolute(drive.capacity, "capacity")
         for envelope in envelopes:
             most = envelope.bounds.charge
             if charge is not None and most is not None and charge > most * (1 + TOLERANCE):
-                self.beyond("capacity", charge, drive.capacity, display(most, "capacity"), envelope)
+                self.beyond(CUT_OFF, "capacity", (charge, drive.capacity), display(most, "capacity"), envelope)
         if drive.control != "current":
             self.absolute(drive.setting, "power" if drive.control == "power" else "resistance")
             return
@@ -246,83 +222,65 @@ class _Values:
         self.signed(current if drive.raises else -current, drive.setting, envelopes)
         self.passed(step, drive, current, envelopes)
 
-    def passed(self, step: Step, drive: Drive, current: float, envelopes: list[_Envelope]) -> None:
+    def passed(self, step: Step, drive: Drive, current: float, envelopes: list[Envelope]) -> None:
         """Find a step that ends by time alone and passes more charge by then than it may."""
         lasting = self.absolute(drive.for_, "duration")
         if lasting is None or drive.to is not None or drive.capacity is not None or drive.until is not None:
             return
-        for envelope in envelopes:
-            most = envelope.bounds.charge
-            if most is not None and current * lasting > most * (1 + TOLERANCE):
-                message = f"wanted at most {display(most, 'capacity')} in {step.word} by {envelope.where}, found {display(current * lasting, 'capacity')}"
-                self.report(
-                    "limit.capacity", message, drive.setting.mark, "shorten for:, or raise limits: {capacity: ...}"
-                )
-        if (
-            self.known
-            and self.cell.nominal
-            and all(item.bounds.charge is None for item in envelopes)
-            and current * lasting > 2 * self.cell.nominal * (1 + TOLERANCE)
-        ):
-            message = f"wanted at most twice the nominal capacity, {display(2 * self.cell.nominal, 'capacity')}, in {step.word}, found {display(current * lasting, 'capacity')}"
-            self.report(
-                "limit.capacity", message, drive.setting.mark, "say so with limits: {capacity: ...} if it is meant"
-            )
+        limits = [(item.bounds.charge, item.where) for item in envelopes if item.bounds.charge is not None]
+        if not limits and self.known and self.cell.nominal:
+            limits = [(2 * self.cell.nominal, "twice the nominal capacity")]
+        for most, where in limits:
+            if current * lasting > most * (1 + TOLERANCE):
+                charge = display(current * lasting, "capacity")
+                message = f"wanted at most {display(most, 'capacity')} in {step.word} by {where}, found {charge}"
+                hint = "shorten for:, or say so with limits: {capacity: ...}"
+                self.report("limit.charge", message, drive.setting.mark, hint)
 
-    def voltage(self, given: Given | None, envelopes: list[_Envelope]) -> None:
+    def voltage(self, given: Given | None, envelopes: list[Envelope]) -> None:
         self.inside(given, "potential", envelopes)
 
-    def inside(self, given: Given | None, kind: Kind, envelopes: list[_Envelope]) -> None:
+    def inside(self, given: Given | None, kind: Kind, envelopes: list[Envelope], code: str = SET_POINT) -> None:
         value = self.absolute(given, kind)
         if value is None:
             return
         for envelope in envelopes:
             pair = envelope.bounds.temperature if kind == "temperature" else envelope.bounds.voltage
             if pair is not None and not within(value, pair):
-                self.beyond(kind, value, given, f"{display(pair[0], kind)} to {display(pair[1], kind)}", envelope)
+                self.beyond(code, kind, (value, given), shown(pair, kind), envelope)
 
-    def signed(self, current: float, given: Given, envelopes: list[_Envelope]) -> None:
+    def signed(self, current: float, given: Given, envelopes: list[Envelope]) -> None:
         for envelope in envelopes:
             pair = envelope.bounds.current
             if pair is not None and not within(current, pair):
-                self.beyond(
-                    "current",
-                    current,
-                    given,
-                    f"{display(pair[0], 'current')} to {display(pair[1], 'current')}",
-                    envelope,
-                )
+                self.beyond(SET_POINT, "current", (current, given), shown(pair, "current"), envelope)
 
-    def magnitude(self, given: Given | None, envelopes: list[_Envelope]) -> None:
+    def magnitude(self, given: Given | None, envelopes: list[Envelope]) -> None:
         value = self.absolute(given, "current")
         for envelope in envelopes:
             pair = envelope.bounds.current
             if value is not None and pair is not None and value > max(map(abs, pair)) * (1 + TOLERANCE):
-                self.beyond(
-                    "current", value, given, f"{display(pair[0], 'current')} to {display(pair[1], 'current')}", envelope
-                )
+                self.beyond(SET_POINT, "current", (value, given), shown(pair, "current"), envelope)
 
-    def beyond(self, kind: str, value: float, given: Given | None, limit: str, envelope: _Envelope) -> None:
+    def beyond(self, code: str, kind: str, found: tuple[float, Given | None], limit: str, envelope: Envelope) -> None:
+        """Report a value outside an envelope."""
+        value, given = found
         name = "voltage" if kind == "potential" else kind
-        text = given.text if given else ""
-        shown = display(value, kind)
-        found = text if text.replace(" ", "") == shown.replace(" ", "") or not text else f"{text} = {shown}"
-        self.report(
-            f"limit.{name}",
-            f"wanted a {name} inside {envelope.where}, {limit}, found {found}",
-            given.mark if given else None,
-        )
+        text, plain = given.text if given else "", display(value, kind)
+        said = plain if not text or text.replace(" ", "") == plain.replace(" ", "") else f"{text} = {plain}"
+        message = f"wanted a {name} inside {envelope.where}, {limit}, found {said}"
+        self.report(code, message, given.mark if given else None)
 
     # --- verbs ---
 
-    def sweep(self, step: Step, ends: tuple[Given, Given], envelopes: list[_Envelope]) -> None:
+    def sweep(self, step: Step, ends: tuple[Given, Given], envelopes: list[Envelope]) -> None:
         for end in ends:
             self.voltage(end, envelopes)
         first, last = (self.quantity(end) for end in ends)
         if first and last and first.versus == last.versus and first.value_si == last.value_si:
             self.report("sweep.none", f"wanted two voltages to sweep between, found {first.text} twice", step.mark)
 
-    def impedance(self, verb: Impedance, visit: Visit, step: Step, envelopes: list[_Envelope]) -> None:
+    def impedance(self, verb: Impedance, visit: Visit, step: Step, envelopes: list[Envelope]) -> None:
         amplitude, bias = self.quantity(verb.amplitude), self.quantity(verb.at)
         if amplitude is None:
             return
@@ -337,7 +295,7 @@ class _Values:
             )
         elif potentiostatic and verb.at is None and not visit.rested:
             self.report(
-                "ocv.no_rest",
+                "ocv.rest",
                 "wanted a rest before eis, whose bias is ocv, found none",
                 step.mark,
                 "add - rest: 10 min before, or at: 3.8 V",
@@ -348,7 +306,7 @@ class _Values:
             self.magnitude(verb.amplitude, envelopes)
             self.absolute(verb.at, "current")
 
-    def profile(self, verb: Profile, step: Step, envelopes: list[_Envelope]) -> None:
+    def profile(self, verb: Profile, step: Step, envelopes: list[Envelope]) -> None:
         table, scale = verb.table, self.quantity(verb.scale) if verb.scale else None
         if table is None or table.quantity != "current" or (verb.scale and scale is None):
             return
@@ -366,17 +324,17 @@ class _Values:
             for envelope in envelopes:
                 pair = envelope.bounds.current
                 if pair is not None and not within(value * factor, pair):
-                    limit = f"{display(pair[0], 'current')} to {display(pair[1], 'current')}"
+                    limit = shown(pair, "current")
                     self.report(
-                        "limit.current",
-                        f"wanted a current inside {envelope.where}, {limit}, found {display(value * factor, 'current')} in the profile",
+                        "limit.set_point",
+                        f"wanted a profile inside {envelope.where}, {limit}, found {display(value * factor, 'current')}",
                         step.mark,
                         "lower scale:",
                     )
 
     # --- conditions ---
 
-    def condition(self, condition: Condition | None, visit: Visit, envelopes: list[_Envelope]) -> None:
+    def condition(self, condition: Condition | None, visit: Visit, envelopes: list[Envelope]) -> None:
         for alternative in condition.any_of if condition else ():
             for term in alternative:
                 found = self.quantity(term.value)
@@ -384,7 +342,7 @@ class _Values:
                     self.versus(found, Visit(visit.item, visit.environment, visit.limits, rested=True))
                 self.term(term, envelopes)
 
-    def term(self, term: Term, envelopes: list[_Envelope]) -> None:
+    def term(self, term: Term, envelopes: list[Envelope]) -> None:
         """Check that a cut-off lies where it can be met: on the limits or between them."""
         kinds: dict[str, Kind] = {
             "voltage": "potential",
@@ -404,36 +362,5 @@ class _Values:
             )
             if kind == "capacity" and bounds.charge is not None:
                 pair = (0.0, bounds.charge)
-            if pair is not None and not within(
-                value, _magnitudes(pair) if term.absolute or kind == "current" else pair
-            ):
-                self.beyond(
-                    kind or "",
-                    value,
-                    term.value,
-                    f"{display(pair[0], kind or '')} to {display(pair[1], kind or '')}",
-                    envelope,
-                )
-
-
-def _magnitudes(pair: tuple[float, float]) -> tuple[float, float]:
-    return 0.0, max(map(abs, pair))
-
-
-def _with_kinds(limits: Limits) -> Iterator[tuple[Given, Kind]]:
-    kinds: tuple[tuple[Pair | None, Kind], ...] = (
-        (limits.voltage, "potential"),
-        (limits.current, "current"),
-        (limits.temperature, "temperature"),
-    )
-    for pair, kind in kinds:
-        for given in pair or ():
-            yield given, kind
-    if limits.capacity is not None:
-        yield limits.capacity, "capacity"
-
-
-def within(value: float, pair: tuple[float, float]) -> bool:
-    """Tell whether a value lies in a range or on its ends, within rounding."""
-    room = TOLERANCE * max(map(abs, pair))
-    return math.isfinite(value) and pair[0] - room <= value <= pair[1] + room
+            if pair is not None and not within(value, magnitudes(pair) if term.absolute or kind == "current" else pair):
+                self.beyond(CUT_OFF, kind or "", (value, term.value), shown(pair, kind or ""), envelope)

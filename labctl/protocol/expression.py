@@ -269,7 +269,8 @@ def _result(value: float, pattern: Quantity, versus: str = "", offset: float = 0
 
 def _add(left: Quantity, right: Quantity, sign: float, mark: Mark) -> Quantity:
     if left.dimension != right.dimension:
-        message = f"wanted two quantities alike, found {left.text} ({name_of(left.dimension)}) and {right.text} ({name_of(right.dimension)})"
+        found = " and ".join(f"{item.text} ({name_of(item.dimension)})" for item in (left, right))
+        message = f"wanted two quantities alike, found {found}"
         raise _error("reference.units", message, mark, "only like units are added; a bare number has none")
     if left.dimension == KELVIN and sign < 0 and right.offset:  # the difference of two temperatures is a step
         return (

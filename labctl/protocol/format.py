@@ -41,7 +41,8 @@ class _Writer:
         self.document = document
         self.text = document.text
         self.lines: list[str] = []
-        self.own: list[tuple[int, str]] = []
+        self.own: list[tuple[int, int, str]] = []
+        self.columns: dict[int, int] = {}
         self.trailing: dict[int, str] = {}
         self.inside: list[int] = []
         self._find_comments()
@@ -76,7 +77,7 @@ class _Writer:
                 covered.add(number)
                 break
             if not line.strip() and not any(begin <= offset < end for begin, end in scalars[max(0, at - 1) : at + 1]):
-                self.own.append((number, ""))
+                self.own.append((number, 0, ""))
             offset += len(line) + 1
 
     def _comment(self, number: int, before: str, comment: str, index: int) -> None:
@@ -84,13 +85,16 @@ class _Writer:
         if before.strip():
             self.trailing[number] = comment
         else:
-            self.own.append((number, comment))
+            self.own.append((number, len(before), comment))
 
-    def _before(self, line: int, indent: int) -> None:
-        """Write the comments and blank lines that stand above a line."""
+    def _before(self, line: int, indent: int, column: int = 0) -> None:
+        """Write the comments and blank lines above a line; one that is deeper stays with what was above it."""
         while self.own and self.own[0][0] < line:
-            comment = self.own.pop(0)[1]
-            self.lines.append(" " * indent + comment if comment else "")
+            _, place, comment = self.own.pop(0)
+            deeper = [known for known in self.columns if column < known <= place]
+            lead = self.columns[max(deeper)] if deeper else indent
+            self.lines.append(" " * lead + comment if comment else "")
+        self.columns = {known: lead for known, lead in self.columns.items() if known < column} | {column: indent}
 
     def _behind(self, line: int) -> str:
         comment = self.trailing.pop(line, "")
@@ -102,7 +106,7 @@ class _Writer:
         match node:
             case Entries():
                 for key, value in node.entries:
-                    self._before(key.mark.line, indent)
+                    self._before(key.mark.line, indent, key.mark.column - 1)
                     self._entry(key, value, indent)
             case Items():
                 for item in node.items:
@@ -117,7 +121,7 @@ class _Writer:
         self._block(value, indent + 2)
 
     def _item(self, item: Node, indent: int) -> None:
-        self._before(item.mark.line, indent)
+        self._before(item.mark.line, indent, max(0, item.mark.column - 3))
         lead = " " * indent + "-"
         if isinstance(item, Scalar) or item.flow:
             self._inline_line(lead, item, indent)

@@ -90,7 +90,7 @@ class _Kinds:
         found = f"the cell {self.cell.name} of kind {self.cell.kind}" if self.cell else " or ".join(sorted(kinds))
         mark = use.mark if use else protocol.requires.mark or Mark(protocol.file, 1, 1)
         what = f" by {use.file}" if use else ""
-        return Finding("requires.cell", f"wanted a {wanted} cell{what}, found {found}", mark)
+        return Finding("cell.kind", f"wanted a {wanted} cell{what}, found {found}", mark)
 
     def _forbidden(self, item: Item, kinds: frozenset[str]) -> Iterator[Finding]:
         kind = " or ".join(sorted(kinds))
@@ -101,7 +101,7 @@ class _Kinds:
                 if kinds & allowed_by_word(right)
                 else "hold, lsv, cv and eis run on it"
             )
-            yield Finding("verb.kind", f"wanted a step for a {kind} cell, found {item.word}", item.mark, hint)
+            yield Finding("cell.kind", f"wanted a step for a {kind} cell, found {item.word}", item.mark, hint)
             return
         for term in _terms(item):
             metal = term.quantity in {"short", "short.soft"}
@@ -113,9 +113,7 @@ class _Kinds:
                     if metal
                     else "it is not defined for symmetric and blocking cells"
                 )
-                yield Finding(
-                    "result.kind", f"wanted a result of a {kind} cell, found {term.quantity}", term.mark, hint
-                )
+                yield Finding("cell.kind", f"wanted a result of a {kind} cell, found {term.quantity}", term.mark, hint)
 
 
 def allowed_by_word(word: str) -> frozenset[str]:
@@ -144,7 +142,7 @@ def sure_to_end(step: Step, file: Protocol, root: Protocol, cell: Cell) -> Itera
     if capacity is None and not limited and cell.limits.charge is None and cell.nominal is None:
         message = f"wanted an end of {step.word} that is sure to come, found none"
         hint = "add for: 12 h or capacity:, or a capacity limit, or the nominal capacity of the cell, twice which is the limit"
-        yield Finding("step.no_sure_end", message, step.mark, hint)
+        yield Finding("safety.end", message, step.mark, hint)
 
 
 def needs_limits(step: Step, file: Protocol, root: Protocol, cell: Cell) -> Iterator[Finding]:
@@ -154,12 +152,12 @@ def needs_limits(step: Step, file: Protocol, root: Protocol, cell: Cell) -> Iter
     limits = [item.limits for item in (file, root)]
     if cell.limits.voltage is None and all(item.voltage is None for item in limits):
         message = f"wanted a voltage limit in the file or the cell for {step.word}, found none"
-        yield Finding("limit.voltage_missing", message, step.mark, "add limits: {voltage: [2.5 V, 4.3 V]}")
+        yield Finding("safety.voltage", message, step.mark, "add limits: {voltage: [2.5 V, 4.3 V]}")
     current = cell.limits.current is not None or any(item.current is not None for item in limits)
     if not current and _sets_voltage(step):
         message = f"wanted a current limit in the file or the cell for {step.word}, found none"
         hint = "add limits: {current: [-1 mA, 1 mA]}" + (" or current: to the hold" if step.word == "hold" else "")
-        yield Finding("limit.current_missing", message, step.mark, hint)
+        yield Finding("safety.current", message, step.mark, hint)
 
 
 def _sets_voltage(step: Step) -> bool:

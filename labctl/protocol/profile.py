@@ -76,13 +76,11 @@ class _TableReader:
 
     def _unit(self, name: str, unit: str | None, line: int) -> Quantity | None:
         kind = "duration" if name == "time" else name
+        if unit is None:
+            hint = f"write {name} / {'s' if name == 'time' else 'mA'}"
+            self.report("profile.unit", f"wanted a unit for {name}, found none", line, hint)
+            return None
         try:
-            if unit is None:
-                raise Misread(
-                    "profile.unit",
-                    f"wanted a unit for {name}, found none",
-                    f"write {name} / {'s' if name == 'time' else 'mA'}",
-                )
             return parse(f"1 {unit.strip()}", kind)  # type: ignore[arg-type]
         except Misread as error:
             self.report(error.code, f"{error} in the header", line, error.hint)

@@ -139,7 +139,10 @@ STEP_KEY_WORDS: Final[Mapping[str, str]] = {
     "repeat": "repeat belongs to a block with steps",
 }
 
-CV_VOLTAGE: Final = "constant voltage is hold: {voltage: 4.2 V, current: 1 mA, until: current < C/20, for: 2 h}; cv is cyclic voltammetry"
+CV_VOLTAGE: Final = (
+    "constant voltage is hold: {voltage: 4.2 V, current: 1 mA, until: current < C/20, for: 2 h}; "
+    "cv is cyclic voltammetry"
+)
 
 BESIDE_WORDS: Final[Mapping[str, str]] = {
     key: f"{key} belongs inside the braces of the verb, or to a block with steps"
