@@ -6,11 +6,13 @@ With many channels each hands over its quiet rows once a second in its own of te
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from labctl.clock import Clock
+from labctl.driver import Capabilities
 from labctl.engine.input import InstrumentFault, Order
 from labctl.errors import LabctlError
+from labctl.run.bookmark import Bookmark
 from labctl.run.course import Course
 from labctl.run.seat import Seat
 from labctl.run.sink import Sink
@@ -40,7 +42,28 @@ class Bench:
 
     # --- runs come and go ---
 
-    def begin(self, seat: Seat, course: Course, roles: tuple[str, ...]) -> None:
+    async def open(self) -> None:
+        """Say that it is there."""
+        await self.source.open()
+
+    async def close(self) -> None:
+        """Leave the cells as they are: their states lie in the checkpoints of their runs."""
+        await self.source.close()
+
+    def capabilities(self, seat: Seat) -> Capabilities:
+        """Return what a channel can do by itself."""
+        return self.source.capabilities(seat.at)
+
+    async def prepare(self, seat: Seat, cell: Mapping[str, object], seed: int, source: bytes | None) -> None:
+        """Put the cell of a run in, as it was left."""
+        self.source.insert(seat.at, cell, seed)
+        if source is not None:
+            self.source.restore(seat.at, source)
+
+    async def look(self, seat: Seat) -> None:
+        """Nothing is there that could be on."""
+
+    async def begin(self, seat: Seat, course: Course, roles: tuple[str, ...]) -> None:
         """Begin a run that has not begun, and let it go on from then."""
         rider = Rider(course, self.source, seat.at)
         self._riders[seat.name] = rider
@@ -48,9 +71,13 @@ class Bench:
         self._act(seat, rider, rider.obey)
         self._seat(seat, course)
 
-    def adopt(self, seat: Seat, course: Course) -> None:
-        """Let a run go on that stands in the journal; its cell has been set back to the same row."""
+    async def adopt(self, seat: Seat, course: Course, found: Bookmark) -> None:
+        """Let a run go on that stands in the journal; its cell has been set back to the same row, and its time stood still."""
+        del found
         self._riders[seat.name] = Rider(course, self.source, seat.at)
+        text = f"the daemon came back; run and simulated cell went on from row {course.next_record - 1}"
+        course.take(Order("note", "", "labctl", text))
+        self.sink.hand_over(course.hand_over())
         self._seat(seat, course)
 
     def _seat(self, seat: Seat, course: Course) -> None:
@@ -59,7 +86,7 @@ class Bench:
             self._seats.append(seat)
         self._wake.set()
 
-    def order(self, seat: Seat, order: Order) -> None:
+    async def order(self, seat: Seat, order: Order) -> None:
         """Let an order take effect at the row that is due now."""
         rider = self._riders[seat.name]
         if not self.clock.fast:
@@ -126,7 +153,7 @@ class Bench:
             self._fail(seat, rider, error)
             return 0
         if entries := course.hand_over():
-            self.sink.offer(entries)
+            self.sink.hand_over(entries)
         if course.finish is not None:
             self._leave(seat)
         return moved
@@ -139,10 +166,10 @@ class Bench:
         try:
             course.take(InstrumentFault(why, safe=True))
             course.commands.clear()
-            self.sink.offer(course.hand_over())
+            self.sink.hand_over(course.hand_over())
         except Exception:
             LOG.exception("channel %s: the engine cannot take its fault", seat.name)
-            self.sink.fail(course.run_id, why)
+            self.sink.fail(course.run_id, course.next_record - 1, course.state.last.time, why)
         self._leave(seat)
 
     def _leave(self, seat: Seat) -> None:

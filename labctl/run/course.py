@@ -85,23 +85,6 @@ class Course:
         self._keep(None, batch if taken == len(batch) else batch.rows(0, taken), outcome, attempt)
         return taken
 
-    def metered(self, batch: Batch) -> Batch:
-        """Return rows of a source that counts by itself on run time and the run's counters."""
-        charging, discharging = batch.charging_ah, batch.discharging_ah
-        assert charging is not None
-        assert discharging is not None
-        return Batch(
-            time=batch.time + self.begun,
-            voltage=batch.voltage,
-            current=batch.current,
-            charging_ah=charging + self.base[0],
-            discharging_ah=discharging + self.base[1],
-            temperature_celsius=batch.temperature_celsius,
-            quality=batch.quality,
-            step=batch.step,
-            auxiliary=batch.auxiliary,
-        )
-
     def hand_over(self) -> list[Entry]:
         """Return what waits to be stored, the checkpoint with the last of it; all of it belongs into one commit."""
         waiting = self._waiting

@@ -1,10 +1,9 @@
 """A new run that goes on from an earlier one: what it carries, and where in the plan it begins."""
 
-from dataclasses import replace
-
 from labctl.engine.state import State
 from labctl.errors import OrderRefused
 from labctl.plan.index import index
+from labctl.plan.resume import resumed
 from labctl.plan.step import Carried, Plan
 from labctl.run.bookmark import Bookmark
 
@@ -17,22 +16,21 @@ def carried(plan: Plan, state: State, mark: Bookmark, step: int) -> Plan:
     Raises:
         OrderRefused: The plan has no such line, or the run stood nowhere.
     """
-    lines = index(plan).lines
+    paths = index(plan).paths
     line = step or state.line or mark.line
-    if line not in lines:
-        where = f"step {step}" if step else "the step at which it stood"
-        raise OrderRefused(f"wanted a step of the plan from 1 to {len(lines)}, found {where}")
+    if line not in paths:
+        where = f"step {step}" if step else "a run that had not begun its first step"
+        raise OrderRefused(f"wanted a step of the plan from 1 to {len(paths)}, found {where}")
     passes = dict(mark.passes) | state.passes
-    around = {block.id for block in index(plan).paths[line]}
-    references = dict(state.references) | dict(mark.references)
-    return replace(
+    around = {block.id: block.passes for block in paths[line]}
+    return resumed(
         plan,
-        carried=Carried(
+        Carried(
             cycle=state.cycle.count,
             charging_ah=state.last.charging_ah,
             discharging_ah=state.last.discharging_ah,
-            references=references,
+            references=dict(state.references) | dict(mark.references),
             start=line,
-            passes=tuple(sorted((block, number) for block, number in passes.items() if block in around)),
+            passes=tuple(sorted((block, number) for block, number in passes.items() if number < around.get(block, 0))),
         ),
     )

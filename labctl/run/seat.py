@@ -86,7 +86,7 @@ class Seat:
             "cell": card.cell if card else "",
             "instrument": self.parts["cell"].instrument,
         }
-        return found if course is None else found | self._running(course)
+        return found if course is None else {**found, **self._running(course)}
 
     def _unblock(self, command: str) -> str:
         return f"{command} {self.name}" if command else ""

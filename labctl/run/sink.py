@@ -1,22 +1,31 @@
-"""Where entries go: the journal's writer, as the shell needs it."""
+"""The journal's writer, as the shell needs it: what one run hands over at once is never cut by a commit."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
+from labctl.engine.input import Event
 from labctl.store.entry import Entry
+from labctl.store.writer import Writer
 
 
-class Sink(Protocol):
-    """Takes entries in order; durable once flushed."""
+class Sink(Writer):
+    """A writer whose commits end at a checkpoint.
 
-    def offer(self, entries: Sequence[Entry]) -> None:
-        """Take entries of one run that belong into one commit; returns at once."""
+    The rows of a run and the state after them belong into one commit: cell and run go back to it together.
+    """
 
-    async def room(self) -> None:
-        """Wait until less than the bound waits to be written."""
+    def hand_over(self, entries: Sequence[Entry]) -> None:
+        """Take entries of one run, the last with its checkpoint; returns at once."""
+        with self._changed:
+            for entry in entries:
+                self.offer(entry)
 
-    async def flush(self) -> None:
-        """Wait until everything offered so far is durable."""
+    def fail(self, run_id: int, record: int, time: float, why: str) -> None:
+        """End a run that the engine cannot end any more, after what was handed over."""
+        self.offer(Entry(run_id, events=(Event("run_ended", record, time, {"reason": "failed", "why": why}),)))
 
-    def fail(self, run_id: int, why: str) -> None:
-        """End a run from outside the engine, after what was offered."""
+    def _front(self, *, all_of_it: bool) -> tuple[Entry, ...]:
+        front = super()._front(all_of_it=all_of_it)
+        count, entries = len(front), self._entries
+        while count < len(entries) and entries[count - 1].checkpoint is None:
+            count += 1
+        return tuple(entries[:count])

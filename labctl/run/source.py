@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from labctl.driver import Ended, Fault, Points, Program, ReadBack, Reading, Rewindable
 from labctl.engine.input import Apply, Began, InstrumentFault, Mark, Off, SpectrumPart, StepEnded
+from labctl.engine.meter import mapped
 from labctl.run.course import Course
 from labctl.sample import Batch
 
@@ -69,7 +70,7 @@ class Rider:
         for reading in readings:
             match reading:
                 case Batch():
-                    taken = course.take_rows(course.metered(reading))
+                    taken = course.take_rows(mapped(reading, course.begun, course.base))
                     if course.commands or course.finish or taken < len(reading):
                         if taken:
                             self.source.rewind(self.channel, float(reading.time[taken - 1]))
