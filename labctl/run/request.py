@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeGuard
 
 Flat: TypeAlias = Mapping[str, str | float | int | bool | None]
 OrderVerb: TypeAlias = Literal["pause", "resume", "skip", "stop", "confirm", "note"]
 ORDER_VERBS: tuple[OrderVerb, ...] = ("pause", "resume", "skip", "stop", "confirm", "note")
+
+
+def is_order(verb: str) -> TypeGuard[OrderVerb]:
+    """Tell whether a word is a verb of an order."""
+    return verb in ORDER_VERBS
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from labctl.run.connection import Connection
 from labctl.run.course import Course
 from labctl.run.draft import Draft, draft_from, draft_of
 from labctl.run.drivers import near
-from labctl.run.request import ORDER_VERBS, Flat, OrderReply, StartReply, StartRequest
+from labctl.run.request import ORDER_VERBS, Flat, OrderReply, StartReply, StartRequest, is_order
 from labctl.run.seat import Card, Seat
 from labctl.run.sink import Sink
 from labctl.store.entry import Run
@@ -159,14 +159,12 @@ class Supervisor:
         The same `order_id` within 24 h is answered as the first time without acting again.
         """
         request = {"verb": verb, "target": target, "by": by, "text": text}
-        reply = await self._once(
-            order_id, verb, request, lambda: self._order(verb, target, Order(verb, order_id, by, text))
-        )  # type: ignore[arg-type]
+        reply = await self._once(order_id, verb, request, lambda: self._order(verb, target, order_id, (by, text)))
         assert isinstance(reply, OrderReply)
         return reply
 
-    async def _order(self, verb: str, target: str, order: Order) -> OrderReply:
-        if verb not in ORDER_VERBS:
+    async def _order(self, verb: str, target: str, order_id: str, said: tuple[str, str]) -> OrderReply:
+        if not is_order(verb):
             raise UsageError(
                 f"wanted an order, found {verb!r}{near(verb, list(ORDER_VERBS))}; there are {', '.join(ORDER_VERBS)}"
             )
@@ -181,7 +179,8 @@ class Supervisor:
                 f"channel {seat.name} is {state.activity}{f' ({state.why})' if state.why else ''} and cannot {verb} now; "
                 f"it obeys {', '.join(sorted(allowed))}"
             )
-        await self._connection(seat).order(seat, order)
+        by, text = said
+        await self._connection(seat).order(seat, Order(verb, order_id, by, text))
         return OrderReply(
             verb, seat.name, card.uuid, seat.activity, seat.last if seat.course is None else course.state.why
         )
