@@ -15,6 +15,7 @@ from labctl.errors import SinkError, StoreBusy, StoreDamaged, StoreError, StoreF
 
 BUSY_TIMEOUT = 2.0  # seconds that one attempt waits for somebody else's lock
 _CACHE_KIB = 32 * 1024
+_WAL_PAGES = 8192  # a page that many runs' rows fill is copied once when it is full, not at every tenth of it
 _WAL_LIMIT = 64 * 1024 * 1024  # bytes that an idle write-ahead log keeps
 _PRIMARY = 0xFF  # an extended result code's low byte says what kind it is
 _FULL_ANYWAY = frozenset({"SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMMAP"})  # no room for the shared index
@@ -29,6 +30,7 @@ def writer_engine(file: Path) -> Engine:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first page, or never
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
         return connection

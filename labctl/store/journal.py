@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple
 from importlib.metadata import version
 from pathlib import Path
 from typing import Self
@@ -386,4 +385,7 @@ def _write(cursor: sqlite3.Cursor, done: Assembled) -> None:
         names = ["ended_unix_time_second" if name == "ended" else name for name in changed]
         sets = ", ".join(f"{name} = {value}" for name, value in zip(names, columns, strict=True))
         cursor.execute(f"UPDATE runs SET {sets} WHERE run_id = :run_id", {**changed, "run_id": run_id})  # noqa: S608
-    cursor.executemany(statement.CHECKPOINT, map(astuple, done.checkpoints))
+    cursor.executemany(
+        statement.CHECKPOINT,
+        [(each.run_id, each.commit_id, each.record_index, each.state, each.source) for each in done.checkpoints],
+    )
