@@ -5,26 +5,29 @@ the drive began; each is solved by Newton's method, checked between its nodes, a
 fails. The mesh depends on the drive and the state it began in only, never on how long somebody wants to look.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
 
 from labctl_simulators.cell.chemistry import Array, Physics
 from labctl_simulators.cell.crossing import root
-from labctl_simulators.cell.drive import Drive, Power, Stop, Sweep
+from labctl_simulators.cell.drive import Drive, Power, Stop, Sweep, Voltage
 from labctl_simulators.cell.element import BETWEEN, DEGREE, MONOMIAL, NODES, charges, element, responses, whole
 from labctl_simulators.cell.piece import End
+from labctl_simulators.cell.solution import Columns, columns
 from labctl_simulators.cell.state import Hold, State
 from labctl_simulators.cell.terminal import Demand, sweep_time
+from labctl_simulators.cell.warm import Attempt, Entry, Mesh, elements, mesh
 
 SOLVED: Final = 1e-12
 """V; a residual below this ends Newton's method."""
 CHECKED: Final = 5e-6
 """V; largest residual between the nodes."""
 GROWTH: Final = 3.0
-_LOOK: Final = np.linspace(0.0, 1.0, 2 * DEGREE + 1)
 WINDOW: Final = 0.02
 """V; most of a sweep in one element."""
 
@@ -43,60 +46,80 @@ class Point:
     current: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Columns:
-    """Hold the solution in arrays.
-
-    Attributes:
-        begins: s at which the elements begin, shape (E,).
-        lengths: s, shape (E,).
-        inner: coefficients of the memory current in ascending powers of the place 0..1, shape (E, DEGREE + 1).
-        outer: the same of the current at the terminals.
-        passed: C passed until each element's begin, shape (E,).
-        turns: times at which the terminal current changes its sign, ascending from 0.
-        up: C charged until each turn.
-        down: C discharged until each turn.
-    """
-
-    begins: Array
-    lengths: Array
-    inner: Array
-    outer: Array
-    passed: Array
-    turns: Array
-    up: Array
-    down: Array
-
-
 class Held:
     """Hold a piece under a demand from `origin` on."""
 
     def __init__(self, physics: Physics, origin: State, drive: Drive, mesh: Sequence[float] = ()) -> None:
         self.physics, self.origin, self.drive = physics, origin, drive
         self.demand = Demand(drive, float(physics.leak))
-        self.warm: Any = origin.warm
+        self._solved: Entry | None = None
         self.lowest, self.highest = physics.low[:, None], physics.high[:, None]
         self.lengths: list[float] = []
         self.values: list[Array] = []
-        self.starts: list[Point] = []
+        self.begins: list[float] = []
+        self.starts: list[tuple[Array, Array]] = []
         self.failed: str | None = None
         self._columns: Columns | None = None
         self.planned = tuple(mesh)
         self.front = Point(0.0, origin.memory, origin.level, 0.0)
         self.last = sweep_time(drive) if isinstance(drive, Sweep) else np.inf
+        rest = origin.level + origin.memory @ physics.memory.own
+        self._rest: list[float] = rest.tolist()
+        self._feed: list[float] = (physics.memory.feed * physics.gain).tolist()
+        self._table: Mesh | None = None
+        self._values = np.zeros(0)
+        entry = self._entry()
         try:
-            self.front.current = self._begin()
+            self.front.current = self._begin(entry.values[0] if entry else 0.0)
         except Unreachable as error:
             self.failed = str(error)
+        else:
+            self._known(entry)
 
     # --- solving -----------------------------------------------------------------------------------------------
 
-    def _voltage0(self, current: float) -> float:
-        physics = self.physics
-        z = self.origin.level + self.origin.memory @ physics.memory.own + physics.memory.feed * physics.gain * current
-        return physics.voltage_scalar(z.tolist(), current, 0.0, 0.0)
+    def _entry(self) -> Entry | None:
+        """Return a solution to start from."""
+        if not isinstance(self.drive, Voltage) or self.demand.leak:
+            return None
+        for entry in self.origin.warm or ():
+            lengths = entry.lengths[: len(self.planned)]
+            if entry.voltage == self.drive.voltage and lengths == self.planned[: len(lengths)]:
+                return entry  # type: ignore[no-any-return]
+        return None
 
-    def _begin(self) -> float:
+    def _known(self, entry: Entry | None) -> None:
+        """Take over the solution of all elements at once, if starting from `entry` leads to it."""
+        if entry is None:
+            return
+        attempt = Attempt(self.physics, self.origin.memory, self.origin.level, entry, SOLVED, CHECKED)
+        found = attempt.solve(self.front.current)
+        if found is None:
+            return
+        self._table = mesh(self.physics.memory, found.lengths)
+        self._solved, self._values = found, found.values
+        self.lengths = list(found.lengths)
+        self.begins = [0.0, *accumulate(found.lengths[:-1])]
+        self.values = list(elements(found.values))
+        memory, level = self._start(len(self.lengths))
+        self.front = Point(self.begins[-1] + self.lengths[-1], memory, level, float(found.values[-1]))
+
+    @property
+    def warm(self) -> Any:
+        """Return what a later hold can start from."""
+        if not isinstance(self.drive, Voltage) or not self.lengths or self.demand.leak:
+            return self.origin.warm
+        values = np.concatenate(([self.values[0][0]], *(value[1:] for value in self.values)))
+        lengths = tuple(self.lengths)
+        inverse = self._solved.inverse if self._solved is not None and self._solved.lengths == lengths else None
+        others = [entry for entry in self.origin.warm or () if entry.voltage != self.drive.voltage]
+        return (Entry(self.drive.voltage, lengths, values, inverse), *others[:2])
+
+    def _voltage0(self, current: float) -> float:
+        z = [rest + feed * current for rest, feed in zip(self._rest, self._feed, strict=True)]
+        return self.physics.voltage_scalar(z, current, 0.0, 0.0)
+
+    def _begin(self, guess: float) -> float:
         """Return the memory current just after the drive began, A."""
         rest = self._voltage0(0.0)
         if isinstance(self.drive, Power):
@@ -108,9 +131,9 @@ class Held:
         at_rest = residual(0.0)
         if abs(at_rest) <= 1e-14:
             return 0.0
-        step = self._first_step()
+        step = abs(guess) * 1.02 if guess * at_rest < 0.0 else self._first_step()
         far, value = 0.0, at_rest
-        for _ in range(80):
+        for _ in range(90):
             near, before = far, value
             far = float(np.copysign(step, -at_rest))
             value = residual(far)
@@ -120,10 +143,10 @@ class Held:
         raise Unreachable(f"no current brings the voltage from {rest:.6g} V to what is demanded")
 
     def _first_step(self) -> float:
-        step = 1e-12
+        step = 1e-9
         base = self._voltage0(0.0)
         while abs(self._voltage0(step) - base) < 1e-3 and step < 1e12:
-            step *= 10.0
+            step *= 30.0
         return step
 
     def _begin_power(self, power: float, rest: float) -> float:
@@ -266,64 +289,68 @@ class Held:
         table = element(linear, length)
         self.lengths.append(length)
         self.values.append(values)
-        self.starts.append(front)
+        self.begins.append(front.time)
+        self.starts.append((front.memory, front.level))
         memory = table.decay[DEGREE - 1] * front.memory + (table.end @ values) * gain[linear.row]
         level = front.level + linear.integrator * gain * (length * float(whole() @ values))
         self.front = Point(front.time + length, memory, level, float(values[-1]))
         self._columns = None
+
+    def _start(self, index: int) -> tuple[Array, Array]:
+        """Return memory and level at the begin of an element."""
+        if self._table is None:
+            return self.starts[index]
+        known = len(self._table.decays) - 1
+        if index > known or (index == known and len(self.starts) > 0 and index < len(self.lengths)):
+            return self.starts[index - known]
+        linear, gain, values = self.physics.memory, self.physics.gain, self._values
+        memory = self._table.decays[index] * self.origin.memory
+        memory += (self._table.memory[index] @ values) * gain[linear.row]
+        return memory, self.origin.level + (self._table.level[index] @ values) * gain
 
     # --- reading -----------------------------------------------------------------------------------------------
 
     def columns(self) -> Columns:
         """Return the solution so far in arrays."""
         if self._columns is None:
-            begins = np.array([point.time for point in self.starts])
-            lengths, values = np.array(self.lengths), np.array(self.values)
-            outer = self.demand.current(values, begins[:, None] + lengths[:, None] * NODES) @ MONOMIAL.T
-            each = lengths * (outer @ (1.0 / np.arange(1, DEGREE + 2)))
-            passed = np.concatenate([[0.0], np.cumsum(each)[:-1]])
-            zero = np.zeros(1)
-            draft = Columns(begins, lengths, values @ MONOMIAL.T, outer, passed, zero, zero, zero)
-            self._columns = _turned(draft)
+            values = np.array(self.values)
+            self._columns = columns(np.array(self.begins), np.array(self.lengths), values, self.demand)
         return self._columns
 
     def voltage(self, times: Array) -> Array:
         """Return the voltage in V at `times`, s since the drive began."""
         if not self.lengths:
             return np.full(len(times), self._voltage0(0.0))
-        columns = self.columns()
-        inner = _polynomial(columns, columns.inner, times)
-        return np.asarray(self.demand.voltage(_polynomial(columns, columns.outer, times), inner, times))
+        if isinstance(self.drive, Voltage):
+            return np.full(len(times), self.drive.voltage)
+        found = self.columns()
+        inner = found.inners(times) if self.demand.leak else 0.0
+        return np.asarray(self.demand.voltage(found.currents(times), inner, times))
 
     def currents(self, times: Array) -> Array:
         """Return the current at the terminals in A at `times`."""
-        if not self.lengths:
-            return np.zeros(len(times))
-        columns = self.columns()
-        return _polynomial(columns, columns.outer, times)
+        return self.columns().currents(times) if self.lengths else np.zeros(len(times))
 
     def charges(self, times: Array) -> tuple[Array, Array]:
         """Return charging and discharging C passed since the drive began."""
         if not self.lengths:
             return np.zeros(len(times)), np.zeros(len(times))
-        columns = self.columns()
-        since = np.searchsorted(columns.turns, times, side="right") - 1
-        more = _passed(columns, times) - (columns.up - columns.down)[since]
-        return columns.up[since] + np.maximum(more, 0.0), columns.down[since] + np.maximum(-more, 0.0)
+        return self.columns().charges(times)
 
     def at(self, time: float) -> tuple[Array, Array, float, float]:
         """Return memory, level, charge (C) and throughput (C) `time` s after the drive began."""
         if not self.lengths:
             return self.origin.memory.copy(), self.origin.level.copy(), 0.0, 0.0
-        columns, linear, gain = self.columns(), self.physics.memory, self.physics.gain
-        index = max(int(np.searchsorted(columns.begins, time, side="right")) - 1, 0)
-        point, length, values = self.starts[index], self.lengths[index], self.values[index]
-        place = np.array([(time - point.time) / length])
+        linear, gain = self.physics.memory, self.physics.gain
+        index = max(bisect_right(self.begins, time) - 1, 0)
+        start, base = self._start(index)
+        length, values = self.lengths[index], self.values[index]
+        place = np.array([(time - self.begins[index]) / length])
         decay, answer = responses(linear, length, place)
-        memory = decay[0] * point.memory + (answer[0] @ values) * gain[linear.row]
-        level = point.level + linear.integrator * gain * (length * float(charges(place)[0] @ values))
-        up, down = self.charges(np.array([time]))
-        return memory, level, float(up[0] - down[0]), float(up[0] + down[0])
+        memory = decay[0] * start + (answer[0] @ values) * gain[linear.row]
+        level = base + linear.integrator * gain * (length * float(charges(place)[0] @ values))
+        up, down = self.passed(time)
+        return memory, level, up - down, up + down
 
     def passed(self, time: float) -> tuple[float, float]:
         """Return C charged and C discharged until `time`."""
@@ -352,89 +379,64 @@ class Held:
         while self.failed is None or index < len(self.lengths):
             if index == len(self.lengths) and not self.extend():
                 break
-            begin, until = self.starts[index].time, self.starts[index].time + self.lengths[index]
-            if until > skipped or until >= limit:
-                found = self._within(stops, max(begin, skipped), min(until, limit), skipped)
+            until = self.begins[-1] + self.lengths[-1]
+            if stops and (until > skipped or until >= limit):
+                found = self._within(stops, index, skipped, min(until, limit))
                 if found is not None:
                     return found
             if until >= limit:
                 return End(limit)
-            index += 1
+            index = len(self.lengths)
         if self.failed is not None:
             return End(max(self.front.time, skipped), None, self.failed)
         return End(min(limit, self.last))
 
-    def _within(self, stops: Sequence[Stop], begin: float, until: float, skipped: float) -> End | None:
-        if not stops:
-            return None
-        times = begin + (until - begin) * _LOOK
+    def _within(self, stops: Sequence[Stop], first: int, skipped: float, until: float) -> End | None:
+        """Look for the first stop from element `first` on."""
+        found = self.columns()
+        times, currents = (part[first:].ravel() for part in found.look)
+        if times[0] < skipped or times[-1] > until:
+            inside = (times > skipped) & (times < until)
+            times = np.concatenate([[max(times[0], skipped)], times[inside], [until]])
+            currents = found.currents(times)
         best: End | None = None
         for stop in stops:
-            margin = self._margin(stop, times, skipped)
+            margin = self._margin(stop, times, currents, skipped)
             met = margin >= 0.0
-            if not met.any():
-                continue
             at = int(met.argmax())
-            when = float(times[at]) if at == 0 else root(
-                lambda t, stop=stop: float(self._margin(stop, np.array([t]), skipped)[0]),  # type: ignore[misc]
-                float(times[at - 1]), float(times[at]), float(margin[at - 1]), float(margin[at]),
-            )  # fmt: skip
+            if not met[at]:
+                continue
+            when = float(times[at])
+            if at > 0 and times[at - 1] < when:
+                when = self._located(stop, skipped, float(times[at - 1]), when)
             if best is None or when < best.time:
                 best = End(when, stop.number)
         return best
 
-    def _margin(self, stop: Stop, times: Array, skipped: float) -> Array:
+    def _located(self, stop: Stop, skipped: float, before: float, after: float) -> float:
+        def margin(time: float) -> float:
+            times = np.array([time])
+            return float(self._margin(stop, times, self.currents(times), skipped)[0])
+
+        low, high = margin(before), margin(after)
+        if low >= 0.0:
+            return before
+        return root(margin, before, after, low, high) if high > 0.0 else after
+
+    def _margin(self, stop: Stop, times: Array, currents: Array, skipped: float) -> Array:
         match stop.quantity:
             case "time":
                 value = times - skipped
             case "voltage":
                 value = self.voltage(times)
             case "current":
-                value = np.abs(self.currents(times))
+                value = np.abs(currents)
             case "power":
-                value = np.abs(self.currents(times) * self.voltage(times))
+                value = np.abs(currents * self.voltage(times))
             case "charge":
-                up, down = self.charges(np.append(times, skipped))
-                value = np.abs(up - down - (up[-1] - down[-1]))[:-1]
+                net = self.columns().net(np.append(times, skipped))
+                value = np.abs(net[:-1] - net[-1])
         return value - stop.value if stop.above else stop.value - value
-
-
-def _polynomial(columns: Columns, coefficients: Array, times: Array) -> Array:
-    index = np.maximum(np.searchsorted(columns.begins, times, side="right") - 1, 0)
-    place = (times - columns.begins[index]) / columns.lengths[index]
-    chosen = coefficients[index]
-    value = chosen[:, DEGREE].copy()
-    for power in range(DEGREE - 1, -1, -1):
-        value *= place
-        value += chosen[:, power]
-    return value
-
-
-def _passed(columns: Columns, times: Array) -> Array:
-    """Return the net charge until `times`, C."""
-    index = np.maximum(np.searchsorted(columns.begins, times, side="right") - 1, 0)
-    place = (times - columns.begins[index]) / columns.lengths[index]
-    chosen = columns.outer[index] / np.arange(1, DEGREE + 2)
-    value = chosen[:, DEGREE].copy()
-    for power in range(DEGREE - 1, -1, -1):
-        value *= place
-        value += chosen[:, power]
-    return columns.passed[index] + value * place * columns.lengths[index]
-
-
-def _turned(columns: Columns) -> Columns:
-    """Return the columns with the times at which the current changes its sign."""
-    turns = [0.0]
-    nodes = columns.outer @ (_LOOK[:, None] ** np.arange(DEGREE + 1)).T
-    for index in np.flatnonzero((nodes.max(axis=1) > 0.0) & (nodes.min(axis=1) < 0.0)):
-        roots = np.roots(columns.outer[index][::-1])
-        real = np.sort(roots[np.abs(roots.imag) < 1e-9].real)
-        turns += [float(columns.begins[index] + columns.lengths[index] * s) for s in real if 0.0 <= s <= 1.0]
-    times = np.array(sorted(set(turns)))
-    steps = np.diff(_passed(columns, times))
-    up = np.concatenate([[0.0], np.cumsum(np.maximum(steps, 0.0))])
-    down = np.concatenate([[0.0], np.cumsum(np.maximum(-steps, 0.0))])
-    return replace(columns, turns=times, up=up, down=down)
 
 
 def _ladder(length: float) -> float:

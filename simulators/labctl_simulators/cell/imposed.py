@@ -142,7 +142,7 @@ class _Work:
         begin = replace(state, hold=None)
         drive = self.drive
         if hold is not None and _continues(hold.drive, hold.elapsed, self.drive):
-            begin, skipped, mesh, drive = hold.origin, hold.elapsed, hold.mesh, hold.drive
+            begin, skipped, mesh, drive = hold.origin.warmed(state.warm), hold.elapsed, hold.mesh, hold.drive
         while not self.over and len(self.parts) < MOST:
             physics = self._physics(begin)
             piece = Held(physics, begin, drive, mesh)
@@ -155,7 +155,7 @@ class _Work:
             if self.over:
                 return
             begin, skipped, mesh = replace(self._state(), hold=None), 0.0, ()
-            drive = _shifted(drive, physics.change(piece.starts[0].current))
+            drive = _shifted(drive, physics.change(piece.values[0][0]))
 
     def _leaking(self, state: State, physics: Physics, current: float) -> None:
         del physics

@@ -12,8 +12,6 @@ Array = NDArray[np.float64]
 INTERVALS: Final = 16384
 EDGE: Final = 2.0**-12
 """Stoichiometry below which (and above 1 - EDGE) the wall stands."""
-ASYMPTOTE: Final = 1e-6
-"""V; U gains ASYMPTOTE (1/x - 1/(1 - x)) between the walls, the form that J. Newman's Dualfoil family uses."""
 WALL: Final = 20.0
 """V; U gains WALL (1 - x/EDGE)² below EDGE and loses the like above 1 - EDGE: an empty or full surface is met by every
 voltage limit before it is reached."""
@@ -53,7 +51,7 @@ def from_function(function: Callable[[Array], Array]) -> OpenCircuit:
         raise ValueError("wanted an open-circuit potential that is finite on 0..1, found one that is not")
     inner = np.clip(x, EDGE, 1.0 - EDGE)
     beyond = (x - inner) / EDGE
-    values = smooth + ASYMPTOTE * (1.0 / inner - 1.0 / (1.0 - inner)) - np.sign(beyond) * WALL * beyond**2
+    values = smooth - np.sign(beyond) * WALL * beyond**2
     slope = (8.0 * (values[3:-1] - values[1:-3]) - values[4:] + values[:-4]) / 12.0
     start = values[2:-2]
     rise = 0.5 * (slope[1:] + slope[:-1])

@@ -60,6 +60,10 @@ class State:
             self.temperature, self.angle, self.radius, self.seed, None, self.warm,
         )  # fmt: skip
 
+    def warmed(self, warm: Any) -> "State":
+        """Return this state with other starting values for the next solve."""
+        return replace(self, warm=warm)
+
     def at(
         self, *, temperature: float | None = None, angle: float | None = None, radius: float | None = None
     ) -> "State":

@@ -1,0 +1,108 @@
+"""The solution of a held piece in arrays: current, charge and voltage at any time."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from labctl_simulators.cell.chemistry import Array
+from labctl_simulators.cell.element import DEGREE, MONOMIAL, NODES
+from labctl_simulators.cell.terminal import Demand
+
+LOOK: Final = np.linspace(0.0, 1.0, 2 * DEGREE + 1)
+"""Places within an element at which events are looked for."""
+_POWERS: Final = (LOOK[:, None] ** np.arange(DEGREE + 1)).T
+_SHARES: Final = 1.0 / np.arange(1, DEGREE + 2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Hold the solution in arrays.
+
+    Attributes:
+        begins: s at which the elements begin, shape (E,).
+        lengths: s, shape (E,).
+        inner: coefficients of the memory current in ascending powers of the place 0..1, shape (E, DEGREE + 1).
+        outer: the same of the current at the terminals.
+        passed: C passed until each element's begin, shape (E,).
+        turns: times at which the terminal current changes its sign, ascending from 0.
+        up: C charged until each turn.
+        down: C discharged until each turn.
+    """
+
+    begins: Array
+    lengths: Array
+    inner: Array
+    outer: Array
+    passed: Array
+    turns: Array
+    up: Array
+    down: Array
+
+    @property
+    def look(self) -> tuple[Array, Array]:
+        """Return the times LOOK of each element, shape (E, places), and the terminal current there."""
+        return self.begins[:, None] + self.lengths[:, None] * LOOK, self.outer @ _POWERS
+
+    def currents(self, times: Array) -> Array:
+        """Return the terminal current at `times`, A."""
+        return self._polynomial(self.outer, *self._placed(times))
+
+    def inners(self, times: Array) -> Array:
+        """Return the memory current at `times`, A."""
+        return self._polynomial(self.inner, *self._placed(times))
+
+    def net(self, times: Array) -> Array:
+        """Return the net charge until `times`, C."""
+        index, place = self._placed(times)
+        return self.passed[index] + self._polynomial(self.outer * _SHARES, index, place) * place * self.lengths[index]
+
+    def charges(self, times: Array) -> tuple[Array, Array]:
+        """Return C charged and C discharged until `times`."""
+        since = np.searchsorted(self.turns, times, side="right") - 1
+        more = self.net(times) - (self.up - self.down)[since]
+        return self.up[since] + np.maximum(more, 0.0), self.down[since] + np.maximum(-more, 0.0)
+
+    def _placed(self, times: Array) -> tuple[Array, Array]:
+        index = np.maximum(np.searchsorted(self.begins, times, side="right") - 1, 0)
+        return index, (times - self.begins[index]) / self.lengths[index]
+
+    @staticmethod
+    def _polynomial(coefficients: Array, index: Array, place: Array) -> Array:
+        chosen = coefficients[index]
+        value = chosen[:, DEGREE].copy()
+        for power in range(DEGREE - 1, -1, -1):
+            value *= place
+            value += chosen[:, power]
+        return value
+
+
+def columns(begins: Array, lengths: Array, values: Array, demand: Demand) -> Columns:
+    """Return the columns of node values (memory current), shape (E, DEGREE + 1)."""
+    inner = values @ MONOMIAL.T
+    if demand.leak == 0.0:
+        outer = inner
+    else:
+        outer = demand.current(values, begins[:, None] + lengths[:, None] * NODES) @ MONOMIAL.T
+    passed = np.zeros(len(begins))
+    np.cumsum((lengths * (outer @ _SHARES))[:-1], out=passed[1:])
+    zero = np.zeros(1)
+    draft = Columns(begins, lengths, inner, outer, passed, zero, zero, zero)
+    seen = outer @ _POWERS
+    mixed = np.flatnonzero((seen.max(axis=1) > 0.0) & (seen.min(axis=1) < 0.0))
+    flips = len(mixed) or bool((seen > 0.0).any() and (seen < 0.0).any())
+    return _turned(draft, mixed) if flips else draft
+
+
+def _turned(draft: Columns, mixed: Array) -> Columns:
+    """Return the columns with the times at which the current changes its sign."""
+    turns = [0.0, *draft.begins.tolist()]
+    for index in mixed:
+        roots = np.roots(draft.outer[index][::-1])
+        real = np.sort(roots[np.abs(roots.imag) < 1e-9].real)
+        turns += [float(draft.begins[index] + draft.lengths[index] * s) for s in real if 0.0 <= s <= 1.0]
+    times = np.array(sorted(set(turns)))
+    steps = np.diff(draft.net(times))
+    up = np.concatenate([[0.0], np.cumsum(np.maximum(steps, 0.0))])
+    down = np.concatenate([[0.0], np.cumsum(np.maximum(-steps, 0.0))])
+    return replace(draft, turns=times, up=up, down=down)
