@@ -25,6 +25,7 @@ KINDS: Final = {
     "retention": "fraction",
     "cycle": "count",
 }
+SLOPES: Final = {"voltage": "dV/dt", "current": "dI/dt"}
 FEW: Final = 4  # values that are all shown
 SYMBOLS: Final = {">=": "≥", "<=": "≤", ">": ">", "<": "<"}
 
@@ -168,7 +169,7 @@ def _end(end: End) -> str:
 
 def term_shown(term: Term) -> str:
     """Return a comparison in absolute quantities."""
-    name = f"d{term.quantity}/dt" if term.slope else term.quantity
+    name = SLOPES[term.quantity] if term.slope else term.quantity
     name = f"|{name}|" if term.absolute else name
     if term.quantity in {"short", "short.soft"}:
         return term.quantity

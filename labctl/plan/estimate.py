@@ -1,8 +1,9 @@
 """How long a plan will take, what it will pass and how many rows it will leave: rules of thumb where only a cell knows.
 
 Exact are times, capacities, sweeps and profiles. What a cell decides is guessed, and said to be: a step that ends at a voltage
-passes the nominal capacity, and so does a block that a voltage stops; a hold after a charge decays exponentially with a tenth of the nominal capacity in its tail; a
-spectrum takes three periods of each frequency. `longest` is what the ends that are sure to come allow.
+passes the nominal capacity, and so does a block that a voltage stops; a hold after a charge decays exponentially with a
+tenth of the nominal capacity in its tail; a spectrum takes three periods of each frequency. `longest` is what the ends that
+are sure to come allow.
 """
 
 import itertools

@@ -97,9 +97,12 @@ def _ended(draft: Draft, place: Place, line: Line, mark: Mark) -> None:
 
 
 def sure(ends: Iterable[End]) -> bool:
-    """Tell whether one of these ends is sure to come: a time or a capacity, alone in its alternative."""
+    """Tell whether one of these ends is sure to come: an alternative of nothing but time and capacity above a value."""
     return any(
-        len(terms) == 1 and terms[0].quantity in {"time", "capacity"} and terms[0].comparison in {">", ">="}
+        all(
+            term.quantity in {"time", "capacity"} and not term.slope and term.comparison in {">", ">="}
+            for term in terms
+        )
         for end in ends
         for terms in end.condition.any_of
     )
