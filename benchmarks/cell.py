@@ -1,0 +1,379 @@
+"""The simulated cell against PyBaMM, side by side in one run: `labctl bench cell`.
+
+Both sides run the same parameters on the same output times in one process, warm; reading the voltage is included.
+PyBaMM is its single-particle model with the IDAKLU solver and default settings. Ratios are of medians; absolute times
+belong to the machine and the moment. Without PyBaMM our side is measured alone.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+if importlib.util.find_spec("labctl_simulators") is None:
+    sys.path.insert(0, str(ROOT / "simulators"))
+
+from labctl_simulators.cell import Cell, Current, Rest, Stop, Voltage  # noqa: E402
+from labctl_simulators.models import load_model  # noqa: E402
+
+NOMINAL = 0.680616
+LOW, HIGH = 3.105, 4.1
+CYCLE = (
+    "Discharge at 1C until 3.105 V",
+    "Rest for 10 minutes",
+    "Charge at 1C until 4.1 V",
+    "Hold at 4.1 V until C/50",
+    "Rest for 25 minutes",
+)
+RATES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Hold one line of the table.
+
+    Attributes:
+        name: of the case.
+        ours: s, median.
+        theirs: s, median; None without PyBaMM.
+        goal: least ratio; None where the goal is a time.
+        most: largest time of ours, s; None where the goal is a ratio.
+        note: what was counted.
+    """
+
+    name: str
+    ours: float
+    theirs: float | None
+    goal: float | None = None
+    most: float | None = None
+    note: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """Return how many times faster ours is."""
+        return None if self.theirs is None else self.theirs / self.ours
+
+    @property
+    def met(self) -> bool | None:
+        """Say whether the goal is met; None where it cannot be told."""
+        if self.most is not None:
+            return self.ours <= self.most
+        if self.goal is None or self.ratio is None:
+            return None
+        return self.ratio >= self.goal
+
+
+def timed(work: Callable[[], object], repeats: int = 5, warm: int = 2) -> float:
+    """Return the median time of `work` in s after `warm` untimed calls."""
+    for _ in range(warm):
+        work()
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begin)
+    return median(times)
+
+
+# --- our side ----------------------------------------------------------------------------------------------------
+
+
+def steps(rate: float) -> list[tuple]:
+    """Return discharge and charge at `rate` C as (drive, duration, stops)."""
+    current = rate * NOMINAL
+    return [
+        (Current(-current), np.inf, (Stop("voltage", False, LOW),)),
+        (Current(current), np.inf, (Stop("voltage", True, HIGH),)),
+    ]
+
+
+def cycle() -> list[tuple]:
+    """Return CYCLE as (drive, duration, stops)."""
+    down, up = steps(1.0)
+    hold = (Voltage(HIGH), np.inf, (Stop("current", False, NOMINAL / 50),))
+    return [down, (Rest(), 600.0, ()), up, hold, (Rest(), 1500.0, ())]
+
+
+def run(cell: Cell, programme: list[tuple], period: float, state=None):
+    """Run a programme with rows every `period` s; return the last state and the number of rows."""
+    state = cell.initial() if state is None else state
+    rows = 0
+    for drive, duration, stops in programme:
+        segment = cell.segment(state, drive, duration, stops)
+        columns = segment.rows(np.arange(0.0, segment.end, period))
+        rows += len(columns.voltage)
+        state = segment.state(segment.end)
+    return state, rows
+
+
+def ours(cell: Cell) -> dict[str, Callable[[], object]]:
+    """Return our side of each case that PyBaMM has too."""
+    grid, fresh = np.arange(0.0, 3601.0, 10.0), cell.initial()
+    gitt = [(Current(-NOMINAL / 10), 600.0, ()), (Rest(), 3600.0, ())] * 25
+    rated = [step for rate in RATES for _ in range(5) for step in steps(rate)]
+    return {
+        "CC 1C, 10 s": lambda: cell.segment(fresh, Current(-NOMINAL), 3600.0).rows(grid),
+        "CC-CV, 10 s": lambda: run(cell, cycle(), 10.0, warmed(cell)),
+        "CC-CV, 1 s": lambda: run(cell, cycle(), 1.0, warmed(cell)),
+        "GITT 25 pulses, 10 s": lambda: run(cell, gitt, 10.0),
+        "100 CC-CV cycles, 60 s": lambda: run(cell, cycle() * 100, 60.0),
+        "rate test 0.1C-5C, 60 s": lambda: run(cell, rated, 60.0),
+    }
+
+
+_WARM: dict[int, object] = {}
+
+
+def warmed(cell: Cell):
+    """Return a fresh state that knows how a hold was solved before, as any cycled cell does."""
+    if id(cell) not in _WARM:
+        _WARM[id(cell)] = cell.initial().warmed(run(cell, cycle(), 60.0)[0].warm)
+    return _WARM[id(cell)]
+
+
+def interactive(cell: Cell, count: int = 5000) -> float:
+    """Return the time of one step of a live cell, s."""
+    live = cell.stepper(cell.initial(soc=0.5))
+    currents = [0.2 if k % 2 else -0.2 for k in range(count)]
+
+    def work() -> None:
+        for current in currents:
+            live.step(current, 1.0)
+
+    return timed(work) / count
+
+
+def batch(cell: Cell, cells: int = 1000, count: int = 320) -> float:
+    """Return the time of a cell-point of a batch under interactive control, s."""
+    many = cell.batch([cell.initial()] * cells)
+    currents = np.linspace(-0.5, -0.4, cells) * NOMINAL
+
+    def work() -> None:
+        for _ in range(count // 10):
+            many.step(currents, 10.0)
+
+    return timed(work) / (cells * (count // 10))
+
+
+# --- PyBaMM ------------------------------------------------------------------------------------------------------
+
+
+def theirs() -> dict[str, Callable[[], object]]:
+    """Return PyBaMM's side of each case; each reads time and voltage."""
+    import pybamm
+
+    pybamm.set_logging_level("ERROR")
+    parameters = pybamm.ParameterValues("Marquis2019")
+
+    def read(solution) -> object:
+        return solution["Time [s]"].entries, solution["Voltage [V]"].entries
+
+    def experiment(steps: list, period: str) -> Callable[[], object]:
+        simulation = pybamm.Simulation(
+            pybamm.lithium_ion.SPM(),
+            parameter_values=parameters,
+            experiment=pybamm.Experiment(steps, period=period),
+            solver=pybamm.IDAKLUSolver(),
+        )
+        return lambda: read(simulation.solve())
+
+    plain = pybamm.Simulation(pybamm.lithium_ion.SPM(), parameter_values=parameters, solver=pybamm.IDAKLUSolver())
+    grid = np.arange(0.0, 3601.0, 10.0)
+    pulses = [("Discharge at C/10 for 10 minutes", "Rest for 1 hour")] * 25
+    rated = [
+        (f"Discharge at {rate}C until 3.105 V", f"Charge at {rate}C until 4.1 V") for rate in RATES for _ in range(5)
+    ]
+    return {
+        "CC 1C, 10 s": lambda: read(plain.solve([0.0, 3600.0], t_interp=grid)),
+        "CC-CV, 10 s": experiment([CYCLE], "10 seconds"),
+        "CC-CV, 1 s": experiment([CYCLE], "1 second"),
+        "GITT 25 pulses, 10 s": experiment(pulses, "10 seconds"),
+        "100 CC-CV cycles, 60 s": experiment([CYCLE] * 100, "60 seconds"),
+        "rate test 0.1C-5C, 60 s": experiment(rated, "60 seconds"),
+    }
+
+
+def their_interactive(count: int = 200) -> float:
+    """Return the time of one `Simulation.step` with a new current, voltage read, s."""
+    import pybamm
+
+    parameters = pybamm.ParameterValues("Marquis2019")
+    parameters["Current function [A]"] = "[input]"
+    simulation = pybamm.Simulation(pybamm.lithium_ion.SPM(), parameter_values=parameters, solver=pybamm.IDAKLUSolver())
+
+    def work() -> None:
+        for k in range(count):
+            solution = simulation.step(1.0, save=False, inputs={"Current function [A]": 0.2 if k % 2 else -0.2})
+            solution["Voltage [V]"].entries[-1]
+
+    return timed(work, repeats=3, warm=1) / count
+
+
+def their_batch(cells: int = 200) -> float:
+    """Return the time of a cell-point of a list of inputs, s."""
+    import pybamm
+
+    parameters = pybamm.ParameterValues("Marquis2019")
+    parameters["Current function [A]"] = "[input]"
+    simulation = pybamm.Simulation(pybamm.lithium_ion.SPM(), parameter_values=parameters, solver=pybamm.IDAKLUSolver())
+    grid = np.linspace(0.0, 3200.0, 321)
+    inputs = [{"Current function [A]": float(i)} for i in np.linspace(0.4, 0.5, cells) * NOMINAL]
+
+    def work() -> None:
+        for solution in simulation.solve([0.0, 3200.0], t_interp=grid, inputs=inputs):
+            solution["Voltage [V]"].entries  # noqa: B018
+
+    return timed(work, repeats=3, warm=1) / (cells * 321)
+
+
+def their_impedance(frequencies: np.ndarray) -> float:
+    """Return the time of a spectrum, s."""
+    import pybamm
+
+    model = pybamm.lithium_ion.SPM(options={"surface form": "differential"})
+    simulation = pybamm.EISSimulation(model, parameter_values=pybamm.ParameterValues("Marquis2019"))
+    return timed(lambda: simulation.solve(frequencies), repeats=3, warm=1)
+
+
+# --- the table ---------------------------------------------------------------------------------------------------
+
+
+def against(quick: bool) -> list[Row]:
+    """Return the rows that are ratios."""
+    cell, there = load_model("marquis2019"), importlib.util.find_spec("pybamm") is not None
+    other = theirs() if there else {}
+    rows = []
+    for name, work in ours(cell).items():
+        slow = name.startswith(("100", "rate", "GITT"))
+        if quick and slow:
+            continue
+        mine = timed(work, repeats=7 if slow else 41, warm=3)
+        their = timed(other[name], repeats=3 if slow else 9, warm=1 if slow else 2) if there else None
+        rows.append(Row(name, mine, their, goal=20.0))
+    rows.append(Row("interactive step", interactive(cell), their_interactive() if there else None, goal=120.0))
+    rows.append(Row("batch of 1000, per cell-point", batch(cell), their_batch() if there else None, goal=60.0))
+    frequencies, state = np.geomspace(1e-4, 1e4, 81), cell.initial()
+    spectrum = timed(lambda: cell.impedance(state, frequencies), repeats=41)
+    rows.append(Row("EIS, 81 frequencies", spectrum, their_impedance(frequencies) if there else None, goal=200.0))
+    return rows
+
+
+def alone() -> list[Row]:
+    """Return the rows that are times of ours."""
+    return [ageing(), symmetric(), profile(), start()]
+
+
+def ageing() -> Row:
+    """Measure 1000 CC-CV cycles of an ageing cell with rows every 60 s."""
+    from dataclasses import replace
+
+    from labctl_simulators.cell.ageing import Ageing, Curve
+    from labctl_simulators.cell.insertion import Insertion
+
+    plain = load_model("marquis2019").chemistry.parameters
+    fade = Curve(NOMINAL, NOMINAL * 3600.0, (0.0, 1000.0), (1.0, 0.8), (1.0, 1.5))
+    cell = Cell(Insertion(replace(plain, ageing=Ageing(curves=(fade,)))))
+    short = [cycle()[0], cycle()[2], cycle()[3]]
+    found: list[object] = []
+    spent = timed(lambda: found.append(run(cell, short * 1000, 60.0)), repeats=1, warm=0)
+    return Row("1000 CC-CV cycles with ageing, 60 s", spent, None, most=0.5, note=f"{found[0][1]} rows")
+
+
+def symmetric() -> Row:
+    """Measure 1000 h of stripping and plating with rows every 10 s."""
+    cell = load_model("phlt-symmetric")
+    area = 1e-4
+    programme = [(Current(1e-4 * area / 1e-4), 3600.0, ()), (Current(-1e-4 * area / 1e-4), 3600.0, ())] * 500
+    spent = timed(lambda: run(cell, programme, 10.0), repeats=3, warm=1)
+    return Row("symmetric cell, 1000 h at 10 s", spent, None, most=0.2, note="360 000 rows")
+
+
+def profile() -> Row:
+    """Measure 24 h of an arbitrary current profile of 1 s."""
+    cell = load_model("marquis2019")
+    currents = 0.3 * NOMINAL * np.sin(np.arange(86400) * 0.7) * np.cos(np.arange(86400) * 0.0131)
+    state = cell.initial(soc=0.5)
+    spent = timed(lambda: cell.profile(state, currents, 1.0), repeats=7)
+    return Row("24 h of a 1 s profile", spent, None, most=0.02, note="86 400 samples")
+
+
+_START = """
+import time, sys, resource
+sys.path[:0] = {path!r}
+import numpy
+begin = time.perf_counter()
+from labctl_simulators.models import load_model
+cell = load_model("marquis2019")
+spent = time.perf_counter() - begin
+from labctl_simulators.cell import Current
+state = cell.initial()
+cell.segment(state, Current(-0.68), 3600.0).rows(numpy.arange(0.0, 3600.0, 10.0))
+print(spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def start() -> Row:
+    """Measure import and build beyond numpy, and the resident memory, in fresh processes."""
+    path = [str(ROOT / "simulators")]
+    found = []
+    for _ in range(5):
+        out = subprocess.run(  # noqa: S603  # ourselves
+            [sys.executable, "-c", _START.format(path=path)], capture_output=True, text=True, check=True
+        )
+        found.append([float(word) for word in out.stdout.split()])
+    spent, memory = (median(column) for column in zip(*found, strict=True))
+    return Row("import and build beyond numpy", spent, None, most=0.03, note=f"{memory / 1024:.0f} MB resident of 60")
+
+
+def show(rows: list[Row]) -> None:
+    """Print the table."""
+    print(f"{'case':38} {'ours':>12} {'PyBaMM SPM':>12} {'ratio':>8} {'goal':>10}  met")
+    for row in rows:
+        other = _time(row.theirs) if row.theirs is not None else "-"
+        ratio = f"{row.ratio:.0f}" if row.ratio is not None else "-"
+        goal = f"x {row.goal:.0f}" if row.goal is not None else f"<= {_time(row.most or 0.0)}"
+        met = {True: "yes", False: "NO", None: "?"}[row.met]
+        print(f"{row.name:38} {_time(row.ours):>12} {other:>12} {ratio:>8} {goal:>10}  {met}  {row.note}")
+
+
+def _time(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+def main(argv: list[str]) -> int:
+    """Print the table; 0 where no goal is missed."""
+    parser = argparse.ArgumentParser(prog="labctl bench cell", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="leave out the long programmes")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--plots", metavar="DIR", help="write comparison plots there (needs matplotlib) and stop")
+    options = parser.parse_args(argv)
+    if options.plots:
+        from reference import plots
+
+        return plots.write(Path(options.plots))
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    rows = against(options.quick) + alone()
+    if options.json:
+        print(json.dumps([{k: getattr(row, k) for k in (*Row.__slots__, "ratio", "met")} for row in rows], indent=1))
+    else:
+        show(rows)
+        if importlib.util.find_spec("pybamm") is None:
+            print("PyBaMM is not installed: `uv sync --group bench` (or `pip install 'pybamm>=26.10'`) adds its side.")
+    return 0 if all(row.met is not False for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
