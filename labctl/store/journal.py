@@ -305,6 +305,14 @@ class Journal:
             event = Event("run_ended", record, row[0] if row else 0.0, {"reason": reason, "why": why})
             return self.commit([Entry(run_id, events=(event,))])
 
+    def forget_rows(self, run_id: int, file: Path, digest: str, last_record: int) -> None:
+        """Delete the samples of a run that lie in a file now, and give their room back."""
+        with self._transaction() as cursor:
+            statement.insert_all(cursor, schema.archives, [(run_id, str(file), digest, last_record)])
+            cursor.execute("DELETE FROM samples WHERE run_id = ?", (run_id,))
+        with self._mutex, told(self.place.file):
+            self._cursor.execute("PRAGMA incremental_vacuum").fetchall()
+
     def put_channel(self, channel: str, data: Mapping[str, object]) -> None:
         """Store what a channel of the station is."""
         with self._transaction() as cursor:

@@ -91,6 +91,12 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def sync_file(file: Path) -> None:
+    """Make a file's content durable. Never of a database: see above."""
+    with file.open("rb+") as opened:
+        os.fsync(opened.fileno())
+
+
 class Lock:
     """The right to write a journal: held by one process, free again the moment that process dies."""
 

@@ -81,6 +81,7 @@ def standing(events: Iterable[Event]) -> dict[str, Value]:
             changed["unblock"] = str(data.get("unblock") or "")
         elif event.kind == "run_ended":
             changed["ended"] = event.time
-            changed["end_reason"] = str(data.get("reason") or data.get("end_reason") or "done")
+            changed["end_reason"] = reason = str(data.get("reason") or data.get("end_reason") or "done")
+            changed["activity"] = reason if reason in {"tripped", "failed"} else "done"
             changed["end_why"] = str(data.get("why") or "")
     return changed

@@ -17,7 +17,8 @@ from labctl.store import schema
 from labctl.store.codec import event_from_json, input_from_json
 from labctl.store.connect import reader_engine, told
 from labctl.store.entry import Changes, Checkpoint, Part, Rows, Run, StoredEvent, StoredInput
-from labctl.store.matrix import ATTEMPT, RECORD, WIDTH, batch_of
+from labctl.store.matrix import ATTEMPT, RECORD, TIME, WIDTH, batch_of
+from labctl.store.parquet import read_rows
 from labctl.store.place import place
 
 PAGE = 20_000  # rows a query: about 50 ms
@@ -115,7 +116,18 @@ class Reader:
             "SELECT record_index, test_time_second FROM samples WHERE run_id = :run ORDER BY record_index DESC LIMIT 1",
             run=run_id,
         )
-        return (found[0][0], found[0][1]) if found else (-1, 0.0)
+        if found:
+            return found[0][0], found[0][1]
+        archived = self.archive_of(run_id)
+        if archived is None:
+            return -1, 0.0
+        last = list(read_rows(archived[0], archived[1], archived[1], PAGE))
+        return archived[1], float(last[-1][-1, TIME]) if last else 0.0
+
+    def archive_of(self, run_id: int) -> tuple[Path, int] | None:
+        """Return the file that holds the rows of an archived run and its last record, or None."""
+        found = self.query("SELECT file, last_record FROM archives WHERE run_id = :run", run=run_id)
+        return (Path(found[0][0]), found[0][1]) if found else None
 
     def plan(self, run_id: int) -> bytes:
         """Return the newest plan of a run, JSON.
@@ -151,11 +163,14 @@ class Reader:
     def matrices(self, run_id: int, first: int = 0, last: int | None = None) -> Iterator[Floats]:
         """Give rows as matrices of `store.matrix`, at most `PAGE` rows each."""
         end = (1 << 53) if last is None else last
+        archived = self.archive_of(run_id)
+        if archived is not None:
+            yield from read_rows(archived[0], first, end, PAGE)
+            return
         while first <= end:
             with told(self.where), self._engine.connect() as connection:
-                found = connection.execute(
-                    text(self._samples), {"run": run_id, "first": first, "last": min(end, first + PAGE - 1)}
-                )
+                span = {"run": run_id, "first": first, "last": min(end, first + PAGE - 1)}
+                found = connection.execute(text(self._samples), span)
                 cells = np.fromiter(chain.from_iterable(cast(Iterable[Any], found.cursor)), np.float64)
             if not len(cells):
                 return
@@ -264,7 +279,8 @@ class Reader:
             after=commit_id, upto=self._upto(commit_id, most),
         )  # fmt: skip
         return [
-            (row[0], Part(row[1], _span(row[2], row[3]), _span(row[4], row[5]), _span(row[6], row[7]))) for row in found
+            (row[0], Part(row[1], span_of(row[2], row[3]), span_of(row[4], row[5]), span_of(row[6], row[7])))
+            for row in found
         ]
 
     def _upto(self, commit_id: int, most: int) -> int:
@@ -296,7 +312,8 @@ def _cover(spans: Sequence[tuple[int, int] | None]) -> tuple[int, int] | None:
     return (known[0][0], known[-1][1]) if known else None
 
 
-def _span(first: int | None, last: int | None) -> tuple[int, int] | None:
+def span_of(first: int | None, last: int | None) -> tuple[int, int] | None:
+    """Return a range, or None where there is none."""
     return None if first is None or last is None else (first, last)
 
 
