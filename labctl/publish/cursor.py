@@ -1,113 +1,109 @@
 """Follows the journal by cursor and turns stored events into messages, each once, in order per run."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
 
 from labctl.publish.payload import stamped
 from labctl.publish.publisher import Message
 from labctl.publish.topic import Topics
-from labctl.store.entry import Changes, Run, StoredEvent
+from labctl.store.entry import Run, StoredEvent
+from labctl.store.reader import Reader
 
-NAME = "mqtt"  # of the cursor
-PAGE = 50  # commits read at a time
+NAME = "mqtt"  # of the cursor in the journal
+COMMITS = 50  # looked at together
+EVENTS = 500  # of a page, unless one commit has more
 MOST_RUNS = 4096  # whose channel and begin are kept at hand
 
-Fields = Mapping[str, object]
-
-
-class Journal(Protocol):
-    """What of the journal's reader is used."""
-
-    def head(self) -> int:
-        """Return the newest commit."""
-
-    def after(self, commit_id: int, most: int = ...) -> Changes:
-        """Return what was committed after a cursor, at most so many commits."""
-
-    def run(self, run_id: int) -> Run:
-        """Return one run."""
-
-    def spectrum(self, run_id: int, number: int) -> Fields:
-        """Return the columns of a spectrum by name."""
+SPECTRUM = (
+    "SELECT p.frequency_hertz, p.real_impedance_ohm, p.imaginary_impedance_ohm FROM spectrum_points p "
+    "JOIN spectra s ON s.run_id = p.run_id AND s.attempt_id = p.attempt_id "
+    "WHERE s.run_id = :run AND s.spectrum = :number ORDER BY p.point"
+)
+SPECTRUM_COLUMNS = ("frequency_hertz", "real_impedance_ohm", "imaginary_impedance_ohm")
+EVENTFUL = (
+    "SELECT commit_id, run_id, first_event, last_event FROM commit_runs "
+    "WHERE commit_id > :after AND commit_id <= :upto AND first_event IS NOT NULL ORDER BY commit_id, run_id"
+)
+NEXT_EVENTFUL = "SELECT min(commit_id) FROM commit_runs WHERE commit_id > :after AND first_event IS NOT NULL"
 
 
 @dataclass(slots=True)
+class Page:
+    """Messages of the commits up to `upto`; `historical` when they happened before the connection."""
+
+    upto: int
+    historical: bool
+    messages: deque[Message] = field(default_factory=deque)
+
+
 class Follower:
-    """Reads the events after a cursor page by page; holds one page at most.
+    """Reads the events after a cursor page by page, so that memory does not grow with the distance.
 
     Attributes:
-        journal: Whence.
-        topics: Whither.
         position: Everything up to this commit is delivered.
         live_after: Events of commits up to this one happened before the connection and are marked historical.
     """
 
-    journal: Journal
-    topics: Topics
-    position: int
-    live_after: int = 0
-    _page: deque[Message] | None = None
-    _page_end: int = 0
-    _runs: dict[int, Run] | None = None
+    def __init__(self, reader: Reader, topics: Topics, position: int) -> None:
+        """Follow from `position` on; `reader` is this object's alone."""
+        self._reader = reader
+        self._topics = topics
+        self._runs: dict[int, Run] = {}
+        self.position = position
+        self.live_after = 0
 
-    @property
-    def historical(self) -> bool:
-        """Tell whether what comes next happened before the connection."""
-        return self.position < self.live_after
+    def begin(self) -> None:
+        """Note that what is stored by now happened before the connection."""
+        self.live_after = self._reader.last_commit()
 
-    def restart(self) -> None:
-        """Go back to the cursor: what was read and not delivered will be read again."""
-        self._page = None
+    def page(self) -> Page | None:
+        """Return the next page, None when everything is delivered. Blocks on the disk for some milliseconds."""
+        last = self._reader.last_commit()
+        while self.position < last:
+            historical = self.position < self.live_after
+            upto = min(self.position + COMMITS, self.live_after if historical else last)
+            found = self._reader.query(EVENTFUL, after=self.position, upto=upto)
+            if found:
+                return self._page(found, upto, historical=historical)
+            later = self._reader.query(NEXT_EVENTFUL, after=upto)[0][0]
+            self.position = max(upto, min(last, last if later is None else int(later) - 1))
+        return None
 
-    def peek(self) -> Message | None:
-        """Return the next message, or None when everything is delivered; reads a page where needed."""
-        while not self._page:
-            if self._page is not None:
-                self.position = self._page_end
-            changes = self.journal.after(self.position, most=self._most())
-            if changes.commit_id <= self.position:
-                self._page = None
-                return None
-            self._page_end = changes.commit_id
-            self._page = deque(self._messages(changes))
-        return self._page[0]
+    def _page(self, found: Sequence[Any], upto: int, *, historical: bool) -> Page:
+        page = Page(upto, historical)
+        for commit_id, parts in groupby(found, key=lambda row: int(row[0])):
+            if len(page.messages) >= EVENTS:
+                page.upto = commit_id - 1
+                break
+            for _, run_id, first, last in parts:
+                page.messages.extend(self._messages(int(run_id), int(first), int(last), historical=historical))
+        return page
 
-    def delivered(self) -> bool:
-        """Count the message last peeked as delivered; return whether it was the last of its page."""
-        if self._page:
-            self._page.popleft()
-            if not self._page:
-                self.position, self._page = self._page_end, None
-                return True
-        return False
-
-    def _most(self) -> int:
-        """A page does not reach over the border between history and now, so that each is marked as what it is."""
-        left = self.live_after - self.position
-        return min(PAGE, left) if left > 0 else PAGE
-
-    def _messages(self, changes: Changes) -> Iterator[Message]:
-        historical = self.historical
-        for run_id, events in changes.events.items():
-            run = self._run(run_id)
-            for event in events:
-                yield self._message(run, event, historical=historical)
+    def _messages(self, run_id: int, first: int, last: int, *, historical: bool) -> Iterator[Message]:
+        if len(self._runs) >= MOST_RUNS:
+            self._runs.clear()
+        if run_id not in self._runs:
+            self._runs[run_id] = self._reader.run(run_id)
+        for event in self._reader.events(run_id, first, last):
+            yield self._message(self._runs[run_id], event, historical=historical)
 
     def _message(self, run: Run, stored: StoredEvent, *, historical: bool) -> Message:
         event = stored.event
         more = dict(event.data)
-        topic = self.topics.event(run.uuid)
         match event.kind:
             case "cycle_ended":
-                topic = self.topics.cycle(run.uuid)
+                topic = self._topics.cycle(run.uuid)
             case "result":
-                topic = self.topics.result(run.uuid, str(more.get("name", "")))
+                topic = self._topics.result(run.uuid, str(more.get("name", "")))
             case "spectrum_ended":
                 number = int(str(more.get("spectrum", 0)))
-                topic = self.topics.spectrum(run.uuid, number)
-                more |= self.journal.spectrum(run.run_id, number)
+                topic = self._topics.spectrum(run.uuid, number)
+                more |= self._spectrum(run.run_id, number)
+            case _:
+                topic = self._topics.event(run.uuid)
         fields = {
             "run": run.uuid,
             "ch": run.channel,
@@ -119,9 +115,6 @@ class Follower:
         }
         return Message(topic, stamped(run.began_unix_time + event.time, {**fields, **more}), qos=1)
 
-    def _run(self, run_id: int) -> Run:
-        if self._runs is None or len(self._runs) >= MOST_RUNS:
-            self._runs = {}
-        if run_id not in self._runs:
-            self._runs[run_id] = self.journal.run(run_id)
-        return self._runs[run_id]
+    def _spectrum(self, run_id: int, number: int) -> dict[str, list[float | None]]:
+        rows = self._reader.query(SPECTRUM, run=run_id, number=number)
+        return {name: [row[index] for row in rows] for index, name in enumerate(SPECTRUM_COLUMNS)}

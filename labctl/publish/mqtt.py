@@ -8,20 +8,23 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from labctl.errors import BrokerError
-from labctl.publish.cursor import Follower, Journal
+from labctl.errors import BrokerError, StoreError
+from labctl.publish.cursor import Follower, Page
 from labctl.publish.live import Newest
 from labctl.publish.outgoing import Fields, Outgoing
 from labctl.publish.payload import encode, iso, stamped
 from labctl.publish.publisher import Message, Publisher
 from labctl.publish.topic import Topics
-from labctl.store.entry import Entry
+from labctl.store.reader import Reader
+from labctl.store.writer import Committed
 
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # s between two attempts to connect
-LOOK_EVERY = 1.0  # s between two looks at the states of all channels
+LOOK_EVERY = 1.0  # s between two looks at the states of all channels, longer if there are very many
+LOOKING, LOOKING_AT_NEWS = 0.005, 0.03  # most of the time that looking may take, usually and when things happen
 SAVE_EVERY = 1.0  # s between two cursors written
-BREATH = 0.05  # s; samples that fall due within it go in one wake-up
+BREATH = 0.1  # s; samples that fall due within it go in one wake-up
 STATE_AGAIN = 30.0  # s after which a state is published again for its progress and time left
+AT_A_STRETCH = 4  # messages that others wait for
 FAREWELL = 2.0  # s that delivering what is left may take at the end
 
 LOG = logging.getLogger("labctl.mqtt")
@@ -72,25 +75,26 @@ class MqttReader:
     Args:
         publisher: The client.
         node: Whom it speaks for.
-        journal: What it reads; its events are published from `position` on.
-        position: The stored cursor.
+        reader: Opens the journal for reading.
+        position: The stored cursor; events of later commits are published.
     """
 
-    def __init__(self, publisher: Publisher, node: Node, journal: Journal, position: int) -> None:
+    def __init__(self, publisher: Publisher, node: Node, reader: Callable[[], Reader], position: int) -> None:
         self._publisher = publisher
         self._node = node
         self._topics = node.topics
-        self._journal = journal
-        self._follower = Follower(journal, node.topics, position)
+        self._readers = (reader(), reader())  # one for the threads that read pages, one for the loop
+        self._follower = Follower(self._readers[0], node.topics, position)
+        self._page: Page | None = None
         self._outgoing = Outgoing(node.topics)
         self._inbox: Inbox | None = None
         self._news = asyncio.Event()
-        self._newest = Newest(journal)
+        self._newest = Newest(self._readers[1])
         self._states: dict[str, tuple[Fields, float, float]] = {}  # news, when told, UTC since when
-        self._look_at = -math.inf
+        self._look_at = self._look_early = -math.inf
         self._behind = True
         self._rest_until = -math.inf
-        self._page_began: float | None = None
+        self._page_began = -math.inf
         self._waking: asyncio.TimerHandle | None = None
         self._saved = position
         self._save_at = -math.inf
@@ -120,23 +124,32 @@ class MqttReader:
         self._outgoing.retain(self._topics.alarm(name), b"")
         self._news.set()
 
-    def committed(self, entries: Iterable[Entry]) -> None:
-        """Take note of what has become durable; called in the event loop after each commit."""
+    def committed(self, done: Committed) -> None:
+        """Take note of what has become durable; a listener of `labctl.store.writer.Writer.on_commit`."""
         news = False
-        for entry in entries:
+        for entry in done.entries:
             news = news or bool(entry.events)
             if (row := self._newest.row(entry)) is not None:
                 self._outgoing.sample(*row)
         if news:
             self._behind = True
-            self._look_at = min(self._look_at, asyncio.get_running_loop().time() + BREATH)
+            self._look_at = min(self._look_at, max(self._look_early, asyncio.get_running_loop().time() + BREATH))
         if self._waking is None:
             self._waking = asyncio.get_running_loop().call_later(BREATH, self._woken)
 
     # --- the one task -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Publish until cancelled or `close`d; a broker that is away is waited for."""
+        """Publish until `close`d or cancelled; a broker that is away is waited for."""
+        try:
+            await self._run()
+        finally:
+            if self._waking is not None:
+                self._waking.cancel()
+            for reader in self._readers:
+                reader.close()
+
+    async def _run(self) -> None:
         wait = FIRST_WAIT
         while self._leaving is None:
             try:
@@ -145,13 +158,13 @@ class MqttReader:
                     wait, self.trouble = FIRST_WAIT, ""
                     self.connected.set()
                     await self._serve()
-            except BrokerError as error:
+            except (BrokerError, StoreError) as error:
                 if not self.trouble:
                     LOG.warning("%s; the journal keeps everything meanwhile", error)
                 self.trouble = str(error)
             finally:
                 self.connected.clear()
-                self._save(force=True)
+                await self._save(force=True)
             if self._leaving is None:
                 await self._pause(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
@@ -168,15 +181,18 @@ class MqttReader:
         return (*self._topics.retained, *(self._inbox.filters if self._inbox else ()))
 
     async def _serve(self) -> None:
-        self._announce()
+        await self._announce()
         listener = asyncio.create_task(self._listen(), name="mqtt-listener")
         listener.add_done_callback(lambda _task: self._news.set())
         try:
+            running = 0
             while not self._finished():
                 if listener.done():
                     listener.result()
                 if not await self._publish_next():
                     await self._wait()
+                elif (running := running + 1) % AT_A_STRETCH == 0:
+                    await asyncio.sleep(0)
             await self._say("offline")
         finally:
             listener.cancel()
@@ -184,11 +200,10 @@ class MqttReader:
             if not listener.cancelled():
                 listener.exception()
 
-    def _announce(self) -> None:
+    async def _announce(self) -> None:
         """A new connection: all that is retained again, and what happened since the last one is history."""
-        self._follower.restart()
-        self._follower.live_after = self._journal.head()
-        self._behind = True
+        await asyncio.to_thread(self._follower.begin)
+        self._page, self._behind = None, True
         self._look_at = self._rest_until = -math.inf
         now = self._node.label()
         self._outgoing.retain(self._topics.state, stamped(now, {"state": "ready"}))
@@ -208,39 +223,37 @@ class MqttReader:
         message = self._outgoing.next(now)
         if message is not None:
             await self._publisher.publish(message)
-        elif (message := self._event(now)) is not None:
+        elif (message := await self._event(now)) is not None and self._page is not None:
             await self._publisher.publish(message)
-            self._delivered()
+            await self._delivered(self._page)
         return message is not None
 
-    def _event(self, now: float) -> Message | None:
+    async def _event(self, now: float) -> Message | None:
         """Return the next event of a run; history is read at half the speed at which it could be, so that now goes first."""
-        if not self._behind or now < self._rest_until:
-            return None
-        if self._page_began is None:
-            self._page_began = now
-        message = self._follower.peek()
-        if message is None:
-            self._behind, self._page_began = False, None
-            self._save(force=False)
-        return message
+        if self._page is None and self._behind and now >= self._rest_until:
+            self._behind, self._page_began = False, now  # what is committed from here on sets it again
+            self._page = await asyncio.to_thread(self._follower.page)
+            self._behind = self._behind or self._page is not None
+        return self._page.messages[0] if self._page is not None else None
 
-    def _delivered(self) -> None:
-        historical = self._follower.historical
-        if not self._follower.delivered():
+    async def _delivered(self, page: Page) -> None:
+        page.messages.popleft()
+        if page.messages:
             return
+        self._page = None
+        self._follower.position = page.upto
         now = asyncio.get_running_loop().time()
-        if historical and self._leaving is None:
-            self._rest_until = now + min(now - (self._page_began or now), LONGEST_WAIT)
-        self._page_began = None
-        self._save(force=False)
+        if page.historical and self._leaving is None:
+            self._rest_until = now + min(now - self._page_began, LONGEST_WAIT)
+        await self._save(force=False)
 
-    def _save(self, *, force: bool) -> None:
+    async def _save(self, *, force: bool) -> None:
+        """Note how far everything is delivered; in a thread, since the journal may just be syncing its disk."""
         now = asyncio.get_running_loop().time()
         if self._follower.position != self._saved and (force or now >= self._save_at):
             self._saved = self._follower.position
             self._save_at = now + SAVE_EVERY
-            self._node.save_cursor(self._saved)
+            await asyncio.to_thread(self._node.save_cursor, self._saved)
 
     def _finished(self) -> bool:
         """Tell whether to leave: everything is said, or there is no more time for it."""
@@ -291,7 +304,6 @@ class MqttReader:
 
     def _look(self, now: float) -> None:
         """Publish the states of channels that are news, and their alarms."""
-        self._look_at = now + LOOK_EVERY
         for status in self._node.status():
             channel = str(status["channel"])
             news = {key: value for key, value in status.items() if key not in PASSING}
@@ -304,6 +316,10 @@ class MqttReader:
                 self._alarm_of(channel, status)
             self._states[channel] = (news, now, since)
             self._outgoing.state(channel, _state(label, since, status))
+        done = asyncio.get_running_loop().time()
+        took = done - now
+        self._look_at = done + max(LOOK_EVERY, took / LOOKING)
+        self._look_early = done + max(BREATH, took / LOOKING_AT_NEWS)
 
     def _alarm_of(self, channel: str, status: Mapping[str, object]) -> None:
         activity = str(status.get("activity"))

@@ -81,9 +81,11 @@ class Outgoing:
         return False
 
     def clear(self, topic: str) -> None:
-        """Clear at the broker what an earlier life of this node left behind."""
-        self._retained[topic] = b""
-        self._changed[topic] = None
+        """Clear at the broker what an earlier life of this node left behind: an alarm, or state and last of a channel."""
+        base, _, kind = topic.rpartition("/")
+        for name in (topic, f"{base}/last") if kind == "state" else (topic,):
+            self._retained[name] = b""
+            self._changed[name] = None
 
     @property
     def urgent(self) -> bool:

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -16,6 +16,7 @@ from paho.mqtt.properties import Properties
 
 from labctl.errors import BrokerError
 from labctl.publish.broker import BrokerAddress
+from labctl.publish.wire import Context, WireClient
 
 ANSWER_WITHIN = 5.0  # s that the broker has for anything
 KEEP_ALIVE = 20  # s; a half-open connection is found within 1.5 of it
@@ -81,7 +82,7 @@ class MqttClient:
     address: BrokerAddress
     identifier: str
     keep_alive: int = KEEP_ALIVE
-    _client: aiomqtt.Client | None = field(default=None, init=False)
+    _client: WireClient | None = field(default=None, init=False)
 
     @asynccontextmanager
     async def session(self, will: Message | None, filters: Sequence[str]) -> AsyncIterator[None]:
@@ -103,7 +104,7 @@ class MqttClient:
             self._client = None
             with contextlib.suppress(aiomqtt.MqttError):
                 await asyncio.shield(client.__aexit__(None, None, None))
-            await _forget(client)
+            await client.forget()
 
     async def publish(self, message: Message) -> None:
         """Hand one message over."""
@@ -111,11 +112,8 @@ class MqttClient:
         if message.correlation is not None and self.address.version == "5":
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.CorrelationData = message.correlation
-        await _translated(
-            self._connected().publish(
-                message.topic, message.payload, message.qos, message.retain, properties=properties
-            )
-        )
+        send = self._connected().send(message.topic, message.payload, message.qos, message.retain, properties)
+        await _translated(send)
 
     async def received(self) -> Received:
         """Wait for the next message."""
@@ -130,15 +128,15 @@ class MqttClient:
             correlation=getattr(properties, "CorrelationData", None),
         )
 
-    def _connected(self) -> aiomqtt.Client:
+    def _connected(self) -> WireClient:
         if self._client is None:
             raise BrokerError(f"MQTT broker {self.address.host}:{self.address.port}: not connected")
         return self._client
 
-    def _new(self, will: Message | None) -> aiomqtt.Client:
+    def _new(self, will: Message | None) -> WireClient:
         address = self.address
         five = address.version == "5"
-        return aiomqtt.Client(
+        return WireClient(
             address.host,
             address.port,
             username=address.username,
@@ -156,19 +154,9 @@ class MqttClient:
         )
 
 
-class _Context(ssl.SSLContext):
-    """A client's TLS settings that know the sockets wrapped with them: paho leaves one open when its handshake fails."""
-
-    wrapped: ssl.SSLSocket | None = None
-
-    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
-        self.wrapped = super().wrap_socket(*args, **kwargs)
-        return self.wrapped
-
-
-def _tls(address: BrokerAddress) -> _Context:
+def _tls(address: BrokerAddress) -> Context:
     try:
-        context = _Context(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and name
+        context = Context(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and name
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if address.ca_file is None:
             context.load_default_certs()
@@ -181,7 +169,7 @@ def _tls(address: BrokerAddress) -> _Context:
     return context
 
 
-async def _entered(client: aiomqtt.Client, address: BrokerAddress) -> None:
+async def _entered(client: WireClient, address: BrokerAddress) -> None:
     """Connect; a cancellation waits until the connecting thread is done, so that its socket is not left open."""
     connecting = asyncio.ensure_future(client.__aenter__())
     try:
@@ -190,24 +178,11 @@ async def _entered(client: aiomqtt.Client, address: BrokerAddress) -> None:
         if not (await asyncio.wait({connecting}))[0].pop().exception():
             with contextlib.suppress(aiomqtt.MqttError):
                 await client.__aexit__(None, None, None)
-        await _forget(client)
+        await client.forget()
         raise
     except (aiomqtt.MqttError, OSError, ssl.SSLError, ValueError) as error:
-        await _forget(client)
+        await client.forget()
         raise BrokerError(f"MQTT broker {address.host}:{address.port}: wanted a connection, found {error}") from error
-
-
-async def _forget(client: aiomqtt.Client) -> None:
-    """Close what a connection leaves behind: socket, housekeeping task, an error that nobody asked for."""
-    with contextlib.suppress(Exception):
-        client._client._sock_close()  # noqa: SLF001 - paho has no public way to close without a dialogue
-    if isinstance(context := client._client._ssl_context, _Context) and context.wrapped is not None:  # noqa: SLF001
-        context.wrapped.close()
-    if (task := client._misc_task) is not None:  # noqa: SLF001 - or it outlives the connection for up to a second
-        task.cancel()
-        await asyncio.wait({task})
-    if client._disconnected.done() and not client._disconnected.cancelled():  # noqa: SLF001
-        client._disconnected.exception()  # noqa: SLF001 - retrieved, or asyncio complains that nobody did
 
 
 async def _translated(call: Awaitable[Value]) -> Value:

@@ -54,8 +54,8 @@ class Topics:
 
     @property
     def retained(self) -> tuple[str, ...]:
-        """Filters of everything that this node retains, to find what an earlier life of it left behind."""
-        return (self.state, f"{self.prefix}/ch/+/state", f"{self.prefix}/ch/+/last", f"{self.prefix}/alarm/+")
+        """Filters by which a node finds what an earlier life of it left behind; `last` stands and falls with its state."""
+        return (self.state, f"{self.prefix}/ch/+/state", f"{self.prefix}/alarm/+")
 
     def channel_state(self, channel: str) -> str:
         """Retained: what the channel does and why."""
