@@ -20,7 +20,7 @@ import numpy as np
 from labctl_simulators.cell.arrhenius import Arrhenius
 from labctl_simulators.cell.bend import Bend
 from labctl_simulators.cell.chemistry import Array, Chemistry, Conditions, Memory, Number, Physics
-from labctl_simulators.cell.metal import positive
+from labctl_simulators.cell.metal import positive, side_by_side
 from labctl_simulators.cell.poles import Poles
 
 _SLOWEST: Final = 1e-7  # 1/s; first and last pole of a contact
@@ -118,7 +118,7 @@ class Blocking(Chemistry):
     def memory(self, temperature: Number) -> Memory:
         """Return the linear memory; the same object for the same temperature."""
         if not isinstance(temperature, float):
-            return _side_by_side([self.memory(float(one)) for one in np.ravel(temperature)])
+            return side_by_side([self.memory(float(one)) for one in np.ravel(temperature)])
         known = self._memories.get(temperature)
         if known is None:
             if len(self._memories) > 64:
@@ -231,13 +231,6 @@ def depressed_arc(alpha: float) -> Poles:
     rate = np.exp(-place)
     order = np.argsort(rate)
     return Poles(rate[order], (rate * weight / weight.sum())[order])
-
-
-def _side_by_side(memories: Sequence[Memory]) -> Memory:
-    """Return one memory for a batch of cells at different temperatures."""
-    first = memories[0]
-    columns = [np.stack([getattr(one, name) for one in memories], axis=-1) for name in ("rate", "drive", "feed")]
-    return Memory(columns[0], columns[1], first.row, first.integrator, columns[2])
 
 
 def _exponent(alpha: float) -> None:

@@ -1,10 +1,14 @@
 """The parameters of cells with metal electrodes."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from labctl_simulators.cell.arrhenius import Arrhenius
 from labctl_simulators.cell.bend import Bend
+from labctl_simulators.cell.chemistry import Memory
 from labctl_simulators.cell.kinetics import FARADAY, GAS
 from labctl_simulators.cell.shorts import Shorts
 
@@ -164,3 +168,10 @@ def positive(what: str, value: float) -> None:
     """
     if not 0.0 < value < math.inf:
         raise ValueError(f"wanted {what} above 0, found {value}")
+
+
+def side_by_side(memories: Sequence[Memory]) -> Memory:
+    """Return one memory for a batch of cells at different temperatures."""
+    first = memories[0]
+    columns = [np.stack([getattr(one, name) for one in memories], axis=-1) for name in ("rate", "drive", "feed")]
+    return Memory(columns[0], columns[1], first.row, first.integrator, columns[2])

@@ -7,6 +7,7 @@ away after some charge, and comes again sooner each time until it stays.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
@@ -89,6 +90,22 @@ class Shorts:
             critical *= math.exp(self.spread * stronger)
         return float(speed + max(0.0, density / critical - 1.0) / self.margin)
 
+    def speeds(self, density: Any, temperature: Any, seeds: Sequence[int]) -> Any:
+        """Return `speed` for an array of cells, shape (N,)."""
+        longer, stronger = np.array([_individual(seed) for seed in seeds]).T
+        speed = np.zeros(len(seeds))
+        if len(self.currents) == 1:
+            speed = density / (self.lives[0] * self.currents[0])
+        elif self.currents:
+            lives, currents = np.log(self.lives), np.log(self.currents)
+            power = np.minimum(np.diff(lives) / np.diff(currents), 0.0)
+            flow = np.log(np.maximum(density, 1e-300))
+            place = np.clip(np.searchsorted(currents, flow, side="right") - 1, 0, len(power) - 1)
+            speed = np.exp(-(lives[place] + power[place] * (flow - currents[place])))
+        speed = np.where(density > 0.0, speed, 0.0) * np.exp(-self.spread * longer)
+        critical = self.critical(temperature) * np.exp(self.spread * stronger)
+        return speed + np.maximum(0.0, density / critical - 1.0) / self.margin
+
     def _life(self, density: float) -> float:
         if len(self.currents) == 1:
             return self.lives[0] * self.currents[0] / density
@@ -99,22 +116,32 @@ class Shorts:
 
     def hard(self, wear: float, episodes: float) -> bool:
         """Return whether a cell of that wear is shorted for good."""
+        return bool(self.hards(wear, episodes))
+
+    def hards(self, wear: Any, episodes: Any) -> Any:
+        """Return `hard`; broadcasts."""
         match self.kind:
             case "hard":
                 return wear >= 1.0
             case "soft":
                 return wear >= 1.0 + self.harden
             case _:
-                return wear >= 1.0 and episodes >= self.recoveries
+                return (wear >= 1.0) & (episodes >= self.recoveries)
 
-    def until(self, now: tuple[float, ...], density: float, temperature: float, seed: int) -> float:
-        """Return after how many s at constant current something touches, burns away or turns hard."""
+    def until(self, now: tuple[float, ...], density: float, speed: float, seed: int) -> float:
+        """Return after how many s at constant current something touches, burns away or turns hard.
+
+        Args:
+            now: the slow states.
+            density: magnitude of the current density, A/m2.
+            speed: growth of wear at it, 1/s, see `speed`.
+            seed: of everything random.
+        """
         wear, episodes, burnt, _ = now
         if self.hard(wear, episodes) or density <= 0.0:
             return math.inf
         if wear >= 1.0 and self.kind == "recovering":
             return max(self._fuse(episodes, seed) - burnt, 0.0) / density
-        speed = self.speed(density, temperature, seed)
         target = 1.0 if wear < 1.0 else 1.0 + self.harden
         return (target - wear) / speed if speed > 0.0 else math.inf
 
@@ -122,21 +149,19 @@ class Shorts:
         """Return the charge density that burns the present short away, C/m2."""
         return -self.burn * math.log(uniform(seed, _BURN, int(episodes)))
 
-    def later(
-        self, now: tuple[float, ...], time: float, density: float, temperature: float, seed: int
-    ) -> tuple[float, ...]:
+    def later(self, now: tuple[float, ...], time: float, density: float, speed: float, seed: int) -> tuple[float, ...]:
         """Return wear, episodes, burnt and clock `time` s later, at most up to the change that `until` foretells."""
         wear, episodes, burnt, clock = now
         if time <= 0.0 or self.hard(wear, episodes):
             return (wear, episodes, burnt, clock + time)
-        limit = self.until(now, density, temperature, seed)
+        limit = self.until(now, density, speed, seed)
         arrived = time >= limit * (1.0 - 1e-13)
         if wear >= 1.0 and self.kind == "recovering":
             if arrived:
                 return (1.0 - self.heal * uniform(seed, _DEPTH, int(episodes)), episodes + 1.0, 0.0, clock + time)
             return (wear, episodes, burnt + density * time, clock + time)
         target = 1.0 if wear < 1.0 else 1.0 + self.harden
-        grown = target if arrived else wear + self.speed(density, temperature, seed) * time
+        grown = target if arrived else wear + speed * time
         return (grown, episodes, burnt, clock + time)
 
     def share(self, now: tuple[float, ...], time: Any, seed: int) -> Any:

@@ -27,12 +27,13 @@ from labctl_simulators.cell.kinetics import FARADAY, GAS
 from labctl_simulators.cell.metal import Parameters
 
 SLOW_NAMES: Final = ("growth", "hours", "since", "side", "turns", *shorts.SLOW_NAMES)
-_SINCE, _SIDE, _TURNS, _SHORT = 2, 3, 4, 5  # places in SLOW_NAMES
+SINCE, SIDE, TURNS, SHORT = 2, 3, 4, 5  # places in SLOW_NAMES
 _EDGE: Final = 1e-9
+_KEPT: Final = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Warmth:
+class Warmth:
     """Hold what depends on the temperature alone; areal numbers."""
 
     memory: Memory
@@ -60,7 +61,8 @@ class Symmetric(Chemistry):
         self.rows = 3 if parameters.collector is None else 4
         self._open = poles.diffusion("open_end")
         self.poles = len(self._open.rate) + 2
-        self._warmth: dict[float, _Warmth] = {}
+        self._warmth: dict[float, Warmth] = {}
+        self.speeds: dict[Any, float] = {}
         self.low = np.full(self.rows, -np.inf)
         self.high = np.full(self.rows, np.inf)
         self.low[0], self.high[0] = _EDGE - 1.0, 1.0 - _EDGE
@@ -81,7 +83,7 @@ class Symmetric(Chemistry):
             raise ValueError(f"wanted a state of charge in 0..1, found {soc}")
         return np.zeros(self.rows), (0.0,) * len(SLOW_NAMES)
 
-    def warmth(self, temperature: float) -> _Warmth:
+    def warmth(self, temperature: float) -> Warmth:
         """Return what depends on the temperature alone; kept."""
         known = self._warmth.get(temperature)
         if known is None:
@@ -90,7 +92,7 @@ class Symmetric(Chemistry):
             known = self._warmth[temperature] = self._warm(temperature)
         return known
 
-    def _warm(self, temperature: float) -> _Warmth:
+    def _warm(self, temperature: float) -> Warmth:
         p = self.parameters
         if not p.lowest <= temperature <= p.highest:
             raise ValueError(f"wanted a temperature in {p.lowest}..{p.highest} K, found {temperature} K")
@@ -115,45 +117,55 @@ class Symmetric(Chemistry):
         growth = 0.0 if p.film.growth is None else float(p.film.growth(temperature))
         concentration = 2.0 * thermal * (1.0 - salt.transference) * excess * p.area
         linear = bulk + film + 2.0 * transfer + concentration
-        return _Warmth(memory, bulk, film, growth, 2.0 * exchange, thermal, linear)
+        return Warmth(memory, bulk, film, growth, 2.0 * exchange, thermal, linear)
 
     def prepare(self, conditions: Conditions) -> "SymmetricPhysics":
         """Return the physics at frozen conditions; see `Chemistry.prepare`."""
+        if isinstance(conditions.slow[0], np.ndarray):
+            from labctl_simulators.cell.metals import SymmetricBatch  # noqa: PLC0415 - it is a subclass of ours
+
+            return SymmetricBatch(self, conditions)
         return SymmetricPhysics(self, conditions)
 
     def turn(self, slow: tuple[float, ...], level: Array, direction: int) -> tuple[tuple[float, ...], Array]:
         """Return slow states and level as the current turns: another electrode begins to be plated."""
-        turns = slow[_TURNS] + 1.0
-        return (*slow[:_SINCE], 0.0, float(direction), turns, *slow[_SHORT:]), level
+        turns = slow[TURNS] + 1.0
+        return (*slow[:SINCE], 0.0, float(direction), turns, *slow[SHORT:]), level
 
 
 class SymmetricPhysics(Physics):
     """Hold a metal cell at frozen conditions."""
 
+    left: Number
+    spike: Number
+    nucleates: bool
+
     def __init__(self, chemistry: Symmetric, conditions: Conditions) -> None:
         p = chemistry.parameters
-        self.chemistry, self.conditions = chemistry, conditions
+        self.chemistry: Symmetric = chemistry
+        self.conditions, self.seed = conditions, _seed(conditions)
         self.warmth = chemistry.warmth(conditions.temperature)
         self.memory = self.warmth.memory
         self.low, self.high, self.words = chemistry.low, chemistry.high, chemistry.words
         strain = p.bend.strain(conditions.angle, conditions.radius)
         self.active = 1.0 - p.bend.area * strain
         slow = conditions.slow
-        self.short = slow[_SHORT:]
+        self.short = slow[SHORT:]
         self.area = p.area * self.active
         self.ohmic = self.warmth.bulk / self.area * (1.0 + p.bend.series * strain) + p.bend.contact * strain
-        self.hard = p.shorts.hard(slow[_SHORT], slow[_SHORT + 1])
+        self.hard = p.shorts.hard(slow[SHORT], slow[SHORT + 1])
         self.left = p.shorts.resistance / (p.shorts.resistance + self.warmth.bulk) if self.hard else 1.0
-        self.open = slow[_SHORT] < 1.0 or self.hard
+        self.open = slow[SHORT] < 1.0 or self.hard
         through = p.shorts.resistance / (p.shorts.resistance + self.warmth.linear) if self.hard else 1.0
         self.gain = self._gain(through / self.active)
-        self.spike = p.nucleation.height * (1.0 if slow[_TURNS] <= 2.0 else p.nucleation.again)
+        self.spike = p.nucleation.height * (1.0 if slow[TURNS] <= 2.0 else p.nucleation.again)
+        self.nucleates = self.spike > 0.0 and slow[SIDE] != 0.0
         self.conc = 2.0 * self.warmth.thermal * (1.0 - p.salt.transference)
 
     def _gain(self, factor: float) -> Array:
         gain = np.full(self.chemistry.rows, factor)
         collector = self.chemistry.parameters.collector
-        if collector is not None and self.conditions.slow[_SIDE] < 0.0:
+        if collector is not None and self.conditions.slow[SIDE] < 0.0:
             gain[3] *= collector.efficiency
         return gain
 
@@ -168,31 +180,41 @@ class SymmetricPhysics(Physics):
         """Return what shorts leave of the voltage `time` s after the begin."""
         if self.open:
             return self.left
-        seed: Any = self.conditions.seed
-        return self.chemistry.parameters.shorts.share(self.short, time, seed)
+        return self.chemistry.parameters.shorts.share(self.short, time, self.seed)
 
     def _spike(self, charge: Number) -> Number:
         slow, nucleation = self.conditions.slow, self.chemistry.parameters.nucleation
-        passed = slow[_SINCE] + np.abs(charge) / self.area
-        return slow[_SIDE] * self.spike * np.exp(passed * (-1.0 / nucleation.charge))
+        passed = slow[SINCE] + np.abs(charge) / self.area
+        return slow[SIDE] * self.spike * np.exp(passed * (-1.0 / nucleation.charge))
 
     def voltage(self, z: Array, current: Number, time: Number, charge: Number) -> Array:
         """Return the voltage in V; see `Physics.voltage`."""
-        w = self.warmth
-        s, j = np.minimum(np.maximum(z[0], _EDGE - 1.0), 1.0 - _EDGE), z[2] / w.twice
-        v = np.arcsinh(j / np.sqrt(1.0 + s))
-        v += np.arcsinh(j / np.sqrt(1.0 - s))
+        w, left = self.warmth, self._left(time)
+        up, down, j = 1.0 + z[0], 1.0 - z[0], z[2] / w.twice
+        # both electrodes in one: asinh a + asinh b = asinh(a sqrt(1 + b^2) + b sqrt(1 + a^2))
+        squared = j * j
+        both = np.sqrt(down + squared)
+        both += np.sqrt(up + squared)
+        both *= j
+        both /= np.sqrt(up * down)
+        v = np.arcsinh(both)
         v *= w.thermal
-        v += self.conc * np.arctanh(s)
+        up /= down
+        v += (0.5 * self.conc) * np.log(up)
         v += self._film(time) * z[1]
-        side = self.conditions.slow[_SIDE]
-        if self.spike and side:
-            density = self.chemistry.parameters.nucleation.density
-            v += self._spike(charge) * np.tanh(np.maximum(z[2] * (side / density), 0.0))
+        if self.nucleates:
+            v += self._nucleating(z[2]) * self._spike(charge)
         if len(z) == 4:
             v += self._collector(z[3])
         v += self.ohmic * np.asarray(current)
-        return np.asarray(v * self._left(time) + self.chemistry.parameters.contact * current)
+        if not isinstance(left, float) or left != 1.0:
+            v *= left
+        return np.asarray(v + self.chemistry.parameters.contact * current)
+
+    def _nucleating(self, density: Number) -> Number:
+        """Return how far nucleation takes part, -1..1: only while the charge transfer goes in the present direction."""
+        share = density * (self.conditions.slow[SIDE] / self.chemistry.parameters.nucleation.density)
+        return np.tanh(np.maximum(share, 0.0))
 
     def _collector(self, plated: Number) -> Number:
         collector = self.chemistry.parameters.collector
@@ -203,18 +225,16 @@ class SymmetricPhysics(Physics):
         """Return dV/dz and dV/du; see `Physics.slopes`."""
         del current
         w, left = self.warmth, self._left(time)
-        s, j = np.minimum(np.maximum(z[0], _EDGE - 1.0), 1.0 - _EDGE), z[2] / w.twice
-        up, down = 1.0 + s, 1.0 - s
+        up, down, j = 1.0 + z[0], 1.0 - z[0], z[2] / w.twice
         one, two = 1.0 / np.sqrt(up + j * j), 1.0 / np.sqrt(down + j * j)
         slope = np.empty(z.shape)
         slope[0] = 0.5 * w.thermal * j * (two / down - one / up) + self.conc / (up * down)
         slope[1] = self._film(time)
         slope[2] = w.thermal * (one + two) / w.twice
-        side = self.conditions.slow[_SIDE]
-        if self.spike and side:
-            density = self.chemistry.parameters.nucleation.density
-            flat = 1.0 - np.tanh(np.maximum(z[2] * (side / density), 0.0)) ** 2
-            slope[2] += self._spike(charge) * np.where(z[2] * side > 0.0, flat * side / density, 0.0)
+        if self.nucleates:
+            share = self.conditions.slow[SIDE] / self.chemistry.parameters.nucleation.density
+            flat = np.where(z[2] * share > 0.0, share * (1.0 - self._nucleating(z[2]) ** 2), 0.0)
+            slope[2] += self._spike(charge) * flat
         if len(z) == 4:
             collector = self.chemistry.parameters.collector
             assert collector is not None
@@ -246,18 +266,34 @@ class SymmetricPhysics(Physics):
         left = self.left if self.open else float(self._left(time))
         return float(v * left + p.contact * current)
 
+    def _wearing(self, density: float) -> float:
+        """Return the growth of wear in 1/s at a current density in A/m2; kept with the cell."""
+        key = (density, self.conditions.temperature, self.seed)
+        kept = self.chemistry.speeds
+        known = kept.get(key)
+        if known is None:
+            if len(kept) >= _KEPT:
+                kept.clear()
+            known = kept[key] = self.chemistry.parameters.shorts.speed(*key)
+        return known
+
     def change(self, current: float) -> float:
         """Return after how many s at constant current something touches, burns away or turns hard."""
-        density = abs(current) / self.area
-        seed: Any = self.conditions.seed
-        return self.chemistry.parameters.shorts.until(self.short, density, self.conditions.temperature, seed)
+        density = float(f"{abs(current) / self.area:.13g}")
+        return self.chemistry.parameters.shorts.until(self.short, density, self._wearing(density), self.seed)
 
     def slow(self, time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
         """Return the slow states later on; see `Physics.slow`."""
         del charge
-        growth, hours, since, side, turns = self.conditions.slow[:_SHORT]
+        growth, hours, since, side, turns = self.conditions.slow[:SHORT]
         passed = throughput / self.area
-        density = passed / time if time > 0.0 else 0.0
-        limit, seed = self.chemistry.parameters.shorts, self.conditions.seed
-        short = limit.later(self.short, time, density, self.conditions.temperature, seed)  # type: ignore[arg-type]
+        # rounded: the same current in pieces of any length is the same current
+        density = float(f"{passed / time:.13g}") if time > 0.0 else 0.0
+        short = self.chemistry.parameters.shorts.later(self.short, time, density, self._wearing(density), self.seed)
         return (growth + 2.0 * self.warmth.growth * time, hours + time, since + passed, side, turns, *short)
+
+
+def _seed(conditions: Conditions) -> int:
+    """Return the seed of one cell."""
+    assert isinstance(conditions.seed, int)
+    return conditions.seed
