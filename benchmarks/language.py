@@ -1,0 +1,68 @@
+"""How long a file takes to be checked, and how hostile files are answered."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.figure import Figure, at_most, seconds
+
+STEP = "  - charge: {current: 0.1 mA/cm2, to: 4.1 V, for: 5 h, hold_until: current < 0.02 mA/cm2}\n"
+HEAD = "labctl: 1\nname: Long\nlimits: {voltage: [3 V, 4.2 V]}\nsteps:\n"
+HOSTILE = {
+    "brackets": "labctl: 1\nsteps: " + "[" * 260_000,
+    "aliases": "a: &a [x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n",
+    "NUL bytes": "labctl: 1\nname: a\0b\nsteps: []\n",
+    "a number of 250 000 digits": f"labctl: 1\nsteps:\n  - rest: {'1' * 250_000} s\n",
+    "a file too long": "#" * 2_000_000,
+}
+
+
+def figures() -> Iterator[Figure]:
+    """Measure `check`, hostile files, and the command line's start."""
+    from labctl.protocol.load import load  # noqa: PLC0415 - imported only when this case runs
+
+    text = HEAD + STEP * 496
+    yield at_most(
+        "check of a 500-line file", 100, 1e3 * seconds(lambda: load(text, "long.yaml", lambda _: None)), " ms"
+    )
+    for name, hostile in HOSTILE.items():
+        wall, memory, code = checked(hostile)
+        found = f"{wall:.2f} s, {memory:.0f} MB beyond a start, exit code {code}"
+        met = wall <= 1 and memory <= 100 and code == 1
+        yield Figure(f"hostile file: {name}", "1 s, 100 MB, refused", found, met)
+    yield at_most("labctl --help", 0.3, seconds(lambda: child(["--help"])) - seconds(lambda: child_of("pass")), " s")
+
+
+def checked(text: str) -> tuple[float, float, int]:
+    """Return wall time of `labctl check` in s, its peak memory beyond a bare start in MB, and its exit code."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "hostile.yaml"
+        path.write_text(text, encoding="utf-8")
+        _, bare_memory, _ = child(["--version"])
+        wall, memory, code = child(["check", str(path)])
+    return wall, max(0.0, memory - bare_memory), code
+
+
+def child_of(program: str) -> None:
+    """Run a Python program that does nothing of ours, as the measure of what a process costs."""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def child(words: list[str]) -> tuple[float, float, int]:
+    """Run the command line and return wall time in s, peak memory in MB and exit code."""
+    probe = (
+        "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:], capture_output=True); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, done.returncode)"
+    )
+    begin = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", probe, sys.executable, "-m", "labctl", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    memory, code = done.stdout.split()
+    return time.perf_counter() - begin, int(memory) / 1024, int(code)
