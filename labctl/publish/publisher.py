@@ -77,11 +77,14 @@ class MqttClient:
     Attributes:
         address: Of the broker.
         identifier: Client id: one a node, so that a broker ends our own half-open connection when we come back.
+        keep_alive: Seconds; a half-open connection is found within 1.5 of it.
+        answer_within: Seconds that the broker has for anything.
     """
 
     address: BrokerAddress
     identifier: str
     keep_alive: int = KEEP_ALIVE
+    answer_within: float = ANSWER_WITHIN
     _client: WireClient | None = field(default=None, init=False)
 
     @asynccontextmanager
@@ -146,7 +149,7 @@ class MqttClient:
             clean_session=None if five else True,
             will=None if will is None else aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
             keepalive=self.keep_alive,
-            timeout=ANSWER_WITHIN,
+            timeout=self.answer_within,
             tls_context=_tls(address) if address.encrypted else None,
             max_queued_incoming_messages=MOST_WAITING,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],

@@ -1,0 +1,313 @@
+"""Carries the journal over to PostgreSQL by cursor: each row arrives once, through restarts and commits nobody answered.
+
+The cursor is a row in PostgreSQL, moved in the transaction that carries the rows. After any failure the connection is given
+up and the cursor is read again: either the transaction is there with its cursor, or neither is.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+from sqlalchemy import Engine, Table, create_engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from labctl.errors import SinkError, StoreError
+from labctl.publish.copy import HEADER, TRAILER, tuples
+from labctl.store import migrate, schema
+from labctl.store.connect import postgresql_url
+from labctl.store.entry import Part
+from labctl.store.matrix import RUN
+from labctl.store.project import projected, upsert
+from labctl.store.reader import Reader, merge
+
+ROWS = 50_000  # of one transaction, unless one commit has more
+COMMITS = 500  # looked at for one transaction
+SECONDS = 1.0  # between two looks when nobody wakes us
+PATIENCE = (1.0, 30.0)  # seconds after the first and after many failures
+_CONNECT = 5  # seconds for connecting
+
+
+class Postgres:
+    """One journal's way into one database. Blocking: it belongs on a thread of its own.
+
+    Several journals may share a database: a run is its uuid there, and has a number of that database.
+
+    Attributes:
+        position: The last commit known to have arrived.
+    """
+
+    def __init__(self, journal: Path | str, url: str) -> None:
+        """Prepare; nothing is connected yet.
+
+        Args:
+            journal: Data folder, file or URL of the journal.
+            url: `postgresql://user@host/database`.
+
+        Raises:
+            SinkError: It is no PostgreSQL URL.
+        """
+        self._reader = Reader(journal)
+        self._url = postgresql_url(url)
+        self._engine: Engine | None = None
+        self._connection: psycopg.Connection[Any] | None = None
+        self._runs: dict[int, int] = {}  # number in the journal -> number there
+        self._name = ""
+        self.position = 0
+
+    @property
+    def place(self) -> str:
+        """Return the URL without its password."""
+        return self._url.render_as_string(hide_password=True)
+
+    def carry(self, most: int = ROWS) -> int:
+        """Carry over what comes next, in one transaction, and return how many commits that were; 0 for none left.
+
+        Args:
+            most: Rows of the transaction, unless one commit has more.
+
+        Raises:
+            SinkError: PostgreSQL is away or refuses; the same call later goes on where it stands.
+        """
+        with self._told():
+            connection = self._connected()
+            parts = self._reader.parts_after(self.position, COMMITS)
+            if not parts:
+                return 0
+            upto, taken = _front(parts, most)
+            with connection.transaction():
+                self._move(connection, upto)
+                for part in merge(taken):
+                    self._part(connection, part)
+            carried, self.position = upto - self.position, upto
+            return carried
+
+    def carry_all(self) -> int:
+        """Carry over everything that is committed by now, and return how many commits that were."""
+        total = 0
+        while carried := self.carry():
+            total += carried
+        return total
+
+    def close(self) -> None:
+        """Disconnect; safe to repeat."""
+        self._give_up()
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    # --- connection ---------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (psycopg.Error, SQLAlchemyError) as error:
+            self._give_up()
+            raise SinkError(f"PostgreSQL at {self.place}: {str(error).strip().splitlines()[0]}") from error
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._connection.close()
+        if self._engine is not None:
+            self._engine.dispose()
+        self._connection, self._engine = None, None
+        self._runs.clear()
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        if self._connection is not None:
+            return self._connection
+        self._engine = create_engine(self._url, connect_args={"connect_timeout": _CONNECT})
+        migrate.bring_up_to_date(self._engine, self.place)
+        driver = self._engine.raw_connection().driver_connection
+        if not isinstance(driver, psycopg.Connection):
+            raise SinkError(f"wanted a connection of psycopg, found {type(driver).__name__}", retry=False)
+        driver.autocommit = True
+        self._connection = driver
+        self._name = self._begin(driver)
+        return driver
+
+    def _begin(self, connection: psycopg.Connection[Any]) -> str:
+        """Find the cursor of this journal; a copied journal begins where its copy was made, if that is known there."""
+        generations = self._reader.query("SELECT generation, uuid, began_commit_id FROM journal ORDER BY generation")
+        position = 0
+        name = ""
+        for generation, uuid, began in generations:
+            name = f"journal {uuid} {generation}"
+            connection.execute(
+                "INSERT INTO cursors (reader, commit_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                (name, min(position, began)),
+            )
+            found = connection.execute("SELECT commit_id FROM cursors WHERE reader = %s", (name,)).fetchone()
+            position = int(found[0]) if found else 0
+        self.position = position
+        return name
+
+    def _move(self, connection: psycopg.Connection[Any], upto: int) -> None:
+        moved = connection.execute(
+            "UPDATE cursors SET commit_id = %s WHERE reader = %s AND commit_id = %s", (upto, self._name, self.position)
+        )
+        if moved.rowcount != 1:
+            raise SinkError(f"another labctl carries the same journal to {self.place}; its cursor is no longer ours")
+
+    # --- rows ---------------------------------------------------------------------------------------------------------
+
+    def _part(self, connection: psycopg.Connection[Any], part: Part) -> None:
+        run_id = self._run(connection, part.run_id)
+        if part.records is not None:
+            self._samples(connection, part.run_id, run_id, part.records)
+        if part.inputs is not None:
+            self._spectra(connection, part.run_id, run_id, part.inputs)
+            self._copy(connection, schema.inputs, part.run_id, run_id, part.inputs)
+        if part.events is not None:
+            self._copy(connection, schema.events, part.run_id, run_id, part.events)
+            events = [stored.event for stored in self._reader.events(part.run_id, *part.events)]
+            for table, row in projected(run_id, 0, events):
+                connection.execute(upsert(table, lambda _: "%s"), row)  # type: ignore[call-overload]
+
+    def _samples(self, connection: psycopg.Connection[Any], mine: int, run_id: int, records: tuple[int, int]) -> None:
+        columns = ", ".join(schema.SAMPLE_COLUMNS)
+        with connection.cursor() as cursor, cursor.copy(f"COPY samples ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.write(HEADER)
+            for rows in self._reader.matrices(mine, *records):
+                rows[:, RUN] = run_id
+                for block in tuples(rows):
+                    copy.write(block)
+            copy.write(TRAILER)
+        first, last = records
+        found = self._reader.query(
+            "SELECT record_index, name, value FROM auxiliary WHERE run_id = :run "
+            "AND record_index BETWEEN :first AND :last ORDER BY record_index, name",
+            run=mine, first=first, last=last,
+        )  # fmt: skip
+        _insert(connection, schema.auxiliary, [(run_id, *row) for row in found])
+
+    def _copy(
+        self, connection: psycopg.Connection[Any], table: Table, mine: int, run_id: int, numbers: tuple[int, int]
+    ) -> None:
+        names = [column.name for column in table.columns][1:]
+        found = self._reader.query(
+            f"SELECT {', '.join(names)} FROM {table.name} "  # noqa: S608 - names are ours
+            "WHERE run_id = :run AND seq BETWEEN :first AND :last ORDER BY seq",
+            run=mine, first=numbers[0], last=numbers[1],
+        )  # fmt: skip
+        _insert(connection, table, [(run_id, *row) for row in found])
+
+    def _spectra(self, connection: psycopg.Connection[Any], mine: int, run_id: int, inputs: tuple[int, int]) -> None:
+        attempts = self._reader.query(
+            "SELECT DISTINCT json_extract(data, '$.attempt') FROM inputs "
+            "WHERE run_id = :run AND seq BETWEEN :first AND :last AND kind = 'SpectrumPart'",
+            run=mine, first=inputs[0], last=inputs[1],
+        )  # fmt: skip
+        names = [column.name for column in schema.spectrum_points.columns][1:]
+        for (attempt,) in attempts:
+            found = self._reader.query(
+                f"SELECT {', '.join(names)} FROM spectrum_points WHERE run_id = :run AND attempt_id = :attempt",  # noqa: S608
+                run=mine,
+                attempt=attempt,
+            )
+            _insert(connection, schema.spectrum_points, [(run_id, *row) for row in found])
+
+    def _run(self, connection: psycopg.Connection[Any], mine: int) -> int:
+        """Renew what stands of a run, with its plan and texts the first time, and return its number there."""
+        names = [column.name for column in schema.runs.columns if column.name != "run_id"]
+        row = dict(
+            zip(
+                names,
+                self._reader.query(f"SELECT {', '.join(names)} FROM runs WHERE run_id = :run", run=mine)[0],
+                strict=True,
+            )
+        )  # noqa: S608
+        if row["resumed_from"] is not None:
+            row["resumed_from"] = self._number(connection, row["resumed_from"])
+        renewed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in {"uuid", "journal"})
+        found = connection.execute(
+            f"INSERT INTO runs ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))}) "  # type: ignore[arg-type] # noqa: S608
+            f"ON CONFLICT (uuid) DO UPDATE SET {renewed} RETURNING run_id",
+            list(row.values()),
+        ).fetchone()
+        run_id = int(found[0]) if found else 0
+        if mine not in self._runs:
+            self._texts(connection, mine, run_id)
+            self._runs[mine] = run_id
+        return run_id
+
+    def _texts(self, connection: psycopg.Connection[Any], mine: int, run_id: int) -> None:
+        query = self._reader.query
+        plans = query("SELECT version, plan, hash FROM plans WHERE run_id = :run", run=mine)
+        _insert(connection, schema.plans, [(run_id, *row) for row in plans])
+        for table in (schema.protocols, schema.cells):
+            _insert(connection, table, query(f"SELECT hash, name, text FROM {table.name}"))  # noqa: S608
+        _insert(connection, schema.channels, query("SELECT channel, data FROM channels"))
+
+    def _number(self, connection: psycopg.Connection[Any], mine: int) -> int | None:
+        uuid = self._reader.run(mine).uuid
+        found = connection.execute("SELECT run_id FROM runs WHERE uuid = %s", (uuid,)).fetchone()
+        return int(found[0]) if found else None
+
+
+def _front(parts: Sequence[tuple[int, Part]], most: int) -> tuple[int, list[Part]]:
+    """Return the last commit of those that have at most so many rows together, and their parts."""
+    taken: list[Part] = []
+    upto, rows = parts[0][0], 0
+    for commit_id, part in parts:
+        count = 0 if part.records is None else part.records[1] - part.records[0] + 1
+        if commit_id != upto and rows + count > most:
+            break
+        upto, rows = commit_id, rows + count
+        taken.append(part)
+    return upto, taken
+
+
+def _insert(connection: psycopg.Connection[Any], table: Table, rows: Sequence[Any]) -> None:
+    if not rows:
+        return
+    names = [column.name for column in table.columns]
+    marks = ", ".join(["%s"] * len(names))
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks}) ON CONFLICT DO NOTHING",  # type: ignore[arg-type] # noqa: S608
+            [tuple(row) for row in rows],
+        )
+
+
+async def follow(
+    sink: Postgres, wake: asyncio.Event, said: Callable[[SinkError | None], None] = lambda _: None
+) -> None:
+    """Carry over until cancelled: at once when woken, else once a second; later and later while PostgreSQL is away.
+
+    Args:
+        sink: Used by this task alone.
+        wake: Set after commits; cleared here.
+        said: Called when PostgreSQL goes away, with the error, and when it is back, with None.
+    """
+    failures = 0
+    while True:
+        wake.clear()
+        try:
+            carried = await asyncio.to_thread(sink.carry)
+        except (SinkError, StoreError) as error:
+            failures += 1
+            if failures == 1:
+                said(error if isinstance(error, SinkError) else SinkError(str(error)))
+            await asyncio.sleep(min(PATIENCE[1], PATIENCE[0] * 2 ** (failures - 1)))
+            continue
+        if failures:
+            failures = 0
+            said(None)
+        if not carried:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), SECONDS)
