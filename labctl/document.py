@@ -222,9 +222,9 @@ def _mark_at(file: str, text: str, index: int) -> Mark:
 
 def _read(document: Document) -> None:
     """Compose; set aside lines that are not YAML, up to a number of them, so that the rest is looked at too."""
-    from labctl.handwriting import diagnose, set_aside  # noqa: PLC0415 - it speaks in findings, which are made here
+    from labctl.handwriting import diagnose, set_aside, straighten  # noqa: PLC0415 - it speaks in findings, which are made here
 
-    lines, seen = list(document.lines), {-1}
+    lines, seen = straighten(document).split("\n"), {-1}
     for _ in range(MOST_REPAIRS):
         composer = _Composer(document, "\n".join(lines))
         try:
@@ -383,6 +383,7 @@ class _Composer:
         for key, value in zip(done.items[::2], done.items[1::2], strict=True):
             if not isinstance(key, Scalar):
                 self._key(key)
+                found[BROKEN] = (Scalar(BROKEN, key.mark), value)
             elif key.text == "<<" and not key.style:
                 self._report(
                     "yaml.merge",

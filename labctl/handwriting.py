@@ -35,9 +35,31 @@ def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) 
     return _plain(document, error, line), line
 
 
+_DASHED: Final = re.compile(
+    r"^ *([–—•])[ \u00a0]+(?=(?:rest|charge|discharge|strip|plate|hold|lsv|cv|profile|eis|bend|temperature|prompt|mark|name"
+    r"|repeat|each|if|use|steps):)",
+    re.MULTILINE,
+)
+
+
+def straighten(document: Document) -> str:
+    """Return the text with a hyphen for each dash or bullet before a step, each of them reported."""
+    text = document.text
+    for match in _DASHED.finditer(text):
+        line = text.count("\n", 0, match.start(1))
+        column = match.start(1) - text.rfind("\n", 0, match.start(1)) - 1
+        message = f"wanted - before a step, found {match[1]!r}"
+        document.findings.append(_at(document, line, column, "yaml.dash", message, "write a plain hyphen: - "))
+        text = text[: match.start(1)] + "-" + text[match.end(1) :]
+    return text
+
+
 def set_aside(lines: list[str], line: int) -> bool:
     """Replace the value on a line, or the line itself the second time; False when nothing is left to replace."""
     text = lines[line]
+    if "\t" in text[: len(text) - len(text.lstrip())]:
+        lines[line] = text.expandtabs(2)
+        return True
     match = _KEY.match(text)
     if match and BROKEN not in text:
         lines[line] = f"{match[1]}{match[2]}: {BROKEN}"
@@ -123,18 +145,6 @@ def _indicator(text: str) -> _Found:
     return match.start(1), "yaml.indicator", message, f'quote it: "{match[1]}{match[2]}"'
 
 
-def _dash(text: str) -> _Found:
-    match = re.match(r"\s*([–—•*])\s+\S", text)
-    if match is None:
-        return None
-    return (
-        match.start(1),
-        "yaml.dash",
-        f"wanted - before a step, found {match[1]!r}",
-        "write a plain hyphen and a space: - ",
-    )
-
-
 def _list_after_key(text: str) -> _Found:
     match = _LIST_AFTER_KEY.search(text)
     if match is None or text.lstrip().startswith("#"):
@@ -184,7 +194,6 @@ def _colon(key: str, text: str) -> tuple[str, str, str]:
 
 _RULES: Final = (
     _tab,
-    _dash,
     _braced,
     _unit_outside,
     _comparison,

@@ -89,8 +89,14 @@ class Reading:
         for key, value in node.entries:
             if key.text in known:
                 found[key.text] = value
-            elif key.text != BROKEN and not (isinstance(value, Scalar) and value.text == BROKEN):
-                self._unknown(key, value, previous, (known, what, words))
+            elif (
+                key.text != BROKEN
+                and not (isinstance(value, Scalar) and value.text == BROKEN)
+                and self._unknown(key, value, previous, (known, what, words))
+                and previous is not None
+                and previous[0].text in found
+            ):
+                found[previous[0].text] = Scalar(BROKEN, previous[1].mark)  # the comma cut it in two
             previous = (key, value)
         return found
 
@@ -100,17 +106,19 @@ class Reading:
         value: Node,
         previous: tuple[Scalar, Node] | None,
         context: tuple[Collection[str], str, Mapping[str, str]],
-    ) -> None:
+    ) -> bool:
+        """Report an unknown key; return whether it is the rest of the value before it."""
         known, what, words = context
         text = key.text
         missing = isinstance(value, Scalar) and value.missing
         if missing and (misreading := self._misreading(key, previous)):
             self.report(misreading[0], misreading[1], key.mark, misreading[2])
-            return
+            return misreading[0] != "yaml.colon"
         hint = words.get(text) or words.get(text.lower()) or near(text, known)
         if not hint and len(known) <= 16:
             hint = "known are " + ", ".join(known)
         self.report("key.unknown", f"wanted a key of {what}, found {clip(text)!r}", key.mark, hint)
+        return False
 
     def _misreading(self, key: Scalar, previous: tuple[Scalar, Node] | None) -> tuple[str, str, str] | None:
         """Return what YAML made of `{current:1 mA}`, `4,2 V` or `{say: Degas, reseal}`."""

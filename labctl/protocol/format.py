@@ -10,7 +10,7 @@ from labctl.errors import FileError
 WIDTH: Final = 120
 
 
-def format_text(text: str, name: str) -> str:
+def format_text(text: str | bytes, name: str) -> str:
     """Return a protocol, cell or station file in its usual form; what it says stays the same.
 
     Raises:

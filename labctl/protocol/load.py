@@ -74,7 +74,10 @@ def read(text: str | bytes, name: str, reader: Reader = nothing_beside) -> Loade
     protocol = shelf.read(text, name, ())
     if protocol is not None:
         shelf.findings += check(protocol)
-    return Loaded(protocol, with_lines(_unique(shelf.findings), shelf.texts))
+    found = _unique(shelf.findings)
+    if any(finding.severity == "error" for finding in found):  # what an unread line uses is not known
+        found = [finding for finding in found if finding.code != "params.unused"]
+    return Loaded(protocol, with_lines(found, shelf.texts))
 
 
 def _unique(findings: Iterable[Finding]) -> list[Finding]:

@@ -50,13 +50,15 @@ class VerbFields(Fields):
         """Return the verb's value; None where its form is wrong altogether."""
         verb = VERBS[word]
         if isinstance(node, Scalar) and node.text == BROKEN:
-            return _BUILD[word]({name: self._unread(key, node.mark) for name, key in verb.keys.items() if key.required})
+            return _BUILD[word](self._guessed(word, verb, node.mark))
         nodes = self._nodes(word, verb, node)
         if nodes is None:
             return None
         values = {name: self._value(child, verb.keys[name]) for name, child in nodes.items()}
+        if isinstance(node, Entries) and len(nodes) < len(node.entries):  # what is missing may be what was misspelled
+            values = self._guessed(word, verb, node.mark) | values
         for name, key in verb.keys.items():
-            if key.required and name not in nodes:
+            if key.required and name not in values:
                 self.report(
                     "key.missing", f"wanted {name} in {word}, found none", node.mark, f"for example {verb.example}"
                 )
@@ -67,6 +69,14 @@ class VerbFields(Fields):
             values["table"] = self._table(values, nodes, tables)
         self._mismatches(word, values, node)
         return _BUILD[word](values)
+
+    def _guessed(self, word: str, verb: Verb, mark: Mark) -> Values:
+        """Return what stands for the keys of a step that could not be read: nothing more is said about them."""
+        names = {name for name, key in verb.keys.items() if key.required or name == "for"}
+        found = {name: self._unread(verb.keys[name], mark) for name in names}
+        if word in DRIVES:
+            found |= {"control": "current", "setting": unread(mark, verb.keys["current"]), "direction": word}
+        return found
 
     def _nodes(self, word: str, verb: Verb, node: Node) -> dict[str, Node] | None:
         if isinstance(node, Scalar) and verb.short:
@@ -134,18 +144,13 @@ class VerbFields(Fields):
 
     def _one_control(self, word: str, values: Values, node: Node) -> None:
         found = [name for name in ("current", "power", "resistance") if name in values]
+        if not found and "setting" in values:
+            return
         wanted = "current, power or resistance" if word == "discharge" else "current or power"
         if len(found) != 1:
             what = " and ".join(found) or "none"
-            if not found and isinstance(node, Entries) and any(key.text == BROKEN for key, _ in node.entries):
-                what = ""
-            if what:
-                self.report(
-                    "step.control",
-                    f"wanted one of {wanted} in {word}, found {what}",
-                    node.mark,
-                    f"for example {VERBS[word].example}",
-                )
+            message = f"wanted one of {wanted} in {word}, found {what}"
+            self.report("step.control", message, node.mark, f"for example {VERBS[word].example}")
         control = found[0] if found else "current"
         values.setdefault(control, unread(node.mark, VERBS[word].keys[control]))
         values.update(control=control, setting=values[control], direction=word)
