@@ -1,0 +1,56 @@
+from labctl.driver import RecordRule
+from labctl.plan.description import limits, record, rows
+
+STEPS = """- rest: {for: 2 h, until: abs(dV/dt) < 1 mV/h over 10 min}
+- name: rates
+  each: {r: [C/10, 1C, 2C]}
+  cycle: true
+  stop_if: retention of max < 80 %
+  steps:
+  - charge: {current: $r, to: 4.2 V, hold_until: current < C/20, for: 20 h}
+  - discharge: {current: 1C, to: 2.5 V}
+- hold: {voltage: 20 mV vs ocv, for: 1 h}
+- eis: {from: 1 MHz, to: 0.1 Hz, amplitude: 10 mV, at: 3.5 V}
+- cv: {from: 3 V, to: 4 V, rate: 0.5 mV/s}
+- prompt: Press hard
+- bend: {angle: 90 deg, times: 3}
+"""
+
+
+def test_rows_say_what_a_plan_does(plan):
+    found = [(row.depth, row.line, row.word, row.setting, row.ends) for row in rows(plan(STEPS).root)]
+    assert found == [
+        (0, 1, "rest", "", "|dV/dt| < 1 mV/h over 10 min; time ≥ 2 h"),
+        (0, 0, "3 × cycles", "r = C/10, 1C, 2C", "stop if retention of max < 80 %"),
+        (1, 0, "one step", "", "time ≥ 20 h"),
+        (2, 2, "charge", "100 uA, 1 mA, 2 mA", "voltage ≥ 4.2 V"),
+        (2, 3, "hold", "4.2 V, at most 100 uA, 1 mA, 2 mA", "current < 50 uA"),
+        (1, 4, "discharge", "-1 mA", "voltage ≤ 2.5 V"),
+        (0, 5, "hold", "20 mV vs ocv", "time ≥ 1 h"),
+        (0, 6, "eis", "1 MHz → 100 mHz, 71 points, 10 mV at 3.5 V", ""),
+        (0, 0, "cycle", "", ""),
+        (1, 7, "cv", "3 V → 4 V at 500 uV/s", ""),
+        (1, 8, "cv", "4 V → 3 V at 500 uV/s", ""),
+        (0, 9, "prompt", "Press hard", ""),
+        (0, 10, "bend", "angle 90 deg, 3 times", ""),
+    ]
+
+
+def test_many_passes_show_their_begin_and_end(plan):
+    made = plan(
+        "- each: {j: {from: 1 mA, to: 9 mA, by: 1 mA}}\n  steps:\n  - strip: {current: $j, for: 1 h}", "symmetric"
+    )
+    assert [row.setting for row in rows(made.root)] == ["j = 1 mA, 2 mA … 9 mA", "1 mA, 2 mA … 9 mA"]
+
+
+def test_limits_in_words(plan):
+    assert limits(plan("- rest: 1 h").root.children[0].bounds) == (
+        ("voltage", "2 V … 4.3 V"),
+        ("current", "-10 mA … 10 mA"),
+        ("capacity of a step", "at most 2 mAh"),
+    )
+
+
+def test_record_rules_in_words():
+    rules = (RecordRule(every=0.1, until=10.0), RecordRule(every=10.0, voltage=2e-3, current=1e-6))
+    assert record(rules) == "every 0.1 s until 10 s, then every 10 s or 2 mV apart or 1 uA apart"

@@ -1,0 +1,48 @@
+import pytest
+
+from labctl.errors import OrderRefused
+from labctl.plan.resume import line_of, resumed
+from labctl.plan.step import Carried
+
+STEPS = (
+    "- rest: 1 min\n- name: cycling\n  repeat: 5\n  cycle: true\n  steps:\n"
+    "  - name: filling\n    charge: {current: 1 mA, to: 4.2 V, hold_for: 1 h}\n  - name: twice\n    discharge: {current: 1 mA, to: 3 V}\n"
+    "- name: twice\n  rest: 1 h\n- hold: {voltage: ocv, for: 1 h}\n- rest: 1 h\n"
+)
+
+
+@pytest.mark.parametrize(("step", "line"), [("1", 1), ("4", 4), ("cycling", 2), ("filling", 2)])
+def test_a_step_is_a_number_or_a_name(plan, step, line):
+    assert line_of(plan(STEPS), step) == line
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ("99", "wanted a line from 1 to 7, found 99"),
+        ("emptying", "wanted a step named 'emptying', found cycling, filling, twice"),
+        ("twice", "found lines 4, 5: give the number"),
+    ],
+)
+def test_a_step_that_is_not_there(plan, step, message):
+    with pytest.raises(OrderRefused, match=message):
+        line_of(plan(STEPS), step)
+
+
+def test_a_run_goes_on_in_the_pass_it_was_in(plan):
+    carried = Carried(cycle=3, charging_ah=1.0, references={"first": 3.6}, start=3, passes=((0, 0), (1, 2)))
+    assert resumed(plan(STEPS), carried).carried == carried
+
+
+@pytest.mark.parametrize(
+    ("carried", "message"),
+    [
+        (Carried(start=8), "wanted a line from 1 to 7, found 8"),
+        (Carried(start=3, passes=((1, 5),)), "wanted a pass of block 1 below 5, found 5"),
+        (Carried(start=5, passes=((1, 0),)), "wanted a pass of block 1 below 0, found 0"),
+        (Carried(start=6), "wanted the open circuit of a rest before line 6"),
+    ],
+)
+def test_what_cannot_be_begun_with_is_refused(plan, carried, message):
+    with pytest.raises(OrderRefused, match=message):
+        resumed(plan(STEPS), carried)
