@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labctl_simulators.cell.arrhenius import Arrhenius
 from labctl_simulators.cell.bend import Bend
@@ -27,6 +28,7 @@ _SLOWEST: Final = 1e-7  # 1/s; first and last pole of a contact
 _FASTEST: Final = 1e10
 _PER_DECADE: Final = 2
 _NODES: Final = 25  # of a grain boundary
+_RESOLVED: Final = 1e7  # 1/s; faster poles are resistances in time (below 1e-4 of the impedance up to 10 kHz)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,8 @@ class Blocking(Chemistry):
         self.parameters = parameters
         self.name, self.temperature = parameters.name, parameters.temperature
         self._memories: dict[float, Memory] = {}
-        self.poles = len(self.memory(parameters.temperature).rate)
+        self._slow = self._elements(parameters.temperature)[0] < _RESOLVED
+        self.poles = int(self._slow.sum())
         self.low, self.high, self.words = np.full(1, -np.inf), np.full(1, np.inf), (("", ""),)
 
     def start(self, soc: float | None, seed: int) -> tuple[Array, tuple[float, ...]]:
@@ -127,9 +130,19 @@ class Blocking(Chemistry):
         return known
 
     def _memory(self, temperature: float) -> Memory:
-        p = self.parameters
+        p, slow = self.parameters, self._slow
         if not p.lowest <= temperature <= p.highest:
             raise ValueError(f"wanted a temperature in {p.lowest}..{p.highest} K, found {temperature} K")
+        rate, drive = self._elements(temperature)
+        contact, quantity = constant_phase(p.alpha), p.contact * p.area
+        integrator = np.array([contact.integrator / quantity])
+        feed = np.array([contact.feed / quantity + (drive[~slow] / rate[~slow]).sum()])
+        return Memory(rate[slow], drive[slow], np.zeros(self.poles, dtype=np.intp), integrator, feed)
+
+    def _elements(self, temperature: float) -> tuple[Array, Array]:
+        """Return rates (1/s) and drives (V/C) of all poles."""
+        p = self.parameters
+        p = self.parameters
         capacitance = p.geometric * p.area
         bulk = p.thickness / (float(p.conductivity(temperature)) * p.area)
         contact, quantity = constant_phase(p.alpha), p.contact * p.area
@@ -138,13 +151,17 @@ class Blocking(Chemistry):
         if p.boundary is not None:
             arc = depressed_arc(p.boundary.alpha)
             resistance = float(p.boundary.resistance(temperature))
-            fresh = float(p.boundary.resistance(p.temperature))
-            own = p.boundary.frequency * (fresh / resistance) ** (1.0 / p.boundary.alpha)
+            own = self.top(temperature)
             rates.append(arc.rate * own)
             drives.append(arc.residue * (own * resistance / p.area))
-        rate = np.concatenate(rates)
-        integrator, feed = np.array([contact.integrator / quantity]), np.array([contact.feed / quantity])
-        return Memory(rate, np.concatenate(drives), np.zeros(len(rate), dtype=np.intp), integrator, feed)
+        return np.concatenate(rates), np.concatenate(drives)
+
+    def top(self, temperature: float) -> float:
+        """Return the angular frequency of the top of the grain boundary's arc, 1/s; its capacitance stays."""
+        boundary = self.parameters.boundary
+        assert boundary is not None
+        fresh, now = boundary.resistance(self.parameters.temperature), boundary.resistance(temperature)
+        return float(boundary.frequency * (fresh / now) ** (1.0 / boundary.alpha))
 
     def prepare(self, conditions: Conditions) -> "BlockingPhysics":
         """Return the physics at frozen conditions; see `Chemistry.prepare`."""
@@ -156,6 +173,7 @@ class BlockingPhysics(Physics):
 
     def __init__(self, chemistry: Blocking, conditions: Conditions) -> None:
         p = chemistry.parameters
+        self.chemistry, self.conditions = chemistry, conditions
         self.memory = chemistry.memory(conditions.temperature)
         self.low, self.high, self.words = chemistry.low, chemistry.high, chemistry.words
         strain = p.bend.strain(conditions.angle, conditions.radius)
@@ -179,6 +197,18 @@ class BlockingPhysics(Physics):
         """Return the voltage in V of plain floats; see `Physics.voltage_scalar`."""
         del time, charge
         return float(z[0] + self.ohmic * current)
+
+    def impedance(self, z: Array, current: float, frequency: Array) -> NDArray[np.complex128]:
+        """Return the impedance in ohm in closed form; see `Physics.impedance`."""
+        del z, current
+        p, at = self.chemistry.parameters, self.conditions.temperature
+        s = 2j * np.pi * np.asarray(frequency, dtype=np.float64)
+        areal = 1.0 / (p.conductivity(at) / p.thickness + s * p.geometric) + s**-p.alpha / p.contact
+        if p.boundary is not None:
+            resistance = p.boundary.resistance(at)
+            areal += resistance / (1.0 + (s / self.chemistry.top(at)) ** p.boundary.alpha)
+        ionic = areal * self.gain[0] / p.area + self.ohmic
+        return np.asarray(1.0 / (1.0 / ionic + self.leak))
 
     def slow(self, time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
         """Return no slow states: a blocking cell does not age."""

@@ -33,7 +33,7 @@ class SymmetricBatch(SymmetricPhysics):
         self.flickering = np.flatnonzero((slow[SHORT] >= 1.0) & ~shorted)
         self.gain = np.tile(through / self.active, (chemistry.rows, 1))
         if p.collector is not None:
-            self.gain[3] *= np.where(slow[SIDE] < 0.0, p.collector.efficiency, 1.0)
+            self.gain[4] *= np.where(slow[SIDE] < 0.0, p.collector.efficiency, 1.0)
         self.spike = p.nucleation.height * np.where(slow[TURNS] <= 2.0, 1.0, p.nucleation.again)
         self.nucleates = p.nucleation.height > 0.0
         self.conc = 2.0 * self.warmth.thermal * (1.0 - p.salt.transference)
@@ -59,12 +59,11 @@ class SymmetricBatch(SymmetricPhysics):
     def slow(self, time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
         """Return the slow states later on; see `Physics.slow`."""
         del charge
-        growth, hours, since, side, turns = self.conditions.slow[:SHORT]
-        passed = throughput / self.area
+        growth, hours, side, turns = self.conditions.slow[:SHORT]
         with np.errstate(invalid="ignore", divide="ignore"):
-            density = np.where(time > 0.0, passed / time, 0.0)
+            density = np.where(time > 0.0, throughput / self.area / time, 0.0)
         shorts = self._shorts(time, density)
-        return (growth + 2.0 * self.warmth.growth * time, hours + time, since + passed, side, turns, *shorts)
+        return (growth + 2.0 * self.warmth.growth * time, hours + time, side, turns, *shorts)
 
     def _shorts(self, time: Array, density: Array) -> tuple[Array, ...]:
         law, seeds = self.chemistry.parameters.shorts, self._seeds()

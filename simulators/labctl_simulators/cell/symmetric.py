@@ -1,7 +1,8 @@
 """Cells with metal on both sides, and metal against a bare collector.
 
 Rows: relative excess of salt at the working electrode (that at the other one is its negative); current density that
-crosses the surface films; current density of the charge transfer; metal on the collector (asymmetric cells only).
+crosses the surface films; current density of the charge transfer; charge density since the current turned; metal on
+the collector (asymmetric cells only).
 
 The double layers and the films' capacitances are linear filters of the current density in front of the resistances
 they belong to: exactly R ‖ C for small signals, and a definition of the model for large ones. The voltage is
@@ -26,8 +27,8 @@ from labctl_simulators.cell.chemistry import Array, Chemistry, Conditions, Memor
 from labctl_simulators.cell.kinetics import FARADAY, GAS
 from labctl_simulators.cell.metal import Parameters
 
-SLOW_NAMES: Final = ("growth", "hours", "since", "side", "turns", *shorts.SLOW_NAMES)
-SINCE, SIDE, TURNS, SHORT = 2, 3, 4, 5  # places in SLOW_NAMES
+SLOW_NAMES: Final = ("growth", "hours", "side", "turns", *shorts.SLOW_NAMES)
+SIDE, TURNS, SHORT = 2, 3, 4  # places in SLOW_NAMES
 _EDGE: Final = 1e-9
 _KEPT: Final = 256
 
@@ -58,7 +59,7 @@ class Symmetric(Chemistry):
         self.parameters = parameters
         self.name, self.temperature = parameters.name, parameters.temperature
         self.kind = "symmetric" if parameters.collector is None else "asymmetric"
-        self.rows = 3 if parameters.collector is None else 4
+        self.rows = 4 if parameters.collector is None else 5
         self._open = poles.diffusion("open_end")
         self.poles = len(self._open.rate) + 2
         self._warmth: dict[float, Warmth] = {}
@@ -73,7 +74,7 @@ class Symmetric(Chemistry):
             ("", ""),
         )
         if parameters.collector is not None:
-            self.low[3] = -3.0 * parameters.collector.charge
+            self.low[4] = -3.0 * parameters.collector.charge
             self.words += (("the collector is stripped bare", ""),)
 
     def start(self, soc: float | None, seed: int) -> tuple[Array, tuple[float, ...]]:
@@ -104,8 +105,9 @@ class Symmetric(Chemistry):
         excess = (1.0 - salt.transference) * half / (FARADAY * spread * salt.concentration * p.area)
         filters = np.array([1.0 / (film * p.film.capacitance), 1.0 / (transfer * p.double_layer)])
         integrator = np.zeros(self.rows)
+        integrator[3] = 1.0 / p.area
         if p.collector is not None:
-            integrator[3] = -1.0 / p.area
+            integrator[4] = -1.0 / p.area
         memory = Memory(
             rate=np.concatenate([self._open.rate / own, filters]),
             drive=np.concatenate([self._open.residue * (excess / own), filters / p.area]),
@@ -129,8 +131,9 @@ class Symmetric(Chemistry):
 
     def turn(self, slow: tuple[float, ...], level: Array, direction: int) -> tuple[tuple[float, ...], Array]:
         """Return slow states and level as the current turns: another electrode begins to be plated."""
-        turns = slow[TURNS] + 1.0
-        return (*slow[:SINCE], 0.0, float(direction), turns, *slow[SHORT:]), level
+        turned = level.copy()
+        turned[3] = 0.0
+        return (*slow[:SIDE], float(direction), slow[TURNS] + 1.0, *slow[SHORT:]), turned
 
 
 class SymmetricPhysics(Physics):
@@ -166,7 +169,7 @@ class SymmetricPhysics(Physics):
         gain = np.full(self.chemistry.rows, factor)
         collector = self.chemistry.parameters.collector
         if collector is not None and self.conditions.slow[SIDE] < 0.0:
-            gain[3] *= collector.efficiency
+            gain[4] *= collector.efficiency
         return gain
 
     def _film(self, time: Number) -> Number:
@@ -182,13 +185,14 @@ class SymmetricPhysics(Physics):
             return self.left
         return self.chemistry.parameters.shorts.share(self.short, time, self.seed)
 
-    def _spike(self, charge: Number) -> Number:
-        slow, nucleation = self.conditions.slow, self.chemistry.parameters.nucleation
-        passed = slow[SINCE] + np.abs(charge) / self.area
-        return slow[SIDE] * self.spike * np.exp(passed * (-1.0 / nucleation.charge))
+    def _spike(self, passed: Number) -> Number:
+        """Return the height of the nucleation spike in V, `passed` C/m2 after the current turned."""
+        charge = self.chemistry.parameters.nucleation.charge
+        return self.conditions.slow[SIDE] * self.spike * np.exp(np.abs(passed) * (-1.0 / charge))
 
     def voltage(self, z: Array, current: Number, time: Number, charge: Number) -> Array:
         """Return the voltage in V; see `Physics.voltage`."""
+        del charge
         w, left = self.warmth, self._left(time)
         up, down, j = 1.0 + z[0], 1.0 - z[0], z[2] / w.twice
         # both electrodes in one: asinh a + asinh b = asinh(a sqrt(1 + b^2) + b sqrt(1 + a^2))
@@ -203,9 +207,9 @@ class SymmetricPhysics(Physics):
         v += (0.5 * self.conc) * np.log(up)
         v += self._film(time) * z[1]
         if self.nucleates:
-            v += self._nucleating(z[2]) * self._spike(charge)
-        if len(z) == 4:
-            v += self._collector(z[3])
+            v += self._nucleating(z[2]) * self._spike(z[3])
+        if len(z) == 5:
+            v += self._collector(z[4])
         v += self.ohmic * np.asarray(current)
         if not isinstance(left, float) or left != 1.0:
             v *= left
@@ -219,33 +223,38 @@ class SymmetricPhysics(Physics):
     def _collector(self, plated: Number) -> Number:
         collector = self.chemistry.parameters.collector
         assert collector is not None
-        return collector.bare * np.exp(np.maximum(plated, self.low[3]) * (-1.0 / collector.charge))
+        return collector.bare * np.exp(np.maximum(plated, self.low[4]) * (-1.0 / collector.charge))
 
     def slopes(self, z: Array, current: Number, time: Number, charge: Number) -> tuple[Array, Array]:
         """Return dV/dz and dV/du; see `Physics.slopes`."""
-        del current
+        del current, charge
         w, left = self.warmth, self._left(time)
         up, down, j = 1.0 + z[0], 1.0 - z[0], z[2] / w.twice
         one, two = 1.0 / np.sqrt(up + j * j), 1.0 / np.sqrt(down + j * j)
-        slope = np.empty(z.shape)
+        slope = np.zeros(z.shape)
         slope[0] = 0.5 * w.thermal * j * (two / down - one / up) + self.conc / (up * down)
         slope[1] = self._film(time)
         slope[2] = w.thermal * (one + two) / w.twice
         if self.nucleates:
             share = self.conditions.slow[SIDE] / self.chemistry.parameters.nucleation.density
             flat = np.where(z[2] * share > 0.0, share * (1.0 - self._nucleating(z[2]) ** 2), 0.0)
-            slope[2] += self._spike(charge) * flat
-        if len(z) == 4:
+            spike = self._spike(z[3])
+            slope[2] += spike * flat
+            slope[3] = (
+                self._nucleating(z[2]) * spike * np.sign(z[3]) * (-1.0 / self.chemistry.parameters.nucleation.charge)
+            )
+        if len(z) == 5:
             collector = self.chemistry.parameters.collector
             assert collector is not None
-            slope[3] = self._collector(z[3]) * (-1.0 / collector.charge)
+            slope[4] = self._collector(z[4]) * (-1.0 / collector.charge)
         slope *= left
         return slope, np.zeros(np.shape(z[0])) + self.ohmic * left + self.chemistry.parameters.contact
 
     def voltage_scalar(self, z: Sequence[float], current: float, time: float, charge: float) -> float:
         """Return the voltage in V of plain floats; see `Physics.voltage_scalar`."""
         w, p = self.warmth, self.chemistry.parameters
-        growth, _, since, side = self.conditions.slow[:4]
+        growth, _, side = self.conditions.slow[:3]
+        del charge
         s, j = min(max(z[0], _EDGE - 1.0), 1.0 - _EDGE), z[2] / w.twice
         v = w.thermal * (math.asinh(j / math.sqrt(1.0 + s)) + math.asinh(j / math.sqrt(1.0 - s)))
         v += self.conc * math.atanh(s) + self.ohmic * current
@@ -254,15 +263,14 @@ class SymmetricPhysics(Physics):
         else:
             v += w.film * math.sqrt(1.0 + growth + 2.0 * w.growth * time) * z[1]
         if self.spike and z[2] * side > 0.0:
-            passed = since + abs(charge) / self.area
             v += (
                 side
                 * self.spike
-                * math.exp(-passed / p.nucleation.charge)
+                * math.exp(-abs(z[3]) / p.nucleation.charge)
                 * math.tanh(z[2] * side / p.nucleation.density)
             )
-        if len(z) == 4:
-            v += float(self._collector(z[3]))
+        if len(z) == 5:
+            v += float(self._collector(z[4]))
         left = self.left if self.open else float(self._left(time))
         return float(v * left + p.contact * current)
 
@@ -285,12 +293,11 @@ class SymmetricPhysics(Physics):
     def slow(self, time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
         """Return the slow states later on; see `Physics.slow`."""
         del charge
-        growth, hours, since, side, turns = self.conditions.slow[:SHORT]
-        passed = throughput / self.area
+        growth, hours, side, turns = self.conditions.slow[:SHORT]
         # rounded: the same current in pieces of any length is the same current
-        density = float(f"{passed / time:.13g}") if time > 0.0 else 0.0
+        density = float(f"{throughput / self.area / time:.13g}") if time > 0.0 else 0.0
         short = self.chemistry.parameters.shorts.later(self.short, time, density, self._wearing(density), self.seed)
-        return (growth + 2.0 * self.warmth.growth * time, hours + time, since + passed, side, turns, *short)
+        return (growth + 2.0 * self.warmth.growth * time, hours + time, side, turns, *short)
 
 
 def _seed(conditions: Conditions) -> int:
