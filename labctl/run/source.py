@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from labctl.driver import Ended, Fault, Points, Program, ReadBack, Reading, Rewindable
-from labctl.engine.input import Apply, Began, InstrumentFault, Mark, Off, SpectrumPart, StepEnded
+from labctl.driver import Program, ReadBack, Reading, Rewindable
+from labctl.engine.input import Apply, Began, Mark, Off
 from labctl.engine.meter import mapped
 from labctl.run.course import Course
+from labctl.run.reading import take_said
 from labctl.sample import Batch
 
 ROWS = 4096  # of one read
@@ -75,25 +76,9 @@ class Rider:
                         if taken:
                             self.source.rewind(self.channel, float(reading.time[taken - 1]))
                         break
-                case Ended(step, time, end, why):
-                    course.take(StepEnded(course.state.attempt, step, course.begun + time, end, why))
-                case Points() as points:
-                    course.take(SpectrumPart(course.state.attempt, _on_run_time(points, course.begun)))
-                case Fault(why, safe):
-                    course.take(InstrumentFault(why, safe))
+                case said:
+                    take_said(course, said)
             if course.commands or course.finish:
                 break
         self.obey()
         return len(readings)
-
-
-def _on_run_time(points: Points, begun: float) -> Points:
-    return Points(
-        points.time + begun,
-        points.frequency,
-        points.real,
-        points.imaginary,
-        points.voltage,
-        points.current,
-        points.step,
-    )

@@ -17,9 +17,10 @@ from labctl.sample import Batch, Floats
 from labctl_drivers.simulated import piece, saved
 from labctl_drivers.simulated.record import RAIL, Last, Stretch, stretch
 from labctl_drivers.simulated.view import Instrument, View, joined
-from labctl_simulators.cell import Cell, Rest, Segment, State
+from labctl_simulators.cell import Cell, Rest, Rows, Segment, State
 
 VERSION = 1
+SHORTEST = 1e-3  # s of a piece that is solved for its begin alone
 AHEAD = 512  # rows worked out at once for a channel that is read at a pace
 MARGIN = 1.5  # of the voltage accuracy: a row lies there when a limit is broken
 IDLE = (RecordRule(every=10.0, voltage=5e-3),)
@@ -48,6 +49,26 @@ class Piece:
     row: int = 0
     last: Last | None = None
     fenced: bool = True
+
+
+class Instant:
+    """A piece that is over as it begins: one look."""
+
+    end = 0.0
+    stop = None
+    collapse = None
+
+    def __init__(self, segment: Segment) -> None:
+        """Take a piece of which only the begin is looked at."""
+        self._segment = segment
+
+    def rows(self, times: Floats) -> Rows:
+        """Return the begin, as often as asked."""
+        return self._segment.rows(np.zeros_like(times))
+
+    def state(self, time: float) -> State:
+        """Return the begin."""
+        return self._segment.state(min(time, 0.0))
 
 
 class Bay:
@@ -146,7 +167,7 @@ class Bay:
         self._piece = entered
         self._part = self._parts[entered.index]
         self._trail = [entered] if entered.index == 0 or not self._trail else [*self._trail, entered]
-        self._segment: Segment | None = None
+        self._segment: Segment | Instant | None = None
         self._buffer: Stretch | None = None
         self._next = 0  # row of the buffer that is read next
         self._base = entered.row  # number of the buffer's first row
@@ -155,9 +176,12 @@ class Bay:
         self._over = self._turn = False
         self._prefix = None
 
-    def _solve(self) -> Segment:
-        if self._segment is not None:
-            return self._segment
+    def _solve(self) -> Segment | Instant:
+        if self._segment is None:
+            self._segment = self._solved()
+        return self._segment
+
+    def _solved(self) -> Segment | Instant:
         here, step = self._piece, self._step
         assert step is not None
         part = self._part
@@ -167,13 +191,14 @@ class Bay:
             else here.state
         )
         left = part.duration if self._timed is None else min(part.duration, max(0.0, self._timed.value - here.offset))
+        if left <= 0.0:
+            return Instant(self.cell.segment(state, part.drive, SHORTEST, []))
         stops = piece.stops(step, abs(here.charging - here.discharging))
         fences = piece.fences(step.bounds, MARGIN * self.instrument.voltage_accuracy) if here.fenced else []
         solved = self.cell.segment(state, part.drive, left, [*stops, *fences])
         if solved.stop is not None and solved.stop < 0 and solved.end <= 0.0:  # it begins outside: let it come back
             self._piece = replace(here, fenced=False)
             solved = self.cell.segment(state, part.drive, left, stops)
-        self._segment = solved
         return solved
 
     def _fill(self, most: int = AHEAD) -> Stretch:
@@ -263,7 +288,7 @@ class Bay:
         solved = self._solve()
         return solved.state(min(solved.end, max(0.0, last.time - self._piece.offset)))
 
-    def _collapsed(self, solved: Segment, time: float) -> list[Reading]:
+    def _collapsed(self, solved: Segment | Instant, time: float) -> list[Reading]:
         """Return what an instrument sees when the cell cannot carry its drive: the voltage runs to an end or to the rail."""
         last, step = self._last, self._step
         if last is None or step is None or isinstance(self._part.drive, Rest):

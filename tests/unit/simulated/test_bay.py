@@ -203,3 +203,13 @@ def test_what_cannot_be_put_in_is_refused_in_words():
         put_in().save("9")
     with pytest.raises(SettingRefused, match="version 1"):
         put_in().restore("1", b'{"labctl_simulated": 7}')
+
+
+def test_a_step_that_is_over_as_it_begins_is_one_row():
+    source = put_in()
+    begin(source, Rest(), for_(0.0))
+    rows, said = read_all(source)
+    assert rows[0].tolist() == [0.0]
+    assert said == [Ended(0, 0.0, 0, "time above 0")]
+    begin(source, Galvanostatic(0.5), for_(10.0))
+    assert read_all(source)[0][3, -1] == pytest.approx(0.5 * 10.0 / 3600.0)

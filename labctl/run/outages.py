@@ -1,0 +1,44 @@
+"""Outages of an instrument that lives on its own clock: how long, and whether it went on meanwhile."""
+
+from typing import TYPE_CHECKING
+
+from labctl.clock import Clock, monotonic
+from labctl.engine.input import Gap
+from labctl.plan.index import index
+from labctl.run.bookmark import Bookmark, outage
+from labctl.run.course import Course
+from labctl.run.keeper import BOOT, Keeper
+
+if TYPE_CHECKING:
+    from labctl.run.line import Line
+
+Between = tuple[float, float, str]
+BEYOND = 1.0  # s longer than any window that the run has: for an outage whose length nobody knows
+
+
+def gap_of(found: Bookmark, course: Course, clock: Clock, unix: float) -> tuple[Between, float]:
+    """Return begin, end and reason of the outage since a bookmark in run time, and the clock time of run time 0."""
+    begin = max(found.time, course.state.last.time)
+    length, how = outage(found, BOOT, monotonic(), unix, clock.speed)
+    why = f"the daemon was away ({how})"
+    if length == float("inf"):
+        length = course.plan.interruption.continue_within + BEYOND
+    end = begin + length
+    return (begin, end, why), clock.now() - end
+
+
+async def came_back(line: "Line", keeper: Keeper, gap: Between) -> None:
+    """Tell the engine of an outage, once it is known whether the instrument kept running its program."""
+    begin, end, why = gap
+    course = keeper.course
+    state = course.state
+    status = await line.status(keeper.at)
+    goes_on = state.phase == "running" and status.activity == "running" and status.attempt == state.attempt
+    if goes_on and state.step is not None:
+        record = index(course.plan).lines[state.step.line].record
+        line.meter.begin(keeper.at, begin, record, state.step_time(begin))
+        line.turned(keeper.at, on=True)
+    else:
+        await line.off(keeper.at)
+    course.take(Gap(begin, end, why, attempt_goes_on=goes_on))
+    await line.settle(keeper)
