@@ -83,6 +83,7 @@ class Memory:
         own: 1 where a pole belongs to a row, shape (n, m), made here.
         total: z-unit per A of all poles and the feed at rest, made here.
         parts: the poles of each row, made here.
+        rates: the rates as plain floats (lists of them in a batch), made here.
         kept: tables that the core keeps with this memory.
     """
 
@@ -95,6 +96,7 @@ class Memory:
     own: Array = field(init=False)
     total: Array = field(init=False)
     parts: tuple[slice, ...] = field(init=False)
+    rates: list[Any] = field(init=False)
     kept: dict[Any, Any] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -105,6 +107,7 @@ class Memory:
         steady = self.drive / self.rate
         ends = np.searchsorted(self.row, np.arange(rows + 1))
         object.__setattr__(self, "steady", steady)
+        object.__setattr__(self, "rates", self.rate.tolist())
         object.__setattr__(self, "own", own)
         object.__setattr__(self, "total", own.T @ steady + self.feed)
         object.__setattr__(self, "parts", tuple(slice(int(a), int(b)) for a, b in pairwise(ends)))

@@ -1,13 +1,16 @@
 """Find where a function crosses zero: Chandrupatla's bracketing method (Adv. Eng. Softw. 28 (1997) 145)."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Final
 
 NEAR: Final = 2e-14
 """Values below this are zero within rounding (V for voltages of a few volts)."""
 
 
-def root(function: Callable[[float], float], a: float, b: float, fa: float, fb: float) -> float:
+def root(  # noqa: PLR0913, PLR0917  # a bracket is four numbers
+    function: Callable[[float], float], a: float, b: float, fa: float, fb: float, guess: float = float("nan")
+) -> float:
     """Return x between a and b with function(x) = 0 within rounding.
 
     Args:
@@ -16,10 +19,13 @@ def root(function: Callable[[float], float], a: float, b: float, fa: float, fb: 
         b: the other end.
         fa: function(a).
         fb: function(b), of the other sign, or zero.
+        guess: where to look first; NaN, or one outside the bracket, is ignored.
     """
     if fa == 0.0 or fb == 0.0:
         return a if fa == 0.0 else b
-    t = min(max(fa / (fa - fb), 0.02), 0.98)
+    t = (guess - a) / (b - a)
+    if not 0.0 < t < 1.0:
+        t = min(max(fa / (fa - fb), 0.02), 0.98)
     for _ in range(100):
         x = a + t * (b - a)
         fx = function(x)
@@ -43,3 +49,15 @@ def _share(a: float, b: float, c: float, fa: float, fb: float, fc: float) -> flo
     if phi * phi < xi and (1.0 - phi) ** 2 < 1.0 - xi:
         return fa / (fa - fb) * fc / (fc - fb) - (c - a) / (b - a) * fa / (fc - fa) * fb / (fb - fc)
     return 0.5
+
+
+def inverse(times: list[float], values: list[float]) -> float:
+    """Return the time at which the polynomial through (value, time) meets 0 (Neville's scheme); NaN where it is not monotone."""
+    if not all(b > a for a, b in pairwise(values)) and not all(b < a for a, b in pairwise(values)):
+        return float("nan")
+    found = list(times)
+    for width in range(1, len(found)):
+        for k in range(len(found) - width):
+            a, b = values[k], values[k + width]
+            found[k] = (b * found[k] - a * found[k + 1]) / (b - a)
+    return found[0]

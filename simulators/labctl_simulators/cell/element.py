@@ -7,6 +7,7 @@ error is that of representing the current.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import factorial
 from typing import Final
 
 import numpy as np
@@ -20,29 +21,39 @@ BETWEEN: Final = 0.5 * (NODES[1:] + NODES[:-1])
 """Where a solution is checked."""
 MONOMIAL: Final = np.linalg.inv(np.vander(NODES, increasing=True))
 """Values at the nodes -> coefficients of ascending powers."""
+_ORDERS: Final = np.arange(1, DEGREE + 2)
 _KEPT: Final = 400
 
 
 def moments(y: Array, count: int) -> Array:
-    """Return I_k = int_0^1 exp(-y (1 - s)) s^k ds for k < count, shape (count, *y.shape), y >= 0."""
-    found = np.empty((count, *y.shape))
-    small = y < 4.0
-    near = np.where(small, y, 0.0)
-    term = np.full(y.shape, 1.0 / count)
-    total = term.copy()
-    for j in range(1, 34):
-        term = term * -near / (count + j)
-        total += term
-    found[count - 1] = total
-    for k in range(count - 1, 0, -1):
-        found[k - 1] = (1.0 - near * found[k]) / k
-    far = np.where(small, 8.0, y)
-    forward = -np.expm1(-far) / far
-    for k in range(count):
-        if k:
-            forward = (1.0 - k * forward) / far
-        found[k] = np.where(small, found[k], forward)
-    return found
+    """Return I_k = int_0^1 exp(-y (1 - s)) s^k ds for k < count <= DEGREE + 1, shape (count, *y.shape), y >= 0.
+
+    Power series below 2; above, integration by parts, which loses three digits at most there.
+    """
+    shape = y.shape
+    y = y.ravel()
+    small = y < 2.0
+    found = np.empty((count, len(y)))
+    if small.any():
+        powers = np.multiply.accumulate(np.broadcast_to(y[small], (len(_SERIES[0]) - 1, small.sum())), axis=0)
+        found[:, small] = _SERIES[:count, :1] + _SERIES[:count, 1:] @ powers
+    if not small.all():
+        far = y[~small]
+        over = np.multiply.accumulate(np.broadcast_to(1.0 / far, (DEGREE + 1, len(far))), axis=0)
+        found[:, ~small] = (_PARTS @ over + _TAILS * np.exp(-far) * over)[:count]
+    return found.reshape(count, *shape)
+
+
+_SERIES: Final = np.array(
+    [[(-1.0) ** j * factorial(k) / factorial(k + 1 + j) for j in range(23)] for k in range(DEGREE + 1)]
+)
+_PARTS: Final = np.array(
+    [
+        [(-1.0) ** (j - 1) * factorial(k) / factorial(k + 1 - j) if j <= k + 1 else 0.0 for j in range(1, DEGREE + 2)]
+        for k in range(DEGREE + 1)
+    ]
+)
+_TAILS: Final = np.array([[(-1.0) ** (k + 1) * factorial(k)] for k in range(DEGREE + 1)])
 
 
 def responses(memory: Memory, h: float, places: Array) -> tuple[Array, Array]:
@@ -52,9 +63,16 @@ def responses(memory: Memory, h: float, places: Array) -> tuple[Array, Array]:
         decay: exp(-a h s), shape (places, n); values: x per unit node value, shape (places, n, DEGREE + 1).
     """
     y = np.multiply.outer(places * h, memory.rate)
-    powers = places[None, :] ** (np.arange(DEGREE + 1)[:, None] + 1)
-    weights = moments(y, DEGREE + 1) * (h * powers[:, :, None]) * memory.drive
-    return np.exp(-y), np.einsum("kpn,kj->pnj", weights, MONOMIAL)
+    powers = places[None, :] ** _ORDERS[:, None]
+    weights = moments(y, DEGREE + 1) * ((h * powers)[:, :, None] * memory.drive)
+    return np.exp(-y), np.moveaxis(weights, 0, -1) @ MONOMIAL
+
+
+def response(memory: Memory, h: float, place: float, values: Array) -> tuple[Array, Array]:
+    """Return exp(-a h s) and the memory that the node values `values` leave, both (n,), at one place s."""
+    y = memory.rate * (place * h)
+    weights = (MONOMIAL @ values) * (h * place**_ORDERS)
+    return np.exp(-y), (weights @ moments(y, DEGREE + 1)) * memory.drive
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +122,11 @@ def charges(places: Array) -> Array:
     """Return the charge passed until `places` per unit node value and length, shape (places, DEGREE + 1)."""
     power = np.arange(1, DEGREE + 2)
     return np.asarray((places[:, None] ** power / power) @ MONOMIAL)
+
+
+def charge(place: float, values: Array) -> float:
+    """Return the charge that `values` at the nodes pass until one place, per unit length."""
+    return float(place**_ORDERS / _ORDERS @ (MONOMIAL @ values))
 
 
 @lru_cache(maxsize=1)

@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 
 from labctl_simulators.cell.chemistry import Array, Physics
-from labctl_simulators.cell.crossing import root
+from labctl_simulators.cell.crossing import inverse, root
 from labctl_simulators.cell.drive import Drive, Power, Stop, Sweep, Voltage
-from labctl_simulators.cell.element import BETWEEN, DEGREE, MONOMIAL, NODES, charges, element, responses, whole
+from labctl_simulators.cell.element import BETWEEN, DEGREE, MONOMIAL, NODES, charge, element, response, whole
 from labctl_simulators.cell.piece import End
 from labctl_simulators.cell.solution import Columns, columns
 from labctl_simulators.cell.state import Hold, State
@@ -138,7 +138,7 @@ class Held:
             far = float(np.copysign(step, -at_rest))
             value = residual(far)
             if value * at_rest <= 0.0:
-                return root(residual, near, far, before, value)
+                return root(residual, near, far, before, value, guess)
             step *= 3.0
         raise Unreachable(f"no current brings the voltage from {rest:.6g} V to what is demanded")
 
@@ -345,21 +345,20 @@ class Held:
         index = max(bisect_right(self.begins, time) - 1, 0)
         start, base = self._start(index)
         length, values = self.lengths[index], self.values[index]
-        place = np.array([(time - self.begins[index]) / length])
-        decay, answer = responses(linear, length, place)
-        memory = decay[0] * start + (answer[0] @ values) * gain[linear.row]
-        level = base + linear.integrator * gain * (length * float(charges(place)[0] @ values))
+        place = (time - self.begins[index]) / length
+        decay, driven = response(linear, length, place, values)
+        memory = decay * start + driven * gain[linear.row]
+        level = base + linear.integrator * gain * (length * charge(place, values))
         up, down = self.passed(time)
         return memory, level, up - down, up + down
 
     def passed(self, time: float) -> tuple[float, float]:
         """Return C charged and C discharged until `time`."""
-        up, down = self.charges(np.array([time]))
-        return float(up[0]), float(down[0])
+        return self.columns().charge_at(time) if self.lengths else (0.0, 0.0)
 
     def direction(self, time: float) -> int:
         """Return the sign of the current at `time`."""
-        return int(np.sign(self.currents(np.array([time]))[0]))
+        return int(np.sign(self.columns().current_at(time))) if self.lengths else 0
 
     def hold(self, time: float) -> Hold:
         """Return what makes a later piece go on from `time` as if there were no cut."""
@@ -408,20 +407,27 @@ class Held:
                 continue
             when = float(times[at])
             if at > 0 and times[at - 1] < when:
-                when = self._located(stop, skipped, float(times[at - 1]), when)
+                guess = inverse(times[max(at - 2, 0) : at + 2].tolist(), margin[max(at - 2, 0) : at + 2].tolist())
+                when = self._located(stop, skipped, (float(times[at - 1]), when), guess)
             if best is None or when < best.time:
                 best = End(when, stop.number)
         return best
 
-    def _located(self, stop: Stop, skipped: float, before: float, after: float) -> float:
+    def _located(self, stop: Stop, skipped: float, bracket: tuple[float, float], guess: float) -> float:
+        found = self.columns()
+        before, after = bracket
+
         def margin(time: float) -> float:
+            if stop.quantity == "current":
+                size = abs(found.current_at(time))
+                return size - stop.value if stop.above else stop.value - size
             times = np.array([time])
-            return float(self._margin(stop, times, self.currents(times), skipped)[0])
+            return float(self._margin(stop, times, found.currents(times), skipped)[0])
 
         low, high = margin(before), margin(after)
         if low >= 0.0:
             return before
-        return root(margin, before, after, low, high) if high > 0.0 else after
+        return root(margin, before, after, low, high, guess) if high > 0.0 else after
 
     def _margin(self, stop: Stop, times: Array, currents: Array, skipped: float) -> Array:
         match stop.quantity:

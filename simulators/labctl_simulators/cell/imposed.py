@@ -221,9 +221,10 @@ def _check(drive: Drive, duration: float, stops: Sequence[Stop]) -> None:
     """
     if not duration >= 0.0:
         raise ValueError(f"wanted a duration of 0 s or more, found {duration} s")
-    numbers = [getattr(drive, name) for name in drive.__slots__]
-    if not all(number is None or isfinite(number) for number in numbers):
-        raise ValueError(f"wanted finite numbers in a drive, found {drive}")
+    for name in drive.__slots__:
+        number = getattr(drive, name)
+        if number is not None and not isfinite(number):
+            raise ValueError(f"wanted finite numbers in a drive, found {drive}")
     match drive:
         case Load(resistance=resistance) if resistance <= 0.0:
             raise ValueError(f"wanted a load above 0 ohm, found {resistance} ohm")
@@ -235,5 +236,6 @@ def _check(drive: Drive, duration: float, stops: Sequence[Stop]) -> None:
             raise ValueError("wanted an end for a rest, found an infinite duration and no stop")
         case _:
             pass
-    if any(not isfinite(stop.value) for stop in stops):
-        raise ValueError("wanted finite values in the stops, found one that is not")
+    for stop in stops:
+        if not isfinite(stop.value):
+            raise ValueError(f"wanted finite values in the stops, found {stop}")

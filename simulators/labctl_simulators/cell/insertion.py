@@ -18,6 +18,7 @@ from labctl_simulators.cell.bend import Bend
 from labctl_simulators.cell.chemistry import Array, Chemistry, Conditions, Memory, Number
 from labctl_simulators.cell.electrode import EDGE, Arc, Electrode, Metal, constant_diffusivity, porous
 from labctl_simulators.cell.electrolyte import Electrolyte
+from labctl_simulators.cell.ocp import INTERVALS
 from labctl_simulators.cell.surface import Ageing, Effects, InsertionPhysics
 
 __all__ = [
@@ -93,7 +94,8 @@ class Insertion(Chemistry):
         memory = self.memory(parameters.temperature)
         self.poles, self.rows = len(memory.rate), len(memory.feed)
         tables = [host.potential.coefficients * sign for host, sign in zip(self.hosts, (1.0, -1.0), strict=False)]
-        self.table = np.concatenate(tables)
+        self.columns = tuple(np.ascontiguousarray(column) for column in np.concatenate(tables).T)
+        self.shifts = np.arange(len(self.hosts))[:, None] * float(INTERVALS)
         self.lists = [[tuple(line) for line in table.tolist()] for table in tables]
         self.low = np.full(self.rows, -np.inf)
         self.high = np.full(self.rows, np.inf)

@@ -1,19 +1,23 @@
 """One piece of a segment at constant current: exact at every time, with its events located."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isqrt
+from math import exp, isqrt
 from typing import Final
 
 import numpy as np
 
 from labctl_simulators.cell.chemistry import Array, Memory, Physics
-from labctl_simulators.cell.crossing import root
+from labctl_simulators.cell.crossing import inverse, root
 
 CHUNK: Final = 4096
 SCAN: Final = 48
 _SHAPE: Final = np.arange(1, SCAN + 1) / SCAN
+_EARLY: Final = 24
+_FRACTION: Final = np.arange(_EARLY) / _EARLY
 _KEPT: Final = 256
+_OVER: Final = 45.0
+"""exp(-_OVER) is below rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class End:
 class Constant:
     """Hold a piece at constant current (A) from (memory, level) on; terminal and memory current are the same."""
 
-    __slots__ = ("current", "level", "linear", "offset", "physics", "ramp", "start", "weight")
+    __slots__ = ("current", "level", "linear", "offset", "physics", "plain", "ramp", "start", "weight")
 
     def __init__(self, physics: Physics, memory: Array, level: Array, current: float) -> None:
         linear = physics.memory
@@ -61,6 +65,7 @@ class Constant:
         self.weight = memory - driven[linear.row] * linear.steady
         self.offset = level + driven * linear.total
         self.ramp = linear.integrator * driven
+        self.plain: tuple[list[float], list[float], list[float]] | None = None
 
     def surface(self, times: Array) -> Array:
         """Return the surface values at `times` (s since the piece began), shape (m, T)."""
@@ -68,12 +73,17 @@ class Constant:
             grid = _grid(self.linear, times)
             if grid is not None:
                 return self._even(grid, times)
+        return self._scattered(times)
+
+    def _scattered(self, times: Array) -> Array:
         z = self.ramp[:, None] * times
         z += self.offset[:, None]
+        weight = (self.linear.own * self.weight[:, None]).T
         for first in range(0, len(times), CHUNK):
-            table = times[first : first + CHUNK, None] * -self.linear.rate
+            table = np.multiply.outer(self.linear.rate, -times[first : first + CHUNK])
+            np.maximum(table, -_OVER, out=table)
             np.exp(table, out=table)
-            z[:, first : first + CHUNK] += (table @ (self.linear.own * self.weight[:, None])).T
+            z[:, first : first + CHUNK] += weight @ table
         return z
 
     def _even(self, grid: "Grid", times: Array) -> Array:
@@ -99,8 +109,14 @@ class Constant:
         return self.physics.voltage_scalar(self._surface_at(time), self.current, time, self.current * time)
 
     def _surface_at(self, time: float) -> list[float]:
-        decaying = (np.exp(self.linear.rate * -time) * self.weight) @ self.linear.own
-        return list((self.offset + self.ramp * time + decaying).tolist())
+        weight, offset, ramp = self._plain()
+        if time == 0.0:
+            return [begin + sum(weight[part]) for begin, part in zip(offset, self.linear.parts, strict=True)]
+        terms = [w * exp(-rate * time) for w, rate in zip(weight, self.linear.rates, strict=True)]
+        return [
+            begin + slope * time + sum(terms[part])
+            for begin, slope, part in zip(offset, ramp, self.linear.parts, strict=True)
+        ]
 
     def currents(self, times: Array) -> Array:
         """Return the current in A at `times`."""
@@ -149,89 +165,107 @@ class Constant:
 
     def _inside(self, limit: float) -> bool:
         """Say whether no row can leave its range within `limit`, from the size of the decaying terms alone."""
-        linear = self.linear
-        spread = (np.abs(self.weight) @ linear.own).tolist()
         low, high = self.physics.low.tolist(), self.physics.high.tolist()
-        for row, (begin, ramp) in enumerate(zip(self.offset.tolist(), self.ramp.tolist(), strict=True)):
+        spread = self._spread()
+        _, offset, ramps = self._plain()
+        for row, (begin, ramp) in enumerate(zip(offset, ramps, strict=True)):
             end = begin + ramp * limit if ramp else begin
             if not low[row] + spread[row] < min(begin, end) <= max(begin, end) < high[row] - spread[row]:
                 return False
         return True
 
+    def _spread(self) -> list[float]:
+        sizes = [abs(weight) for weight in self._plain()[0]]
+        return [sum(sizes[part]) for part in self.linear.parts]
+
     def _exhausted(self) -> float:
         """Return the time by which an integrating row has surely left its range, s."""
-        physics, most = self.physics, np.inf
-        spread = np.abs(self.weight) @ self.linear.own
-        for row in np.flatnonzero(self.ramp):
-            ramp = self.ramp[row]
-            room = (physics.high if ramp > 0.0 else physics.low)[row] - self.offset[row]
-            most = min(most, max(0.0, (room + np.copysign(spread[row], ramp)) / ramp) * (1.0 + 1e-9) + 1e-12)
-        return float(most)
+        physics, most = self.physics, float("inf")
+        _, offset, ramps = self._plain()
+        for row, (ramp, spread) in enumerate(zip(ramps, self._spread(), strict=True)):
+            if ramp:
+                room = float((physics.high if ramp > 0.0 else physics.low)[row]) - offset[row]
+                reach = (room + (spread if ramp > 0.0 else -spread)) / ramp
+                most = min(most, max(0.0, reach) * (1.0 + 1e-9) + 1e-12)
+        return most
+
+    def _plain(self) -> tuple[list[float], list[float], list[float]]:
+        """Return weights, offsets and ramps as plain floats."""
+        if self.plain is None:
+            self.plain = (self.weight.tolist(), self.offset.tolist(), self.ramp.tolist())
+        return self.plain
 
     def _scan(self, thresholds: Sequence[Threshold], limit: float, inside: bool) -> End:
         """Look for the first event on a grid that is even, and geometric at the begin; then locate it."""
         times = self._times(limit)
-        z = self.surface(times)
-        last, end = len(times), End(limit)
-        if not inside:
-            last, end = self._collapse(times, z)
-            times, z = times[:last], z[:, :last]
-        if not thresholds:
+        z = self._scattered(times)
+        count = len(times) if inside else self._physical(z)
+        seen = times[:count]
+        voltage = self.physics.voltage(z[:, :count], self.current, seen, self.current * seen) if thresholds else seen
+        end = self._first(thresholds, seen, voltage, End(limit))
+        if end.stop is not None or count == len(times):
             return end
-        voltage = self.physics.voltage(z, self.current, times, self.current * times)
-        if end.collapse is not None:
-            times = np.append(times, end.time)
-            voltage = np.append(voltage, self.voltage_at(end.time))
+        collapse = self._collapse(times, z, count)
+        joint = np.array([times[count - 1], collapse.time])
+        last = np.array([voltage[-1], self.voltage_at(collapse.time)])
+        return self._first(thresholds, joint, last, collapse)
+
+    def _first(self, thresholds: Sequence[Threshold], times: Array, voltage: Array, end: End) -> End:
         for threshold in thresholds:
             found = self._located(threshold, times, voltage)
             if found is not None and (found < end.time or (found <= end.time and end.stop is None)):
                 end = End(found, threshold.number)
         return end
 
+    def _physical(self, z: Array) -> int:
+        """Return how many scan points come before the first that is out of range."""
+        wrong = ((z <= self.physics.low[:, None]) | (z >= self.physics.high[:, None])).any(axis=0)
+        return int(wrong.argmax()) if wrong.any() else len(wrong)
+
     def _times(self, limit: float) -> Array:
         even = _SHAPE * limit
-        least = 0.05 / float(self.linear.rate.max(initial=1.0 / limit))
+        least = 0.05 / max(self.linear.rates, default=1.0 / limit)
         if least >= even[0]:
             return np.concatenate([[0.0], even])
-        ratio = even[0] / least
-        count = 4 + int(2.0 * np.log(ratio))
-        early = least * ratio ** (np.arange(count) / count)
-        return np.concatenate([[0.0], early, even])
+        ratio = float(even[0]) / least
+        times = np.empty(1 + _EARLY + SCAN)
+        times[0] = 0.0
+        times[1 : _EARLY + 1] = least * ratio**_FRACTION
+        times[_EARLY + 1 :] = even
+        return times
 
-    def _collapse(self, times: Array, z: Array) -> tuple[int, End]:
-        """Return how many scan points are physical, and where the first row leaves its range (or the limit)."""
+    def _collapse(self, times: Array, z: Array, at: int) -> End:
+        """Return where the first row leaves its range, between scan points `at` - 1 and `at`."""
         physics = self.physics
-        bad = (z <= physics.low[:, None]) | (z >= physics.high[:, None])
-        wrong = bad.any(axis=0)
-        if not wrong.any():
-            return len(times), End(float(times[-1]))
-        at = int(wrong.argmax())
-        if at == 0:
-            row = int(bad[:, 0].argmax())
-            return 1, End(0.0, None, physics.words[row][bool(z[row, 0] >= physics.high[row])])
         best = End(float(times[at]))
-        for row in np.flatnonzero(bad[:, at]):
+        for row in range(len(z)):
             above = bool(z[row, at] >= physics.high[row])
+            if not above and z[row, at] > physics.low[row]:
+                continue
             bound = float((physics.high if above else physics.low)[row])
-            when = root(
-                lambda t, row=int(row), bound=bound: self._surface_at(t)[row] - bound,  # type: ignore[misc]
-                float(times[at - 1]), float(times[at]), float(z[row, at - 1]) - bound, float(z[row, at]) - bound,
-            )  # fmt: skip
+            before, after = float(z[row, at - 1]) - bound, float(z[row, at]) - bound
+
+            def beyond(time: float, row: int = row, bound: float = bound) -> float:
+                return self._surface_at(time)[row] - bound
+
+            when = root(beyond, float(times[at - 1]), float(times[at]), before, after)
             if when <= best.time:
                 best = End(when, None, physics.words[row][above])
-        return at, best
+        return best
 
     def _located(self, threshold: Threshold, times: Array, voltage: Array) -> float | None:
         """Return when the voltage first meets the threshold, or None."""
         margin = _margins(threshold, voltage)
         met = margin >= 0.0
-        at = int(met.argmax()) if met.any() else len(times)
+        at = int(met.argmax())
+        if not met[at]:
+            at = len(times)
         peak = self._peak(threshold, times[: at + 1], margin[: at + 1])
         if peak is not None:
             return peak
         if at == len(times):
             return None
-        return self._root(threshold, float(times[at - 1]), float(times[at]))
+        return float(times[at]) if at == 0 else self._root(threshold, times, margin, at)
 
     def _peak(self, threshold: Threshold, times: Array, margin: Array) -> float | None:
         """Look between scan points where the voltage nearly touches the threshold and turns away."""
@@ -244,18 +278,37 @@ class Constant:
             fine = np.linspace(times[place], times[place + 2], 33)
             met = _margins(threshold, self.voltage(fine)) >= 0.0
             if met.any():
-                at = int(met.argmax())
-                return self._root(threshold, float(fine[at - 1]), float(fine[at]))
+                return self._root(threshold, fine, _margins(threshold, self.voltage(fine)), int(met.argmax()))
         return None
 
-    def _root(self, threshold: Threshold, before: float, after: float) -> float:
-        def margin(time: float) -> float:
-            return _margin(threshold, self.voltage_at(time))
+    def _later(self, begin: float) -> Callable[[float], list[float]]:
+        """Return the surface values as a function of a time after `begin`, without the poles that are over by then."""
+        weight, offset, ramp = self._plain()
+        rates = self.linear.rates
+        alive = [
+            [(w, -rate) for w, rate in zip(weight[part], rates[part], strict=True) if rate * begin < _OVER]
+            for part in self.linear.parts
+        ]
+        rows = list(zip(offset, ramp, alive, strict=True))
 
-        low, high = margin(before), margin(after)
-        if low >= 0.0:
-            return before
-        return root(margin, before, after, low, high) if high > 0.0 else after
+        def surface(time: float) -> list[float]:
+            return [z + slope * time + sum([w * exp(rate * time) for w, rate in some]) for z, slope, some in rows]
+
+        return surface
+
+    def _root(self, threshold: Threshold, times: Array, margins: Array, at: int) -> float:
+        """Return the crossing between points `at` - 1 and `at`, started by inverse interpolation."""
+
+        before, after = float(times[at - 1]), float(times[at])
+        surface = self._later(before)
+        voltage, current = self.physics.voltage_scalar, self.current
+
+        def margin(time: float) -> float:
+            return _margin(threshold, voltage(surface(time), current, time, current * time))
+
+        near = slice(max(at - 2, 0), at + 2)
+        guess = inverse(times[near].tolist(), margins[near].tolist())
+        return root(margin, before, after, float(margins[at - 1]), float(margins[at]), guess)
 
 
 def _margin(threshold: Threshold, voltage: float) -> float:

@@ -1,5 +1,6 @@
 """The solution of a held piece in arrays: current, charge and voltage at any time."""
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,6 +22,7 @@ class Columns:
 
     Attributes:
         begins: s at which the elements begin, shape (E,).
+        starts: the same as plain floats.
         lengths: s, shape (E,).
         inner: coefficients of the memory current in ascending powers of the place 0..1, shape (E, DEGREE + 1).
         outer: the same of the current at the terminals.
@@ -31,6 +33,7 @@ class Columns:
     """
 
     begins: Array
+    starts: list[float]
     lengths: Array
     inner: Array
     outer: Array
@@ -38,6 +41,28 @@ class Columns:
     turns: Array
     up: Array
     down: Array
+
+    def current_at(self, time: float) -> float:
+        """Return the terminal current at one time, A."""
+        index = max(bisect_right(self.starts, time) - 1, 0)
+        place = (time - self.starts[index]) / self.lengths[index]
+        value = 0.0
+        for coefficient in reversed(self.outer[index].tolist()):
+            value = value * place + coefficient
+        return float(value)
+
+    def charge_at(self, time: float) -> tuple[float, float]:
+        """Return C charged and C discharged until one time."""
+        if len(self.turns) > 1:
+            up, down = self.charges(np.array([time]))
+            return float(up[0]), float(down[0])
+        index = max(bisect_right(self.starts, time) - 1, 0)
+        place = (time - self.starts[index]) / self.lengths[index]
+        value = 0.0
+        for coefficient in reversed((self.outer[index] * _SHARES).tolist()):
+            value = value * place + coefficient
+        net = float(self.passed[index] + value * place * self.lengths[index])
+        return max(net, 0.0), max(-net, 0.0)
 
     @property
     def look(self) -> tuple[Array, Array]:
@@ -87,11 +112,11 @@ def columns(begins: Array, lengths: Array, values: Array, demand: Demand) -> Col
     passed = np.zeros(len(begins))
     np.cumsum((lengths * (outer @ _SHARES))[:-1], out=passed[1:])
     zero = np.zeros(1)
-    draft = Columns(begins, lengths, inner, outer, passed, zero, zero, zero)
+    draft = Columns(begins, begins.tolist(), lengths, inner, outer, passed, zero, zero, zero)
     seen = outer @ _POWERS
-    mixed = np.flatnonzero((seen.max(axis=1) > 0.0) & (seen.min(axis=1) < 0.0))
-    flips = len(mixed) or bool((seen > 0.0).any() and (seen < 0.0).any())
-    return _turned(draft, mixed) if flips else draft
+    if seen.min() >= 0.0 or seen.max() <= 0.0:
+        return draft
+    return _turned(draft, np.flatnonzero((seen.max(axis=1) > 0.0) & (seen.min(axis=1) < 0.0)))
 
 
 def _turned(draft: Columns, mixed: Array) -> Columns:

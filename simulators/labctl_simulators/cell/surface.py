@@ -111,32 +111,43 @@ class InsertionPhysics(Physics):
         whole[: len(self.chemistry.hosts)] = gain[: len(self.chemistry.hosts)]
         return whole
 
-    def _surface(self, z: Array) -> tuple[Array, Array, Array]:
-        """Return stoichiometry (hosts, ...), table lines (hosts, ..., 3) and position within the interval."""
-        x = z[: self.hosts]
-        place = x * INTERVALS
-        if self.hosts == 2:
-            place[1] += INTERVALS
-        index = place.astype(np.intp)
-        return x, self.chemistry.table.take(index, axis=0, mode="clip"), place - index
+    def _place(self, x: Array) -> tuple[NDArray[np.intp], Array]:
+        """Return table index and position within the interval for stoichiometries (hosts, ...)."""
+        place = x * float(INTERVALS)
+        if x.ndim == 2:
+            place += self.chemistry.shifts
+        elif self.hosts == 2:
+            place[1] += float(INTERVALS)
+        whole = np.floor(place)
+        place -= whole
+        return whole.astype(np.intp), place
 
     def voltage(self, z: Array, current: Number, time: Number, charge: Number) -> Array:
         """Return the voltage in V; see `Physics.voltage`."""
         del time, charge
-        x, line, f = self._surface(z)
-        v = line[..., 2] * f
-        v += line[..., 1]
+        x = z[: self.hosts]
+        index, f = self._place(x)
+        c0, c1, c2 = self.chemistry.columns
+        v = c2.take(index)
         v *= f
-        v += line[..., 0]
-        root = np.sqrt(x - x * x)
+        v += c1.take(index)
+        v *= f
+        v += c0.take(index)
+        root = x * x
+        np.subtract(x, root, out=root)
+        np.sqrt(root, out=root)
         if self.salt is not None:
             root *= np.sqrt(1.0 + z[self.salt : self.salt + self.hosts])
-        eta = np.arcsinh((self.column * current if root.ndim > 1 else self.column[:, 0] * current) / root)
-        eta *= self.thermal
-        v += eta
-        total = v[0] + v[1] if self.hosts == 2 else v[0]
+        column = self.column if root.ndim > 1 else self.column[:, 0]
+        np.divide(column * current, root, out=root)
+        np.arcsinh(root, out=root)
+        root *= self.thermal
+        v += root
+        total = v[0]
+        if self.hosts == 2:
+            total += v[1]
         total += self._linear(z, current)
-        return np.asarray(total)
+        return total
 
     def _linear(self, z: Array, current: Number) -> Array:
         """Return what the kinetics of metal, ohmic drop, arcs and salt add, V."""
@@ -147,21 +158,23 @@ class InsertionPhysics(Physics):
             v = v + z[self.arc]
         if self.salt is not None:
             v = v + self.chemistry.parameters.electrolyte.potential(z[self.salt], z[self.salt + 1], self.thermal)
-        return np.asarray(v)
+        return v  # type: ignore[no-any-return]
 
     def slopes(self, z: Array, current: Number, time: Number, charge: Number) -> tuple[Array, Array]:
         """Return dV/dz and dV/du; see `Physics.slopes`."""
         if self.salt is not None:
             return super().slopes(z, current, time, charge)
-        x, line, f = self._surface(z)
+        x = z[: self.hosts]
+        index, f = self._place(x)
+        _, c1, c2 = self.chemistry.columns
+        curves = (c1.take(index) + 2.0 * f * c2.take(index)) * float(INTERVALS)
         slope = np.zeros(z.shape)
         direct = np.zeros(np.shape(z[0])) + self.ohmic
         for row in range(self.hosts):
             a, filled = x[row], x[row] * (1.0 - x[row])
-            curve = (line[row, ..., 1] + 2.0 * f[row] * line[row, ..., 2]) * INTERVALS
             k = self.kinetic[row] / np.sqrt(filled)
             flat = 1.0 / np.sqrt(1.0 + (k * current) ** 2)
-            slope[row] = curve - self.thermal * flat * k * current * (0.5 - a) / filled
+            slope[row] = curves[row] - self.thermal * flat * k * current * (0.5 - a) / filled
             direct += self.thermal * flat * k
         if self.hosts == 1:
             k = 2.0 * self.kinetic[1]

@@ -40,6 +40,7 @@ class Mesh:
         times: of the N nodes, then of the N places between, s.
         decay: exp(-a t) there, shape (2 N, n).
         answer: surface values there per unit node value at unit gain, shape (m, 2 N, N + 1).
+        current: the current there per unit node value, shape (2 N, N + 1).
         decays: exp(-a t) at the begin of each element and at the end, shape (E + 1, n).
         memory: memory there per unit node value at unit gain, shape (E + 1, n, N + 1).
         level: level there, shape (E + 1, m, N + 1).
@@ -48,6 +49,7 @@ class Mesh:
     times: Array
     decay: Array
     answer: Array
+    current: Array
     decays: Array
     memory: Array
     level: Array
@@ -85,9 +87,13 @@ def _mesh(linear: Memory, lengths: tuple[float, ...]) -> Mesh:
         level[index + 1, :, own] += np.multiply.outer(linear.integrator * length, whole())
     places = [begins[:-1, None] + np.array(lengths)[:, None] * kind for kind in (NODES[1:], BETWEEN)]
     times = np.concatenate([place.ravel() for place in places])
-    return Mesh(
-        times, np.exp(times[:, None] * -linear.rate), answer, np.exp(begins[:, None] * -linear.rate), memory, level
-    )
+    current = np.eye(nodes + 1)[1:]
+    between = np.zeros((nodes, nodes + 1))
+    for index in range(count):
+        own = slice(index * DEGREE, (index + 1) * DEGREE)
+        between[own, index * DEGREE : (index + 1) * DEGREE + 1] = _BETWEEN_NODES
+    decay, decays = np.exp(times[:, None] * -linear.rate), np.exp(begins[:, None] * -linear.rate)
+    return Mesh(times, decay, answer, np.vstack([current, between]), decays, memory, level)
 
 
 @dataclass(slots=True)
@@ -118,24 +124,25 @@ class Attempt:
         answer = table.answer * gain[:, None, None] if np.any(gain != 1.0) else table.answer
         free = (table.decay @ (physics.memory.own * self.memory[:, None])).T + self.level[:, None]
         free += answer[:, :, 0] * first
-        nodes, times = answer[:, :count, 1:], table.times[:count]
-        unknown, inverse, before = entry.values[1:].copy(), entry.inverse, np.inf
-        for _ in range(12):
-            z = free[:, :count] + nodes @ unknown
-            if not self._inside(z):
+        values, inverse, before = entry.values.copy(), entry.inverse, np.inf
+        values[0] = first
+        with np.errstate(all="ignore"):
+            for _ in range(12):
+                z = free + answer[:, :, 1:] @ values[1:]
+                error = physics.voltage(z, table.current @ values, table.times, 0.0) - entry.voltage
+                size = float(np.abs(error[:count]).max())
+                if size <= self.solved or (size < 1e-11 and size > 0.2 * before):
+                    break
+                if not size < np.inf:
+                    return None
+                if inverse is None or size > 0.15 * before:
+                    inverse = self._inverse(z[:, :count], values[1:], answer[:, :count, 1:], table.times[:count])
+                values[1:] -= inverse @ error[:count]
+                before = size
+            else:
                 return None
-            error = physics.voltage(z, unknown, times, 0.0) - entry.voltage
-            size = float(np.abs(error).max())
-            if size <= self.solved or (size < 1e-11 and size > 0.2 * before):
-                break
-            if inverse is None or size > 0.15 * before:
-                inverse = self._inverse(z, unknown, nodes, times)
-            unknown -= inverse @ error
-            before = size
-        else:
-            return None
-        values = np.concatenate(([first], unknown))
-        if not self._serves(free[:, count:] + answer[:, count:, 1:] @ unknown, values, table.times[count:]):
+        largest = float(np.abs(error).max())
+        if not largest <= self.checked or not self._inside(z):
             return None
         return Entry(entry.voltage, entry.lengths, values, inverse)
 
@@ -151,14 +158,10 @@ class Attempt:
         matrix[np.arange(len(matrix)), np.arange(len(matrix))] += direct
         return np.linalg.inv(matrix)
 
-    def _serves(self, z: Array, values: Array, times: Array) -> bool:
-        if not self._inside(z):
-            return False
-        current = (elements(values) @ _BETWEEN_NODES.T).ravel()
-        error = self.physics.voltage(z, current, times, 0.0) - self.entry.voltage
-        return bool(np.abs(error).max() <= self.checked)
-
 
 def elements(values: Array) -> Array:
     """Return node values by element, shape (E, DEGREE + 1), from those in a row, neighbours sharing theirs."""
-    return np.lib.stride_tricks.sliding_window_view(values, DEGREE + 1)[::DEGREE]
+    found = np.empty((len(values) // DEGREE, DEGREE + 1))
+    found[:, :DEGREE] = values[:-1].reshape(-1, DEGREE)
+    found[:, DEGREE] = values[DEGREE::DEGREE]
+    return found
