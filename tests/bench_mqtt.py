@@ -34,8 +34,9 @@ class Bench:
         self.records = {}
         self.states = {}
         self.address = BrokerAddress(port=port, **address)
+        self.journal_reader = Reader(folder)
         self.reader = self.new_reader()
-        self.writer.on_commit(lambda done: self.reader.committed(done))  # noqa: PLW0108 - the reader may be replaced
+        self.writer.on_commit(lambda done: self.reader.committed(done.entries))
 
     def new_reader(self):
         node = Node(
@@ -48,7 +49,7 @@ class Bench:
         return MqttReader(
             MqttClient(self.address, "labctl-bench"),
             node,
-            lambda: Reader(self.journal.place.folder),
+            self.journal_reader,
             self.journal.cursor("mqtt"),
         )
 
@@ -58,6 +59,11 @@ class Bench:
 
     def look_back(self):
         self.reader._publisher.address = self.address
+
+    async def close(self):
+        await self.writer.close()
+        self.journal_reader.close()
+        self.journal.close()
 
     def start(self, channel):
         run_id = self.journal.create_run(
@@ -93,8 +99,7 @@ async def bench_on(folder, port, **address):
     bench = Bench(folder, port, **address)
     async with publishing(bench):
         yield bench
-    await bench.writer.close()
-    bench.journal.close()
+    await bench.close()
 
 
 @asynccontextmanager

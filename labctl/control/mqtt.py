@@ -35,7 +35,7 @@ class MqttFace:
         trust: `off`, `stop-only` (stop and pause) or `all`.
         prefix: Of this node's topics.
         post: Hands an answer to the publishing task; never blocks.
-        label: UTC as seconds of Unix time.
+        label: The machine's UTC as seconds of Unix time, whatever the clock of the station: senders stamp with theirs.
     """
 
     def __init__(

@@ -15,8 +15,8 @@ from labctl.publish.outgoing import Fields, Outgoing
 from labctl.publish.payload import encode, iso, stamped
 from labctl.publish.publisher import Message, Publisher
 from labctl.publish.topic import Topics
+from labctl.store.entry import Entry
 from labctl.store.reader import Reader
-from labctl.store.writer import Committed
 
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # s between two attempts to connect
 LOOK_EVERY = 1.0  # s between two looks at the states of all channels, longer if there are very many
@@ -25,7 +25,7 @@ SAVE_EVERY = 1.0  # s between two cursors written
 BREATH = 0.1  # s; samples that fall due within it go in one wake-up
 STATE_AGAIN = 30.0  # s after which a state is published again for its progress and time left
 AT_A_STRETCH = 4  # messages that others wait for
-FAREWELL = 2.0  # s that delivering what is left may take at the end
+FAREWELL = 1.0  # s that delivering what is left may take at the end
 
 LOG = logging.getLogger("labctl.mqtt")
 
@@ -75,21 +75,21 @@ class MqttReader:
     Args:
         publisher: The client.
         node: Whom it speaks for.
-        reader: Opens the journal for reading.
+        reader: Of the journal, used in the event loop alone; one for the threads that read pages is opened beside it.
         position: The stored cursor; events of later commits are published.
     """
 
-    def __init__(self, publisher: Publisher, node: Node, reader: Callable[[], Reader], position: int) -> None:
+    def __init__(self, publisher: Publisher, node: Node, reader: Reader, position: int) -> None:
         self._publisher = publisher
         self._node = node
         self._topics = node.topics
-        self._readers = (reader(), reader())  # one for the threads that read pages, one for the loop
-        self._follower = Follower(self._readers[0], node.topics, position)
+        self._pages = Reader(reader.where)
+        self._follower = Follower(self._pages, node.topics, position)
         self._page: Page | None = None
         self._outgoing = Outgoing(node.topics)
         self._inbox: Inbox | None = None
         self._news = asyncio.Event()
-        self._newest = Newest(self._readers[1])
+        self._newest = Newest(reader)
         self._states: dict[str, tuple[Fields, float, float]] = {}  # news, when told, UTC since when
         self._look_at = self._look_early = -math.inf
         self._behind = True
@@ -124,10 +124,10 @@ class MqttReader:
         self._outgoing.retain(self._topics.alarm(name), b"")
         self._news.set()
 
-    def committed(self, done: Committed) -> None:
-        """Take note of what has become durable; a listener of `labctl.store.writer.Writer.on_commit`."""
+    def committed(self, entries: Iterable[Entry]) -> None:
+        """Take note of what has become durable; called in the event loop after each commit."""
         news = False
-        for entry in done.entries:
+        for entry in entries:
             news = news or bool(entry.events)
             if (row := self._newest.row(entry)) is not None:
                 self._outgoing.sample(*row)
@@ -146,8 +146,7 @@ class MqttReader:
         finally:
             if self._waking is not None:
                 self._waking.cancel()
-            for reader in self._readers:
-                reader.close()
+            self._pages.close()
 
     async def _run(self) -> None:
         wait = FIRST_WAIT

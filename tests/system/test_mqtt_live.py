@@ -87,8 +87,7 @@ async def test_a_daemon_that_vanishes_is_lost(mosquitto, tmp_path):  # noqa: F81
         task.cancel()
         await asyncio.wait({task})
         await seen.until(lambda: seen.on("state")[-1] == {"state": "lost"})
-        await bench.writer.close()
-        bench.journal.close()
+        await bench.close()
     async with listening(mosquitto.port, "labctl/1/bench/state") as late:
         await late.until(lambda: late.on("state") == [{"state": "lost"}])
 

@@ -81,8 +81,7 @@ async def test_now_goes_before_history_and_memory_stays_flat(tmp_path):
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
         assert peak < 20e6
-    await bench.writer.close()
-    bench.journal.close()
+    await bench.close()
     broker.stop()
 
 
@@ -102,8 +101,7 @@ async def test_a_restarted_daemon_goes_on_where_it_stopped(mosquitto, tmp_path):
         async with publishing(bench):
             await seen.until(lambda: len(seqs(seen, run)) >= 8)
     assert seqs(seen, run) == list(range(1, 9))
-    await bench.writer.close()
-    bench.journal.close()
+    await bench.close()
 
 
 @pytest.mark.mosquitto
@@ -121,8 +119,7 @@ async def test_a_broker_that_hangs_is_left_and_tried_again(mosquitto, tmp_path):
         mosquitto.process.send_signal(signal.SIGCONT)
         await seen.until(lambda: 3 in seqs(seen, run))
     assert sorted(set(seqs(seen, run))) == [1, 2, 3]
-    await bench.writer.close()
-    bench.journal.close()
+    await bench.close()
 
 
 async def test_nobody_there_keeps_nothing_waiting(tmp_path):

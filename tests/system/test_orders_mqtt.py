@@ -43,8 +43,7 @@ async def station(folder, port, trust="all", **address):
         await asyncio.wait_for(bench.reader.connected.wait(), 5)
         yield bench
         await face.close()
-    await bench.writer.close()
-    bench.journal.close()
+    await bench.close()
 
 
 def request(number=1, **more):
