@@ -280,7 +280,8 @@ async def _mqtt(stack: AsyncExitStack, tasks: _Tasks, parts: Parts) -> None:
         save_cursor=lambda commit: parts.journal.set_cursor(NAME, commit),
     )
     client = MqttClient(parts.broker, f"labctl-{parts.journal.uuid[:8]}-{given.node or parts.station.name}")
-    speaker = MqttReader(client, node, lambda: Reader(parts.folder), parts.journal.cursor(NAME))
+    reader = stack.enter_context(Reader(parts.folder))
+    speaker = MqttReader(client, node, reader, parts.journal.cursor(NAME))
     if given.commands != "off":
         face = MqttFace(parts.supervisor, given.commands, topics.prefix, speaker.post, parts.clock.label)
         stack.push_async_callback(face.close)
