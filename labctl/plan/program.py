@@ -263,6 +263,7 @@ class _Cut:
                     return
             if not self.again(block, begin):
                 return
+            begin = None if self.passes.get(block.id, 0) else begin  # begun in a later pass: not the whole block
             child = block
 
     def add(self, child: Line | Block) -> None:

@@ -170,6 +170,12 @@ def test_numbers_that_differ_between_passes_are_no_loop(plan):
     assert lines_of(program_for(made, 1, {1: 1}, None, NEW, MANY)) == [1, 2, 3]
 
 
+def test_a_loop_around_a_loop_begun_in_its_last_pass_is_not_held(plan):
+    made = plan("- repeat: 2\n  steps:\n  - repeat: 3\n    steps:\n    - charge: {current: 1 mA, for: 1 h}")
+    assert lines_of(program_for(made, 1, {1: 0, 2: 0}, None, NEW, MANY)) == [1, Loop(0, 3), Loop(0, 2)]
+    assert lines_of(program_for(made, 1, {1: 0, 2: 2}, None, NEW, MANY)) == [1]
+
+
 def test_the_first_step_of_a_cycle_of_cc_cv(plan):
     made = plan("- charge: {current: 1 mA, to: 4.2 V, hold_until: current < C/20}")
     steps = program_for(made, 1, {}, None, NEW, MANY).steps
