@@ -36,7 +36,7 @@ class Bench:
         self.address = BrokerAddress(port=port, **address)
         self.journal_reader = Reader(folder)
         self.reader = self.new_reader()
-        self.writer.on_commit(lambda done: self.reader.committed(done.entries))
+        self.writer.on_commit(lambda done: self.reader.committed(done))  # noqa: PLW0108 - the reader may be replaced
 
     def new_reader(self):
         node = Node(

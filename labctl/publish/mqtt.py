@@ -15,8 +15,8 @@ from labctl.publish.outgoing import Fields, Outgoing
 from labctl.publish.payload import encode, iso, stamped
 from labctl.publish.publisher import Message, Publisher
 from labctl.publish.topic import Topics
-from labctl.store.entry import Entry
 from labctl.store.reader import Reader
+from labctl.store.writer import Committed
 
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # s between two attempts to connect
 LOOK_EVERY = 1.0  # s between two looks at the states of all channels, longer if there are very many
@@ -124,10 +124,10 @@ class MqttReader:
         self._outgoing.retain(self._topics.alarm(name), b"")
         self._news.set()
 
-    def committed(self, entries: Iterable[Entry]) -> None:
-        """Take note of what has become durable; called in the event loop after each commit."""
+    def committed(self, done: Committed) -> None:
+        """Take note of what has become durable; a listener of `labctl.store.writer.Writer.on_commit`."""
         news = False
-        for entry in entries:
+        for entry in done.entries:
             news = news or bool(entry.events)
             if (row := self._newest.row(entry)) is not None:
                 self._outgoing.sample(*row)
