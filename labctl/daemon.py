@@ -286,7 +286,7 @@ async def _mqtt(stack: AsyncExitStack, tasks: _Tasks, parts: Parts) -> None:
         face = MqttFace(parts.supervisor, given.commands, topics.prefix, speaker.post, parts.clock.label)
         stack.push_async_callback(face.close)
         speaker.take_orders(face)
-    parts.sink.on_commit(speaker.committed)
+    parts.sink.on_commit(lambda done: speaker.committed(done.entries))
     parts.mqtt = speaker
     task = asyncio.create_task(speaker.run(), name="mqtt")
     stack.push_async_callback(_farewell, speaker, task)
