@@ -175,8 +175,9 @@ class Postgres:
         if part.events is not None:
             self._copy(connection, schema.events, part.run_id, run_id, part.events)
             events = [stored.event for stored in self._reader.events(part.run_id, *part.events)]
-            for table, row in projected(run_id, 0, events):
-                connection.execute(upsert(table, lambda _: "%s"), row)  # type: ignore[call-overload]
+            at = connection.execute("SELECT max(attempt_id) FROM attempts WHERE run_id = %s", (run_id,)).fetchone()
+            for table, row in projected(run_id, (at and at[0]) or 0, events):
+                connection.execute(upsert(table, lambda _: "%s"), row)
 
     def _samples(self, connection: psycopg.Connection[Any], mine: int, run_id: int, records: tuple[int, int]) -> None:
         columns = ", ".join(schema.SAMPLE_COLUMNS)
@@ -224,21 +225,16 @@ class Postgres:
     def _run(self, connection: psycopg.Connection[Any], mine: int) -> int:
         """Renew what stands of a run, with its plan and texts the first time, and return its number there."""
         names = [column.name for column in schema.runs.columns if column.name != "run_id"]
-        row = dict(
-            zip(
-                names,
-                self._reader.query(f"SELECT {', '.join(names)} FROM runs WHERE run_id = :run", run=mine)[0],
-                strict=True,
-            )
-        )  # noqa: S608
-        if row["resumed_from"] is not None:
-            row["resumed_from"] = self._number(connection, row["resumed_from"])
+        row = self._reader.query(f"SELECT {', '.join(names)} FROM runs WHERE run_id = :run", run=mine)[0]  # noqa: S608
+        values = dict(zip(names, row, strict=True))
+        if values["resumed_from"] is not None:
+            values["resumed_from"] = self._number(connection, values["resumed_from"])
         renewed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in {"uuid", "journal"})
-        found = connection.execute(
-            f"INSERT INTO runs ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))}) "  # type: ignore[arg-type] # noqa: S608
-            f"ON CONFLICT (uuid) DO UPDATE SET {renewed} RETURNING run_id",
-            list(row.values()),
-        ).fetchone()
+        sql = (
+            f"INSERT INTO runs ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))}) "  # noqa: S608
+            f"ON CONFLICT (uuid) DO UPDATE SET {renewed} RETURNING run_id"
+        )
+        found = connection.execute(sql, list(values.values())).fetchone()
         run_id = int(found[0]) if found else 0
         if mine not in self._runs:
             self._texts(connection, mine, run_id)
@@ -279,7 +275,7 @@ def _insert(connection: psycopg.Connection[Any], table: Table, rows: Sequence[An
     marks = ", ".join(["%s"] * len(names))
     with connection.cursor() as cursor:
         cursor.executemany(
-            f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks}) ON CONFLICT DO NOTHING",  # type: ignore[arg-type] # noqa: S608
+            f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks}) ON CONFLICT DO NOTHING",  # noqa: S608
             [tuple(row) for row in rows],
         )
 

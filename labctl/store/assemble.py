@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 
 from sqlalchemy import Table
 
@@ -12,18 +13,19 @@ from labctl.sample import Floats
 from labctl.store.codec import input_to_json, to_json
 from labctl.store.entry import Checkpoint, Entry, Part
 from labctl.store.matrix import auxiliary_of, matrix_of
-from labctl.store.project import Row, Value, projected, standing
+from labctl.store.project import Row, Value, attempt_of, projected, standing
 from labctl.store.seal import Auxiliary, EventRow, InputRow, part_digest
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a run's numbering stands: the next record, event and input, and the program step of its last rows."""
+    """Where a run stands: the next record, event and input, the program step of its last rows, and its attempt."""
 
     record: int = 0
     event: int = 1
     input: int = 1
     step: int = 0
+    attempt: int = 0
     points: Mapping[int, int] = field(default_factory=dict)  # attempt -> next point of its spectrum
 
 
@@ -115,8 +117,9 @@ def _entry(done: Assembled, entry: Entry, at: Position) -> Position:
         row = (entry.run_id, seq, event.record_index, float(event.time), event.kind, to_json(event.data))
         done.events.append(row)
         seq += 1
-    done.projections += projected(entry.run_id, entry.attempt_id, entry.events)
-    return Position(record=record, event=seq, input=number, step=step, points=points)
+    done.projections += projected(entry.run_id, at.attempt, entry.events)
+    attempt = reduce(lambda before, event: attempt_of(event, before), entry.events, at.attempt)
+    return Position(record=record, event=seq, input=number, step=step, attempt=attempt, points=points)
 
 
 def _points(done: Assembled, run_id: int, part: SpectrumPart, points: Mapping[int, int]) -> Mapping[int, int]:

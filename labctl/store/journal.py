@@ -168,15 +168,11 @@ class Journal:
         chain = next_chain(self._chain, commit_id, now, done.parts)
         cursors = dict(self._cursors)
         with self._transaction() as cursor:
-            _write(cursor, done)
+            statement.write(cursor, done)
             if more is not None:
                 more(cursor)
             cursor.execute(statement.insert(schema.commits), (commit_id, now, chain))
-            ranges = [
-                (commit_id, part.run_id, *_range(part.records), *_range(part.events), *_range(part.inputs), digest)
-                for part, digest in done.parts
-            ]
-            statement.insert_all(cursor, schema.commit_runs, ranges)
+            statement.insert_all(cursor, schema.commit_runs, statement.ranges(commit_id, done))
             cursor.executemany(statement.CURSOR, cursors.items())
         self._commit_id, self._chain = commit_id, chain
         self._positions.update(done.positions)
@@ -188,9 +184,10 @@ class Journal:
             one = self._cursor.execute
             if one("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone() is None:
                 raise StoreError(f"wanted a run of {self.place.file}, found none with the number {run_id}")
-            record, event, number = one(
+            record, event, number, attempt = one(
                 "SELECT (SELECT max(record_index) FROM samples WHERE run_id = :run), "
-                "(SELECT max(seq) FROM events WHERE run_id = :run), (SELECT max(seq) FROM inputs WHERE run_id = :run)",
+                "(SELECT max(seq) FROM events WHERE run_id = :run), (SELECT max(seq) FROM inputs WHERE run_id = :run), "
+                "(SELECT max(attempt_id) FROM attempts WHERE run_id = :run)",
                 {"run": run_id},
             ).fetchone()
             archived = one("SELECT last_record FROM archives WHERE run_id = ?", (run_id,)).fetchone()
@@ -208,6 +205,7 @@ class Journal:
             event=(event or 0) + 1,
             input=(number or 0) + 1,
             step=orjson.loads(step[0])["step"] if step else 0,
+            attempt=attempt or 0,
             points=dict(points),
         )
 
@@ -374,26 +372,3 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         """Close."""
         self.close()
-
-
-def _range(span: tuple[int, int] | None) -> tuple[int | None, int | None]:
-    return span or (None, None)
-
-
-def _write(cursor: sqlite3.Cursor, done: Assembled) -> None:
-    statement.insert_samples(cursor, done.rows)
-    statement.insert_all(cursor, schema.auxiliary, done.auxiliary)
-    statement.insert_all(cursor, schema.inputs, done.inputs)
-    statement.insert_all(cursor, schema.events, done.events)
-    statement.insert_all(cursor, schema.spectrum_points, done.points)
-    for table, row in done.projections:
-        cursor.execute(statement.renew(table), row)
-    for run_id, changed in done.standing:
-        columns = ["began_unix_time_second + :ended" if name == "ended" else f":{name}" for name in changed]
-        names = ["ended_unix_time_second" if name == "ended" else name for name in changed]
-        sets = ", ".join(f"{name} = {value}" for name, value in zip(names, columns, strict=True))
-        cursor.execute(f"UPDATE runs SET {sets} WHERE run_id = :run_id", {**changed, "run_id": run_id})  # noqa: S608
-    cursor.executemany(
-        statement.CHECKPOINT,
-        [(each.run_id, each.commit_id, each.record_index, each.state, each.source) for each in done.checkpoints],
-    )

@@ -29,21 +29,38 @@ TABLES: Mapping[str, Table] = {
 
 
 def projected(run_id: int, attempt_id: int, events: Iterable[Event]) -> Iterable[tuple[Table, Row]]:
-    """Give the table and the row that each event asks for, in order; an event without its key asks for none."""
+    """Give the table and the row that each event asks for, in order; an event without its key asks for none.
+
+    Args:
+        run_id: Of the rows.
+        attempt_id: The attempt that the run was at before these events; what does not name one belongs to it or to the
+            last one that they begin.
+        events: Of one run, in order.
+    """
     for event in events:
+        attempt_id = attempt_of(event, attempt_id)
         table = TABLES.get(event.kind)
         if table is None:
             continue
-        given = {"record_index": event.record_index, "attempt_id": attempt_id, **event.data, "run_id": run_id}
-        row = tuple(plain(given.get(column.name)) for column in table.columns)
+        moment = "begin_test_time_second" if event.kind.endswith("_began") else "end_test_time_second"
+        given = {"record_index": event.record_index, "attempt_id": attempt_id, moment: event.time, **event.data}
+        given["run_id"] = run_id
         if all(given.get(column.name) is not None for column in table.primary_key):
-            yield table, row
+            yield table, tuple(plain(given.get(column.name)) for column in table.columns)
+
+
+def attempt_of(event: Event, before: int) -> int:
+    """Return the attempt that a run is at after an event."""
+    found = event.data.get("attempt_id") if event.kind == "attempt" else None
+    return found if isinstance(found, int) else before
 
 
 def plain(value: Value) -> Value:
-    """Return a number as Python's own, NaN and infinities as None."""
+    """Return a number as Python's own, a flag as 0 or 1, NaN and infinities as None."""
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, bool):
+        return int(value)
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value

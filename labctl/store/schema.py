@@ -124,9 +124,8 @@ cycles = Table(
 )  # fmt: skip
 spectra = Table(
     "spectra", metadata,
-    _run(), _key("spectrum"), _integer("attempt_id"), _integer("step_count"), _integer("step_id"),
-    _integer("cycle_count"), _real("begin_test_time_second"), _real("end_test_time_second"),
-    _integer("points"), _text("end_reason"), Column("record_index", BigInteger),
+    _run(), _key("spectrum"), _integer("attempt_id"), _integer("step_count"), _integer("cycle_count"),
+    _real("begin_test_time_second"), _real("end_test_time_second"), _integer("points"), _integer("complete"),
 )  # fmt: skip
 spectrum_points = Table(
     "spectrum_points", metadata,
@@ -237,11 +236,12 @@ SELECT
   p.current_ampere,
   x.cycle_count,
   x.step_count,
-  x.step_id,
+  a.step_id,
   p.attempt_id
 FROM spectrum_points p
 JOIN runs r ON r.run_id = p.run_id
-LEFT JOIN spectra x ON x.run_id = p.run_id AND x.attempt_id = p.attempt_id"""
+LEFT JOIN spectra x ON x.run_id = p.run_id AND x.attempt_id = p.attempt_id
+LEFT JOIN attempts a ON a.run_id = p.run_id AND a.attempt_id = p.attempt_id"""
 
 VIEWS = (V_SAMPLES, V_SPECTRUM_POINTS)
 SAMPLE_COLUMNS = tuple(column.name for column in samples.columns)

@@ -12,6 +12,7 @@ from sqlalchemy import Table
 
 from labctl.sample import Floats
 from labctl.store import schema
+from labctl.store.assemble import Assembled
 from labctl.store.matrix import WIDTH
 from labctl.store.project import Row, upsert
 
@@ -57,3 +58,32 @@ def insert_samples(cursor: sqlite3.Cursor, rows: Floats) -> None:
 def insert_all(cursor: sqlite3.Cursor, table: Table, rows: Iterable[Row]) -> None:
     """Insert rows given as tuples in the order of the table's columns."""
     cursor.executemany(insert(table), rows)
+
+
+def ranges(commit_id: int, done: Assembled) -> list[Row]:
+    """Return the rows of `commit_runs` of one commit."""
+    none = (None, None)
+    return [
+        (commit_id, part.run_id, *(part.records or none), *(part.events or none), *(part.inputs or none), digest)
+        for part, digest in done.parts
+    ]
+
+
+def write(cursor: sqlite3.Cursor, done: Assembled) -> None:
+    """Write all rows of one commit."""
+    insert_samples(cursor, done.rows)
+    insert_all(cursor, schema.auxiliary, done.auxiliary)
+    insert_all(cursor, schema.inputs, done.inputs)
+    insert_all(cursor, schema.events, done.events)
+    insert_all(cursor, schema.spectrum_points, done.points)
+    for table, row in done.projections:
+        cursor.execute(renew(table), row)
+    for run_id, changed in done.standing:
+        columns = ["began_unix_time_second + :ended" if name == "ended" else f":{name}" for name in changed]
+        names = ["ended_unix_time_second" if name == "ended" else name for name in changed]
+        sets = ", ".join(f"{name} = {value}" for name, value in zip(names, columns, strict=True))
+        cursor.execute(f"UPDATE runs SET {sets} WHERE run_id = :run_id", {**changed, "run_id": run_id})  # noqa: S608
+    cursor.executemany(
+        CHECKPOINT,
+        [(each.run_id, each.commit_id, each.record_index, each.state, each.source) for each in done.checkpoints],
+    )

@@ -212,13 +212,11 @@ CREATE TABLE spectra (
   spectrum INTEGER NOT NULL,
   attempt_id INTEGER,
   step_count INTEGER,
-  step_id INTEGER,
   cycle_count INTEGER,
   begin_test_time_second DOUBLE,
   end_test_time_second DOUBLE,
   points INTEGER,
-  end_reason TEXT,
-  record_index BIGINT,
+  complete INTEGER,
   PRIMARY KEY (run_id, spectrum)
 );
 
@@ -321,8 +319,9 @@ SELECT
   p.current_ampere,
   x.cycle_count,
   x.step_count,
-  x.step_id,
+  a.step_id,
   p.attempt_id
 FROM spectrum_points p
 JOIN runs r ON r.run_id = p.run_id
-LEFT JOIN spectra x ON x.run_id = p.run_id AND x.attempt_id = p.attempt_id;
+LEFT JOIN spectra x ON x.run_id = p.run_id AND x.attempt_id = p.attempt_id
+LEFT JOIN attempts a ON a.run_id = p.run_id AND a.attempt_id = p.attempt_id;
