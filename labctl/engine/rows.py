@@ -145,7 +145,7 @@ def _take_good(work: Work, rows: Batch) -> int:
     if taken < len(rows):
         rows = rows.rows(0, taken)
         seen_here = _see(work, prepared, rows)
-    first = work.step is not None and work.step.first_voltage is None
+    first = taken == 1 and work.step is not None and work.step.first_voltage is None
     ending = None if verdict.check is None else _ending(work, verdict.check, seen_here.view)
     _advance(work, prepared, rows, seen_here)
     _say_shorts(work, seen_here)

@@ -121,6 +121,7 @@ class Bench:
     began: float = 0.0
     step_began: float = 0.0
     passed: float = 0.0  # C in this step of the program
+    fresh: bool = False  # the first row of a step comes at its begin
     counters: tuple[float, float] = (0.0, 0.0)
     told: list[Input] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -130,6 +131,7 @@ class Bench:
 
     def start(self) -> "Bench":
         self._heard(begin(self.plan, self.capabilities, self.roles))
+        self.obey()
         return self
 
     def tell(self, given: Input) -> Outcome:
@@ -142,7 +144,9 @@ class Bench:
         return outcome
 
     def order(self, verb: str, text: str = "") -> Outcome:
-        return self.tell(Order(verb, "1", "me", text))  # type: ignore[arg-type]
+        outcome = self.tell(Order(verb, "1", "me", text))  # type: ignore[arg-type]
+        self.obey()
+        return outcome
 
     def kinds(self) -> list[str]:
         return [event.kind for event in self.events]
@@ -188,7 +192,7 @@ class Bench:
                             continue
                     self.program, self.at = command.program, 0
                     self.began = self.step_began = self.time
-                    self.passed = 0.0
+                    self.passed, self.fresh = 0.0, True
                     self.tell(Began(command.attempt, self.time))
                 case Off():
                     self.program = None
@@ -204,7 +208,7 @@ class Bench:
         time, charge, passed, (plus, minus) = self.time, self.cell.charge, self.passed, self.counters
         ended: StepEnded | None = None
         mode = self._mode()
-        fresh = time == self.step_began and self.program is not None
+        fresh = self.fresh
         for _ in range(count):
             dt = 0.0 if fresh else self.every
             fresh = False
@@ -258,6 +262,7 @@ class Bench:
     def _back(self, state: tuple[float, ...]) -> None:
         self.time, self.cell.charge, self.passed = state[:3]
         self.counters = (state[3], state[4])
+        self.fresh = False
 
     def _heard(self, outcome: Outcome) -> None:
         self.state = outcome.state
@@ -272,7 +277,7 @@ class Bench:
         steps = self.program.steps if self.program else ()
         if self.at + 1 < len(steps) and not isinstance(steps[self.at + 1], Loop):
             self.at += 1
-            self.step_began, self.passed = self.time, 0.0
+            self.step_began, self.passed, self.fresh = self.time, 0.0, True
 
 
 def replay(plan_: Plan, capabilities: Capabilities, told: Iterable[Input], cuts: Sequence[int] = (), *,
