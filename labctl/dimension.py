@@ -156,7 +156,7 @@ def dimension_of(kind: Kind) -> Dimension:
 
 def accepts(kind: Kind, dimension: Dimension) -> bool:
     """Tell whether a value of this dimension may be written where `kind` is wanted."""
-    return kind == "any" or dimension in TABLES[kind].accepted
+    return dimension in (_KNOWN if kind == "any" else TABLES[kind].accepted)
 
 
 # --- units ------------------------------------------------------------------------------------------------------------
@@ -236,3 +236,7 @@ def name_of(dimension: Dimension) -> str:
     symbols = ("A", "V", "s", "m", "kg", "K", "rad", "mol", "nominal")
     powers = ((symbol, power) for symbol, power in zip(symbols, dimension, strict=True) if power)
     return "quantity in " + " ".join(symbol + (str(power) if power != 1 else "") for symbol, power in powers)
+
+
+_KNOWN: Final = frozenset(_NAMES).union(*(table.accepted for table in TABLES.values()))
+"""What a parameter or a free value may be: every dimension that people have a name for."""

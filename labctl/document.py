@@ -335,19 +335,27 @@ class _Composer:
                 mark,
                 f'share values with params and $name; quote a text: "&{clip(event.anchor)}"',
             )
-        if event.tag and event.tag != "!":
+        if self._tagged(event):
             self._report(
                 "yaml.tag",
-                f"wanted a value, found the tag {clip(event.tag)}",
+                f"wanted a value, found the tag {clip(event.tag.replace('tag:yaml.org,2002:', '!!'))}",
                 mark,
                 "the key decides what a value is; quote a text that begins with !",
             )
+
+    @staticmethod
+    def _tagged(event: Any) -> bool:
+        return bool(event.tag) and event.tag != "!"
 
     def _scalar(self, event: Any) -> None:
         mark = self._count(event)
         self._adorned(event, mark)
         span = (event.start_mark.index, event.end_mark.index)
-        self._add(Scalar(event.value, mark, "" if event.style is None else event.style, span))
+        self._add(
+            Scalar(
+                BROKEN if self._tagged(event) else event.value, mark, "" if event.style is None else event.style, span
+            )
+        )
 
     def _alias(self, event: Any) -> None:
         mark = self._count(event)
@@ -404,9 +412,7 @@ class _Composer:
         return tuple(found.values())
 
     def _key(self, key: Node) -> None:
-        hint = (
-            "write $name for a parameter"
-            if isinstance(key, Entries)
-            else 'quote a text that begins with a bracket: "[...]"'
-        )
+        hint = 'quote a text that begins with a bracket: "[...]"'
+        if isinstance(key, Entries):
+            hint = f"a reference is ${key.entries[0][0].text}" if key.entries else "a reference is $name"
         self._report("yaml.key", "wanted a word as a key, found brackets", key.mark, hint)

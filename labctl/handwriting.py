@@ -11,7 +11,7 @@ TEXT_KEYS: Final = frozenset({"name", "about", "source", "say", "mark", "prompt"
 
 _KEY: Final = re.compile(r"^(\s*(?:- +)*)([A-Za-z_][\w.]*|\"[^\"]*\")\s*:(?=\s)")
 _UNIT_OUTSIDE: Final = re.compile(r"\[([^\[\]]*)\]\s*([A-Za-zµμΩ°%][\w/^µμΩ°²⁻%-]*)")
-_COMPARISON: Final = re.compile(r"(?:^|[:{,]\s*)(\w+)\s*:\s*(>=?)\s*([-+$.\d][^,}#]*)")
+_COMPARISON: Final = re.compile(r"(?:^\s*(?:- +)*|[:{,]\s*)(\w+)\s*:\s*(>=?)\s*([-+$.\d][^,}#]*)")
 _BARS: Final = re.compile(r"\|\s*([A-Za-z/]+)\s*\|")
 _BRACED: Final = re.compile(r"\$\{\s*([^{}]*?)\s*\}")
 _JINJA: Final = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
@@ -149,6 +149,9 @@ def _list_after_key(text: str) -> _Found:
     match = _LIST_AFTER_KEY.search(text)
     if match is None or text.lstrip().startswith("#"):
         return None
+    if re.match(r"\.?\d", match[2]):
+        message = f"wanted a number after the sign, found a space in {clip('- ' + match[2])!r}"
+        return match.start(2) - 2, "unit.number", message, f"write -{clip(match[2])}"
     hint = f"put `- {clip(match[2])}` on a line of its own below, indented, or write {match[1]}: [{clip(match[2])}]"
     return match.start(2) - 2, "yaml.list", f"wanted a value after {match[1]!r}, found a list item", hint
 
@@ -168,6 +171,21 @@ def _two_colons(text: str) -> _Found:
         )
     hint = f"put inner keys in braces: {match[1]}: {{{clip(match[2].rstrip(), 60)}}}"
     return match.start(2) + inner, "yaml.two_colons", f"wanted one value for {match[1]!r}, found a second colon", hint
+
+
+def _hyphen(text: str) -> _Found:
+    match = re.match(r"\s*-([A-Za-z_]\w*:(?:\s.*)?)$", text)
+    if match is None:
+        return None
+    return match.start(1) - 1, "yaml.hyphen", "wanted a space after the hyphen, found none", f"write - {clip(match[1])}"
+
+
+def _comma(text: str) -> _Found:
+    match = re.search(r"\{[^{}]*?\w+: +[^,{}\[\]:\"']*?[^,{}\[\]:\"'\s] +([A-Za-z_]\w*): ", text)
+    if match is None:
+        return None
+    message = f"wanted a comma before {match[1] + ':'!r}, found none"
+    return match.start(1), "yaml.bracket", message, "put a comma between entries"
 
 
 def _apostrophe(text: str) -> _Found:
@@ -199,7 +217,9 @@ _RULES: Final = (
     _comparison,
     _bars,
     _indicator,
+    _hyphen,
     _list_after_key,
+    _comma,
     _two_colons,
     _apostrophe,
     _no_space,
@@ -276,6 +296,8 @@ def _plain(document: Document, error: yaml.MarkedYAMLError, line: int) -> Findin
     column = (
         place.column if place and place.line == line else len(document.lines[line]) - len(document.lines[line].lstrip())
     )
+    if "mapping values" in wording:
+        column = len(document.lines[line]) - len(document.lines[line].lstrip())
     for words, code, message, hint in _PROBLEMS:
         if words in wording:
             return _at(document, line, column, code, message, hint)

@@ -51,6 +51,8 @@ class Reading:
                 found = repr(clip(text))
             case Items():
                 found = "a list"
+            case Entries() if any(key.text == BROKEN for key, _ in node.entries):
+                return
             case Entries():
                 found = "keys in braces" if node.flow else "keys"
         self.report("form", f"wanted {what}, found {found}", node.mark, hint)
@@ -152,17 +154,17 @@ class Reading:
         scalar = self.scalar(node, what, 'quote a text that has brackets or braces: "..."')
         if scalar is None:
             return ""
-        self.warn_if_cut(scalar)
+        self.refuse_if_cut(scalar)
         return scalar.text
 
-    def warn_if_cut(self, scalar: Scalar) -> None:
-        """Warn where ` #3` was taken for a comment and cut off a text."""
+    def refuse_if_cut(self, scalar: Scalar) -> None:
+        """Report where ` #3` was taken for a comment and cut off a text."""
         comment = self.comment_after(scalar)
-        if re.match(r"#\S", comment):
+        if re.match(r"#\S", comment) and not scalar.missing:
             whole = clip(f"{scalar.text} {comment}", 60)
             message = f"wanted a whole text, found it cut at {clip(comment)!r}"
             hint = f'a # after a space begins a comment: quote the text, "{whole}", or put a space after the #'
-            self.report("yaml.cut", message, scalar.mark, hint, "warning")
+            self.report("yaml.cut", message, scalar.mark, hint)
 
     def quantity(self, node: Node | None, kind: Kind) -> Quantity | None:
         """Return a quantity, or report why the node is none."""

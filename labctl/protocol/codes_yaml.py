@@ -72,11 +72,12 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         '- prompt: {say: "Degas, reseal"}',
     ),
     "yaml.cut": (
-        "a text that may have been cut at a # (warning)",
+        "a text that was cut at a #",
         "A # after a space begins a comment. Quote the text, or write a space after the # of a comment.",
         "name: Cell #3",
         'name: "Cell #3"',
     ),
+    "yaml.hyphen": ("no space after the hyphen of a step", "", "steps:\n  - rest: 1 h\n  -rest: 2 h", "- rest: 2 h"),
     "yaml.dash": (
         "a dash or bullet other than the hyphen before a step",
         "",

@@ -101,7 +101,7 @@ def _parts(text: str) -> list[tuple[str, int, int]]:
         at = match.end()
         if match[2]:
             wanted = {"&&": "and", "AND": "and", "||": "or", "OR": "or"}.get(match[2], "the opposite comparison")
-            raise Misread("condition.word", f"wanted and or or, found {match[2]}", f"write {wanted}", match.start())
+            raise Misread("condition.word", f"wanted `and` or `or`, found {match[2]}", f"write {wanted}", match.start())
         if match[0] == "$(":
             at = closing(text, at) + 1
             continue
@@ -230,6 +230,9 @@ def _flag(part: str, offset: int, places: Places) -> Term:
             "condition.comparison", f"wanted a comparison after {bare}, found none", f"for example {bare} > ...", offset
         )
     hint = "write short" if part.startswith("short") else near(part, (*FLAGS, *KINDS)) or "for example voltage > 4.2 V"
+    word, _, rest = part.partition(" ")
+    if word in KINDS:
+        hint = f"write {word} > {clip(rest)}, or <"
     if part.startswith("("):
         hint = "there are no brackets but those of abs( ); `and` binds before `or`"
     raise Misread("condition.comparison", f"wanted a comparison, found {clip(part)!r}", hint, offset)

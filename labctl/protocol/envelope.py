@@ -268,6 +268,8 @@ class _Values:
         name = "voltage" if kind == "potential" else kind
         text, plain = given.text if given else "", display(value, kind)
         said = plain if not text or text.replace(" ", "") == plain.replace(" ", "") else f"{text} = {plain}"
+        if value < 0 and text.replace(" ", "") == plain.replace(" ", "").lstrip("-"):
+            said = f"{text} that discharges"
         message = f"wanted a {name} inside {envelope.where}, {limit}, found {said}"
         self.report(code, message, given.mark if given else None)
 

@@ -354,6 +354,7 @@ def check_sign(quantity: Quantity, sign: Sign, kind: Kind) -> None:
         return
     if quantity.value_si < 0:
         hint = "the verb gives the direction, values are magnitudes" if kind in {"current", "power", "capacity"} else ""
+        hint = "from and to give the direction" if kind == "scan rate" else hint
         raise Misread("value.negative", f"wanted {article(kind)} that is not negative, found {quantity.text}", hint)
     hint = "write rest for no current" if kind in {"current", "power"} else ""
     raise Misread("value.zero", f"wanted {article(kind)} above zero, found {quantity.text}", hint)

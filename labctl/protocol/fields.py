@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from labctl.document import BROKEN, Entries, Items, Mark, Node, Scalar, clip
+from labctl.document import Items, Mark, Node, Scalar, clip
 from labctl.errors import Misread
 from labctl.protocol.condition import parse_condition
 from labctl.protocol.expression import NAME, parse_given, parse_template
@@ -62,7 +62,7 @@ class Fields(Reading):
         scalar = self.scalar(node, what, 'quote a text that has brackets or braces: "..."')
         if scalar is None:
             return ""
-        self.warn_if_cut(scalar)
+        self.refuse_if_cut(scalar)
         if scalar.missing:
             self.misread(Misread("text.empty", f"wanted {what}, found nothing"), scalar)
         try:
@@ -109,7 +109,7 @@ class Fields(Reading):
         if entries is None:
             return None
         values = self.keys(entries, RECORD, "record", RECORD_WORDS)
-        if not values.keys() & {"every", "dV", "dI"} and not self._broken(entries):
+        if not values.keys() & {"every", "dV", "dI"} and len(values) == len(entries.entries):
             self.report("record.empty", "wanted every, dV or dI in a record rule, found none", entries.mark, hint)
         if not last and "for" not in values:
             self.report(
@@ -127,12 +127,6 @@ class Fields(Reading):
             )
         read = {name: self.by_key(value, RECORD[name]) for name, value in values.items()}
         return RecordRule(entries.mark, read.get("every"), read.get("dV"), read.get("dI"), read.get("for"))
-
-    @staticmethod
-    def _broken(entries: Entries) -> bool:
-        return any(
-            key.text == BROKEN or (isinstance(value, Scalar) and value.text == BROKEN) for key, value in entries.entries
-        )
 
     # --- parameters ---
 
@@ -168,7 +162,7 @@ class Fields(Reading):
             return parse(scalar.text, "any", scalar.mark)
         except Misread as error:
             if scalar.style or not re.match(r"[-+\u2212]?\.?\d", scalar.text):
-                self.warn_if_cut(scalar)
+                self.refuse_if_cut(scalar)
                 return scalar.text
             hint = error.hint or f'quote it if it is a text: "{clip(scalar.text)}"'
             self.misread(Misread(error.code, str(error), hint), scalar)

@@ -122,7 +122,7 @@ class _Shelf:
                     "use.missing",
                     f"wanted {file} beside this file or in the library, found none",
                     mark,
-                    f"labctl new {name} lists what the library has",
+                    "labctl new lists the protocols of the library",
                 )
                 return None
             self.done[file] = self.read(text, file, (*fields.above, file))

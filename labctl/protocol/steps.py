@@ -179,6 +179,8 @@ class StepFields(VerbFields):
     def _range(self, node: Entries) -> Range | None:
         values = self.keys(node, RANGE, "a range", RANGE_WORDS)
         for name in ("from", "to"):
+            if name not in values and len(values) < len(node.entries):
+                return None  # what is missing may be what was misspelled
             if name not in values:
                 self.report(
                     "key.missing",
