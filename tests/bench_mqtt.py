@@ -41,7 +41,7 @@ class Bench:
     def new_reader(self):
         node = Node(
             TOPICS,
-            lambda: {"version": "0", "channels": list(self.states)},
+            lambda: {"version": "0", "mqtt_host": "secret"},
             lambda: list(self.states.values()),
             time.time,
             lambda commit: self.journal.set_cursor("mqtt", commit),

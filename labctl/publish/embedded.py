@@ -42,11 +42,13 @@ def main() -> int:
     """Run the broker; the parent, not the terminal, says when to stop."""
     logging.disable(logging.CRITICAL)  # a client that hangs up is no news
     warnings.simplefilter("ignore")
-    for name in ("SIGINT", "SIGHUP"):
+    for name in (
+        "SIGINT",
+        "SIGHUP",
+        "SIGTERM",
+    ):  # a service manager sends it to all, and the daemon still has to say goodbye
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    if os.name == "posix":
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=exit_with_parent, daemon=True).start()
     try:
         asyncio.run(serve(sys.argv[1], int(sys.argv[2])))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +16,7 @@ from labctl.publish.outgoing import Fields, Outgoing
 from labctl.publish.payload import encode, iso, stamped
 from labctl.publish.publisher import Message, Publisher
 from labctl.publish.topic import Topics
+from labctl.store.entry import Entry
 from labctl.store.reader import Reader
 from labctl.store.writer import Committed
 
@@ -124,10 +126,10 @@ class MqttReader:
         self._outgoing.retain(self._topics.alarm(name), b"")
         self._news.set()
 
-    def committed(self, done: Committed) -> None:
+    def committed(self, done: Committed | Iterable[Entry]) -> None:
         """Take note of what has become durable; a listener of `labctl.store.writer.Writer.on_commit`."""
         news = False
-        for entry in done.entries:
+        for entry in done.entries if isinstance(done, Committed) else done:
             news = news or bool(entry.events)
             if (row := self._newest.row(entry)) is not None:
                 self._outgoing.sample(*row)
@@ -206,8 +208,14 @@ class MqttReader:
         self._look_at = self._rest_until = -math.inf
         now = self._node.label()
         self._outgoing.retain(self._topics.state, stamped(now, {"state": "ready"}))
-        self._outgoing.retain(self._topics.info, stamped(now, self._node.info()))
+        self._outgoing.retain(self._topics.info, stamped(now, self._info()))
         self._outgoing.again()
+
+    def _info(self) -> Fields:
+        """What anybody may know of the node; how to reach the broker they know, and the rest of it is not theirs."""
+        told = {key: value for key, value in self._node.info().items() if not key.startswith("mqtt_")}
+        names = [str(status["channel"]) for status in self._node.status()]
+        return {"prefix": self._topics.prefix, "host": socket.gethostname(), **told, "channels": names}
 
     async def _say(self, state: str) -> None:
         payload = stamped(self._node.label(), {"state": state})

@@ -31,6 +31,7 @@ async def test_the_tree_as_a_subscriber_sees_it(mosquitto, tmp_path):  # noqa: F
         )
     assert seen.on("bench/state")[0]["state"] == "ready"
     assert seen.on("bench/info")[0]["version"] == "0"
+    assert "mqtt_host" not in seen.on("bench/info")[0]
     assert seen.on("ch/A1/state")[-1]["state"] == "running"
     sample = seen.on("ch/A1/sample")[0]
     assert {
