@@ -1,14 +1,14 @@
 """What holds for every test: leaked tasks fail it, skips are counted (and refused where they are), seeds are printed."""
 
 import asyncio
-import functools
 import inspect
 import os
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import hypothesis
 import pytest
+import pytest_asyncio
 
 SEED = int(os.environ.get("LABCTL_TEST_SEED", random.SystemRandom().randrange(2**31)))
 NO_SKIPS = "LABCTL_TEST_NO_SKIPS"
@@ -30,23 +30,22 @@ def seed() -> int:
     return SEED
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
-            item.obj = without_leaks(item.obj)
+@pytest.fixture(autouse=True)
+def tasks_end(request: pytest.FixtureRequest) -> None:
+    """Ask for the check below before any other fixture of a coroutine test, so that it comes after all of them."""
+    if inspect.iscoroutinefunction(getattr(request.node, "function", None)):
+        request.getfixturevalue("no_task_left")
 
 
-def without_leaks(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """Make a test fail when it leaves a task behind that was not there before it."""
-
-    @functools.wraps(test)
-    async def checked(*args: object, **kwargs: object) -> None:
-        before = asyncio.all_tasks()
-        await test(*args, **kwargs)
-        left = [task for task in asyncio.all_tasks() - before if not task.done()]
-        assert not left, f"tasks left running: {left}"
-
-    return checked
+@pytest_asyncio.fixture
+async def no_task_left() -> AsyncIterator[None]:
+    """Fail a test that leaves a task running once all its fixtures have gone; one that was cancelled may end."""
+    before = asyncio.all_tasks()
+    yield
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    if left:
+        _, left = await asyncio.wait(left, timeout=1)
+    assert not left, f"tasks left running: {left}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

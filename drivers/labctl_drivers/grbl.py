@@ -47,7 +47,7 @@ class Grbl:
         timeout: Seconds to wait for a reply; homing may take ten times as long.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the keys of a station file's entry
         self,
         port: str,
         angle: Mapping[str, float] | None = None,
@@ -85,7 +85,6 @@ class Grbl:
         return Capabilities(
             energises=False,
             modes=frozenset({"Bend", "Rest"}),
-            ends=frozenset({"time"}),
             measures=frozenset(),
             voltage=(0.0, 0.0),
             current=(0.0, 0.0),

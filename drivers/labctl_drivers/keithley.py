@@ -91,7 +91,7 @@ class Keithley2450:
     # --- the contract ---------------------------------------------------------------------------------------------
 
     async def open(self) -> Identity:
-        """Connect and compare model and serial number; touches no output."""
+        """Connect, compare model and serial number, and see that an output that is off is at high impedance."""
         return await self._in_thread(self._open)
 
     async def close(self) -> None:
@@ -179,6 +179,9 @@ class Keithley2450:
         self._identity = Identity("Keithley", model, serial, firmware)
         self._on = self._ask(":OUTP?") == "1"
         self._function = self._ask(":SOUR:FUNC?")[:4]
+        if not self._on:  # the off state of a power-up is a short circuit across the cell
+            self._high_impedance()
+            self._ask("*OPC?")
         return self._identity
 
     def _close(self) -> None:
@@ -273,8 +276,7 @@ class Keithley2450:
         return (sensed, sourced) if self._function == "CURR" else (sourced, sensed)
 
     def _off(self) -> None:
-        for function in ("CURR", "VOLT"):
-            self._write(f":OUTP:{function}:SMOD HIMP")
+        self._high_impedance()
         self._write(":OUTP OFF")
         self._on, self._level = False, 0.0
         if self._function != "CURR":  # so that the voltage can be read while off
@@ -283,6 +285,10 @@ class Keithley2450:
         self._write(':SENS:FUNC "VOLT"')
         if self._ask(":OUTP?") != "0":
             raise InstrumentError("wanted the output off, found it on")
+
+    def _high_impedance(self) -> None:
+        for function in ("CURR", "VOLT"):
+            self._write(f":OUTP:{function}:SMOD HIMP")
 
     def _without_errors(self, wanted: str) -> None:
         """Empty the error queue.
@@ -339,8 +345,11 @@ class Keithley2400(Keithley2450):
             raise InstrumentError("the 2400 measures nothing while its output is off", safe=True)
         return pair(self._ask(":READ?"))
 
-    def _off(self) -> None:
+    def _high_impedance(self) -> None:
         self._write(":OUTP:SMOD HIMP")
+
+    def _off(self) -> None:
+        self._high_impedance()
         self._write(":OUTP OFF")
         self._on, self._level = False, 0.0
         if self._ask(":OUTP?") != "0":

@@ -1,7 +1,8 @@
 """Neware cyclers through the TCP interface of the BTS 8 client.
 
-Autonomous: a program of many steps is compiled to a step file, started, polled and drained; the test goes on when the daemon dies and
-is taken up again by its test id and record number. Facts: BTSAPI protocol 1.19 as quoted by public clients. Never run on hardware by us.
+Autonomous: a program of many steps is compiled to a step file, started, polled and drained; the test goes on when the daemon
+dies and is taken up again by its test id and record number. Facts: BTSAPI protocol 1.19 as quoted by public clients. Never run on
+hardware by us.
 
 The step file's path is opened by the BTS client's PC: `folder` is where this machine writes it, `seen_as` what that PC calls it.
 Set-points are mA and positive, readings A with discharge negative; both are converted here and nowhere else.
@@ -35,6 +36,7 @@ from labctl.sample import Batch, Floats
 from labctl_drivers.neware_file import step_file
 
 END = b"#\r\n"
+MOST_STEPS = 250
 MOST = 1000  # records of one download
 LONGEST_REPLY = 4 * 1024 * 1024  # bytes; 1000 records take a fifth of a megabyte
 MARK = re.compile(r"labctl-(\d+)")
@@ -74,6 +76,7 @@ class Neware:
         device_type: 24 for the common kind of device.
         poll: Seconds between reads; the client refreshes no faster than every 5 s.
         timeout: Seconds for a reply; commands may take 30.
+        most_current: A that this device can give; BTS does not tell.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Neware:
         self.device_type = str(settings.pop("device_type", "24"))
         self.poll = float(settings.pop("poll", 10.0))
         self.timeout = float(settings.pop("timeout", 30.0))
+        self.most_current = float(settings.pop("most_current", 6.0))
         if settings:
             raise TypeError(f"neware has no setting {', '.join(sorted(settings))}")
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -134,10 +138,10 @@ class Neware:
             modes=frozenset({"Rest", "Galvanostatic", "Potentiostatic", "ConstantPower", "ConstantLoad"}),
             ends=frozenset({"time", "voltage", "current", "charge"}),
             limits=frozenset({"voltage", "current"}),
-            most_steps=250,
+            most_steps=MOST_STEPS,
             loops=True,
             voltage=(-5.0, 5.0),
-            current=(-6.0, 6.0),
+            current=(-self.most_current, self.most_current),
             voltage_accuracy=5e-3,
             current_accuracy=1e-6,
             poll_at_most=self.poll,
@@ -159,7 +163,9 @@ class Neware:
 
     async def apply(self, channel: str, program: Program) -> ReadBack:
         """Write the step file, stop what runs, start it, and read back that the channel works for this attempt."""
-        text = step_file(program)
+        if len(program.steps) > MOST_STEPS:
+            raise SettingRefused(f"{channel}: wanted at most {MOST_STEPS} steps, found {len(program.steps)}", safe=True)
+        text = step_file(program, self.most_current)
         path = self._path(channel)
         await asyncio.to_thread(path.write_text, text, encoding="utf-8")
         await self.output_off(channel)

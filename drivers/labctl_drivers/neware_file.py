@@ -27,12 +27,20 @@ REST, CYCLE, END = 4, 5, 6
 ROUNDING = 1e-9
 
 
-def step_file(program: Program, version: str = "17") -> str:
+def step_file(program: Program, most_current: float = 6.0, version: str = "17") -> str:
     """Return the XML of a program.
 
     Raises:
         SettingRefused: A step asks for what a step file cannot say.
     """
+    for step in program.steps:
+        if (
+            isinstance(step, ProgramStep)
+            and isinstance(step.mode, Galvanostatic)
+            and abs(step.mode.current) > most_current
+        ):
+            found = f"{step.mode.current:g} A, the device gives {most_current:g} A"
+            raise SettingRefused(f"line {step.line}: wanted {found}", safe=True)
     bounds = tightest([step.bounds for step in program.steps if isinstance(step, ProgramStep)])
     rows = [written(number, step) for number, step in enumerate(program.steps, 1)]
     rows.append(f'      <Step{len(rows) + 1} Step_ID="{len(rows) + 1}" Step_Type="{END}"/>')

@@ -15,6 +15,7 @@ from labctl.driver import (
     Capabilities,
     Ended,
     Fault,
+    Galvanostatic,
     Identity,
     Points,
     Program,
@@ -41,6 +42,7 @@ RANGES = {  # device code: (low V, high V, largest A, galvanostat)
 }
 CELL_OFF = "cell_off\n"
 SILENCE = 0.15  # s
+ROUNDING = 1e-6  # V, of a value on the line
 
 
 class PalmSens:
@@ -65,6 +67,7 @@ class PalmSens:
         self._step: ProgramStep | None = None
         self._said: list[list[Variable]] = []
         self._count = 0
+        self._voltage = float("nan")  # of the last row
         self._interval = 1.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"palmsens {port}")
 
@@ -106,6 +109,7 @@ class PalmSens:
         await self.output_off(channel)
         match program.steps:
             case (ProgramStep() as step,):
+                self._within(step)
                 text = script(step, galvanostat=RANGES[self._code][3])
                 await self._in_thread(lambda: self._run(text))
             case _:
@@ -126,6 +130,14 @@ class PalmSens:
         del channel
         await self._in_thread(self._off)
         self._step = self._attempt = None
+
+    def _within(self, step: ProgramStep) -> None:
+        """Refuse a current beyond the module."""
+        most = RANGES[self._code][2]
+        if isinstance(step.mode, Galvanostatic) and abs(step.mode.current) > most:
+            raise SettingRefused(
+                f"line {step.line}: wanted {step.mode.current:g} A, the module gives {most:g} A", safe=True
+            )
 
     # --- in the line's own thread ----------------------------------------------------------------------------------
 
@@ -212,7 +224,7 @@ class PalmSens:
             return [*self._flushed(), Fault(f"the script failed: {line}", safe=False)]
         if line == "":
             rows = self._flushed()
-            ended = Ended(0, self._time(self._count - 1), self._end(rows), "the script ended")
+            ended = Ended(0, self._time(self._count - 1), self._end(), "the script ended")
             self._step = None
             return [*rows, ended]
         return []
@@ -231,6 +243,7 @@ class PalmSens:
         current = np.zeros(len(said)) if self._step is not None and isinstance(self._step.mode, Rest) else columns["ba"]
         bad = np.array([any(variable.overload for variable in row) for row in said])
         quality = np.where(bad, np.uint8(Quality.SUSPECT), np.uint8(Quality.GOOD)).astype(np.uint8)
+        self._voltage = float(columns["ab"][-1])
         return [Batch(time, columns["ab"], current, quality=quality)]
 
     def _time(self, count: int) -> float:
@@ -239,15 +252,15 @@ class PalmSens:
             return (count + 1) * 1e-3 / self._step.mode.rate
         return max(0, count) * self._interval
 
-    def _end(self, rows: list[Reading]) -> int | None:
+    def _end(self) -> int | None:
         """Return the number of the threshold that the last row has met."""
-        step, last = self._step, rows[-1] if rows else None
+        step = self._step
         if step is None or isinstance(step.mode, Sweep | Spectrum):
             return None
         for end in step.ends:
-            if end.quantity == "voltage" and isinstance(last, Batch) and len(last):
-                beyond = last.voltage[-1] - end.value
-                if (beyond if end.above else -beyond) >= 0:
+            if end.quantity == "voltage":
+                beyond = self._voltage - end.value
+                if (beyond if end.above else -beyond) >= -ROUNDING:
                     return end.number
         return next((end.number for end in step.ends if end.quantity == "time"), None)
 

@@ -96,9 +96,12 @@ async def test_charges_and_ends_by_its_own_clock(time):
         identity = await driver.open()
         assert identity.model == "es4_hr"
         await driver.apply("1", program(Galvanostatic(0.05), until(100.0)))
-        found = await heard(driver, device, line, time, 55.0)
-        assert [len(batch) for batch in found] == [6]
-        found += await heard(driver, device, line, time, 200.0)
+        found = []
+        while sum(len(batch) for batch in found) < 6:
+            found += await heard(driver, device, line, time, 55.0)
+        assert sum(len(batch) for batch in found) == 6
+        while not isinstance(found[-1], Ended):
+            found += await heard(driver, device, line, time, 200.0)
         rows = [reading for reading in found if isinstance(reading, Batch)]
         assert np.concatenate([batch.time for batch in rows]).tolist() == list(range(0, 101, 10))
         assert np.concatenate([batch.current for batch in rows]) == pytest.approx(0.05)
@@ -144,7 +147,10 @@ async def test_a_script_that_fails_leaves_an_unsafe_fault(time):
         await driver.open()
         await driver.apply("1", program(Rest(), until(100.0)))
         line.push(b"!0032: Line 7\n")
-        (fault,) = [reading for reading in await heard(driver, device, line, time, 1.0) if isinstance(reading, Fault)]
+        found = []
+        while not any(isinstance(reading, Fault) for reading in found):
+            found += await heard(driver, device, line, time, 1.0)
+        (fault,) = [reading for reading in found if isinstance(reading, Fault)]
         assert not fault.safe
 
 

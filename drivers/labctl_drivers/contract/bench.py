@@ -1,0 +1,51 @@
+"""What the suite must know of a driver and its emulator."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from labctl.driver import Bounds, Instrument
+
+
+class Bench(Protocol):
+    """One driver connected to its emulator.
+
+    Attributes:
+        driver: The driver, not yet open.
+        channel: The channel to use.
+        bounds: An envelope inside which the emulated cell is at home, V and A.
+        current: A current that the cell can bear, A.
+    """
+
+    driver: Instrument
+    channel: str
+    bounds: Bounds
+    current: float
+
+    async def start(self) -> None:
+        """Start the emulator."""
+
+    async def stop(self) -> None:
+        """Stop it."""
+
+    async def let_pass(self, seconds: float) -> None:
+        """Let the emulator's time go on, and the line deliver what it has to say."""
+
+    def truth(self) -> tuple[float, float]:
+        """Return the voltage and current of the cell behind the emulator, V and A, whatever the wire says."""
+
+    def fault(self, text: str) -> None:
+        """Switch a fault of the line on (`silence=1`, `pieces`, `garbage=1`, `cut=1`, `hang`, `late=1`), or all off with ""."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a driver is excused from, with the reason; the suite prints it.
+
+    Attributes:
+        excused: Test name to reason.
+        faults: Faults of the line that its transport can have.
+    """
+
+    excused: Mapping[str, str] = field(default_factory=dict)
+    faults: tuple[str, ...] = ("pieces", "silence=1", "garbage=1", "cut=1", "hang", "late=1")

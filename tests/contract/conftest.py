@@ -1,0 +1,182 @@
+"""A bench for every driver of ours: the driver, its emulator on a real line, a simulated cell behind it, a clock that tests move."""
+
+import math
+
+from labctl.driver import Bounds
+from labctl_drivers.contract.bench import Traits
+from labctl_drivers.grbl import Grbl
+from labctl_drivers.keithley import Keithley2400, Keithley2450
+from labctl_drivers.neware import Neware
+from labctl_drivers.palmsens import PalmSens
+from labctl_drivers.practice import Practice
+from labctl_drivers.simulated import Simulated
+from labctl_simulators.models import load_model
+from labctl_simulators.wire import grbl, keithley, neware, palmsens, practice
+from labctl_simulators.wire.line import SerialPort, Server
+from labctl_simulators.wire.neware_channel import Channel
+from labctl_simulators.wire.terminal import Terminal
+
+MODEL = "marquis2019"
+BOUNDS = Bounds(voltage=(3.0, 4.2), current=(-0.7, 0.7))
+NO_SIMPLE_OPEN = {"test_a_verb_before_opening_is_an_error_of_ours": "a cell in the daemon has no line to open"}
+
+
+class LineBench:
+    """What the benches of wires share: a clock, a line, a cell's terminal."""
+
+    channel = "1"
+    bounds = BOUNDS
+    current = 0.05
+    traits = Traits()
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.device = self.make_device()
+        self.line = self.make_line()
+
+    def clock(self) -> float:
+        return self.now
+
+    def make_line(self):
+        return Server(self.device, self.clock)
+
+    async def start(self) -> None:
+        self.driver = self.make_driver(await self.line.start())
+
+    async def stop(self) -> None:
+        await self.line.stop()
+
+    async def let_pass(self, seconds: float) -> None:
+        self.now += seconds
+
+    def fault(self, text: str) -> None:
+        faults = self.line.faults
+        faults.pieces = faults.merge = faults.hang = faults.refuse = False
+        faults.silence = faults.late = faults.garbage = faults.cut = 0
+        faults.set(text)
+
+    def truth(self) -> tuple[float, float]:
+        return self.device.terminal.read(self.now)[:2]
+
+
+class KeithleyBench(LineBench):
+    driver_class = Keithley2450
+    device_class = keithley.Keithley2450
+
+    def make_device(self):
+        return self.device_class(Terminal(load_model(MODEL)))
+
+    def make_driver(self, port):
+        return self.driver_class(f"TCPIP0::127.0.0.1::{port}::SOCKET", timeout=0.3)
+
+
+class OlderKeithleyBench(KeithleyBench):
+    driver_class = Keithley2400
+    device_class = keithley.Keithley2400
+
+
+class PalmSensBench(LineBench):
+    def make_device(self):
+        return palmsens.PalmSens(Terminal(load_model(MODEL)))
+
+    def make_line(self):
+        return SerialPort(self.device, self.ticking)
+
+    def ticking(self) -> float:
+        self.now += 0.06  # after an error the module is deaf for 50 ms
+        return self.now
+
+    def make_driver(self, port):
+        return PalmSens(port, timeout=0.5)
+
+    async def let_pass(self, seconds: float) -> None:
+        self.now += seconds
+        self.line.push(self.device.poll(self.now))
+
+
+class NewareBench(LineBench):
+    traits = Traits(faults=("pieces", "silence=1", "garbage=1", "cut=1", "hang"))
+
+    def make_device(self):
+        self.cycler = Channel(load_model(MODEL))
+        return neware.Cycler({("27", "1", "4"): self.cycler}, reader=lambda _: self.file)
+
+    def make_driver(self, port):
+        bench = self
+
+        class Local(Neware):
+            """Its step files stay in memory."""
+
+            def _path(self, channel: str):
+                class Path:
+                    name = "labctl-1.xml"
+
+                    @staticmethod
+                    def write_text(text: str, encoding: str) -> None:
+                        assert encoding == "utf-8"
+                        bench.file = text
+
+                return Path
+
+        return Local("127.0.0.1", {"1": "27-1-4"}, ".", port=port, timeout=0.3)
+
+    def truth(self) -> tuple[float, float]:
+        row = self.cycler.read(self.now)
+        return row.voltage, row.current
+
+
+class PracticeBench(LineBench):
+    def make_device(self):
+        cell = load_model(MODEL)
+        return practice.Practice([(cell, cell.initial())], 0.0)
+
+    def make_driver(self, port):
+        return Practice(port=port, timeout=0.3)
+
+    def truth(self) -> tuple[float, float]:
+        return self.device.channels["1"].read(self.now)[1:3]
+
+
+class GrblBench(LineBench):
+    bounds = Bounds(voltage=(0.0, 1.0))
+
+    def make_device(self):
+        return grbl.Stage()
+
+    def make_line(self):
+        return SerialPort(self.device, self.clock)
+
+    def make_driver(self, port):
+        return Grbl(port, {"0": -5.0, "90": -40.0}, timeout=0.3)
+
+    def truth(self) -> tuple[float, float]:
+        return math.nan, 0.0
+
+
+class SimulatedBench(LineBench):
+    traits = Traits(excused=NO_SIMPLE_OPEN, faults=())
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.driver = Simulated()
+        self.driver.insert("1", {"model": MODEL})
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    def fault(self, text: str) -> None:
+        assert not text
+
+
+def pytest_labctl_benches():
+    return {
+        "keithley2450": KeithleyBench,
+        "keithley2400": OlderKeithleyBench,
+        "palmsens": PalmSensBench,
+        "neware": NewareBench,
+        "practice": PracticeBench,
+        "grbl": GrblBench,
+    }
