@@ -1,0 +1,40 @@
+"""Fold stored runs again and compare every bit."""
+
+# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
+from typing import Annotated
+
+import typer
+
+
+def command(
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="RUN", help="number or uuid; all by default", show_default=False)
+    ] = None,
+    *,
+    db: Annotated[
+        str, typer.Option("--db", envvar="LABCTL_DATA", help="journal: sqlite:///FILE, a file, or a data folder")
+    ] = "",
+    json: Annotated[bool, typer.Option("--json", help="one JSON object a run")] = False,
+) -> None:
+    """Fold stored runs again through their plans; state and events must come out as stored, to the bit."""
+    from dataclasses import asdict
+
+    import orjson
+
+    from labctl.control.place import data_folder
+    from labctl.run.replay import replay
+    from labctl.store.reader import Reader
+
+    wrong = 0
+    with Reader(db or data_folder()) as reader:
+        wanted = [reader.find(name) for name in runs] if runs else reader.runs()
+        for run in wanted:
+            found = replay(reader, run.run_id)
+            wrong += not found.equal
+            if json:
+                print(orjson.dumps({**asdict(found), "equal": found.equal}).decode())
+            else:
+                counted = f"{found.rows} rows, {found.inputs} inputs, {found.events} events"
+                print(f"run {found.run_id}: {f'equal, {counted}' if found.equal else found.difference}")
+    raise typer.Exit(1 if wrong else 0)
