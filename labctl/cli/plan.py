@@ -142,8 +142,9 @@ def _steps(plan: "Plan", found: "Estimate") -> "RenderableType":
     for row in rows(plan.root):
         indent = "  " * row.depth
         if not row.line:
-            title = Text.assemble(indent, (row.name or row.word, "bold cyan"), f"  {row.word}" if row.name else "")
-            table.add_row("", title, Text(row.setting, "cyan"), Text(row.ends, "cyan"))
+            title = Text.assemble(indent, (row.name or row.word, "bold cyan"))
+            setting = ", ".join(filter(None, (row.word if row.name else "", row.setting)))
+            table.add_row("", title, Text(setting, "cyan"), Text(row.ends, "cyan"))
             continue
         amount, times = found.lines[row.line]
         title = Text.assemble(indent, row.word, (f"  {row.name}" if row.name else "", "dim"))
