@@ -27,7 +27,7 @@ check: lint types
 lint: setup-test
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/lint-imports --no-timing > .cache-lint 2>&1 || (cat .cache-lint; rm -f .cache-lint; false)
+	@$(BIN)/lint-imports --no-logo > .cache-lint 2>&1 || (cat .cache-lint; rm -f .cache-lint; false)
 	@rm -f .cache-lint
 
 types: setup-test
