@@ -29,7 +29,8 @@ from labctl.run.bench import Bench
 from labctl.run.connection import Connection
 from labctl.run.drivers import make
 from labctl.run.guardian import BEAT, GUARD_LOCK, Guardian
-from labctl.run.line import Line, Shared
+from labctl.run.hands import Shared
+from labctl.run.line import Line
 from labctl.run.seat import Seat
 from labctl.run.sink import Sink
 from labctl.run.source import Told
@@ -114,6 +115,9 @@ async def _made(stack: AsyncExitStack, station: Station, folder: Path, clock: Cl
         name: _connection(given, seats, Shared(clock, sink, guardian, ended))
         for name, given in station.instruments.items()
     }
+    lines = {name: connection for name, connection in connections.items() if isinstance(connection, Line)}
+    for line in lines.values():
+        line.mover.others = lines
     supervisor = Supervisor(seats, connections, sink, lambda: Reader(folder), clock)
     parts.append(Parts(station, folder, clock, journal, sink, supervisor, seats, connections, guardian))
     stack.push_async_callback(_close, parts[0])

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from labctl.clock import boot, monotonic
 from labctl.driver import Capabilities
@@ -21,6 +21,8 @@ class Keeper:
         course: Its run.
         capabilities: Of the channel.
         wall: UTC, s; of the machine, whatever the clock of the station.
+        resting: No program runs: the instrument's own time counts from nothing.
+        lost_at: Run time of the last row before the instrument was lost.
         flushed: Clock time at which quiet rows were folded last.
     """
 
@@ -28,8 +30,9 @@ class Keeper:
     course: Course
     capabilities: Capabilities
     wall: Callable[[], float] = time.time
+    resting: bool = True
     flushed: float = 0.0
-    lost_at: float | None = field(default=None)
+    lost_at: float | None = None
 
     def __post_init__(self) -> None:
         """Store where the machine's clocks stand with every checkpoint."""

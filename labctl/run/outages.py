@@ -1,16 +1,12 @@
 """Outages of an instrument that lives on its own clock: how long, and whether it went on meanwhile."""
 
-from typing import TYPE_CHECKING
-
 from labctl.clock import Clock, monotonic
 from labctl.engine.input import Gap
 from labctl.plan.index import index
 from labctl.run.bookmark import Bookmark, outage
 from labctl.run.course import Course
+from labctl.run.hands import Hands
 from labctl.run.keeper import BOOT, Keeper
-
-if TYPE_CHECKING:
-    from labctl.run.line import Line
 
 Between = tuple[float, float, str]
 BEYOND = 1.0  # s longer than any window that the run has: for an outage whose length nobody knows
@@ -27,18 +23,20 @@ def gap_of(found: Bookmark, course: Course, clock: Clock, unix: float) -> tuple[
     return (begin, end, why), clock.now() - end
 
 
-async def came_back(line: "Line", keeper: Keeper, gap: Between) -> None:
+async def came_back(hands: Hands, keeper: Keeper, gap: Between) -> None:
     """Tell the engine of an outage, once it is known whether the instrument kept running its program."""
     begin, end, why = gap
     course = keeper.course
     state = course.state
-    status = await line.status(keeper.at)
+    status = await hands.status(keeper.at)
     goes_on = state.phase == "running" and status.activity == "running" and status.attempt == state.attempt
     if goes_on and state.step is not None:
         record = index(course.plan).lines[state.step.line].record
-        line.meter.begin(keeper.at, begin, record, state.step_time(begin))
-        line.turned(keeper.at, on=True)
+        hands.meter.begin(keeper.at, begin, record, state.step_time(begin))
+        hands.turned(keeper.at, on=True)
+        keeper.resting = False
     else:
-        await line.off(keeper.at)
+        await hands.off(keeper.at)
+        hands.rest(keeper)
     course.take(Gap(begin, end, why, attempt_goes_on=goes_on))
-    await line.settle(keeper)
+    await hands.settle(keeper)
