@@ -21,11 +21,11 @@ def command(
 ) -> None:
     """Show all channels, one line each: state, step, values, progress, time left, and what they wait for."""
     from labctl.control.client import DaemonClient
-    from labctl.control.view import as_json, chosen, table, to_terminal
+    from labctl.control.view import as_json, chosen, to_terminal
 
     with DaemonClient(data) as daemon:
         rows = chosen(daemon.status(), channels or [])
     if json:
         as_json(rows)
     else:
-        to_terminal(table(rows))
+        to_terminal(rows)

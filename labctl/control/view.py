@@ -31,6 +31,13 @@ COLOURS = {
 }
 SETTLED = frozenset({"idle", "done", "tripped", "failed"})  # nothing goes on by itself there
 BAR = 12  # characters
+ROOMY = 140  # characters of a terminal in which everything fits
+COLUMNS = (
+    "channel", "state", "protocol", "cell", "cycle", "step",
+    "voltage", "current", "charged", "discharged", "progress", "left", "why",
+)  # fmt: skip
+SPACIOUS = frozenset({"protocol", "cell", "charged", "discharged"})
+NUMBERS = frozenset({"cycle", "voltage", "current", "charged", "discharged", "left"})
 WIDE = 200  # characters, where the output is no terminal
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -59,42 +66,45 @@ def time_left(row: Row) -> str:
     return " ".join(display(round(left), "duration").split()[:4])
 
 
-def table(rows: Iterable[Row], title: str = "") -> Table:
-    """Return the table of channels: state, run, place, values, progress, time left, and what it waits for."""
+def table(rows: Iterable[Row], title: str = "", width: int = 200) -> Table:
+    """Return the table of channels; `width` characters decide whether protocol, cell and charge have room."""
+    names = [name for name in COLUMNS if width >= ROOMY or name not in SPACIOUS]
     found = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for name in ("channel", "state", "protocol", "cell", "cycle", "step"):
-        found.add_column(name, no_wrap=name in {"channel", "state"})
-    for name in ("voltage", "current", "charged", "discharged"):
-        found.add_column(name, justify="right", no_wrap=True)
-    found.add_column("progress", min_width=BAR)
-    found.add_column("left", justify="right", no_wrap=True)
-    found.add_column("why")
+    for name in names:
+        found.add_column(
+            name,
+            justify="right" if name in NUMBERS else "left",
+            no_wrap=name in NUMBERS or name in {"channel", "state"},
+            min_width=BAR if name == "progress" else None,
+        )
     for row in rows:
-        found.add_row(*_cells(row))
+        cells = _cells(row)
+        found.add_row(*(cells[name] for name in names))
     return found
 
 
-def _cells(row: Row) -> list[Text | ProgressBar | str]:
+def _cells(row: Row) -> dict[str, Text | ProgressBar | str]:
     state = str(row.get("activity", ""))
     progress = row.get("progress")
-    bar = ProgressBar(total=1.0, completed=float(progress), width=BAR) if isinstance(progress, int | float) else ""
     why = str(row.get("why") or "")
     why += f"; {row['unblock']}" if row.get("unblock") else ""
-    return [
-        plain(row.get("channel", "")),
-        Text(state, style=COLOURS.get(state, "")),
-        plain(row.get("protocol")),
-        plain(row.get("cell")),
-        plain(row.get("cycle_count")),
-        plain(step(row)),
-        quantity(row, "voltage_volt", "voltage"),
-        quantity(row, "current_ampere", "current"),
-        _charge(row, "charging_capacity_ah"),
-        _charge(row, "discharging_capacity_ah"),
-        bar,
-        time_left(row),
-        plain(why),
-    ]
+    return {
+        "channel": plain(row.get("channel", "")),
+        "state": Text(state, style=COLOURS.get(state, "")),
+        "protocol": plain(row.get("protocol")),
+        "cell": plain(row.get("cell")),
+        "cycle": plain(row.get("cycle_count")),
+        "step": plain(step(row)),
+        "voltage": quantity(row, "voltage_volt", "voltage"),
+        "current": quantity(row, "current_ampere", "current"),
+        "charged": _charge(row, "charging_capacity_ah"),
+        "discharged": _charge(row, "discharging_capacity_ah"),
+        "progress": ProgressBar(total=1.0, completed=float(progress), width=BAR)
+        if isinstance(progress, int | float)
+        else "",
+        "left": time_left(row),
+        "why": plain(why),
+    }
 
 
 def _charge(row: Row, key: str) -> str:
@@ -114,10 +124,11 @@ def as_json(found: object) -> None:
     sys.stdout.flush()
 
 
-def to_terminal(found: Table) -> None:
-    """Print a table as wide as the terminal; as wide as it needs where there is none."""
+def to_terminal(rows: Iterable[Row]) -> None:
+    """Print the table of channels as wide as the terminal; as wide as it needs where there is none."""
     console = Console(highlight=False)
-    Console(highlight=False, width=console.width if console.is_terminal else WIDE).print(found)
+    width = console.width if console.is_terminal else WIDE
+    Console(highlight=False, width=width).print(table(rows, width=width))
 
 
 def chosen(rows: list[dict[str, Any]], channels: Sequence[str]) -> list[dict[str, Any]]:

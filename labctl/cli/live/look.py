@@ -49,6 +49,7 @@ async def show(
     board: Board, address: BrokerAddress, *, until_done: bool = False, console: Console | None = None
 ) -> None:
     """Keep a table of the board on the terminal."""
+    screen = console or Console()
     trouble = ""
 
     def note(why: str) -> None:
@@ -59,9 +60,9 @@ async def show(
         title = f"{board.prefix}  {board.node}"
         alarms = [Text("! ", style="bold red") + plain(text) for text in board.alarms.values()]
         wrong = [Text(trouble, style="yellow")] if trouble else []
-        return Group(table(board.rows, title), *alarms, *wrong)
+        return Group(table(board.rows, title, screen.width), *alarms, *wrong)
 
-    with Live(picture(), console=console, auto_refresh=False) as live:
+    with Live(picture(), console=screen, auto_refresh=False) as live:
         listening = asyncio.create_task(subscribe(board, address, lambda _fields: until_done and board.settled, note))
         try:
             while not listening.done():
