@@ -100,7 +100,7 @@ class _Work:
                     if when < best.time or (when == best.time and best.stop is None):
                         best = End(when, stop.number)
         found = piece.end(thresholds, best.time)
-        return best if found.time >= best.time and best.stop is not None and found.time > 0.0 else found
+        return best if best.stop is not None and found.time >= best.time and found.stop is None else found
 
     def _when(self, stop: Stop, size: float) -> float:
         """Return in how many s a stop on time, charge, current or power is met at constant current."""

@@ -10,6 +10,8 @@ from labctl_simulators.cell.batch import Batch
 from labctl_simulators.cell.chemistry import Chemistry, Conditions, Physics
 from labctl_simulators.cell.drive import Drive, Stop
 from labctl_simulators.cell.imposed import impose
+from labctl_simulators.cell.insertion import Insertion
+from labctl_simulators.cell.layered import Layered
 from labctl_simulators.cell.segment import Segment
 from labctl_simulators.cell.state import State, read_only
 from labctl_simulators.cell.stepper import Stepper
@@ -84,6 +86,17 @@ class Cell:
         [3.7876, 3.7885, 3.7892]
         """
         return Stepper(self.chemistry, state)
+
+    def layered(self, state: State) -> Layered:
+        """Return one live insertion cell with its double layers.
+
+        Raises:
+            ValueError: the cell is no insertion cell (others have their double layers in the linear memory of every
+                path), or has electrolyte modes.
+        """
+        if not isinstance(self.chemistry, Insertion):
+            raise ValueError(f"wanted an insertion cell for separate double layers, found {self.name}")
+        return Layered(self.chemistry, state)
 
     def batch(self, states: Sequence[State]) -> Batch:
         """Return many live cells of this kind, each under its own control.

@@ -7,6 +7,7 @@ import numpy as np
 
 from labctl_simulators.cell.chemistry import Chemistry, Conditions
 from labctl_simulators.cell.crossing import root
+from labctl_simulators.cell.element import moments
 from labctl_simulators.cell.state import State, read_only
 
 _KEPT = 64
@@ -91,6 +92,30 @@ class Stepper:
             limit = self._change(current)
         return self._advance(current, current, dt)
 
+    def ramp(self, current: float, dt: float) -> float:
+        """Let the current go linearly to `current` (A) within `dt` s; return the voltage in V at the end.
+
+        Raises:
+            ValueError: the cell leaks, so that its memory's current is not the one imposed.
+        """
+        if self._leak:
+            raise ValueError("wanted a cell without a leak for a ramp of the current, found one")
+        if self._slow and self._chemistry.paced:
+            self._flush()
+        linear, gain = self._physics.memory, self._physics.gain
+        first, second = moments(linear.rate * dt, 2)
+        driven = linear.drive * gain[linear.row] * dt
+        x = np.exp(-linear.rate * dt) * self._x + driven * ((first - second) * self.current + second * current)
+        charge = 0.5 * dt * (self.current + current)
+        level = np.array(self._level) + linear.integrator * gain * charge
+        z = level + x @ linear.own + linear.feed * gain * current
+        self._x, self._level = x.tolist(), level.tolist()
+        self._net, self._charge = self._net + charge, self._charge + charge
+        self._gross, self._passed = self._gross + abs(charge), self._passed + abs(charge)
+        self._since, self.time, self.current = self._since + dt, self.time + dt, current
+        self.voltage = self._map(z.tolist(), current, self._since, self._charge)
+        return self.voltage
+
     def _change(self, current: float) -> float:
         if self._changes is None or self._changes[0] != current:
             self._changes = (current, self._physics.change(current))
@@ -171,7 +196,7 @@ class Stepper:
             z = [a + b * u for a, b in zip(base, slope, strict=True)]
             return demand(u, self._map(z, u, since, charge + u * dt))
 
-        return _solve(residual, self.current)
+        return solve(residual, self.current)
 
     def _turn(self, direction: int) -> None:
         if self._slow:
@@ -205,7 +230,7 @@ class Stepper:
         )
 
 
-def _solve(residual: Callable[[float], float], guess: float) -> float | None:
+def solve(residual: Callable[[float], float], guess: float) -> float | None:
     """Return where an increasing residual crosses zero, A; None where it does not."""
     a, fa = guess, residual(guess)
     if fa == 0.0:

@@ -1,6 +1,6 @@
 """The static map of an insertion cell at frozen conditions, and its impedance."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import asinh, sqrt
 from typing import TYPE_CHECKING, Final, Protocol
@@ -65,6 +65,21 @@ class Ageing(Protocol):
 
 
 _FRESH: Final = Effects()
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """Hold one interface.
+
+    Attributes:
+        capacitance: of its double layer, F.
+        row: of its surface stoichiometry; None for a metal.
+        branch: its part of the cell's voltage (V) by stoichiometry and faradaic current (A).
+    """
+
+    capacitance: float
+    row: int | None
+    branch: Callable[[float, float], float]
 
 
 class InsertionPhysics(Physics):
@@ -252,3 +267,32 @@ class InsertionPhysics(Physics):
                 poles = (self.memory.drive[part] / (s[:, None] + self.memory.rate[part])).sum(axis=1)
                 total += slope[row] * (poles + self.memory.feed[row])
         return total
+
+    def interfaces(self) -> list[Interface]:
+        """Return the interfaces, each with its double layer and its part of the cell's voltage."""
+        parameters = self.chemistry.parameters
+        found = [
+            Interface(host.double_layer, row, self._host_branch(row)) for row, host in enumerate(self.chemistry.hosts)
+        ]
+        if self.hosts == 1:
+            kinetic, thermal = 2.0 * self.kinetic[1], self.thermal
+            layer = parameters.negative.double_layer
+            found.append(Interface(layer, None, lambda _, u: float(thermal * asinh(u * kinetic))))
+        return found
+
+    def _host_branch(self, row: int) -> Callable[[float, float], float]:
+        lines, kinetic, thermal = self.chemistry.lists[row], self.kinetic[row], self.thermal
+
+        def branch(x: float, u: float) -> float:
+            x = min(max(x, EDGE), 1.0 - EDGE)
+            place = x * INTERVALS
+            index = int(place)
+            f = place - index
+            c0, c1, c2 = lines[index]
+            return float(c0 + f * (c1 + f * c2) + thermal * asinh(u * kinetic / sqrt(x - x * x)))
+
+        return branch
+
+    def series(self, z: Array, current: float) -> float:
+        """Return what is in series with the interfaces, V: ohmic drop, entropy and arcs."""
+        return float(self.ohmic * current + self.shift + (z[self.arc] if self.arc is not None else 0.0))

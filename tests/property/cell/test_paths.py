@@ -1,0 +1,164 @@
+"""The three paths over one parameter set agree, and a segment agrees with its pieces."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from labctl_simulators.cell import Current, Load, Power, Rest, State, Stop, Sweep, Voltage
+from labctl_simulators.cell.batch import Mode
+from labctl_simulators.models import load_model
+
+NAMES = ("marquis2019", "chen2020", "voc1-atfb", "phlt-lfp", "phl-symmetric", "phl-blocking")
+CURRENT = {
+    "marquis2019": 0.68, "chen2020": 5.0, "voc1-atfb": 2e-5, "phlt-lfp": 2e-4, "phl-symmetric": 1e-4,
+    "phl-blocking": 1e-7,
+}  # fmt: skip
+TIGHT = 1e-12
+rates = st.floats(-1.5, 1.5).filter(lambda rate: abs(rate) > 1e-3)
+programmes = st.lists(st.tuples(rates | st.just(0.0), st.floats(0.01, 300.0)), min_size=1, max_size=5)
+
+
+def fresh(name, seed=0):
+    cell = load_model(name)
+    return cell, cell.initial(soc=0.5, seed=seed) if cell.chemistry.kind not in ("symmetric", "blocking") else cell.initial(seed=seed)
+
+
+def scaled(a, b):
+    return np.abs(np.asarray(a) - np.asarray(b)).max() / max(1.0, np.abs(np.asarray(a)).max())
+
+
+@settings(max_examples=40, deadline=None)
+@given(name=st.sampled_from(NAMES), rate=rates, duration=st.floats(1.0, 2000.0), cuts=st.lists(st.floats(0.0, 1.0), max_size=4))
+def test_a_segment_may_be_cut_anywhere(name, rate, duration, cuts):
+    cell, state = fresh(name)
+    drive = Current(rate * CURRENT[name])
+    whole = cell.segment(state, drive, duration)
+    begin = 0.0
+    for cut in sorted(cuts):
+        time = cut * whole.end
+        piece = cell.segment(state, drive, time - begin)
+        state = State.from_json(json.loads(json.dumps(piece.state(piece.end).to_json())))
+        begin += piece.end
+    last = cell.segment(state, drive, max(whole.end - begin, 0.0))
+    first, second = whole.state(whole.end), last.state(last.end)
+    assert scaled(first.memory, second.memory) < TIGHT
+    assert scaled(first.level, second.level) < TIGHT
+    assert abs(first.charge - second.charge) <= TIGHT * max(first.throughput, 1e-9)
+    if whole.collapse is None:
+        assert scaled(whole.rows([whole.end]).voltage, last.rows([last.end]).voltage) < TIGHT
+
+
+@settings(max_examples=30, deadline=None)
+@given(name=st.sampled_from(NAMES[:5]), programme=programmes)
+def test_segment_stepper_and_batch_agree(name, programme):
+    cell, state = fresh(name)
+    live, many = cell.stepper(state), cell.batch([state, state])
+    for rate, dt in programme:
+        current = rate * CURRENT[name]
+        segment = cell.segment(state, Current(current) if current else Rest(), dt)
+        if segment.collapse:
+            return
+        voltage = segment.rows([dt]).voltage[0]
+        stepped, batched = live.step(current, dt), many.step(current, dt)
+        assert abs(stepped - voltage) < TIGHT * max(1.0, abs(voltage))
+        assert np.abs(batched - voltage).max() < TIGHT * max(1.0, abs(voltage))
+        state = segment.state(dt)
+    for other in (live.state, *many.states()):
+        assert scaled(state.memory, other.memory) < TIGHT
+        assert scaled(state.level, other.level) < TIGHT
+        assert other.charge == pytest.approx(state.charge, rel=1e-12, abs=1e-12 * max(state.throughput, 1e-12))
+
+
+@settings(max_examples=30, deadline=None)
+@given(name=st.sampled_from(NAMES[:4]), shift=st.floats(-0.05, 0.05), dt=st.floats(0.1, 60.0))
+def test_a_held_voltage_agrees_between_stepper_batch_and_segment(name, shift, dt):
+    cell, state = fresh(name)
+    target = cell.voltage(state) + shift
+    live, many = cell.stepper(state), cell.batch([state])
+    current = live.hold(target, dt)
+    many.step(target, dt, Mode.VOLTAGE)
+    if live.collapse or many.collapsed[0]:
+        return
+    assert abs(many.current[0] - current) <= 1e-9 * abs(current) + 1e-15
+    assert cell.segment(state, Current(current), dt).rows([dt]).voltage[0] == pytest.approx(target, abs=1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    name=st.sampled_from(NAMES[:4]),
+    kind=st.sampled_from(("hold", "power", "load", "sweep")),
+    size=st.floats(0.02, 1.0),
+    duration=st.floats(1.0, 3000.0),
+    cut=st.floats(0.05, 0.95),
+)
+def test_a_controlled_segment_may_be_cut_anywhere(name, kind, size, duration, cut):
+    cell, state = fresh(name)
+    rest = cell.voltage(state)
+    drive = {
+        "hold": Voltage(rest + 0.1 * (size - 0.5)),
+        "power": Power(-size * CURRENT[name] * rest),
+        "load": Load(rest / (size * CURRENT[name])),
+        "sweep": Sweep(rest, rest + 0.2 * (size - 0.5), 1e-3 * size),
+    }[kind]
+    whole = cell.segment(state, drive, duration)
+    time = cut * whole.end
+    middle = State.from_json(json.loads(json.dumps(whole.state(time).to_json())))
+    going = Sweep(drive.start + np.copysign(drive.rate, drive.end - drive.start) * time, drive.end, drive.rate) if kind == "sweep" else drive
+    rest_of_it = cell.segment(middle, going, whole.end - time)
+    wanted, found = whole.state(whole.end), rest_of_it.state(rest_of_it.end)
+    assert rest_of_it.end == pytest.approx(whole.end - time, rel=1e-9, abs=1e-9)
+    assert scaled(wanted.memory, found.memory) < 10 * TIGHT
+    assert scaled(wanted.level, found.level) < 10 * TIGHT
+
+
+numbers = st.floats(-1e3, 1e3, allow_subnormal=False)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    name=st.sampled_from(NAMES),
+    soc=st.floats(0.0, 1.0),
+    kind=st.sampled_from(("current", "hold", "power", "load", "sweep")),
+    size=numbers,
+    warmth=st.floats(260.0, 340.0),
+)
+def test_nothing_drives_a_cell_to_nan(name, soc, kind, size, warmth):
+    cell = load_model(name)
+    state = (cell.initial(soc=soc) if cell.chemistry.kind not in ("symmetric", "blocking") else cell.initial()).at(temperature=warmth)
+    start = cell.voltage(state)
+    drive = {
+        "current": Current(size * CURRENT[name]),
+        "hold": Voltage(start + size / 100.0),
+        "power": Power(size * CURRENT[name]),
+        "load": Load(abs(size) / CURRENT[name] + 1e-6),
+        "sweep": Sweep(start, start + size / 100.0, 0.01),
+    }[kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        segment = cell.segment(state, drive, 500.0, (Stop("voltage", True, start + 20.0, 1), Stop("voltage", False, start - 20.0, 2)))
+        rows = segment.rows(np.linspace(0.0, segment.end, 40))
+    for column in (rows.voltage, rows.current, rows.charging, rows.discharging):
+        assert np.all(np.isfinite(column))
+    last = segment.state(segment.end)
+    assert np.all(np.isfinite(last.memory))
+    assert np.all(np.isfinite(last.level))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    modes=st.lists(st.tuples(st.sampled_from(list(Mode)), st.floats(-20.0, 20.0)), min_size=4, max_size=4),
+    dt=st.floats(0.01, 500.0),
+)
+def test_a_batch_never_holds_nan(modes, dt):
+    cell = load_model("marquis2019")
+    many = cell.batch([cell.initial(soc=soc) for soc in (0.05, 0.3, 0.6, 0.95)])
+    value = [abs(value) + 0.1 if mode is Mode.LOAD else value for mode, value in modes]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(6):
+            voltage = many.step(value, dt, [mode for mode, _ in modes])
+            assert np.all(np.isfinite(voltage))
+            assert np.all(np.isfinite(many.current))

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from labctl_simulators.cell import Cell, Current, transfer
+from labctl_simulators.cell.chemistry import Physics
+from labctl_simulators.models import load_model
+
+LAYERED = ("marquis2019", "voc1", "voc1-atfb", "msi-c")
+LINEAR = ("phl-symmetric", "phlt-blocking", "na-vn")
+FREQUENCIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 1e2, 1e3, 1e4)
+SAMPLES = 200
+
+
+def start(cell):
+    return cell.initial() if cell.chemistry.kind in ("symmetric", "blocking") else cell.initial(soc=0.5)
+
+
+def response(live, frequency, amplitude, periods):
+    """Return the impedance from the last of some periods of a sine, its drift taken as straight."""
+    count = periods * SAMPLES
+    current = amplitude * np.sin(2.0 * np.pi * np.arange(1, count + 1) / SAMPLES)
+    step = 1.0 / (frequency * SAMPLES)
+    voltage = np.array([live.ramp(float(value), step) for value in current])
+    last, end = slice(count - SAMPLES, count), voltage[count - SAMPLES - 1]
+    drift = end + (voltage[-1] - end) * np.arange(1, SAMPLES + 1) / SAMPLES
+    wave = np.exp(-2j * np.pi * np.arange(1, SAMPLES + 1) / SAMPLES)
+    return (voltage[last] - drift) @ wave / (current[last] @ wave)
+
+
+@pytest.mark.parametrize("frequency", FREQUENCIES)
+@pytest.mark.parametrize("name", LAYERED + LINEAR)
+def test_the_response_to_a_sine_is_the_impedance(name, frequency):
+    cell = load_model(name)
+    state = start(cell)
+    live = cell.layered(state) if name in LAYERED else cell.stepper(state)
+    wanted = cell.impedance(state, [frequency])[0]
+    found = response(live, frequency, 1e-4 / abs(wanted), 16)
+    assert abs(found / wanted - 1.0) < 1e-3
+
+
+def test_poles_and_closed_form_agree_without_double_layers():
+    cell = load_model("marquis2019")
+    state = cell.initial(soc=0.5)
+    physics = cell.physics(state)
+    frequencies = np.geomspace(1e-4, 1e1, 40)
+    z = state.level + state.memory @ physics.memory.own
+    summed = Physics.impedance(physics, z, 0.0, frequencies)
+    closed = physics.ohmic + sum(
+        physics._transfer_resistance(row, z, 0.0)
+        + physics.slopes(z, 0.0, 0.0, 0.0)[0][row]
+        * sign / host.capacity / 3.0 * host.time * transfer.sphere(2j * np.pi * frequencies * host.time)
+        for row, (host, sign) in enumerate(zip(cell.chemistry.hosts, (-1.0, 1.0), strict=True))
+    )  # fmt: skip
+    assert np.abs(summed / closed - 1.0).max() < 5e-4
+
+
+def test_a_bias_lowers_the_charge_transfer_resistance():
+    cell = load_model("marquis2019")
+    state = cell.segment(cell.initial(soc=0.5), Current(2.0), 10.0).state(10.0)
+    still, biased = cell.impedance(state, [10.0]), cell.impedance(state, [10.0], current=2.0)
+    assert biased[0].real < still[0].real
+
+
+def test_a_spectrum_is_passive_over_eleven_decades():
+    for name in ("marquis2019", "chen2020", "voc1-atfb", "phl-ncm811"):
+        cell = load_model(name)
+        spectrum = cell.impedance(cell.initial(soc=0.5), np.geomspace(1e-4, 1e7, 111))
+        assert np.all(np.isfinite(spectrum))
+        assert (spectrum.real > 0.0).all()
+        assert (spectrum.imag < 0.0).all()
+
+
+def test_frequencies_at_or_below_zero_are_refused():
+    cell = load_model("marquis2019")
+    with pytest.raises(ValueError, match="frequencies"):
+        cell.impedance(cell.initial(), [1.0, 0.0])
+
+
+def test_double_layers_are_refused_where_they_are_not_separate():
+    cell = load_model("phl-symmetric")
+    assert isinstance(cell, Cell)
+    with pytest.raises(ValueError, match="insertion cell"):
+        cell.layered(cell.initial())
