@@ -70,8 +70,7 @@ class Symmetric(Chemistry):
         used_up = "the salt is used up at the"
         self.words: tuple[tuple[str, str], ...] = (
             (f"{used_up} working electrode", f"{used_up} counter electrode"),
-            ("", ""),
-            ("", ""),
+            *((("", ""),) * 3),
         )
         if parameters.collector is not None:
             self.low[4] = -3.0 * parameters.collector.charge
