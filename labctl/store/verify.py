@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from labctl.errors import LabctlError
+from labctl.errors import LabctlError, UsageError
+from labctl.sample import Floats
 from labctl.store.codec import to_json
 from labctl.store.entry import Part
-from labctl.store.matrix import RECORD, WIDTH
+from labctl.store.matrix import CHARGING, DISCHARGING, RECORD, TIME, WIDTH
 from labctl.store.reader import Reader, span_of
 from labctl.store.seal import first_chain, next_chain, part_digest
 
@@ -55,8 +56,11 @@ def verify(where: Path | str, run: int | None = None, progress: Callable[[int, i
 
     Raises:
         StoreError: There is no journal.
+        UsageError: It is a copy in PostgreSQL.
     """
     with Reader(where) as reader:
+        if not isinstance(reader.where, Path):
+            raise UsageError("a copy in PostgreSQL has no digests; verify the journal that it came from")
         upto = reader.last_commit()
         findings = [*_pages(reader)]
         looked = _Looked()
@@ -73,6 +77,7 @@ class _Looked:
     def __init__(self) -> None:
         self.rows = 0
         self.last: dict[int, int] = {}
+        self.tail: dict[int, Floats] = {}  # last row of each run
 
 
 def _quiet(_: int, __: int) -> None: ...
@@ -149,6 +154,9 @@ def _part(
             yield Finding(place, f"records do not follow: wanted {wanted}, found {first}")
         if len(rows) != last - first + 1 or not (rows[:, RECORD] == np.arange(first, first + len(rows))).all():
             yield Finding(place, f"wanted records {first} to {last}, found {len(rows)} rows")
+        yield from _falling(place, rows, looked.tail.get(part.run_id))
+        if len(rows):
+            looked.tail[part.run_id] = rows[-1]
         looked.rows += len(rows)
         looked.last[part.run_id] = last
     inputs = reader.query(_INPUTS, run=part.run_id, first=(part.inputs or _NONE)[0], last=(part.inputs or _NONE)[1])
@@ -157,6 +165,15 @@ def _part(
     text = to_json(list(birth[1:])) if birth is not None else ""
     if part_digest(np.ascontiguousarray(rows), auxiliary, inputs, events, text) != digest:
         yield Finding(place, f"records {part.records}, events {part.events} or inputs {part.inputs} were changed")
+
+
+def _falling(place: str, rows: Floats, before: Floats | None) -> Iterator[Finding]:
+    """Find times and counters that fall; they never do."""
+    follow = rows if before is None else np.vstack([before, rows])
+    for column, name in ((TIME, "time"), (CHARGING, "charging counter"), (DISCHARGING, "discharging counter")):
+        fallen = np.flatnonzero(np.diff(follow[:, column]) < 0)
+        if len(fallen):
+            yield Finding(place, f"the {name} falls before record {follow[fallen[0] + 1, RECORD]:.0f}")
 
 
 _NONE = (0, -1)

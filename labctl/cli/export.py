@@ -1,0 +1,41 @@
+"""A run as a file for others."""
+
+# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DB = typer.Option("--db", help="journal: sqlite:///FILE, a file, or a data folder; or a postgresql:// copy")
+
+
+class Format(StrEnum):
+    """What can be written: Battery Data Format as CSV or Parquet, or the columns of the view `v_samples`."""
+
+    BDF_CSV = "bdf-csv"
+    BDF_PARQUET = "bdf-parquet"
+    CSV = "csv"
+
+
+def command(
+    run: Annotated[str, typer.Argument(help="run number, or the beginning of its uuid", show_default=False)],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="the file to write", show_default=False)],
+    kind: Annotated[Format, typer.Option("--format", help="what to write")] = Format.BDF_CSV,
+    db: Annotated[str, DB] = "sqlite:///labctl.db",
+) -> None:
+    """Write a run to a file, its spectra to one beside it, and protocol, plan, cell and events to a JSON sidecar."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from labctl.store.export import export
+    from labctl.store.reader import Reader
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Reader(db) as reader, Progress(*columns, transient=True) as bar:
+        found = reader.find(run)
+        task = bar.add_task("rows", total=found.rows)
+        files = export(reader, found, output, kind.value, lambda done: bar.update(task, completed=done))
+    for file in files:
+        typer.echo(str(file))

@@ -1,0 +1,57 @@
+"""What is in the journal."""
+
+# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from labctl.store.entry import Run
+
+DB = typer.Option("--db", help="journal: sqlite:///FILE, a file, or a data folder; or a postgresql:// copy")
+
+
+def command(
+    *,
+    db: Annotated[str, DB] = "sqlite:///labctl.db",
+    active: Annotated[bool, typer.Option("--active", help="those that have not ended")] = False,
+    json: Annotated[bool, typer.Option("--json", help="a JSON array instead of a table")] = False,
+) -> None:
+    """List the stored runs: protocol, cell, channel, how far and how they ended."""
+    from dataclasses import asdict
+
+    import orjson
+
+    from labctl.store.reader import Reader
+
+    with Reader(db) as reader:
+        found = reader.runs(active=active)
+    if json:
+        typer.echo(orjson.dumps([asdict(run) for run in found], option=orjson.OPT_INDENT_2).decode())
+    elif found:
+        show(found)
+    else:
+        typer.echo("no runs yet; labctl simulate or labctl start makes the first")
+
+
+def show(runs: "list[Run]") -> None:
+    """Print runs as a table."""
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="dim", padding=(0, 2))
+    for name, justify in (("run", "right"), ("began (UTC)", "left"), ("protocol", "left"), ("cell", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for name in ("channel", "state"):
+        table.add_column(name)
+    for name in ("rows", "hours"):
+        table.add_column(name, justify="right")
+    for run in runs:
+        began = datetime.fromtimestamp(run.began_unix_time, UTC).strftime("%Y-%m-%d %H:%M")
+        state = run.activity if run.active else run.end_reason or "ended"
+        hours = f"{run.test_time / 3600:.2f}"
+        table.add_row(str(run.run_id), began, run.protocol, run.cell, run.channel or "-", state, f"{run.rows:,}", hours)
+    Console().print(table)

@@ -1,0 +1,140 @@
+"""Files for others: they pass the Battery Data Format's own validator and read back to the same bits."""
+
+import csv
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+from labctl.driver import Points
+from labctl.engine.input import Event, SpectrumPart
+from labctl.errors import StoreError, UsageError
+from labctl.store.entry import Entry
+from labctl.store.export import FORMATS, export
+from labctl.store.journal import Journal
+from labctl.store.reader import Reader
+from tests.unit.store.making import attempt, batch, entries, new_run
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    bdf = pytest.importorskip("bdf", reason="batterydf is not installed")
+    import pandas as pd
+
+RECOMMENDED = ["unix_time_second", "cycle_count", "step_count"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    with Journal.open(tmp_path) as journal:
+        run_id = journal.create_run(new_run("a"))
+        made = batch(60, temperature=True, bad=True)
+        extra = {"ambient_temperature_celsius": np.linspace(20, 21, 10), "bend angle": np.full(10, 0.5)}
+        for entry in entries(run_id, made, 30):
+            journal.commit([entry])
+        more = batch(10, seed=5)
+        more = type(more)(
+            more.time + 100, more.voltage, more.current, more.charging_ah, more.discharging_ah, auxiliary=extra
+        )
+        journal.commit([Entry(run_id, more, 60, 2, events=(attempt(2, 59, 90.0),))])
+        journal.commit([Entry(run_id, events=(Event("spectrum_began", 69, 110.0, {"spectrum": 1}),))])
+        journal.commit([Entry(run_id, input=SpectrumPart(2, Points(*(np.arange(4.0) + 1 for _ in range(6)))))])
+        journal.finish_run(run_id, "done")
+    return tmp_path
+
+
+def exported(folder: Path, kind: str, name: str) -> Path:
+    with Reader(folder) as reader:
+        files = export(reader, reader.run(1), folder / name, kind)
+    assert all(file.is_file() for file in files)
+    assert not list(folder.glob(".*.part"))
+    return files[0]
+
+
+def validate(frame: "pd.DataFrame") -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = bdf.validate_df(frame)
+    assert report["ok"]
+    assert report["time_stats"]["monotonic"]
+    assert not report["legacy_labels"]
+
+
+@pytest.mark.parametrize("kind", ["bdf-csv", "bdf-parquet"])
+def test_a_file_passes_the_format_s_validator(folder: Path, kind: str) -> None:
+    file = exported(folder, kind, f"x.bdf.{kind[4:]}")
+    frame = pd.read_parquet(file) if kind == "bdf-parquet" else pd.read_csv(file)
+    validate(frame)
+    assert list(frame.columns[:3]) == ["test_time_second", "voltage_volt", "current_ampere"]
+    assert set(RECOMMENDED) <= set(frame.columns)
+    assert "ambient_temperature_celsius" in frame
+    assert "labctl_bend angle" in frame
+    spectra = file.with_name("x-spectra." + file.name.partition(".")[2])
+    validate(pd.read_parquet(spectra) if kind == "bdf-parquet" else pd.read_csv(spectra))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_values_read_back_to_the_bit(folder: Path, kind: str) -> None:
+    file = exported(folder, kind, "x.out")
+    frame = pd.read_parquet(file) if kind == "bdf-parquet" else pd.read_csv(file)
+    with Reader(folder) as reader:
+        rows = reader.rows(1)
+        view = reader.query(
+            "SELECT step_time_second, cycle_net_capacity_ah, step_id, net_capacity_ah FROM v_samples ORDER BY record_index"
+        )
+    for name, column in (
+        ("test_time_second", rows.time), ("voltage_volt", rows.voltage), ("charging_capacity_ah", rows.charging_ah),
+        ("surface_temperature_celsius", rows.temperature_celsius),
+    ):  # fmt: skip
+        np.testing.assert_array_equal(frame[name].to_numpy(), column)
+    for at, name in enumerate(("step_time_second", "cycle_net_capacity_ah", "step_id", "net_capacity_ah")):
+        np.testing.assert_array_equal(
+            frame[name].to_numpy(dtype=float), np.array([row[at] for row in view], dtype=float)
+        )
+    assert frame["record_index"].tolist() == list(range(70))
+    quality = frame["quality" if kind == "csv" else "labctl_quality"]
+    assert int((quality == 2).sum()) == 20
+
+
+def test_integers_are_written_as_integers_and_nulls_as_nothing(folder: Path) -> None:
+    with exported(folder, "bdf-csv", "x.csv").open() as opened:
+        rows = list(csv.DictReader(opened))
+    assert rows[0]["cycle_count"] == "1"
+    assert rows[1]["voltage_volt"] == ""
+    assert rows[0]["ambient_temperature_celsius"] == ""
+    assert rows[65]["ambient_temperature_celsius"].startswith("20.")
+    kinds = pyarrow.parquet.read_schema(exported(folder, "bdf-parquet", "x.parquet"))
+    assert str(kinds.field("step_count").type) == "int64"
+    assert str(kinds.field("step_type").type) == "string"
+
+
+def test_the_sidecar_has_protocol_plan_cell_and_events(folder: Path) -> None:
+    file = exported(folder, "bdf-csv", "x.csv")
+    found = json.loads(file.with_name("x.csv.metadata.json").read_text())
+    assert found["protocol"]["text"] == "labctl: 1\n"
+    assert len(found["protocol"]["sha256"]) == 64
+    assert found["plan"] == {"name": "made"}
+    assert found["cell"]["name"] == "cell-1"
+    assert found["started"] == "2023-11-14T22:13:20.000+00:00"
+    assert found["events"][0]["kind"] == "attempt"
+    assert found["rows"] == 70
+
+
+def test_an_unknown_format_and_an_unwritable_place_are_refused(folder: Path) -> None:
+    with pytest.raises(UsageError, match="wanted a format out of bdf-csv, bdf-parquet, csv, found 'xlsx'"):
+        exported(folder, "xlsx", "x")
+    with Reader(folder) as reader, pytest.raises(StoreError, match="cannot be written"):
+        export(reader, reader.run(1), folder / "none" / "x.csv", "csv")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_run_without_rows_is_an_empty_file(tmp_path: Path, kind: str) -> None:
+    with Journal.open(tmp_path) as journal:
+        journal.create_run(new_run("a"))
+    file = exported(tmp_path, kind, "x")
+    if kind == "bdf-parquet":
+        assert pd.read_parquet(file).empty
+    else:
+        assert file.read_text().startswith("test_time_second,voltage_volt,current_ampere")
