@@ -61,7 +61,7 @@ def step(row: Row) -> str:
 def time_left(row: Row) -> str:
     """Return the time left in two parts at most, or nothing where it is not known."""
     left = row.get("remaining_second")
-    if not isinstance(left, int | float) or left < 0:
+    if not isinstance(left, int | float) or not 0 <= left < float("inf"):
         return ""
     return " ".join(display(round(left), "duration").split()[:4])
 

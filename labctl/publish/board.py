@@ -61,7 +61,8 @@ class Board:
             case ["state"]:
                 self.node = str(fields.get("state", "?"))
             case ["info"]:
-                self.expected = frozenset(str(name) for name in fields.get("channels", ()))
+                names = fields.get("channels")
+                self.expected = frozenset(str(name) for name in names) if isinstance(names, list) else frozenset()
             case ["alarm", _]:
                 self._alarm(topic, fields)
             case ["ch", _, kind] if self._shown(fields):
@@ -85,7 +86,7 @@ class Board:
             kept = {key: row[key] for key in ("channel", *_VALUES) if key in row}
             row.clear()
             row.update(kept)
-            row["activity"] = fields.get("state")
+            row["activity"] = str(fields.get("state"))
         row.update(fields)
 
 

@@ -26,10 +26,10 @@ class Watched(Protocol):
 async def subscribe(
     watched: Watched,
     address: BrokerAddress,
-    show: Callable[[dict[str, Any]], bool],
+    show: Callable[[dict[str, Any]], None],
     trouble: Callable[[str], None] = lambda _why: None,
 ) -> None:
-    """Fill `watched` from a broker until `show` returns True; a broker that is away is waited for and `trouble` says so."""
+    """Fill `watched` from a broker until cancelled; a broker that is away is waited for and `trouble` says so."""
     client = MqttClient(address, f"labctl-watch-{os.getpid()}")
     while True:
         try:
@@ -38,8 +38,8 @@ async def subscribe(
                 while True:
                     found = await client.received()
                     fields = watched.take(found.topic, found.payload)
-                    if fields is not None and show(fields):
-                        return
+                    if fields is not None:
+                        show(fields)
         except BrokerError as error:
             trouble(str(error))
         await asyncio.sleep(AGAIN_AFTER)

@@ -16,6 +16,7 @@ from labctl.publish.broker import BrokerAddress
 from labctl.publish.watcher import subscribe
 
 PICTURES = 4.0  # a second
+SETTLED_FOR = 2.0  # s; the daemon tells of what happens within one
 
 
 def look(board: Board, address: BrokerAddress, *, json: bool = False, until_done: bool = False) -> None:
@@ -37,12 +38,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 async def print_messages(board: Board, address: BrokerAddress, *, until_done: bool = False) -> None:
     """Print what arrives, one JSON object a line."""
-
-    def one(fields: dict[str, Any]) -> bool:
-        as_json(fields)
-        return until_done and board.settled
-
-    await subscribe(board, address, one, lambda why: print(why, file=sys.stderr) if why else None)
+    await _until(board, subscribe(board, address, as_json, _complain), until_done=until_done)
 
 
 async def show(
@@ -63,12 +59,31 @@ async def show(
         return Group(table(board.rows, title, screen.width), *alarms, *wrong)
 
     with Live(picture(), console=screen, auto_refresh=False) as live:
-        listening = asyncio.create_task(subscribe(board, address, lambda _fields: until_done and board.settled, note))
-        try:
-            while not listening.done():
-                await asyncio.wait({listening}, timeout=1.0 / PICTURES)
-                live.update(picture(), refresh=True)
-            await listening
-        finally:
-            listening.cancel()
-            await asyncio.wait({listening})
+        listening = subscribe(board, address, lambda _fields: None, note)
+        await _until(board, listening, until_done=until_done, each=lambda: live.update(picture(), refresh=True))
+
+
+async def _until(
+    board: Board, listening: Coroutine[Any, Any, None], *, until_done: bool, each: Callable[[], None] = lambda: None
+) -> None:
+    """Listen; with `until_done` until the board has been settled for a while, so that a start just given is waited for."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.create_task(listening)
+    unsettled = loop.time()
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=1.0 / PICTURES)
+            each()
+            if not (until_done and board.settled):
+                unsettled = loop.time()
+            elif loop.time() - unsettled >= SETTLED_FOR:
+                return
+        await task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def _complain(why: str) -> None:
+    if why:
+        print(why, file=sys.stderr)
