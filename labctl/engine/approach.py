@@ -105,6 +105,8 @@ def _apply(work: Work, leaving: Leaving, line: Line, program: Program) -> None:
     work.leaving = leaving
     work.question = None
     work.move("leaving")
+    if work.activity != "preparing":
+        work.show("running")
     energises = line.energises and not leaving.probe
     work.commands.append(Apply(work.applied, "cell", program, energises))
     work.renew()

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from labctl.driver import Capabilities
 from labctl.engine.approach import begin_run
+from labctl.engine.condition import SHORTS
 from labctl.engine.ending import ask_blocks, step_ended, trip
 from labctl.engine.input import Began, Gap, Input, InstrumentFault, Order, Outcome, Result, SpectrumPart, StepEnded
 from labctl.engine.interruption import take_gap
@@ -143,7 +144,12 @@ def _points(work: Work, part: SpectrumPart) -> int:
 
 def _result(work: Work, result: Result) -> None:
     """Keep a result that was found outside, and ask the blocks around whether it ends them."""
-    work.results = {**work.results, result.name: result.value}
+    if result.name in SHORTS:
+        found = work.time if result.value > 0.0 else None
+        hard = result.name == "short"
+        work.short = replace(work.short, hard=found) if hard else replace(work.short, soft=found)
+    else:
+        work.results = {**work.results, result.name: result.value}
     work.say("result", name=result.name, value=result.value, unit="", cycle_count=result.cycle)
     if work.phase == "running" and work.step is not None and not work.step.probe:
         ask_blocks(work)

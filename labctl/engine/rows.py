@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from labctl.engine.condition import SHORTS, Test, Truth, View, measured, truth
-from labctl.engine.ending import end_by, trip
+from labctl.engine.ending import diverge, end_by, trip
 from labctl.engine.envelope import first_breach, first_wrong, side_after
 from labctl.engine.input import Outcome
 from labctl.engine.memory import Bad, Ending, Short
@@ -52,6 +52,10 @@ class Verdict:
 
 def take_rows(work: Work, batch: Batch) -> int:
     """Fold rows until one calls for a command; return how many were taken."""
+    if len(batch) and strayed(work, batch):
+        work.last = replace(work.last, record=work.last.record + 1)
+        diverge(work, f"rows of step {batch.step} of the program where step {work.held.at} was running")
+        return 1
     good = _good_flags(batch)
     taken = 0
     while taken < len(batch) and not work.commands:
@@ -77,7 +81,11 @@ def take_quiet(plan: Plan, state: State, batch: Batch) -> Outcome | None:
         return None
     if not len(batch) or (batch.quality is not None and batch.quality.any()):
         return None
-    if not inside(watch(plan, state), batch, state.last.time) or prepared_of(plan, state).sees_shorts:
+    if (
+        strayed(state, batch)
+        or not inside(watch(plan, state), batch, state.last.time)
+        or prepared_of(plan, state).sees_shorts
+    ):
         return None
     return Outcome(with_last(state, summed(state.last, batch)), len(batch))
 
@@ -100,6 +108,11 @@ def inside(box: Box, batch: Batch, after: float) -> bool:
         return bool(found) and (batch.temperature_celsius is not None or box.temperature == (-FAR, FAR))
     low, high = box.temperature
     return bool(low < least(batch.temperature_celsius) and most(batch.temperature_celsius) < high)
+
+
+def strayed(state: State | Work, batch: Batch) -> bool:
+    """Tell whether rows are of another step than the one that the program should be at."""
+    return state.phase == "running" and batch.step != state.held.at and len(state.held.lines) > 1
 
 
 def is_good(batch: Batch) -> Truth:

@@ -164,7 +164,7 @@ def state_from_json(text: bytes | str) -> State:
         if found.get("version") != VERSION:
             raise InternalError(f"wanted a state of version {VERSION}, found version {found.get('version')}")
         return _state(found)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InternalError(f"wanted a stored state, found one that does not read back: {error}") from error
 
 

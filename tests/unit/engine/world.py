@@ -225,7 +225,7 @@ class Bench:
                 ended = StepEnded(attempt, self.at, time, which)
                 break
         time_, *rest_ = (np.array(column) for column in zip(*columns, strict=True))
-        return Batch(time_, *rest_), ended, states
+        return Batch(time_, *rest_, step=self.at), ended, states
 
     def _located(self, dt: float, time: float, charge: float, passed: float, current: float) -> tuple[float, int | None]:
         """Return the time to the first threshold within dt, and which it is."""
@@ -310,7 +310,7 @@ def _merged(told: Iterable[Input]) -> list[Input]:
     """Put batches that follow each other together."""
     found: list[Input] = []
     for given in told:
-        if isinstance(given, Batch) and found and isinstance(found[-1], Batch):
+        if isinstance(given, Batch) and found and isinstance(found[-1], Batch) and given.step == found[-1].step:
             found[-1] = joined(found[-1], given)
         else:
             found.append(given)
@@ -323,4 +323,4 @@ def joined(first: Batch, second: Batch) -> Batch:
 
     return Batch(*(both(getattr(first, name), getattr(second, name)) for name in
                    ("time", "voltage", "current", "charging_ah", "discharging_ah", "temperature_celsius", "quality")),
-                 auxiliary={name: np.concatenate((first.auxiliary[name], second.auxiliary[name])) for name in first.auxiliary})  # type: ignore[arg-type]  # fmt: skip
+                 step=first.step, auxiliary={name: np.concatenate((first.auxiliary[name], second.auxiliary[name])) for name in first.auxiliary})  # type: ignore[arg-type]  # fmt: skip
