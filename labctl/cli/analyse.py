@@ -55,18 +55,21 @@ def show(analysis: "Analysis", most: int = 20) -> None:
     console.print(f"[bold]{analysis.name}[/bold]")
     for figure in analysis.figures:
         cycle = f"  (cycle {figure.cycle})" if figure.cycle is not None else ""
-        console.print(f"  {figure.name:<34} {figure.value:>12.5g} {figure.unit}{cycle}", highlight=False)
+        console.print(
+            f"  {figure.name:<34} {figure.value:>12.5g} {figure.unit}{cycle}", highlight=False, soft_wrap=True
+        )
     for flag in analysis.flags:
-        console.print(f"  [yellow]{flag}[/yellow]", highlight=False)
+        console.print(f"  [yellow]{flag}[/yellow]", highlight=False, soft_wrap=True)
     rows = list(zip(*analysis.table.values(), strict=True))
     if not rows:
         return
     table = Table(box=None, header_style="dim", padding=(0, 2))
     for name in analysis.table:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     kept = (
         rows if len(rows) <= most else [*rows[: most // 2], tuple("..." for _ in analysis.table), *rows[-most // 2 :]]
     )
     for row in kept:
         table.add_row(*(f"{value:.5g}" if isinstance(value, float) else str(value) for value in row))
-    console.print(table)
+    needed = sum(max(len(name), 12) + 4 for name in analysis.table)  # a terminal wraps better than a table does
+    Console(width=max(console.width, needed)).print(table)

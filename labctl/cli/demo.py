@@ -1,0 +1,272 @@
+"""A bounded show of the whole thing: the protocol library on simulated cells, live, durable, resumed after a kill."""
+
+# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
+import asyncio
+import contextlib
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labctl.errors import LabctlError, OrderRefused, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from labctl.analysis.record import Analysis
+    from labctl.store.entry import Run
+    from labctl.store.reader import Reader
+
+MARK = "labctl-demo"  # name of the folder, and of the file by which one of ours is known
+START_WITHIN = 15.0  # s
+ACT = 2.0  # s until the kill
+PAUSE = 0.05  # s between two looks for the daemon
+WIDTH = 150  # columns of the table of results at least
+KNOWN_BY = (
+    "last survived current density",
+    "failing current density",
+    "median diffusion coefficient",
+    "recovery",
+    "largest change of capacity",
+    "time",
+    "polarisation, last",
+    "last discharge capacity",
+    "last charge capacity",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One protocol of the library on one of the simulated cells."""
+
+    protocol: str
+    cell: str
+    values: dict[str, str] = field(default_factory=dict)
+
+
+SCENES = (
+    Scene("activation", "phlt-symmetric"),
+    Scene("ccd-time-constant", "phlt-symmetric"),
+    Scene("ccd-capacity-constant", "phl-symmetric"),
+    Scene("gitt", "voc1-atfb", {"low": "2.2 V", "high": "3.7 V"}),
+    Scene("rate-test", "phlt-ncm811"),
+    Scene("bending-cycling", "voc1-atfb"),
+    Scene("cccv-cycling", "marquis2019"),
+    Scene("stripping-life", "na-vn", {"current": "0.5 mA/cm2", "areal": "1 mAh/cm2"}),
+)
+
+
+def command(
+    *,
+    crash: Annotated[bool, typer.Option("--crash", help="kill the daemon with SIGKILL half-way, and go on")] = False,
+    folder: Annotated[Path, typer.Option("--folder", help="where data go; an earlier demo there is removed")] = Path(
+        MARK
+    ),
+) -> None:
+    """Run the protocol library on simulated cells as fast as it goes, and show it live through MQTT."""
+    from rich.console import Console
+
+    console = Console()
+    stage = Stage(prepared(folder), console)
+    console.print(f"{len(SCENES)} protocols on simulated cells; every row durable in {stage.data}, shown through MQTT")
+    stage.start()
+    try:
+        stage.open()
+        if crash:
+            stage.watch(ACT)
+            stage.kill()
+            stage.start()
+        stage.watch(None)
+    finally:
+        stage.end()
+    shown(stage, console, crash=crash)
+
+
+def prepared(folder: Path) -> Path:
+    """Return an empty folder with a station file of as many channels as there are scenes.
+
+    Raises:
+        UsageError: There is a folder of that name that no demo made.
+    """
+    if folder.exists():
+        if not (folder / MARK).is_file():
+            raise UsageError(
+                f"wanted a new folder or one of an earlier demo, found {folder}; choose another with --folder"
+            )
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    (folder / MARK).write_text("made by labctl demo, and removed by the next one\n", encoding="utf-8")
+    parts = "{cell: {instrument: bench, at: N}, stage: {instrument: bench, at: N}}"
+    channels = "".join(
+        f"  {channel(number)}: {parts.replace('N', str(number))}\n" for number in range(1, len(SCENES) + 1)
+    )
+    head = "labctl_station: 1\nname: demo\nclock: fast\nstore: data\n"
+    text = f"{head}instruments:\n  bench: {{driver: simulated}}\nchannels:\n{channels}"
+    (folder / "station.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def channel(number: int) -> str:
+    """Return the name of a channel."""
+    return f"c{number}"
+
+
+class Stage:
+    """The daemon in a process of its own, and what this process asks of it."""
+
+    def __init__(self, folder: Path, console: "Console") -> None:
+        """Take a prepared folder."""
+        self.folder = folder
+        self.data = folder / "data"
+        self.console = console
+        self._log = (folder / "daemon.log").open("ab")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the daemon and wait until it answers.
+
+        Raises:
+            OrderRefused: It did not.
+        """
+        words = [sys.executable, "-m", "labctl", "serve", "--station", str(self.folder / "station.yaml")]
+        self._process = subprocess.Popen(words, stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL)  # noqa: S603
+        deadline = time.monotonic() + START_WITHIN
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise OrderRefused(f"the daemon did not start; see {self.folder / 'daemon.log'}")
+            time.sleep(PAUSE)
+
+    def _answers(self) -> bool:
+        from labctl.control.client import DaemonClient
+
+        try:
+            with DaemonClient(self.data) as client:
+                return bool(client.info().get("mqtt_prefix"))
+        except LabctlError:
+            return False
+
+    def open(self) -> None:
+        """Start every scene on a channel."""
+        from labctl.control.client import DaemonClient
+        from labctl.run.files import library
+
+        with DaemonClient(self.data) as client:
+            for number, scene in enumerate(SCENES, 1):
+                wanted = {
+                    "protocol": str((library() / f"{scene.protocol}.yaml").absolute()),
+                    "cell": str((library() / "cells" / f"{scene.cell}.yaml").absolute()),
+                    "channel": channel(number),
+                    "values": scene.values,
+                }
+                client.order("start", wanted)
+
+    def watch(self, seconds: float | None) -> None:
+        """Show the live table, for some seconds or until nothing runs any more."""
+        from labctl.cli.live.look import run, show
+        from labctl.control.client import DaemonClient
+        from labctl.publish.board import Board
+        from labctl.publish.broker import BrokerAddress
+
+        with DaemonClient(self.data) as client:
+            info = client.info()
+        board = Board(str(info["mqtt_prefix"]))
+
+        async def act() -> None:
+            table = show(board, BrokerAddress.from_info(info), until_done=True, console=self.console)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(table, seconds)
+
+        run(act())
+
+    def kill(self) -> None:
+        """Kill the daemon as a power cut would: no warning, no clean-up."""
+        assert self._process is not None
+        rows = committed(self.data)
+        self._process.kill()
+        self._process.wait()
+        self.console.print(
+            f"\n[bold red]SIGKILL[/bold red] to the daemon: no warning, no clean-up ({rows} rows were committed)"
+        )
+        self.console.print("the same folder again: every run goes on where its last commit stands\n")
+
+    def end(self) -> None:
+        """Ask the daemon to end."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        self._log.close()
+
+
+def committed(data: Path) -> int:
+    """Return how many rows the journal has."""
+    from labctl.store.reader import Reader
+
+    with Reader(data) as reader:
+        return int(reader.query("SELECT count(*) FROM samples")[0][0])
+
+
+def shown(stage: Stage, console: "Console", *, crash: bool) -> None:
+    """Print what each run found, write its page, verify the journal, and say where data are."""
+    from rich.table import Table
+
+    from labctl.store.reader import Reader
+
+    table = Table(box=None, header_style="dim", padding=(0, 2))
+    for name in ("run", "protocol", "cell", "simulated h", "rows", "cycles", "result"):
+        table.add_column(
+            name, justify="right" if name in {"simulated h", "rows", "cycles"} else "left", no_wrap=name != "result"
+        )
+    gaps = 0
+    with Reader(stage.data) as reader:
+        for run in reader.runs():
+            table.add_row(*told(reader, run, stage.folder))
+            gaps += int(
+                reader.query("SELECT count(*) FROM inputs WHERE run_id = :run AND kind = 'gap'", run=run.run_id)[0][0]
+            )
+    type(console)(width=max(WIDTH, console.width)).print(table)
+    if crash:
+        console.print(f"{gaps} runs were interrupted by the kill and went on inside the same step")
+        verified(stage, console)
+    console.print(f"data: {stage.data}/journal.db    pages with plots: {stage.folder}/run-*.html")
+    console.print(
+        f"next: labctl show 2 --db {stage.data}    labctl export 2 --db {stage.data} --format bdf-csv -o run-2.bdf.csv"
+    )
+
+
+def told(reader: "Reader", run: "Run", folder: Path) -> tuple[str, ...]:
+    """Return a run as a row of the table, and write its page."""
+    from labctl.report.page import page
+    from labctl.report.plot import figures
+    from labctl.report.record import analyse, default_analyses, plan_of, record_of
+
+    record = record_of(reader, run)
+    analyses = analyse(record, default_analyses(plan_of(reader, run)))
+    (folder / f"run-{run.run_id}.html").write_text(page(run, analyses, figures(record, analyses)), encoding="utf-8")
+    ended = run.end_reason or run.activity
+    result = headline(analyses) if ended == "done" else f"{ended}: {run.end_why or run.why}"
+    hours = f"{run.test_time / 3600:.1f}"
+    return str(run.run_id), run.protocol, run.cell, hours, f"{run.rows}", f"{len(record.cycles['cycle_count'])}", result
+
+
+def headline(analyses: "list[Analysis]") -> str:
+    """Return the one or two figures that a run is known by."""
+    found = {figure.name: figure for analysis in analyses for figure in analysis.figures}
+    retention = [figure for name, figure in found.items() if name.startswith("retention")]
+    chosen = [found[name] for name in KNOWN_BY if name in found][:2]
+    return ", ".join(f"{figure.name} {figure.value:.4g} {figure.unit}" for figure in [*chosen, *retention][:2]) or "-"
+
+
+def verified(stage: Stage, console: "Console") -> None:
+    """Run `labctl verify` and print what it says."""
+    words = [sys.executable, "-m", "labctl", "verify", "--db", str(stage.data)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    console.print(f"labctl verify --db {stage.data}: {(done.stdout + done.stderr).strip()}", highlight=False)
