@@ -24,7 +24,7 @@ from labctl_simulators.cell.chemistry import Array, Chemistry, Conditions, Memor
 from labctl_simulators.cell.metal import positive, side_by_side
 from labctl_simulators.cell.poles import Poles
 
-_SLOWEST: Final = 1e-7  # 1/s; first and last pole of a contact
+_SLOWEST: Final = 1e-6  # 1/s; first and last pole of a contact
 _FASTEST: Final = 1e10
 _PER_DECADE: Final = 2
 _NODES: Final = 25  # of a grain boundary

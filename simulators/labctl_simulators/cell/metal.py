@@ -80,7 +80,7 @@ class Nucleation:
         height: V at the begin of the first plating on each electrode.
         charge: C/m2 in which it falls to 1/e.
         again: share of `height` at later ones.
-        density: A/m2 above which the height is reached.
+        density: A/m2 at which half of the height is reached; it begins with the square of the current.
     """
 
     height: float = 0.0

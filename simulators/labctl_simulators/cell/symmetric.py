@@ -215,9 +215,14 @@ class SymmetricPhysics(Physics):
         return np.asarray(v + self.chemistry.parameters.contact * current)
 
     def _nucleating(self, density: Number) -> Number:
-        """Return how far nucleation takes part, -1..1: only while the charge transfer goes in the present direction."""
+        """Return how far nucleation takes part, 0..1: only while the charge transfer goes in the present direction.
+
+        It begins with the square of the current, so that no small signal sees it.
+        """
         share = density * (self.conditions.slow[SIDE] / self.chemistry.parameters.nucleation.density)
-        return np.tanh(np.maximum(share, 0.0))
+        share = np.maximum(share, 0.0)
+        share *= share
+        return share / (1.0 + share)
 
     def _collector(self, plated: Number) -> Number:
         collector = self.chemistry.parameters.collector
@@ -235,8 +240,9 @@ class SymmetricPhysics(Physics):
         slope[1] = self._film(time)
         slope[2] = w.thermal * (one + two) / w.twice
         if self.nucleates:
-            share = self.conditions.slow[SIDE] / self.chemistry.parameters.nucleation.density
-            flat = np.where(z[2] * share > 0.0, share * (1.0 - self._nucleating(z[2]) ** 2), 0.0)
+            inverse = self.conditions.slow[SIDE] / self.chemistry.parameters.nucleation.density
+            share = np.maximum(z[2] * inverse, 0.0)
+            flat = 2.0 * share * inverse / (1.0 + share * share) ** 2
             spike = self._spike(z[3])
             slope[2] += spike * flat
             slope[3] = (
@@ -262,12 +268,8 @@ class SymmetricPhysics(Physics):
         else:
             v += w.film * math.sqrt(1.0 + growth + 2.0 * w.growth * time) * z[1]
         if self.spike and z[2] * side > 0.0:
-            v += (
-                side
-                * self.spike
-                * math.exp(-abs(z[3]) / p.nucleation.charge)
-                * math.tanh(z[2] * side / p.nucleation.density)
-            )
+            share = (z[2] / p.nucleation.density) ** 2
+            v += side * self.spike * math.exp(-abs(z[3]) / p.nucleation.charge) * share / (1.0 + share)
         if len(z) == 5:
             v += float(self._collector(z[4]))
         left = self.left if self.open else float(self._left(time))

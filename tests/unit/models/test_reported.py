@@ -31,7 +31,7 @@ def volumetric(charge: float, micrometres: float) -> float:
         ("vo-atfb", 0.30, 5, 41.3, 41.3),
     ],
 )
-def test_first_discharges_of_oxide_films(fresh, cycled, name, thickness, current, reported, largest):
+def test_first_discharges_of_oxide_films(fresh, cycled, name, thickness, current, reported, largest):  # noqa: PLR0917 - a row of the table
     cycles, _ = cycled(*fresh(name), current * UA, 1)
     assert volumetric(cycles[0].discharge, thickness) == pytest.approx(reported, abs=0.05 * largest)
 
@@ -143,7 +143,7 @@ def test_sodium_cathode_at_its_rates(fresh, cycled):
         ("nvp-na-vn", 5 * 117.0 * 2e-2 * 1.131e-4, 800, 1, 0.96),
     ],
 )
-def test_retention_of_the_first(fresh, cycled, name, current, cycle, first, retention):
+def test_retention_of_the_first(fresh, cycled, name, current, cycle, first, retention):  # noqa: PLR0917 - a row of the table
     cycles, _ = cycled(*fresh(name), current, cycle, first)
     assert cycles[-1].discharge / cycles[0].discharge == pytest.approx(retention, abs=0.015)
 
