@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415 - what a verb needs is imported when it runs
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from labctl.store.entry import Run
 
+WIDE = 240  # columns where nobody looks
 DB = typer.Option("--db", help="journal: sqlite:///FILE, a file, or a data folder; or a postgresql:// copy")
 
 
@@ -42,16 +44,19 @@ def show(runs: "list[Run]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, header_style="dim", padding=(0, 2))
-    for name, justify in (("run", "right"), ("began (UTC)", "left"), ("protocol", "left"), ("cell", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for name in ("channel", "state"):
-        table.add_column(name)
+    table = Table(box=None, header_style="dim", padding=(0, 1))
+    table.add_column("run", justify="right", no_wrap=True)
+    for name in ("began (UTC)", "channel", "state"):
+        table.add_column(name, no_wrap=True)
     for name in ("rows", "hours"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("cell", "protocol"):
+        table.add_column(name, overflow="ellipsis", no_wrap=True)
     for run in runs:
         began = datetime.fromtimestamp(run.began_unix_time, UTC).strftime("%Y-%m-%d %H:%M")
         state = run.activity if run.active else run.end_reason or "ended"
         hours = f"{run.test_time / 3600:.2f}"
-        table.add_row(str(run.run_id), began, run.protocol, run.cell, run.channel or "-", state, f"{run.rows:,}", hours)
-    Console().print(table)
+        row = (str(run.run_id), began, run.channel or "-", state, f"{run.rows:,}", hours, run.cell, run.protocol)
+        table.add_row(*row)
+    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
+    console.print(table)

@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415 - what a verb needs is imported when it runs
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from labctl.store.reader import Reader
 
 DB = typer.Option("--db", help="journal: sqlite:///FILE, a file, or a data folder; or a postgresql:// copy")
+WIDE = 240  # columns where nobody looks
+BRIEF = frozenset({"begin_test_time_second", "first_voltage_volt", "late_second", "overshoot", "first_record", "last_record",
+                   "end_text", "charging_energy_wh", "discharging_energy_wh"})  # shown with --all  # fmt: skip
 MOST = 40  # lines of a table unless --all is given
 
 STEPS = (
@@ -30,11 +34,11 @@ SPECTRA = (
 )
 HAPPENED = ("tripped", "asked", "diverged", "gap", "fault", "note", "order", "run_ended")  # besides steps and cycles
 SHORT = {
-    "begin_test_time_second": "begin / s", "step_time_second": "time / s", "charging_capacity_ah": "charge / Ah",
-    "discharging_capacity_ah": "discharge / Ah", "first_voltage_volt": "first / V", "last_voltage_volt": "last / V",
-    "last_current_ampere": "last / A", "late_second": "late / s", "charging_energy_wh": "charge / Wh",
-    "discharging_energy_wh": "discharge / Wh", "coulombic_efficiency": "CE", "step_count": "step", "cycle_count": "cycle",
-    "step_type": "verb", "step_name": "name", "end_reason": "ended by", "end_text": "condition", "first_record": "from row",
+    "begin_test_time_second": "begin/s", "step_time_second": "time/s", "charging_capacity_ah": "charge/Ah",
+    "discharging_capacity_ah": "disch./Ah", "first_voltage_volt": "first/V", "last_voltage_volt": "last/V",
+    "last_current_ampere": "last/A", "late_second": "late/s", "charging_energy_wh": "charge/Wh",
+    "discharging_energy_wh": "disch./Wh", "coulombic_efficiency": "CE", "step_count": "step", "cycle_count": "cyc",
+    "step_type": "verb", "step_name": "name", "end_reason": "end", "end_text": "condition", "first_record": "from row",
     "last_record": "to row",
 }  # fmt: skip
 
@@ -90,7 +94,7 @@ def show(run: "Run", told: Mapping[str, Sequence[Mapping[str, Any]]], most: int 
     """Print a run and its tables; of a long table the first and the last lines."""
     from rich.console import Console
 
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     state = run.activity if run.active else f"{run.end_reason}{f': {run.end_why}' if run.end_why else ''}"
     console.print(f"[bold]run {run.run_id}[/bold] {run.protocol} on {run.cell}, {state}", highlight=False)
     facts = f"{run.rows:,} rows in {run.test_time / 3600:.2f} h"
@@ -110,9 +114,11 @@ def table(console: Any, rows: Sequence[Mapping[str, Any]], most: int | None) -> 
     if "event" in rows[0]:
         rows = [{**{name: row[name] for name in ("time / s", "row", "event")}, "what": _rest(row)} for row in rows]
     names = [name for name in rows[0] if any(row.get(name) not in {None, ""} for row in rows)]
-    grid = Table(box=None, header_style="dim", padding=(0, 2))
+    names = [name for name in names if most is None or name not in BRIEF]
+    grid = Table(box=None, header_style="dim", padding=(0, 1, 0, 0))
     for name in names:
-        grid.add_column(SHORT.get(name, name), justify="left" if isinstance(rows[0][name], str) else "right")
+        justify = "left" if isinstance(rows[0][name], str) else "right"
+        grid.add_column(SHORT.get(name, name), justify=justify, no_wrap=name != "what")  # type: ignore[arg-type]
     kept = rows if most is None or len(rows) <= most else [*rows[: most // 2], {}, *rows[-(most // 2) :]]
     for row in kept:
         grid.add_row(*(_cell(row.get(name)) if row else "..." for name in names))
@@ -126,4 +132,4 @@ def _rest(row: Mapping[str, Any]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
