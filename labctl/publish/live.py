@@ -1,7 +1,8 @@
 """The live view: the newest committed row of each run, with the names that the store's view gives its columns."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from labctl.engine.input import Event
@@ -9,6 +10,7 @@ from labctl.sample import Batch, Quality
 from labctl.store.entry import Entry, Run
 
 Fields = Mapping[str, object]
+SMALL = 100  # rows
 
 
 class Runs(Protocol):
@@ -33,8 +35,12 @@ class Newest:
         self._runs = runs
         self._seen: dict[int, _Seen] = {}
 
-    def row(self, entry: Entry) -> tuple[str, float, Fields] | None:
-        """Return channel, UTC and fields of an entry's newest row, or None where there is none to show."""
+    def row(self, entry: Entry) -> tuple[str, float, Fields | Callable[[], Fields]] | None:
+        """Return channel, UTC and fields of an entry's newest row, or None where there is none to show.
+
+        Most rows are replaced before their turn comes, so the fields of a small batch are made only when they are asked for;
+        a large one is not kept for the sake of its last row.
+        """
         seen = self._seen.get(entry.run_id)
         if seen is None:
             seen = self._seen[entry.run_id] = _Seen(self._runs.run(entry.run_id))
@@ -42,14 +48,11 @@ class Newest:
             self._note(seen, event)
         found = None
         if seen.run.channel is not None and entry.batch is not None and len(entry.batch):
-            for old in [number for number in seen.attempts if number < entry.attempt_id]:
-                del seen.attempts[old]
+            if len(seen.attempts) > 1:
+                seen.attempts = {number: told for number, told in seen.attempts.items() if number >= entry.attempt_id}
             time = seen.run.began_unix_time + float(entry.batch.time[-1])
-            found = (
-                seen.run.channel,
-                time,
-                fields_of(seen.run, entry, entry.batch, seen.attempts.get(entry.attempt_id, {})),
-            )
+            make = partial(fields_of, seen.run, entry, entry.batch, seen.attempts.get(entry.attempt_id, {}))
+            found = (seen.run.channel, time, make if len(entry.batch) <= SMALL else make())
         if any(event.kind == "run_ended" for event in entry.events):
             del self._seen[entry.run_id]
         return found

@@ -26,6 +26,7 @@ LOOKING, LOOKING_AT_NEWS = 0.005, 0.03  # most of the time that looking may take
 SAVE_EVERY = 1.0  # s between two cursors written
 BREATH = 0.1  # s; samples that fall due within it go in one wake-up
 STATE_AGAIN = 30.0  # s after which a state is published again for its progress and time left
+AT_A_LOOK = 25  # channels
 AT_A_STRETCH = 4  # messages that others wait for
 FAREWELL = 1.0  # s that delivering what is left may take at the end
 
@@ -59,7 +60,7 @@ class Node:
     Attributes:
         topics: The tree of this node.
         info: Payload of `info`: version, host, channels.
-        status: One flat object a channel (`labctl.run.supervisor.Supervisor.status`).
+        status: One flat object a channel (`labctl.run.supervisor.Supervisor.status`); a generator spreads the work.
         label: UTC as seconds of Unix time.
         save_cursor: Stores the commit up to which everything is delivered.
     """
@@ -226,7 +227,7 @@ class MqttReader:
         """Publish what is most important now; return whether there was anything."""
         now = asyncio.get_running_loop().time()
         if now >= self._look_at:
-            self._look(now)
+            await self._look(now)
         message = self._outgoing.next(now)
         if message is not None:
             await self._publisher.publish(message)
@@ -309,24 +310,32 @@ class MqttReader:
 
     # --- what is said of channels -----------------------------------------------------------------------------------
 
-    def _look(self, now: float) -> None:
-        """Publish the states of channels that are news, and their alarms."""
-        for status in self._node.status():
-            channel = str(status["channel"])
-            news = {key: value for key, value in status.items() if key not in PASSING}
-            before, told_at, since = self._states.get(channel, ({}, -math.inf, 0.0))
-            if news == before and now < told_at + STATE_AGAIN:
-                continue
-            label = self._node.label()
-            if news.get("activity") != before.get("activity"):
-                since = label
-                self._alarm_of(channel, status)
-            self._states[channel] = (news, now, since)
-            self._outgoing.state(channel, _state(label, since, status))
-        done = asyncio.get_running_loop().time()
-        took = done - now
-        self._look_at = done + max(LOOK_EVERY, took / LOOKING)
-        self._look_early = done + max(BREATH, took / LOOKING_AT_NEWS)
+    async def _look(self, now: float) -> None:
+        """Publish the states of channels that are news, and their alarms; a few at a time, so that no tick waits for a thousand."""
+        loop = asyncio.get_running_loop()
+        took, begun = 0.0, loop.time()
+        for number, status in enumerate(self._node.status(), 1):
+            self._tell(status, now)
+            if number % AT_A_LOOK == 0:
+                took += loop.time() - begun
+                await asyncio.sleep(0)
+                begun = loop.time()
+        took += loop.time() - begun
+        self._look_at = loop.time() + min(max(LOOK_EVERY, took / LOOKING), LONGEST_WAIT)
+        self._look_early = loop.time() + min(max(BREATH, took / LOOKING_AT_NEWS), LOOK_EVERY)
+
+    def _tell(self, status: Mapping[str, object], now: float) -> None:
+        channel = str(status["channel"])
+        news = {key: value for key, value in status.items() if key not in PASSING}
+        before, told_at, since = self._states.get(channel, ({}, -math.inf, 0.0))
+        if news == before and now < told_at + STATE_AGAIN:
+            return
+        label = self._node.label()
+        if news.get("activity") != before.get("activity"):
+            since = label
+            self._alarm_of(channel, status)
+        self._states[channel] = (news, now, since)
+        self._outgoing.state(channel, _state(label, since, status))
 
     def _alarm_of(self, channel: str, status: Mapping[str, object]) -> None:
         activity = str(status.get("activity"))

@@ -1,7 +1,7 @@
 """What goes out next: answers, then what is retained, then samples in their ration. Pure; time is handed in."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from labctl.publish.payload import stamped
@@ -30,9 +30,9 @@ class Outgoing:
         self._changed: dict[str, None] = {}
         self._states: dict[str, bytes] = {}
         self._known: set[str] = set()
-        self._samples: dict[str, tuple[float, Fields]] = {}
+        self._samples: dict[str, tuple[float, Fields | Callable[[], Fields]]] = {}
         self._state_turns: Ration[bytes] = Ration(STATE_EVERY, STATES_TOGETHER, burst=200)
-        self._sample_turns: Ration[tuple[float, Fields]] = Ration(SAMPLE_EVERY, SAMPLES_TOGETHER)
+        self._sample_turns: Ration[tuple[float, Fields | Callable[[], Fields]]] = Ration(SAMPLE_EVERY, SAMPLES_TOGETHER)
         self._last_turns: Ration[None] = Ration(LAST_EVERY, LAST_TOGETHER)
 
     def post(self, message: Message) -> None:
@@ -53,7 +53,7 @@ class Outgoing:
         self._states[channel] = payload
         self._state_turns.offer(channel, payload)
 
-    def sample(self, channel: str, unix_time: float, fields: Fields) -> None:
+    def sample(self, channel: str, unix_time: float, fields: Fields | Callable[[], Fields]) -> None:
         """Show the newest row of a channel when it is its turn."""
         self._samples[channel] = (unix_time, fields)
         self._sample_turns.offer(channel, (unix_time, fields))
@@ -103,9 +103,9 @@ class Outgoing:
         if (state := self._state_turns.take(now)) is not None:
             return Message(self._topics.channel_state(state[0]), state[1], qos=1, retain=True)
         if (sample := self._sample_turns.take(now)) is not None:
-            return Message(self._topics.sample(sample[0]), stamped(*sample[1]))
+            return Message(self._topics.sample(sample[0]), _made(*sample[1]))
         if (last := self._last_turns.take(now)) is not None:
-            return Message(self._topics.last(last[0]), stamped(*self._samples[last[0]]), retain=True)
+            return Message(self._topics.last(last[0]), _made(*self._samples[last[0]]), retain=True)
         return None
 
     def due(self) -> float | None:
@@ -114,3 +114,7 @@ class Outgoing:
             return float("-inf")
         turns = (self._state_turns.due(), self._sample_turns.due(), self._last_turns.due())
         return min((due for due in turns if due is not None), default=None)
+
+
+def _made(unix_time: float, fields: Fields | Callable[[], Fields]) -> bytes:
+    return stamped(unix_time, fields() if callable(fields) else fields)
