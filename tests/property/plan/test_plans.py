@@ -4,8 +4,9 @@ import functools
 import math
 from itertools import product
 
+import numpy as np
 import pytest
-from hypothesis import assume, event, given, settings
+from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from hypothesis import strategies as st
 
 from labctl.driver import Bounds, Capabilities, Loop
@@ -20,6 +21,9 @@ from labctl.plan.program import Spent, mode_for, numbers, program_for, step_for
 from labctl.plan.step import Block
 from labctl.protocol.cell import Cell
 from labctl.protocol.load import load
+from labctl.run.simulate import Simulation, Wanted
+from labctl.store.journal import Journal
+from labctl.store.reader import Reader
 
 CELL = Cell(
     "cell",
@@ -324,3 +328,59 @@ def test_a_table_holds_what_the_text_says_of_every_pass(minutes, factors):
         first, second = minutes[passes[1]], factors[passes[2]]
         (end,) = step_for(line, passes, None).ends
         assert end.value == pytest.approx(first * second if line.energises else first)
+
+
+# --- on simulated cells -----------------------------------------------------------------------------------------------
+
+KINDS = {"lfp-msi-c": "full", "phlt-ncm811": "half_cathode", "voc1": "half_cathode"}
+LOW, HIGH = 2.0, 4.3
+ACCURACY = 0.01  # V by which a row may lie beyond a limit before the trip is seen in it
+MOST = 30 * 86400.0  # s of test that one example may take at the longest
+
+
+def for_models(text):
+    """The same protocol with few rows, a first one before anything is asked, and what every model can do."""
+    text = text.replace("0.3 A/g", "1 mA").replace("100 mAh/g", "0.1 mAh")  # not every model has a loading
+    text = text.replace("bend: {angle: 90 deg}", "mark: bent")  # nor bends
+    return text.replace("labctl: 1\nsteps:\n", "labctl: 1\nrecord: {every: 10 min, dV: 50 mV}\nsteps:\n- rest: 1 min\n")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("accepted")
+    for model, kind in KINDS.items():
+        (made / f"{model}.yaml").write_text(
+            f"labctl_cell: 1\nname: {model}\nkind: {kind}\nmodel: {model}\narea: 1 cm2\n"
+            f"nominal: {{capacity: 1 mAh}}\nlimits: {{voltage: [{LOW} V, {HIGH} V], current: [-20 mA, 20 mA]}}\n",
+            encoding="utf-8",
+        )
+    return made
+
+
+@settings(
+    max_examples=20,
+    phases=set(Phase) - {Phase.explain},
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(text=protocols, model=st.sampled_from(sorted(KINDS)))
+def test_every_accepted_plan_ends_or_is_stopped_inside_its_limits(folder, text, model):
+    protocol = folder / "made.yaml"
+    protocol.write_text(for_models(text), encoding="utf-8")
+    try:
+        simulation = Simulation(Wanted(str(protocol), str(folder / f"{model}.yaml")))
+    except FileError:
+        assume(False)
+    assume(estimate(simulation.plan).duration[1] < MOST or "prompt" in text)
+    journal = folder / "made.db"
+    for file in folder.glob("made.db*"):
+        file.unlink()
+    with Journal.open(f"sqlite:///{journal}") as opened:
+        ended = simulation.run(opened)
+    event(ended.reason)
+    assert ended.reason in {"done", "stopped", "aborted", "tripped"}
+    with Reader(journal) as reader:
+        stored = reader.rows(ended.run_id)
+    driven = np.abs(stored.current) > 1e-9
+    inside = (stored.voltage >= LOW - ACCURACY) & (stored.voltage <= HIGH + ACCURACY)
+    outside = driven & ~inside
+    assert outside.sum() <= (ended.reason == "tripped")
