@@ -33,11 +33,11 @@ FAREWELL = 1.0  # s that delivering what is left may take at the end
 LOG = logging.getLogger("labctl.mqtt")
 
 ALARMING = {"waiting": "warning", "unknown": "error", "tripped": "error", "failed": "error", "safe": "warning"}
-PASSING = frozenset({
-    "test_time_second", "step_time_second", "voltage_volt", "current_ampere", "charging_capacity_ah",
-    "discharging_capacity_ah", "record_index", "progress", "remaining_second",
-})  # fmt: skip # of a status: changes with every row and is no news by itself
-IN_STATE = frozenset({"progress", "remaining_second"})  # of them, what the state carries all the same
+NEWS = (
+    "activity", "why", "unblock", "run", "run_id", "protocol", "cell", "instrument", "cycle_count", "step_count", "step_id",
+    "step_type", "step_name", "clock",
+)  # fmt: skip # of a status: a change is told at once, and so is every per cent of progress
+IN_STATE = (*NEWS, "began_unix_time_second", "progress", "remaining_second")
 
 
 class Inbox(Protocol):
@@ -93,7 +93,7 @@ class MqttReader:
         self._inbox: Inbox | None = None
         self._news = asyncio.Event()
         self._newest = Newest(reader)
-        self._states: dict[str, tuple[Fields, float, float]] = {}  # news, when told, UTC since when
+        self._states: dict[str, tuple[tuple[object, ...], float, float]] = {}  # news, when told, UTC since when
         self._look_at = self._look_early = -math.inf
         self._behind = True
         self._rest_until = -math.inf
@@ -314,6 +314,7 @@ class MqttReader:
         """Publish the states of channels that are news, and their alarms; a few at a time, so that no tick waits for a thousand."""
         loop = asyncio.get_running_loop()
         took, begun = 0.0, loop.time()
+        self._look_at = math.inf  # news that come meanwhile bring it forward
         for number, status in enumerate(self._node.status(), 1):
             self._tell(status, now)
             if number % AT_A_LOOK == 0:
@@ -321,18 +322,20 @@ class MqttReader:
                 await asyncio.sleep(0)
                 begun = loop.time()
         took += loop.time() - begun
-        self._look_at = loop.time() + min(max(LOOK_EVERY, took / LOOKING), LONGEST_WAIT)
+        self._look_at = min(self._look_at, loop.time() + min(max(LOOK_EVERY, took / LOOKING), LONGEST_WAIT))
         self._look_early = loop.time() + min(max(BREATH, took / LOOKING_AT_NEWS), LOOK_EVERY)
 
     def _tell(self, status: Mapping[str, object], now: float) -> None:
         channel = str(status["channel"])
-        news = {key: value for key, value in status.items() if key not in PASSING}
-        before, told_at, since = self._states.get(channel, ({}, -math.inf, 0.0))
+        progress = status.get("progress")
+        per_cent = int(100 * progress) if isinstance(progress, float) and math.isfinite(progress) else 0
+        news = (per_cent, *map(status.get, NEWS))
+        before, told_at, since = self._states.get(channel, ((), -math.inf, 0.0))
         if news == before and now < told_at + STATE_AGAIN:
             return
         label = self._node.label()
-        if news.get("activity") != before.get("activity"):
-            since = label
+        if news[1:3] != before[1:3]:
+            since = label if news[1:2] != before[1:2] else since
             self._alarm_of(channel, status)
         self._states[channel] = (news, now, since)
         self._outgoing.state(channel, _state(label, since, status))
@@ -354,6 +357,5 @@ class MqttReader:
 
 
 def _state(label: float, since: float, status: Mapping[str, object]) -> bytes:
-    fields = {key: value for key, value in status.items() if key not in PASSING or key in IN_STATE}
-    head = {"ch": fields.pop("channel", None), "state": fields.pop("activity", None), "since": iso(since)}
-    return stamped(label, {**head, **fields})
+    head = {"ch": status["channel"], "state": status.get("activity"), "since": iso(since)}
+    return stamped(label, {**head, **{key: status.get(key) for key in IN_STATE if key != "activity"}})
