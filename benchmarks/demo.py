@@ -1,5 +1,6 @@
 """How soon a newcomer sees a sample: from the start of `labctl demo` to the first one an MQTT subscriber gets."""
 
+import asyncio
 import subprocess
 import sys
 import tempfile
@@ -7,7 +8,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiomqtt
+
 from benchmarks.figure import Figure, at_most
+from labctl.control.client import DaemonClient
+from labctl.errors import LabctlError
+from labctl.publish.broker import BrokerAddress
 
 WITHIN = 30.0  # s after which the search for the daemon is given up
 
@@ -28,14 +34,6 @@ def figures() -> Iterator[Figure]:
 
 def first_sample(data: Path) -> None:
     """Wait for the daemon of a data folder, subscribe, and wait for a sample."""
-    import asyncio
-
-    import aiomqtt
-
-    from labctl.control.client import DaemonClient
-    from labctl.errors import LabctlError
-    from labctl.publish.broker import BrokerAddress
-
     deadline = time.monotonic() + WITHIN
     while True:
         try:

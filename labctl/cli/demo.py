@@ -19,7 +19,6 @@ from labctl.errors import LabctlError, OrderRefused, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from labctl.analysis.record import Analysis
     from labctl.store.entry import Run
     from labctl.store.reader import Reader
 
@@ -27,18 +26,7 @@ MARK = "labctl-demo"  # name of the folder, and of the file by which one of ours
 START_WITHIN = 15.0  # s
 ACT = 2.0  # s until the kill
 PAUSE = 0.05  # s between two looks for the daemon
-WIDTH = 150  # columns of the table of results at least
-KNOWN_BY = (
-    "last survived current density",
-    "failing current density",
-    "median diffusion coefficient",
-    "recovery",
-    "largest change of capacity",
-    "time",
-    "polarisation, last",
-    "last discharge capacity",
-    "last charge capacity",
-)
+WIDTH = 1000  # columns: no row of the table of results is cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +115,7 @@ class Stage:
         self.console = console
         self._log = (folder / "daemon.log").open("ab")
         self._process: subprocess.Popen[bytes] | None = None
+        self.cut: dict[int, int] = {}
 
     def start(self) -> None:
         """Start the daemon and wait until it answers.
@@ -187,12 +176,12 @@ class Stage:
     def kill(self) -> None:
         """Kill the daemon as a power cut would: no warning, no clean-up."""
         assert self._process is not None
-        rows = committed(self.data)
         self._process.kill()
         self._process.wait()
-        self.console.print(
-            f"\n[bold red]SIGKILL[/bold red] to the daemon: no warning, no clean-up ({rows} rows were committed)"
-        )
+        self.cut = cut_off(self.data)
+        self.console.print("\n[bold red]SIGKILL[/bold red] to the daemon: no warning, no clean-up")
+        for name, row in self.cut.items():
+            self.console.print(f"  run {name} was cut off; its last commit ends with row {row}", highlight=False)
         self.console.print("the same folder again: every run goes on where its last commit stands\n")
 
     def end(self) -> None:
@@ -206,40 +195,38 @@ class Stage:
         self._log.close()
 
 
-def committed(data: Path) -> int:
-    """Return how many rows the journal has."""
+def cut_off(data: Path) -> dict[int, int]:
+    """Return the runs that have not ended, with the index of their last committed row."""
     from labctl.store.reader import Reader
 
     with Reader(data) as reader:
-        return int(reader.query("SELECT count(*) FROM samples")[0][0])
+        return {run.run_id: run.rows - 1 for run in reader.runs(active=True)}
 
 
 def shown(stage: Stage, console: "Console", *, crash: bool) -> None:
     """Print what each run found, write its page, verify the journal, and say where data are."""
     from rich.table import Table
 
+    from labctl.report.summary import COLUMNS, NUMBERS
     from labctl.store.reader import Reader
 
     table = Table(box=None, header_style="dim", padding=(0, 2))
-    for name in ("run", "protocol", "cell", "simulated h", "rows", "cycles", "result"):
-        table.add_column(
-            name, justify="right" if name in {"simulated h", "rows", "cycles"} else "left", no_wrap=name != "result"
-        )
-    gaps = 0
+    for name in COLUMNS:
+        table.add_column(name, justify="right" if name in NUMBERS else "left", no_wrap=True)
     with Reader(stage.data) as reader:
         for run in reader.runs():
             table.add_row(*told(reader, run, stage.folder))
-            gaps += int(
-                reader.query("SELECT count(*) FROM inputs WHERE run_id = :run AND kind = 'gap'", run=run.run_id)[0][0]
-            )
-    type(console)(width=max(WIDTH, console.width)).print(table)
+    type(console)(width=WIDTH).print(table)
     if crash:
-        console.print(f"{gaps} runs were interrupted by the kill and went on inside the same step")
+        names = ", ".join(map(str, stage.cut)) or "none"
+        console.print(f"cut off by the kill and gone on inside the same step: runs {names}", highlight=False)
         verified(stage, console)
-    console.print(f"data: {stage.data}/journal.db    pages with plots: {stage.folder}/run-*.html")
-    console.print(
-        f"next: labctl show 2 --db {stage.data}    labctl export 2 --db {stage.data} --format bdf-csv -o run-2.bdf.csv"
-    )
+    for line in (
+        f"data: {stage.data}/journal.db    pages with plots: {stage.folder}/run-*.html",
+        f"next: labctl show 2 --db {stage.data}",
+        f"      labctl export 2 --db {stage.data} --format bdf-csv -o run-2.bdf.csv",
+    ):
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def told(reader: "Reader", run: "Run", folder: Path) -> tuple[str, ...]:
@@ -247,22 +234,12 @@ def told(reader: "Reader", run: "Run", folder: Path) -> tuple[str, ...]:
     from labctl.report.page import page
     from labctl.report.plot import figures
     from labctl.report.record import analyse, default_analyses, plan_of, record_of
+    from labctl.report.summary import line
 
     record = record_of(reader, run)
     analyses = analyse(record, default_analyses(plan_of(reader, run)))
     (folder / f"run-{run.run_id}.html").write_text(page(run, analyses, figures(record, analyses)), encoding="utf-8")
-    ended = run.end_reason or run.activity
-    result = headline(analyses) if ended == "done" else f"{ended}: {run.end_why or run.why}"
-    hours = f"{run.test_time / 3600:.1f}"
-    return str(run.run_id), run.protocol, run.cell, hours, f"{run.rows}", f"{len(record.cycles['cycle_count'])}", result
-
-
-def headline(analyses: "list[Analysis]") -> str:
-    """Return the one or two figures that a run is known by."""
-    found = {figure.name: figure for analysis in analyses for figure in analysis.figures}
-    retention = [figure for name, figure in found.items() if name.startswith("retention")]
-    chosen = [found[name] for name in KNOWN_BY if name in found][:2]
-    return ", ".join(f"{figure.name} {figure.value:.4g} {figure.unit}" for figure in [*chosen, *retention][:2]) or "-"
+    return line(run, record, analyses)
 
 
 def verified(stage: Stage, console: "Console") -> None:
