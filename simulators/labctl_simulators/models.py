@@ -1,15 +1,40 @@
 """The shipped models by name: parameter files built into cells, and the command that lists them.
 
->>> from labctl_simulators.cell import Current
->>> cell = load_model("phlt-symmetric")
->>> segment = cell.segment(cell.initial(seed=1), Current(1e-4), 3600.0, ())
->>> segment.end
-3600.0
+Four ways to use a cell, all of the same numbers. A segment is one drive held for a while, exact at any time:
+
+>>> from labctl_simulators.cell import Current, Stop, Voltage
+>>> cell = load_model("voc1-atfb")
+>>> state = cell.initial(seed=1)
+>>> segment = cell.segment(state, Current(-5e-6), 86400.0, [Stop("voltage", False, 2.15, number=1)])
+>>> segment.stop, round(segment.end / 3600.0, 2)
+(1, 3.9)
+>>> rows = segment.rows([0.0, 3600.0, segment.end])
+>>> round(float(rows.voltage[-1]), 6), round(float(rows.discharging[-1]) / 3.6e-3, 1)
+(2.15, 19.5)
+
+Setting it back is taking an earlier state; a state is a JSON value:
+
+>>> halfway = segment.state(0.5 * segment.end)
+>>> type(halfway).from_json(halfway.to_json()).charge == halfway.charge
+True
+
+A stepper is one live cell in plain floats, a batch many:
+
+>>> stepper = cell.stepper(halfway)
+>>> 2.0 < stepper.step(-5e-6, 1.0) < 3.0
+True
+>>> batch = cell.batch([cell.initial(soc=0.2), cell.initial(soc=0.8)])
+>>> lower, upper = batch.step(0.0, 1.0)
+>>> bool(lower < upper)
+True
+
+And the impedance about a state, in ohm, here at 100 kHz and 1 Hz:
+
+>>> high, low = cell.impedance(halfway, [1e5, 1.0])
+>>> bool(0.0 < high.real < low.real)
+True
 """
 
-import argparse
-import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -127,22 +152,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, or 1 where a name is not that of a model.
     """
-    parser = argparse.ArgumentParser(prog="labctl models", description="List the simulated cells that can be loaded.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="show every number of these, with its source")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    given = parser.parse_args(argv)
     from labctl_simulators.assembly import listing  # noqa: PLC0415 - rich is wanted by this command only
 
-    try:
-        chosen = [parameters.read(name) for name in given.names]
-    except ParameterError as error:
-        sys.stderr.write(f"labctl models: {error}\n")
-        return 1
-    if given.json:
-        found = [listing.numbers(one) for one in chosen] if chosen else [listing.plain(one) for one in list_models()]
-        sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
-    elif chosen:
-        listing.show_numbers(chosen)
-    else:
-        listing.show_models(list_models())
-    return 0
+    return listing.main(argv)

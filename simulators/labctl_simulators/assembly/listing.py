@@ -1,18 +1,41 @@
 """What `labctl models` prints."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from labctl_simulators.parameters import ParameterSet, Tree
+from labctl_simulators import parameters
+from labctl_simulators.models import ModelInfo, list_models
+from labctl_simulators.parameters import ParameterError, ParameterSet, Tree
 
-if TYPE_CHECKING:
-    from labctl_simulators.models import ModelInfo
+
+def main(argv: Sequence[str] | None) -> int:
+    """Print what is asked for; see `labctl_simulators.models.main`."""
+    parser = argparse.ArgumentParser(prog="labctl models", description="List the simulated cells that can be loaded.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="show every number of these, with its source")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    given = parser.parse_args(argv)
+    try:
+        chosen = [parameters.read(name) for name in given.names]
+    except ParameterError as error:
+        sys.stderr.write(f"labctl models: {error}\n")
+        return 1
+    if given.json:
+        found = [numbers(one) for one in chosen] if chosen else [plain(one) for one in list_models()]
+        sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    elif chosen:
+        show_numbers(chosen)
+    else:
+        show_models(list_models())
+    return 0
 
 
-def plain(info: "ModelInfo") -> dict[str, Any]:
+def plain(info: ModelInfo) -> dict[str, Any]:
     """Return a model's description as JSON values, SI."""
     return {
         "name": info.name,
@@ -60,18 +83,24 @@ def _leaves(tree: Tree, path: str) -> Iterable[tuple[str, Any]]:
             yield from _leaves(entry, f"{path}.{key}")
 
 
-def show_models(found: Iterable["ModelInfo"]) -> None:
-    """Print the table of models."""
-    table = Table(title="Simulated cells", title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
-    for head, where in (("model", "left"), ("kind", "left"), ("window / V", "right"), ("capacity", "right")):
-        table.add_column(head, justify=where, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("stands for", min_width=30)
-    table.add_column("quoted+fitted+assumed", justify="right", header_style="dim", style="dim")
+def show_models(found: Iterable[ModelInfo]) -> None:
+    """Print the table of models; the last column counts numbers that are quoted, fitted or derived, and assumed."""
+    table = Table(header_style="bold", show_edge=False, pad_edge=False, box=None)
+    for head in ("model", "kind"):
+        table.add_column(head, no_wrap=True)
+    for head in ("window", "capacity"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("stands for", ratio=1)
+    table.add_column("numbers", justify="right", style="dim", no_wrap=True)
     for one in found:
-        window = f"{one.window[0]:g} … {one.window[1]:g}"
+        window = f"{one.window[0]:g} … {one.window[1]:g} V"
         counts = f"{one.quoted}+{one.fitted}+{one.assumed}"
-        table.add_row(f"[bold]{one.name}[/]", one.kind, window, _charge(one.capacity), one.about, counts)
-    Console().print(table)
+        table.add_row(f"[bold]{one.name}[/]", one.kind, window, _charge(one.capacity), one.about.rstrip("."), counts)
+    console = Console()
+    console.print(table)
+    console.print(
+        "[dim]numbers: quoted + fitted or derived + assumed. `labctl models NAME` shows each with its source.[/]"
+    )
 
 
 def show_numbers(found: Iterable[ParameterSet]) -> None:
