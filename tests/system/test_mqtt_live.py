@@ -5,6 +5,8 @@ import asyncio
 import numpy as np
 import pytest
 
+from labctl.driver import Points
+from labctl.engine.input import SpectrumPart
 from labctl.sample import Batch
 from labctl.store.entry import Entry
 from tests.bench_mqtt import BEGAN, Bench, bench_on, uuid_of
@@ -154,3 +156,27 @@ async def test_bad_rows_have_no_values(mosquitto, tmp_path):  # noqa: F811
         assert sample["quality"] == 2
         assert "voltage_volt" not in sample
         assert sample["charging_capacity_ah"] == 1.0
+
+
+async def test_a_spectrum_is_one_message_with_its_points(mosquitto, tmp_path):  # noqa: F811
+    async with listening(mosquitto.port, "labctl/#") as seen, bench_on(tmp_path / "data", mosquitto.port) as bench:
+        run_id = bench.start("A1")
+        run = uuid_of(bench, "A1")
+        frequency = np.array([1e6, 1e3, 0.1])
+        points = Points(
+            np.arange(3.0),
+            frequency,
+            np.array([10.0, 20.0, 30.0]),
+            np.array([-1.0, np.nan, -3.0]),
+            frequency,
+            frequency,
+        )
+        bench.writer.offer(Entry(run_id, input=SpectrumPart(1, points)))
+        bench.event("A1", "spectrum_began", spectrum=1, step_count=1, cycle_count=0, attempt_id=1)
+        bench.event("A1", "spectrum_ended", spectrum=1, step_count=1, cycle_count=0, attempt_id=1, points=3)
+        await seen.until(lambda: seen.on(f"run/{run}/spectrum/1"))
+        (spectrum,) = seen.on(f"run/{run}/spectrum/1")
+        assert spectrum["frequency_hertz"] == [1e6, 1e3, 0.1]
+        assert spectrum["real_impedance_ohm"] == [10.0, 20.0, 30.0]
+        assert spectrum["imaginary_impedance_ohm"] == [-1.0, None, -3.0]
+        assert spectrum["seq"] == 4
