@@ -95,12 +95,12 @@ def _accuracy(capabilities: Capabilities | None) -> tuple[float, float]:
 # --- what a file says as a whole --------------------------------------------------------------------------------------
 
 
-def _of_file(draft: Draft, place: Place, protocol: model.Protocol) -> Place:
+def _of_file(draft: Draft, place: Place, protocol: model.Protocol, use: Mark | None = None) -> Place:
     """Return the place with a file's limits and record rule, its requirements on the kind of cell checked."""
-    requires, mark = protocol.requires, protocol.limits.mark or Mark(protocol.file, 1, 1)
+    requires, mark = protocol.requires, protocol.limits.mark or use or Mark(protocol.file, 1, 1)
     if requires.kinds and draft.cell.kind not in requires.kinds:
         wanted = " or ".join(requires.kinds)
-        where = requires.mark or mark
+        where = use or requires.mark or mark
         draft.say(
             "cell.kind", f"wanted a {wanted} cell for {file_name(protocol.file)}, found a {draft.cell.kind} one", where
         )
@@ -313,7 +313,7 @@ def _use(draft: Draft, place: Place, use: model.Use) -> Block:
     if scope is None:
         return Block(number, ())
     protocol = use.protocol
-    inner = _of_file(draft, replace(place, scope=scope), protocol)
+    inner = _of_file(draft, replace(place, scope=scope), protocol, use.mark)
     required = _open_circuit(draft, inner, protocol)
     if not draft.energised:
         draft.ocv = _joined(draft.ocv, required)

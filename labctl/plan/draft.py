@@ -222,7 +222,12 @@ class Draft:
     def end_of_time(self, place: Place, given: Given) -> End:
         """Return the end that a `for` is."""
         term = Term("time", ">=", self.number(place, given, "duration"))
-        return End("for", Condition(f"for {given.text}", ((term,),)))
+        return End("for", Condition(f"for {self.text_of(place, given)}", ((term,),)))
+
+    def text_of(self, place: Place, given: Given) -> str:
+        """Return a quantity as it was written, the value of a parameter in its place unless it differs between passes."""
+        found = self.caught(lambda: place.scope.quantities(given)[1], ())
+        return found[0].text if len({one.text for one in found}) == 1 else given.text
 
     # --- record rules -------------------------------------------------------------------------------------------------
 

@@ -161,15 +161,14 @@ class Maker:
     def end_at(self, verb: Drive, to: Given) -> End:
         """Return the end at a voltage, in the direction of the verb."""
         term = Term("voltage", ">=" if verb.raises else "<=", self.draft.voltage(self.place, to))
-        return End("to", Condition(f"to {to.text}", ((term,),)))
+        return End("to", Condition(f"to {self.draft.text_of(self.place, to)}", ((term,),)))
 
     def whole_ends(self, verb: Drive, part: Part) -> None:
         """Add the ends of the whole step: capacity, until, for."""
         if verb.capacity is not None:
             term = Term("capacity", ">=", self.draft.number(self.place, verb.capacity, "capacity"))
-            part.ended(
-                End("capacity", Condition(f"capacity {verb.capacity.text}", ((term,),))), self.mark(verb.capacity)
-            )
+            text = f"capacity {self.draft.text_of(self.place, verb.capacity)}"
+            part.ended(End("capacity", Condition(text, ((term,),))), self.mark(verb.capacity))
         if verb.until is not None:
             part.ended(self.draft.end(self.place, "until", verb.until), verb.until.mark)
         if verb.for_ is not None:

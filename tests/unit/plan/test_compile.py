@@ -267,7 +267,19 @@ def test_an_inserted_file_has_its_own_rules_inside_both_limits(plan):
 def test_an_inserted_file_that_wants_another_cell_is_refused(refused):
     files = {"other.yaml": "labctl: 1\nrequires: {cell: symmetric}\nsteps: [{rest: 1 min}]\n"}
     (finding,) = refused("- use: other", files=files)
-    assert (finding.code, finding.mark.file) == ("cell.kind", "other.yaml")
+    assert (finding.code, str(finding.mark)) == ("cell.kind", "test.yaml:3:3")
+    assert "for other.yaml" in finding.message
+
+
+def test_the_text_of_an_end_has_the_value_of_a_parameter(plan):
+    made = plan(
+        "- charge: {current: 1 mA, to: $top, capacity: $(2 * q), for: $t}\n- each: {v: [4 V, 4.1 V]}\n  steps:\n"
+        "  - charge: {current: 1 mA, to: $v}",
+        head="params: {top: 4.2 V, q: 0.5 mAh, t: 1 h}\n",
+    )
+    first, second = lines(made)
+    assert [end.condition.text for end in first.ends] == ["to 4.2 V", "capacity 1 mAh", "for 1 h"]
+    assert [end.condition.text for end in second.ends] == ["to $v"]
 
 
 def test_a_block_carries_its_condition_ends_and_cycle(plan):
