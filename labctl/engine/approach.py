@@ -12,7 +12,8 @@ from labctl.engine.input import Apply, EndReason, Finish, Mark, Off
 from labctl.engine.memory import Asked, Ending, Held, Leaving, Question, passed_since
 from labctl.engine.passage import close_step, end_cycle, pass_boundaries, stand_still
 from labctl.engine.position import Found, Way
-from labctl.engine.prepared import blocks_of, code_of, is_held
+from labctl.engine.prepared import code_of
+from labctl.engine.recipe import OWN, facts
 from labctl.engine.work import Work
 from labctl.plan.program import Spent, program_for, thresholds
 from labctl.plan.step import Line, VersusOcv
@@ -75,22 +76,20 @@ def program_of(work: Work, line: Line, *, goes_on: bool) -> Program:
     first = program.steps[0]
     if len(program.steps) > 1 or isinstance(first, Loop):
         return program
-    more = tuple(_of_blocks(work, spent))
+    more = tuple(_of_blocks(work, line, spent))
     if not more:
         return program
     whole = ProgramStep(first.line, first.mode, (*first.ends, *more), first.record, first.bounds)
     return Program(program.attempt, (whole,), program.label)
 
 
-def _of_blocks(work: Work, spent: Spent) -> Iterable[Threshold]:
-    for depth, frame, block in blocks_of(work.frames, work.index):
-        net = (work.last.charging_ah - frame.entry.charging_ah) - (
-            work.last.discharging_ah - frame.entry.discharging_ah
-        )
-        behind = Spent(frame.time + spent.time, abs(net) * 3600.0)
-        for number, end in enumerate(block.ends):
-            if is_held(end, block, work.capabilities, alone=True):
-                yield from thresholds(end, code_of(depth, number), work.passes, work.ocv, behind)
+def _of_blocks(work: Work, line: Line, spent: Spent) -> Iterable[Threshold]:
+    """Give what the blocks around a line have left, as far as the instrument can hold it in a program of one step."""
+    for asked in facts(work.plan).recipe(line.id, work.channel).asked:
+        if asked.alone and asked.depth != OWN:
+            frame = work.frames[asked.depth]
+            behind = Spent(frame.time + spent.time, passed_since(frame.entry, work.last))
+            yield from thresholds(asked.end, code_of(asked.depth, asked.number), work.passes, work.ocv, behind)
 
 
 def _open_circuit(line: Line, *, brief: bool = False) -> Program:

@@ -9,8 +9,9 @@ from labctl.engine.input import StepEnded
 from labctl.engine.memory import Ending, Held
 from labctl.engine.passage import close_step, note_open_circuit, open_step, pass_boundaries, stand_still
 from labctl.engine.position import Found, Way, account
-from labctl.engine.prepared import OWN, place_of, prepared_of
+from labctl.engine.prepared import place_of, prepared_of
 from labctl.engine.prompting import reached
+from labctl.engine.recipe import OWN
 from labctl.engine.results import holds
 from labctl.engine.short import floored
 from labctl.engine.spectrum import end_spectrum

@@ -215,7 +215,7 @@ class Short:
     """What is known of short circuits: resistances in ohm, run times in s (`labctl.engine.short`).
 
     Attributes:
-        floors: Least resistance of the last sound step, discharging and charging.
+        floors: Of the last sound step, discharging and charging: its least resistance and the size of its current, A.
         low: Least in this step once settled.
         high: Greatest in this step once settled.
         soft_since: Since when this step looks soft-shorted.
@@ -224,7 +224,7 @@ class Short:
         hard: The same of a short.
     """
 
-    floors: tuple[float | None, float | None] = (None, None)
+    floors: tuple[tuple[float, float] | None, tuple[float, float] | None] = (None, None)
     low: float | None = None
     high: float | None = None
     soft_since: float | None = None

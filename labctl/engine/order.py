@@ -9,8 +9,8 @@ from labctl.engine.input import Off, Order, Verb
 from labctl.engine.memory import Ending
 from labctl.engine.passage import close_step, pass_boundaries, stand_still
 from labctl.engine.position import Way
-from labctl.engine.prepared import OWN
 from labctl.engine.prompting import answered, is_prompt
+from labctl.engine.recipe import OWN
 from labctl.engine.spectrum import end_spectrum
 from labctl.engine.state import Phase, State
 from labctl.engine.work import Work

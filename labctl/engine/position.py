@@ -7,8 +7,9 @@ finds at its end and collects the boundaries of cycles it crosses, which take ef
 from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
-from labctl.engine.cycle import added, asks_results, entry_of, figures_of, has_check, referred, seeded
+from labctl.engine.cycle import added, entry_of, figures_of, seeded
 from labctl.engine.memory import Boundary, Figures, Frame, Tally
+from labctl.engine.recipe import facts
 from labctl.engine.results import cycle_key, holds
 from labctl.engine.work import Work
 from labctl.plan.step import Block, End, Line
@@ -90,7 +91,7 @@ class Way:
 
     def _enter(self, block: Block, number: int = 0) -> None:
         work = self.work
-        asks = not work.frames or asks_results(block)
+        asks = not work.frames or block.id in facts(work.plan).asking
         tally = Tally() if asks else None
         carried = work.plan.carried
         if tally and carried.references:
@@ -137,7 +138,7 @@ class Way:
             return
         figures = figures_of(work.plan.cell, kind, self.count, entry, work.last)
         work.frames = tuple(_with(work, frame, figures) for frame in work.frames)
-        if figures.cycle in referred(work.plan.root) and figures.counted is not None:
+        if figures.cycle in facts(work.plan).referred and figures.counted is not None:
             work.references = {**work.references, cycle_key(figures.cycle): figures.counted}
 
     def _stopped(self, count: int) -> bool:
@@ -169,7 +170,7 @@ class Way:
 def _with(work: Work, frame: Frame, figures: Figures) -> Frame:
     if frame.tally is None:
         return frame
-    return frame.counting(added(frame.tally, figures, check=has_check(work.block(frame))))
+    return frame.counting(added(frame.tally, figures, check=frame.block in facts(work.plan).checked))
 
 
 def account(work: Work, time: float, *, energised: bool, met: bool) -> None:

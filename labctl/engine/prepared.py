@@ -4,18 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from labctl.driver import Bounds, Capabilities
+from labctl.driver import Bounds
 from labctl.engine.condition import Alternatives, Scope, Test, resolved
-from labctl.engine.memory import Frame, Step, Window
+from labctl.engine.memory import Step, Window
+from labctl.engine.recipe import OWN, Recipe, facts
 from labctl.engine.state import State
 from labctl.engine.work import Work
-from labctl.plan.index import Index, index
-from labctl.plan.program import holdable
-from labctl.plan.step import Block, Condition, End, Line, Plan, Term
+from labctl.plan.program import settle
+from labctl.plan.step import End, Line, Plan
 from labctl.sample import ZERO_CELSIUS
 
 INFINITE: Final = float("inf")
-OWN: Final = -1  # depth of an end of the line itself
 LATE: Final = 3.0  # accuracies beyond a voltage or current at which an end of the instrument's is overdue
 
 
@@ -74,24 +73,6 @@ def place_of(code: int) -> tuple[int, int]:
     return (OWN, code) if code < 1000 else (code // 1000 - 1, code % 1000)
 
 
-def blocks_of(frames: tuple[Frame, ...], found: Index) -> Iterator[tuple[int, Frame, Block]]:
-    """Give depth, frame and block, outermost first."""
-    for depth, frame in enumerate(frames):
-        yield depth, frame, found.blocks[frame.block]
-
-
-def ordered(frames: tuple[Frame, ...], line: Line, found: Index) -> Iterator[tuple[int, int, End]]:
-    """Give every end in the order in which equal rows are asked: abort_if, stop_if, the line's own, budgets."""
-    for kinds in ({"abort_if"}, {"stop_if"}):
-        for depth, _, block in blocks_of(frames, found):
-            yield from ((depth, number, end) for number, end in enumerate(block.ends) if end.kind in kinds)
-    yield from ((OWN, number, end) for number, end in enumerate(line.ends))
-    for depth, _, block in blocks_of(frames, found):
-        yield from (
-            (depth, number, end) for number, end in enumerate(block.ends) if end.kind not in {"abort_if", "stop_if"}
-        )
-
-
 def envelope_of(bounds: Bounds, accuracy: tuple[float, float], *, energised: bool) -> Envelope:
     """Return the envelope of a line; at open circuit no voltage is a breach."""
     volts, amperes = accuracy
@@ -108,71 +89,53 @@ def envelope_of(bounds: Bounds, accuracy: tuple[float, float], *, energised: boo
 
 def prepare(plan: Plan, state: State | Work) -> Prepared:
     """Return what the open step asks of its rows, or with no step open the line to come."""
-    step, found = state.step, index(plan)
-    line = found.lines[step.line if step is not None else state.line] if (step or state.line) else _NOTHING
+    step = state.step
+    number = step.line if step is not None else state.line
+    if not number:
+        return _AT_NO_LINE
+    recipe = facts(plan).recipe(number, state.channel)
+    line = recipe.line
     running = step is not None and not step.probe and state.phase == "running"
     energised = line.energises and step is not None and not step.probe and (running or state.phase == "leaving")
-    windows: list[Window] = []
     checks: tuple[Check, ...] = ()
     if step is not None and running:
-        checks = tuple(_checks(plan, state, line, step, windows))
+        checks = tuple(_checks(plan, state, recipe, step))
     current = _current(line, state) if running and line.mode == "Galvanostatic" else None
     return Prepared(
         line,
         envelope_of(line.bounds, plan.accuracy, energised=energised),
         checks,
-        tuple(windows),
+        recipe.windows if running else (),
         current,
         sees_shorts=current is not None and plan.cell.kind in {"symmetric", "asymmetric"},
     )
 
 
-_NOTHING: Final = Line(0, "rest", "Rest")
+_AT_NO_LINE: Final = Prepared(
+    Line(0, "rest", "Rest"), envelope_of(Bounds(), (0.0, 0.0), energised=False), (), (), None, sees_shorts=False
+)
 
 
 def _current(line: Line, state: State | Work) -> float | None:
-    value = resolved(
-        Condition("", ((Term("current", ">", line.settings["current"]),),)),  # type: ignore[arg-type]
-        state.passes,
-        state.ocv,
-    )[0][0].value
-    return value or None
+    value = line.settings["current"]
+    if not isinstance(value, float):
+        value = settle(value, state.passes, state.ocv)
+    return float(value) or None  # type: ignore[arg-type]
 
 
-def _checks(plan: Plan, state: State | Work, line: Line, step: Step, windows: list[Window]) -> Iterator[Check]:
-    alone = sum(1 for each in state.held.lines if each) <= 1
-    for depth, number, end in ordered(state.frames, line, index(plan)):
-        alternatives = resolved(end.condition, state.passes, state.ocv, lambda term: _window(term, windows))
-        frame = None if depth == OWN else state.frames[depth]
-        block = None if frame is None else index(plan).blocks[frame.block]
-        held = is_held(end, block, state.capabilities, alone=alone)
-        scope = Scope(0.0, step.entry.charging_ah, step.entry.discharging_ah)
-        if frame is not None:
+def _checks(plan: Plan, state: State | Work, recipe: Recipe, step: Step) -> Iterator[Check]:
+    alone = len(state.held.lines) <= 1
+    own = Scope(0.0, step.entry.charging_ah, step.entry.discharging_ah)
+    for asked in recipe.asked:
+        scope = own
+        if asked.depth != OWN:
+            frame = state.frames[asked.depth]
             scope = Scope(frame.time, frame.entry.charging_ah, frame.entry.discharging_ah)
-        yield Check(depth, number, end, _relaxed(alternatives, plan) if held else alternatives, scope)
-
-
-def is_held(end: End, block: Block | None, capabilities: Capabilities, *, alone: bool) -> bool:
-    """Tell whether the instrument locates an end of a line, or of a block around it.
-
-    A block's only in a program of one step, for which what is left of the block is known; its capacity only where all its
-    lines pass charge in one direction.
-    """
-    if not holdable(end.condition, capabilities):
-        return False
-    if block is None:
-        return True
-    one_way = block.fused and all(isinstance(child, Line) and child.mode != "Sweep" for child in block.children)
-    counts = any(term.quantity == "capacity" for terms in end.condition.any_of for term in terms)
-    return alone and (one_way or not counts)
-
-
-def _window(term: Term, windows: list[Window]) -> int:
-    for place, window in enumerate(windows):
-        if (window.quantity, window.over) == (term.quantity, term.over):
-            return place
-    windows.append(Window(term.quantity, term.over))
-    return len(windows) - 1
+        alternatives = asked.fixed
+        if alternatives is None:
+            alternatives = resolved(asked.end.condition, state.passes, state.ocv, recipe.window_of)
+        held = asked.alone if alone else asked.among
+        yield Check(asked.depth, asked.number, asked.end, _relaxed(alternatives, plan) if held else alternatives, scope)
 
 
 def _relaxed(alternatives: Alternatives, plan: Plan) -> Alternatives:

@@ -10,8 +10,9 @@ from labctl.engine.ending import diverge, end_by, trip
 from labctl.engine.envelope import first_breach, first_wrong, side_after
 from labctl.engine.input import Outcome
 from labctl.engine.memory import Bad, Ending, Short
-from labctl.engine.prepared import OWN, Check, Prepared, prepared_of
+from labctl.engine.prepared import Check, Prepared, prepared_of
 from labctl.engine.prompting import AMBIENT, first_timeout, reached, soaked, time_out
+from labctl.engine.recipe import OWN
 from labctl.engine.results import is_result, result_truth, short_truth, view_of_last
 from labctl.engine.short import seen
 from labctl.engine.state import State

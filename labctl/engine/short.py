@@ -5,7 +5,11 @@ small currents: so a cell is compared with itself. With R = V / I in a galvanost
 
 - `short`: for 10 s R is below 0.4 of the least that the last sound step in the same direction had, or below 0.3 of the
   greatest it had in this step;
-- `short.soft`: for 10 s R is below 0.7 of the greatest it had in this step.
+- `short.soft`: for 10 s R is below 0.7 of the greatest it had in this step and below 0.8 of the least that the last sound step
+  in the same direction had: a dip that comes back in every half-cycle is the cell's own.
+
+A sound step is compared with only where its current was near: up to half of this one's for a short, within a quarter for a soft
+one, since kinetics lower R as the current grows.
 
 The thresholds are ours, after the rules of thumb in Counihan et al., Joule 2023, and Menkin et al., Faraday Discuss. 2024.
 """
@@ -25,6 +29,9 @@ HOLD: Final = 10.0  # s
 BELOW_FLOOR: Final = 0.4
 BELOW_LEVEL: Final = 0.3
 SOFT: Final = 0.7
+SOFT_FLOOR: Final = 0.8
+FARTHER: Final = 2.0  # times the current of the sound step: beyond, kinetics alone lower R
+NEAR: Final = 1.25
 
 
 def seen(
@@ -44,11 +51,15 @@ def seen(
     highs = np.maximum.accumulate(np.where(level, resistance, -np.inf))
     if short.high is not None:
         highs = np.maximum(highs, short.high)
-    floor = short.floors[int(current > 0.0)]
-    soft = level & (resistance < SOFT * highs) & (highs > 0.0)
+    known = short.floors[int(current > 0.0)]
+    floor = known[0] if known is not None and abs(current) <= FARTHER * abs(known[1]) else None
+    near = known is not None and abs(known[1]) / NEAR <= abs(current) <= NEAR * abs(known[1])
     hard = level & (resistance < BELOW_LEVEL * highs) & (highs > 0.0)
+    soft = np.zeros(len(time), bool)
     if floor is not None:
         hard |= settled & (resistance < BELOW_FLOOR * floor)
+    if floor is not None and near:
+        soft = level & (resistance < SOFT * highs) & (resistance < SOFT_FLOOR * floor)
     soft_since, soft_at = held(soft, time, short.soft_since, HOLD)
     hard_since, hard_at = held(hard, time, short.hard_since, HOLD)
     lows = resistance[settled]
@@ -96,6 +107,6 @@ def floored(short: Short, current: float, begun: float) -> Short:
     sound = (short.hard is None or short.hard < begun) and short.hard_since is None
     if not sound or short.low is None or short.low <= 0.0:
         return short
-    charging = current > 0.0
-    floors = (short.floors[0], short.low) if charging else (short.low, short.floors[1])
+    found = (short.low, abs(current))
+    floors = (short.floors[0], found) if current > 0.0 else (found, short.floors[1])
     return replace(short, floors=floors)

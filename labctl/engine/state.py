@@ -181,7 +181,9 @@ def _state(found: dict[str, Any]) -> State:
         "windows": tuple(
             Window(w["quantity"], w["over"], tuple(w["times"]), tuple(w["values"]), w["bin"]) for w in found["windows"]
         ),
-        "short": Short(**(found["short"] | {"floors": tuple(found["short"]["floors"])})),
+        "short": Short(
+            **(found["short"] | {"floors": tuple(floor and tuple(floor) for floor in found["short"]["floors"])})
+        ),
         "bad": Bad(**found["bad"]),
         "spectra": Spectra(**found["spectra"]),
         "question": question and Question(**question),

@@ -37,9 +37,15 @@ def lines(draw: st.DrawFn, number: int) -> object:
     kind = draw(st.sampled_from(["rest", "charge", "discharge", "hold"]))
     match kind:
         case "rest":
-            return rest(number, draw(st.sampled_from([0.0, 5.0, 40.0])), *draw(st.sampled_from([(), ("d voltage > -1e-3 over 5",)])))
+            return rest(
+                number,
+                draw(st.sampled_from([0.0, 5.0, 40.0])),
+                *draw(st.sampled_from([(), ("d voltage > -1e-3 over 5",)])),
+            )
         case "hold":
-            return hold(number, draw(st.sampled_from([3.6, 4.0])), end("until", "current < 0.1"), end("for", "time >= 50"))
+            return hold(
+                number, draw(st.sampled_from([3.6, 4.0])), end("until", "current < 0.1"), end("for", "time >= 50")
+            )
     sign = 1.0 if kind == "charge" else -1.0
     return charge(number, sign * draw(st.sampled_from([0.2, 0.5, 1.0])), draw(ENDS))
 
@@ -49,7 +55,11 @@ def plans(draw: st.DrawFn) -> Plan:
     number = iter(range(1, 100))
     first = [draw(lines(next(number))) for _ in range(draw(st.integers(1, 3)))]
     inner = [draw(lines(next(number))) for _ in range(draw(st.integers(1, 3)))]
-    stops = draw(st.sampled_from([(), (end("stop_if", "voltage > 4.12"),), (end("abort_if", "temperature > 80"), end("for", "time >= 100"))]))
+    stops = draw(
+        st.sampled_from(
+            [(), (end("stop_if", "voltage > 4.12"),), (end("abort_if", "temperature > 80"), end("for", "time >= 100"))]
+        )
+    )
     cycle = draw(st.sampled_from([None, "true", "formation"]))
     block = Block(1, tuple(inner), draw(st.integers(1, 3)), cycle, ends=stops)
     cell = draw(st.sampled_from([FULL, SYMMETRIC]))
@@ -94,7 +104,9 @@ def test_a_stored_state_goes_on_like_the_one_it_was(the_plan, capabilities, seed
 
 # --- any rows at all --------------------------------------------------------------------------------------------------
 
-WILD = st.one_of(st.floats(-6.0, 6.0), st.sampled_from([float("nan"), float("inf"), -float("inf"), 1e300, 4.2, 4.201, 4.3, 0.0, 5.0]))
+WILD = st.one_of(
+    st.floats(-6.0, 6.0), st.sampled_from([float("nan"), float("inf"), -float("inf"), 1e300, 4.2, 4.201, 4.3, 0.0, 5.0])
+)
 
 
 @st.composite
@@ -107,7 +119,9 @@ def wild_rows(draw: st.DrawFn, begin_at: float, count: int) -> Batch:
     passed = believed * np.asarray(steps) / 3600.0
     plus, minus = np.cumsum(np.maximum(passed, 0.0)), np.cumsum(np.maximum(-passed, 0.0))
     quality = np.array(draw(st.lists(st.sampled_from([0, 0, 0, 2]), min_size=count, max_size=count)), np.uint8)
-    celsius = np.array(draw(st.lists(st.sampled_from([25.0, 25.0, 59.0, 61.0, float("nan")]), min_size=count, max_size=count)))
+    celsius = np.array(
+        draw(st.lists(st.sampled_from([25.0, 25.0, 59.0, 61.0, float("nan")]), min_size=count, max_size=count))
+    )
     return Batch(time, np.array(voltage), np.array(current), plus, minus,
                  celsius if draw(st.booleans()) else None, quality if draw(st.booleans()) else None)  # fmt: skip
 
@@ -191,7 +205,13 @@ def test_rows_inside_the_watch_say_nothing(the_plan, capabilities, seed, steps, 
 
     def between(name: str, low: float, high: float) -> list[float]:
         bounds = getattr(box, name)
-        return data.draw(st.lists(st.floats(max(bounds[0], low), max(min(bounds[1], high), max(bounds[0], low))), min_size=count, max_size=count))
+        return data.draw(
+            st.lists(
+                st.floats(max(bounds[0], low), max(min(bounds[1], high), max(bounds[0], low))),
+                min_size=count,
+                max_size=count,
+            )
+        )
 
     charging = np.sort(between("charging_ah", last.charging_ah, last.charging_ah + 1.0))
     discharging = np.sort(between("discharging_ah", last.discharging_ah, last.discharging_ah + 1.0))
@@ -206,7 +226,11 @@ def test_rows_inside_the_watch_say_nothing(the_plan, capabilities, seed, steps, 
 # --- budgets ----------------------------------------------------------------------------------------------------------
 
 
-@given(st.sampled_from([PUPPET, LOCATES]), st.floats(0.1, 5.0), st.lists(st.tuples(st.integers(1, 30), st.floats(0.0, 500.0)), max_size=5))
+@given(
+    st.sampled_from([PUPPET, LOCATES]),
+    st.floats(0.1, 5.0),
+    st.lists(st.tuples(st.integers(1, 30), st.floats(0.0, 500.0)), max_size=5),
+)
 @settings(max_examples=40)
 def test_attempts_share_the_budget_of_their_step(capabilities, every, outages):
     the_plan = plan(charge(1, 0.5, until(100.0, "", 60.0)), rest(2, 5.0))

@@ -70,7 +70,9 @@ def test_the_instrument_locates_ends_and_budgets_of_blocks():
 
 
 def test_a_charge_that_is_full_skips_its_hold_and_a_pass_of_such_asks():
-    full = Block(2, (charge(1, 0.5, until(None, "voltage >= 4.1")), hold(2, 4.1, end("until", "current < 0.05"))), fused=True)
+    full = Block(
+        2, (charge(1, 0.5, until(None, "voltage >= 4.1")), hold(2, 4.1, end("until", "current < 0.05"))), fused=True
+    )
     bench = Bench(plan(Block(1, (full, rest(3, 5.0)), 3)), cell=Cell(charge=3500.0)).run()
     assert steps(bench) == [(1, "to"), (3, "for")]
     assert [event["step_id"] for event in bench.of("already_met")] == [1]

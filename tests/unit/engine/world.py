@@ -24,7 +24,9 @@ LOCATES = replace(PUPPET, rewindable=True, records=True, energises=False,
 
 def cond(text: str) -> Condition:
     """`voltage > 3.8 and time > 10`; `d voltage < 1e-6 over 60` is a slope, `|voltage|` a magnitude."""
-    return Condition(text, tuple(tuple(_term(part) for part in alternative.split(" and ")) for alternative in text.split(" or ")))
+    return Condition(
+        text, tuple(tuple(_term(part) for part in alternative.split(" and ")) for alternative in text.split(" or "))
+    )
 
 
 def _term(text: str) -> Term:
@@ -37,8 +39,16 @@ def _term(text: str) -> Term:
     over = float(words[4]) if len(words) > 4 and words[3] == "over" else 60.0
     reference = words[4] if len(words) > 4 and words[3] == "of" else None
     cycles = int(words[words.index("x") + 1]) if "x" in words else 1
-    return Term(words[0].strip("|"), words[1], float(words[2]), absolute, slope, over,  # type: ignore[arg-type]
-                reference if reference in {None, "max"} else int(reference), cycles)  # type: ignore[arg-type]
+    return Term(
+        words[0].strip("|"),
+        words[1],
+        float(words[2]),
+        absolute,
+        slope,
+        over,  # type: ignore[arg-type]
+        reference if reference in {None, "max"} else int(reference),
+        cycles,
+    )  # type: ignore[arg-type]
 
 
 def end(kind: str, text: str) -> End:
@@ -70,14 +80,19 @@ def prompt(line: int, say: str, **options: object) -> Line:
     return Line(line, "prompt", "Rest", bounds=BOUNDS, options={"say": say, **options})  # type: ignore[arg-type]
 
 
-def plan(*children: Block | Line, cell: CellFigures = FULL, ocv: tuple[float, float] | None = None, **more: object) -> Plan:
+def plan(
+    *children: Block | Line, cell: CellFigures = FULL, ocv: tuple[float, float] | None = None, **more: object
+) -> Plan:
     return Plan("test", Block(0, children), cell, ocv, **more)  # type: ignore[arg-type]
 
 
 def rows(time: Sequence[float], voltage: Sequence[float] | float, current: Sequence[float] | float,
          charging: Sequence[float] | float = 0.0, discharging: Sequence[float] | float = 0.0, **more: object) -> Batch:  # fmt: skip
     t = np.asarray(time, float)
-    full = (np.array(np.broadcast_to(np.asarray(each, float), t.shape)) for each in (voltage, current, charging, discharging))
+    full = (
+        np.array(np.broadcast_to(np.asarray(each, float), t.shape))
+        for each in (voltage, current, charging, discharging)
+    )
     return Batch(t, *full, **more)  # type: ignore[arg-type]
 
 
@@ -213,7 +228,9 @@ class Bench:
             dt = 0.0 if fresh else self.every
             fresh = False
             current = self.cell.current(mode, charge)
-            dt, which = self._located(dt, time, charge, passed, current) if locate and self.capabilities.ends else (dt, None)
+            dt, which = (
+                self._located(dt, time, charge, passed, current) if locate and self.capabilities.ends else (dt, None)
+            )
             dq = current * dt
             time, charge, passed = time + dt, charge + dq, passed + dq
             plus, minus = plus + max(dq, 0.0) / 3600.0, minus + max(-dq, 0.0) / 3600.0
@@ -227,7 +244,9 @@ class Bench:
         time_, *rest_ = (np.array(column) for column in zip(*columns, strict=True))
         return Batch(time_, *rest_, step=self.at), ended, states
 
-    def _located(self, dt: float, time: float, charge: float, passed: float, current: float) -> tuple[float, int | None]:
+    def _located(
+        self, dt: float, time: float, charge: float, passed: float, current: float
+    ) -> tuple[float, int | None]:
         """Return the time to the first threshold within dt, and which it is."""
         step = self.program.steps[self.at] if self.program else None
         if not isinstance(step, ProgramStep):
