@@ -119,6 +119,8 @@ async def _made(stack: AsyncExitStack, station: Station, folder: Path, clock: Cl
     for line in lines.values():
         line.mover.others = lines
     supervisor = Supervisor(seats, connections, sink, lambda: Reader(folder), clock)
+    if lines:
+        guardian.start()
     parts.append(Parts(station, folder, clock, journal, sink, supervisor, seats, connections, guardian))
     stack.push_async_callback(_close, parts[0])
     return parts[0]

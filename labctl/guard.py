@@ -11,7 +11,6 @@ meanwhile, and a new daemon waits for it before it opens an instrument.
 import asyncio
 import contextlib
 import json
-import queue
 import sys
 import threading
 from collections.abc import Mapping
@@ -34,62 +33,77 @@ def main(folder: str) -> int:
     lock = None
     with contextlib.suppress(StoreBusy):  # an older guard is still at work: it and this one may both switch off
         lock = Lock(Path(folder) / GUARD_LOCK, "the guard")
-    said: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(said,), daemon=True).start()
-    wards: dict[str, Mapping[str, Any]] = {}
+    failed = asyncio.run(_guard())
+    if lock is not None:
+        lock.release()
+    return failed
+
+
+async def _guard() -> int:
+    said: asyncio.Queue[Any] = asyncio.Queue()
+    threading.Thread(target=_listen, args=(asyncio.get_running_loop(), said), daemon=True).start()
+    wards: dict[str, _Ward] = {}
     while True:
         try:
-            message = said.get(timeout=BEAT * MISSED)
-        except queue.Empty:
+            message = await asyncio.wait_for(said.get(), BEAT * MISSED)
+        except TimeoutError:
             message = GONE  # the daemon is there but stuck
         if message is GONE:
             break
         if "done" in message:
             return 0
         if "ward" in message:
-            wards[message["ward"]] = message
-            _class_of(message["driver"])  # imported now, so that no import stands between a death and the safe state
-    failed = asyncio.run(_switch_off([ward for ward in wards.values() if ward["channels"]]))
-    if lock is not None:
-        lock.release()
-    return failed
-
-
-def _listen(said: "queue.SimpleQueue[Any]") -> None:
-    for line in sys.stdin.buffer:
-        with contextlib.suppress(ValueError):
-            said.put(json.loads(line))
-    said.put(GONE)
-
-
-def _class_of(driver: str) -> Any:
-    for entry in entry_points(group="labctl.drivers", name=driver):
-        return entry.load()
-    raise LookupError(f"no driver {driver!r} is installed")
-
-
-async def _switch_off(wards: list[Mapping[str, Any]]) -> int:
-    done = await asyncio.gather(*(_one(ward) for ward in wards))
+            name = message["ward"]
+            wards[name] = wards[name].again(message) if name in wards else _Ward(message)
+    done = await asyncio.gather(*(ward.switch_off() for ward in wards.values() if ward.channels))
     return done.count(False)
 
 
-async def _one(ward: Mapping[str, Any]) -> bool:
-    """Switch the channels of one instrument off, trying again while it does not answer."""
-    for _ in range(TRIES):
-        try:
-            instrument: Instrument = _class_of(ward["driver"])(**ward["options"])
-            await instrument.open()
-            for channel in ward["channels"]:
-                await instrument.output_off(channel)
-            await instrument.close()
-        except Exception as error:  # noqa: BLE001 - whatever a driver raises, the next try comes
-            sys.stderr.write(f"labctl guard: {ward['ward']}: {error}\n")
-            await asyncio.sleep(PAUSE)
-        else:
-            names = ", ".join(ward["channels"])
-            sys.stderr.write(f"labctl guard: the daemon is gone; {ward['ward']} channels {names} are off\n")
-            return True
-    return False
+def _listen(loop: asyncio.AbstractEventLoop, said: "asyncio.Queue[Any]") -> None:
+    for line in sys.stdin.buffer:
+        with contextlib.suppress(ValueError):
+            loop.call_soon_threadsafe(said.put_nowait, json.loads(line))
+    with contextlib.suppress(RuntimeError):  # the loop has ended: it was told that all is done
+        loop.call_soon_threadsafe(said.put_nowait, GONE)
+
+
+class _Ward:
+    """One instrument, made ahead, so that nothing but its own wire stands between a death and the safe state."""
+
+    def __init__(self, message: Mapping[str, Any]) -> None:
+        self.name = str(message["ward"])
+        self._message = message
+        self._instrument = self._made()
+        self.again(message)
+
+    def again(self, message: Mapping[str, Any]) -> "_Ward":
+        """Take other channels of the same instrument."""
+        self.channels = [str(channel) for channel in message["channels"]]
+        return self
+
+    def _made(self) -> Instrument:
+        for entry in entry_points(group="labctl.drivers", name=self._message["driver"]):
+            made: Instrument = entry.load()(**self._message["options"])
+            return made
+        raise LookupError(f"no driver {self._message['driver']!r} is installed")
+
+    async def switch_off(self) -> bool:
+        """Switch the channels off, trying again while the instrument does not answer."""
+        for _ in range(TRIES):
+            try:
+                await self._instrument.open()
+                for channel in self.channels:
+                    await self._instrument.output_off(channel)
+                await self._instrument.close()
+            except Exception as error:  # noqa: BLE001 - whatever a driver raises, the next try comes
+                sys.stderr.write(f"labctl guard: {self.name}: {error}\n")
+                await asyncio.sleep(PAUSE)
+                self._instrument = self._made()
+            else:
+                names = ", ".join(self.channels)
+                sys.stderr.write(f"labctl guard: the daemon is gone; {self.name} channels {names} are off\n")
+                return True
+        return False
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from labctl_simulators.cell import Cell, Rest, Rows, Segment, State
 
 VERSION = 1
 SHORTEST = 1e-3  # s of a piece that is solved for its begin alone
-AHEAD = 512  # rows worked out at once for a channel that is read at a pace
+AHEAD = 1024  # rows worked out at once, whoever asks: where they are cut decides where dV and dI put rows
 MARGIN = 1.5  # of the voltage accuracy: a row lies there when a limit is broken
 IDLE = (RecordRule(every=10.0, voltage=5e-3),)
 
@@ -74,11 +74,10 @@ class Instant:
 class Bay:
     """A simulated cell on one channel."""
 
-    def __init__(self, cell: Cell, state: State, instrument: Instrument, stream: int = 0) -> None:
-        """Hold `cell` in `state`; `stream` keeps the noise of channels apart."""
+    def __init__(self, cell: Cell, state: State, instrument: Instrument) -> None:
+        """Hold `cell` in `state`."""
         self.cell = cell
         self.instrument = instrument
-        self.stream = stream
         self.applied = 0
         self.program: Program | None = None
         self._step: ProgramStep | None = None
@@ -201,7 +200,7 @@ class Bay:
             solved = self.cell.segment(state, part.drive, left, stops)
         return solved
 
-    def _fill(self, most: int = AHEAD) -> Stretch:
+    def _fill(self) -> Stretch:
         """Return the buffer, with rows in it that were not read, as long as the piece has any."""
         buffer = self._buffer
         if buffer is None or (self._next >= len(buffer) and not buffer.complete):
@@ -209,13 +208,13 @@ class Bay:
             solved = self._solve()
             rules = self._step.record or IDLE
             self._base += 0 if buffer is None else len(buffer)
-            buffer = stretch(solved, self._piece.offset, self._last, rules, max(most, AHEAD))
+            buffer = stretch(solved, self._piece.offset, self._last, rules, AHEAD)
             self._buffer, self._next = buffer, 0
         return buffer
 
     def _advance_piece(self, until: float, most: int, found: list[Reading]) -> int:
         """Add what this piece has up to `until` to `found`, and return the number of rows."""
-        buffer = self._fill(most)
+        buffer = self._fill()
         begin, end = self._next, len(buffer)
         if until < buffer.time[-1]:
             end = int(np.searchsorted(buffer.time, until, side="right"))
@@ -309,7 +308,7 @@ class Bay:
         here, segment = self._piece, self._segment
         first = (self.applied << 32) + self._base + begin
         collapsed = segment is not None and segment.collapse is not None
-        view = View(first, self.stream, here.charging, here.discharging, clipped=collapsed)
+        view = View(first, here.charging, here.discharging, clipped=collapsed)
         return self.instrument.batch(buffer, begin, end, view)
 
     def _row_like(self, time: float, voltage: float) -> Batch:

@@ -65,7 +65,7 @@ class Simulated:
         except (KeyError, ValueError, OSError) as error:
             raise SettingRefused(f"channel {channel}: the cell model {name!r}: {error}", safe=True) from error
         instrument = replace(self.instrument, seed=self.instrument.seed + seed)
-        self._bays[channel] = Bay(made, state, instrument, stream=len(self._bays))
+        self._bays[channel] = Bay(made, state, instrument)
 
     # --- time is told ---
 

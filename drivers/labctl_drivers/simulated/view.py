@@ -14,10 +14,9 @@ from labctl_drivers.simulated.record import RAIL, Stretch
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Where a batch stands: number of its first row and stream, for the noise; C passed before; `clipped` at the rail."""
+    """Where a batch stands: number of its first row, for the noise; C passed before; `clipped` at the rail."""
 
     row: int
-    stream: int
     charging: float
     discharging: float
     clipped: bool = False
@@ -42,9 +41,9 @@ class Instrument:
         if view.clipped:
             voltage = np.clip(voltage, -RAIL, RAIL)
         if self.voltage_noise > 0.0:
-            voltage = voltage + self.voltage_noise * noise.normal(self.seed, 2 * view.stream, view.row, end - begin)
+            voltage = voltage + self.voltage_noise * noise.normal(self.seed, 0, view.row, end - begin)
         if self.current_noise > 0.0:
-            shaken = self.current_noise * noise.normal(self.seed, 2 * view.stream + 1, view.row, end - begin)
+            shaken = self.current_noise * noise.normal(self.seed, 1, view.row, end - begin)
             current = np.where(current == 0.0, 0.0, current + shaken)
         return Batch(
             time=buffer.time[part],
