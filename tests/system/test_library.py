@@ -1,0 +1,108 @@
+"""Every protocol of the library on a matching simulated cell, to its end, and what its analyses find there."""
+
+from pathlib import Path
+
+import pytest
+
+from labctl.report.page import page
+from labctl.report.plot import figures
+from labctl.report.record import analyse, default_analyses, plan_of, record_of
+from labctl.run.files import library
+from labctl.run.simulate import Simulation, Wanted
+from labctl.store.journal import Journal
+from labctl.store.reader import Reader
+
+CASES = {
+    "activation": ("phlt-symmetric", {}),
+    "ccd-time-constant": ("phlt-symmetric", {}),
+    "ccd-capacity-constant": ("phl-symmetric", {}),
+    "gitt": ("voc1-atfb", {"low": "2.2 V", "high": "3.7 V"}),
+    "rate-test": ("phlt-ncm811", {}),
+    "bending-cycling": ("voc1-atfb", {}),
+    "cccv-cycling": ("marquis2019", {"cycles": "20"}),
+    "stripping-life": ("na-bare", {"current": "0.5 mA/cm2", "areal": "1 mAh/cm2"}),
+}
+
+
+@pytest.fixture
+def ran(tmp_path: Path):
+    """Run a protocol of the library and return its stored run, its record and its figures by name."""
+
+    def run(protocol: str, **values: str):
+        cell, usual = CASES[protocol]
+        wanted = Wanted(
+            str(library() / f"{protocol}.yaml"), str(library() / "cells" / f"{cell}.yaml"), {**usual, **values}
+        )
+        where = tmp_path / "journal.db"
+        with Journal.open(where) as journal:
+            done = Simulation(wanted).run(journal)
+        assert (done.reason, done.why) == ("done", done.why)
+        with Reader(where) as reader:
+            stored = reader.run(done.run_id)
+            record = record_of(reader, stored)
+            analyses = analyse(record, default_analyses(plan_of(reader, stored)))
+            written = page(stored, analyses, figures(record, analyses))
+        assert "<svg" in written
+        return stored, record, {found.name: found.value for item in analyses for found in item.figures}
+
+    return run
+
+
+def test_every_protocol_of_the_library_has_a_case():
+    assert {path.stem for path in library().glob("*.yaml")} == set(CASES)
+
+
+def test_activation_does_five_cycles_that_are_never_a_reference(ran):
+    _, record, _ = ran("activation")
+    assert record.cycles["kind"].tolist() == ["formation"] * 5
+
+
+def test_a_time_constant_staircase_finds_the_short(ran):
+    stored, _, found = ran("ccd-time-constant")
+    assert found["failing current density"] == pytest.approx(found["last survived current density"] + 0.05)
+    assert stored.test_time / 3600 == pytest.approx(found["time to failure"] + 1 / 60, abs=0.1)
+
+
+def test_a_capacity_constant_staircase_passes_the_same_charge_every_time(ran):
+    _, record, found = ran("ccd-capacity-constant")
+    whole = record.steps["end_reason"] == "capacity"
+    passed = record.steps["charging_capacity_ah"][whole] + record.steps["discharging_capacity_ah"][whole]
+    assert passed / 1.539 * 1e3 == pytest.approx(0.2, rel=1e-6)
+    assert found["failing current density"] == pytest.approx(found["last survived current density"] + 0.1)
+
+
+def test_a_titration_gives_the_diffusion_coefficient_of_the_film(ran):
+    _, _, found = ran("gitt")
+    assert found["pulses"] > 50
+    assert 1e-13 < found["median diffusion coefficient"] < 1e-11
+
+
+def test_a_rate_test_loses_capacity_with_the_rate_and_gets_it_back(ran):
+    _, record, found = ran("rate-test")
+    assert len(record.cycles["cycle_count"]) == 35
+    assert found["capacity at the lowest rate"] == pytest.approx(231.0, rel=0.05)
+    assert found["capacity at the highest rate"] == pytest.approx(90.1, abs=0.05 * 231)
+    assert found["recovery"] > 95
+
+
+def test_bending_hardly_changes_the_capacity(ran):
+    _, record, found = ran("bending-cycling")
+    assert sorted({*record.steps["bend_angle_degree"][record.steps["cycle_count"] > 0].tolist()}) == pytest.approx(
+        [0, 45, 90, 135, 180]
+    )
+    assert abs(found["largest change of capacity"]) < 2
+    assert found["first discharge capacity"] == pytest.approx(65.0, rel=0.02)  # uAh/cm2/um, the last of its units
+
+
+def test_cycles_of_constant_current_and_voltage_are_complete(ran):
+    _, record, found = ran("cccv-cycling")
+    assert len(record.cycles["cycle_count"]) == 22
+    holds = record.steps["step_type"] == "hold"
+    assert (record.steps["end_reason"][holds] == "until").all()
+    assert found["median coulombic efficiency"] == pytest.approx(100, abs=0.5)
+
+
+def test_bare_sodium_lives_as_long_as_reported(ran):
+    """132 h at 0.5 mA/cm2 and 1 mAh/cm2."""
+    _, _, found = ran("stripping-life")
+    assert found["time"] == pytest.approx(132, rel=0.05)
