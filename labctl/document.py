@@ -58,9 +58,9 @@ class Finding:
     def __str__(self) -> str:
         """Return the finding as people read it: place, code, sentence, line with a caret, hint."""
         parts = [f"{self.mark}: {self.severity}[{self.code}]: {self.message}"]
-        if self.line.strip():
-            line = "".join(letter if letter.isprintable() or letter == "\t" else "\ufffd" for letter in self.line)
-            text, column = _window(line, self.mark.column)
+        if self.line and not self.line.isspace():
+            text, column = _window(self.line, self.mark.column)
+            text = "".join(letter if letter.isprintable() or letter == "\t" else "\ufffd" for letter in text)
             number = str(self.mark.line)
             lead = "".join("\t" if letter == "\t" else " " for letter in text[: column - 1])
             parts += [f" {number} | {text}", f" {' ' * len(number)} | {lead}^"]
@@ -130,7 +130,7 @@ class Scalar:
         """Return the place of a character of the text; the beginning where the source has it on several lines."""
         if self.style in {"|", ">"} or self.span[1] - self.span[0] - (2 if self.style else 0) != len(self.text):
             return self.mark
-        return replace(self.mark, column=self.mark.column + offset + (1 if self.style else 0))
+        return Mark(self.mark.file, self.mark.line, self.mark.column + offset + (1 if self.style else 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import yaml
 
 from labctl.document import BROKEN, Document, Finding, Mark, clip
 
+MOST_OF_LINE: Final = 1000  # characters that the rules look at
 TEXT_KEYS: Final = frozenset({"name", "about", "source", "say", "mark", "prompt", "basis", "label"})
 
 _KEY: Final = re.compile(r"^(\s*(?:- +)*)([A-Za-z_][\w.]*|\"[^\"]*\")\s*:(?=\s)")
@@ -25,11 +26,11 @@ def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) 
     """Return what is wrong at a syntax error, and the line (from 0) to set aside."""
     line = _blamed(error, lines)
     for rule in _RULES:
-        found = rule(lines[line])
+        found = rule(lines[line][:MOST_OF_LINE])
         if found:
             column, code, message, hint = found
             return _at(document, line, column, code, message, hint), line
-    if line and (match := _NO_SPACE.match(lines[line - 1])):
+    if line and (match := _NO_SPACE.match(lines[line - 1][:MOST_OF_LINE])):
         text = f"{match[1]}: {match[2].strip()}"
         return _at(document, line - 1, match.start(1), *_colon(match[1], text)), line - 1
     return _plain(document, error, line), line
@@ -60,7 +61,7 @@ def set_aside(lines: list[str], line: int) -> bool:
     if "\t" in text[: len(text) - len(text.lstrip())]:
         lines[line] = text.expandtabs(2)
         return True
-    match = _KEY.match(text)
+    match = _KEY.match(text[:MOST_OF_LINE])
     if match and BROKEN not in text:
         lines[line] = f"{match[1]}{match[2]}: {BROKEN}"
         return True

@@ -10,6 +10,7 @@ from labctl.document import BROKEN, Document, Entries, Items, Mark, Node, Scalar
 from labctl.errors import Misread
 from labctl.units import Kind, Quantity, article, parse
 
+MOST_FINDINGS: Final = 500
 _NO_WORDS: Final[Mapping[str, str]] = {}
 
 
@@ -23,8 +24,18 @@ class Reading:
 
     # --- findings ---
 
+    @property
+    def full(self) -> bool:
+        """Tell whether so much is wrong that nothing more is said."""
+        return len(self.findings) > MOST_FINDINGS
+
     def report(self, code: str, message: str, mark: Mark, hint: str = "", severity: Severity = "error") -> None:
-        """Add a finding at a place of this document."""
+        """Add a finding at a place of this document; after very many only that there are more."""
+        if self.full:
+            return
+        if len(self.findings) == MOST_FINDINGS:
+            code, severity = "file.errors", "error"
+            message, hint = f"wanted fewer errors, found more than {MOST_FINDINGS}", "correct these first"
         self.findings.append(self.document.finding(code, message, mark, hint, severity))
 
     def misread(self, error: Misread, node: Scalar) -> None:
@@ -110,6 +121,8 @@ class Reading:
         context: tuple[Collection[str], str, Mapping[str, str]],
     ) -> bool:
         """Report an unknown key; return whether it is the rest of the value before it."""
+        if self.full:
+            return False
         known, what, words = context
         text = key.text
         missing = isinstance(value, Scalar) and value.missing

@@ -184,6 +184,7 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "labctl_cell: 1",
         "",
     ),
+    "file.errors": ("so many errors that the rest is not looked at",),
     "file.version": ("no version of the language, or one that is not known", "", "labctl: 2", "labctl: 1"),
     # --- quantities ---
     "unit.bare": (

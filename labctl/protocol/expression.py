@@ -30,6 +30,7 @@ Places: TypeAlias = Callable[[int], Mark]
 
 MOST_LENGTH: Final = 500
 MOST_DEPTH: Final = 32
+MOST_REFERENCES: Final = 100
 NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 _TOKEN: Final = re.compile(rf"\s*(?:(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+)|({NAME})|(\S))")
 _REFERENCE: Final = re.compile(rf"\$(?:({NAME})|\()")
@@ -188,6 +189,10 @@ def parse_template(text: str, places: Places, mark: Mark) -> Text:
     """
     parts: list[str | Expression] = []
     plain, at = "", 0
+    if text.count("$") > MOST_REFERENCES:
+        raise Misread(
+            "reference.long", f"wanted at most {MOST_REFERENCES} references in a text, found {text.count('$')}"
+        )
     while at < len(text):
         if text.startswith("$$", at):
             plain, at = plain + "$", at + 2
@@ -196,7 +201,8 @@ def parse_template(text: str, places: Places, mark: Mark) -> Text:
             parts += [plain, expression]
             plain = ""
         else:
-            plain, at = plain + text[at], at + 1
+            end = text.find("$", at + 1)
+            plain, at = plain + text[at:end] if end > 0 else plain + text[at:], end if end > 0 else len(text)
     return Template((*parts, plain), text, mark) if parts else plain
 
 

@@ -23,7 +23,7 @@ from labctl.protocol.model import (
 from labctl.protocol.profile import read_table
 from labctl.protocol.steps import STEPS_HINT, StepFields
 from labctl.protocol.words import FILE_WORDS
-from labctl.reading import near
+from labctl.reading import MOST_FINDINGS, near
 
 Reader: TypeAlias = Callable[[str], str | None]
 """Reads a file beside the protocol or of the shipped library by its plain name; None where there is none."""
@@ -74,7 +74,7 @@ def read(text: str | bytes, name: str, reader: Reader = nothing_beside) -> Loade
     protocol = shelf.read(text, name, ())
     if protocol is not None:
         shelf.findings += check(protocol)
-    found = _unique(shelf.findings)
+    found = _bounded(_unique(shelf.findings))
     if any(finding.severity == "error" for finding in found):  # what an unread line uses is not known
         found = [finding for finding in found if finding.code != "params.unused"]
     return Loaded(protocol, with_lines(found, shelf.texts))
@@ -83,6 +83,15 @@ def read(text: str | bytes, name: str, reader: Reader = nothing_beside) -> Loade
 def _unique(findings: Iterable[Finding]) -> list[Finding]:
     """Drop a finding that repeats another at its place: one wrong value is found once."""
     return list({(finding.mark, finding.code, finding.message): finding for finding in findings}.values())
+
+
+def _bounded(findings: list[Finding]) -> list[Finding]:
+    """Keep the first of very many findings, and that there are more."""
+    if len(findings) <= MOST_FINDINGS + 1:
+        return findings
+    kept = sorted(findings, key=lambda finding: finding.mark)[:MOST_FINDINGS]
+    message = f"wanted fewer errors, found more than {MOST_FINDINGS}"
+    return [*kept, Finding("file.errors", message, kept[-1].mark, "correct these first")]
 
 
 class _Shelf:

@@ -1,6 +1,6 @@
 """Going through a protocol: what its parts refer to, and its steps in order with the values in force."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
@@ -27,27 +27,36 @@ from labctl.protocol.model import (
 from labctl.units import Quantity
 
 MOST_VISITS: Final = 4000
+MOST_EXPANDED: Final = 40_000  # values of loops; what lies beyond is looked at when a plan is made
 MOST_PASSES_SEEN: Final = 64
+
+
+_LEAVES: Final = (str, float, int, bool, Quantity, Protocol, Computed, Template, Reference, type(None))
 
 
 @lru_cache(maxsize=64)
 def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+    """Return the fields of a node that `parts` goes into, in their order."""
+    if not is_dataclass(kind) or issubclass(kind, _LEAVES):
+        return ()
+    return tuple(field.name for field in fields(kind) if field.name not in {"children", "mark", "table"})
 
 
 def parts(node: object) -> Iterator[Any]:
-    """Yield a node and all that lies in it, but not the steps of blocks nor the files that are used."""
-    yield node
-    if isinstance(node, tuple):
-        for item in node:
-            yield from parts(item)
-    elif isinstance(node, Mapping):
-        for item in node.values():
-            yield from parts(item)
-    elif is_dataclass(node) and not isinstance(node, type | Quantity | Protocol | Computed | Template | Reference):
-        for name in _names(type(node)):
-            if name not in {"children", "mark", "table"}:
-                yield from parts(getattr(node, name))
+    """Yield a node and all that lies in it in order, but not the steps of blocks nor the files that are used."""
+    stack: list[Any] = [node]
+    while stack:
+        part = stack.pop()
+        if part is None:
+            continue
+        kind: Any = type(part)
+        if kind is tuple:
+            stack.extend(reversed(part))
+        elif kind is dict:
+            stack.extend(reversed(part.values()))
+        else:
+            yield part
+            stack.extend([getattr(part, name) for name in reversed(_names(kind))])
 
 
 def references(node: object) -> Iterator[Reference]:
@@ -118,6 +127,7 @@ class Walk:
         self.environment = environment
         self.findings: list[Finding] = []
         self.visits = 0
+        self.expanded = 0
         self.rested = False
 
     def steps(self) -> Iterator[Visit]:
@@ -146,13 +156,14 @@ class Walk:
             self.rested = before
 
     def _passes(self, block: Block, environment: Environment) -> tuple[Environment, ...]:
-        if not block.each:
+        if not block.each or self.expanded > MOST_EXPANDED:
             return (environment,)
         try:
             found = passes(block, environment)
         except ProtocolError as error:
             self.report(error)
             return (environment,)
+        self.expanded += len(found)
         if self.visits > MOST_VISITS:
             return found[:1]
         half = MOST_PASSES_SEEN // 2

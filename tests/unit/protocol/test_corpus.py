@@ -6,6 +6,8 @@ from types import ModuleType
 
 import pytest
 
+from labctl.protocol.catalogue import CODES
+
 CORPUS = Path(__file__).parents[2] / "corpus"
 
 
@@ -33,8 +35,6 @@ def test_bad_file_has_its_messages(path: Path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_finding_has_a_place_a_sentence_and_a_known_code(path: Path):
-    from labctl.protocol.catalogue import CODES
-
     findings = pin.findings(path)
     assert findings
     for finding in findings:
