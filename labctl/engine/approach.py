@@ -13,10 +13,10 @@ from labctl.engine.memory import Asked, Ending, Held, Leaving, Question, passed_
 from labctl.engine.passage import close_step, end_cycle, pass_boundaries, stand_still
 from labctl.engine.position import Found, Way
 from labctl.engine.prepared import code_of
-from labctl.engine.recipe import OWN, facts
+from labctl.engine.recipe import OWN
 from labctl.engine.work import Work
 from labctl.plan.program import Spent, program_for, thresholds
-from labctl.plan.step import Line, VersusOcv
+from labctl.plan.step import Line
 
 ROLES: Final = {"bend": "stage", "temperature": "chamber"}
 ACTIVITY: Final = {"tripped": "tripped", "failed": "failed"}
@@ -85,7 +85,7 @@ def program_of(work: Work, line: Line, *, goes_on: bool) -> Program:
 
 def _of_blocks(work: Work, line: Line, spent: Spent) -> Iterable[Threshold]:
     """Give what the blocks around a line have left, as far as the instrument can hold it in a program of one step."""
-    for asked in facts(work.plan).recipe(line.id, work.channel).asked:
+    for asked in work.facts.recipe(line.id, work.channel).asked:
         if asked.alone and asked.depth != OWN:
             frame = work.frames[asked.depth]
             behind = Spent(frame.time + spent.time, passed_since(frame.entry, work.last))
@@ -140,7 +140,7 @@ def open_circuit_wrong(work: Work, line: Line) -> str:
 
 def _set_point_refused(work: Work, line: Line) -> str:
     """Return why a voltage against the open circuit cannot be set, "" if nothing is in the way."""
-    versus = [value for value in _values(line) if isinstance(value, VersusOcv)]
+    versus = work.facts.recipe(line.id, work.channel).versus
     if versus and work.ocv is None:
         return "a voltage against the open circuit, and no rest has measured one"
     limits = line.bounds.voltage
@@ -151,11 +151,6 @@ def _set_point_refused(work: Work, line: Line) -> str:
         if not limits[0] - work.plan.accuracy[0] <= value <= limits[1] + work.plan.accuracy[0]:
             return f"{value:.4g} V against the open circuit lies outside the limits {limits[0]:g} V to {limits[1]:g} V"
     return ""
-
-
-def _values(line: Line) -> tuple[object, ...]:
-    compared = (term.value for end in line.ends for terms in end.condition.any_of for term in terms)
-    return (*line.settings.values(), *compared)
 
 
 def _voltages(program: Program) -> list[float]:

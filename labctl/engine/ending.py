@@ -135,19 +135,21 @@ def _named(work: Work, said: StepEnded) -> tuple[tuple[int, End | None], Ending]
     if depth >= len(work.frames):
         return None
     block = None if depth == OWN else work.block(work.frames[depth])
-    ends = line.ends if block is None else block.ends
-    if number >= len(ends):
+    asked = work.facts.recipe(line.id, work.channel).find(depth, number)
+    if asked is None:
         return None
-    end = ends[number]
+    end = asked.end
     plain = block is None or block.fused or end.kind in {"stop_if", "abort_if"}
     ending = Ending(end.kind if plain else "block", end.condition.text, work.time, crossed=work.time)
-    alternatives = resolved(end.condition, work.passes, work.ocv)
+    alternatives = asked.fixed or resolved(end.condition, work.passes, work.ocv)
     if len(alternatives) != 1 or len(alternatives[0]) != 1:
         return (depth, end), ending
     test = alternatives[0][0]
     if block is not None and test.term.quantity in {"time", "capacity"}:
         return (depth, end), ending
-    return (depth, end), replace(ending, quantity=test.term.quantity, above=test.above, value=test.value)
+    return (depth, end), Ending(
+        ending.reason, ending.text, work.time, test.term.quantity, test.above, test.value, work.time
+    )
 
 
 def _goes_on_inside(work: Work, way: Way, ending: Ending) -> bool:

@@ -9,7 +9,6 @@ from typing import Final, Literal, TypeAlias
 
 from labctl.engine.cycle import added, entry_of, figures_of, seeded
 from labctl.engine.memory import Boundary, Figures, Frame, Tally
-from labctl.engine.recipe import facts
 from labctl.engine.results import cycle_key, holds
 from labctl.engine.work import Work
 from labctl.plan.step import Block, End, Line
@@ -91,7 +90,7 @@ class Way:
 
     def _enter(self, block: Block, number: int = 0) -> None:
         work = self.work
-        asks = not work.frames or block.id in facts(work.plan).asking
+        asks = not work.frames or block.id in work.facts.asking
         tally = Tally() if asks else None
         carried = work.plan.carried
         if tally and carried.references:
@@ -138,7 +137,7 @@ class Way:
             return
         figures = figures_of(work.plan.cell, kind, self.count, entry, work.last)
         work.frames = tuple(_with(work, frame, figures) for frame in work.frames)
-        if figures.cycle in facts(work.plan).referred and figures.counted is not None:
+        if figures.cycle in work.facts.referred and figures.counted is not None:
             work.references = {**work.references, cycle_key(figures.cycle): figures.counted}
 
     def _stopped(self, count: int) -> bool:
@@ -170,7 +169,7 @@ class Way:
 def _with(work: Work, frame: Frame, figures: Figures) -> Frame:
     if frame.tally is None:
         return frame
-    return frame.counting(added(frame.tally, figures, check=frame.block in facts(work.plan).checked))
+    return frame.counting(added(frame.tally, figures, check=frame.block in work.facts.checked))
 
 
 def account(work: Work, time: float, *, energised: bool, met: bool) -> None:

@@ -49,6 +49,11 @@ class Recipe:
     path: tuple[Block, ...]
     asked: tuple[Asked, ...]
     windows: tuple[Window, ...]
+    versus: bool  # some voltage of it is against the open circuit
+
+    def find(self, depth: int, number: int) -> Asked | None:
+        """Return an end by its place, None if there is none such."""
+        return next((each for each in self.asked if (each.depth, each.number) == (depth, number)), None)
 
     def window_of(self, term: Term) -> int:
         """Return which window the slope of a term is drawn through."""
@@ -139,7 +144,9 @@ def _recipe(found: Index, number: int, capabilities: Capabilities) -> Recipe:
             for term in terms:
                 if term.slope:
                     _window(term, windows)
-    return Recipe(line, path, asked, tuple(windows))
+    compared = (term.value for end in line.ends for terms in end.condition.any_of for term in terms)
+    versus = any(isinstance(value, VersusOcv) for value in (*line.settings.values(), *compared))
+    return Recipe(line, path, asked, tuple(windows), versus)
 
 
 def _ordered(line: Line, path: tuple[Block, ...]) -> Iterator[tuple[int, int, End]]:

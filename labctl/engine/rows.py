@@ -10,13 +10,13 @@ from labctl.engine.ending import diverge, end_by, trip
 from labctl.engine.envelope import first_breach, first_wrong, side_after
 from labctl.engine.input import Outcome
 from labctl.engine.memory import Bad, Ending, Short
-from labctl.engine.prepared import Check, Prepared, prepared_of
+from labctl.engine.prepared import INFINITE, Check, Prepared, prepared_of
 from labctl.engine.prompting import AMBIENT, first_timeout, reached, soaked, time_out
 from labctl.engine.recipe import OWN
 from labctl.engine.results import is_result, result_truth, short_truth, view_of_last
 from labctl.engine.short import seen
 from labctl.engine.state import State
-from labctl.engine.sums import counters, summed
+from labctl.engine.sums import FEW, Lists, counters, few_summed, listed, summed
 from labctl.engine.watch import FAR, Box, watch
 from labctl.engine.window import slopes
 from labctl.engine.work import Work, with_last
@@ -82,13 +82,41 @@ def take_quiet(plan: Plan, state: State, batch: Batch) -> Outcome | None:
         return None
     if not len(batch) or (batch.quality is not None and batch.quality.any()):
         return None
-    if (
-        strayed(state, batch)
-        or not inside(watch(plan, state), batch, state.last.time)
-        or prepared_of(plan, state).sees_shorts
-    ):
+    if strayed(state, batch) or prepared_of(plan, state).sees_shorts:
         return None
-    return Outcome(with_last(state, summed(state.last, batch)), len(batch))
+    box = watch(plan, state)
+    if len(batch) > FEW:
+        if not inside(box, batch, state.last.time):
+            return None
+        return Outcome(with_last(state, summed(state.last, batch)), len(batch))
+    columns = listed(batch)
+    if not few_inside(box, columns, state.last.time):
+        return None
+    return Outcome(with_last(state, few_summed(state.last, columns)), len(batch))
+
+
+def few_inside(box: Box, columns: Lists, after: float) -> bool:
+    """Do what `inside` does, for so few rows that plain floats are quicker."""
+    times, voltages, currents, charging, discharging, warm = columns
+    # a sum with a NaN in it is one, and then no comparison of it is true: min and max alone may step over a NaN
+    sound = abs(sum(times) + sum(voltages) + sum(currents) + sum(charging) + sum(discharging) + sum(warm)) < INFINITE
+    return (
+        sound
+        and max(times) < box.deadline
+        and min(times) >= after
+        and box.voltage[0] < min(voltages)
+        and max(voltages) < box.voltage[1]
+        and box.current[0] < min(currents)
+        and max(currents) < box.current[1]
+        and max(charging) < box.charging_ah[1]
+        and max(discharging) < box.discharging_ah[1]
+        and (box.temperature[0] < min(warm) and max(warm) < box.temperature[1] if warm else _no_matter(box))
+    )
+
+
+def _no_matter(box: Box) -> bool:
+    """Tell whether a box leaves temperature free."""
+    return box.temperature == (-FAR, FAR)
 
 
 def inside(box: Box, batch: Batch, after: float) -> bool:
@@ -106,7 +134,7 @@ def inside(box: Box, batch: Batch, after: float) -> bool:
         and most(discharging) < box.discharging_ah[1]
     )
     if not found or batch.temperature_celsius is None:
-        return bool(found) and (batch.temperature_celsius is not None or box.temperature == (-FAR, FAR))
+        return bool(found) and (batch.temperature_celsius is not None or _no_matter(box))
     low, high = box.temperature
     return bool(low < least(batch.temperature_celsius) and most(batch.temperature_celsius) < high)
 

@@ -3,11 +3,16 @@
 Every sum is sequential, from the carry over the new terms, so that any cutting of the rows gives the same bits.
 """
 
+from typing import Final, TypeAlias
+
 import numpy as np
 
 from labctl.engine.memory import Last
 from labctl.errors import InternalError
 from labctl.sample import Batch, Floats
+
+FEW: Final = 24  # rows below which plain floats are quicker than columns
+Lists: TypeAlias = tuple[list[float], list[float], list[float], list[float], list[float], list[float]]
 
 
 def counters(rows: Batch) -> tuple[Floats, Floats]:
@@ -25,6 +30,8 @@ def summed(last: Last, rows: Batch) -> Last:
     """Return the last row and the sums after good rows, at least one."""
     charging, discharging = counters(rows)
     count = len(rows.time)
+    if count <= FEW:
+        return few_summed(last, listed(rows))
     carried = np.empty(count + 1)
     carried[0] = rows.voltage[0] if last.voltage is None else last.voltage
     carried[1:] = rows.voltage
@@ -44,6 +51,46 @@ def summed(last: Last, rows: Batch) -> Last:
         discharged,
         _energy(last.charging_wh, mean, last.charging_ah, charging, charged),
         _energy(last.discharging_wh, mean, last.discharging_ah, discharging, discharged),
+    )
+
+
+def listed(rows: Batch) -> Lists:
+    """Return time, voltage, current, both counters and the temperature (or nothing) of rows as lists."""
+    charging, discharging = counters(rows)
+    warm = rows.temperature_celsius
+    return (
+        rows.time.tolist(),
+        rows.voltage.tolist(),
+        rows.current.tolist(),
+        charging.tolist(),
+        discharging.tolist(),
+        [] if warm is None else warm.tolist(),
+    )
+
+
+def few_summed(last: Last, columns: Lists) -> Last:
+    """Do what `summed` does, for so few rows that plain floats are quicker: the same operations in the same order."""
+    times, voltages, currents, charging, discharging, warm = columns
+    charged, discharged = last.charging_ah, last.discharging_ah
+    charged_wh, discharged_wh = last.charging_wh, last.discharging_wh
+    voltage = voltages[0] if last.voltage is None else last.voltage
+    for now, plus, minus in zip(voltages, charging, discharging, strict=True):
+        mean = (now + voltage) * 0.5
+        charged_wh += (plus - charged) * mean
+        discharged_wh += (minus - discharged) * mean
+        voltage, charged, discharged = now, plus, minus
+    time = times[-1]
+    return Last(
+        last.record + len(times),
+        max(time, last.time),
+        time,
+        voltage,
+        currents[-1],
+        warm[-1] if warm else None,
+        charged,
+        discharged,
+        charged_wh,
+        discharged_wh,
     )
 
 

@@ -8,9 +8,10 @@ from typing import Final
 from labctl.driver import Capabilities
 from labctl.engine.input import Activity, Command, Event, Outcome
 from labctl.engine.memory import Bad, Cycle, Frame, Held, Last, Leaving, Question, Short, Spectra, Step, Window, time_of
+from labctl.engine.recipe import Facts, facts
 from labctl.engine.state import TABLE, Cache, Phase, State, capabilities_from_json
 from labctl.errors import InternalError
-from labctl.plan.index import Index, index
+from labctl.plan.index import Index
 from labctl.plan.step import Block, Line, Plan
 
 NAMES: Final = tuple(each.name for each in fields(State))
@@ -54,6 +55,7 @@ class Work:
     version: int
     _cache: Cache
     plan: Plan
+    facts: Facts
     index: Index
     events: list[Event] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
@@ -133,7 +135,8 @@ class Work:
 
 def work_on(plan: Plan, state: State) -> Work:
     """Return a working copy of a state."""
-    return Work(*_ALL(state), plan, index(plan))  # type: ignore[call-arg]  # a getter of many names has no types
+    known = facts(plan)
+    return Work(*_ALL(state), plan, known, known.index)  # type: ignore[call-arg]  # a getter of many names has no types
 
 
 _REST: Final = attrgetter(*(name for name in NAMES if name != "last"))
