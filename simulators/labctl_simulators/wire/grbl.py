@@ -5,8 +5,12 @@ bytes (`?`, `!`, `~`, 0x18) are taken anywhere and not answered by `ok`; after a
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from labctl_simulators.wire.program import Kind, parser, run
+
+KIND = Kind("grbl", serial=True, cell=False)
 GREETING = b"\r\nGrbl 1.1h ['$' for help]\r\n"
 WORD = re.compile(r"([A-Z])\s*([-+]?\d*\.?\d+)")
 LINE_LENGTH = 80
@@ -191,3 +195,8 @@ class Stage:
         begin = max(self.now, self.moves[-1].begin + self.moves[-1].duration) if self.moves else self.now
         self.moves.append(Move(start, end, begin, abs(end - start) / speed))
         return b"ok\r\n"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve until a signal ends the process."""
+    return run(KIND, parser(KIND), argv, lambda _: Stage())

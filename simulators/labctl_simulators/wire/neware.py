@@ -5,9 +5,10 @@ the misspelt `donwload_resp`, the stray quote that a client sends after `</list>
 appear in blocks of at most 1000, sub-device numbers that are sometimes wrongly 1.
 """
 
+import argparse
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,9 @@ from xml.sax.saxutils import quoteattr
 
 from labctl_simulators.wire.neware_channel import Channel, Record
 from labctl_simulators.wire.neware_step import read_profile
+from labctl_simulators.wire.program import Kind, parser, run
+
+KIND = Kind("neware", port=5020)
 
 END = b"\n\n#\r\n"
 MOST = 1000  # records of one download
@@ -243,3 +247,15 @@ def reply(command: str, body: str) -> bytes:
     """Return a reply in the shape that BTS gives it."""
     lines = f'<?xml version="1.0" encoding="UTF-8" ?>\r\n<bts version="1.0">\r\n  <cmd>{command}_resp</cmd>\r\n  {body}\r\n</bts>'
     return lines.encode()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve a cycler of some channels, `27-1-1` and on, until a signal ends the process."""
+    words = parser(KIND)
+    words.add_argument("--channels", type=int, default=8, help="channels of the device, from 27-1-1")
+
+    def cycler(given: argparse.Namespace) -> Cycler:
+        names = [("27", "1", str(number)) for number in range(1, given.channels + 1)]
+        return Cycler({name: Channel(given.cell, given.state) for name in names})
+
+    return run(KIND, words, argv, cycler)

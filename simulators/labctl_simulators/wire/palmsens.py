@@ -5,12 +5,15 @@ character of the command; errors are `<char>!XXXX`; a script's output comes when
 50 ms; the cell stays on after a runtime error.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from labctl_simulators.cell import Rest
 from labctl_simulators.wire.methodscript import Interpreter, Out, ScriptError, Statement, parse
+from labctl_simulators.wire.program import Kind, parser, run
 from labctl_simulators.wire.terminal import Terminal
+
+KIND = Kind("palmsens", serial=True)
 
 DEAF = 0.05  # s
 FIRMWARE = {"pico": "espico1602", "es4_hr": "es4_hr1305", "es4_lr": "es4_lr1305", "nexus": "nexus11001"}
@@ -154,3 +157,10 @@ class PalmSens:
         self.cell_on = False
         self.terminal.drive(Rest(), now)
         return b""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve until a signal ends the process."""
+    words = parser(KIND)
+    words.add_argument("--kind", choices=sorted(FIRMWARE), default="es4_hr", help="which module")
+    return run(KIND, words, argv, lambda given: PalmSens(Terminal(given.cell, given.state), given.kind))
