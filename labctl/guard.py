@@ -5,12 +5,13 @@
 Each line on its input is a JSON object: `{"ward": NAME, "driver": D, "options": {...}, "channels": [...]}` says which
 channels of an instrument may be energised, `{"beat": 1}` is a sign of life, `{"done": 1}` ends it. At end of file, or when
 beats stop coming, it opens those instruments afresh and leaves their channels at open circuit. It holds `guard.lock`
-meanwhile, and a new daemon waits for it before it opens an instrument.
+meanwhile, and a new daemon waits for it before it opens an instrument. To each ward it answers one line once it could act.
 """
 
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import threading
 from collections.abc import Mapping
@@ -54,7 +55,13 @@ async def _guard() -> int:
             return 0
         if "ward" in message:
             name = message["ward"]
-            wards[name] = wards[name].again(message) if name in wards else _Ward(message)
+            try:
+                wards[name] = wards[name].again(message) if name in wards else _Ward(message)
+            except Exception as error:  # noqa: BLE001 - unanswered, it keeps the daemon from energising anything there
+                sys.stderr.write(f"labctl guard: {name}: {error}\n")
+                continue
+            with contextlib.suppress(OSError):  # the daemon is gone already: the end of file says so next
+                os.write(sys.stdout.fileno(), b"watching\n")
     done = await asyncio.gather(*(ward.switch_off() for ward in wards.values() if ward.channels))
     return done.count(False)
 

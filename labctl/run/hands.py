@@ -146,6 +146,7 @@ class Hands:
                 self.hand_over(keeper)
                 self.turned(keeper.at, on=True)
                 await self._shared.sink.flush()
+                await self._shared.guardian.ready()
             read_back = await self.verb(self.instrument.apply(keeper.at, apply.program))
         except StoreError as error:
             await self.refused(keeper, f"a set-point was not given, since it could not be recorded: {error}", safe=True)

@@ -359,11 +359,11 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         count = rig(given.kills, given.seed, given.folder or Path(temporary))
+    off = 1e3 * count.slowest_off
+    print(f"seed {given.seed}: {count.kills} kills, {count.runs} runs, {count.rows} rows checked")
+    print(f"{count.equal} finished runs equal to the bit to one that nobody killed, the others to rounding")
     print(
-        f"seed {given.seed}: {count.kills} kills, {count.runs} runs, {count.rows} rows checked, {count.equal} runs equal to one"
-    )
-    print(
-        f"that nobody killed, {count.set_points} set-points in a cell's ledger, guard: all off {1e3 * count.slowest_off:.0f} ms after the slowest kill"
+        f"{count.set_points} set-points in a cell's ledger, all recorded before; all off {off:.0f} ms after the slowest kill"
     )
     for words in count.wrong[:20]:
         print(f"WRONG: {words}")
