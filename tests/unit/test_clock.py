@@ -30,7 +30,8 @@ async def test_the_real_clock_reaches_the_moment():
 
 
 @pytest.mark.parametrize(
-    ("speed", "kind"), [("real", RealClock), ("1", RealClock), ("fast", FastClock), ("60", ScaledClock), (3.5, ScaledClock)]
+    ("speed", "kind"),
+    [("real", RealClock), ("1", RealClock), ("fast", FastClock), ("60", ScaledClock), (3.5, ScaledClock)],
 )
 def test_a_clock_is_made_from_its_name(speed, kind):
     assert type(make_clock(speed)) is kind
