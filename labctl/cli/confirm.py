@@ -19,6 +19,6 @@ def command(
     json: Annotated[bool, AS_JSON] = False,
 ) -> None:
     """Answer the prompt that a run waits at; it goes on. What it waits for: labctl why CHANNEL."""
-    from labctl.control.view import give
+    from labctl.control.said import give
 
     give(data, "confirm", [target], text=text, json=json)

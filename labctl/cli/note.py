@@ -19,6 +19,6 @@ def command(
     json: Annotated[bool, AS_JSON] = False,
 ) -> None:
     """Write a remark into the run's record, with its moment and your name."""
-    from labctl.control.view import give
+    from labctl.control.said import give
 
     give(data, "note", [target], text=text, json=json)

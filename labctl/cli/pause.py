@@ -18,6 +18,6 @@ def command(
     json: Annotated[bool, AS_JSON] = False,
 ) -> None:
     """Switch the output off; the step keeps what it has done. Go on with: labctl resume CHANNEL."""
-    from labctl.control.view import give
+    from labctl.control.said import give
 
     give(data, "pause", target, json=json)

@@ -30,7 +30,7 @@ def command(
 
     The new run carries cycle count, charge and the references of retention.
     """
-    from labctl.control.view import begin, give
+    from labctl.control.said import begin, give
 
     if step is None:
         give(data, "resume", [target], json=json)

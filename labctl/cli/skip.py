@@ -18,6 +18,6 @@ def command(
     json: Annotated[bool, AS_JSON] = False,
 ) -> None:
     """End the running step as it is and go on with the next one."""
-    from labctl.control.view import give
+    from labctl.control.said import give
 
     give(data, "skip", target, json=json)

@@ -24,7 +24,7 @@ def command(
     json: Annotated[bool, AS_JSON] = False,
 ) -> None:
     """Start a protocol on a channel. Everything is checked first: nothing is energised by a file that has an error."""
-    from labctl.control.view import begin, parameters
+    from labctl.control.said import begin, parameters
 
     wanted = {
         "protocol": str(protocol.absolute()),

@@ -21,11 +21,13 @@ def command(
 ) -> None:
     """Show all channels, one line each: state, step, values, progress, time left, and what they wait for."""
     from labctl.control.client import DaemonClient
-    from labctl.control.view import as_json, chosen, to_terminal
+    from labctl.control.said import as_json, chosen
 
     with DaemonClient(data) as daemon:
         rows = chosen(daemon.status(), channels or [])
     if json:
         as_json(rows)
     else:
+        from labctl.control.view import to_terminal
+
         to_terminal(rows)

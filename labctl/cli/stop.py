@@ -18,6 +18,6 @@ def command(
     json: Annotated[bool, AS_JSON] = False,
 ) -> None:
     """End the run and switch the output off. What was measured stays; labctl resume RUN --from STEP goes on as a new run."""
-    from labctl.control.view import give
+    from labctl.control.said import give
 
     give(data, "stop", target, json=json)

@@ -19,7 +19,7 @@ def command(
 ) -> None:
     """Say in one line what a channel waits for, and the command that unblocks it."""
     from labctl.control.client import DaemonClient
-    from labctl.control.view import as_json, because
+    from labctl.control.said import as_json, because
 
     with DaemonClient(data) as daemon:
         answer = daemon.why(channel)

@@ -1,14 +1,14 @@
 """The command line's side of the daemon's HTTP face."""
 
 import getpass
+import json
 import os
 import socket
 import uuid
 from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Self
-
-import httpx
 
 from labctl import errors
 from labctl.control.place import Endpoint, Place, data_folder
@@ -16,6 +16,8 @@ from labctl.errors import LabctlError, OrderRefused
 
 ANSWER_WITHIN = 60.0  # s; a start loads, checks and compiles before it answers
 CONNECT_WITHIN = 5.0  # s
+MOST_ANSWERED = 64 * 1024 * 1024  # bytes; a thousand channels are half a megabyte
+OK = 200
 
 
 class DaemonClient:
@@ -27,17 +29,20 @@ class DaemonClient:
     def __init__(self, folder: Path | None = None) -> None:
         """Find the daemon of `folder`, by default of this person's data folder."""
         self._place = Place(data_folder() if folder is None else folder)
-        endpoint = self._place.endpoint()
-        self._where = str(endpoint)
-        _knock(endpoint)
-        transport = httpx.HTTPTransport(uds=endpoint.unix) if endpoint.unix else httpx.HTTPTransport()
-        self._http = httpx.Client(
-            base_url=endpoint.url,
-            transport=transport,
-            headers={"authorization": f"Bearer {self._place.token()}"},
-            timeout=httpx.Timeout(ANSWER_WITHIN, connect=CONNECT_WITHIN),
-            trust_env=False,
-        )
+        self._endpoint = self._place.endpoint()
+        self._http = _Line(self._endpoint)
+        self._headers = {
+            "authorization": f"Bearer {self._place.token()}",
+            "content-type": "application/json",
+            "host": "localhost",
+        }
+        try:
+            self._http.connect()
+        except OSError as error:
+            self._http.close()
+            raise OrderRefused(
+                f"no daemon answers at {self._endpoint} ({error}); start one with: labctl serve"
+            ) from error
 
     def __enter__(self) -> Self:
         """Be closed at the end of the context."""
@@ -73,43 +78,54 @@ class DaemonClient:
         return self._ask("GET", "/v1/info")
 
     def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        payload = None if body is None else json.dumps(body)
         for attempt in (1, 2):
             try:
-                answer = self._http.request(method, path, json=body)
-                break
-            except httpx.ConnectError as error:
-                raise OrderRefused(
-                    f"no daemon answers at {self._where} ({error}); start one with: labctl serve"
-                ) from error
-            except httpx.TransportError as error:
+                self._http.request(method, path, payload, self._headers)
+                answer = self._http.getresponse()
+                return _answer(answer.status, answer.read(MOST_ANSWERED))
+            except (OSError, HTTPException) as error:
+                self._http.close()  # the next request opens it again
                 if attempt == 2:
-                    raise OrderRefused(f"the daemon at {self._where} did not answer: {error}", retry=True) from error
-        return _answer(answer)
+                    raise OrderRefused(
+                        f"the daemon at {self._endpoint} did not answer: {error!r}", retry=True
+                    ) from error
+        raise AssertionError
 
 
-def _knock(endpoint: Endpoint) -> None:
-    """Raise `OrderRefused` if nobody listens; httpx would say so too, but leave a Unix socket open."""
-    kind = socket.AF_UNIX if endpoint.unix else socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
-    with socket.socket(kind) as probe:
-        probe.settimeout(CONNECT_WITHIN)
-        try:
-            probe.connect(endpoint.unix or (endpoint.host, endpoint.port))
-        except OSError as error:
-            raise OrderRefused(f"no daemon answers at {endpoint} ({error}); start one with: labctl serve") from error
+class _Line(HTTPConnection):
+    """HTTP over a Unix socket or TCP. The standard library's client, since `labctl stop` must not wait for imports."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__(endpoint.host or "localhost", endpoint.port or None, timeout=CONNECT_WITHIN)
+        self._unix = endpoint.unix
+
+    def connect(self) -> None:
+        """Connect quickly or not at all; then be patient."""
+        if self._unix:
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(CONNECT_WITHIN)
+            self.sock.connect(self._unix)
+        else:
+            super().connect()
+        self.sock.settimeout(ANSWER_WITHIN)
 
 
-def _answer(answer: httpx.Response) -> dict[str, Any]:
+def _answer(status: int, text: bytes) -> dict[str, Any]:
     """Return the JSON object, or raise the error that it says."""
     try:
-        found = answer.json()
-    except ValueError:
-        found = {"error": "InternalError", "message": f"the daemon answered {answer.status_code}: {answer.text:.200}"}
-    if answer.is_success:
-        return dict(found)
+        found = dict(json.loads(text))
+    except (ValueError, TypeError):
+        found = {
+            "error": "InternalError",
+            "message": f"the daemon answered {status}: {text[:200].decode(errors='replace')}",
+        }
+    if status == OK:
+        return found
     kind = getattr(errors, str(found.get("error", "")), OrderRefused)
     if not (isinstance(kind, type) and issubclass(kind, LabctlError)):
         kind = OrderRefused
-    raise kind(str(found.get("message", answer.status_code)))
+    raise kind(str(found.get("message", status)))
 
 
 def person() -> str:

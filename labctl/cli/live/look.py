@@ -10,7 +10,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from labctl.control.view import as_json, plain, table
+from labctl.control.said import as_json, plain
+from labctl.control.view import table
 from labctl.publish.board import Board
 from labctl.publish.broker import BrokerAddress
 from labctl.publish.watcher import subscribe
@@ -54,7 +55,7 @@ async def show(
 
     def picture() -> Group:
         title = f"{board.prefix}  {board.node}"
-        alarms = [Text("! ", style="bold red") + plain(text) for text in board.alarms.values()]
+        alarms = [Text(f"! {plain(text)}", style="bold red") for text in board.alarms.values()]
         wrong = [Text(trouble, style="yellow")] if trouble else []
         return Group(table(board.rows, title, screen.width), *alarms, *wrong)
 

@@ -3,7 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
-from labctl.control.view import because, chosen, parameters, plain, started, table, time_left, told
+from labctl.control.said import because, chosen, parameters, plain, started, time_left, told
+from labctl.control.view import table
 from labctl.errors import UsageError
 
 ROW = {"channel": "A1", "activity": "running", "protocol": "CCD", "cell": "Li-1", "cycle_count": 3, "step_id": 4, "step_type": "plate",
@@ -51,7 +52,7 @@ def test_names_are_shown_as_they_are(nasty):
     text = drawn([{**ROW, "protocol": nasty}], 250)
     assert "\x1b" not in text
     assert "[red]x[/red]" in text or "·" in text
-    assert "\n" not in plain(nasty).plain
+    assert "\n" not in plain(nasty)
 
 
 @pytest.mark.parametrize(
