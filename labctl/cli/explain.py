@@ -11,14 +11,19 @@ def command(
     code: Annotated[str | None, typer.Argument(help="code, as in error[unit.bare]", show_default=False)] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="JSON instead of text")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="the page of the reference, with every code")] = False,
 ) -> None:
     """Say what an error code means, with a wrong and a right example; without a code, list them all."""
     from json import dumps
 
     from labctl.errors import UsageError
     from labctl.protocol.catalogue import CODES, Code
+    from labctl.protocol.catalogue import markdown as page
     from labctl.reading import near
 
+    if markdown:
+        print(page(), end="")
+        return
     if code is None:
         if json:
             print(dumps({name: entry.about for name, entry in CODES.items()}, ensure_ascii=False))

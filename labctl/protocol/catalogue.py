@@ -32,22 +32,23 @@ def _indented(text: str) -> str:
     return "\n".join("  " + line for line in text.splitlines())
 
 
-FAMILIES: Final[Mapping[str, str]] = {
-    "yaml": "YAML itself, and what it makes of a chemist's hand",
-    "form": "Forms, keys and words",
-    "file": "Files",
-    "unit": "Quantities",
-    "reference": "References and expressions",
-    "condition": "Conditions",
-    "step": "Steps, blocks and uses",
-    "safety": "Safety",
-    "cell": "Cells",
-    "station": "Stations",
-    "plan": "Plans",
-}
-
 CODES: Final[Mapping[str, Code]] = {
     name: Code(*entry)
     for table in (codes_yaml.CODES, codes_protocol.CODES, codes_plan.CODES)
     for name, entry in table.items()
 }
+
+
+def markdown() -> str:
+    """Return the page of the reference that lists every code."""
+    parts = [
+        "# Codes of findings",
+        "Every finding about a file has a code that does not change. `labctl explain CODE` prints its entry.",
+        "This page is written from the same table: `labctl explain --markdown`.",
+    ]
+    for code, entry in CODES.items():
+        parts += [f"## {code}", entry.about[0].upper() + entry.about[1:] + "."]
+        parts += [entry.why] if entry.why else []
+        parts += [f"Wrong:\n\n```yaml\n{entry.wrong}\n```"] if entry.wrong else []
+        parts += [f"Right:\n\n```yaml\n{entry.right}\n```"] if entry.right else []
+    return "\n\n".join(parts) + "\n"
