@@ -152,6 +152,15 @@ def _steps(plan: "Plan", found: "Estimate") -> "RenderableType":
     return table
 
 
+def _record(plan: "Plan") -> str:
+    """Return the record rules in the order in which lines first have them."""
+    from labctl.plan.description import record
+    from labctl.plan.index import walk
+
+    rules = list(dict.fromkeys(record(line.record) for _, line in walk(plan.root)))
+    return "; ".join(rules[:3]) + (f" and {len(rules) - 3} more" if len(rules) > 3 else "")
+
+
 def _takes(likely: float, longest: float) -> str:
     import math
 
@@ -176,6 +185,7 @@ def _sums(plan: "Plan", found: "Estimate", now: float) -> "RenderableType":
     most = "as long as a person needs" if math.isinf(longest) else f"at most {display(longest, 'duration')}"
     table = Table.grid(padding=(0, 2))
     table.add_row("limits", ", ".join(f"{name} {text}" for name, text in limits(_tightest(plan))) or "none")
+    table.add_row("record", _record(plan))
     table.add_row("duration", f"about {display(likely, 'duration')}, {most}")
     table.add_row("finish", f"about {end:%Y-%m-%d %H:%M %Z} if it starts now")
     table.add_row("charge", f"about {display(found.charge, 'capacity')}, both directions together")
