@@ -43,5 +43,5 @@ def archive(journal: Journal, run_id: int, folder: Path) -> Path:
                 raise StoreDamaged(f"{file} does not read back as it was written; nothing was deleted")
     with file.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    journal.forget_rows(run_id, file, digest, run.rows - 1)
+    journal.forget_rows((run_id, str(file), digest, run.rows - 1, run.test_time))
     return file

@@ -21,7 +21,7 @@ from labctl.store.codec import to_json
 from labctl.store.connect import explain, told, writer_engine
 from labctl.store.entry import Entry, NewRun, Part
 from labctl.store.place import Lock, Place, Reserve, machine, place, prepare, sync_folder
-from labctl.store.seal import digest_of, first_chain, next_chain, part_digest
+from labctl.store.seal import BIRTH, birth, digest_of, first_chain, next_chain, part_digest
 from labctl.store.start import set_aside_if_damaged
 
 ORDERS_KEPT = 24 * 3600.0  # seconds within which an order with the same id is the same order
@@ -242,7 +242,8 @@ class Journal:
             run_id = int(self._cursor.execute("SELECT COALESCE(max(run_id), 0) + 1 FROM runs").fetchone()[0])
             row = self._run_row(run_id, new)
             done = assemble([], {}, self._commit_id + 1)
-            born = to_json([row[1], new.channel, new.began_unix_time, new.plan_hash])
+            given = dict(zip(schema.runs.columns.keys(), row, strict=True))
+            born = birth([given[name] for name in BIRTH], new.plan.decode(), new.plan_hash)
             done.parts.append((Part(run_id), part_digest(done.rows, [], [], [], born)))
             texts = [(digest_of(each.text), each.name, each.text) for each in new.protocols]
 
@@ -303,11 +304,11 @@ class Journal:
             event = Event("run_ended", record, row[0] if row else 0.0, {"reason": reason, "why": why})
             return self.commit([Entry(run_id, events=(event,))])
 
-    def forget_rows(self, run_id: int, file: Path, digest: str, last_record: int) -> None:
-        """Delete the samples of a run that lie in a file now, and give their room back."""
+    def forget_rows(self, archived: tuple[int, str, str, int, float]) -> None:
+        """Delete the samples of a run that lie in a file now, and give their room back; `archived` is a row of `archives`."""
         with self._transaction() as cursor:
-            statement.insert_all(cursor, schema.archives, [(run_id, str(file), digest, last_record)])
-            cursor.execute("DELETE FROM samples WHERE run_id = ?", (run_id,))
+            statement.insert_all(cursor, schema.archives, [archived])
+            cursor.execute("DELETE FROM samples WHERE run_id = ?", archived[:1])
         with self._mutex, told(self.place.file):
             self._cursor.execute("PRAGMA incremental_vacuum").fetchall()
 

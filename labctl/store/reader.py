@@ -17,7 +17,7 @@ from labctl.store import schema
 from labctl.store.codec import event_from_json, input_from_json
 from labctl.store.connect import reader_engine, told
 from labctl.store.entry import Changes, Checkpoint, Part, Rows, Run, StoredEvent, StoredInput
-from labctl.store.matrix import ATTEMPT, RECORD, TIME, WIDTH, batch_of
+from labctl.store.matrix import ATTEMPT, RECORD, WIDTH, batch_of
 from labctl.store.parquet import read_rows
 from labctl.store.place import place
 
@@ -118,11 +118,8 @@ class Reader:
         )
         if found:
             return found[0][0], found[0][1]
-        archived = self.archive_of(run_id)
-        if archived is None:
-            return -1, 0.0
-        last = list(read_rows(archived[0], archived[1], archived[1], PAGE))
-        return archived[1], float(last[-1][-1, TIME]) if last else 0.0
+        found = self.query("SELECT last_record, test_time_second FROM archives WHERE run_id = :run", run=run_id)
+        return (found[0][0], found[0][1]) if found else (-1, 0.0)
 
     def archive_of(self, run_id: int) -> tuple[Path, int] | None:
         """Return the file that holds the rows of an archived run and its last record, or None."""

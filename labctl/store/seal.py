@@ -13,6 +13,15 @@ from labctl.sample import Floats
 from labctl.store.entry import Part
 
 PART_BYTES = 16
+BIRTH = (
+    "uuid",
+    "channel",
+    "began_unix_time_second",
+    "protocol_hash",
+    "cell_hash",
+    "started_by",
+    "options",
+)  # of `runs`
 
 Auxiliary: TypeAlias = tuple[int, int, str, float]  # run_id, record_index, name, value
 EventRow: TypeAlias = tuple[int, int, int, float, str, str]  # run_id, seq, record_index, time, kind, data
@@ -58,3 +67,8 @@ def next_chain(before: bytes, commit_id: int, unix_time: float, parts: Sequence[
 def digest_of(text: str) -> str:
     """Return the SHA-256 of a text in UTF-8, as hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def birth(columns: Sequence[object], plan: str, plan_hash: str) -> str:
+    """Return what never changes of a run: the columns `BIRTH` of its row, and its plan."""
+    return repr([*columns, digest_of(plan), plan_hash])

@@ -10,11 +10,10 @@ import numpy as np
 
 from labctl.errors import LabctlError, UsageError
 from labctl.sample import Floats
-from labctl.store.codec import to_json
 from labctl.store.entry import Part
 from labctl.store.matrix import CHARGING, DISCHARGING, RECORD, TIME, WIDTH
 from labctl.store.reader import Reader, span_of
-from labctl.store.seal import first_chain, next_chain, part_digest
+from labctl.store.seal import BIRTH, birth, digest_of, first_chain, next_chain, part_digest
 
 PAGE = 1000  # commits a query
 
@@ -65,6 +64,7 @@ def verify(where: Path | str, run: int | None = None, progress: Callable[[int, i
         findings = [*_pages(reader)]
         looked = _Looked()
         findings += _commits(reader, upto, run, looked, progress or _quiet)
+        findings += _texts(reader)
         runs = [each.run_id for each in reader.runs() if run in {None, each.run_id}]
         for run_id in runs:
             findings += _run(reader, run_id, looked)
@@ -119,9 +119,9 @@ def _commits(
 
 
 _COMMITS = "SELECT commit_id, unix_time_second, chain FROM commits WHERE commit_id BETWEEN :first AND :last ORDER BY 1"
-_BORN = """
-SELECT r.created_commit_id || ' ' || r.run_id, r.uuid, r.channel, r.began_unix_time_second, p.hash
-FROM runs r LEFT JOIN plans p ON p.run_id = r.run_id AND p.version = 1"""
+_BORN = f"""
+SELECT r.created_commit_id || ' ' || r.run_id, {", ".join(f"r.{name}" for name in BIRTH)}, p.plan, p.hash
+FROM runs r LEFT JOIN plans p ON p.run_id = r.run_id AND p.version = 1"""  # noqa: S608 - names are ours
 _PARTS = """
 SELECT commit_id, run_id, first_record, last_record, first_event, last_event, first_input, last_input, digest
 FROM commit_runs WHERE commit_id BETWEEN :first AND :last ORDER BY commit_id, run_id"""
@@ -161,10 +161,13 @@ def _part(
         looked.last[part.run_id] = last
     inputs = reader.query(_INPUTS, run=part.run_id, first=(part.inputs or _NONE)[0], last=(part.inputs or _NONE)[1])
     events = reader.query(_EVENTS, run=part.run_id, first=(part.events or _NONE)[0], last=(part.events or _NONE)[1])
-    birth = born.get(f"{commit_id} {part.run_id}")
-    text = to_json(list(birth[1:])) if birth is not None else ""
+    made = born.get(f"{commit_id} {part.run_id}")
+    text = birth(made[1:-2], made[-2] or "", made[-1]) if made is not None else ""
     if part_digest(np.ascontiguousarray(rows), auxiliary, inputs, events, text) != digest:
-        yield Finding(place, f"records {part.records}, events {part.events} or inputs {part.inputs} were changed")
+        what = f"records {part.records}, events {part.events} or inputs {part.inputs}"
+        yield Finding(
+            place, f"{what} were changed" if made is None else "the run's plan, channel, options or begin were changed"
+        )
 
 
 def _falling(place: str, rows: Floats, before: Floats | None) -> Iterator[Finding]:
@@ -186,6 +189,13 @@ WHERE run_id = :run AND seq BETWEEN :first AND :last ORDER BY seq"""
 _EVENTS = """
 SELECT run_id, seq, record_index, test_time_second, kind, data FROM events
 WHERE run_id = :run AND seq BETWEEN :first AND :last ORDER BY seq"""
+
+
+def _texts(reader: Reader) -> Iterator[Finding]:
+    for table in ("protocols", "cells"):
+        for stored, name, text in reader.query(f"SELECT hash, name, text FROM {table}"):  # noqa: S608 - names are ours
+            if digest_of(text) != stored:
+                yield Finding(f"{table}, {name}", "the text is not the one that was stored")
 
 
 def _run(reader: Reader, run_id: int, looked: _Looked) -> Iterator[Finding]:

@@ -257,8 +257,8 @@ class Writer:
         with self._changed:
             flushes, self._promised = [*self._promised, *self._flushes], []
             self._flushes = []
-        self._tell(_fail, flushes, error)
         self._tell(self._announce_trouble, Trouble(error))
+        self._tell(_fail, flushes, error)
 
     def _well(self) -> bool:
         """Note that the journal can be written, once the reserve is held again; return that nothing waits."""

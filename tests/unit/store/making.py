@@ -1,5 +1,7 @@
 """Rows, events and runs for tests of the store."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from labctl.engine.input import Event
@@ -13,19 +15,21 @@ def new_run(channel: str | None = None, **more: object) -> NewRun:
 
 
 def batch(count: int, seed: int = 0, *, temperature: bool = False, bad: bool = False) -> Batch:
-    random = np.random.default_rng(seed)
+    def draw(column: int) -> np.random.Generator:  # a longer batch begins as a shorter one
+        return np.random.default_rng([seed, column])
+
     quality = np.zeros(count, dtype=np.uint8)
-    voltage = 3.7 + random.normal(size=count) * 1e-3
+    voltage = 3.7 + draw(0).normal(size=count) * 1e-3
     if bad:
         quality[1::3] = 2
         voltage[1::3] = np.nan
     return Batch(
-        time=np.cumsum(random.random(count)),
+        time=np.cumsum(draw(1).random(count)),
         voltage=voltage,
-        current=random.normal(size=count) * 1e-3,
-        charging_ah=np.cumsum(random.random(count)) * 1e-6,
-        discharging_ah=np.cumsum(random.random(count)) * 1e-6,
-        temperature_celsius=25 + random.normal(size=count) if temperature else None,
+        current=draw(2).normal(size=count) * 1e-3,
+        charging_ah=np.cumsum(draw(3).random(count)) * 1e-6,
+        discharging_ah=np.cumsum(draw(4).random(count)) * 1e-6,
+        temperature_celsius=25 + draw(5).normal(size=count) if temperature else None,
         quality=quality if bad else None,
     )
 
@@ -37,11 +41,11 @@ def attempt(number: int, record: int = -1, time: float = 0.0) -> Event:
     return Event("attempt", record, time, data)
 
 
-def entries(run_id: int, rows: Batch, cut: int, first: int = 0) -> list[Entry]:
+def entries(run_id: int, rows: Batch, cut: int, first: int = 0) -> Iterator[Entry]:
     """The rows in pieces, each with an event after it."""
-    found = [Entry(run_id, events=(attempt(1, first - 1),))] if first == 0 else []
+    if first == 0:
+        yield Entry(run_id, events=(attempt(1, first - 1),))
     for begin in range(0, len(rows), cut):
         piece = rows.rows(begin, begin + cut)
         note = Event("note", first + begin + len(piece) - 1, float(piece.time[-1]), {"text": "µ Ω ‖ %s"})
-        found.append(Entry(run_id, piece, first + begin, 1, events=(note,), checkpoint=b'{"at": %d}' % (first + begin)))
-    return found
+        yield Entry(run_id, piece, first + begin, 1, events=(note,), checkpoint=b'{"at": %d}' % (first + begin))

@@ -8,6 +8,7 @@ CREATE TABLE archives (
   file TEXT NOT NULL,
   hash TEXT NOT NULL,
   last_record BIGINT NOT NULL,
+  test_time_second DOUBLE NOT NULL,
   PRIMARY KEY (run_id)
 );
 

@@ -233,7 +233,7 @@ def test_a_reader_follows_by_cursor(journal: Journal, reader: Reader) -> None:
     one, two = journal.create_run(new_run("a")), journal.create_run(new_run("b"))
     for run_id in (one, two, one):
         first = reader.run(run_id).rows
-        journal.commit(entries(run_id, batch(6), 3, first))
+        journal.commit([*entries(run_id, batch(6), 3, first)])
     changes = reader.after(2, rows=True)
     assert changes.commit_id == journal.commit_id == 5
     assert [(part.run_id, part.records, part.events) for part in changes.parts] == [
@@ -250,7 +250,7 @@ def test_a_reader_follows_by_cursor(journal: Journal, reader: Reader) -> None:
 def test_a_journal_goes_on_where_it_stood(tmp_path: Path) -> None:
     with Journal.open(tmp_path) as journal:
         run_id = journal.create_run(new_run("a"))
-        journal.commit(entries(run_id, batch(6), 3))
+        journal.commit([*entries(run_id, batch(6), 3)])
         uuid, generation = journal.uuid, journal.generation
     with Journal.open(tmp_path) as journal:
         assert (journal.uuid, journal.generation, journal.moved) == (uuid, generation, False)

@@ -155,6 +155,7 @@ checkpoints = Table(
 archives = Table(
     "archives", metadata,
     _run(), _text("file", null=False), _text("hash", null=False), Column("last_record", BigInteger, nullable=False),
+    _real("test_time_second", null=False),
 )  # fmt: skip
 orders = Table(
     "orders", metadata,
