@@ -31,7 +31,7 @@ def command(
     """Show what a protocol will do on a cell: steps in amperes, limits, duration, charge, rows, finish date, warnings."""
     import time
 
-    from labctl.control.view import parameters
+    from labctl.control.said import parameters
     from labctl.plan.compile import compile_plan
     from labctl.plan.estimate import estimate
     from labctl.run.files import read_files
