@@ -37,7 +37,7 @@ def begin(plan: Plan, capabilities: Capabilities, roles: Iterable[str] = ("cell"
     state = State("leaving", activity="idle", last=last, channel=capabilities_to_json(capabilities), roles=tuple(roles))
     work = work_on(plan, state)
     work.cycle = replace(work.cycle, count=carried.cycle)
-    work.references = {name: value for name, value in carried.references.items() if name not in {"first", "max"}}
+    work.references = dict(carried.references)
     work.ocv_due = "required" if plan.ocv is not None else ""
     begin_run(work)
     return work.outcome()

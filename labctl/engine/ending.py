@@ -41,6 +41,7 @@ def end_by(work: Work, end: tuple[int, End | None], ending: Ending, *, met: bool
     if current is not None:
         work.short = floored(work.short, current, step.entry.time)
     work.windows = ()
+    end_spectrum(work, whole=False)
     met = met and ending.reason not in BUDGETS
     if met:
         work.say(
@@ -81,6 +82,7 @@ def ask_blocks(work: Work) -> None:
 def trip(work: Work, why: str, reason: str) -> None:
     """Switch off and end the run: a limit was passed, or nobody can tell."""
     work.say("tripped", why=why)
+    end_spectrum(work, whole=False)
     if work.leaving is not None and work.leaving.ending is not None:
         close_now(work, work.leaving.ending)
         pass_boundaries(work, work.leaving.boundaries)

@@ -106,11 +106,14 @@ def close_step(work: Work, ending: Ending, time: float) -> None:
 
 
 def note_open_circuit(work: Work) -> None:
-    """Keep the last voltage of an open step at open circuit: as the cell's state, and a rest's as the `ocv` of what follows."""
+    """Keep the last voltage of a rest, as the cell's and as the `ocv` of what follows; that of a look only as the cell's.
+
+    Not that of a prompt: whoever answers it may have touched the cell since.
+    """
     step, line = work.opened, work.step_line
     if step.first_voltage is None:
         return
-    if step.probe or line.mode in {"Rest", "Bend", "Chamber"}:
+    if step.probe or line.verb == "rest":
         work.rest_voltage = work.last.voltage
     if line.verb == "rest" and not step.probe:
         work.ocv = work.last.voltage

@@ -137,8 +137,15 @@ class Way:
             return
         figures = figures_of(work.plan.cell, kind, self.count, entry, work.last)
         work.frames = tuple(_with(work, frame, figures) for frame in work.frames)
-        if figures.cycle in work.facts.referred and figures.counted is not None:
-            work.references = {**work.references, cycle_key(figures.cycle): figures.counted}
+        work.references = {**work.references, **self._referred(figures)}
+
+    def _referred(self, figures: Figures) -> dict[str, float]:
+        """Return what a run that goes on from this one must know of a cycle."""
+        tally = self.work.frames[0].tally or Tally()
+        found = {"first": tally.first, "max": tally.most}
+        if figures.cycle in self.work.facts.referred:
+            found[cycle_key(figures.cycle)] = figures.counted
+        return {name: value for name, value in found.items() if value is not None}
 
     def _stopped(self, count: int) -> bool:
         """Ask every block around whether results end it, outermost first; leave it if so."""

@@ -4,14 +4,26 @@ from dataclasses import replace
 
 import numpy as np
 from engine_world import (
-    BOUNDS, FULL, LOCATES, PUPPET, SYMMETRIC, Bench, Cell, charge, cond, end, hold, plan, prompt, replay, rest, rows, until,
+    FULL,
+    LOCATES,
+    PUPPET,
+    SYMMETRIC,
+    Bench,
+    Cell,
+    charge,
+    end,
+    hold,
+    plan,
+    replay,
+    rest,
+    until,
 )  # fmt: skip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labctl.driver import Bounds
 from labctl.engine.decide import begin, fold
-from labctl.engine.input import Began, Gap, Off, Order, Result
+from labctl.engine.input import Began, Gap, Off
 from labctl.engine.rows import inside, is_good
 from labctl.engine.state import state_from_json, state_to_json
 from labctl.engine.watch import watch
@@ -207,7 +219,7 @@ def test_rows_inside_the_watch_say_nothing(the_plan, capabilities, seed, steps, 
         bounds = getattr(box, name)
         return data.draw(
             st.lists(
-                st.floats(max(bounds[0], low), max(min(bounds[1], high), max(bounds[0], low))),
+                st.floats(max(bounds[0], low), max(min(bounds[1], high), bounds[0], low)),
                 min_size=count,
                 max_size=count,
             )

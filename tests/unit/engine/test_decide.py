@@ -4,7 +4,19 @@ from dataclasses import replace
 
 import pytest
 from engine_world import (
-    BOUNDS, LOCATES, PUPPET, Bench, Cell, charge, end, hold, plan, prompt, rest, rows, until,
+    BOUNDS,
+    LOCATES,
+    PUPPET,
+    Bench,
+    Cell,
+    charge,
+    end,
+    hold,
+    plan,
+    prompt,
+    rest,
+    rows,
+    until,
 )  # fmt: skip
 
 from labctl.driver import Bounds, Capabilities
@@ -276,6 +288,15 @@ def test_a_program_of_several_steps_goes_on_without_a_command():
     assert steps(bench) == [(1, "for"), (2, "for"), (3, "for")]
     assert [attempt["attempt_id"] for attempt in bench.of("attempt")] == [1, 2, 3]
     assert sum(isinstance(given, Began) for given in bench.told) == 1
+
+
+def test_a_program_with_loops_goes_on_without_a_command():
+    cycler = replace(LOCATES, rewindable=False, energises=True, most_steps=50, loops=True)
+    inner = Block(2, (charge(1, 0.5, until(10.0)), charge(2, -0.5, until(10.0))), 2, "true")
+    bench = Bench(plan(Block(1, (inner, rest(3, 2.0)), 3), rest(4, 2.0)), cycler, piece=7).run()
+    assert [step["step_id"] for step in bench.of("step_ended")] == [1, 2, 1, 2, 3] * 3 + [4]
+    assert sum(isinstance(given, Began) for given in bench.told) == 1
+    assert bench.state.cycle.count == 6
 
 
 def test_rows_of_another_step_than_the_plan_says_diverge():

@@ -31,7 +31,7 @@ def cond(text: str) -> Condition:
 
 def _term(text: str) -> Term:
     words = text.split()
-    if words == ["short"] or words == ["short.soft"]:
+    if words[0].startswith("short"):
         return Term(words[0], ">", 0.0)
     slope = words[0] == "d"
     words = words[1:] if slope else words
@@ -138,6 +138,7 @@ class Bench:
     passed: float = 0.0  # C in this step of the program
     fresh: bool = False  # the first row of a step comes at its begin
     counters: tuple[float, float] = (0.0, 0.0)
+    loops: dict[int, int] = field(default_factory=dict)
     told: list[Input] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     commands: list[object] = field(default_factory=list)
@@ -294,8 +295,14 @@ class Bench:
     def _inside(self) -> None:
         """Move on inside the program, as an instrument does by itself."""
         steps = self.program.steps if self.program else ()
-        if self.at + 1 < len(steps) and not isinstance(steps[self.at + 1], Loop):
-            self.at += 1
+        at = self.at + 1
+        while at < len(steps) and isinstance(loop := steps[at], Loop):
+            self.loops[at] = self.loops.get(at, 0) + 1
+            again = self.loops[at] < loop.passes
+            self.loops[at] = self.loops[at] if again else 0
+            at = loop.to if again else at + 1
+        if at < len(steps):
+            self.at = at
             self.step_began, self.passed, self.fresh = self.time, 0.0, True
 
 
