@@ -13,17 +13,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 if importlib.util.find_spec("labctl_simulators") is None:
-    sys.path.insert(0, str(ROOT / "simulators"))
+    sys.path[:0] = [str(ROOT / "simulators"), str(ROOT)]
 
-from labctl_simulators.cell import Cell, Current, Rest, Stop, Voltage  # noqa: E402
+from labctl_simulators.cell import Cell, Current, Rest, State, Stop, Voltage  # noqa: E402
+from labctl_simulators.cell.ageing import Ageing, Curve  # noqa: E402
+from labctl_simulators.cell.insertion import Insertion  # noqa: E402
 from labctl_simulators.models import load_model  # noqa: E402
 
 NOMINAL = 0.680616
@@ -104,7 +107,7 @@ def cycle() -> list[tuple]:
     return [down, (Rest(), 600.0, ()), up, hold, (Rest(), 1500.0, ())]
 
 
-def run(cell: Cell, programme: list[tuple], period: float, state=None):
+def run(cell: Cell, programme: list[tuple], period: float, state: State | None = None) -> tuple[State, int]:
     """Run a programme with rows every `period` s; return the last state and the number of rows."""
     state = cell.initial() if state is None else state
     rows = 0
@@ -131,10 +134,10 @@ def ours(cell: Cell) -> dict[str, Callable[[], object]]:
     }
 
 
-_WARM: dict[int, object] = {}
+_WARM: dict[int, State] = {}
 
 
-def warmed(cell: Cell):
+def warmed(cell: Cell) -> State:
     """Return a fresh state that knows how a hold was solved before, as any cycled cell does."""
     if id(cell) not in _WARM:
         _WARM[id(cell)] = cell.initial().warmed(run(cell, cycle(), 60.0)[0].warm)
@@ -170,12 +173,12 @@ def batch(cell: Cell, cells: int = 1000, count: int = 320) -> float:
 
 def theirs() -> dict[str, Callable[[], object]]:
     """Return PyBaMM's side of each case; each reads time and voltage."""
-    import pybamm
+    import pybamm  # noqa: PLC0415  # a dependency of the benchmark only
 
     pybamm.set_logging_level("ERROR")
     parameters = pybamm.ParameterValues("Marquis2019")
 
-    def read(solution) -> object:
+    def read(solution: Any) -> object:
         return solution["Time [s]"].entries, solution["Voltage [V]"].entries
 
     def experiment(steps: list, period: str) -> Callable[[], object]:
@@ -205,7 +208,7 @@ def theirs() -> dict[str, Callable[[], object]]:
 
 def their_interactive(count: int = 200) -> float:
     """Return the time of one `Simulation.step` with a new current, voltage read, s."""
-    import pybamm
+    import pybamm  # noqa: PLC0415  # a dependency of the benchmark only
 
     parameters = pybamm.ParameterValues("Marquis2019")
     parameters["Current function [A]"] = "[input]"
@@ -221,7 +224,7 @@ def their_interactive(count: int = 200) -> float:
 
 def their_batch(cells: int = 200) -> float:
     """Return the time of a cell-point of a list of inputs, s."""
-    import pybamm
+    import pybamm  # noqa: PLC0415  # a dependency of the benchmark only
 
     parameters = pybamm.ParameterValues("Marquis2019")
     parameters["Current function [A]"] = "[input]"
@@ -238,7 +241,7 @@ def their_batch(cells: int = 200) -> float:
 
 def their_impedance(frequencies: np.ndarray) -> float:
     """Return the time of a spectrum, s."""
-    import pybamm
+    import pybamm  # noqa: PLC0415  # a dependency of the benchmark only
 
     model = pybamm.lithium_ion.SPM(options={"surface form": "differential"})
     simulation = pybamm.EISSimulation(model, parameter_values=pybamm.ParameterValues("Marquis2019"))
@@ -275,11 +278,6 @@ def alone() -> list[Row]:
 
 def ageing() -> Row:
     """Measure 1000 CC-CV cycles of an ageing cell with rows every 60 s."""
-    from dataclasses import replace
-
-    from labctl_simulators.cell.ageing import Ageing, Curve
-    from labctl_simulators.cell.insertion import Insertion
-
     plain = load_model("marquis2019").chemistry.parameters
     fade = Curve(NOMINAL, NOMINAL * 3600.0, (0.0, 1000.0), (1.0, 0.8), (1.0, 1.5))
     cell = Cell(Insertion(replace(plain, ageing=Ageing(curves=(fade,)))))
@@ -327,7 +325,7 @@ def start() -> Row:
     path = [str(ROOT / "simulators")]
     found = []
     for _ in range(5):
-        out = subprocess.run(  # noqa: S603  # ourselves
+        out = subprocess.run(
             [sys.executable, "-c", _START.format(path=path)], capture_output=True, text=True, check=True
         )
         found.append([float(word) for word in out.stdout.split()])
@@ -361,7 +359,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--plots", metavar="DIR", help="write comparison plots there (needs matplotlib) and stop")
     options = parser.parse_args(argv)
     if options.plots:
-        from reference import plots
+        from benchmarks.reference import plots  # noqa: PLC0415  # needs matplotlib
 
         return plots.write(Path(options.plots))
     os.environ.setdefault("OMP_NUM_THREADS", "1")

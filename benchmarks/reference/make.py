@@ -4,6 +4,7 @@ Needs PyBaMM (dependency group `bench`): `python benchmarks/reference/make.py`. 
 Voltages and currents are rounded to 0.1 uV and 0.1 uA, so the file stays small.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +18,16 @@ CASES = {
 SALT_RATES = (0.1, 1.0, 2.0, 3.0)
 
 
-def solver():
+def solver() -> pybamm.BaseSolver:
     return pybamm.IDAKLUSolver(rtol=1e-8, atol=1e-8)
 
 
-def points(shells=SHELLS, cells=60):
+def points(shells: int = SHELLS, cells: int = 60) -> dict[str, int]:
     mesh = pybamm.BaseBatteryModel().default_var_pts
     return mesh | {"r_n": shells, "r_p": shells, "x_n": cells, "x_s": cells // 2, "x_p": cells}
 
 
-def discharge(kind, parameters, rate, nominal):
+def discharge(kind: Callable[[], object], parameters: str, rate: float) -> tuple[np.ndarray, np.ndarray, float]:
     """Return times, voltages and the cut-off time of a discharge at `rate` C."""
     simulation = pybamm.Simulation(
         kind(), parameter_values=pybamm.ParameterValues(parameters), C_rate=rate, solver=solver(), var_pts=points()
@@ -39,7 +40,7 @@ def discharge(kind, parameters, rate, nominal):
     return times, solution["Voltage [V]"](times), end
 
 
-def programme(parameters, steps, period):
+def programme(parameters: str, steps: list, period: str) -> pybamm.Solution:
     simulation = pybamm.Simulation(
         pybamm.lithium_ion.SPM(),
         experiment=pybamm.Experiment(steps, period=period),
@@ -50,16 +51,16 @@ def programme(parameters, steps, period):
     return simulation.solve()
 
 
-def main():
+def main() -> None:
     found = {}
-    for name, (parameters, nominal, rates) in CASES.items():
+    for name, (parameters, _, rates) in CASES.items():
         for rate in rates:
-            times, voltage, end = discharge(pybamm.lithium_ion.SPM, parameters, rate, nominal)
+            times, voltage, end = discharge(pybamm.lithium_ion.SPM, parameters, rate)
             found[f"{name}_spm_{rate}_time"], found[f"{name}_spm_{rate}_voltage"] = times, voltage
             found[f"{name}_spm_{rate}_end"] = np.array(end)
             print(name, rate, len(times), end, flush=True)
     for rate in SALT_RATES:
-        times, voltage, end = discharge(pybamm.lithium_ion.SPMe, "Marquis2019", rate, 0.680616)
+        times, voltage, end = discharge(pybamm.lithium_ion.SPMe, "Marquis2019", rate)
         found[f"marquis2019_spme_{rate}_time"], found[f"marquis2019_spme_{rate}_voltage"] = times, voltage
         found[f"marquis2019_spme_{rate}_end"] = np.array(end)
         print("spme", rate, end, flush=True)
@@ -79,9 +80,7 @@ def main():
     found["marquis2019_gitt_time"] = times
     found["marquis2019_gitt_voltage"] = solution["Voltage [V]"](times)
     print("gitt", len(found["marquis2019_gitt_time"]), flush=True)
-    rounded = {
-        key: np.round(value, 7).astype(np.float64) if value.ndim else value for key, value in found.items()
-    }
+    rounded = {key: np.round(value, 7).astype(np.float64) if value.ndim else value for key, value in found.items()}
     np.savez_compressed(Path(__file__).with_name("curves.npz"), **rounded)
 
 

@@ -140,7 +140,7 @@ class Batch:
         leak = self._leak
         current = mode == Mode.CURRENT
         inner = np.where(current, value, self.current - leak * self.voltage)
-        low, high = np.full(len(value), -np.inf), np.full(len(value), np.inf)
+        low, high = np.full(len(value), -1e300), np.full(len(value), 1e300)
         for _ in range(ROUNDS):
             z = np.minimum(np.maximum(base + slope * inner, self._low), self._high)
             voltage = self._physics.voltage(z, inner, time, charge + inner * dt)
@@ -153,8 +153,8 @@ class Batch:
             low = np.where(error < 0.0, np.maximum(low, inner), low)
             new = inner - error / change
             outside = (new <= low) | (new >= high)
-            middle = np.where(np.isfinite(low) & np.isfinite(high), 0.5 * (low + high), new)
-            new = np.where(outside, middle, new)
+            bracketed = (low > -1e300) & (high < 1e300)
+            new = np.where(outside & bracketed, 0.5 * (low + high), new)
             if np.array_equal(new, inner):
                 break
             inner = new

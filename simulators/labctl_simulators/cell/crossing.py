@@ -8,7 +8,7 @@ NEAR: Final = 2e-14
 """Values below this are zero within rounding (V for voltages of a few volts)."""
 
 
-def root(  # noqa: PLR0913, PLR0917  # a bracket is four numbers
+def root(
     function: Callable[[float], float], a: float, b: float, fa: float, fb: float, guess: float = float("nan")
 ) -> float:
     """Return x between a and b with function(x) = 0 within rounding.

@@ -209,10 +209,7 @@ class Held:
 
     def _proposal(self) -> float:
         """Return the length to try: a power of GROWTH, at most twice the time since the drive began."""
-        if not self.lengths:
-            length = self._opening()
-        else:
-            length = min(GROWTH * self.lengths[-1], _ladder(2.0 * self.front.time))
+        length = self._opening() if not self.lengths else min(GROWTH * self.lengths[-1], _ladder(2.0 * self.front.time))
         if isinstance(self.drive, Sweep):
             length = min(length, _ladder(WINDOW / self.drive.rate))
         return length

@@ -236,6 +236,10 @@ def _check(drive: Drive, duration: float, stops: Sequence[Stop]) -> None:
             raise ValueError("wanted an end for a rest, found an infinite duration and no stop")
         case _:
             pass
+    _check_stops(stops)
+
+
+def _check_stops(stops: Sequence[Stop]) -> None:
     for stop in stops:
         if not isfinite(stop.value):
             raise ValueError(f"wanted finite values in the stops, found {stop}")

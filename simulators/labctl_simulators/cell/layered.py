@@ -142,4 +142,3 @@ def _secant(residual: Callable[[float], float], near: float, other: float) -> fl
             return b
     found = solve(residual, near)
     return near if found is None else found
-

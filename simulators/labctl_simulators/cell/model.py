@@ -12,7 +12,8 @@ from labctl_simulators.cell.drive import Drive, Stop
 from labctl_simulators.cell.imposed import impose
 from labctl_simulators.cell.insertion import Insertion
 from labctl_simulators.cell.layered import Layered
-from labctl_simulators.cell.segment import Segment
+from labctl_simulators.cell.profile import profile
+from labctl_simulators.cell.segment import Rows, Segment
 from labctl_simulators.cell.state import State, read_only
 from labctl_simulators.cell.stepper import Stepper
 
@@ -73,6 +74,15 @@ class Cell:
 
         Raises:
             ValueError: a number that is not finite or has no physical meaning, or nothing that can end the segment.
+
+        >>> from labctl_simulators.cell import Current, Stop
+        >>> from labctl_simulators.models import load_model
+        >>> cell = load_model("marquis2019")
+        >>> down = cell.segment(cell.initial(), Current(-0.680616), float("inf"), [Stop("voltage", False, 3.105)])
+        >>> round(down.end, 2), down.stop
+        (3622.76, 0)
+        >>> down.rows([0.0, 1800.0]).voltage.round(3).tolist()
+        [3.78, 3.631]
         """
         return impose(self.chemistry, state, drive, duration, stops)
 
@@ -83,7 +93,7 @@ class Cell:
         >>> cell = load_model("marquis2019")
         >>> live = cell.stepper(cell.initial(soc=0.5))
         >>> [round(live.step(0.5, 1.0), 4) for _ in range(3)]
-        [3.7876, 3.7885, 3.7892]
+        [3.8062, 3.8063, 3.8064]
         """
         return Stepper(self.chemistry, state)
 
@@ -95,7 +105,7 @@ class Cell:
                 path), or has electrolyte modes.
         """
         if not isinstance(self.chemistry, Insertion):
-            raise ValueError(f"wanted an insertion cell for separate double layers, found {self.name}")
+            raise ValueError(f"wanted an insertion cell for separate double layers, found {self.name}")  # noqa: TRY004
         return Layered(self.chemistry, state)
 
     def batch(self, states: Sequence[State]) -> Batch:
@@ -105,12 +115,37 @@ class Cell:
         >>> cell = load_model("marquis2019")
         >>> many = cell.batch([cell.initial(soc=soc) for soc in (0.2, 0.5, 0.8)])
         >>> many.step([0.5, 0.0, -0.5], dt=1.0).round(3).tolist()
-        [3.707, 3.745, 3.864]
+        [3.765, 3.745, 3.791]
 
         Raises:
             ValueError: there is no state.
         """
         return Batch(self.chemistry, states)
+
+    def profile(self, state: State, currents: ArrayLike, dt: float) -> tuple[Rows, State]:
+        """Let a profile of currents flow, each for `dt` s; for long arbitrary profiles without events.
+
+        What happens only as the current turns (ageing) is left out: a profile is one stretch of time.
+
+        Args:
+            state: where the cell is.
+            currents: A, shape (T,).
+            dt: s.
+
+        Returns:
+            Rows at the end of each step, and the last state.
+
+        Raises:
+            ValueError: the cell is driven out of its range (at which step), leaks, or has slow states that depend on
+                the course of the current; its stepper serves then.
+
+        >>> from labctl_simulators.models import load_model
+        >>> cell = load_model("marquis2019")
+        >>> rows, state = cell.profile(cell.initial(soc=0.5), [0.5, -0.5, 0.0], 10.0)
+        >>> rows.voltage.round(3).tolist()
+        [3.807, 3.683, 3.745]
+        """
+        return profile(self.chemistry, state, np.asarray(currents, dtype=np.float64), dt)
 
     def impedance(self, state: State, frequencies: ArrayLike, current: float = 0.0) -> NDArray[np.complex128]:
         """Return the impedance in ohm about `state` in closed form, from the numbers of the time domain.

@@ -298,7 +298,6 @@ class Constant:
 
     def _root(self, threshold: Threshold, times: Array, margins: Array, at: int) -> float:
         """Return the crossing between points `at` - 1 and `at`, started by inverse interpolation."""
-
         before, after = float(times[at - 1]), float(times[at])
         surface = self._later(before)
         voltage, current = self.physics.voltage_scalar, self.current

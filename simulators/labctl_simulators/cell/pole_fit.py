@@ -96,12 +96,23 @@ def fit_zarc(alpha: float, n: int, start: Array | None = None) -> Array:
     s = np.concatenate([1j * w, [1e-12 + 0j]])
     target = np.concatenate([transfer.zarc(1j * w, alpha), [1.0 + 0j]])
     scale = np.concatenate([np.abs(transfer.zarc(1j * w, alpha)), [1e-3]])
-    if start is None:
-        rates = np.geomspace(10.0 ** (-ZARC_DECADES + 1), 10.0 ** (ZARC_DECADES + 0.3), n)
-        bend = np.cosh(alpha * np.log(rates)) - np.cos((1.0 - alpha) * np.pi)
-        weight = np.sin((1.0 - alpha) * np.pi) / (2.0 * np.pi * bend) * np.gradient(np.log(rates))
-        start = np.log(np.concatenate([rates, weight * rates / weight.sum()]))
-    return fit(target, s, start, n, scale, rounds=800)
+    if start is not None:
+        return fit(target, s, start, n, scale, rounds=100)
+    return fit(target, s, _zarc_start(alpha, n), n, scale, rounds=600)
+
+
+def _zarc_start(alpha: float, n: int) -> Array:
+    """Return poles at even distances, or denser about the peak where the distribution is narrow.
+
+    The distribution of relaxation times is that of K. S. Cole and R. H. Cole, J. Chem. Phys. 9 (1941) 341.
+    """
+    peak = (1.0 - alpha) * np.pi
+    reach = (ZARC_DECADES + 0.3) * np.log(10.0)
+    place = np.linspace(-reach + 3.0, reach, n)
+    if alpha > 0.87:
+        place = peak * np.sinh(np.linspace(-1.0, 1.0, n) * np.arcsinh(reach / peak))
+    weight = np.gradient(place) / (np.cosh(alpha * place) - np.cos(peak))
+    return np.log(np.concatenate([np.exp(place), weight * np.exp(place) / weight.sum()]))
 
 
 def fit_cpe(alpha: float, n: int, start: Array | None = None) -> Array:
@@ -112,7 +123,8 @@ def fit_cpe(alpha: float, n: int, start: Array | None = None) -> Array:
         rates = np.geomspace(10.0 ** (-CPE_DECADES - 0.7), 10.0 ** (CPE_DECADES + 0.5), n)
         weight = np.sin(alpha * np.pi) / np.pi * rates ** (1.0 - alpha) * np.gradient(np.log(rates))
         start = np.log(np.concatenate([rates, weight]))
-    return fit(target, 1j * w, start, n, np.abs(target), rounds=800)
+        return fit(target, 1j * w, start, n, np.abs(target), rounds=600)
+    return fit(target, 1j * w, start, n, np.abs(target), rounds=100)
 
 
 def _numbers(values: Array) -> str:

@@ -105,10 +105,9 @@ class Columns:
 def columns(begins: Array, lengths: Array, values: Array, demand: Demand) -> Columns:
     """Return the columns of node values (memory current), shape (E, DEGREE + 1)."""
     inner = values @ MONOMIAL.T
-    if demand.leak == 0.0:
-        outer = inner
-    else:
-        outer = demand.current(values, begins[:, None] + lengths[:, None] * NODES) @ MONOMIAL.T
+    outer = (
+        inner if demand.leak == 0.0 else demand.current(values, begins[:, None] + lengths[:, None] * NODES) @ MONOMIAL.T
+    )
     passed = np.zeros(len(begins))
     np.cumsum((lengths * (outer @ _SHARES))[:-1], out=passed[1:])
     zero = np.zeros(1)

@@ -30,7 +30,7 @@ class Stepper:
         self._level: list[float] = state.level.tolist()
         self._slow = state.slow
         self._direction = state.direction
-        self.time, self.current = 0.0, 0.0
+        self.time, self.current, self._inward = 0.0, 0.0, 0.0
         self._net, self._gross = 0.0, 0.0
         self._since, self._charge, self._passed = 0.0, 0.0, 0.0
         self.collapse: str | None = None
@@ -95,25 +95,34 @@ class Stepper:
     def ramp(self, current: float, dt: float) -> float:
         """Let the current go linearly to `current` (A) within `dt` s; return the voltage in V at the end.
 
-        Raises:
-            ValueError: the cell leaks, so that its memory's current is not the one imposed.
+        In a cell that leaks it is the memory's current that goes linearly.
         """
-        if self._leak:
-            raise ValueError("wanted a cell without a leak for a ramp of the current, found one")
         if self._slow and self._chemistry.paced:
             self._flush()
         linear, gain = self._physics.memory, self._physics.gain
         first, second = moments(linear.rate * dt, 2)
         driven = linear.drive * gain[linear.row] * dt
-        x = np.exp(-linear.rate * dt) * self._x + driven * ((first - second) * self.current + second * current)
+        memory = np.exp(-linear.rate * dt) * self._x + driven * (first - second) * self._inward
+        weight = linear.integrator * gain * (0.5 * dt)
+        level = np.array(self._level) + weight * self._inward
+        late = driven * second
+        base = (level + memory @ linear.own).tolist()
+        slope = (weight + late @ linear.own + linear.feed * gain).tolist()
         charge = 0.5 * dt * (self.current + current)
-        level = np.array(self._level) + linear.integrator * gain * charge
-        z = level + x @ linear.own + linear.feed * gain * current
-        self._x, self._level = x.tolist(), level.tolist()
-        self._net, self._charge = self._net + charge, self._charge + charge
+        since, passed = self._since + dt, self._charge + charge
+
+        def voltage(inner: float) -> float:
+            return self._map([a + b * inner for a, b in zip(base, slope, strict=True)], inner, since, passed)
+
+        inner = current
+        if self._leak:
+            found = solve(lambda u: voltage(u) + (u - current) / self._leak, self._inward)
+            inner = current if found is None else found
+        self._x, self._level = (memory + late * inner).tolist(), (level + weight * inner).tolist()
+        self._net, self._charge = self._net + charge, passed
         self._gross, self._passed = self._gross + abs(charge), self._passed + abs(charge)
-        self._since, self.time, self.current = self._since + dt, self.time + dt, current
-        self.voltage = self._map(z.tolist(), current, self._since, self._charge)
+        self._since, self.time, self.current, self._inward = since, self.time + dt, current, inner
+        self.voltage = voltage(inner)
         return self.voltage
 
     def _change(self, current: float) -> float:
@@ -143,7 +152,7 @@ class Stepper:
         self._charge += outer * dt
         self._passed += abs(outer) * dt
         self.time += dt
-        self.current = outer
+        self.current, self._inward = outer, inner
         self.voltage = self._map(z, inner, self._since, self._charge)
         return self.voltage
 

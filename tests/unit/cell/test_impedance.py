@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from labctl_simulators.cell import Cell, Current, transfer
 from labctl_simulators.cell.chemistry import Physics
 from labctl_simulators.models import load_model
@@ -32,8 +33,9 @@ def test_the_response_to_a_sine_is_the_impedance(name, frequency):
     cell = load_model(name)
     state = start(cell)
     live = cell.layered(state) if name in LAYERED else cell.stepper(state)
-    wanted = cell.impedance(state, [frequency])[0]
-    found = response(live, frequency, 1e-4 / abs(wanted), 16)
+    found = response(live, frequency, 1e-5 / abs(cell.impedance(state, [frequency])[0]), 16)
+    # a metal cell's films grow while the slow waves run
+    wanted = cell.impedance(state if name in LAYERED else live.state, [frequency])[0]
     assert abs(found / wanted - 1.0) < 1e-3
 
 

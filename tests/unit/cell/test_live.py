@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from labctl_simulators.cell import Current, Rest, Voltage
 from labctl_simulators.cell.batch import Mode
 from labctl_simulators.models import load_model
@@ -21,7 +22,8 @@ def test_a_live_cell_that_is_driven_past_empty_says_so_and_stays(cell):
     assert "surface" in live.collapse
     assert np.isfinite(live.voltage)
     live.collapse = None
-    assert live.step(NOMINAL, 1.0) > 2.0
+    assert live.step(NOMINAL, 100.0) > 1.0
+    assert live.collapse is None
 
 
 def test_a_live_hold_respects_its_limit(cell):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from labctl_simulators.cell import Cell, Current, Rest, Stop, Voltage
 from labctl_simulators.cell.electrolyte import Electrolyte, Layer
 from labctl_simulators.cell.insertion import Insertion

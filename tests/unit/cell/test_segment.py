@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+
 from labctl_simulators.cell import Current, Load, Power, Rest, State, Stop, Sweep, Voltage
 from labctl_simulators.models import load_model
 
@@ -134,7 +135,9 @@ def test_a_sweep_ends_at_its_end_and_splits_its_charge(cell):
     assert np.trapezoid(flow, rows.time) == pytest.approx(rows.discharging[-1], rel=1e-4)
 
 
-@pytest.mark.parametrize("drive", [Voltage(3.85), Sweep(3.75, 3.9, 2e-4), Load(8.0), Power(-1.5), Voltage(4.0, most=0.5)])
+@pytest.mark.parametrize(
+    "drive", [Voltage(3.85), Sweep(3.75, 3.9, 2e-4), Load(8.0), Power(-1.5), Voltage(4.0, most=0.5)]
+)
 def test_a_held_drive_may_be_cut_and_stored(cell, drive):
     state = cell.initial(soc=0.5)
     whole = cell.segment(state, drive, 700.0)
@@ -171,7 +174,9 @@ def test_states_survive_json(cell):
     again = State.from_json(json.loads(json.dumps(state.to_json())))
     assert again == state
     assert hash(again) == hash(state)
-    assert cell.segment(again, Rest(), 10.0).rows([5.0]).voltage == cell.segment(state, Rest(), 10.0).rows([5.0]).voltage
+    assert (
+        cell.segment(again, Rest(), 10.0).rows([5.0]).voltage == cell.segment(state, Rest(), 10.0).rows([5.0]).voltage
+    )
 
 
 def test_a_state_of_another_version_is_refused(cell):
