@@ -79,26 +79,28 @@ class Neware:
         most_current: A that this device can give; BTS does not tell.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the keys of a station file's entry
         self,
+        *,
         host: str,
         channels: Mapping[str, str],
         folder: str,
         seen_as: str | None = None,
-        **settings: str | float,
+        port: int = 502,
+        user: str = "admin",
+        password: str = "neware",  # noqa: S107 - the client's own default, on the lab's network
+        device_type: str = "24",
+        poll: float = 10.0,
+        timeout: float = 30.0,
+        most_current: float = 6.0,
     ) -> None:
-        self.host = host
+        self.host, self.port = host, int(port)
         self.places = {name: place.split("-") for name, place in channels.items()}
         self.folder = Path(folder)
         self.seen_as = seen_as if seen_as is not None else folder
-        self.port = int(settings.pop("port", 502))
-        self.login = LOGIN.format(user=settings.pop("user", "admin"), password=settings.pop("password", "neware"))
-        self.device_type = str(settings.pop("device_type", "24"))
-        self.poll = float(settings.pop("poll", 10.0))
-        self.timeout = float(settings.pop("timeout", 30.0))
-        self.most_current = float(settings.pop("most_current", 6.0))
-        if settings:
-            raise TypeError(f"neware has no setting {', '.join(sorted(settings))}")
+        self.login = LOGIN.format(user=user, password=password)
+        self.device_type = str(device_type)
+        self.poll, self.timeout, self.most_current = float(poll), float(timeout), float(most_current)
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._lock = asyncio.Lock()
         self._draining: dict[str, Draining] = {}

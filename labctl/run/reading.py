@@ -26,7 +26,7 @@ def take_said(course: Course, reading: Reading) -> None:
     """Fold what is no row."""
     match reading:
         case Ended(step, time, end, why):
-            course.take(StepEnded(course.state.attempt, step, course.begun + time, end, why))
+            course.take(StepEnded(course.state.held.attempt, step, course.begun + time, end, why))
         case Points() as points:
             course.take(SpectrumPart(course.state.attempt, on_run_time(points, course.begun)))
         case Fault(why, safe):

@@ -118,7 +118,7 @@ class NewareBench(LineBench):
 
                 return Path
 
-        return Local("127.0.0.1", {"1": "27-1-4"}, ".", port=port, timeout=0.3)
+        return Local(host="127.0.0.1", channels={"1": "27-1-4"}, folder=".", port=port, timeout=0.3)
 
     def truth(self) -> tuple[float, float]:
         row = self.cycler.read(self.now)

@@ -56,7 +56,9 @@ async def bench(time, folder, **settings):
     channel = Channel(load_model("marquis2019"))
     server = Server(Cycler({("27", "1", "4"): channel}), time)
     port = await server.start()
-    driver = Neware("127.0.0.1", {"one": "27-1-4"}, str(folder), port=port, timeout=1.0, **settings)
+    driver = Neware(
+        host="127.0.0.1", channels={"one": "27-1-4"}, folder=str(folder), port=port, timeout=1.0, **settings
+    )
     try:
         yield driver, channel, server
     finally:
@@ -119,7 +121,9 @@ async def test_goes_on_when_nobody_listens_and_is_taken_up_again(time, tmp_path)
         before = await drained(driver)
         await driver.close()
         time.now = 40000.0
-        again = Neware("127.0.0.1", {"one": "27-1-4"}, str(tmp_path), port=server.port, timeout=1.0)
+        again = Neware(
+            host="127.0.0.1", channels={"one": "27-1-4"}, folder=str(tmp_path), port=server.port, timeout=1.0
+        )
         await again.open()
         await again.attach("one", PROGRAM)
         after = await drained(again)
