@@ -124,7 +124,7 @@ _SPELLINGS: Final = str.maketrans(
         **{mark: str(digit) for digit, mark in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
     }
 )
-NUMBER: Final = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+NUMBER: Final = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _QUANTITY: Final = re.compile(rf"({NUMBER})\s*(.*)", re.DOTALL)
 _FACTOR: Final = re.compile(r"([A-Za-z%]+)(?:\^?(-?\d)(?!\d))?")
 _RATE: Final = re.compile(rf"({NUMBER})?\s*C(?:\s*/\s*({NUMBER}))?")

@@ -274,10 +274,14 @@ def _terms(condition: Condition | None) -> Iterator[Term]:
 
 
 def _with_uses(children: Iterable[Item]) -> Iterator[Item]:
-    for item in every_item(tuple(children)):
-        yield item
-        if isinstance(item, Use):
-            yield from _with_uses(item.protocol.children)
+    """Yield items at all depths, and those of each used file once."""
+    todo, seen = [tuple(children)], set[str]()
+    while todo:
+        for item in every_item(todo.pop()):
+            yield item
+            if isinstance(item, Use) and item.protocol.file not in seen:
+                seen.add(item.protocol.file)
+                todo.append(item.protocol.children)
 
 
 def _counts(item: Item) -> bool:

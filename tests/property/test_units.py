@@ -1,0 +1,46 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labctl.dimension import UNITS
+from labctl.errors import Misread
+from labctl.units import TABLES, display, like, measure_unit, parse
+
+KINDS = st.sampled_from(sorted(TABLES))
+PLAIN = [unit for unit in UNITS if unit not in {"C", "%"}]
+
+
+@given(st.text(max_size=60), KINDS)
+def test_any_text_is_a_finite_quantity_or_a_finding(text, kind):
+    try:
+        found = parse(text, kind)
+    except Misread as error:
+        found = error
+    if isinstance(found, Misread):
+        assert found.code
+        assert str(found).startswith("wanted ")
+    else:
+        assert math.isfinite(found.value_si)
+
+
+@given(st.sampled_from(PLAIN), st.sampled_from(PLAIN), st.integers(1, 3))
+def test_spellings_of_a_quotient_are_one(first, second, power):
+    spelled = [f"{first}/{second}{power}", f"{first} {second}-{power}", f"{first} {second}^-{power}"]
+    found = [measure_unit(text) for text in spelled]
+    assert found[0] is not None
+    assert found[1] == found[0]
+    assert found[2] == found[0]
+
+
+@given(st.floats(1e-6, 1e6), st.sampled_from(["current", "voltage", "capacity", "power", "frequency", "length"]))
+def test_display_can_be_read_again(value, kind):
+    assert parse(display(value, kind, 9), kind).value_si == pytest.approx(value, rel=1e-6)
+
+
+@given(st.floats(1e-3, 1e3), st.sampled_from(["0.1 mA/cm2", "5 uA", "C/10", "3 V", "1 h", "25 degC", "50 %", "2 MHz"]))
+def test_like_can_be_read_again(value, text):
+    pattern = parse(text, "any")
+    value = value + 300 if pattern.offset else value
+    assert parse(like(value, pattern), "any").value_si == pytest.approx(value, rel=1e-5)
