@@ -1,0 +1,164 @@
+"""Write the runs of this folder that are not there yet; one that is there is never written again.
+
+    python tests/history/record.py
+
+A file holds a plan, what its run was told in order, and what came of it: state and events. An engine that folds it to something
+else cannot take up a run that an earlier one began.
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+HERE = Path(__file__).parent
+WORLD = HERE.parent / "unit" / "engine" / "world.py"
+
+if "engine_world" not in sys.modules:
+    spec = importlib.util.spec_from_file_location("engine_world", WORLD)
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules["engine_world"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["engine_world"])
+
+from engine_world import (  # noqa: E402 - the module is made above
+    LOCATES,
+    PUPPET,
+    SYMMETRIC,
+    Bench,
+    Cell,
+    charge,
+    end,
+    hold,
+    plan,
+    prompt,
+    rest,
+    until,
+)  # fmt: skip
+
+from labctl.engine.input import Gap  # noqa: E402
+from labctl.engine.state import capabilities_to_json, state_to_json  # noqa: E402
+from labctl.plan.codec import plan_to_json  # noqa: E402
+from labctl.plan.step import Block  # noqa: E402
+from labctl.sample import Batch  # noqa: E402
+from labctl.store.codec import input_to_json  # noqa: E402
+
+COLUMNS = ("time", "voltage", "current", "charging_ah", "discharging_ah", "temperature_celsius", "quality")
+
+
+def cycling(capabilities: object) -> Bench:
+    """Three CC-CV cycles, the first of them formation, a hold that current ends."""
+    cccv = Block(3, (charge(2, 0.5, until(None, "voltage >= 4.1")), hold(3, 4.1, end("until", "current < 0.05"))),
+                 ends=(end("for", "time >= 20000"),), fused=True)  # fmt: skip
+    down = charge(4, -0.5, until(None, "voltage <= 3.2"))
+    first = Block(1, (replace_lines(cccv, 10), charge(14, -0.5, until(None, "voltage <= 3.2"))), 1, "formation")
+    main = Block(2, (cccv, down, rest(5, 60.0)), 2, "true", ends=(end("stop_if", "retention < 0.5 x 2"),))
+    return Bench(plan(rest(1, 60.0), first, main, ocv=(2.5, 4.3)), capabilities, 20.0).run()  # type: ignore[arg-type]
+
+
+def replace_lines(block: Block, by: int) -> Block:
+    """The same block with other numbers."""
+    from dataclasses import replace
+
+    children = tuple(replace(child, id=child.id + by) for child in block.children)
+    return replace(block, id=block.id + by, children=children)
+
+
+def interrupted() -> Bench:
+    """Outages, a pause, a prompt, and a slope that ends a rest."""
+    the_plan = plan(charge(1, 0.5, until(300.0, "", 120.0)), prompt(2, "press", state={"pressure": 5e6}),
+                    rest(3, 600.0, "d |voltage| < 1e-6 over 60"), charge(4, -0.5, until(100.0)))  # fmt: skip
+    bench = Bench(the_plan, PUPPET, 5.0, piece=7).start()
+    for _ in range(3):
+        bench.step()
+    bench.time += 120.0
+    bench.tell(Gap(bench.time - 120.0, bench.time, "power"))
+    bench.obey()
+    for _ in range(2):
+        bench.step()
+    bench.order("pause")
+    bench.time += 60.0
+    bench.order("resume")
+    bench.run()
+    bench.order("confirm", "pressed")
+    return bench.run()
+
+
+def shorted() -> Bench:
+    """A symmetric cell that shorts in its fourth half-cycle, and is stopped there."""
+    cell = Cell(charge=1800.0, low=-1e-9, high=1e-9, resistance=0.5)
+    lines = (charge(1, 0.1, until(400.0)), charge(2, -0.1, until(400.0)))
+    wide = tuple(symmetric(line) for line in lines)
+    block = Block(1, wide, 10, "true", ends=(end("stop_if", "short or |voltage| > 2"),))
+    bench = Bench(plan(block, rest(3, 30.0), cell=SYMMETRIC), LOCATES, 5.0, cell).start()
+    while not bench.finish:
+        if bench.state.cycle.count == 2 and bench.state.line == 2:
+            cell.resistance = 0.02
+        bench.step(17)
+    return bench
+
+
+def symmetric(line: object) -> object:
+    """The line within limits for both signs."""
+    from dataclasses import replace
+
+    from labctl.driver import Bounds
+
+    return replace(line, bounds=Bounds((-5.0, 5.0), (-1.0, 1.0), None, 3600.0))  # type: ignore[type-var]
+
+
+def tripped() -> Bench:
+    """A cell that passes its voltage limit while a bad row or two go by."""
+    bench = Bench(plan(charge(1, 0.5, until(1e5))), PUPPET, 20.0, Cell(high=5.5)).start()
+    for number in range(1000):
+        if bench.finish:
+            break
+        if number % 3 == 1:
+            bench.tell(Batch(np.array([bench.time + 1.0]), np.array([np.nan]), np.array([0.5]),
+                             np.array([np.nan]), np.array([np.nan])))  # fmt: skip
+        bench.step(9)
+    return bench
+
+
+RUNS = {
+    "cycling-watched": lambda: cycling(PUPPET),
+    "cycling-located": lambda: cycling(LOCATES),
+    "interrupted": interrupted,
+    "shorted": shorted,
+    "tripped": tripped,
+}
+
+
+def told(given: object) -> object:
+    """An input as JSON."""
+    if isinstance(given, Batch):
+        columns = {name: getattr(given, name) for name in COLUMNS}
+        return {
+            "rows": {name: column.tolist() for name, column in columns.items() if column is not None},
+            "step": given.step,
+        }
+    kind, data = input_to_json(given)  # type: ignore[arg-type]
+    return {"input": kind, "data": data}
+
+
+def text(bench: Bench) -> bytes:
+    """A run as a file."""
+    return orjson.dumps(
+        {
+            "plan": orjson.Fragment(plan_to_json(bench.plan)),
+            "capabilities": orjson.Fragment(capabilities_to_json(bench.capabilities)),
+            "roles": bench.roles,
+            "told": [told(given) for given in bench.told],
+            "events": [[event.kind, event.record_index, event.time, dict(event.data)] for event in bench.events],
+            "state": orjson.Fragment(state_to_json(bench.state)),
+        }
+    ) + b"\n"  # fmt: skip
+
+
+if __name__ == "__main__":
+    for name, run in RUNS.items():
+        path = HERE / f"{name}.json"
+        if not path.exists():
+            path.write_bytes(text(run()))
