@@ -7,7 +7,8 @@ import math
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from labctl.errors import BrokerError, StoreError
 from labctl.publish.cursor import Follower, Page
@@ -31,6 +32,7 @@ AT_A_STRETCH = 4  # messages that others wait for
 FAREWELL = 1.0  # s that delivering what is left may take at the end
 
 LOG = logging.getLogger("labctl.mqtt")
+Value = TypeVar("Value")
 
 ALARMING = {"waiting": "warning", "unknown": "error", "tripped": "error", "failed": "error", "safe": "warning"}
 NEWS = (
@@ -204,7 +206,7 @@ class MqttReader:
 
     async def _announce(self) -> None:
         """A new connection: all that is retained again, and what happened since the last one is history."""
-        await asyncio.to_thread(self._follower.begin)
+        await _in_thread(self._follower.begin)
         self._page, self._behind = None, True
         self._look_at = self._rest_until = -math.inf
         now = self._node.label()
@@ -240,7 +242,7 @@ class MqttReader:
         """Return the next event of a run; history is read at half the speed at which it could be, so that now goes first."""
         if self._page is None and self._behind and now >= self._rest_until:
             self._behind, self._page_began = False, now  # what is committed from here on sets it again
-            self._page = await asyncio.to_thread(self._follower.page)
+            self._page = await _in_thread(self._follower.page)
             self._behind = self._behind or self._page is not None
         return self._page.messages[0] if self._page is not None else None
 
@@ -261,7 +263,7 @@ class MqttReader:
         if self._follower.position != self._saved and (force or now >= self._save_at):
             self._saved = self._follower.position
             self._save_at = now + SAVE_EVERY
-            await asyncio.to_thread(self._node.save_cursor, self._saved)
+            await _in_thread(partial(self._node.save_cursor, self._saved))
 
     def _finished(self) -> bool:
         """Tell whether to leave: everything is said, or there is no more time for it."""
@@ -359,3 +361,13 @@ class MqttReader:
 def _state(label: float, since: float, status: Mapping[str, object]) -> bytes:
     head = {"ch": status["channel"], "state": status.get("activity"), "since": iso(since)}
     return stamped(label, {**head, **{key: status.get(key) for key in IN_STATE if key != "activity"}})
+
+
+async def _in_thread(work: Callable[[], Value]) -> Value:
+    """Do blocking work in a thread; a cancellation waits for its end, so that nothing is closed under it."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

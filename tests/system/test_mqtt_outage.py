@@ -107,7 +107,7 @@ async def test_a_restarted_daemon_goes_on_where_it_stopped(mosquitto, tmp_path):
 @pytest.mark.mosquitto
 async def test_a_broker_that_hangs_is_left_and_tried_again(mosquitto, tmp_path):  # noqa: F811
     bench = Bench(tmp_path / "data", mosquitto.port)
-    bench.reader._publisher.answer_within = 0.3
+    bench.reader._publisher.answer_within = 1.0
     bench.start("A1")
     run = uuid_of(bench, "A1")
     async with listening(mosquitto.port, "labctl/#", timeout=WITHIN) as seen, publishing(bench):

@@ -116,5 +116,5 @@ async def test_a_broker_that_cannot_be_trusted_or_does_not_trust_us(guarded, tmp
             wrong = BrokerAddress(port=guarded.port, username="lab", password_file=tmp_path / "password")
             address(guarded, tmp_path)
     with pytest.raises(BrokerError, match="wanted a connection"):
-        async with MqttClient(wrong, "one").session(None, ()):
+        async with MqttClient(wrong, "one", answer_within=1.0).session(None, ()):
             pass
