@@ -93,7 +93,7 @@ class State:
         externals: External conditions as they stand, by column.
         spectra: Spectra.
         question: What it asks.
-        channel: Capabilities of the channel as JSON: they never change, and are written with every state.
+        channel: What the engine asks of the channel's capabilities, as JSON.
         roles: Parts of the channel.
     """
 
@@ -215,14 +215,14 @@ def _held(found: dict[str, Any]) -> Held:
 
 
 def capabilities_to_json(capabilities: Capabilities) -> str:
-    """Return capabilities as JSON, sets in the order of the alphabet."""
-    return orjson.dumps(capabilities, default=sorted).decode()
+    """Return what the engine asks of capabilities as JSON, sets in the order of the alphabet: it is in every state."""
+    found = {name: getattr(capabilities, name) for name in ("modes", "ends", "most_steps", "loops")}
+    return orjson.dumps(found, default=sorted).decode()
 
 
 @lru_cache(maxsize=1024)
 def capabilities_from_json(text: str) -> Capabilities:
-    """Return what `capabilities_to_json` wrote; the default ones of no text."""
+    """Return what `capabilities_to_json` wrote, all else as the class has it; the default ones of no text."""
     found = orjson.loads(text or "{}")
-    sets = {name: frozenset(found[name]) for name in ("modes", "ends", "limits", "measures") if name in found}
-    pairs = {name: tuple(found[name]) for name in ("voltage", "current") if name in found}
-    return Capabilities(**(found | sets | pairs))
+    sets = {name: frozenset(found[name]) for name in ("modes", "ends") if name in found}
+    return Capabilities(**(found | sets))

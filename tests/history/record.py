@@ -8,6 +8,7 @@ else cannot take up a run that an earlier one began.
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,7 @@ from engine_world import (  # noqa: E402 - the module is made above
     until,
 )  # fmt: skip
 
+from labctl.driver import Bounds  # noqa: E402
 from labctl.engine.input import Gap  # noqa: E402
 from labctl.engine.state import capabilities_to_json, state_to_json  # noqa: E402
 from labctl.plan.codec import plan_to_json  # noqa: E402
@@ -60,8 +62,6 @@ def cycling(capabilities: object) -> Bench:
 
 def replace_lines(block: Block, by: int) -> Block:
     """The same block with other numbers."""
-    from dataclasses import replace
-
     children = tuple(replace(child, id=child.id + by) for child in block.children)
     return replace(block, id=block.id + by, children=children)
 
@@ -102,10 +102,6 @@ def shorted() -> Bench:
 
 def symmetric(line: object) -> object:
     """The line within limits for both signs."""
-    from dataclasses import replace
-
-    from labctl.driver import Bounds
-
     return replace(line, bounds=Bounds((-5.0, 5.0), (-1.0, 1.0), None, 3600.0))  # type: ignore[type-var]
 
 
