@@ -54,9 +54,11 @@ class Batch:
     def _prepare(self) -> None:
         """Take the physics of the present slow states; a new piece begins in every cell."""
         origins = self._origins
-        outer = [_shared([getattr(state, name) for state in origins]) for name in ("temperature", "angle", "radius")]
+        warmth, angle, radius = (
+            _shared([getattr(state, name) for state in origins]) for name in ("temperature", "angle", "radius")
+        )
         seeds = [state.seed for state in origins]
-        self._physics: Physics = self._chemistry.prepare(Conditions(*outer, tuple(self._slow), seeds))
+        self._physics: Physics = self._chemistry.prepare(Conditions(warmth, angle, radius, tuple(self._slow), seeds))
         linear, count = self._physics.memory, len(origins)
         wide = (slice(None), None)
         self._rate = linear.rate if linear.rate.ndim > 1 else linear.rate[wide]

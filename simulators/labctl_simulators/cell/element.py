@@ -100,7 +100,7 @@ def element(memory: Memory, h: float) -> Element:
         known = memory.kept[key] = _element(memory, h)
         if len(memory.kept) > _KEPT:
             memory.kept.clear()
-    return known  # type: ignore[no-any-return]
+    return known
 
 
 def _element(memory: Memory, h: float) -> Element:
@@ -132,4 +132,4 @@ def charge(place: float, values: Array) -> float:
 @lru_cache(maxsize=1)
 def whole() -> Array:
     """Return the charge of a whole element of unit length per unit node value, shape (DEGREE + 1,)."""
-    return charges(np.ones(1))[0]
+    return np.asarray(charges(np.ones(1))[0])

@@ -151,8 +151,7 @@ class _Work:
                 begin = turned
                 physics = self._physics(begin)
                 piece = Held(physics, begin, drive, mesh)
-            self._held(piece, physics, skipped)
-            if self.over:
+            if self._held(piece, physics, skipped):
                 return
             begin, skipped, mesh = replace(self._state(), hold=None), 0.0, ()
             drive = _shifted(drive, physics.change(piece.values[0][0]))
@@ -162,14 +161,14 @@ class _Work:
         self.drive = Current(current) if current else Rest()
         self._hold(state)
 
-    def _held(self, piece: Held, physics: Physics, skipped: float) -> None:
+    def _held(self, piece: Held, physics: Physics, skipped: float) -> bool:
         change = physics.change(piece.front.current)
         limit = min(self.duration - self.time + skipped, change)
         stops = [self._shift(stop) for stop in self.stops]
         end = piece.end(stops, skipped, limit)
         self._add(piece, piece.origin, End(end.time - skipped, end.stop, end.collapse), skipped)
-        if end.time < change:
-            self.over = True
+        self.over = self.over or end.time < change
+        return self.over
 
     def _shift(self, stop: Stop) -> Stop:
         """Return a stop that counts from this piece on."""

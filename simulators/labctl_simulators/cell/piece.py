@@ -219,7 +219,8 @@ class Constant:
 
     def _physical(self, z: Array) -> int:
         """Return how many scan points come before the first that is out of range."""
-        wrong = ((z <= self.physics.low[:, None]) | (z >= self.physics.high[:, None])).any(axis=0)
+        outside = (z <= self.physics.low[:, None]) | (z >= self.physics.high[:, None])
+        wrong = np.asarray(outside.any(axis=0))
         return int(wrong.argmax()) if wrong.any() else len(wrong)
 
     def _times(self, limit: float) -> Array:
@@ -353,7 +354,7 @@ def _grid(linear: Memory, times: Array) -> Grid | None:
         known = linear.kept[key] = Grid(count, _products(linear, first, spacing, count))
         if len(linear.kept) > _KEPT:
             linear.kept.clear()
-    return known  # type: ignore[no-any-return]
+    return known
 
 
 def _products(linear: Memory, first: float, spacing: float, count: int) -> tuple[tuple[slice, Array, Array], ...]:

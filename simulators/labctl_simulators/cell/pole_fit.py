@@ -74,10 +74,11 @@ def fit(target: Complex, s: Complex, start: Array, n: int, scale: Array, rounds:
 def fit_diffusion(kind: str, n: int, top: float) -> tuple[Array, Array, float]:
     """Return rates, residues and feed-through of a diffusion element with n poles, good up to |s| = `top`."""
     exact, integrator, first, gain = DIFFUSION[kind]
-    w = np.geomspace(first / 300.0, top, 400)
+    w: Array = np.geomspace(first / 300.0, top, 400)
     s = np.concatenate([1j * w, [1e-9 + 0j]])
-    target = np.concatenate([exact(1j * w) - integrator / (1j * w), [gain + 0j]])
-    scale = np.concatenate([np.abs(exact(1j * w)), [gain * 1e-3]])
+    whole = exact(np.asarray(1j * w, dtype=np.complex128))
+    target = np.concatenate([whole - integrator / (1j * w), [gain + 0j]])
+    scale = np.concatenate([np.abs(whole), [gain * 1e-3]])
     second = first * (8.0 if integrator == 0.0 else 3.3)
     rates = np.concatenate([[first], np.geomspace(second, 2.0 * top, n - 1)])
     residues = np.sqrt(rates) * np.gradient(np.log(rates)) / np.pi
@@ -112,7 +113,7 @@ def _zarc_start(alpha: float, n: int) -> Array:
     if alpha > 0.87:
         place = peak * np.sinh(np.linspace(-1.0, 1.0, n) * np.arcsinh(reach / peak))
     weight = np.gradient(place) / (np.cosh(alpha * place) - np.cos(peak))
-    return np.log(np.concatenate([np.exp(place), weight * np.exp(place) / weight.sum()]))
+    return np.asarray(np.log(np.concatenate([np.exp(place), weight * np.exp(place) / weight.sum()])))
 
 
 def fit_cpe(alpha: float, n: int, start: Array | None = None) -> Array:

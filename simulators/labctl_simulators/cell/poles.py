@@ -1,5 +1,6 @@
 """Pole tables: transfer functions as sums of positive poles, from tables that `pole_fit` writes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -46,7 +47,7 @@ def diffusion(kind: Diffusion) -> Poles:
     return Poles(np.array(rate), np.array(residue), feed, integrator)
 
 
-def _nearest(table: dict[float, tuple[tuple[float, ...], tuple[float, ...]]], alpha: float) -> tuple[Array, float]:
+def _nearest(table: Mapping[float, tuple[tuple[float, ...], tuple[float, ...]]], alpha: float) -> tuple[Array, float]:
     near = min(table, key=lambda known: abs(known - alpha))
     return np.log(np.concatenate(table[near])), abs(near - alpha)
 

@@ -34,7 +34,7 @@ def profile(chemistry: Chemistry, state: State, currents: Array, dt: float) -> t
         if wrong.any():
             at = int(wrong.argmax())
             raise ValueError(f"{physics.words[row][int(z[row, at] >= high)]} at step {at} of the profile")
-    times = dt * np.arange(1, len(currents) + 1)
+    times = np.asarray(dt * np.arange(1, len(currents) + 1), dtype=np.float64)
     voltage = physics.voltage(z, currents, times, passed)
     up, down = np.cumsum(np.maximum(currents, 0.0)) * dt, np.cumsum(np.maximum(-currents, 0.0)) * dt
     rows = Rows(times, voltage, currents, np.full(len(times), state.temperature), up, down)
@@ -60,9 +60,8 @@ def _scan(linear: Memory, memory: Array, currents: Array, dt: float, gain: Array
     """Return the sum of each row's poles at the end of each step, shape (m, T), and the last memory."""
     count = len(currents)
     blocks = -(-count // BLOCK)
-    padded = np.zeros(blocks * BLOCK)
-    padded[:count] = currents
-    padded = padded.reshape(blocks, BLOCK)
+    padded = np.zeros((blocks, BLOCK))
+    padded.ravel()[:count] = currents
     gained = -np.expm1(-linear.rate * dt) * linear.steady * gain[linear.row]
     ages = np.exp(-np.multiply.outer(linear.rate * dt, np.arange(BLOCK + 1)))
     into = gained[:, None] * ages[:, BLOCK - 1 :: -1]

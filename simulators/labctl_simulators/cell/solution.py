@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labctl_simulators.cell.chemistry import Array
 from labctl_simulators.cell.element import DEGREE, MONOMIAL, NODES
@@ -80,7 +81,7 @@ class Columns:
     def net(self, times: Array) -> Array:
         """Return the net charge until `times`, C."""
         index, place = self._placed(times)
-        return self.passed[index] + self._polynomial(self.outer * _SHARES, index, place) * place * self.lengths[index]
+        return np.asarray(self.passed[index] + self._polynomial(self.outer * _SHARES, index, place) * place * self.lengths[index])
 
     def charges(self, times: Array) -> tuple[Array, Array]:
         """Return C charged and C discharged until `times`."""
@@ -88,18 +89,18 @@ class Columns:
         more = self.net(times) - (self.up - self.down)[since]
         return self.up[since] + np.maximum(more, 0.0), self.down[since] + np.maximum(-more, 0.0)
 
-    def _placed(self, times: Array) -> tuple[Array, Array]:
+    def _placed(self, times: Array) -> tuple[NDArray[np.intp], Array]:
         index = np.maximum(np.searchsorted(self.begins, times, side="right") - 1, 0)
         return index, (times - self.begins[index]) / self.lengths[index]
 
     @staticmethod
-    def _polynomial(coefficients: Array, index: Array, place: Array) -> Array:
+    def _polynomial(coefficients: Array, index: NDArray[np.intp], place: Array) -> Array:
         chosen = coefficients[index]
         value = chosen[:, DEGREE].copy()
         for power in range(DEGREE - 1, -1, -1):
             value *= place
             value += chosen[:, power]
-        return value
+        return np.asarray(value)
 
 
 def columns(begins: Array, lengths: Array, values: Array, demand: Demand) -> Columns:
@@ -118,7 +119,7 @@ def columns(begins: Array, lengths: Array, values: Array, demand: Demand) -> Col
     return _turned(draft, np.flatnonzero((seen.max(axis=1) > 0.0) & (seen.min(axis=1) < 0.0)))
 
 
-def _turned(draft: Columns, mixed: Array) -> Columns:
+def _turned(draft: Columns, mixed: NDArray[np.intp]) -> Columns:
     """Return the columns with the times at which the current changes its sign."""
     turns = [0.0, *draft.begins.tolist()]
     for index in mixed:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import asinh, sqrt
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +114,7 @@ class InsertionPhysics(Physics):
             for host, sign in zip(chemistry.hosts, (1.0, -1.0), strict=False)
         )
         self.arc = self.hosts if p.arcs else None
+        self.electrolyte: Any = p.electrolyte
         self.salt = chemistry.rows - 2 if p.electrolyte is not None else None
 
     def _gain(self, effects: Effects, active: Number) -> Array:
@@ -162,7 +163,7 @@ class InsertionPhysics(Physics):
         if self.hosts == 2:
             total += v[1]
         total += self._linear(z, current)
-        return total
+        return np.asarray(total)
 
     def _linear(self, z: Array, current: Number) -> Array:
         """Return what the kinetics of metal, ohmic drop, arcs and salt add, V."""
@@ -172,7 +173,7 @@ class InsertionPhysics(Physics):
         if self.arc is not None:
             v = v + z[self.arc]
         if self.salt is not None:
-            v = v + self.chemistry.parameters.electrolyte.potential(z[self.salt], z[self.salt + 1], self.thermal)
+            v = v + self.electrolyte.potential(z[self.salt], z[self.salt + 1], self.thermal)
         return v  # type: ignore[no-any-return]
 
     def slopes(self, z: Array, current: Number, time: Number, charge: Number) -> tuple[Array, Array]:
@@ -217,8 +218,8 @@ class InsertionPhysics(Physics):
         if self.arc is not None:
             v += z[self.arc]
         if self.salt is not None:
-            v += float(self.chemistry.parameters.electrolyte.potential(z[self.salt], z[self.salt + 1], self.thermal))
-        return v
+            v += float(self.electrolyte.potential(z[self.salt], z[self.salt + 1], self.thermal))
+        return float(v)
 
     def slow(self, time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
         """Return the slow states later on; see `Physics.slow`."""
@@ -230,7 +231,7 @@ class InsertionPhysics(Physics):
 
         Each interface is its double layer in parallel with charge transfer and diffusion (Randles).
         """
-        s = 2j * np.pi * np.asarray(frequency, dtype=np.float64)
+        s = np.asarray(2j * np.pi * np.asarray(frequency, dtype=np.float64), dtype=np.complex128)
         parameters, temperature = self.chemistry.parameters, self.conditions.temperature
         slope, _ = (
             Physics.slopes(self, z, current, 0.0, 0.0) if self.salt is not None else self.slopes(z, current, 0.0, 0.0)

@@ -15,7 +15,7 @@ _LARGE = 40.0
 
 def _coth(q: Complex) -> Complex:
     decay = np.exp(-2.0 * q)
-    return (1.0 + decay) / (1.0 - decay)
+    return np.asarray((1.0 + decay) / (1.0 - decay), dtype=np.complex128)
 
 
 def sphere(s: Complex) -> Complex:

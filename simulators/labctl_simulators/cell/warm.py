@@ -63,7 +63,7 @@ def mesh(linear: Memory, lengths: tuple[float, ...]) -> Mesh:
         if sum(1 for kept in linear.kept if kept[0] == "mesh") >= 4:
             linear.kept.clear()
         known = linear.kept[key] = _mesh(linear, lengths)
-    return known  # type: ignore[no-any-return]
+    return known
 
 
 def _mesh(linear: Memory, lengths: tuple[float, ...]) -> Mesh:
