@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import ssl
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,8 +12,8 @@ import pytest
 
 from labctl.daemon import running
 from labctl.run.stations import simulated_station
-from labctl.settings import Mqtt
-from tests.services_mosquitto import listening
+from labctl.settings import Mqtt, load_station
+from tests.services_mosquitto import guarded, listening  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 COMMANDS, REPLY = "labctl/1/bench/cmd", "labctl/1/bench/reply/me"
@@ -90,3 +91,30 @@ async def test_what_is_wrong_comes_back_in_words(folder):
         assert "nowhere" in found["why"]
         found = await told(seen, "status", "4")
         assert [row["channel"] for row in found["channels"]] == ["sim1", "sim2"]
+
+
+STATION = """\
+labctl_station: 1
+name: bench
+instruments:
+  cells: {{driver: simulated}}
+channels:
+  sim1: {{cell: {{instrument: cells, at: 1}}}}
+mqtt:
+  broker: {{host: 127.0.0.1, port: {port}, user: lab, password_file: password, tls: true, ca: authority.pem}}
+"""
+
+
+@pytest.mark.mosquitto
+async def test_a_broker_with_user_password_and_certificate_by_setting(folder, guarded):  # noqa: F811
+    (folder / "password").write_text("right\n")
+    (folder / "password").chmod(0o600)
+    file = folder / "station.yaml"
+    file.write_text(STATION.format(port=guarded.port))
+    station = load_station(file.read_bytes(), str(file))
+    trusting = ssl.create_default_context(cafile=str(guarded.authority.ca))
+    user = {"username": "lab", "password": "right", "tls_context": trusting}
+    async with listening(guarded.port, "labctl/#", **user) as seen, running(station, folder / "data"):
+        await seen.until(lambda: seen.on("bench/state") and seen.on("ch/sim1/state"))
+        assert seen.on("bench/state")[0]["state"] == "ready"
+        assert "right" not in json.dumps(seen.on("bench/info"))
