@@ -104,6 +104,26 @@ class Authority:
         subprocess.run([program("openssl"), *map(str, words)], check=True, capture_output=True, timeout=30)
 
 
+@pytest.fixture
+def guarded(tmp_path: pathlib.Path) -> Iterator[Mosquitto]:
+    """A broker with TLS and one user, `lab` with the password `right`; its `authority` signed its certificate."""
+    authority = Authority(tmp_path)
+    users = tmp_path / "users"
+    subprocess.run(
+        [program("mosquitto_passwd"), "-b", "-c", users, "lab", "right"], check=True, capture_output=True, timeout=10
+    )
+    broker = Mosquitto(
+        tmp_path,
+        "allow_anonymous false",
+        f"password_file {users}",
+        f"certfile {authority.certificate}",
+        f"keyfile {authority.key}",
+    ).start()
+    broker.authority = authority
+    yield broker
+    broker.stop()
+
+
 class Listener:
     """Everything that arrives at a subscriber, and waiting for it with a bound."""
 

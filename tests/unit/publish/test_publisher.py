@@ -7,7 +7,7 @@ import pytest
 from labctl.errors import BrokerError
 from labctl.publish.broker import BrokerAddress
 from labctl.publish.publisher import Message, MqttClient, Publisher
-from tests.services_mosquitto import Authority, Mosquitto, free_port, listening, mosquitto, program  # noqa: F401
+from tests.services_mosquitto import Authority, free_port, guarded, listening, mosquitto, program  # noqa: F401
 
 pytestmark = pytest.mark.mosquitto
 
@@ -67,26 +67,6 @@ async def test_nobody_there_is_said():
         await client.publish(Message("a", b""))
 
 
-@pytest.fixture
-def guarded(tmp_path):
-    """A broker with a user, a password and TLS."""
-    authority = Authority(tmp_path)
-    users = tmp_path / "users"
-    subprocess.run(
-        [program("mosquitto_passwd"), "-b", "-c", users, "lab", "right"], check=True, capture_output=True, timeout=10
-    )
-    broker = Mosquitto(
-        tmp_path,
-        "allow_anonymous false",
-        f"password_file {users}",
-        f"certfile {authority.certificate}",
-        f"keyfile {authority.key}",
-    ).start()
-    broker.authority = authority
-    yield broker
-    broker.stop()
-
-
 def address(broker, folder, word="right", authority=None, **more):
     file = folder / "password"
     file.write_text(word)
@@ -96,7 +76,7 @@ def address(broker, folder, word="right", authority=None, **more):
     )
 
 
-async def test_user_password_and_certificate(guarded, tmp_path):
+async def test_user_password_and_certificate(guarded, tmp_path):  # noqa: F811
     client = MqttClient(address(guarded, tmp_path), "one")
     async with client.session(None, ("a/#",)):
         await client.publish(Message("a/b", b"x", 1))
@@ -104,7 +84,7 @@ async def test_user_password_and_certificate(guarded, tmp_path):
 
 
 @pytest.mark.parametrize("case", ["password", "authority", "name", "plain"])
-async def test_a_broker_that_cannot_be_trusted_or_does_not_trust_us(guarded, tmp_path, case):
+async def test_a_broker_that_cannot_be_trusted_or_does_not_trust_us(guarded, tmp_path, case):  # noqa: F811
     match case:
         case "password":
             wrong = address(guarded, tmp_path, word="wrong")
