@@ -50,9 +50,11 @@ def analyse_capacity(record: Record, options: Mapping[str, str]) -> Analysis:
 
 def capacity_figures(record: Record, count: Integers, efficiency: Floats) -> tuple[Figure, ...]:
     """Return first and last capacity in every unit, energy and mean voltage, first and median efficiency."""
-    if not len(count):
-        return ()
     side, column = counted(record)
+    whole = np.flatnonzero(np.isfinite(column))  # the running cycle has no capacity yet
+    if not len(whole):
+        return ()
+    first, last = int(whole[0]), int(whole[-1])
     figures = [
         Figure(
             f"{when} {'charge' if side == 'charging' else 'discharge'} capacity",
@@ -61,12 +63,12 @@ def capacity_figures(record: Record, count: Integers, efficiency: Floats) -> tup
             int(count[at]),
         )
         for unit, factor in scales(record.cell).items()
-        for when, at in (("first", 0), ("last", -1))
+        for when, at in (("first", first), ("last", last))
     ]
     energy = np.asarray(record.cycles[f"{side}_energy_wh"], dtype=float)
-    if column[-1] > 0 and np.isfinite(energy[-1]):
-        figures.append(Figure("energy", float(energy[-1] * 1e3), "mWh", int(count[-1])))
-        figures.append(Figure("mean voltage", float(energy[-1] / column[-1]), "V", int(count[-1])))
+    if column[last] > 0 and np.isfinite(energy[last]):
+        figures.append(Figure("energy", float(energy[last] * 1e3), "mWh", int(count[last])))
+        figures.append(Figure("mean voltage", float(energy[last] / column[last]), "V", int(count[last])))
     known = np.isfinite(efficiency)
     if known.any():
         figures.append(
@@ -86,7 +88,7 @@ def analyse_retention(record: Record, options: Mapping[str, str]) -> Analysis:
     _, column = counted(record)
     count = np.asarray(record.cycles["cycle_count"], dtype=int)
     kinds = np.asarray(record.cycles["kind"], dtype=object)
-    chosen = reference_cycles(kinds)
+    chosen = reference_cycles(kinds) & np.isfinite(column)
     if not chosen.any():
         return Analysis("retention", flags=("no cycle that is not formation",))
     count, column = count[chosen], column[chosen]

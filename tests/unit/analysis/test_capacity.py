@@ -52,3 +52,10 @@ def test_one_bad_cycle_is_not_the_end_of_life(record):
 def test_a_run_without_cycles_has_nothing_to_tell(record):
     assert analyse_capacity(record([], []), {}).figures == ()
     assert analyse_retention(record([], []), {}).flags
+
+
+def test_a_cycle_that_still_runs_is_left_out(record, value):
+    run = record([], [*cycles(1.0, 0.9), {"cycle_count": 3, "discharging_capacity_ah": float("nan")}])
+    assert value(analyse_retention(run, {}), "retention of cycle 1") == pytest.approx(90)
+    last = [figure for figure in analyse_capacity(run, {}).figures if figure.name == "last discharge capacity"]
+    assert {figure.cycle for figure in last} == {2}
