@@ -52,6 +52,7 @@ class Journal:
         self.moved = False
         self.uuid, self.generation = "", 0
         self._commit_id, self._chain = 0, b""
+        self._attempted = 0, b""
 
     @classmethod
     def open(cls, where: Path | str, *, create: bool = True, now: Callable[[], float] = time.time) -> Self:
@@ -133,8 +134,8 @@ class Journal:
                 yield cursor
                 cursor.execute("COMMIT")
             except BaseException as error:
-                if self._connection.in_transaction:
-                    with contextlib.suppress(sqlite3.Error):
+                with contextlib.suppress(sqlite3.Error):
+                    if self._connection.in_transaction:
                         cursor.execute("ROLLBACK")
                 if isinstance(error, sqlite3.IntegrityError):
                     raise
@@ -166,6 +167,7 @@ class Journal:
     def _seal(self, done: Assembled, more: Callable[[sqlite3.Cursor], None] | None = None) -> int:
         commit_id, now = self._commit_id + 1, self._now()
         chain = next_chain(self._chain, commit_id, now, done.parts)
+        self._attempted = commit_id, chain
         cursors = dict(self._cursors)
         with self._transaction() as cursor:
             statement.write(cursor, done)
@@ -210,7 +212,7 @@ class Journal:
         )
 
     def reopen(self) -> bool:
-        """Close and open the file again after the disk failed, and tell whether the last commit is in it after all.
+        """Close and open the file again after the disk failed, and tell whether the commit that failed is in it after all.
 
         Raises:
             StoreDamaged: What is stored is not what was acknowledged.
@@ -220,7 +222,8 @@ class Journal:
                 self._connection.close()
             self._engine.dispose()
             self._connect()
-            found = self._last_commit() or (0, first_chain(self.uuid))
+            with told(self.place.file):
+                found = self._last_commit() or (0, first_chain(self.uuid))
             known = (self._commit_id, self._chain)
             if found[0] < known[0] or (found[0] == known[0] and found[1] != known[1]):
                 raise StoreDamaged(
@@ -228,7 +231,7 @@ class Journal:
                 )
             self._positions.clear()
             self._commit_id, self._chain = found
-            return found[0] > known[0]
+            return found[0] > known[0] and found == self._attempted
 
     # --- runs ---------------------------------------------------------------------------------------------------------
 

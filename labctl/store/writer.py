@@ -67,6 +67,7 @@ class Writer:
         self._changed = threading.Condition()
         self._entries: list[Entry] = []
         self._rows = 0
+        self._doubtful: tuple[Entry, ...] = ()  # of a commit whose outcome nobody knows, since the disk failed
         self._oldest = 0.0
         self._flushes: list[asyncio.Future[int]] = []
         self._promised: list[asyncio.Future[int]] = []  # of the commit that runs
@@ -176,6 +177,7 @@ class Writer:
         try:
             while self._turn():
                 pass
+            self._fail_flushes(InternalError("the journal's writer has ended"))
         except Exception as error:  # noqa: BLE001 - told to everybody who waits and to the listeners; nothing is lost by silence
             self._died(error)
 
@@ -185,8 +187,10 @@ class Writer:
             while not self._due():
                 self._changed.wait(self._patience())
             calls, self._calls = self._calls, []
-            self._promised, self._flushes = self._flushes, []
-            entries = self._front(all_of_it=bool(self._promised) or self._closing)
+            entries = self._doubtful  # and nothing else; a flush waits for what comes after it, too
+            if not entries:
+                self._promised, self._flushes = self._flushes, []
+                entries = self._front(all_of_it=bool(self._promised) or self._closing)
             closing = self._closing
         for call in calls:
             call()
@@ -221,43 +225,47 @@ class Writer:
     def _commit(self, entries: Sequence[Entry]) -> bool:
         """Commit, on the reserve's room if the disk is full; tell whether the entries are durable."""
         try:
+            if self._doubtful and self.journal.reopen():
+                self._doubtful = ()
+                return True  # the disk failed, but not before it had them
+            self._doubtful = ()
             self.journal.commit(entries)
         except StoreFull as error:
             return self._commit_on_reserve(entries, error)
         except StoreError as error:
             self._trouble(error)
-            return self._repaired(error)
+            if type(error) is StoreError:  # neither busy nor damaged: the disk failed, and nobody knows what it has
+                self._doubtful = tuple(entries)
+            return False
         self._well()
         return True
 
     def _commit_on_reserve(self, entries: Sequence[Entry], error: StoreFull) -> bool:
-        self._trouble(error)
-        if not self.journal.reserve.release():
-            return False
+        given = self.journal.reserve.release()
+        self._note_trouble(error)
         try:
-            self.journal.commit(entries)
-        except StoreError:
-            return False
-        return True
-
-    def _repaired(self, error: StoreError) -> bool:
-        """Reopen after a failed disk; true if the commit is in the file after all."""
-        if type(error) is not StoreError:
-            return False  # busy or damaged: the connection is as good as it was
-        try:
-            return self.journal.reopen()
-        except StoreError as again:
-            self._trouble(again)
-            return False
+            if given:
+                self.journal.commit(entries)
+                return True
+        except StoreFull:
+            pass
+        self._fail_flushes(error)
+        return False
 
     def _trouble(self, error: StoreError) -> None:
+        self._note_trouble(error)
+        self._fail_flushes(error)
+
+    def _note_trouble(self, error: StoreError) -> None:
         if self._failed_since is None:
             self._failed_since = time.monotonic()
         self._oldest = time.monotonic()  # the next attempt counts from here
-        with self._changed:
-            flushes, self._promised = [*self._promised, *self._flushes], []
-            self._flushes = []
         self._tell(self._announce_trouble, Trouble(error))
+
+    def _fail_flushes(self, error: LabctlError) -> None:
+        with self._changed:
+            flushes = [*self._promised, *self._flushes]
+            self._promised, self._flushes = [], []
         self._tell(_fail, flushes, error)
 
     def _well(self) -> bool:

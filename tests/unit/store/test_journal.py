@@ -425,6 +425,12 @@ def test_reopening_tells_whether_the_last_commit_is_in_the_file(journal: Journal
     journal._commit_id, journal._chain = known  # as if the answer to COMMIT had been an error
     assert journal.reopen() is True
     assert journal.commit([Entry(run_id, batch(3), 3, 1)]) == 3
+    known = journal._commit_id, journal._chain
+    journal.create_run(new_run("b"))
+    journal._commit_id, journal._chain = known
+    journal._attempted = (4, b"another")
+    assert journal.reopen() is False  # something else is there: it is taken up, and nothing is written twice
+    assert journal.commit([Entry(run_id, batch(3), 6, 1)]) == 5
     journal._commit_id = 9
-    with pytest.raises(StoreDamaged, match="wanted commit 9, found 3"):
+    with pytest.raises(StoreDamaged, match="wanted commit 9, found 5"):
         journal.reopen()

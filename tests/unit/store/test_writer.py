@@ -182,7 +182,11 @@ async def test_a_locked_file_makes_rows_wait_and_loses_none(tmp_path: Path) -> N
 @contextmanager
 def no_more_than(journal: Journal, pages: int) -> Iterator[None]:
     """Let the database grow by so many pages: SQLite says SQLITE_FULL beyond, as it does on a full disk."""
-    run = journal._cursor.execute
+
+    def run(pragma: str) -> sqlite3.Cursor:
+        with journal._mutex:
+            return journal._cursor.execute(pragma)
+
     limit = run("PRAGMA page_count").fetchone()[0] + pages
     before = run("PRAGMA max_page_count").fetchone()[0]
     run(f"PRAGMA max_page_count = {limit}")
