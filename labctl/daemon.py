@@ -189,11 +189,12 @@ class _Tasks:
         self._tasks: set[asyncio.Task[None]] = set()
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def start(self, work: Coroutine[object, object, None], name: str) -> None:
+    def start(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
         """Start a task that lives as long as the daemon."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -214,6 +215,12 @@ class _Tasks:
             self.failed.exception()
         else:
             self.failed.cancel()
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its end."""
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def _watch(parts: Parts) -> None:
@@ -311,7 +318,10 @@ async def _broker(stack: AsyncExitStack, tasks: _Tasks, station: Station) -> Bro
         broker = EmbeddedBroker(given.host or "127.0.0.1", given.port or 0)
         stack.push_async_callback(broker.close)
         address = await broker.start()
-        tasks.start(broker.keep(lambda code: LOG.error("the embedded broker ended with code %s", code)), "broker")
+        task = tasks.start(
+            broker.keep(lambda code: LOG.error("the embedded broker ended with code %s", code)), "broker"
+        )
+        stack.push_async_callback(_cancelled, task)
         return address
     ca = None if given.ca is None else station.beside(given.ca)
     password = None if given.password_file is None else station.beside(given.password_file)

@@ -4,7 +4,7 @@ Where the running program began on the run's time, the counters there, the clock
 source that can be set back.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import orjson
 
@@ -19,32 +19,35 @@ class Bookmark:
         begun: Run time at which the running program began, s.
         charging: The run's counter at that time, Ah.
         discharging: The same in the other direction.
-        time: Run time at which this was written, s.
         boot: Which boot of the machine `monotonic` belongs to; "" where the system does not say.
-        monotonic: Machine seconds since boot, not scaled.
-        unix: UTC then, s.
         line: Of the plan, at which the run stood last; 0 at none.
         passes: (block, pass) around that line.
         references: Retention references then, C.
+        time: Run time at which this was written, s.
+        monotonic: Machine seconds since boot, not scaled.
+        unix: UTC then, s.
         source: State of a source that can be set back, JSON; None of any other.
     """
 
     begun: float = 0.0
     charging: float = 0.0
     discharging: float = 0.0
-    time: float = 0.0
     boot: str = ""
-    monotonic: float = 0.0
-    unix: float = 0.0
     line: int = 0
     passes: tuple[tuple[int, int], ...] = ()
     references: tuple[tuple[str, float], ...] = ()
+    time: float = 0.0
+    monotonic: float = 0.0
+    unix: float = 0.0
     source: bytes | None = None
+
+    def head(self) -> bytes:
+        """Return as the begin of a JSON object what stands still between rows."""
+        return orjson.dumps({name: getattr(self, name) for name in _STILL})[:-1]
 
     def to_json(self) -> bytes:
         """Return it as JSON; the source's own JSON is put in as it is."""
-        head = orjson.dumps({name: getattr(self, name) for name in _NAMES})
-        return head if self.source is None else head[:-1] + b',"source":' + self.source + b"}"
+        return with_moment(self.head(), self.time, (self.monotonic, self.unix), self.source)
 
     @classmethod
     def from_json(cls, text: bytes | None) -> "Bookmark":
@@ -65,7 +68,13 @@ class Bookmark:
             raise StoreDamaged(f"wanted the bookmark of a run, found one that does not read back: {error}") from error
 
 
-_NAMES = tuple(item.name for item in fields(Bookmark) if item.name != "source")
+_STILL = ("begun", "charging", "discharging", "boot", "line", "passes", "references")
+
+
+def with_moment(head: bytes, time: float, clocks: tuple[float, float], source: bytes | None) -> bytes:
+    """Return a bookmark as JSON from its `head` and what moves with every row: run time, machine seconds and UTC, source."""
+    moment = b',"time":%b,"monotonic":%b,"unix":%b' % tuple(map(orjson.dumps, (time, *clocks)))
+    return head + moment + (b"}" if source is None else b',"source":' + source + b"}")
 
 
 def outage(found: Bookmark, boot: str, monotonic: float, unix: float, speed: float = 1.0) -> tuple[float, str]:

@@ -6,13 +6,17 @@ instrument, carries the commands out, and hands the entries to the journal.
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import fields
+from operator import attrgetter
+
+import orjson
 
 from labctl.driver import Capabilities
 from labctl.engine.decide import begin, fold
 from labctl.engine.input import Apply, Began, Command, Finish, Input, Outcome
 from labctl.engine.state import State, state_to_json
 from labctl.plan.step import Plan
-from labctl.run.bookmark import Bookmark
+from labctl.run.bookmark import Bookmark, with_moment
 from labctl.sample import Batch
 from labctl.store.entry import Entry
 
@@ -54,6 +58,8 @@ class Course:
         self.changed = False  # something other than rows waits to be stored
         self.rows = 0  # that wait to be stored
         self._waiting: list[Entry] = []
+        self._marked: tuple[object, object, bytes] | None = None
+        self._frozen: tuple[object, bytes, bytes] | None = None
         self._stood: Position = (0, (), ()) if state is None else _position(state)
 
     @property
@@ -93,26 +99,39 @@ class Course:
         last = waiting[-1]
         waiting[-1] = Entry(
             last.run_id, last.batch, last.first_record, last.attempt_id, last.input, last.events,
-            state_to_json(self.state), self.save(self),
+            self._checkpoint(), self.save(self),
         )  # fmt: skip
         self._waiting, self.rows, self.changed = [], 0, False
         return waiting
+
+    def _checkpoint(self) -> bytes:
+        """Return the state as JSON; where only the last row moved, only the last row is written anew."""
+        state, others = self.state, _OTHERS(self.state)
+        last = b'"last":' + orjson.dumps(state.last)
+        if self._frozen is None or self._frozen[0] != others:
+            text = state_to_json(state)
+            head, found, tail = text.partition(last)
+            self._frozen = (others, head, tail) if found else None
+            return text
+        return self._frozen[1] + last + self._frozen[2]
 
     @property
     def risky(self) -> bool:
         """Tell whether the next command energises: what led to it must be durable first."""
         return bool(self.commands) and isinstance(self.commands[0], Apply) and self.commands[0].energises
 
-    def mark(
-        self, source: bytes | None = None, *, boot: str = "", monotonic: float = 0.0, unix: float = 0.0
-    ) -> Bookmark:
-        """Return the bookmark as of the last row."""
-        if self.state.line:
-            self._stood = _position(self.state)
+    def mark(self, source: bytes | None = None, *, boot: str = "", monotonic: float = 0.0, unix: float = 0.0) -> bytes:
+        """Return the bookmark as of the last row, JSON; what stands still between rows is written once."""
+        state, key = self.state, (self.begun, self.base, boot)
+        if self._marked is None or self._marked[0] is not state.frames or self._marked[1] != key:
+            if state.line:
+                self._stood = _position(state)
+            self._marked = (state.frames, key, self._bookmark(boot).head())
+        return with_moment(self._marked[2], state.last.time, (monotonic, unix), source)
+
+    def _bookmark(self, boot: str) -> Bookmark:
         line, passes, references = self._stood
-        return Bookmark(
-            self.begun, *self.base, self.state.last.time, boot, monotonic, unix, line, passes, references, source
-        )  # fmt: skip
+        return Bookmark(self.begun, *self.base, boot, line, passes, references)
 
     def go_back_to(self, mark: Bookmark) -> None:
         """Take up the program that ran at a bookmark."""
@@ -139,6 +158,7 @@ class Course:
                 self.commands.append(command)
 
 
+_OTHERS = attrgetter(*(item.name for item in fields(State) if item.name not in {"last", "_cache"}))
 Position = tuple[int, tuple[tuple[int, int], ...], tuple[tuple[str, float], ...]]
 
 

@@ -45,7 +45,7 @@ class Keeper:
 
     def save(self, course: Course) -> bytes:
         """Return the bookmark as of now."""
-        return course.mark(boot=BOOT, monotonic=monotonic(), unix=self.wall()).to_json()
+        return course.mark(boot=BOOT, monotonic=monotonic(), unix=self.wall())
 
     def run_time(self, now: float) -> float:
         """Return the run time of a moment of the clock."""

@@ -139,9 +139,8 @@ class Bay:
         while most > 0 and not self._over:
             if self._turn:
                 self._next_piece()
-            rows = self._advance_piece(until, most, found)
-            most -= rows
-            if not self._turn and not (rows and most > 0):
+            most -= self._advance_piece(until, most, found)
+            if not self._turn and self._next < len(self._fill()):
                 break
 
     def rewind(self, time: float) -> None:
@@ -154,7 +153,7 @@ class Bay:
         self._over = self._turn = False
         while True:
             buffer = self._fill()
-            self._next = int(np.searchsorted(buffer.time, time + hair, side="right"))
+            self._next = int(buffer.time.searchsorted(time + hair, "right"))
             if self._next < len(buffer) or buffer.complete:
                 break
         self._remember()
@@ -210,6 +209,7 @@ class Bay:
             self._base += 0 if buffer is None else len(buffer)
             buffer = stretch(solved, self._piece.offset, self._last, rules, AHEAD)
             self._buffer, self._next = buffer, 0
+            self._seen = self._measured(buffer)
         return buffer
 
     def _advance_piece(self, until: float, most: int, found: list[Reading]) -> int:
@@ -217,10 +217,10 @@ class Bay:
         buffer = self._fill()
         begin, end = self._next, len(buffer)
         if until < buffer.time[-1]:
-            end = int(np.searchsorted(buffer.time, until, side="right"))
+            end = int(buffer.time.searchsorted(until, "right"))
         end = max(begin, min(end, begin + most))
         complete = end == len(buffer) and buffer.complete
-        batch = self._batch(buffer, begin, end) if end > begin else None
+        batch = self._seen.rows(begin, end) if end > begin else None
         if isinstance(self._step_mode, driver.Spectrum) and not self._resting:
             found.extend(self._with_points(batch, until, complete=complete))
         elif batch is not None:
@@ -304,18 +304,16 @@ class Bay:
 
     # --- rows as the instrument sees them ---
 
-    def _batch(self, buffer: Stretch, begin: int, end: int) -> Batch:
+    def _measured(self, buffer: Stretch) -> Batch:
+        """Return a buffer as the instrument measures it."""
         here, segment = self._piece, self._segment
-        first = (self.applied << 32) + self._base + begin
         collapsed = segment is not None and segment.collapse is not None
-        view = View(first, here.charging, here.discharging, clipped=collapsed)
-        return self.instrument.batch(buffer, begin, end, view)
+        view = View((self.applied << 32) + self._base, here.charging, here.discharging, clipped=collapsed)
+        return self.instrument.batch(buffer, view)
 
     def _row_like(self, time: float, voltage: float) -> Batch:
         """Return a row at `time` like the last one, at another voltage."""
-        assert self._buffer is not None
-        batch = self._batch(self._buffer, len(self._buffer) - 1, len(self._buffer))
-        return replace(batch, time=np.array([time]), voltage=np.array([voltage]))
+        return replace(self._seen.rows(len(self._seen) - 1), time=np.array([time]), voltage=np.array([voltage]))
 
     def _with_points(self, batch: Batch | None, until: float, *, complete: bool) -> list[Reading]:
         """Return rows and the points of a spectrum that were measured between them, in order."""

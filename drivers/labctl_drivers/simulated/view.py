@@ -34,24 +34,23 @@ class Instrument:
     thermometer: bool = True
     seed: int = 0
 
-    def batch(self, buffer: Stretch, begin: int, end: int, view: View) -> Batch:
-        """Return rows `begin` to `end` as they are measured."""
-        part = slice(begin, end)
-        voltage, current = buffer.voltage[part], buffer.current[part]
+    def batch(self, buffer: Stretch, view: View) -> Batch:
+        """Return rows as they are measured."""
+        voltage, current, count = buffer.voltage, buffer.current, len(buffer)
         if view.clipped:
             voltage = np.clip(voltage, -RAIL, RAIL)
         if self.voltage_noise > 0.0:
-            voltage = voltage + self.voltage_noise * noise.normal(self.seed, 0, view.row, end - begin)
+            voltage = voltage + self.voltage_noise * noise.normal(self.seed, 0, view.row, count)
         if self.current_noise > 0.0:
-            shaken = self.current_noise * noise.normal(self.seed, 1, view.row, end - begin)
+            shaken = self.current_noise * noise.normal(self.seed, 1, view.row, count)
             current = np.where(current == 0.0, 0.0, current + shaken)
         return Batch(
-            time=buffer.time[part],
+            time=buffer.time,
             voltage=noise.quantised(voltage, self.voltage_resolution),
             current=noise.quantised(current, self.current_resolution),
-            charging_ah=(view.charging + buffer.charging[part]) / SECONDS_PER_HOUR,
-            discharging_ah=(view.discharging + buffer.discharging[part]) / SECONDS_PER_HOUR,
-            temperature_celsius=buffer.temperature[part] - ZERO_CELSIUS if self.thermometer else None,
+            charging_ah=(view.charging + buffer.charging) / SECONDS_PER_HOUR,
+            discharging_ah=(view.discharging + buffer.discharging) / SECONDS_PER_HOUR,
+            temperature_celsius=buffer.temperature - ZERO_CELSIUS if self.thermometer else None,
         )
 
 

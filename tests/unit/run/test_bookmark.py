@@ -10,7 +10,9 @@ MARK = Bookmark(begun=10.0, time=100.0, boot="a", monotonic=500.0, unix=NOON)
 
 
 def test_a_bookmark_reads_back_with_its_source():
-    mark = Bookmark(1.5, 0.1, 0.2, 100.25, "boot", 5.0, NOON, 3, ((0, 0), (1, 7)), (("max", 2.5),), b'{"cell":[1.5,2.25]}')
+    mark = Bookmark(
+        1.5, 0.1, 0.2, "boot", 3, ((0, 0), (1, 7)), (("max", 2.5),), 100.25, 5.0, NOON, b'{"cell":[1.5,2.25]}'
+    )
     assert Bookmark.from_json(mark.to_json()) == mark
     assert Bookmark.from_json(None) == Bookmark()
     assert Bookmark.from_json(MARK.to_json()).source is None
