@@ -1,0 +1,113 @@
+"""The authoring verbs as a person calls them: check, fmt, new, schema, explain."""
+
+import io
+import json
+import sys
+
+import pytest
+
+from labctl.cli.main import main
+from labctl.protocol.catalogue import CODES
+
+BAD = "labctl: 1\nsteps:\n  - rest: 10\n  - wait: 1 h\n"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_new_files_have_no_errors_and_their_schema_beside(folder, capsys):
+    for name in ("protocol", "cell", "station"):
+        assert main(["new", name, f"{name}.yaml"]) == 0
+        assert json.loads((folder / f"labctl-{name}.schema.json").read_text())["$schema"].endswith("2020-12/schema")
+    assert main(["check", "protocol.yaml", "cell.yaml", "station.yaml"]) == 0
+    assert main(["check", "protocol.yaml", "--cell", "cell.yaml"]) == 0
+    assert main(["fmt", "--check", "protocol.yaml", "cell.yaml", "station.yaml"]) == 0
+    assert "no errors" in capsys.readouterr().out
+
+
+def test_new_without_a_name_lists_the_library(capsys):
+    assert main(["new"]) == 0
+    assert "gitt" in capsys.readouterr().out
+
+
+def test_new_writes_over_nothing(folder, capsys):
+    assert main(["new", "gitt"]) == 0
+    assert main(["new", "gitt"]) == 1
+    assert "--force" in capsys.readouterr().err
+    assert main(["new", "gitt", "--force"]) == 0
+    assert main(["new", "gtt"]) == 1
+    assert "did you mean gitt?" in capsys.readouterr().err
+
+
+def test_check_finds_every_error(folder, capsys):
+    (folder / "bad.yaml").write_text(BAD)
+    assert main(["check", "bad.yaml"]) == 1
+    said = capsys.readouterr().err
+    assert "bad.yaml:3:11: error[unit.bare]" in said
+    assert "bad.yaml:4:5: error[step.verb]" in said
+    assert "2 errors" in said
+
+
+def test_check_answers_programs_in_json(folder, capsys):
+    (folder / "bad.yaml").write_text(BAD)
+    assert main(["check", "bad.yaml", "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert not answer["ok"]
+    assert [found["line"] for found in answer["findings"]] == [3, 4]
+    assert set(answer["findings"][0]) == {"file", "line", "column", "severity", "code", "message", "hint", "text"}
+
+
+def test_check_reads_stdin(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(BAD.encode())))
+    assert main(["check", "-"]) == 1
+    assert "-:3:11" in capsys.readouterr().err
+
+
+def test_check_on_a_cell(folder, capsys):
+    (folder / "p.yaml").write_text(
+        "labctl: 1\nparams: {v: 3 V}\nsteps:\n  - charge: {current: 1 mA, to: $v, for: 1 h}\n"
+    )
+    (folder / "c.yaml").write_text("labctl_cell: 1\nname: c\nkind: full\nlimits: {voltage: [2 V, 4 V]}\n")
+    assert main(["check", "p.yaml", "--cell", "c.yaml"]) == 0
+    assert main(["check", "p.yaml", "--cell", "c.yaml", "--set", "v=5 V"]) == 1
+    assert "limit.cut_off" in capsys.readouterr().err
+    assert main(["check", "p.yaml", "--cell", "c.yaml", "--set", "w=5 V"]) == 1
+    assert "params.unknown" in capsys.readouterr().err
+    (folder / "c.yaml").write_text("labctl_cell: 1\nname: c\n")
+    assert main(["check", "p.yaml", "--cell", "c.yaml"]) == 1
+    assert "c.yaml:1:1" in capsys.readouterr().err
+
+
+def test_what_cannot_be_read_is_wrong_usage(folder, capsys):
+    assert main(["check", "nowhere.yaml"]) != 0
+    assert "nowhere.yaml" in capsys.readouterr().err
+
+
+def test_fmt_writes_the_usual_form(folder, capsys):
+    (folder / "p.yaml").write_text("labctl:   1  # one\nsteps:\n- rest:  1 h\n")
+    assert main(["fmt", "--check", "p.yaml"]) == 1
+    assert main(["fmt", "p.yaml"]) == 0
+    assert (folder / "p.yaml").read_text() == "labctl: 1  # one\nsteps:\n  - rest: 1 h\n"
+    (folder / "bad.yaml").write_text("a: b: c\n")
+    assert main(["fmt", "bad.yaml"]) == 1
+    assert "bad.yaml:1:5" in capsys.readouterr().err
+
+
+def test_schema_prints_json(folder, capsys):
+    assert main(["schema", "cell"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"].startswith("labctl cell")
+    assert main(["schema", "protocol", "-o", "s.json"]) == 0
+    assert json.loads((folder / "s.json").read_text())["title"].startswith("labctl protocol")
+    assert main(["schema", "recipe"]) == 2
+
+
+def test_explain_says_more(capsys):
+    assert main(["explain", "error[unit.bare]"]) == 0
+    assert "right:" in capsys.readouterr().out
+    assert main(["explain", "unit.baer"]) == 1
+    assert "did you mean unit.bare?" in capsys.readouterr().err
+    assert main(["explain"]) == 0
+    assert capsys.readouterr().out.count("\n") == len(CODES)
