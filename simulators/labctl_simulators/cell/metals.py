@@ -30,22 +30,14 @@ class SymmetricBatch(SymmetricPhysics):
         shorted, resistance = p.shorts.hards(*slow[SHORT : SHORT + 2]), p.shorts.resistance
         self.left = np.where(shorted, resistance / (resistance + self.warmth.bulk), 1.0)
         through = np.where(shorted, resistance / (resistance + self.warmth.linear), 1.0)
-        self.flickering = np.flatnonzero((slow[SHORT] >= 1.0) & ~shorted)
+        for cell in np.flatnonzero((slow[SHORT] >= 1.0) & ~shorted):
+            self.left[cell] = p.shorts.share(tuple(float(value[cell]) for value in self.short), self._seeds()[cell])
         self.gain = np.tile(through / self.active, (chemistry.rows, 1))
         if p.collector is not None:
             self.gain[4] *= np.where(slow[SIDE] < 0.0, p.collector.efficiency, 1.0)
         self.spike = p.nucleation.height * np.where(slow[TURNS] <= 2.0, 1.0, p.nucleation.again)
         self.nucleates = p.nucleation.height > 0.0
         self.conc = 2.0 * self.warmth.thermal * (1.0 - p.salt.transference)
-
-    def _left(self, time: Number) -> Array:
-        left = self.left
-        if len(self.flickering):
-            left, times = np.array(left), np.broadcast_to(time, np.shape(left))
-            for cell in self.flickering:
-                now = tuple(float(value[cell]) for value in self.short)
-                left[cell] = self.chemistry.parameters.shorts.share(now, float(times[cell]), self._seeds()[cell])
-        return np.asarray(left)
 
     def _seeds(self) -> list[int]:
         seeds: Any = self.conditions.seed
@@ -70,7 +62,14 @@ class SymmetricBatch(SymmetricPhysics):
         wear, episodes, burnt, clock = self.short
         speed = law.speeds(density, self.conditions.temperature, seeds)
         grown = wear + speed * time
-        later = np.array([np.where((wear < 1.0) & (grown >= 1.0 - 1e-13), 1.0, grown), episodes, burnt, clock + time])
+        later = np.array(
+            [
+                np.where((wear < 1.0) & (grown >= 1.0 - 1e-13), 1.0, grown),
+                episodes,
+                burnt,
+                clock + np.where(density > 0.0, time, 0.0),
+            ]
+        )
         for cell in np.flatnonzero(wear >= 1.0):
             now = tuple(float(value[cell]) for value in self.short)
             at = float(np.broadcast_to(time, wear.shape)[cell])

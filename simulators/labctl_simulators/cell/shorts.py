@@ -16,10 +16,11 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from labctl_simulators.cell.arrhenius import Arrhenius
-from labctl_simulators.cell.chance import normal, uniform, uniforms
+from labctl_simulators.cell.chance import normal, uniform
 
 SLOW_NAMES: Final = ("wear", "episodes", "burnt", "clock")
 _LIFE, _CRITICAL, _FLICKER, _DEPTH, _BURN = range(1, 6)  # streams of randomness
+_AHEAD: Final = 64  # slots of a flicker that are looked at in one go
 Kind = Literal["hard", "soft", "recovering"]
 
 
@@ -137,13 +138,29 @@ class Shorts:
             speed: growth of wear at it, 1/s, see `speed`.
             seed: of everything random.
         """
-        wear, episodes, burnt, _ = now
+        wear, episodes, burnt, clock = now
         if self.hard(wear, episodes) or density <= 0.0:
             return math.inf
         if wear >= 1.0 and self.kind == "recovering":
             return max(self._fuse(episodes, seed) - burnt, 0.0) / density
-        target = 1.0 if wear < 1.0 else 1.0 + self.harden
-        return (target - wear) / speed if speed > 0.0 else math.inf
+        if wear >= 1.0:
+            return min((1.0 + self.harden - wear) / speed if speed > 0.0 else math.inf, self._next(clock, seed))
+        return (1.0 - wear) / speed if speed > 0.0 else math.inf
+
+    def _shut(self, slot: int, seed: int) -> bool:
+        """Return whether a soft short is closed in a slot of its clock."""
+        return uniform(seed, _FLICKER, slot) < self.closed
+
+    def _slot(self, clock: float) -> int:
+        return int(clock / self.flicker + 1e-9)  # at the edge of a slot the next one has begun, however time was added
+
+    def _next(self, clock: float, seed: int) -> float:
+        """Return after how many s under current a soft short opens or closes (or may do so)."""
+        first = self._slot(clock)
+        shut, slot = self._shut(first, seed), first + 1
+        while self._shut(slot, seed) == shut and slot < first + _AHEAD:
+            slot += 1
+        return slot * self.flicker - clock
 
     def _fuse(self, episodes: float, seed: int) -> float:
         """Return the charge density that burns the present short away, C/m2."""
@@ -152,28 +169,23 @@ class Shorts:
     def later(self, now: tuple[float, ...], time: float, density: float, speed: float, seed: int) -> tuple[float, ...]:
         """Return wear, episodes, burnt and clock `time` s later, at most up to the change that `until` foretells."""
         wear, episodes, burnt, clock = now
-        if time <= 0.0 or self.hard(wear, episodes):
-            return (wear, episodes, burnt, clock + time)
-        limit = self.until(now, density, speed, seed)
-        arrived = time >= limit * (1.0 - 1e-13)
+        if time <= 0.0 or density <= 0.0 or self.hard(wear, episodes):
+            return now
         if wear >= 1.0 and self.kind == "recovering":
-            if arrived:
+            limit = self.until(now, density, speed, seed)
+            if time >= limit * (1.0 - 1e-13):
                 return (1.0 - self.heal * uniform(seed, _DEPTH, int(episodes)), episodes + 1.0, 0.0, clock + time)
             return (wear, episodes, burnt + density * time, clock + time)
         target = 1.0 if wear < 1.0 else 1.0 + self.harden
-        grown = target if arrived else wear + speed * time
-        return (grown, episodes, burnt, clock + time)
+        grown = wear + speed * time
+        return (target if grown >= target * (1.0 - 1e-13) else grown, episodes, burnt, clock + time)
 
-    def share(self, now: tuple[float, ...], time: Any, seed: int) -> Any:
-        """Return what is left of the voltage `time` s from now, for a soft or recovering short and none at all."""
+    def share(self, now: tuple[float, ...], seed: int) -> float:
+        """Return what a soft or recovering short leaves of the voltage until the next change; 1 without one."""
         wear, _, _, clock = now
         if wear < 1.0:
             return 1.0
-        if self.kind == "recovering":
-            return self.left
-        # 1e-9: a row that lies on the edge of a slot must not depend on how the time was added up
-        slot = np.floor((clock + np.asarray(time)) / self.flicker + 1e-9)
-        return np.where(uniforms(seed, _FLICKER, np.maximum(slot, 0.0)) < self.closed, self.left, 1.0)
+        return self.left if self.kind == "recovering" or self._shut(self._slot(clock), seed) else 1.0
 
 
 @lru_cache(maxsize=4096)

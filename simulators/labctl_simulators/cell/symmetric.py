@@ -156,8 +156,10 @@ class SymmetricPhysics(Physics):
         self.area = p.area * self.active
         self.ohmic = self.warmth.bulk / self.area * (1.0 + p.bend.series * strain) + p.bend.contact * strain
         self.hard = p.shorts.hard(slow[SHORT], slow[SHORT + 1])
-        self.left = p.shorts.resistance / (p.shorts.resistance + self.warmth.bulk) if self.hard else 1.0
-        self.open = slow[SHORT] < 1.0 or self.hard
+        if self.hard:
+            self.left = p.shorts.resistance / (p.shorts.resistance + self.warmth.bulk)
+        else:
+            self.left = p.shorts.share(self.short, self.seed)
         through = p.shorts.resistance / (p.shorts.resistance + self.warmth.linear) if self.hard else 1.0
         self.gain = self._gain(through / self.active)
         self.spike = p.nucleation.height * (1.0 if slow[TURNS] <= 2.0 else p.nucleation.again)
@@ -178,12 +180,6 @@ class SymmetricPhysics(Physics):
         film = self.chemistry.parameters.film
         return value * np.interp(hours + time, film.hours, film.factors) if film.hours else value
 
-    def _left(self, time: Number) -> Number:
-        """Return what shorts leave of the voltage `time` s after the begin."""
-        if self.open:
-            return self.left
-        return self.chemistry.parameters.shorts.share(self.short, time, self.seed)
-
     def _spike(self, passed: Number) -> Number:
         """Return the height of the nucleation spike in V, `passed` C/m2 after the current turned."""
         charge = self.chemistry.parameters.nucleation.charge
@@ -192,7 +188,7 @@ class SymmetricPhysics(Physics):
     def voltage(self, z: Array, current: Number, time: Number, charge: Number) -> Array:
         """Return the voltage in V; see `Physics.voltage`."""
         del charge
-        w, left = self.warmth, self._left(time)
+        w, left = self.warmth, self.left
         up, down, j = 1.0 + z[0], 1.0 - z[0], z[2] / w.twice
         # both electrodes in one: asinh a + asinh b = asinh(a sqrt(1 + b^2) + b sqrt(1 + a^2))
         squared = j * j
@@ -232,7 +228,7 @@ class SymmetricPhysics(Physics):
     def slopes(self, z: Array, current: Number, time: Number, charge: Number) -> tuple[Array, Array]:
         """Return dV/dz and dV/du; see `Physics.slopes`."""
         del current, charge
-        w, left = self.warmth, self._left(time)
+        w, left = self.warmth, self.left
         up, down, j = 1.0 + z[0], 1.0 - z[0], z[2] / w.twice
         one, two = 1.0 / np.sqrt(up + j * j), 1.0 / np.sqrt(down + j * j)
         slope = np.zeros(z.shape)
@@ -272,8 +268,7 @@ class SymmetricPhysics(Physics):
             v += side * self.spike * math.exp(-abs(z[3]) / p.nucleation.charge) * share / (1.0 + share)
         if len(z) == 5:
             v += float(self._collector(z[4]))
-        left = self.left if self.open else float(self._left(time))
-        return float(v * left + p.contact * current)
+        return float(v * self.left + p.contact * current)
 
     def _wearing(self, density: float) -> float:
         """Return the growth of wear in 1/s at a current density in A/m2; kept with the cell."""

@@ -41,7 +41,7 @@ drives = st.one_of(
     st.just(("rest", 0.0)),
     st.builds(lambda volts: ("sweep", volts), st.floats(-5.0, 5.0)),
 )
-durations = decades(1e-3, 3e5)
+durations = decades(1e-3, 1e5)
 steps = st.lists(st.tuples(drives, durations), min_size=1, max_size=5)
 
 
@@ -110,7 +110,7 @@ def metals(draw: st.DrawFn) -> Cell:
                     lives=(draw(decades(1e3, 1e6)), draw(decades(1e3, 1e6))),
                     critical=Arrhenius((draw(decades(1.0, 100.0)),)),
                     spread=draw(st.floats(0.0, 0.3)),
-                    flicker=draw(decades(1.0, 100.0)),
+                    flicker=draw(decades(30.0, 300.0)),
                     burn=draw(decades(10.0, 1e4)),
                 ),
                 collector=draw(st.one_of(st.none(), st.builds(Collector))),
