@@ -40,6 +40,8 @@ def first_breach(work: Work, prepared: Prepared, view: View) -> tuple[int, str]:
 
 def _first_beyond(column: Floats, within: tuple[float, float]) -> int:
     low, high = within
+    if low == -np.inf and high == np.inf:
+        return len(column)
     if column.min() >= low and column.max() <= high:
         return len(column)
     beyond = ~((column >= low) & (column <= high))
@@ -87,6 +89,11 @@ def _first_charge(work: Work, envelope: Envelope, view: View) -> int:
     if work.leaving is not None and work.leaving.ending is not None:
         limit *= 2.0  # its end was seen and acted on: what still flows until the confirmation has a bound of its own
     entry = step.entry
+    most = max(
+        float(view.charging_ah.max()) - entry.charging_ah, float(view.discharging_ah.max()) - entry.discharging_ah
+    )
+    if most * 3600.0 <= limit:  # counters never fall: neither direction alone has passed as much
+        return count
     net = (view.charging_ah - entry.charging_ah) - (view.discharging_ah - entry.discharging_ah)
     earlier = np.empty(count)
     earlier[0] = passed_since(step.entry, work.last)

@@ -61,6 +61,7 @@ class Prepared:
     windows: tuple[Window, ...]
     set_current: float | None  # A, of a galvanostatic step
     sees_shorts: bool
+    looks_back: bool = False  # some test asks the row before too
 
 
 def code_of(depth: int, number: int) -> int:
@@ -108,6 +109,7 @@ def prepare(plan: Plan, state: State | Work) -> Prepared:
         recipe.windows if running else (),
         current,
         sees_shorts=current is not None and plan.cell.kind in {"symmetric", "asymmetric"},
+        looks_back=any(test.previous for check in checks for tests in check.alternatives for test in tests),
     )
 
 

@@ -49,6 +49,7 @@ class Verdict:
     what: str = ""
     text: str = ""
     check: Check | None = None
+    wrong_since: float | None = None
 
 
 def take_rows(work: Work, batch: Batch) -> int:
@@ -157,13 +158,20 @@ def is_good(batch: Batch) -> Truth:
 
 
 def _good_flags(batch: Batch) -> Truth | None:
+    """Return a flag a row, or None if all are good; a sum of squares tells that at once, as nothing cancels in it."""
+    warm = batch.temperature_celsius
+    columns = (batch.time, batch.voltage, batch.current, *counters(batch), *(() if warm is None else (warm,)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        believable = all(float(column.dot(column)) < ABSURD * ABSURD for column in columns)
+    if believable and (batch.quality is None or not batch.quality.any()):
+        return None
     good = is_good(batch)
     return None if good.all() else good
 
 
 def _take_bad(work: Work, row: Batch) -> None:
     """Store a bad row: it counts nothing and ends nothing, but the third in a row, or 2 s of them, is a trip."""
-    time = float(row.time[0]) if np.isfinite(row.time[0]) else work.time
+    time = float(row.time[0]) if abs(row.time[0]) < ABSURD else work.time
     work.last = replace(work.last, record=work.last.record + 1, time=max(time, work.time))
     since = work.time if work.bad.since is None else work.bad.since
     work.bad = Bad(work.bad.rows + 1, since)
@@ -187,9 +195,12 @@ def _take_good(work: Work, rows: Batch) -> int:
     if taken < len(rows):
         rows = rows.rows(0, taken)
         seen_here = _see(work, prepared, rows)
+    wrong_since = verdict.wrong_since if verdict.at >= taken else first_wrong(work, prepared, seen_here.view)[2]
     first = taken == 1 and work.step is not None and work.step.first_voltage is None
     ending = None if verdict.check is None else _ending(work, verdict.check, seen_here.view)
     _advance(work, prepared, rows, seen_here)
+    if work.bad.rows or work.bad.wrong_since != wrong_since:
+        work.bad = Bad(0, None, wrong_since)
     _say_shorts(work, seen_here)
     _act(work, verdict, ending, first=first)
     return taken
@@ -199,12 +210,12 @@ def _judge(work: Work, prepared: Prepared, view: View, ambient: Floats | None) -
     """Return the first row that calls for a command, and what for: on equal rows the limits come first, budgets last."""
     count = len(view.time)
     breach, shown = first_breach(work, prepared, view)
-    wrong, current, _ = first_wrong(work, prepared, view)
+    wrong, current, since = first_wrong(work, prepared, view)
     ended, check = _first_end(work, prepared, view, min(breach, wrong, count))
     other, what = first_other(work, view, ambient)
     at = min(ended, breach, wrong, other)
     if at >= count:
-        return Verdict(count)
+        return Verdict(count, wrong_since=since)
     if at == breach:
         return Verdict(at, "limit", shown)
     if at == wrong:
@@ -245,22 +256,27 @@ def _see(work: Work, prepared: Prepared, rows: Batch) -> Seen:
     """Return good rows as conditions ask for them."""
     charging, discharging = counters(rows)
     step_time = _step_times(work, rows.time)
-    inside = work.step is not None and work.step.first_voltage is not None
-    before = view_of_last(work, work.last) if inside and work.phase == "running" else None
-    view = View(
-        rows.time, step_time, rows.voltage, rows.current, charging, discharging, rows.temperature_celsius, before
-    )
+    columns = (rows.time, step_time, rows.voltage, rows.current, charging, discharging, rows.temperature_celsius)
     if work.phase != "running":
-        return Seen(view, (), work.short, None, ())
+        return Seen(View(*columns), (), work.short, None, ())
+    before = _row_before(work) if prepared.looks_back else None
     windows = work.windows or prepared.windows
+    view = View(*columns, before)
+    if not windows and not prepared.sees_shorts:
+        return Seen(view, (), work.short, None, ())
     drawn = tuple(slopes(window, view, work.window_since) for window in windows)
     short, found, names = _shorts(work, prepared, view)
     flags = {}
-    for name in SHORTS:
-        known = name in names or ("short" in names and name == "short.soft")
-        flags[name] = np.arange(len(rows)) >= found if known and found is not None else np.zeros(len(rows), bool)
-    view = replace(view, slopes=tuple(line for line, _ in drawn), shorts=flags)
+    if found is not None:
+        since = np.arange(len(rows)) >= found
+        flags = dict.fromkeys(names, since) | ({"short.soft": since} if "short" in names else {})
+    view = View(*columns, before, tuple(line for line, _ in drawn), flags)
     return Seen(view, drawn, short, found, names)
+
+
+def _row_before(work: Work) -> View | None:
+    """Return the last good row of the open step as rows, or None before one."""
+    return view_of_last(work, work.last) if work.step is not None and work.step.first_voltage is not None else None
 
 
 def _step_times(work: Work, time: Floats) -> Floats:
@@ -356,22 +372,23 @@ def _ending(work: Work, check: Check, view: View) -> Ending:
     now = measured(test, view, check.scope)
     if now is None:
         return ending
-    crossed = _crossed(test, view, check, float(now[-1]))
+    crossed = _crossed(work, test, view, check)
     own = check.depth == OWN or test.term.quantity not in {"time", "capacity"}
     value = test.value if own and not test.previous else None
     return replace(ending, quantity=test.term.quantity, above=test.above, value=value, crossed=crossed)
 
 
-def _crossed(test: Test, view: View, check: Check, now: float) -> float | None:
+def _crossed(work: Work, test: Test, view: View, check: Check) -> float | None:
     """Return when the value was crossed on the line between the last two rows, run time in s."""
-    earlier = view if len(view.time) > 1 else view.before
+    earlier = view if len(view.time) > 1 else _row_before(work)
     if earlier is None:
         return None
     place = -2 if earlier is view else -1
-    column = measured(test, earlier, check.scope)
-    if column is None:
+    column, after = measured(test, earlier, check.scope), measured(test, view, check.scope)
+    if column is None or after is None:
         return None
-    before, begin, end = float(column[place]), float(earlier.time[place]), float(view.time[-1])
+    now, before = float(after[-1]), float(column[place])
+    begin, end = float(earlier.time[place]), float(view.time[-1])
     if now == before:
         return end
     part = (test.value - before) / (now - before)
@@ -386,10 +403,8 @@ def _advance(work: Work, prepared: Prepared, rows: Batch, seen_here: Seen) -> No
         first = step.first_voltage is None and work.phase == "running"
         if first or (side != step.outside and step.first_voltage is not None):
             work.step = step.seen(float(rows.voltage[0]), side)
-    wrong_since = first_wrong(work, prepared, seen_here.view)[2]
-    work.dwell = soaked(work, seen_here.view, rows.auxiliary.get(AMBIENT))[1]
+    if rows.auxiliary:
+        work.dwell = soaked(work, seen_here.view, rows.auxiliary.get(AMBIENT))[1]
     work.last = summed(work.last, rows)
     work.windows = tuple(window for _, window in seen_here.windows)  # type: ignore[misc]
     work.short = seen_here.short
-    if work.bad.rows or work.bad.wrong_since != wrong_since:
-        work.bad = Bad(0, None, wrong_since)
