@@ -16,7 +16,7 @@ from labctl.store.entry import Entry, NewRun
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 from labctl.store.writer import Writer
-from tests.services_mosquitto import free_port
+from tests.services_mosquitto import WITHIN, free_port
 
 BEGAN = 1_700_000_000.0
 TOPICS = Topics("labctl/1/bench")
@@ -97,9 +97,11 @@ class Bench:
 @asynccontextmanager
 async def bench_on(folder, port, **address):
     bench = Bench(folder, port, **address)
-    async with publishing(bench):
-        yield bench
-    await bench.close()
+    try:
+        async with publishing(bench):
+            yield bench
+    finally:
+        await bench.close()
 
 
 @asynccontextmanager
@@ -109,7 +111,7 @@ async def publishing(bench):
         yield
     finally:
         bench.reader.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WITHIN):
             await task
 
 

@@ -16,7 +16,9 @@ from contextlib import asynccontextmanager
 import aiomqtt
 import pytest
 
-WITHIN = 10.0  # s that anything may take
+from labctl.publish.broker import EmbeddedBroker
+
+WITHIN = 30.0  # s that anything may take on a machine that is busy with something else
 PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"])
 
 
@@ -83,6 +85,15 @@ def mosquitto(tmp_path: pathlib.Path) -> Iterator[Mosquitto]:
     broker = Mosquitto(tmp_path).start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture
+async def embedded() -> AsyncIterator[EmbeddedBroker]:
+    """The broker that comes with labctl, started."""
+    broker = EmbeddedBroker()
+    await broker.start()
+    yield broker
+    await broker.close()
 
 
 class Authority:

@@ -8,9 +8,8 @@ import tracemalloc
 
 import pytest
 
-from labctl.publish.broker import EmbeddedBroker
 from tests.bench_mqtt import Bench, bench_on, publishing, uuid_of
-from tests.services_mosquitto import WITHIN, Mosquitto, free_port, listening, mosquitto  # noqa: F401
+from tests.services_mosquitto import WITHIN, Mosquitto, embedded, free_port, listening, mosquitto  # noqa: F401
 
 
 def there(port):
@@ -132,17 +131,16 @@ async def test_nobody_there_keeps_nothing_waiting(tmp_path):
         assert bench.records["A1"] == 2000
 
 
-async def test_the_embedded_broker_killed_in_the_middle(tmp_path):
-    broker = EmbeddedBroker()
-    address = await broker.start()
-    keeping = asyncio.create_task(broker.keep())
+async def test_the_embedded_broker_killed_in_the_middle(embedded, tmp_path):  # noqa: F811
+    address = embedded.address
+    keeping = asyncio.create_task(embedded.keep())
     async with bench_on(tmp_path / "data", address.port) as bench:
         bench.start("A1")
         run = uuid_of(bench, "A1")
         async with listening(address.port, "labctl/#") as seen:
             await seen.until(lambda: len(seqs(seen, run)) == 2)
         bench.look_elsewhere()
-        os.kill(broker.pid, signal.SIGKILL)
+        os.kill(embedded.pid, signal.SIGKILL)
         for _ in range(50):
             bench.event("A1", "mark")
         await bench.writer.flush()
@@ -157,6 +155,5 @@ async def test_the_embedded_broker_killed_in_the_middle(tmp_path):
             await seen.until(lambda: seqs(seen, run) and seqs(seen, run)[-1] == 53)
             await seen.until(lambda: seen.on("bench/state") and seen.on("ch/A1/state"))
             assert seen.on("bench/state")[0]["state"] == "ready"
-        keeping.cancel()
-        await asyncio.wait({keeping})
-    await broker.close()
+    keeping.cancel()
+    await asyncio.wait({keeping})

@@ -14,7 +14,7 @@ from labctl.publish.broker import EmbeddedBroker
 from labctl.run.request import OrderReply
 from labctl.run.supervisor import Supervisor
 from tests.bench_mqtt import TOPICS, Bench, publishing
-from tests.services_mosquitto import listening, mosquitto, program  # noqa: F401
+from tests.services_mosquitto import WITHIN, listening, mosquitto, program  # noqa: F401
 
 ANSWERS = f"{TOPICS.prefix}/reply/me"
 
@@ -39,11 +39,13 @@ async def station(folder, port, trust="all", **address):
     bench.told = Told()
     face = MqttFace(bench.told, trust, TOPICS.prefix, bench.reader.post)
     bench.reader.take_orders(face)
-    async with publishing(bench):
-        await asyncio.wait_for(bench.reader.connected.wait(), 5)
-        yield bench
-        await face.close()
-    await bench.close()
+    try:
+        async with publishing(bench):
+            await asyncio.wait_for(bench.reader.connected.wait(), WITHIN)
+            yield bench
+            await face.close()
+    finally:
+        await bench.close()
 
 
 def request(number=1, **more):
@@ -62,7 +64,8 @@ async def port(request):
         yield request.getfixturevalue("mosquitto").port
         return
     broker = EmbeddedBroker()
-    yield (await broker.start()).port
+    address = await broker.start()
+    yield address.port
     await broker.close()
 
 

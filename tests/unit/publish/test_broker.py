@@ -10,7 +10,7 @@ import pytest
 
 from labctl.errors import BrokerError, UsageError
 from labctl.publish.broker import BrokerAddress, EmbeddedBroker, is_loopback, named
-from tests.services_mosquitto import WITHIN, ended, listening
+from tests.services_mosquitto import WITHIN, embedded, ended, listening  # noqa: F401
 
 
 @pytest.mark.parametrize(
@@ -91,25 +91,20 @@ async def test_a_message_goes_through_as_soon_as_it_is_started():
     assert broker.pid is None
 
 
-async def test_a_port_that_is_taken_is_said():
-    broker = EmbeddedBroker()
-    address = await broker.start()
-    with pytest.raises(BrokerError, match=f"127.0.0.1:{address.port}"):
-        await EmbeddedBroker(port=address.port).start()
-    await broker.close()
+async def test_a_port_that_is_taken_is_said(embedded):  # noqa: F811
+    port = embedded.address.port
+    with pytest.raises(BrokerError, match=f"127.0.0.1:{port}"):
+        await EmbeddedBroker(port=port).start()
 
 
-async def test_a_killed_broker_comes_back_on_its_port():
-    broker = EmbeddedBroker()
-    address = await broker.start()
+async def test_a_killed_broker_comes_back_on_its_port(embedded):  # noqa: F811
     died = asyncio.Queue()
-    keeping = asyncio.create_task(broker.keep(died.put_nowait))
-    os.kill(broker.pid, signal.SIGKILL)
+    keeping = asyncio.create_task(embedded.keep(died.put_nowait))
+    os.kill(embedded.pid, signal.SIGKILL)
     assert await asyncio.wait_for(died.get(), WITHIN) == -signal.SIGKILL
-    await connected(address)
+    await connected(embedded.address)
     keeping.cancel()
     await asyncio.wait({keeping})
-    await broker.close()
 
 
 async def connected(address):

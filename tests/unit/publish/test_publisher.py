@@ -7,7 +7,7 @@ import pytest
 from labctl.errors import BrokerError
 from labctl.publish.broker import BrokerAddress
 from labctl.publish.publisher import Message, MqttClient, Publisher
-from tests.services_mosquitto import Authority, free_port, guarded, listening, mosquitto, program  # noqa: F401
+from tests.services_mosquitto import WITHIN, Authority, free_port, guarded, listening, mosquitto, program  # noqa: F401
 
 pytestmark = pytest.mark.mosquitto
 
@@ -24,7 +24,7 @@ async def test_messages_go_out_and_come_in(mosquitto):  # noqa: F811
         await client.publish(Message("out/b", b'{"n": 2}', qos=1, retain=True))
         await listener.until(lambda: listener.on("out/a") and listener.on("out/b"))
         await listener.client.publish("in/x", b"hello", qos=1)
-        found = await asyncio.wait_for(client.received(), 5)
+        found = await asyncio.wait_for(client.received(), WITHIN)
         assert (found.topic, found.payload, found.retained, found.reply_to) == ("in/x", b"hello", False, None)
 
 
@@ -41,7 +41,7 @@ async def test_the_will_speaks_for_who_vanishes(mosquitto):  # noqa: F811
         with pytest.raises(BrokerError):  # noqa: PT012 - the context itself raises
             async with client.session(Message("a/state", b'{"state": "lost"}', 1, retain=True), ()):
                 client._client._client.socket().shutdown(socket.SHUT_RDWR)
-                await asyncio.wait_for(client.received(), 5)
+                await asyncio.wait_for(client.received(), WITHIN)
         await listener.until(lambda: listener.on("a/state") == [{"state": "lost"}])
 
 
@@ -53,7 +53,7 @@ async def test_mqtt_5_brings_where_to_answer(mosquitto):  # noqa: F811
         await asyncio.to_thread(
             subprocess.run, [program("mosquitto_pub"), *map(str, [*words, *more])], check=True, timeout=10
         )
-        found = await asyncio.wait_for(client.received(), 5)
+        found = await asyncio.wait_for(client.received(), WITHIN)
         assert (found.reply_to, found.correlation) == ("answers/7", b"abc")
         await client.publish(Message("answers/7", b"{}", 1, correlation=found.correlation))
 
@@ -80,7 +80,7 @@ async def test_user_password_and_certificate(guarded, tmp_path):  # noqa: F811
     client = MqttClient(address(guarded, tmp_path), "one")
     async with client.session(None, ("a/#",)):
         await client.publish(Message("a/b", b"x", 1))
-        assert (await asyncio.wait_for(client.received(), 5)).payload == b"x"
+        assert (await asyncio.wait_for(client.received(), WITHIN)).payload == b"x"
 
 
 @pytest.mark.parametrize("case", ["password", "authority", "name", "plain"])
