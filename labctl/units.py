@@ -236,7 +236,7 @@ def _measured(text: str, kind: Kind) -> _Read | None:
     known = measure_unit(unit)
     if known is None:
         return _compound(text) if kind in {"duration", "any"} else None
-    result = value * known[1]
+    result = float(f"{value * known[1]:.15g}")  # 300 nm is 3e-07, not 3.0000000000000004e-07
     return (result, known[0], "", 0.0) if accepts(kind, known[0]) and math.isfinite(result) else None
 
 

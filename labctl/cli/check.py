@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    files: Annotated[list[Path], typer.Argument(help="protocol, cell or station files; - reads a protocol from stdin")],
+    files: Annotated[
+        list[Path], typer.Argument(help="protocol, cell or station files, or names of the library; - is stdin")
+    ],
     *,
     cell: Annotated[
         Path | None, typer.Option("--cell", help="check protocols on this cell too", show_default=False)
@@ -52,10 +54,11 @@ def _cell(path: Path) -> "Cell":
 
 def _checked(path: Path, cell: "Cell | None", values: list[str]) -> "tuple[Finding, ...]":
     """Return the findings of one file; its first keys say what it is."""
-    from labctl.cli.source import bounded, driver_names, kind_of
+    from labctl.cli.source import bounded, driver_names, found_file, kind_of
     from labctl.protocol.cellfile import read_cell
     from labctl.settings import read_station
 
+    path = found_file(path)
     source = bounded(path)
     match kind_of(source):
         case "cell":

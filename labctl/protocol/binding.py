@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from labctl.document import BROKEN, Finding, Mark, clip
+from labctl.document import BROKEN, Finding, Mark, clip, with_lines
 from labctl.errors import Misread, ProtocolError
 from labctl.protocol.expression import Environment, evaluate, look_up, settle, settle_text
 from labctl.protocol.model import (
@@ -98,7 +98,7 @@ def bind(protocol: Protocol, given: Mapping[str, str] | None = None) -> Environm
         else:
             environment[parameter.name] = parameter.default
     if findings:
-        raise ProtocolError(findings)
+        raise ProtocolError(with_lines(findings, {protocol.file: protocol.text}))
     return environment
 
 

@@ -41,6 +41,12 @@ def library() -> Path:
     return shipped if shipped.is_dir() else package.parent / "protocols"
 
 
+def found_file(path: Path) -> Path:
+    """Return the file itself, or that of the library where a bare name is no file here."""
+    shipped = library() / f"{path.name}.yaml"
+    return shipped if path.parent == Path() and not path.suffix and not path.exists() and shipped.is_file() else path
+
+
 def library_names() -> list[str]:
     """Return the names of the shipped protocols."""
     return sorted(path.stem for path in library().glob("*.yaml"))

@@ -81,6 +81,10 @@ def test_check_on_a_cell(folder, capsys):
     assert "c.yaml:1:1" in capsys.readouterr().err
 
 
+def test_check_knows_the_library(capsys):
+    assert main(["check", "gitt"]) == 0
+
+
 def test_what_cannot_be_read_is_wrong_usage(folder, capsys):
     assert main(["check", "nowhere.yaml"]) != 0
     assert "nowhere.yaml" in capsys.readouterr().err
