@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,6 +38,7 @@ class Batch:
             raise ValueError("wanted at least one state, found none")
         self._chemistry, self._origins = chemistry, tuple(states)
         self._x = np.array([state.memory for state in states]).T.copy()
+        self._scale: Any = None
         self._level = np.array([state.level for state in states]).T.copy()
         self._slow = np.array([state.slow for state in states]).T.reshape(-1, len(states))
         self._direction = np.array([state.direction for state in states])
@@ -53,6 +54,7 @@ class Batch:
 
     def _prepare(self) -> None:
         """Take the physics of the present slow states; a new piece begins in every cell."""
+        self._unscale()
         origins = self._origins
         warmth, angle, radius = (
             _shared([getattr(state, name) for state in origins]) for name in ("temperature", "angle", "radius")
@@ -69,22 +71,45 @@ class Batch:
         self._steady = steady * gain[linear.row]
         self._low, self._high = self._physics.low[wide], self._physics.high[wide]
         self._leak = np.broadcast_to(np.asarray(self._physics.leak, dtype=np.float64), (count,))
-        self._table: tuple[float, Array, Array, Array] | None = None
+        self._leaking = bool(self._leak.any())
+        self._own = np.ascontiguousarray(linear.own.T)
+        self._none = np.zeros(count, dtype=bool)
+        self._table: tuple[float, Array, Array | None, Array] | None = None
         for clock in (self._since, self._charge, self._passed):
             clock[:] = 0.0
 
     def _sums(self, x: Array) -> Array:
-        return np.asarray(self._physics.memory.own.T @ x)
+        return np.asarray(self._own @ x)
 
     def _map(self, z: Array, inner: Array, time: Array, charge: Array) -> Array:
         return self._physics.voltage(np.minimum(np.maximum(z, self._low), self._high), inner, time, charge)
 
-    def _tables(self, dt: float) -> tuple[Array, Array, Array]:
+    def _tables(self, dt: float) -> tuple[Array, Array | None, Array]:
+        """Return decay, rows of the decayed memory, and surface values per ampere, of a step of `dt` s.
+
+        Between steps of one length the memory is kept in units of what an ampere adds in a step, so that a step is two
+        operations in place.
+        """
         if self._table is None or self._table[0] != dt:
+            self._unscale()
             decay = np.exp(-self._rate * dt)
             gain = -np.expm1(-self._rate * dt) * self._steady
-            self._table = (dt, decay, gain, self._sums(gain) + self._integrator * dt + self._feed)
+            slope = self._own @ gain + self._integrator * dt + self._feed
+            self._x /= gain
+            self._scale = gain
+            narrow = gain.shape[1] == 1 and decay.shape[1] == 1
+            own = self._own * (gain * decay)[:, 0] if narrow else None
+            self._table = (dt, decay, own, slope)
         return self._table[1:]
+
+    def _unscale(self) -> None:
+        if self._scale is not None:
+            self._x *= self._scale
+            self._scale = None
+
+    def _kept(self, decay: Array, own: Array | None) -> Array:
+        """Return what the memory adds to the surface values at the end of a step at 0 A."""
+        return np.asarray(own @ self._x) if own is not None else self._sums(decay * self._scale * self._x)
 
     def step(self, value: ArrayLike, dt: float, mode: ArrayLike = Mode.CURRENT, most: ArrayLike = np.inf) -> Array:
         """Control each cell for `dt` s; return the voltages in V at the end, shape (N,), never NaN.
@@ -98,7 +123,7 @@ class Batch:
         count = len(self._origins)
         mode = np.broadcast_to(np.asarray(mode), (count,))
         value = np.broadcast_to(np.asarray(value, dtype=np.float64), (count,))
-        simple = not self._leak.any() and not mode.any()
+        simple = not self._leaking and not mode.any()
         inner = value if simple else self._solve(value, dt, mode, np.broadcast_to(np.asarray(most, float), (count,)))
         turned = (np.sign(inner) != self._direction) & (inner != 0.0)
         if turned.any():
@@ -110,34 +135,53 @@ class Batch:
         return self._advance(inner, dt)
 
     def _advance(self, inner: Array, dt: float) -> Array:
-        decay, gain, _ = self._tables(dt)
-        x = decay * self._x
-        x += gain * inner
-        level = self._level + self._integrator * (inner * dt)
-        z = level + self._sums(x)
-        z += self._feed * inner
-        wrong = ((z <= self._low) | (z >= self._high)).any(axis=0) | ~np.isfinite(inner)
-        if wrong.any():
-            x[:, wrong], level[:, wrong] = self._x[:, wrong], self._level[:, wrong]
+        if dt == 0.0:
+            self._unscale()
+            self._table = None
+            z = self._level + self._sums(self._x) + self._feed * inner
+            self.voltage, self.current = self._map(z, inner, self._since, self._charge), inner
+            return self.voltage
+        decay, own, slope = self._tables(dt)
+        z = self._kept(decay, own)
+        z += self._level
+        z += slope * inner
+        wrong = self._none
+        if not self._inside(z):
+            wrong = np.asarray(~((z > self._low) & (z < self._high)).all(axis=0))
+            before = self._x[:, wrong]
             inner = np.where(wrong, 0.0, inner)
-            z[:, wrong] = (level + self._sums(x))[:, wrong]
-        self._x, self._level, self.collapsed = x, level, wrong
+            scale = np.broadcast_to(self._scale, self._x.shape)[:, wrong]
+            z[:, wrong] = self._level[:, wrong] + self._own @ (before * scale)
+        self._x *= decay
+        self._x += inner
+        self._level += self._integrator * (inner * dt)
+        self.collapsed = wrong
+        if wrong is not self._none:
+            self._x[:, wrong] = before
+        charge = inner * dt
         self._since += dt
-        voltage = self._map(z, inner, self._since, self._charge + inner * dt)
-        outer = inner + self._leak * voltage
-        charge = outer * dt
+        voltage = self._physics.voltage(z, inner, self._since, self._charge + charge)
+        outer = inner
+        if self._leaking:
+            outer = inner + self._leak * voltage
+            charge = outer * dt
         self._charge += charge
-        self._passed += np.abs(charge)
         self._net += charge
-        self._gross += np.abs(charge)
+        charge = np.abs(charge)
+        self._passed += charge
+        self._gross += charge
         self.time += dt
         self.voltage, self.current = voltage, outer
         return voltage
 
+    def _inside(self, z: Array) -> bool:
+        """Say whether every cell is in its range; NaN is not."""
+        return bool((z.min(axis=1) > self._low[:, 0]).all() and (z.max(axis=1) < self._high[:, 0]).all())
+
     def _solve(self, value: Array, dt: float, mode: NDArray[np.int_], most: Array) -> Array:
         """Return the memory currents that meet the demand at the step's end, by safeguarded Newton steps."""
-        decay, _, slope = self._tables(dt)
-        base = self._level + self._sums(decay * self._x)
+        decay, own, slope = self._tables(dt)
+        base = self._level + self._kept(decay, own)
         time, charge = self._since + dt, self._charge
         leak = self._leak
         current = mode == Mode.CURRENT
@@ -213,6 +257,8 @@ class Batch:
     def states(self) -> list[State]:
         """Return the cells' states now."""
         slow = self._slowed() if len(self._slow) else self._slow
+        self._unscale()
+        self._table = None
         return [
             State(
                 memory=read_only(self._x[:, cell]),

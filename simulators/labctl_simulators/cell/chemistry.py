@@ -43,6 +43,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from labctl_simulators.cell.state import State
+
 _KEPT: Final = 32
 
 Array = NDArray[np.float64]
@@ -200,15 +202,19 @@ class Chemistry(ABC):
             ValueError: `soc` lies outside 0..1.
         """
 
-    def physics(self, conditions: Conditions) -> Physics:
-        """Return `prepare(conditions)`, kept for as long as the same conditions come again."""
+    def physics_of(self, state: State) -> Physics:
+        """Return the physics at the conditions of `state`, kept for as long as the same conditions come again.
+
+        Raises:
+            ValueError: a condition outside its physical range; see `prepare`.
+        """
+        key = (state.temperature, state.angle, state.radius, state.slow, state.seed)
         kept: dict[Any, Physics] = self.__dict__.setdefault("_physics_kept", {})
-        key = (conditions.temperature, conditions.angle, conditions.radius, conditions.slow, conditions.seed)
         known = kept.get(key)
         if known is None:
             if len(kept) >= _KEPT:
                 kept.clear()
-            known = kept[key] = self.prepare(conditions)
+            known = kept[key] = self.prepare(Conditions(*key))
         return known
 
     @abstractmethod

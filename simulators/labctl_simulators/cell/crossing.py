@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 
-NEAR: Final = 2e-14
+NEAR: Final = 1e-13
 """Values below this are zero within rounding (V for voltages of a few volts)."""
 
 

@@ -109,11 +109,11 @@ class Held:
         """Return what a later hold can start from."""
         if not isinstance(self.drive, Voltage) or not self.lengths or self.demand.leak:
             return self.origin.warm
-        values = np.concatenate(([self.values[0][0]], *(value[1:] for value in self.values)))
-        lengths = tuple(self.lengths)
-        inverse = self._solved.inverse if self._solved is not None and self._solved.lengths == lengths else None
         others = [entry for entry in self.origin.warm or () if entry.voltage != self.drive.voltage]
-        return (Entry(self.drive.voltage, lengths, values, inverse), *others[:2])
+        if self._solved is not None and len(self._solved.lengths) == len(self.lengths):
+            return (self._solved, *others[:2])
+        values = np.concatenate(([self.values[0][0]], *(value[1:] for value in self.values)))
+        return (Entry(self.drive.voltage, tuple(self.lengths), values, None), *others[:2])
 
     def _voltage0(self, current: float) -> float:
         z = [rest + feed * current for rest, feed in zip(self._rest, self._feed, strict=True)]

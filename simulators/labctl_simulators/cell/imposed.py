@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import inf, isfinite
 from typing import Final
 
-from labctl_simulators.cell.chemistry import Chemistry, Conditions, Physics
+from labctl_simulators.cell.chemistry import Chemistry, Physics
 from labctl_simulators.cell.drive import Current, Drive, Load, Power, Rest, Stop, Sweep, Voltage
 from labctl_simulators.cell.held import Held
 from labctl_simulators.cell.piece import Constant, End, Threshold
@@ -64,7 +64,7 @@ class _Work:
         return turned
 
     def _physics(self, state: State) -> Physics:
-        return self.chemistry.physics(Conditions(state.temperature, state.angle, state.radius, state.slow, state.seed))
+        return self.chemistry.physics_of(state)
 
     def _steady(self, state: State, current: float, extra: Sequence[Stop] = ()) -> State:
         """Add pieces at constant current until the segment is over, or `extra` is met."""
@@ -87,6 +87,8 @@ class _Work:
         return state
 
     def _constant_end(self, piece: Constant, limit: float, extra: Sequence[Stop]) -> End:
+        if not extra and not self.stops:
+            return piece.end((), limit)
         best, thresholds = End(limit), []
         size = abs(piece.current)
         for stop in (*extra, *self.stops):
@@ -220,6 +222,12 @@ def _check(drive: Drive, duration: float, stops: Sequence[Stop]) -> None:
     """
     if not duration >= 0.0:
         raise ValueError(f"wanted a duration of 0 s or more, found {duration} s")
+    _check_stops(stops)
+    if type(drive) is not Current or not isfinite(drive.current):
+        _check_drive(drive, duration, stops)
+
+
+def _check_drive(drive: Drive, duration: float, stops: Sequence[Stop]) -> None:
     for name in drive.__slots__:
         number = getattr(drive, name)
         if number is not None and not isfinite(number):
@@ -235,7 +243,6 @@ def _check(drive: Drive, duration: float, stops: Sequence[Stop]) -> None:
             raise ValueError("wanted an end for a rest, found an infinite duration and no stop")
         case _:
             pass
-    _check_stops(stops)
 
 
 def _check_stops(stops: Sequence[Stop]) -> None:

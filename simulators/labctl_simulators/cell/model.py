@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from labctl_simulators.cell.batch import Batch
-from labctl_simulators.cell.chemistry import Chemistry, Conditions, Physics
+from labctl_simulators.cell.chemistry import Chemistry, Physics
 from labctl_simulators.cell.drive import Drive, Stop
 from labctl_simulators.cell.imposed import impose
 from labctl_simulators.cell.insertion import Insertion
@@ -58,7 +58,7 @@ class Cell:
         Raises:
             ValueError: a condition outside the range of the parameters.
         """
-        return self.chemistry.physics(Conditions(state.temperature, state.angle, state.radius, state.slow, state.seed))
+        return self.chemistry.physics_of(state)
 
     def segment(self, state: State, drive: Drive, duration: float, stops: Sequence[Stop] = ()) -> Segment:
         """Impose `drive` for at most `duration` s, ended by the first stop that is met.

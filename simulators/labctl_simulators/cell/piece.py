@@ -20,7 +20,7 @@ _OVER: Final = 45.0
 """exp(-_OVER) is below rounding."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Threshold:
     """Hold a voltage that ends a piece.
 
@@ -37,7 +37,7 @@ class Threshold:
     magnitude: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class End:
     """Hold why a piece ends.
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from labctl_simulators.cell.chemistry import Array, Chemistry, Conditions, Memory
+from labctl_simulators.cell.chemistry import Array, Chemistry, Memory
 from labctl_simulators.cell.segment import Rows
 from labctl_simulators.cell.state import State, read_only
 
@@ -20,7 +20,7 @@ def profile(chemistry: Chemistry, state: State, currents: Array, dt: float) -> t
         )
     if chemistry.slow_names and chemistry.paced:
         raise ValueError(f"wanted a cell whose slow states only add up, found {chemistry.name}: use its stepper")
-    physics = chemistry.physics(Conditions(state.temperature, state.angle, state.radius, state.slow, state.seed))
+    physics = chemistry.physics_of(state)
     if physics.leak:
         raise ValueError(f"wanted a cell without a leak, found one in {chemistry.name}: use its stepper")
     linear, gain = physics.memory, physics.gain

@@ -34,7 +34,7 @@ class Rows:
     discharging: Array
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Part:
     """Hold a piece and where it lies in its segment.
 

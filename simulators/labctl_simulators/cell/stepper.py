@@ -40,7 +40,7 @@ class Stepper:
     def _prepare(self) -> None:
         """Take the physics of the present slow states; the piece begins now."""
         origin = self._origin
-        self._physics = self._chemistry.physics(
+        self._physics = self._chemistry.prepare(
             Conditions(origin.temperature, origin.angle, origin.radius, self._slow, origin.seed)
         )
         linear, gain = self._physics.memory, self._physics.gain

@@ -113,6 +113,7 @@ class InsertionPhysics(Physics):
             sign * host.entropic * (temperature - p.temperature)
             for host, sign in zip(chemistry.hosts, (1.0, -1.0), strict=False)
         )
+        self.plain = self.hosts == 2 and not p.arcs and p.electrolyte is None
         self.arc = self.hosts if p.arcs else None
         self.electrolyte: Any = p.electrolyte
         self.salt = chemistry.rows - 2 if p.electrolyte is not None else None
@@ -162,8 +163,8 @@ class InsertionPhysics(Physics):
         total = v[0]
         if self.hosts == 2:
             total += v[1]
-        total += self._linear(z, current)
-        return np.asarray(total)
+        total += self.ohmic * current + self.shift if self.plain else self._linear(z, current)
+        return total  # type: ignore[no-any-return]
 
     def _linear(self, z: Array, current: Number) -> Array:
         """Return what the kinetics of metal, ohmic drop, arcs and salt add, V."""

@@ -29,7 +29,7 @@ from labctl_simulators.cell.metal import Parameters
 
 SLOW_NAMES: Final = ("growth", "hours", "side", "turns", *shorts.SLOW_NAMES)
 SIDE, TURNS, SHORT = 2, 3, 4  # places in SLOW_NAMES
-_EDGE: Final = 1e-9
+_EDGE: Final = 1e-4  # of the salt that is left when it counts as used up
 _KEPT: Final = 256
 
 

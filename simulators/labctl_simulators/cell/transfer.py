@@ -24,11 +24,13 @@ def sphere(s: Complex) -> Complex:
     Flux and value are dimensionless: the gradient at the surface is 1 and the radius is 1. The integrator 3/s is in it.
     """
     s = np.asarray(s, dtype=np.complex128)
-    q = np.sqrt(s)
-    with np.errstate(all="ignore"):
-        exact = 1.0 / (q * _coth(q) - 1.0)
+    near = np.abs(s) < 10.0 * _SMALL
+    q = np.sqrt(np.where(near, 1.0, s)) if near.any() else np.sqrt(s)
+    exact = 1.0 / (q * _coth(q) - 1.0)
+    if not near.any():
+        return np.asarray(exact)
     series = 3.0 / s + 0.2 - s / 175.0 + 2.0 * s**2 / 7875.0 - 37.0 * s**3 / 3031875.0
-    return np.where(np.abs(s) < 10.0 * _SMALL, series, exact)
+    return np.where(near, series, exact)
 
 
 def film(s: Complex) -> Complex:

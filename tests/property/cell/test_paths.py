@@ -34,7 +34,7 @@ def scaled(a, b):
     return np.abs(np.asarray(a) - np.asarray(b)).max() / max(1.0, np.abs(np.asarray(a)).max())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     name=st.sampled_from(NAMES),
     rate=rates,
@@ -60,7 +60,7 @@ def test_a_segment_may_be_cut_anywhere(name, rate, duration, cuts):
         assert scaled(whole.rows([whole.end]).voltage, last.rows([last.end]).voltage) < TIGHT
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(name=st.sampled_from(NAMES[:5]), programme=programmes)
 def test_segment_stepper_and_batch_agree(name, programme):
     cell, state = fresh(name)
@@ -81,7 +81,7 @@ def test_segment_stepper_and_batch_agree(name, programme):
         assert other.charge == pytest.approx(state.charge, rel=1e-12, abs=1e-12 * max(state.throughput, 1e-12))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(name=st.sampled_from(NAMES[:4]), shift=st.floats(-0.05, 0.05), dt=st.floats(0.1, 60.0))
 def test_a_held_voltage_agrees_between_stepper_batch_and_segment(name, shift, dt):
     cell, state = fresh(name)
@@ -95,7 +95,7 @@ def test_a_held_voltage_agrees_between_stepper_batch_and_segment(name, shift, dt
     assert cell.segment(state, Current(current), dt).rows([dt]).voltage[0] == pytest.approx(target, abs=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     name=st.sampled_from(NAMES[:4]),
     kind=st.sampled_from(("hold", "power", "load", "sweep")),
@@ -130,7 +130,7 @@ def test_a_controlled_segment_may_be_cut_anywhere(name, kind, size, duration, cu
 numbers = st.floats(-1e3, 1e3, allow_subnormal=False)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     name=st.sampled_from(NAMES),
     soc=st.floats(0.0, 1.0),
@@ -164,7 +164,7 @@ def test_nothing_drives_a_cell_to_nan(name, soc, kind, size, warmth):
     assert np.all(np.isfinite(last.level))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     modes=st.lists(st.tuples(st.sampled_from(list(Mode)), st.floats(-20.0, 20.0)), min_size=4, max_size=4),
     dt=st.floats(0.01, 500.0),
