@@ -36,13 +36,21 @@ class Daemon:
         self.data = folder / "data"
         words = [sys.executable, "-m", "labctl", "serve", "--clock", clock, "--data", str(self.data)]
         self.process = subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self.said = b""
+        try:
+            self._await_greeting()
+        except BaseException:
+            self.process.kill()
+            self.stop()
+            raise
+
+    def _await_greeting(self):
+        said = b""
         deadline = time.monotonic() + WITHIN
-        while b"next:" not in self.said:
+        while b"next:" not in said:
             ready, _, _ = select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))
             chunk = os.read(self.process.stdout.fileno(), 65536) if ready else b""
-            assert chunk, f"the daemon did not come up: {self.said.decode()}"
-            self.said += chunk
+            assert chunk, f"the daemon did not come up: {said.decode()}"
+            said += chunk
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
