@@ -27,7 +27,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from labctl.document import Finding
+    from labctl.finding import Finding
 
 
 class LabctlError(Exception):

@@ -1,0 +1,163 @@
+"""Values as written: quantities, references and arithmetic, texts with references, conditions, rules."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from labctl.document import Mark
+from labctl.units import Kind, Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A parameter or loop variable."""
+
+    name: str
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A bare number; only inside `$( )` and where counts stand."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`+ - * /` of two operands, `neg` or `abs` of one."""
+
+    operator: Literal["+", "-", "*", "/", "neg", "abs"]
+    operands: tuple["Expression", ...]
+    mark: Mark
+
+
+Sign: TypeAlias = Literal["any", "not negative", "positive"]
+
+Expression: TypeAlias = Reference | Number | Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A value that depends on parameters or loop variables, to be read as a quantity of `kind` with a `sign`."""
+
+    kind: Kind
+    expression: Expression
+    text: str
+    mark: Mark
+    sign: "Sign" = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text in which `$name` and `$(expression)` stand for values; `parts` are texts and expressions in order."""
+
+    parts: tuple["str | Expression", ...]
+    text: str
+    mark: Mark
+
+
+Given: TypeAlias = Quantity | Computed
+"""A quantity as written: known, or computed from parameters."""
+
+Text: TypeAlias = str | Template
+
+Value: TypeAlias = Quantity | str | tuple["Value", ...]
+"""What a parameter or loop variable can be: a quantity, a count or number (dimensionless), a text, a list."""
+
+# --- conditions -------------------------------------------------------------------------------------------------------
+
+Comparison: TypeAlias = Literal["<", "<=", ">", ">="]
+
+Measured: TypeAlias = Literal["voltage", "current", "temperature", "power", "time", "capacity"]
+Slope: TypeAlias = Literal["dV/dt", "dI/dt"]
+Resulting: TypeAlias = Literal["charge_capacity", "discharge_capacity", "coulombic_efficiency", "retention", "cycle"]
+Flag: TypeAlias = Literal["short", "short.soft"]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One comparison, or a flag.
+
+    Attributes:
+        quantity: One of `Measured`, `Slope`, `Resulting` or `Flag`.
+        comparison: How it is compared; `>` for a flag.
+        value: What with; None for a flag.
+        absolute: `abs( )` around the quantity.
+        over: Window of a slope; None is the default of 1 min.
+        of: Reference of a retention: None for the first cycle that is not formation, "max", or a cycle's number.
+        mark: Where the term begins.
+    """
+
+    quantity: str
+    comparison: Comparison
+    value: Given | None
+    mark: Mark
+    absolute: bool = False
+    over: Given | None = None
+    of: Literal["max"] | int | None = None
+
+    @property
+    def is_slope(self) -> bool:
+        """Tell whether this compares a slope in time."""
+        return self.quantity in {"dV/dt", "dI/dt"}
+
+    @property
+    def is_result(self) -> bool:
+        """Tell whether this asks for a result of cycles or a short, not for a row."""
+        return self.quantity not in {"voltage", "current", "temperature", "power", "time", "capacity", "dV/dt", "dI/dt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A disjunction of conjunctions of terms, with the text it was written as."""
+
+    text: str
+    any_of: tuple[tuple[Term, ...], ...]
+    mark: Mark
+
+
+# --- rules ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRule:
+    """When a row is written; `for_` is how long in the step this rule holds, then the next of the list does."""
+
+    mark: Mark
+    every: Given | None = None
+    voltage: Given | None = None  # dV
+    current: Given | None = None  # dI
+    for_: Given | None = None
+
+
+Record: TypeAlias = tuple[RecordRule, ...]
+Pair: TypeAlias = tuple[Given, Given]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The envelope: pairs are (low, high); `capacity` is the most any one step may pass. None is not said."""
+
+    voltage: Pair | None = None
+    current: Pair | None = None
+    temperature: Pair | None = None
+    capacity: Given | None = None
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requires:
+    """What the cell must be: kinds (empty: any) and the open-circuit range (None: the voltage limits)."""
+
+    kinds: tuple[str, ...] = ()
+    ocv: Pair | None = None
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """Outages shorter than `continue_within` go on inside the same step; longer ones ask or stop. None: the default."""
+
+    continue_within: Given | None = None
+    otherwise: Literal["ask", "stop"] = "ask"
+    mark: Mark | None = None
