@@ -10,56 +10,26 @@ Set-points are mA and positive, readings A with discharge negative; both are con
 
 import asyncio
 import re
+import secrets
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
-import numpy as np
-
-from labctl.driver import (
-    Capabilities,
-    Ended,
-    Fault,
-    Identity,
-    Potentiostatic,
-    Program,
-    ProgramStep,
-    ReadBack,
-    Reading,
-    Readings,
-    Status,
-)
+from labctl.driver import Capabilities, Fault, Identity, Program, ReadBack, Readings, Status
 from labctl.errors import SettingRefused, Unreachable, WireError
-from labctl.sample import Batch, Floats
 from labctl_drivers.neware_file import step_file
+from labctl_drivers.neware_records import Draining, ended, take_records
+from labctl_drivers.neware_sidecar import Sidecar
 
 END = b"#\r\n"
 MOST_STEPS = 250
 MOST = 1000  # records of one download
 LONGEST_REPLY = 4 * 1024 * 1024  # bytes; 1000 records take a fifth of a megabyte
-MARK = re.compile(r"labctl-(\d+)")
+RUNS = frozenset({"working", "pause"})
+ENDED = frozenset({"finish", "stop", "protect"})
+MARK = re.compile(r"labctl-(\d+)(?:-[0-9a-f]+)?")
 LOGIN = "<username>{user}</username><password>{password}</password><type>bfgs</type>"
-
-
-@dataclass(slots=True)
-class Draining:
-    """What has been read of a running test: the last record, and what lies before its step (s, Ah)."""
-
-    program: Program
-    test: str = "0"
-    last: int = 0
-    step: int = 0
-    cycle: int = 0
-    in_step: float = 0.0
-    before: float = 0.0
-    charge: float = 0.0
-    charging: float = 0.0
-    discharging: float = 0.0
-    voltage: float = 0.0
-    current: float = 0.0
-    done: bool = False
 
 
 class Neware:
@@ -151,13 +121,10 @@ class Neware:
 
     async def status(self, channel: str) -> Status:
         """Return what the channel is doing; the barcode says for which attempt."""
-        state = self._text(await self._ask("getchlstatus", self._list("status", channel, "true")), "status")
-        if state in {"finish", "stop", "protect"}:
+        (state,) = await self._states([channel])
+        if state in ENDED:
             return Status("idle", text=state)
-        inquiry = (await self._ask("inquire", self._list("inquire", channel, "true", aux="0", barcode="1"))).find(
-            ".//inquire"
-        )
-        mark = MARK.fullmatch(inquiry.get("barcode", "")) if inquiry is not None else None
+        mark = MARK.fullmatch(await self._barcode(channel))
         if mark is None or state != "working":
             return Status("unknown", text=state)
         draining = self._draining.get(channel)
@@ -169,9 +136,10 @@ class Neware:
             raise SettingRefused(f"{channel}: wanted at most {MOST_STEPS} steps, found {len(program.steps)}", safe=True)
         text = step_file(program, self.most_current)
         path = self._path(channel)
-        await asyncio.to_thread(path.write_text, text, encoding="utf-8")
+        aside = Sidecar(f"labctl-{program.attempt}-{secrets.token_hex(4)}", program)
+        await self._write(path, text, aside)
         await self.output_off(channel)
-        body = self._list("start", channel, f"{self.seen_as}/{path.name}", barcode=f"labctl-{program.attempt}")
+        body = self._list("start", channel, f"{self.seen_as}/{path.name}", barcode=aside.barcode)
         if self._text(await self._ask("start", body), "start") != "ok":
             raise SettingRefused(
                 f"{channel}: the BTS client refused to start {path.name}: wanted ok, found false", safe=True
@@ -179,61 +147,78 @@ class Neware:
         found = await self.status(channel)
         if found.activity == "running" and found.attempt != program.attempt:
             raise WireError(f"{channel}: wanted attempt {program.attempt}, found {found.attempt}")
-        await self.attach(channel, program)
-        return ReadBack({"test": float(self._draining[channel].test)})
+        test = await self._test(channel)
+        self._draining[channel] = Draining(program, test)
+        await self._write(path, text, Sidecar(aside.barcode, program, test))
+        return ReadBack({"test": float(test)})
 
-    async def attach(self, channel: str, program: Program) -> None:
-        """Take up a program that the channel is running or has run, from its first record."""
-        told = (await self._ask("inquiredf", self._list("chl", channel, "true", testid="0"))).find(".//chl")
-        self._draining[channel] = Draining(program, test="0" if told is None else told.get("testid", "0"))
+    async def attach(self, channel: str, attempt: int, after: float, step: int) -> bool:
+        """Take up the test that the channel runs, or has run, for an attempt; False if it did something else since.
+
+        Args:
+            channel: Ours.
+            attempt: Whose test it should be.
+            after: Program time of the last row that is stored, s: only later rows are given.
+            step: Index of the program step in which the engine stands: the end of an earlier one is not given again.
+        """
+        aside = await asyncio.to_thread(Sidecar.read, self._path(channel).with_suffix(".json"))
+        if aside is None or aside.program.attempt != attempt:
+            return False
+        test, barcode = await self._test(channel), await self._barcode(channel)
+        if barcode != aside.barcode and (barcode or test != aside.test):
+            return False
+        self._draining[channel] = Draining(aside.program, test, after, step)
+        return True
 
     async def read(self, channels: Sequence[str]) -> Readings:
-        """Return the records that are new on these channels, with the ends of steps between them."""
-        return Readings(
-            by_channel={channel: await self._drain(channel) for channel in channels if channel in self._draining}
-        )
+        """Return the records that are new on these channels, with the ends of steps between them.
+
+        What was read stays until all of it can be given: a line that fails half-way costs no record.
+        """
+        mine = [channel for channel in channels if channel in self._draining]
+        running = [channel for channel in mine if not self._draining[channel].done]
+        for channel, state in zip(running, await self._states(running), strict=True):
+            await self._drain(channel, state)
+        given = {channel: tuple(self._draining[channel].found) for channel in mine}
+        for channel in mine:
+            self._draining[channel].found.clear()
+        return Readings(by_channel=given)
 
     async def output_off(self, channel: str) -> None:
         """Stop the channel; one that does not work is left as it is."""
-        if self._text(await self._ask("getchlstatus", self._list("status", channel, "true")), "status") in {
-            "working",
-            "pause",
-        }:
+        (state,) = await self._states([channel])
+        if state in RUNS:
             await self._ask("stop", self._list("stop", channel, "true"))
-            state = self._text(await self._ask("getchlstatus", self._list("status", channel, "true")), "status")
-            if state in {"working", "pause"}:
+            (state,) = await self._states([channel])
+            if state in RUNS:
                 raise WireError(f"{channel}: wanted it stopped, found {state}")
 
     # --- draining ---------------------------------------------------------------------------------------------------
 
-    async def _drain(self, channel: str) -> list[Reading]:
+    async def _drain(self, channel: str, state: str) -> None:
         draining = self._draining[channel]
-        if draining.done:
-            return []
-        state = self._text(await self._ask("getchlstatus", self._list("status", channel, "true")), "status")
-        readings: list[Reading] = []
         while block := await self._download(channel, draining):
-            readings += rows(block, draining)
+            take_records(block, draining)
             if len(block) < MOST:
                 break
-        if state in {"finish", "protect", "stop"}:
-            readings += await self._closed(channel, draining, state)
-        return readings
+        else:
+            if state not in ENDED and await self._test(channel) != draining.test:
+                draining.done = True
+                draining.take(Fault("somebody started another test on the channel"))
+        if state in ENDED:
+            await self._close_test(channel, draining, state)
 
-    async def _closed(self, channel: str, draining: Draining, state: str) -> list[Reading]:
-        """Return what ends a test, once its records are complete."""
+    async def _close_test(self, channel: str, draining: Draining, state: str) -> None:
+        """Take what ends a test, once its records are complete."""
         told = (await self._ask("inquiredf", self._list("chl", channel, "true", testid=draining.test))).find(".//chl")
-        if told is None or int(told.get("count", "0")) > draining.last or (told.text or "").strip() != "true":
-            return []
+        if told is None or whole(told, "count") > draining.last or (told.text or "").strip() != "true":
+            return
         draining.done = True
         if state == "finish":
-            return [ended(draining)]
-        return [
-            Fault(
-                f"the channel says {state}: {'a limit tripped' if state == 'protect' else 'somebody stopped it'}",
-                safe=True,
-            )
-        ]
+            draining.take(ended(draining))
+            return
+        why = "a limit tripped" if state == "protect" else "somebody stopped it"
+        draining.take(Fault(f"the channel says {state}: {why}", safe=True))
 
     async def _download(self, channel: str, draining: Draining) -> list[ET.Element]:
         device, sub, number = self.places[channel]
@@ -242,11 +227,40 @@ class Neware:
             f'testid="{draining.test}" startpos="{draining.last + 1}" count="{MOST}"/>'
         )
         answer = await self._ask("download", body, accepted=("donwload_resp", "download_resp"))
-        found = answer.findall(".//data")
-        first = int(found[0].get("seqid", "0")) if found else draining.last + 1
-        if first != draining.last + 1:
-            raise WireError(f"{channel}: wanted record {draining.last + 1}, found {first}")
+        return answer.findall(".//data")
+
+    # --- questions --------------------------------------------------------------------------------------------------
+
+    async def _states(self, channels: Sequence[str]) -> list[str]:
+        """Return the states of channels in one request; matched by order, since replies sometimes name a wrong sub-device."""
+        if not channels:
+            return []
+        rows = "".join(self._element("status", channel, "true") for channel in channels)
+        answer = await self._ask("getchlstatus", f'<list count="{len(channels)}">{rows}</list>')
+        found = [(row.text or "").strip() for row in answer.findall(".//list/status")]
+        if len(found) != len(channels):
+            raise WireError(f"{self.host}: wanted the states of {len(channels)} channels, found {len(found)}")
         return found
+
+    async def _barcode(self, channel: str) -> str:
+        answer = await self._ask("inquire", self._list("inquire", channel, "true", aux="0", barcode="1"))
+        found = answer.find(".//inquire")
+        return "" if found is None else found.get("barcode", "")
+
+    async def _test(self, channel: str) -> str:
+        """Return the id of the channel's last test."""
+        told = (await self._ask("inquiredf", self._list("chl", channel, "true", testid="0"))).find(".//chl")
+        return "0" if told is None else str(whole(told, "testid"))
+
+    async def _write(self, path: Path, text: str, aside: Sidecar) -> None:
+        def write() -> None:
+            path.write_text(text, encoding="utf-8")
+            aside.write(path.with_suffix(".json"))
+
+        try:
+            await asyncio.to_thread(write)
+        except OSError as error:
+            raise SettingRefused(f"{path}: wanted to write a step file there, found {error}") from error
 
     # --- the wire -----------------------------------------------------------------------------------------------------
 
@@ -268,6 +282,9 @@ class Neware:
             except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
                 await self.close()
                 raise Unreachable(f"{self.host}: {command} was not answered: {error or 'time ran out'}") from error
+            except asyncio.CancelledError:
+                await self.close()  # the reply would be taken for that of the next request
+                raise
         try:
             return parsed(raw, accepted or (f"{command}_resp",))
         except WireError:
@@ -275,6 +292,9 @@ class Neware:
             raise
 
     def _list(self, tag: str, channel: str, text: str, **extra: str) -> str:
+        return f'<list count="1">{self._element(tag, channel, text, **extra)}</list>'
+
+    def _element(self, tag: str, channel: str, text: str, **extra: str) -> str:
         device, sub, number = self.places[channel]
         names = {
             "ip": self.host,
@@ -285,7 +305,7 @@ class Neware:
             **extra,
         }
         told = " ".join(f"{name}={quoteattr(value)}" for name, value in names.items())
-        return f'<list count="1"><{tag} {told}>{text}</{tag}></list>'
+        return f"<{tag} {told}>{escape(text)}</{tag}>"
 
     @staticmethod
     def _text(answer: ET.Element, tag: str) -> str:
@@ -322,70 +342,13 @@ def parsed(raw: bytes, accepted: tuple[str, ...]) -> ET.Element:
     return root
 
 
-def rows(block: Sequence[ET.Element], draining: Draining) -> list[Reading]:
-    """Return a block of records as batches, one a step, with the ends of steps between them."""
-    step = column(block, "stepid").astype(int)
-    cycle = column(block, "cycleid").astype(int)
-    since = column(block, "testtime") * 1e-3
-    readings: list[Reading] = []
-    begin = 0
-    for at in range(len(block) + 1):
-        last = at == len(block)
-        if not last and (step[at], cycle[at]) == (draining.step, draining.cycle) and since[at] >= draining.in_step:
-            draining.in_step = float(since[at])
-            continue
-        if at > begin:
-            readings.append(batch(block[begin:at], since[begin:at], draining))
-        if last:
-            break
-        if draining.step:
-            readings.append(ended(draining))
-            draining.before += draining.in_step
-            draining.charge = 0.0
-        draining.step, draining.cycle, draining.in_step, begin = int(step[at]), int(cycle[at]), float(since[at]), at
-    draining.last = int(block[-1].get("seqid", "0"))
-    return readings
+def whole(element: ET.Element, name: str) -> int:
+    """Return a number of a reply.
 
-
-def batch(block: Sequence[ET.Element], since: Floats, draining: Draining) -> Batch:
-    """Return records of one step, their time and counters since the program began."""
-    current, charge = column(block, "curr"), column(block, "cap")
-    passed = np.diff(charge, prepend=draining.charge)
-    positive = np.where(current >= 0, passed, 0.0)
-    charging = draining.charging + np.cumsum(positive)
-    discharging = draining.discharging + np.cumsum(passed - positive)
-    voltage = column(block, "volt")
-    draining.charge, draining.charging, draining.discharging = (
-        float(charge[-1]),
-        float(charging[-1]),
-        float(discharging[-1]),
-    )
-    draining.voltage, draining.current = float(voltage[-1]), float(current[-1])
-    return Batch(draining.before + since, voltage, current, charging, discharging, step=draining.step - 1)
-
-
-def ended(draining: Draining) -> Ended:
-    """Return the end of the step that was running, with the threshold that its last record lies nearest to."""
-    time = draining.before + draining.in_step
-    step = draining.program.steps[draining.step - 1] if draining.step else None
-    if not isinstance(step, ProgramStep) or not step.ends:
-        return Ended(max(0, draining.step - 1), time, None)
-    holding = isinstance(step.mode, Potentiostatic)
-    measured = {
-        "time": draining.in_step,
-        "voltage": draining.voltage,
-        "current": abs(draining.current),
-        "charge": draining.charge * 3600.0,
-        "power": abs(draining.voltage * draining.current),
-    }
-    asked = [end for end in step.ends if not (holding and end.quantity == "voltage")]
-    nearest = min(asked, key=lambda end: abs(measured[end.quantity] - end.value) / (abs(end.value) or 1.0))
-    return Ended(draining.step - 1, time, nearest.number)
-
-
-def column(block: Sequence[ET.Element], name: str) -> Floats:
-    """Return an attribute of all records as floats."""
-    try:
-        return np.array([float(row.get(name, "nan")) for row in block])
-    except ValueError as error:
-        raise WireError(f"wanted numbers in {name}, found {error}") from error
+    Raises:
+        WireError: It is none.
+    """
+    text = element.get(name, "0")
+    if re.fullmatch(r"\d{1,18}", text, re.ASCII) is None:
+        raise WireError(f"wanted a number in {name}, found {text[:40]!r}")
+    return int(text)

@@ -1,6 +1,7 @@
 """A bench for every driver of ours: the driver, its emulator on a real line, a simulated cell behind it, a clock that tests move."""
 
 import math
+import tempfile
 
 from labctl.driver import Bounds
 from labctl_drivers.contract.bench import Traits
@@ -99,26 +100,15 @@ class NewareBench(LineBench):
 
     def make_device(self):
         self.cycler = Channel(load_model(MODEL))
-        return neware.Cycler({("27", "1", "4"): self.cycler}, reader=lambda _: self.file)
+        return neware.Cycler({("27", "1", "4"): self.cycler})
 
     def make_driver(self, port):
-        bench = self
+        self.folder = tempfile.TemporaryDirectory(prefix="labctl-neware-")
+        return Neware(host="127.0.0.1", channels={"1": "27-1-4"}, folder=self.folder.name, port=port, timeout=0.3)
 
-        class Local(Neware):
-            """Its step files stay in memory."""
-
-            def _path(self, channel: str):
-                class Path:
-                    name = "labctl-1.xml"
-
-                    @staticmethod
-                    def write_text(text: str, encoding: str) -> None:
-                        assert encoding == "utf-8"
-                        bench.file = text
-
-                return Path
-
-        return Local(host="127.0.0.1", channels={"1": "27-1-4"}, folder=".", port=port, timeout=0.3)
+    async def stop(self) -> None:
+        await super().stop()
+        self.folder.cleanup()
 
     def truth(self) -> tuple[float, float]:
         row = self.cycler.read(self.now)

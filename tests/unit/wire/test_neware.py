@@ -19,7 +19,7 @@ from labctl.driver import (
     Sweep,
     Threshold,
 )
-from labctl.errors import SettingRefused, Unreachable
+from labctl.errors import InstrumentError, SettingRefused, Unreachable
 from labctl.sample import Batch
 from labctl_drivers.neware import Neware
 from labctl_drivers.neware_file import step_file
@@ -106,35 +106,156 @@ async def test_runs_a_block_by_itself_and_gives_every_record_once(time, tmp_path
         rows = [reading for reading in found if isinstance(reading, Batch)]
         assert sum(map(len, rows)) == len(channel.records)
         when = np.concatenate([batch.time for batch in rows])
-        assert (np.diff(when) >= -1e-9).all()
+        assert (np.diff(when) > 0).all()
         assert rows[-1].charging_ah[-1] * 3600 == pytest.approx(channel.charging, rel=1e-6)
         assert rows[-1].discharging_ah[-1] * 3600 == pytest.approx(channel.discharging, rel=1e-6)
         ends = [(reading.step, reading.end) for reading in found if isinstance(reading, Ended)]
         assert ends == [(0, 0)] + [(1, 0), (2, 0), (3, 0)] * 3
 
 
-async def test_goes_on_when_nobody_listens_and_is_taken_up_again(time, tmp_path):
+LOOPED = Program(5, (PROGRAM.steps[0], PROGRAM.steps[1], PROGRAM.steps[2], Loop(to=1, passes=4)))
+
+
+def another(server, folder):
+    return Neware(host="127.0.0.1", channels={"one": "27-1-4"}, folder=str(folder), port=server.port, timeout=1.0)
+
+
+def told(readings):
+    """Return rows as tuples and ends, in order: what a listener has heard."""
+    heard = []
+    for reading in readings:
+        match reading:
+            case Batch():
+                columns = (reading.time, reading.voltage, reading.current, reading.charging_ah, reading.discharging_ah)
+                heard += [(reading.step, *row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+            case Ended():
+                heard.append(reading)
+    return heard
+
+
+def stood(heard):
+    """Return (after, step) of a listener who has heard so much and no more."""
+    rows = [item for item in heard if not isinstance(item, Ended)]
+    step = rows[-1][0] if rows else 0
+    if heard and isinstance(heard[-1], Ended):
+        step = {0: 1, 1: 2, 2: 1}[heard[-1].step]
+    return (rows[-1][1] if rows else -1.0), step
+
+
+async def test_is_taken_up_again_wherever_the_listener_fell_silent_without_gap_or_duplicate(time, tmp_path):
+    async with bench(time, tmp_path) as (driver, channel, server):
+        await driver.open()
+        await driver.apply("one", LOOPED)
+        while channel.status != "finish":
+            time.now += 5000.0
+            channel.advance(time.now)
+        whole = told(await drained(driver))
+        assert [item.step for item in whole if isinstance(item, Ended)] == [0] + [1, 2] * 4
+        again = another(server, tmp_path)
+        await again.open()
+        ends = [at for at, item in enumerate(whole) if isinstance(item, Ended)]
+        near = {at + move for at in ends[:-1] for move in (-1, 0, 1, 2)}
+        for cut in sorted(near | set(range(1, len(whole) - 1, 37))):
+            after, step = stood(whole[:cut])
+            assert await again.attach("one", 5, after, step)
+            assert told(await drained(again)) == whole[cut:]
+            assert await drained(again) == []
+        await again.close()
+
+
+async def test_goes_on_when_nobody_listens_and_gives_what_came_meanwhile_and_after(time, tmp_path):
     async with bench(time, tmp_path) as (driver, channel, server):
         await driver.open()
         await driver.apply("one", PROGRAM)
-        time.now = 3000.0
-        before = await drained(driver)
-        await driver.close()
-        time.now = 40000.0
-        again = Neware(
-            host="127.0.0.1", channels={"one": "27-1-4"}, folder=str(tmp_path), port=server.port, timeout=1.0
-        )
-        await again.open()
-        await again.attach("one", PROGRAM)
-        after = await drained(again)
-        rows = [reading for reading in after if isinstance(reading, Batch)]
-        assert sum(map(len, rows)) == len(channel.records)
-        first = [reading for reading in before if isinstance(reading, Batch)]
-        assert (
-            np.concatenate([b.time for b in first]).tolist()
-            == np.concatenate([b.time for b in rows])[: sum(map(len, first))].tolist()
-        )
+        heard = []
+        for number in range(400):
+            again = another(server, tmp_path)
+            await again.open()
+            after, step = stood(heard) if heard else (-1.0, 0)
+            rows = [item for item in heard if not isinstance(item, Ended)]
+            step = rows[-1][0] if rows else 0
+            if heard and isinstance(heard[-1], Ended):
+                step = (1, 2, 3, 1)[heard[-1].step]
+            assert await again.attach("one", 12, after, step)
+            heard += told(await drained(again))
+            await again.close()
+            if channel.status == "finish":
+                break
+            time.now += 777.0 + number
+        await driver.attach("one", 12, -1.0, 0)
+        assert heard == told(await drained(driver))
+        assert sum(not isinstance(item, Ended) for item in heard) == len(channel.records)
+
+
+async def test_is_not_taken_up_for_another_attempt_nor_when_somebody_started_something_else(time, tmp_path):
+    async with bench(time, tmp_path) as (driver, channel, server):
+        await driver.open()
+        assert not await driver.attach("one", 12, -1.0, 0)
+        await driver.apply("one", PROGRAM)
+        assert not await driver.attach("one", 11, -1.0, 0)
+        assert await driver.attach("one", 12, -1.0, 0)
+        channel.stop(10.0)
+        assert channel.work(read_profile(step_file(PROGRAM)), "labctl-12", 20.0)
+        time.now = 30.0
+        assert not await driver.attach("one", 12, -1.0, 0)
+        assert not await another_open(server, tmp_path, 12)
+        (fault,) = [reading for reading in await drained(driver) if isinstance(reading, Fault)]
+        assert "another test" in fault.why
+
+
+async def another_open(server, folder, attempt):
+    again = another(server, folder)
+    await again.open()
+    try:
+        return await again.attach("one", attempt, -1.0, 0)
+    finally:
         await again.close()
+
+
+async def test_a_line_that_fails_half_way_through_a_read_costs_no_record(time, tmp_path):
+    async with bench(time, tmp_path) as (driver, channel, server):
+        await driver.open()
+        await driver.apply("one", Program(1, (*PROGRAM.steps[:4], Loop(to=1, passes=8))))
+        time.now = 3e5
+        channel.advance(time.now)
+        assert len(channel.records) > 1000
+        server.device.answer = failing(server.device.answer, after=2)
+        with pytest.raises(Unreachable):
+            await driver.read(["one"])
+        await driver.open()
+        found = await drained(driver)
+        assert sum(len(reading) for reading in found if isinstance(reading, Batch)) == len(channel.records)
+
+
+def failing(answer, after):
+    """Answer so many downloads and then nothing that is of use."""
+    count = [0]
+
+    def answered(text):
+        count[0] += "<cmd>download</cmd>" in text
+        if count[0] == after:
+            count[0] += 1
+            raise ConnectionError("unplugged")
+        return answer(text)
+
+    return answered
+
+
+async def test_a_program_beside_a_step_file_that_cannot_be_read_is_said(time, tmp_path):
+    async with bench(time, tmp_path) as (driver, _channel, _server):
+        await driver.open()
+        await driver.apply("one", PROGRAM)
+        (tmp_path / "labctl-one.json").write_text("{}")
+        with pytest.raises(InstrumentError, match=r"labctl-one\.json: wanted the program of a running test"):
+            await driver.attach("one", 12, 0.0, 0)
+
+
+async def test_a_folder_that_cannot_be_written_is_a_refusal(time, tmp_path):
+    async with bench(time, tmp_path / "nowhere") as (driver, channel, _server):
+        await driver.open()
+        with pytest.raises(SettingRefused, match="wanted to write a step file"):
+            await driver.apply("one", PROGRAM)
+        assert channel.status == "finish"
 
 
 async def test_a_person_who_stops_the_channel_is_a_fault_with_the_data_kept(time, tmp_path):
