@@ -212,14 +212,14 @@ async def another_open(server, folder, attempt):
         await again.close()
 
 
-async def test_a_line_that_fails_half_way_through_a_read_costs_no_record(time, tmp_path):
-    async with bench(time, tmp_path) as (driver, channel, server):
+async def test_a_line_that_fails_half_way_through_a_read_costs_no_record(time, tmp_path, monkeypatch):
+    async with bench(time, tmp_path) as (driver, channel, _server):
         await driver.open()
         await driver.apply("one", Program(1, (*PROGRAM.steps[:4], Loop(to=1, passes=8))))
         time.now = 3e5
         channel.advance(time.now)
         assert len(channel.records) > 1000
-        server.device.answer = failing(server.device.answer, after=2)
+        monkeypatch.setattr(Cycler, "on_download", failing(Cycler.on_download, at=2))
         with pytest.raises(Unreachable):
             await driver.read(["one"])
         await driver.open()
@@ -227,16 +227,15 @@ async def test_a_line_that_fails_half_way_through_a_read_costs_no_record(time, t
         assert sum(len(reading) for reading in found if isinstance(reading, Batch)) == len(channel.records)
 
 
-def failing(answer, after):
-    """Answer so many downloads and then nothing that is of use."""
+def failing(download, at):
+    """Answer downloads, but pull the cable at one of them."""
     count = [0]
 
-    def answered(text):
-        count[0] += "<cmd>download</cmd>" in text
-        if count[0] == after:
-            count[0] += 1
+    def answered(cycler, root):
+        count[0] += 1
+        if count[0] == at:
             raise ConnectionError("unplugged")
-        return answer(text)
+        return download(cycler, root)
 
     return answered
 
