@@ -83,6 +83,8 @@ def _clock(plain: str, kind: Kind) -> _Found:
 
 
 def _relative(plain: str, kind: Kind) -> _Found:
+    if (match := re.fullmatch(r"ocv\s*([+-])\s*(\d.*)", plain)) and kind in {"potential", "bias", "any"}:
+        return "unit.versus", "", f"write {match[1].strip('+')}{match[2]} vs ocv"
     if not re.search(r"\bvs\b|^ocv$", plain):
         return None
     if kind in {"voltage", "potential", "bias", "amplitude"}:

@@ -2,11 +2,26 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeAlias, cast
 
 from labctl.document import BROKEN, Entries, Items, Mark, Node, Scalar, clip
 from labctl.protocol.keys import BLOCK, RANGE, USE, VERBS
-from labctl.protocol.model import Block, Given, Item, Protocol, Range, Reference, Step, Text, Use, Variable
+from labctl.protocol.model import (
+    Block,
+    Drive,
+    Given,
+    Hold,
+    Item,
+    Protocol,
+    Range,
+    Reference,
+    Rest,
+    Step,
+    Text,
+    Use,
+    Variable,
+)
 from labctl.protocol.verbs import Tables, VerbFields, unread
 from labctl.protocol.words import BESIDE_WORDS, BLOCK_WORDS, VERB_WORDS
 from labctl.reading import near
@@ -85,6 +100,8 @@ class StepFields(VerbFields):
             )
         values = self.keys(entries, known, "a step", BESIDE_WORDS)
         verb = self.verb(verbs[0].text, values[verbs[0].text], self.tables)
+        if len(values) < len(entries.entries) and isinstance(verb, Rest | Drive | Hold) and verb.for_ is None:
+            verb = replace(verb, for_=unread(entries.mark))  # what stands beside the verb may be its end
         name: Text = self.template(values["name"]) if "name" in values else ""
         record = self.record(values.get("record"))
         return Step(verb, verbs[0].text, entries.mark, name, record) if verb is not None else None

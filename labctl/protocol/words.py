@@ -145,7 +145,7 @@ CV_VOLTAGE: Final = (
 )
 
 BESIDE_WORDS: Final[Mapping[str, str]] = {
-    key: f"{key} belongs inside the braces of the verb, or to a block with steps"
+    key: f"{key} belongs to the verb: inside its braces, or indented below it"
     for key in ("for", "until", "capacity", "to", "hold_until", "hold_for", "current", "voltage")
 } | {
     key: f"{key} belongs to a block: put the step below steps:"
