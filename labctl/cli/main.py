@@ -120,7 +120,7 @@ def guarded(run: Callable[[], int]) -> int:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except LabctlError as error:
         print(error, file=sys.stderr)
-        return 1
+        return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -12,10 +12,10 @@ AS_JSON = typer.Option("--json", help="one JSON object instead of a sentence")
 
 
 def command(
-    protocol: Annotated[Path, typer.Argument(help="protocol file", show_default=False)],
+    protocol: Annotated[Path, typer.Argument(help="protocol file, or the name of a shipped one", show_default=False)],
     *,
     channel: Annotated[str, typer.Option("--channel", "-c", help="name in the station file", show_default=False)],
-    cell: Annotated[Path, typer.Option("--cell", help="cell file", show_default=False)],
+    cell: Annotated[Path, typer.Option("--cell", help="cell file, or the name of a shipped one", show_default=False)],
     values: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="a parameter of the protocol")
     ] = None,
@@ -27,9 +27,14 @@ def command(
     from labctl.control.said import begin, parameters
 
     wanted = {
-        "protocol": str(protocol.absolute()),
-        "cell": str(cell.absolute()),
+        "protocol": here_or_shipped(protocol),
+        "cell": here_or_shipped(cell),
         "channel": channel,
         "values": parameters(values or []),
     }
     begin(data, "start", wanted, follow=follow, json=json)
+
+
+def here_or_shipped(path: Path) -> str:
+    """Return a file of this folder by its whole path, and a bare name that is none here as it is: one of the library's."""
+    return str(path) if path.parent == Path() and not path.is_file() else str(path.absolute())

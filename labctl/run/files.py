@@ -47,12 +47,12 @@ class Files:
 
 
 def read_files(protocol: str, cell: str) -> Files:
-    """Read, load and check a protocol and a cell; a protocol that is not a file is looked for in the shipped library.
+    """Read, load and check a protocol and a cell; a bare name that is no file here is looked for in the shipped library.
 
     Raises:
         FileError: With every finding of a file, or that it cannot be read.
     """
-    path = _protocol_path(protocol)
+    path, cell_path = _shipped(protocol), _shipped(cell, "cells")
     used: dict[str, str] = {}
     reader = beside(path.parent)
 
@@ -64,16 +64,17 @@ def read_files(protocol: str, cell: str) -> Files:
 
     text = _text(path, ProtocolError)
     loaded = load(text, str(path), noting)
-    cell_text = _text(Path(cell), CellError)
+    cell_text = _text(cell_path, CellError)
     texts = [Source(path.name, text), *(Source(name, body) for name, body in used.items())]
-    return Files(loaded, load_cell(cell_text, cell), tuple(texts), Source(Path(cell).name, cell_text))
+    return Files(loaded, load_cell(cell_text, str(cell_path)), tuple(texts), Source(cell_path.name, cell_text))
 
 
-def _protocol_path(protocol: str) -> Path:
-    path = Path(protocol)
+def _shipped(name: str, folder: str = "") -> Path:
+    """Return a file's path; a bare name that is no file here is looked for in the library."""
+    path = Path(name)
     if path.is_file() or path.parent != Path():
         return path
-    shipped = library() / (path.name if path.suffix else f"{path.name}.yaml")
+    shipped = library() / folder / (path.name if path.suffix else f"{path.name}.yaml")
     return shipped if shipped.is_file() else path
 
 
