@@ -24,6 +24,7 @@ from labctl.store.matrix import RUN
 from labctl.store.project import projected, upsert
 from labctl.store.reader import Reader, merge
 
+PAGE = 5000  # rows read at once: the server works on them while the next ones are read
 ROWS = 50_000  # of one transaction, unless one commit has more
 COMMITS = 500  # looked at for one transaction
 SECONDS = 1.0  # between two looks when nobody wakes us
@@ -183,7 +184,7 @@ class Postgres:
         columns = ", ".join(schema.SAMPLE_COLUMNS)
         with connection.cursor() as cursor, cursor.copy(f"COPY samples ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
             copy.write(HEADER)
-            for rows in self._reader.matrices(mine, *records):
+            for rows in self._reader.matrices(mine, *records, page=PAGE):
                 rows[:, RUN] = run_id
                 for block in tuples(rows):
                     copy.write(block)

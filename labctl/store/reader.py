@@ -17,7 +17,7 @@ from labctl.store import schema
 from labctl.store.codec import event_from_json, input_from_json
 from labctl.store.connect import reader_engine, told
 from labctl.store.entry import Changes, Checkpoint, Part, Rows, Run, StoredEvent, StoredInput
-from labctl.store.matrix import ATTEMPT, RECORD, WIDTH, batch_of
+from labctl.store.matrix import ATTEMPT, RECORD, RUN, WIDTH, batch_of
 from labctl.store.parquet import read_rows
 from labctl.store.place import place
 
@@ -44,7 +44,7 @@ class Reader:
             raise StoreError(f"wanted a journal, found none: {self.where}")
         self._engine = reader_engine(self.where)
         infinity = _INFINITY[self._engine.dialect.name]
-        columns = [f"COALESCE({name}, {infinity})" if name in _NULLABLE else name for name in schema.SAMPLE_COLUMNS]
+        columns = [f"COALESCE({name}, {infinity})" if name in _NULLABLE else name for name in schema.SAMPLE_COLUMNS[1:]]
         self._samples = (
             f"SELECT {', '.join(columns)} FROM samples "  # noqa: S608 - names are ours
             "WHERE run_id = :run AND record_index >= :first AND record_index <= :last ORDER BY record_index"
@@ -157,24 +157,25 @@ class Reader:
         """Return rows of a run as one batch, both ends included; all by default."""
         return batch_of(np.concatenate([*self.matrices(run_id, first, last), np.empty((0, WIDTH))]))
 
-    def matrices(self, run_id: int, first: int = 0, last: int | None = None) -> Iterator[Floats]:
-        """Give rows as matrices of `store.matrix`, at most `PAGE` rows each."""
+    def matrices(self, run_id: int, first: int = 0, last: int | None = None, page: int = PAGE) -> Iterator[Floats]:
+        """Give rows as matrices of `store.matrix`, at most `page` rows each."""
         end = (1 << 53) if last is None else last
         archived = self.archive_of(run_id)
         if archived is not None:
-            yield from read_rows(archived[0], first, end, PAGE)
+            yield from read_rows(archived[0], first, end, page)
             return
         while first <= end:
             with told(self.where), self._engine.connect() as connection:
-                span = {"run": run_id, "first": first, "last": min(end, first + PAGE - 1)}
+                span = {"run": run_id, "first": first, "last": min(end, first + page - 1)}
                 found = connection.execute(text(self._samples), span)
                 cells = np.fromiter(chain.from_iterable(cast(Iterable[Any], found.cursor)), np.float64)
             if not len(cells):
                 return
-            matrix = cells.reshape(-1, WIDTH)
+            matrix = np.empty((len(cells) // (WIDTH - 1), WIDTH))
+            matrix[:, RUN], matrix[:, RECORD:] = run_id, cells.reshape(-1, WIDTH - 1)
             matrix[np.isinf(matrix)] = np.nan
             yield matrix
-            first += PAGE
+            first += page
 
     def batches(self, run_id: int, first: int = 0, last: int | None = None) -> Iterator[Rows]:
         """Give rows cut where the attempt or the step of its program changes, with their auxiliary columns, page by page."""

@@ -1,0 +1,260 @@
+"""The store beside plain sqlite3 and psycopg: rows a second, bytes a sample, cost of a long file, the copy in PostgreSQL.
+
+Both sides of a ratio are measured in turn in one run, and the median of their ratios is told. The long file is `ROWS` rows of
+1000 runs; set LABCTL_BENCH_ROWS=10000000 for the full size, which takes some minutes.
+"""
+
+import os
+import shutil
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateTable
+
+from benchmarks.figure import Figure, at_least, at_most
+from labctl.errors import SinkError
+from labctl.publish.postgres import Postgres
+from labctl.sample import Batch
+from labctl.store.entry import Entry, NewRun
+from labctl.store.journal import Journal
+from labctl.store.reader import Reader
+from labctl.store.schema import SAMPLE_COLUMNS, samples
+
+ROWS = int(os.environ.get("LABCTL_BENCH_ROWS", "1000000"))  # of the long file
+SHORT = 100_000  # rows of the other cases
+TIMES = 5
+
+
+def figures() -> Iterator[Figure]:
+    """Measure the store."""
+    with folder() as place:
+        yield from floor(place)
+        yield from size(place)
+        yield from long_file(place)
+        yield from sink(place)
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """Give a folder on the disk of the working directory's temporary files."""
+    place = Path(tempfile.mkdtemp(prefix="labctl-bench-"))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def measured(count: int, *, temperature: bool = False) -> Batch:
+    """Return rows with as many digits as floats have: the worst case for bytes."""
+    random = np.random.default_rng(1)
+    return Batch(
+        time=np.cumsum(random.random(count)),
+        voltage=3.7 + random.normal(size=count) * 1e-3,
+        current=1e-3 + random.normal(size=count) * 1e-6,
+        charging_ah=np.cumsum(random.random(count)) * 1e-7,
+        discharging_ah=np.cumsum(random.random(count)) * 1e-7,
+        temperature_celsius=25 + random.normal(size=count) if temperature else None,
+    )
+
+
+def new_run() -> NewRun:
+    return NewRun(plan=b"{}", plan_hash="", began_unix_time=0.0)
+
+
+# --- the floor --------------------------------------------------------------------------------------------------------
+
+
+def plain(file: Path, rows: Batch, commit: int) -> float:
+    """Return the seconds that plain sqlite3 takes for the same rows: executemany of tuples, WAL, FULL."""
+    columns = (rows.time, rows.voltage, rows.current, rows.charging_ah, rows.discharging_ah)
+    tuples = [
+        (1, record, 1, *values, None, 0)
+        for record, values in enumerate(
+            zip(*(column.tolist() for column in columns if column is not None), strict=True)
+        )
+    ]
+    connection = sqlite3.connect(file, isolation_level=None)
+    for line in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", create_samples()):
+        connection.execute(line)
+    sql = f"INSERT INTO samples VALUES ({', '.join('?' * len(SAMPLE_COLUMNS))})"
+    begin = time.perf_counter()
+    for first in range(0, len(tuples), commit):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(sql, tuples[first : first + commit])
+        connection.execute("COMMIT")
+    took = time.perf_counter() - begin
+    connection.close()
+    return took
+
+
+def create_samples() -> str:
+    return str(CreateTable(samples).compile(dialect=sqlite.dialect()))
+
+
+def ours(file: Path, rows: Batch, commit: int) -> float:
+    """Return the seconds that the journal takes, with digests, commits and a checkpoint each time."""
+    with Journal.open(file) as journal:
+        run_id = journal.create_run(new_run())
+        state = b"x" * 600
+        begin = time.perf_counter()
+        for first in range(0, len(rows), commit):
+            journal.commit([Entry(run_id, rows.rows(first, first + commit), first, 1, checkpoint=state)])
+        return time.perf_counter() - begin
+
+
+def ratios(times: int, one: Callable[[int], float], other: Callable[[int], float]) -> float:
+    """Return the median of one's speed over the other's, measured in turn."""
+    return statistics.median(other(number) / one(number) for number in range(times))
+
+
+def floor(place: Path) -> Iterator[Figure]:
+    rows = measured(SHORT)
+    for commit in (1000, 10_000):
+        found = ratios(
+            TIMES,
+            lambda number, commit=commit: ours(place / f"ours-{commit}-{number}.db", rows, commit),  # type: ignore[misc]
+            lambda number, commit=commit: plain(place / f"plain-{commit}-{number}.db", rows, 1000),  # type: ignore[misc]
+        )
+        yield at_least(
+            f"journal, {commit} rows a commit, of sqlite3 executemany with 1000",
+            0.9,
+            found,
+            remark=f"{SHORT:,} committed rows",
+        )
+
+
+def size(place: Path) -> Iterator[Figure]:
+    for temperature, wanted in ((False, 72.0), (True, 82.0)):
+        file = place / f"size-{temperature}.db"
+        with Journal.open(file) as journal:
+            run_id = journal.create_run(new_run())
+        empty = file.stat().st_size
+        rows = measured(SHORT, temperature=temperature)
+        with Journal.open(file) as journal:
+            for first in range(0, SHORT, 1000):
+                journal.commit([Entry(run_id, rows.rows(first, first + 1000), first, 1)])
+        name = f"a sample in SQLite {'with' if temperature else 'without'} temperature"
+        yield at_most(name, wanted, (file.stat().st_size - empty) / SHORT, " bytes", "digests and commits included")
+
+
+# --- a long file ------------------------------------------------------------------------------------------------------
+
+
+def long_file(place: Path) -> Iterator[Figure]:
+    """Compare appending to a run among 1000 in a long file with the same in a file of 1000 rows."""
+    runs, each = 1000, ROWS // 1000
+    rows = measured(each + 100_000)
+    with Journal.open(place / "long.db") as long, Journal.open(place / "short.db") as short:
+        here = [long.create_run(new_run()) for _ in range(runs)]
+        there = short.create_run(new_run())
+        for first in range(0, each, 10_000):
+            for run_id in here:
+                long.commit([Entry(run_id, rows.rows(first, min(each, first + 10_000)), first, 1)])
+        short.commit([Entry(there, rows.rows(0, 1000), 0, 1)])
+    at = {"long": each, "short": 1000}
+
+    def append(journal: Journal, run_id: int, name: str) -> float:
+        begin = time.process_time()
+        for _ in range(5):
+            first = at[name]
+            journal.commit([Entry(run_id, rows.rows(first, first + 1000), first, 1)])
+            at[name] += 1000
+        return time.process_time() - begin
+
+    with Journal.open(place / "long.db") as long, Journal.open(place / "short.db") as short:  # both with an empty log
+        append(long, here[500], "long")
+        append(short, there, "short")
+        found = statistics.median(append(long, here[500], "long") / append(short, there, "short") for _ in range(15))
+    remark = "" if ROWS >= 10_000_000 else "in CPU time; LABCTL_BENCH_ROWS=10000000 for the full size"
+    yield at_most(
+        f"append to 1 of 1000 runs in a file of {ROWS:,} rows, of that at 1,000 rows", 1.1, found, "x", remark
+    )
+
+
+# --- PostgreSQL -------------------------------------------------------------------------------------------------------
+
+
+def sink(place: Path) -> Iterator[Figure]:
+    """Compare the sink with a loop that reads the same rows from SQLite and copies them."""
+    name = "PostgreSQL sink, of a hand-written loop that reads and copies the same rows"
+    server = cluster()
+    if isinstance(server, str):
+        yield Figure(name, "at least 0.8", "not measured", met=False, remark=server)
+        return
+    try:
+        file = place / "sink.db"
+        rows = measured(SHORT)
+        with Journal.open(file) as journal:
+            run_id = journal.create_run(new_run())
+            for first in range(0, SHORT, 1000):
+                journal.commit([Entry(run_id, rows.rows(first, first + 1000), first, 1)])
+        found = ratios(
+            TIMES,
+            lambda _: carried(file, server.url(server.database())),
+            lambda _: by_hand(file, server.url(server.database())),
+        )
+        yield at_least(name, 0.8, found, remark=f"{SHORT:,} rows, both durable on the server")
+    except SinkError as error:
+        yield Figure(name, "at least 0.8", "not measured", met=False, remark=str(error))
+    finally:
+        server.remove()
+
+
+def cluster() -> Any:
+    """Start a PostgreSQL of our own, or say why there is none."""
+    try:
+        import pytest  # noqa: PLC0415 - part of the test environment only
+
+        from tests.services_postgresql import Postgresql  # noqa: PLC0415
+    except ImportError as error:
+        return f"needs the test environment: {error}"
+    try:
+        return Postgresql().start()
+    except pytest.skip.Exception as error:
+        return str(error)
+
+
+def carried(file: Path, url: str) -> float:
+    with Postgres(file, url) as sink_:
+        sink_._connected()  # noqa: SLF001 - the tables are made outside the time
+        begin = time.perf_counter()
+        sink_.carry_all()
+        return time.perf_counter() - begin
+
+
+def by_hand(file: Path, url: str) -> float:
+    """Read rows with sqlite3 and write them with psycopg's binary COPY, 50 000 a transaction."""
+    with Postgres(file, url) as sink_:
+        sink_._connected()  # noqa: SLF001
+    source = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    with psycopg.connect(url) as connection:
+        begin = time.perf_counter()
+        for first in range(0, SHORT, 50_000):
+            found = source.execute(
+                "SELECT * FROM samples WHERE record_index >= ? AND record_index < ?", (first, first + 50_000)
+            )
+            with connection.cursor() as cursor, cursor.copy("COPY samples FROM STDIN (FORMAT BINARY)") as copy:
+                copy.set_types(["int4", "int8", "int4", *["float8"] * 6, "int2"])
+                for row in found:
+                    copy.write_row(row)
+            connection.commit()
+        took = time.perf_counter() - begin
+    source.close()
+    return took
+
+
+def read_speed(file: Path) -> float:
+    """Return rows a second that a reader gives."""
+    with Reader(file) as reader:
+        begin = time.perf_counter()
+        count = len(reader.rows(1))
+        return count / (time.perf_counter() - begin)
