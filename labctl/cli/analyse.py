@@ -1,6 +1,6 @@
 """Figures of merit of a stored run."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 from typing import TYPE_CHECKING, Annotated
 

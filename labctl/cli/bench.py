@@ -1,6 +1,6 @@
 """The figures the project promises, measured here."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 import importlib
 from typing import TYPE_CHECKING, Annotated

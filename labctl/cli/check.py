@@ -1,6 +1,6 @@
 """Find every error of a file."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

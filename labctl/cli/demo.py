@@ -1,6 +1,6 @@
 """A bounded show of the whole thing: the protocol library on simulated cells, live, durable, resumed after a kill."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 import asyncio
 import contextlib

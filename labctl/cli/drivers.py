@@ -1,6 +1,6 @@
 """The instrument drivers that are installed."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 import sys
 from typing import Annotated

@@ -1,6 +1,6 @@
 """What an error code means."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 from typing import Annotated
 

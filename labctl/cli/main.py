@@ -101,7 +101,7 @@ def find(verb: str) -> Callable[[Sequence[str]], int] | None:
 
 def own_verb(verb: str, words: Sequence[str]) -> int:
     """Import one verb's file and run its `command` with the words given."""
-    import typer  # noqa: PLC0415 - only once a verb is known
+    import typer
 
     function = importlib.import_module(f"labctl.cli.{verb}").command
     application = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -112,7 +112,7 @@ def own_verb(verb: str, words: Sequence[str]) -> int:
 
 def guarded(run: Callable[[], int]) -> int:
     """Run a verb; print our own errors as messages and return their exit code."""
-    from labctl.errors import LabctlError  # noqa: PLC0415
+    from labctl.errors import LabctlError
 
     try:
         return run()

@@ -1,6 +1,6 @@
 """Show what a protocol will do on a cell: steps in amperes, limits, duration, charge, rows, finish date, warnings."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

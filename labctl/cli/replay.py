@@ -1,6 +1,6 @@
 """Fold stored runs again and compare every bit."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 from typing import Annotated
 

@@ -1,6 +1,6 @@
 """A page with the plots of a run."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 from pathlib import Path
 from typing import Annotated

@@ -1,6 +1,6 @@
 """Go on, or begin again from a step as a new run."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 from pathlib import Path
 from typing import Annotated

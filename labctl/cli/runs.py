@@ -1,6 +1,6 @@
 """What is in the journal."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 import sys
 from typing import TYPE_CHECKING, Annotated

@@ -1,6 +1,6 @@
 """JSON Schemas for editors."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 from enum import StrEnum
 from pathlib import Path

@@ -1,6 +1,6 @@
 """The daemon."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 from pathlib import Path
 from typing import Annotated

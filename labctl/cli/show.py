@@ -1,6 +1,6 @@
 """Steps, cycles and results of a run."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 import sys
 from collections.abc import Mapping, Sequence

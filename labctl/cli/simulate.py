@@ -1,6 +1,6 @@
 """The dry run: a protocol on a simulated cell, into a database."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 from pathlib import Path
 from typing import Annotated

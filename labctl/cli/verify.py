@@ -1,6 +1,6 @@
 """Check the journal."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 from typing import Annotated
 

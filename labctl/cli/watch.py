@@ -1,6 +1,6 @@
 """A live table of channels, fed from MQTT."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 from pathlib import Path
 from typing import Annotated

@@ -1,6 +1,6 @@
 """Files that the authoring verbs read: bounded, from disk or stdin, told apart by their first key."""
 
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs
+
 
 import re
 import sys
