@@ -1,12 +1,14 @@
 """What YAML makes of a chemist's hand: why a line is not YAML, in words, and how to write it."""
 
 import re
+from itertools import islice
 from typing import Final
 
 import yaml
 
 from labctl.document import BROKEN, Document, Finding, Mark, clip
 
+MOST_DASHES: Final = 500  # that are reported, one by one
 MOST_OF_LINE: Final = 1000  # characters that the rules look at
 TEXT_KEYS: Final = frozenset({"name", "about", "source", "say", "mark", "prompt", "basis", "label"})
 
@@ -45,14 +47,13 @@ _DASHED: Final = re.compile(
 
 def straighten(document: Document) -> str:
     """Return the text with a hyphen for each dash or bullet before a step, each of them reported."""
-    text = document.text
-    for match in _DASHED.finditer(text):
-        line = text.count("\n", 0, match.start(1))
-        column = match.start(1) - text.rfind("\n", 0, match.start(1)) - 1
+    text, line, counted = document.text, 0, 0
+    for match in islice(_DASHED.finditer(text), MOST_DASHES):
+        line, counted = line + text.count("\n", counted, match.start()), match.start()
         message = f"wanted - before a step, found {match[1]!r}"
+        column = match.start(1) - match.start()
         document.findings.append(_at(document, line, column, "yaml.dash", message, "write a plain hyphen: - "))
-        text = text[: match.start(1)] + "-" + text[match.end(1) :]
-    return text
+    return _DASHED.sub(lambda match: match[0].replace(match[1], "-"), text) if document.findings else text
 
 
 def set_aside(lines: list[str], line: int) -> bool:

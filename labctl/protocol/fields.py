@@ -34,7 +34,7 @@ class Fields(Reading):
     def given(self, node: Node | None, kind: Kind, sign: Sign = "any") -> Given | None:
         """Return a quantity or the computation of one."""
         scalar = self.scalar(node, article(kind))
-        if scalar is None:
+        if scalar is None or self.full:
             return None
         try:
             return parse_given(scalar.text, kind, scalar.at, sign)

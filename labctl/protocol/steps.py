@@ -107,6 +107,8 @@ class StepFields(VerbFields):
         return Step(verb, verbs[0].text, entries.mark, name, record) if verb is not None else None
 
     def _no_verb(self, entries: Entries) -> None:
+        if self.full:
+            return
         others = [(key, value) for key, value in entries.entries if key.text not in {"name", "record", BROKEN}]
         if not others:
             if not any(key.text == BROKEN for key, _ in entries.entries):

@@ -27,7 +27,7 @@ from labctl.protocol.model import (
 from labctl.units import Quantity
 
 MOST_VISITS: Final = 4000
-MOST_EXPANDED: Final = 40_000  # values of loops; what lies beyond is looked at when a plan is made
+MOST_EXPANDED: Final = 10_000  # values of loops; what lies beyond is looked at when a plan is made
 MOST_PASSES_SEEN: Final = 64
 
 
