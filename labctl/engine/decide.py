@@ -13,7 +13,8 @@ from labctl.engine.memory import Last
 from labctl.engine.order import orders_now, stop, take_order
 from labctl.engine.passage import close_step, go_on_with_step, open_step, pass_boundaries
 from labctl.engine.prompting import begun
-from labctl.engine.rows import take_quiet, take_rows
+from labctl.engine.quiet import take_quiet
+from labctl.engine.rows import take_rows
 from labctl.engine.spectrum import begin_spectrum, take_points
 from labctl.engine.state import State, capabilities_to_json
 from labctl.engine.work import Work, work_on

@@ -8,25 +8,22 @@ import numpy as np
 from labctl.engine.condition import SHORTS, Test, Truth, View, measured, truth
 from labctl.engine.ending import diverge, end_by, trip
 from labctl.engine.envelope import first_breach, first_wrong, side_after
-from labctl.engine.input import Outcome
 from labctl.engine.memory import Bad, Ending, Short
-from labctl.engine.prepared import INFINITE, Check, Prepared, prepared_of
+from labctl.engine.prepared import Check, Prepared, prepared_of
 from labctl.engine.prompting import AMBIENT, first_timeout, reached, soaked, time_out
+from labctl.engine.quiet import strayed
 from labctl.engine.recipe import OWN
 from labctl.engine.results import is_result, result_truth, short_truth, view_of_last
 from labctl.engine.short import seen
-from labctl.engine.state import State
-from labctl.engine.sums import FEW, Lists, counters, few_summed, listed, summed
-from labctl.engine.watch import FAR, Box, watch
+from labctl.engine.sums import counters, summed
 from labctl.engine.window import slopes
-from labctl.engine.work import Work, with_last
-from labctl.plan.step import Plan
-from labctl.sample import Batch, Floats, Quality
+from labctl.engine.work import Work
+from labctl.sample import Batch, Flags, Floats, Quality
 
 ABSURD: Final = 1e12  # of any column: nothing in a battery laboratory is as large
 MOST_BAD: Final = 3  # bad rows in a row
 LONGEST_BAD: Final = 2.0  # s of bad rows
-_SOUND: Final = Bad()
+_GOOD, _BAD, _STALE = 0, 1, 2  # kinds of rows
 _NEVER: Final[Truth] = np.zeros(1, bool)
 
 
@@ -58,91 +55,49 @@ def take_rows(work: Work, batch: Batch) -> int:
         work.last = replace(work.last, record=work.last.record + 1)
         diverge(work, f"rows of step {batch.step} of the program where step {work.held.at} was running")
         return 1
-    good = _good_flags(batch)
+    kinds = _kinds(work, batch)
     taken = 0
     while taken < len(batch) and not work.commands:
-        if good is None:
+        if kinds is None:
             taken += _take_good(work, batch.rows(taken))
-        elif good[taken]:
-            run = good[taken:]
-            stop = len(run) if run.all() else int((~run).argmax())
-            taken += _take_good(work, batch.rows(taken, taken + stop))
-        else:
+        elif kinds[taken] == _BAD:
             _take_bad(work, batch.rows(taken, taken + 1))
             taken += 1
+        else:
+            run = kinds[taken:] == kinds[taken]
+            stop = taken + (len(run) if run.all() else int((~run).argmax()))
+            take = _take_good if kinds[taken] == _GOOD else _take_stale
+            taken += take(work, batch.rows(taken, stop))
     return taken
 
 
-def take_quiet(plan: Plan, state: State, batch: Batch) -> Outcome | None:
-    """Return the outcome of rows that all lie inside the watch, or None if a row may not or there is more to keep.
-
-    The sums are all that such rows change.
-    """
-    step = state.step
-    if state.bad != _SOUND or (step is not None and (step.first_voltage is None or step.outside != 0)):
+def _kinds(work: Work, batch: Batch) -> Flags | None:
+    """Return what each row is, or None if all are good and of the running attempt."""
+    good = _good_flags(batch)
+    step = work.step
+    stale = None
+    if step is not None and step.resumed is not None and work.phase == "running":
+        stale = batch.time < step.resumed
+    if good is None and (stale is None or not stale.any()):
         return None
-    if not len(batch) or (batch.quality is not None and batch.quality.any()):
-        return None
-    if strayed(state, batch) or prepared_of(plan, state).sees_shorts:
-        return None
-    box = watch(plan, state)
-    if len(batch) > FEW:
-        if not inside(box, batch, state.last.time):
-            return None
-        return Outcome(with_last(state, summed(state.last, batch)), len(batch))
-    columns = listed(batch)
-    if not few_inside(box, columns, state.last.time):
-        return None
-    return Outcome(with_last(state, few_summed(state.last, columns)), len(batch))
+    kinds: Flags = np.full(len(batch), _GOOD, np.uint8)
+    if stale is not None:
+        kinds[stale] = _STALE
+    if good is not None:
+        kinds[~good] = _BAD
+    return kinds
 
 
-def few_inside(box: Box, columns: Lists, after: float) -> bool:
-    """Do what `inside` does, for so few rows that plain floats are quicker."""
-    times, voltages, currents, charging, discharging, warm = columns
-    # a sum with a NaN in it is one, and then no comparison of it is true: min and max alone may step over a NaN
-    sound = abs(sum(times) + sum(voltages) + sum(currents) + sum(charging) + sum(discharging) + sum(warm)) < INFINITE
-    return (
-        sound
-        and max(times) < box.deadline
-        and min(times) >= after
-        and box.voltage[0] < min(voltages)
-        and max(voltages) < box.voltage[1]
-        and box.current[0] < min(currents)
-        and max(currents) < box.current[1]
-        and max(charging) < box.charging_ah[1]
-        and max(discharging) < box.discharging_ah[1]
-        and (box.temperature[0] < min(warm) and max(warm) < box.temperature[1] if warm else _no_matter(box))
-    )
-
-
-def _no_matter(box: Box) -> bool:
-    """Tell whether a box leaves temperature free."""
-    return box.temperature == (-FAR, FAR)
-
-
-def inside(box: Box, batch: Batch, after: float) -> bool:
-    """Tell whether all rows lie strictly inside a box and none before a run time; what is not a number does not."""
-    charging, discharging = counters(batch)
-    least, most = np.minimum.reduce, np.maximum.reduce
-    found = (
-        most(batch.time) < box.deadline
-        and least(batch.time) >= after
-        and box.voltage[0] < least(batch.voltage)
-        and most(batch.voltage) < box.voltage[1]
-        and box.current[0] < least(batch.current)
-        and most(batch.current) < box.current[1]
-        and most(charging) < box.charging_ah[1]
-        and most(discharging) < box.discharging_ah[1]
-    )
-    if not found or batch.temperature_celsius is None:
-        return bool(found) and (batch.temperature_celsius is not None or _no_matter(box))
-    low, high = box.temperature
-    return bool(low < least(batch.temperature_celsius) and most(batch.temperature_celsius) < high)
-
-
-def strayed(state: State | Work, batch: Batch) -> bool:
-    """Tell whether rows are of another step than the one that the program should be at."""
-    return state.phase == "running" and batch.step != state.held.at and len(state.held.lines) > 1
+def _take_stale(work: Work, rows: Batch) -> int:
+    """Store rows that were measured before the confirmation and came after it: its counters have them, they end nothing."""
+    prepared = prepared_of(work.plan, work)
+    columns = (rows.time, _step_times(work, rows.time), rows.voltage, rows.current, *counters(rows))
+    at, why = first_breach(work, prepared, View(*columns, rows.temperature_celsius))
+    taken = min(at + 1, len(rows))
+    work.last = replace(work.last, record=work.last.record + taken)
+    if at < len(rows):
+        trip(work, why, "limit")
+    return taken
 
 
 def is_good(batch: Batch) -> Truth:

@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from labctl.driver import Bounds
 from labctl.engine.decide import begin, fold
 from labctl.engine.input import Began, Gap, Off
-from labctl.engine.rows import inside, is_good
+from labctl.engine.quiet import inside
+from labctl.engine.rows import is_good
 from labctl.engine.state import state_from_json, state_to_json
 from labctl.engine.watch import watch
 from labctl.plan.step import Block, Plan

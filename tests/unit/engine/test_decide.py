@@ -379,3 +379,16 @@ def test_a_prompt_rests_and_waits():
     bench.run()
     assert steps(bench) == [(1, "own"), (2, "for"), (3, "for")]
     assert bench.of("step_ended")[1]["applied_pressure_pa"] == 5e6
+
+
+def test_rows_from_before_the_confirmation_that_come_after_it_end_nothing():
+    the_plan = plan(charge(1, 0.5, until(5.0)), charge(2, -0.5, until(9.0, "", None, "voltage > 3.9")), rest(3, 1.0))
+    state = fold(the_plan, begin(the_plan, PUPPET).state, Began(1, 0.0)).state
+    state = fold(the_plan, state, rows([0.0, 5.0], 4.0, 0.5, [0.0, 0.0007])).state
+    state = fold(the_plan, state, Began(2, 8.0, {}, 0.0011, 0.0)).state
+    outcome = fold(the_plan, state, rows([6.0, 7.0, 8.5, 9.0], [4.0, 4.0, 3.7, 3.7], [0.5, 0.5, -0.5, -0.5], 0.0011))
+    assert (outcome.taken, outcome.commands, outcome.events) == (4, (), ())
+    assert outcome.state.step.first_voltage == 3.7
+    assert outcome.state.last.record == 5
+    breach = fold(the_plan, state, rows([6.0, 7.0], [4.0, 6.0], 0.5, 0.0011))
+    assert breach.state.activity == "tripped"

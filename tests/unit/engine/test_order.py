@@ -286,6 +286,7 @@ def test_a_spectrum_is_watched_like_rows():
 def test_a_spectrum_starts_again_after_an_outage():
     bench = eis()
     bench.tell(SpectrumPart(1, points(0.0, [3.7])))
+    bench.time = 11.0
     bench.tell(Gap(1.0, 11.0, "power"))
     bench.obey()
     bench.step()
