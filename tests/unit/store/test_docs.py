@@ -5,10 +5,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from tests.unit.store.making import batch, entries, new_run
 
 from labctl.store.journal import Journal
 from labctl.store.schema import metadata
+from tests.unit.store.making import batch, entries, new_run
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "sql.md"
 TEXT = PAGE.read_text(encoding="utf-8")
