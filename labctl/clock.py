@@ -7,6 +7,8 @@ one boot of the machine.
 
 import asyncio
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -52,6 +54,26 @@ def boot() -> str:
         return BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The machine's own clocks, whatever the station's: by them the length of an outage is known.
+
+    Attributes:
+        boot: Which boot this is; "" where the system does not say.
+        monotonic: Seconds since boot, never falling within it.
+        unix: UTC, s.
+    """
+
+    boot: str
+    monotonic: Callable[[], float]
+    unix: Callable[[], float]
+
+
+def this_machine() -> Machine:
+    """Return the clocks of the machine that this runs on."""
+    return Machine(boot(), monotonic, time.time)
 
 
 class RealClock:

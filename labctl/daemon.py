@@ -19,10 +19,11 @@ from labctl.clock import Clock, make_clock
 from labctl.control.http import HttpFace
 from labctl.control.mqtt import MqttFace
 from labctl.control.place import Place
-from labctl.errors import InstrumentError, InternalError, StoreBusy
+from labctl.errors import InstrumentError, InternalError, SinkError, StoreBusy
 from labctl.publish.broker import BrokerAddress, EmbeddedBroker
 from labctl.publish.cursor import NAME
 from labctl.publish.mqtt import MqttReader, Node
+from labctl.publish.postgres import Postgres, follow
 from labctl.publish.publisher import MqttClient
 from labctl.publish.topic import Topics
 from labctl.run.bench import Bench
@@ -254,10 +255,30 @@ async def _face(stack: AsyncExitStack, tasks: _Tasks, parts: Parts) -> None:
     """Open the doors: HTTP on this machine, MQTT by setting."""
     station = parts.station
     await _mqtt(stack, tasks, parts)
+    _postgres(stack, tasks, parts)
     wanted = station.http.socket or ""
     if station.http.port is not None:
         wanted = f"{station.http.host}:{station.http.port}"
     await stack.enter_async_context(HttpFace(parts.supervisor, Place(parts.folder), wanted, lambda: info(parts)))
+
+
+def _postgres(stack: AsyncExitStack, tasks: _Tasks, parts: Parts) -> None:
+    """Carry the journal over to PostgreSQL, woken by commits."""
+    if parts.station.postgres is None:
+        return
+    sink = Postgres(parts.folder, parts.station.postgres)
+    stack.callback(sink.close)
+    news = asyncio.Event()
+    parts.sink.on_commit(lambda _: news.set())
+
+    def trouble(error: SinkError | None) -> None:
+        if error is None:
+            LOG.warning("PostgreSQL at %s answers again", sink.place)
+        else:
+            LOG.warning("%s; the journal keeps everything meanwhile", error)
+
+    task = tasks.start(follow(sink, news, trouble), "postgres")
+    stack.push_async_callback(_cancelled, task)
 
 
 def info(parts: Parts) -> dict[str, object]:

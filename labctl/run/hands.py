@@ -7,10 +7,10 @@ from its confirmation. The line's lock is held by whoever calls.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
-from labctl.clock import Clock
+from labctl.clock import Clock, Machine, this_machine
 from labctl.driver import Instrument, ProgramStep, Reading, RecordRule, Status
 from labctl.engine.input import Apply, Began, InstrumentFault, Mark, Off, Order, StepEnded
 from labctl.engine.meter import Meter
@@ -39,6 +39,7 @@ class Shared:
     sink: Sink
     guardian: Guardian
     ended: Callable[[Seat], None]
+    machine: Machine = field(default_factory=this_machine)
 
 
 class Hands:

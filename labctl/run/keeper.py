@@ -1,15 +1,11 @@
 """A course on an instrument that must be waited for: commands go out in their order, safe ones before anything is written."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from labctl.clock import boot, monotonic
+from labctl.clock import Machine
 from labctl.driver import Capabilities
 from labctl.run.course import Course
 from labctl.run.seat import Seat
-
-BOOT = boot()
 
 
 @dataclass(slots=True)
@@ -20,7 +16,7 @@ class Keeper:
         seat: The channel.
         course: Its run.
         capabilities: Of the channel.
-        wall: UTC, s; of the machine, whatever the clock of the station.
+        machine: Its clocks, whatever the clock of the station.
         resting: No program runs: the instrument's own time counts from nothing.
         lost_at: Run time of the last row before the instrument was lost.
         flushed: Clock time at which quiet rows were folded last.
@@ -29,7 +25,7 @@ class Keeper:
     seat: Seat
     course: Course
     capabilities: Capabilities
-    wall: Callable[[], float] = time.time
+    machine: Machine
     resting: bool = True
     flushed: float = 0.0
     lost_at: float | None = None
@@ -45,7 +41,8 @@ class Keeper:
 
     def save(self, course: Course) -> bytes:
         """Return the bookmark as of now."""
-        return course.mark(boot=BOOT, monotonic=monotonic(), unix=self.wall())
+        machine = self.machine
+        return course.mark(boot=machine.boot, monotonic=machine.monotonic(), unix=machine.unix())
 
     def run_time(self, now: float) -> float:
         """Return the run time of a moment of the clock."""

@@ -54,26 +54,42 @@ class Line:
         self.hands = Hands(given, instrument, shared, self._lose, self.mover.move)
         self.instrument = instrument
         self._clock = shared.clock
+        self._machine = shared.machine
         self._sink = shared.sink
         self._seats = [seat for seat in seats if seat.parts["cell"].instrument == given.name]
         self._wake = asyncio.Event()
         self._identity: Identity | None = None
         self._lost = "not opened yet"
+        self._warm: set[str] = set()
+        self.hands.meter = Meter([seat.at for seat in self._seats])
 
     # --- the line ---
 
     async def open(self) -> None:
         """Reach the instrument; it must be the one that it was."""
-        found = await self.hands.verb(self.instrument.open())
+        try:
+            found = await self.hands.verb(self.instrument.open())
+        except InstrumentError as error:
+            self._lost = str(error)
+            raise
         if self._identity is not None and (found.serial, found.model) != (self._identity.serial, self._identity.model):
             raise Unreachable(f"{self.name}: wanted {_who(self._identity)}, found {_who(found)}")
         self._identity = found
         self._lost = ""
-        warm = [seat.at for seat in self._seats if "temperature" in self.capabilities(seat).measures]
-        if not self.hands.keepers:
-            self.hands.meter = Meter([seat.at for seat in self._seats], warm)
+        self._renew_meter()
         for seat in self._seats:
             seat.unknown = ""
+
+    def _renew_meter(self) -> None:
+        """Make the meter anew where it becomes known who has a thermometer; the counters are those of the runs."""
+        warm = {seat.at for seat in self._seats if "temperature" in self.capabilities(seat).measures}
+        if warm == self._warm:
+            return
+        self._warm = warm
+        self.hands.meter = Meter([seat.at for seat in self._seats], warm)
+        for keeper in self.hands.keepers.values():
+            last = keeper.course.state.last
+            self.hands.meter.resume(keeper.at, last.charging_ah, last.discharging_ah)
 
     async def close(self) -> None:
         """Switch off what only does what it was last told, leave what runs by itself, and disconnect."""
@@ -114,7 +130,7 @@ class Line:
     async def begin(self, seat: Seat, course: Course, roles: tuple[str, ...]) -> None:
         """Begin a run that has not begun."""
         async with self.lock:
-            keeper = self._sit(seat, course)
+            keeper = self._sit(seat, course, self.capabilities(seat))
             carried = course.plan.carried
             self.hands.meter.resume(seat.at, carried.charging_ah, carried.discharging_ah)
             seat.origin = self._clock.now()
@@ -123,18 +139,18 @@ class Line:
     async def adopt(self, seat: Seat, course: Course, found: Bookmark) -> None:
         """Go on with a run that stands in the journal, as its `on_interruption` says."""
         async with self.lock:
-            keeper = self._sit(seat, course)
+            keeper = self._sit(seat, course, self.capabilities(seat) if self._identity else course.state.capabilities)
             last = course.state.last
             self.hands.meter.resume(seat.at, last.charging_ah, last.discharging_ah)
-            gap, seat.origin = gap_of(found, course, self._clock, keeper.wall())
+            gap, seat.origin = gap_of(found, course, self._clock, keeper.machine)
             if self._lost:
                 keeper.lost_at = last.time
                 seat.unknown = f"instrument {self.name}: {self._lost}"
             else:
                 await self.hands.guarded(keeper, came_back(self.hands, keeper, gap))
 
-    def _sit(self, seat: Seat, course: Course) -> Keeper:
-        keeper = Keeper(seat, course, self.capabilities(seat) if self._identity else course.state.capabilities)
+    def _sit(self, seat: Seat, course: Course, capabilities: Capabilities) -> Keeper:
+        keeper = Keeper(seat, course, capabilities, self._machine)
         self.hands.keepers[seat.at] = keeper
         self._wake.set()
         return keeper

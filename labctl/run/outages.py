@@ -1,21 +1,21 @@
 """Outages of an instrument that lives on its own clock: how long, and whether it went on meanwhile."""
 
-from labctl.clock import Clock, monotonic
+from labctl.clock import Clock, Machine
 from labctl.engine.input import Gap
 from labctl.plan.index import index
 from labctl.run.bookmark import Bookmark, outage
 from labctl.run.course import Course
 from labctl.run.hands import Hands
-from labctl.run.keeper import BOOT, Keeper
+from labctl.run.keeper import Keeper
 
 Between = tuple[float, float, str]
 BEYOND = 1.0  # s longer than any window that the run has: for an outage whose length nobody knows
 
 
-def gap_of(found: Bookmark, course: Course, clock: Clock, unix: float) -> tuple[Between, float]:
+def gap_of(found: Bookmark, course: Course, clock: Clock, machine: Machine) -> tuple[Between, float]:
     """Return begin, end and reason of the outage since a bookmark in run time, and the clock time of run time 0."""
     begin = max(found.time, course.state.last.time)
-    length, how = outage(found, BOOT, monotonic(), unix, clock.speed)
+    length, how = outage(found, machine.boot, machine.monotonic(), machine.unix(), clock.speed)
     why = f"the daemon was away ({how})"
     if length == float("inf"):
         length = course.plan.interruption.continue_within + BEYOND
@@ -27,6 +27,7 @@ async def came_back(hands: Hands, keeper: Keeper, gap: Between) -> None:
     """Tell the engine of an outage, once it is known whether the instrument kept running its program."""
     begin, end, why = gap
     course = keeper.course
+    await hands.take_waiting(keeper)  # measured before it
     state = course.state
     status = await hands.status(keeper.at)
     goes_on = state.phase == "running" and status.activity == "running" and status.attempt == state.attempt

@@ -145,10 +145,19 @@ class Supervisor:
         course.go_back_to(mark)
         self._sit(seat, course, run, estimate(plan).duration[0])
         if state is None:
-            await connection.begin(seat, course, roles(seat))
-            return f"channel {seat.name}: run {run.run_id} begins, it had not before"
+            return await self._begin_late(seat, course, connection)
         await connection.adopt(seat, course, mark)
         return f"channel {seat.name}: run {run.run_id} goes on after row {state.last.record}"
+
+    async def _begin_late(self, seat: Seat, course: Course, connection: Connection) -> str:
+        """Begin a run that was stored and had not begun when the daemon ended; where that cannot be, it has failed."""
+        try:
+            await connection.begin(seat, course, roles(seat))
+        except LabctlError as error:
+            seat.course = None
+            await self._sink.call(self._sink.journal.finish_run, course.run_id, "failed", f"it never began: {error}")
+            return f"channel {seat.name}: run {course.run_id} had not begun and cannot: {error}"
+        return f"channel {seat.name}: run {course.run_id} begins, it had not before"
 
     # --- orders ---
 

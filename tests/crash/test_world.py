@@ -1,0 +1,29 @@
+"""The deterministic world in its short form; `python -m tests.crash.world --seconds 600` is the long one."""
+
+import warnings
+
+import pytest
+
+from tests.crash.world import live
+
+KNOWN = (8, 10, 22)  # lives in which something was wrong once: unreachable at the start, a run that had not begun
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_whatever_happens_the_invariants_hold(seed, which):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # a killed daemon closes nothing
+        live(seed % 1_000_000 + which, actions=15)
+
+
+@pytest.mark.parametrize("known", KNOWN)
+def test_what_was_wrong_once_stays_right(known):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        live(known)
+
+
+def test_one_seed_is_one_life():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        assert live(3, actions=12) == live(3, actions=12)

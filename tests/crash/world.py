@@ -1,0 +1,528 @@
+"""Rig D: the deterministic world. One seed gives actions, faults, delays, kills and cells; time is virtual.
+
+    python -m tests.crash.world --seconds 60
+    python -m tests.crash.world --seed 17
+
+The engine, plan, connections, supervisor and journal are the real ones; the clock, the instruments, the machine and the disk's
+bad days are replaced. After every action the invariants are checked; a failure names its seed and what was done.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import hashlib
+import json
+import math
+import random
+import selectors
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from labctl.clock import Machine
+from labctl.engine.order import orders_now
+from labctl.errors import LabctlError, StoreBusy, StoreFull, Unreachable, WireError
+from labctl.run.bench import Bench
+from labctl.run.hands import Shared
+from labctl.run.line import Line
+from labctl.run.replay import replay
+from labctl.run.request import StartRequest
+from labctl.run.seat import Seat
+from labctl.run.supervisor import Supervisor
+from labctl.settings import InstrumentSettings, Part
+from labctl.store.entry import Entry
+from labctl.store.journal import Journal
+from labctl.store.reader import Reader
+from labctl.store.writer import Committed
+from labctl_drivers.practice import Practice as Driver
+from labctl_drivers.simulated import Simulated
+from labctl_simulators.models import load_model
+from labctl_simulators.wire.practice import Practice
+
+EPOCH = 1_790_000_000.0  # UTC at virtual time 0, s
+COMMIT = 0.1  # s between two commits
+LOW, HIGH, MARGIN = 2.5, 4.3, 0.06  # V: the cell's limits, and how far the truth may lie beyond them
+
+CELL = """\
+labctl_cell: 1
+name: W
+kind: full
+nominal: {capacity: 680 mAh}
+limits: {voltage: [2.5 V, 4.3 V], current: [-5 A, 5 A]}
+model: marquis2019
+"""
+PROTOCOLS = {
+    "cycles": """\
+labctl: 1
+name: cycles
+record: {every: 5 s, dV: 2 mV}
+on_interruption: {continue_within: 2 min, else: ask}
+steps:
+  - rest: 30 s
+  - repeat: 3
+    cycle: true
+    stop_if: retention < 50 %
+    steps:
+      - charge: {current: 0.6 A, to: 4.2 V, hold_until: "current < 0.3 A", for: 3 min}
+      - discharge: {current: 0.6 A, to: 3.4 V, for: 3 min}
+""",
+    "prompt": """\
+labctl: 1
+name: prompt
+record: {every: 2 s}
+on_interruption: {continue_within: 30 s, else: stop}
+steps:
+  - prompt: {say: Press it., for: 2 min}
+  - charge: {current: 0.3 A, for: 2 min}
+  - rest: 1 min
+""",
+    "slope": """\
+labctl: 1
+name: slope
+record: {every: 1 s}
+steps:
+  - charge: {current: 0.3 A, for: 2 min}
+  - rest: {for: 10 min, until: "abs(dV/dt) < 1 mV/min over 1 min"}
+  - discharge: {power: 0.5 W, to: 3 V, for: 4 min}
+""",
+}
+
+
+# --- virtual time -----------------------------------------------------------------------------------------------------
+
+
+class Jump(selectors.SelectSelector):
+    """A selector that never waits: it moves the loop's time to the next timer."""
+
+    loop: "WorldLoop"
+
+    def select(self, timeout: float | None = None):
+        if timeout is not None and timeout > 0.0:
+            self.loop.now += timeout
+        elif timeout is None:
+            raise RuntimeError("the world stands still: nobody waits for anything")
+        return []
+
+
+class WorldLoop(asyncio.SelectorEventLoop):
+    """An event loop on virtual time, whose threads run at once where they are called."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        selector = Jump()
+        selector.loop = self
+        super().__init__(selector)
+
+    def time(self) -> float:
+        return self.now
+
+    def run_in_executor(self, executor, function, *arguments):
+        future = self.create_future()
+        try:
+            future.set_result(function(*arguments))
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is awaited
+            future.set_exception(error)
+        return future
+
+
+class WorldClock:
+    """The station's clock: the loop's time."""
+
+    fast, speed = False, 1.0
+
+    def __init__(self, loop: WorldLoop) -> None:
+        self._loop = loop
+
+    def now(self) -> float:
+        return self._loop.now
+
+    def label(self) -> float:
+        return EPOCH + self._loop.now
+
+    async def until(self, moment: float) -> None:
+        await asyncio.sleep(max(0.0, moment - self._loop.now))
+
+
+# --- the disk ---------------------------------------------------------------------------------------------------------
+
+
+class WorldSink:
+    """The writer's side of a journal, without its thread: commits at virtual times, fails when told."""
+
+    def __init__(self, journal: Journal, loop: WorldLoop) -> None:
+        self.journal = journal
+        self.trouble: Exception | None = None
+        self.stalled = 0.0
+        self._loop = loop
+        self._entries: list[Entry] = []
+        self._listeners: list[Callable[[Committed], None]] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def hand_over(self, entries) -> None:
+        self._entries.extend(entries)
+        if self._timer is None:
+            self._timer = self._loop.call_later(COMMIT, self._due)
+
+    def fail(self, run_id: int, record: int, at: float, why: str) -> None:
+        raise AssertionError(f"run {run_id}: the engine could not take its own fault: {why}")
+
+    def on_commit(self, listener) -> None:
+        self._listeners.append(listener)
+
+    def on_trouble(self, listener) -> None:
+        """Say nothing."""
+
+    async def room(self) -> None:
+        """There is always room."""
+
+    async def flush(self) -> int:
+        self._commit()
+        return self.journal.commit_id
+
+    async def call(self, function, *arguments):
+        await asyncio.sleep(0)
+        return function(*arguments)
+
+    def _due(self) -> None:
+        self._timer = None
+        with contextlib.suppress(LabctlError):
+            self._commit()
+        if self._entries:
+            self._timer = self._loop.call_later(0.5, self._due)
+
+    def _commit(self) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+        if self._entries:
+            entries, self._entries = tuple(self._entries), []
+            done = Committed(self.journal.commit(entries), entries)
+            for listener in self._listeners:
+                listener(done)
+
+    def die(self) -> None:
+        self._entries = []
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+# --- instruments ------------------------------------------------------------------------------------------------------
+
+
+class WorldDriver(Driver):
+    """The practice driver on a wire of its own: the device in this process, with faults by the world."""
+
+    def __init__(self, world: "World") -> None:
+        super().__init__(port=1)
+        self._world = world
+        self._up = False
+
+    async def open(self):
+        await self._wire()
+        self._up = True
+        return await self._identify()
+
+    async def _identify(self):
+        from labctl.driver import Identity  # noqa: PLC0415
+
+        found = await self._ask("identify")
+        return Identity(str(found["make"]), str(found["model"]), str(found["serial"]))
+
+    async def close(self) -> None:
+        self._up = False
+
+    async def _wire(self) -> None:
+        world = self._world
+        await asyncio.sleep(world.rng.choice((0.001, 0.001, 0.002, 0.02)))
+        if world.cut:
+            self._up = False
+            raise Unreachable("the wire is cut")
+
+    async def _ask(self, verb: str, **values: object):
+        await self._wire()
+        if not self._up:
+            raise Unreachable("the line is closed")
+        world = self._world
+        self._number += 1
+        if verb == "set":
+            world.before_set_point(str(values["channel"]), int(str(values["tag"])), str(values["mode"]))
+        request = json.dumps({"id": self._number, "verb": verb, **values}).encode() + b"\n"
+        (answer,) = world.device.receive(request, world.loop.now)
+        if world.garbage > 0 and verb == "read":
+            world.garbage -= 1
+            self._up = False
+            raise WireError("wanted an answer, found garbage")
+        found = json.loads(answer)
+        if world.not_finite > 0 and verb == "read":
+            world.not_finite -= 1
+            found["voltage"] = [math.nan for _ in found["voltage"]]
+        assert found["ok"], found
+        return found
+
+
+class NoGuardian:
+    """The daemon's side of a guard that the world plays itself."""
+
+    def watch(self, name, ward) -> None:
+        """Note nothing."""
+
+    async def ready(self) -> None:
+        """Be there."""
+
+
+# --- the world --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class World:
+    """One seed's life."""
+
+    seed: int
+    folder: Path
+    loop: WorldLoop
+    rng: random.Random = field(init=False)
+    done: list[str] = field(default_factory=list)
+    cut: bool = False
+    garbage: int = 0
+    not_finite: int = 0
+    boot: int = 0
+    skew: float = 0.0
+    checks: int = 0
+
+    def __post_init__(self) -> None:
+        self.rng = random.Random(self.seed)
+        cell = load_model("marquis2019")
+        self.device = Practice([(cell, cell.initial(0.5, number)) for number in range(2)], 0.0)
+        self.machine = Machine
+        for name, text in {"cell": CELL, **PROTOCOLS}.items():
+            (self.folder / f"{name}.yaml").write_text(text)
+
+    def say(self, words: str) -> None:
+        self.done.append(f"{self.loop.now:9.2f} s  {words}")
+
+    # --- a daemon's life ---
+
+    async def wake(self) -> None:
+        """Start a daemon over what is in the folder."""
+        self.journal = Journal.open(self.folder / "data", now=lambda: EPOCH + self.loop.now)
+        self.sink = WorldSink(self.journal, self.loop)
+        self.clock = WorldClock(self.loop)
+        self.seats = {f"s{n}": Seat(f"s{n}", {"cell": Part("bench", str(n))}) for n in (1, 2)}
+        self.seats |= {f"p{n}": Seat(f"p{n}", {"cell": Part("line", str(n))}) for n in (1, 2)}
+        machine = Machine(f"boot{self.boot}", lambda: self.loop.now, lambda: EPOCH + self.loop.now + self.skew)
+        shared = Shared(self.clock, self.sink, NoGuardian(), self._ended, machine)
+        bench = Bench("bench", Simulated(), self.clock, self.sink, shared.ended)
+        mine = [seat for name, seat in self.seats.items() if name[0] == "p"]
+        line = Line(InstrumentSettings("line", "practice"), WorldDriver(self), mine, shared)
+        self.connections = {"bench": bench, "line": line}
+        self.supervisor = Supervisor(
+            self.seats, self.connections, self.sink, lambda: Reader(self.folder / "data"), self.clock
+        )
+        for connection in self.connections.values():
+            with contextlib.suppress(LabctlError):
+                await connection.open()
+        for words in await self.supervisor.adopt():
+            self.say(f"  {words}")
+        self.tasks = [asyncio.create_task(connection.run()) for connection in self.connections.values()]
+
+    def _ended(self, seat: Seat) -> None:
+        self.supervisor.ended(seat)
+
+    async def kill(self) -> None:
+        """End the daemon as SIGKILL does: nothing more is written, nothing is said to an instrument."""
+        self.sink.die()
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.sink.die()
+        self.journal.close()
+
+    # --- what happens ---
+
+    async def act(self) -> None:
+        """Do one thing, by chance."""
+        acts = (
+            [self._start] * 4
+            + [self._order] * 5
+            + [self._wire] * 2
+            + [self._nonsense, self._disk, self._die, self._die]
+        )
+        with contextlib.suppress(LabctlError):
+            await self.rng.choice(acts)()
+
+    async def _start(self) -> None:
+        channel, protocol = self.rng.choice(list(self.seats)), self.rng.choice(list(PROTOCOLS))
+        self.say(f"start {protocol} on {channel}")
+        request = StartRequest(str(self.folder / f"{protocol}.yaml"), str(self.folder / "cell.yaml"), channel)
+        await self.supervisor.start(request)
+
+    async def _order(self) -> None:
+        channel = self.rng.choice(list(self.seats))
+        course = self.seats[channel].course
+        if course is None:
+            return
+        verb = self.rng.choice(sorted(orders_now(course.state) - ({"stop"} if self.rng.random() < 0.7 else set())))
+        self.say(f"{verb} {channel}")
+        await self.supervisor.order(verb, channel, by="world")
+
+    async def _wire(self) -> None:
+        self.cut = not self.cut
+        self.say("the wire is cut" if self.cut else "the wire is whole again")
+
+    async def _nonsense(self) -> None:
+        self.garbage, self.not_finite = self.rng.randrange(3), self.rng.randrange(5)
+        self.say(f"{self.garbage} answers garbled, {self.not_finite} not finite")
+
+    async def _disk(self) -> None:
+        if self.sink.trouble is None:
+            self.sink.trouble = self.rng.choice((StoreFull("no room"), StoreBusy("somebody holds it")))
+            self.say(f"the disk: {self.sink.trouble}")
+        else:
+            self.sink.trouble = None
+            self.say("the disk is well")
+
+    async def _die(self) -> None:
+        away = self.rng.choice((0.05, 1.0, 20.0, 100.0, 1000.0))
+        guarded = self.rng.random() < 0.8
+        self.say(f"SIGKILL, {'guarded' if guarded else 'unguarded'}, away for {away} s")
+        await self.kill()
+        if guarded:
+            for channel in self.device.channels.values():
+                channel.off(self.loop.now + 0.02)
+        await asyncio.sleep(away)
+        if self.rng.random() < 0.2:
+            self.boot += 1
+            self.skew = self.rng.choice((0.0, 0.0, -1e6, 3600.0))
+            self.say(f"  another boot, wall clock off by {self.skew} s")
+        await self.wake()
+
+    # --- what must hold ---
+
+    def before_set_point(self, channel: str, tag: int, mode: str) -> None:
+        """Check that an attempt stands in the journal before it is given to a cell."""
+        if mode == "rest":
+            return
+        seat = self.seats[f"p{channel}"]
+        assert seat.card is not None
+        with Reader(self.folder / "data") as reader:
+            stored = reader.checkpoint(seat.card.run_id)
+        applied = orjson.loads(stored.state)["applied"] if stored else 0
+        assert applied >= tag, f"channel p{channel}: attempt {tag} was given, {applied} is recorded"
+
+    def check(self) -> None:
+        """Check everything that must hold at any time."""
+        self.checks += 1
+        with Reader(self.folder / "data") as reader:
+            for run, count, last in reader.query(
+                "SELECT run_id, count(*), max(record_index) FROM samples GROUP BY run_id"
+            ):
+                assert count == last + 1, f"run {run}: {count} rows up to record {last}"
+            runs = reader.runs()
+            active = [run.channel for run in runs if run.active]
+            assert len(active) == len(set(active)), f"two runs on one channel: {active}"
+            for run in runs:
+                checkpoint = reader.checkpoint(run.run_id)
+                assert (checkpoint is None) == (run.rows == 0) or checkpoint is not None, (
+                    f"run {run.run_id}: no checkpoint"
+                )
+                if checkpoint is not None:
+                    assert checkpoint.record_index == run.rows - 1, f"run {run.run_id}: checkpoint at another row"
+                assert run.active or run.end_reason, f"run {run.run_id} ended without a reason"
+        for name, channel in self.device.channels.items():
+            _, voltage, _, _ = channel.read(self.loop.now)
+            assert LOW - MARGIN < voltage < HIGH + MARGIN, f"the cell of p{name} is at {voltage:.3f} V"
+            seat = self.seats[f"p{name}"]
+            if channel.mode not in {"off", "rest"} and not seat.unknown and seat.course is not None:
+                applied = seat.course.state.applied
+                assert channel.tag <= applied, f"p{name} does attempt {channel.tag}, its run is at {applied}"
+            if channel.mode not in {"off", "rest"} and seat.course is None and not seat.starting:
+                assert seat.unknown, f"p{name} is on and no run explains it"
+
+    async def live(self, actions: int) -> str:
+        """Live through so many actions, come to rest, and return a digest of what is stored."""
+        await self.wake()
+        for _ in range(actions):
+            await asyncio.sleep(self.rng.choice((0.01, 0.3, 2.0, 10.0, 60.0)))
+            await self.act()
+            await asyncio.sleep(0.25)
+            self.check()
+        self.cut, self.garbage, self.not_finite, self.sink.trouble = False, 0, 0, None
+        await asyncio.sleep(30.0)
+        await self.sink.flush()
+        self.check()
+        digest = self.settle()
+        await self.kill()
+        return digest
+
+    def settle(self) -> str:
+        """Check that every run replays, and return a digest of rows and events."""
+        digest = hashlib.sha256()
+        with Reader(self.folder / "data") as reader:
+            for run in reader.runs():
+                if reader.checkpoint(run.run_id) is not None:
+                    found = replay(reader, run.run_id)
+                    assert found.equal, f"run {run.run_id} replays to something else: {found.difference}"
+                for table in ("samples", "events"):
+                    order = "record_index" if table == "samples" else "seq"
+                    rows = reader.query(f"SELECT * FROM {table} WHERE run_id = :run ORDER BY {order}", run=run.run_id)
+                    digest.update(repr([tuple(row) for row in rows]).encode())
+        return digest.hexdigest()[:16]
+
+
+def live(seed: int, actions: int = 30) -> tuple[str, int, float]:
+    """Live one seed's life; return the digest, the number of checks and the virtual seconds.
+
+    Raises:
+        AssertionError: Something did not hold; the message names the seed and what was done.
+    """
+    loop = WorldLoop()
+    asyncio.set_event_loop(loop)
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(seed, Path(folder), loop)
+        try:
+            digest = loop.run_until_complete(world.live(actions))
+        except Exception as error:
+            history = "\n".join(world.done)
+            raise AssertionError(
+                f"seed {seed}: {error!r}\n{history}\n(python -m tests.crash.world --seed {seed})"
+            ) from error
+        finally:
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            loop.run_until_complete(asyncio.sleep(0.001))
+            loop.close()
+            asyncio.set_event_loop(None)
+        return digest, world.checks, loop.now
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.crash.world", description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60.0, help="wall time to spend on seed after seed")
+    parser.add_argument("--seed", type=int, default=None, help="only this one")
+    parser.add_argument("--first", type=int, default=None, help="first seed of many")
+    parser.add_argument("--actions", type=int, default=30)
+    given = parser.parse_args()
+    begin, lives, checks, virtual, wrong = time.monotonic(), 0, 0, 0.0, 0
+    first = given.seed if given.seed is not None else given.first
+    seed = random.SystemRandom().randrange(2**30) if first is None else first
+    while lives == 0 or (given.seed is None and time.monotonic() - begin < given.seconds):
+        try:
+            _, seen, lived = live(seed, given.actions)
+            checks, virtual = checks + seen, virtual + lived
+        except AssertionError as error:
+            print(error)
+            wrong += 1
+        lives, seed = lives + 1, seed + 1
+        left = max(0.0, given.seconds - (time.monotonic() - begin))
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{lives} lives, {wrong} wrong, {left:.0f} s left")
+    print(f"{lives} lives of {given.actions} actions, {virtual / 3600.0:.1f} h, {checks} checks, {wrong} wrong")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
