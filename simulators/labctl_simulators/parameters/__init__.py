@@ -10,10 +10,10 @@ Every number in a file is a leaf that says where it comes from::
 numbers by the arithmetic that is named, `assumed` has a reason and no source. What comes out is SI.
 """
 
-import importlib.resources
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 import yaml
@@ -29,6 +29,7 @@ STATUSES = {
 Leaf: TypeAlias = "float | tuple[float, ...]"
 Tree: TypeAlias = "Mapping[str, Tree | Leaf | str]"
 
+_HERE = Path(__file__).parent
 _HOUR, _FARADAY = 3600.0, 96485.33212
 # A closed table, as in the protocol language: nothing is guessed from prefixes. Factors to SI, by kind.
 _UNITS: dict[str, float] = {
@@ -85,8 +86,7 @@ class ParameterError(ValueError):
 
 def names() -> list[str]:
     """Return the names of all parameter sets, in alphabetical order."""
-    folder = importlib.resources.files(__name__)
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return sorted(entry.stem for entry in _HERE.glob("*.yaml"))
 
 
 def read(name: str) -> ParameterSet:
@@ -101,7 +101,7 @@ def read(name: str) -> ParameterSet:
     >>> read("voc1-atfb").kind
     'half_cathode'
     """
-    entry = importlib.resources.files(__name__) / f"{name}.yaml"
+    entry = _HERE / f"{name}.yaml"
     if not entry.is_file():
         raise ParameterError(f"wanted a model, found {name!r}; there are {', '.join(names())}")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # shipped files only, never a submitted one
