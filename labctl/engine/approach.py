@@ -79,7 +79,7 @@ def program_of(work: Work, line: Line, *, goes_on: bool) -> Program:
     more = tuple(_of_blocks(work, line, spent))
     if not more:
         return program
-    whole = ProgramStep(first.line, first.mode, (*first.ends, *more), first.record, first.bounds)
+    whole = ProgramStep(first.line, first.mode, (*more, *first.ends), first.record, first.bounds)
     return Program(program.attempt, (whole,), program.label)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from labctl.engine.approach import ROLES, approach, ask, close_now, finish, go_on, open_circuit_wrong
-from labctl.engine.condition import resolved
+from labctl.engine.condition import Test, resolved
 from labctl.engine.input import StepEnded
 from labctl.engine.memory import Ending, Held
 from labctl.engine.passage import close_step, note_open_circuit, open_step, pass_boundaries, stand_still
@@ -19,7 +19,7 @@ from labctl.engine.work import Work
 from labctl.plan.step import End
 
 COMES_TO_ITS_END: Final = frozenset({"Sweep", "Profile", "Spectrum"})
-BUDGETS: Final = frozenset({"for", "capacity"})
+AT_ONCE: Final = frozenset({"to", "until"})  # ends that can have been met before the step began
 
 
 def end_by(work: Work, end: tuple[int, End | None], ending: Ending, *, met: bool, inside: bool = False) -> None:
@@ -42,7 +42,7 @@ def end_by(work: Work, end: tuple[int, End | None], ending: Ending, *, met: bool
         work.short = floored(work.short, current, step.entry.time)
     work.windows = ()
     end_spectrum(work, whole=False)
-    met = met and ending.reason not in BUDGETS
+    met = met and ending.reason in AT_ONCE
     if met:
         work.say(
             "already_met", step_count=step.count, step_id=step.line, end_reason=ending.reason, end_text=ending.text
@@ -119,7 +119,7 @@ def step_ended(work: Work, said: StepEnded) -> None:
     if found is None:
         diverge(work, f"the instrument ended the step by itself: {said.why or 'no reason given'}")
         return
-    end, ending = found
+    end, ending = _outranked(work, *found)
     if line.mode == "Spectrum":
         end_spectrum(work, whole=end[1] is None)
     met = work.last.record - step.entry.first_record + 1 <= 1 and step.spent == 0.0 and end[1] is not None
@@ -152,6 +152,34 @@ def _named(work: Work, said: StepEnded) -> tuple[tuple[int, End | None], Ending]
     return (depth, end), Ending(
         ending.reason, ending.text, work.time, test.term.quantity, test.above, test.value, work.time
     )
+
+
+def _outranked(work: Work, end: tuple[int, End | None], ending: Ending) -> tuple[tuple[int, End | None], Ending]:
+    """Return the `abort_if` or `stop_if` that the located end meets as well, the first in their order, else that end.
+
+    An instrument names one of the ends that it located at the same instant, in whatever order it has.
+    """
+    if ending.value is None or ending.quantity in {"time", "capacity"}:
+        return end, ending
+    for asked in work.facts.recipe(work.step_line.id, work.channel).asked:
+        if asked.end.kind not in {"abort_if", "stop_if"}:
+            continue
+        for terms in asked.fixed or resolved(asked.end.condition, work.passes, work.ocv):
+            if len(terms) == 1 and _implied(terms[0], ending, ending.value):
+                other = replace(ending, reason=asked.end.kind, text=asked.end.condition.text)
+                return (asked.depth, asked.end), other
+    return end, ending
+
+
+def _implied(test: Test, ending: Ending, value: float) -> bool:
+    """Tell whether a value that is just reached from the side of the ending meets a test of the same quantity."""
+    term = test.term
+    if term.slope or term.quantity != ending.quantity:
+        return False
+    outward = ending.above if value >= 0.0 else not ending.above
+    if term.absolute:
+        return test.above and outward and abs(value) >= test.value
+    return test.above == ending.above and (value >= test.value if test.above else value <= test.value)
 
 
 def _goes_on_inside(work: Work, way: Way, ending: Ending) -> bool:

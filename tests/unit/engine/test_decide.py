@@ -195,6 +195,25 @@ def test_on_equal_rows_abort_comes_before_stop_the_outer_before_the_inner_and_bu
     assert steps(Bench(plan(budget)).run()) == [(1, "for"), (2, "for")]
 
 
+@pytest.mark.parametrize("text", ["voltage >= 4.1", "|voltage| > 4.05", "voltage > 4 or short"])
+def test_a_stop_that_is_met_with_the_end_that_the_instrument_names_comes_first(text):
+    block = Block(1, (charge(1, 0.5, until(1e5, "voltage >= 4.1")), rest(2, 5.0)), 9, ends=(end("stop_if", text),))
+    bench = Bench(plan(block, rest(3, 1.0)), LOCATES, cell=Cell(charge=2700.0)).start()
+    if bench.state.phase == "running":
+        bench.step(1)
+        bench.tell(StepEnded(1, 0, bench.time, 0))
+        bench.obey()
+    bench.run()
+    assert steps(bench) == [(1, "stop_if"), (3, "for")]
+
+
+def test_a_stop_beyond_the_end_is_not_met_with_it():
+    block = Block(
+        1, (charge(1, 0.5, until(1e5, "voltage >= 4.1")), rest(2, 5.0)), 1, ends=(end("stop_if", "voltage > 4.2"),)
+    )
+    assert steps(Bench(plan(block), LOCATES).run()) == [(1, "to"), (2, "for")]
+
+
 def test_a_block_budget_ends_the_block():
     block = Block(1, (charge(1, 0.5, until(10.0)), charge(2, -0.5, until(10.0))), 100, ends=(end("for", "time >= 35"),))
     bench = Bench(plan(block, rest(3, 2.0))).run()
