@@ -28,6 +28,10 @@ SOLVED: Final = 1e-12
 CHECKED: Final = 5e-6
 """V; largest residual between the nodes."""
 GROWTH: Final = 3.0
+PATIENCE: Final = 250
+"""Elements after which CHECKED is given up step by step."""
+MOST: Final = 2000
+"""Most elements of a held piece."""
 WINDOW: Final = 0.02
 """V; most of a sweep in one element."""
 
@@ -53,6 +57,7 @@ class Held:
         self.physics, self.origin, self.drive = physics, origin, drive
         self.demand = Demand(drive, float(physics.leak))
         self._solved: Entry | None = None
+        self.tolerance = CHECKED
         self.lowest, self.highest = physics.low[:, None], physics.high[:, None]
         self.lengths: list[float] = []
         self.values: list[Array] = []
@@ -129,6 +134,7 @@ class Held:
             return float(self.demand.residual(self._voltage0(current), current, 0.0))
 
         at_rest = residual(0.0)
+        self.tolerance = CHECKED * max(1.0, abs(at_rest) / 0.5) ** 2
         if abs(at_rest) <= 1e-14:
             return 0.0
         step = abs(guess) * 1.02 if guess * at_rest < 0.0 else self._first_step()
@@ -178,6 +184,9 @@ class Held:
         front, count = self.front, len(self.lengths)
         if self.failed or front.time >= self.last:
             return False
+        if count >= MOST:
+            self.failed = "the demand swings faster than can be followed"
+            return False
         if count < len(self.planned):
             length = self.planned[count]
             values, _ = self._solve(length)
@@ -189,13 +198,20 @@ class Held:
             remaining = self.last - front.time
             length = remaining if length > remaining * (1.0 - 1e-9) else length
             values, error = self._solve(length)
-            if values is not None and error <= CHECKED:
+            if values is not None and error <= self._allowed(count):
                 self._accept(length, values)
                 return True
             length /= GROWTH
             if length < max(1e-9, 1e-9 * front.time):
                 self.failed = self._reason()
                 return False
+
+    def _allowed(self, count: int) -> float:
+        """Return the largest residual between the nodes of the next element, V.
+
+        Demands far from open circuit, and courses that need very many elements, are followed less closely.
+        """
+        return min(1e-2, self.tolerance * 10.0 ** (max(0, count - PATIENCE) // 50))
 
     def _reason(self) -> str:
         z = self.front.level + self.front.memory @ self.physics.memory.own
