@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from types import MappingProxyType
+from typing import NamedTuple
 
 from sqlalchemy import Table
 
@@ -17,8 +19,7 @@ from labctl.store.project import Row, Value, attempt_of, projected, standing
 from labctl.store.seal import Auxiliary, EventRow, InputRow, part_digest
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """Where a run stands: the next record, event and input, the program step of its last rows, and its attempt."""
 
     record: int = 0
@@ -26,7 +27,7 @@ class Position:
     input: int = 1
     step: int = 0
     attempt: int = 0
-    points: Mapping[int, int] = field(default_factory=dict)  # attempt -> next point of its spectrum
+    points: Mapping[int, int] = MappingProxyType({})  # attempt -> next point of its spectrum
 
 
 @dataclass(slots=True)
@@ -85,8 +86,7 @@ def _run(done: Assembled, entries: Sequence[Entry], before: Position, span: tupl
     )
     done.parts.append((part, part_digest(done.rows[slice(*span)], *fresh)))
     done.positions[run_id] = after
-    changed = standing(event for entry in entries for event in entry.events)
-    if changed:
+    if part.events is not None and (changed := standing(event for entry in entries for event in entry.events)):
         done.standing.append((run_id, changed))
     _checkpoint(done, entries, after, commit_id)
 
@@ -107,6 +107,8 @@ def _entry(done: Assembled, entry: Entry, at: Position) -> Position:
             done.inputs.append((entry.run_id, number, record - 1, "program_step", to_json({"step": step})))
             number += 1
         record += entry.rows
+    if entry.input is None and not entry.events:  # rows alone, as a quiet second of a channel is
+        return at._replace(record=record, step=step, input=number)
     if entry.input is not None:
         if isinstance(entry.input, SpectrumPart):
             points = _points(done, entry.run_id, entry.input, points)
