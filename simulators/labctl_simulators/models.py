@@ -94,7 +94,7 @@ def load_model(name: str, area: float | None = None, mass: float | None = None) 
             (a loading of its own). None: the parameter set's loading.
 
     Raises:
-        ParameterError: there is no such model, or a scale is not a positive number, or the model has no mass.
+        ParameterError: there is no such model, or a scale is not a positive number, or one of its numbers is missing.
 
     >>> load_model("voc1-atfb", area=2e-4).name
     'voc1-atfb'

@@ -4,17 +4,16 @@ from math import tau
 
 from labctl_simulators.assembly.tree import Numbers, bend
 from labctl_simulators.cell.blocking import Blocking, Boundary, Parameters
-from labctl_simulators.parameters import ParameterError, ParameterSet
+from labctl_simulators.parameters import ParameterSet
 
 
 def build(found: ParameterSet, area: float | None, mass: float | None) -> Blocking:
     """Build a blocking cell of `area` m2 (None: its own).
 
     Raises:
-        ParameterError: a number is missing, or a mass is given.
+        ParameterError: a number is missing.
     """
-    if mass is not None:
-        raise ParameterError(f"{found.name}: wanted no active mass for a blocking cell, found {mass} kg")
+    del mass  # nothing here depends on it
     numbers = Numbers(found.values, found.name)
     at, size = numbers.number("temperature"), area or numbers.number("area")
     bulk, contact = numbers.at("electrolyte"), numbers.at("contact")

@@ -22,10 +22,10 @@ def build(found: ParameterSet, area: float | None, mass: float | None) -> Insert
     Args:
         found: the parameter set.
         area: m2; None: its own.
-        mass: kg of active material; None: its own loading times the area.
+        mass: kg of active material; None: its own loading times the area. A set without a loading is told by its area alone.
 
     Raises:
-        ParameterError: a number is missing, or a mass is given to a set that has no loading.
+        ParameterError: a number is missing.
     """
     numbers = Numbers(found.values, found.name)
     at = numbers.number("temperature")
@@ -58,10 +58,8 @@ def build(found: ParameterSet, area: float | None, mass: float | None) -> Insert
 def _scale(numbers: Numbers, area: float | None, mass: float | None) -> tuple[float, float]:
     """Return the area in m2, and the loading against the parameter set's own."""
     own = numbers.number("area")
-    if mass is None:
+    if mass is None or not numbers.has("loading"):
         return area or own, 1.0
-    if not numbers.has("loading"):
-        raise ParameterError(f"{numbers.path}: wanted no active mass, this set has no loading, found {mass} kg")
     loading = numbers.number("loading")
     return (mass / loading, 1.0) if area is None else (area, mass / area / loading)
 

@@ -11,10 +11,9 @@ def build(found: ParameterSet, area: float | None, mass: float | None) -> Symmet
     """Build a metal cell of `area` m2 (None: its own).
 
     Raises:
-        ParameterError: a number is missing, or a mass is given.
+        ParameterError: a number is missing.
     """
-    if mass is not None:
-        raise ParameterError(f"{found.name}: wanted no active mass for a metal cell, found {mass} kg")
+    del mass  # nothing here depends on it
     numbers = Numbers(found.values, found.name)
     at, size = numbers.number("temperature"), area or numbers.number("area")
     return Symmetric(
