@@ -1,10 +1,12 @@
 """The journal in a real PostgreSQL: each row once, through kills of the server and commits that nobody answered."""
 
+import asyncio
 import contextlib
 import queue
 import random
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ import pytest
 from labctl.driver import Points
 from labctl.engine.input import Event, Gap, SpectrumPart
 from labctl.errors import SinkError
-from labctl.publish.postgres import Postgres
+from labctl.publish.postgres import Postgres, follow
 from labctl.store.entry import Entry
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
@@ -265,3 +267,37 @@ def test_an_unfinished_transaction_leaves_nothing(tmp_path: Path, postgresql: st
             connection.execute("ALTER TABLE events DROP CONSTRAINT no")
         sink.carry_all()
         same(tmp_path, postgresql)
+
+
+async def test_following_says_when_the_server_goes_and_is_back(
+    tmp_path: Path,
+    postgresql_server: Postgresql,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("labctl.publish.postgres.PATIENCE", (0.05, 0.05))
+    url = postgresql_server.url(postgresql_server.database())
+    wake, news = asyncio.Event(), asyncio.Event()
+    said: list[SinkError | None] = []
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(60):
+            while not condition():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), 0.05)
+                news.clear()
+
+    with filled(tmp_path, runs=1, rows=50) as journal, Postgres(tmp_path, url) as sink:
+        task = asyncio.create_task(follow(sink, wake, lambda error: (said.append(error), news.set())))
+        await until(lambda: sink.position == journal.commit_id)
+        postgresql_server.kill()
+        journal.commit([*entries(1, batch(60).rows(50), 10, first=50)])
+        wake.set()
+        await until(lambda: len(said) == 1)
+        assert isinstance(said[0], SinkError)
+        postgresql_server.start()
+        await until(lambda: sink.position == journal.commit_id)
+        assert said[1:] == [None]
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        same(tmp_path, url)
