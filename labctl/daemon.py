@@ -120,6 +120,7 @@ async def _made(stack: AsyncExitStack, station: Station, folder: Path, clock: Cl
     for line in lines.values():
         line.mover.others = lines
     supervisor = Supervisor(seats, connections, sink, lambda: Reader(folder), clock)
+    stack.callback(supervisor.close)
     if lines:
         guardian.start()
     parts.append(Parts(station, folder, clock, journal, sink, supervisor, seats, connections, guardian))

@@ -140,7 +140,11 @@ class Bench:
     def _forward(self, seat: Seat, rider: Rider, now: float) -> None:
         until = now - seat.origin
         for _ in range(CATCH_UP):
-            if seat.course is not rider.course or not self._act(seat, rider, lambda: rider.forward(until)):
+            if (
+                not self._act(seat, rider, lambda: rider.forward(until))
+                or rider.settled
+                or seat.course is not rider.course
+            ):
                 return
 
     def _act(self, seat: Seat, rider: Rider, act: Callable[[], int | None]) -> int:

@@ -38,6 +38,7 @@ class Rider:
         self.course = course
         self.source = source
         self.channel = channel
+        self.settled = False
         course.save = self.save
 
     def save(self, course: Course) -> bytes:
@@ -65,9 +66,13 @@ class Rider:
                     raise AssertionError(other)
 
     def forward(self, until: float = float("inf"), most: int = ROWS) -> int:
-        """Read once up to run time `until`, fold and obey; return the number of readings, 0 when there is nothing more."""
+        """Read once up to run time `until`, fold and obey; return the number of readings, 0 when there is nothing more.
+
+        `settled` tells whether that was all that there is up to then.
+        """
         course = self.course
         readings = self.source.advance(self.channel, until - course.begun, most)
+        self.settled = len(readings) <= 1
         for reading in readings:
             match reading:
                 case Batch():
@@ -76,9 +81,12 @@ class Rider:
                         if taken:
                             self.source.rewind(self.channel, float(reading.time[taken - 1]))
                         break
+                    self.settled &= len(reading) < most
                 case said:
+                    self.settled = False
                     take_said(course, said)
             if course.commands or course.finish:
                 break
+        self.settled &= not course.commands
         self.obey()
         return len(readings)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
@@ -49,12 +50,14 @@ class Supervisor:
         reader: Callable[[], Reader],
         clock: Clock,
     ) -> None:
-        """Take the station as `daemon.py` made it; `reader` opens a reader of the journal, for one thread and one question."""
+        """Take the station as `daemon.py` made it; `reader` opens a reader of the journal, for one thread."""
         self._seats = dict(seats)
         self._connections = dict(connections)
         self._sink = sink
         self._reader = reader
         self._clock = clock
+        self._desk = ThreadPoolExecutor(1, "supervisor")
+        self._open: Reader | None = None
         self._answers: OrderedDict[str, asyncio.Future[Reply]] = OrderedDict()
 
     # --- starts ---
@@ -297,13 +300,21 @@ class Supervisor:
         return self._connections[seat.parts["cell"].instrument]
 
     async def _ask(self, question: Callable[[Reader], Any]) -> Any:
-        """Ask the journal in a thread of its own."""
+        """Ask the journal, in a thread that has a reader of its own."""
 
         def asked() -> Any:
-            with self._reader() as reader:
-                return question(reader)
+            if self._open is None:
+                self._open = self._reader()
+            return question(self._open)
 
-        return await asyncio.to_thread(asked)
+        return await asyncio.get_running_loop().run_in_executor(self._desk, asked)
+
+    def close(self) -> None:
+        """Let the journal's reader go; safe to repeat."""
+        self._desk.shutdown()
+        if self._open is not None:
+            self._open.close()
+            self._open = None
 
 
 def roles(seat: Seat) -> tuple[str, ...]:

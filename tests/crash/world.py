@@ -339,6 +339,7 @@ class World:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         self.sink.die()
+        self.supervisor.close()
         self.journal.close()
 
     # --- what happens ---
