@@ -47,7 +47,7 @@ def damage(file: Path) -> str | None:
         return None
     log = file.with_name(file.name + "-wal")
     unclean = log.is_file() and log.stat().st_size > 0
-    connection = sqlite3.connect(f"file:{quote(str(file.absolute()))}?mode=rw", uri=True, timeout=10.0)
+    connection = sqlite3.connect(f"file:{quote(str(file.absolute()))}?mode=ro", uri=True, timeout=10.0)  # moves no log
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if unclean and file.stat().st_size <= QUICK_CHECK_BYTES:
