@@ -331,7 +331,7 @@ def profile() -> Row:
 
 
 _START = """
-import time, sys, resource
+import time, sys
 sys.path[:0] = {path!r}
 import numpy
 begin = time.perf_counter()
@@ -341,7 +341,8 @@ spent = time.perf_counter() - begin
 from labctl_simulators.cell import Current
 state = cell.initial()
 cell.segment(state, Current(-0.68), 3600.0).rows(numpy.arange(0.0, 3600.0, 10.0))
-print(spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+lines = open("/proc/self/status").read().splitlines() if sys.platform == "linux" else ["VmHWM: 0 kB"]
+print(spent, [line.split()[1] for line in lines if line.startswith("VmHWM")][0])
 """
 
 

@@ -130,7 +130,7 @@ class Batch:
             self._turn(np.flatnonzero(turned), inner)
             if not simple and len(self._slow):
                 inner = self._solve(value, dt, mode, np.broadcast_to(np.asarray(most, float), (count,)))
-        elif len(self._slow) and self._chemistry.paced:
+        elif len(self._slow) and (self._chemistry.paced or ((inner == 0.0) != (self.current == 0.0)).any()):
             self._flush()
         return self._advance(inner, dt)
 

@@ -180,7 +180,8 @@ class Chemistry(ABC):
         poles: number of poles, fixed for the chemistry's life.
         temperature: K, that of the parameters.
         paced: whether the slow states depend on the course of the current within a piece: the stepper and the batch
-            then begin a piece at every change of current. False where they only add up time and charge.
+            then begin a piece at every change of current. False where they only add up charge and time under current;
+            a piece then begins where a current sets in, ends or turns.
     """
 
     name: str

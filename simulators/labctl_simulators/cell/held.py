@@ -75,7 +75,7 @@ class Held:
         self._values = np.zeros(0)
         entry = self._entry()
         try:
-            self.front.current = self._begin(entry.values[0] if entry else 0.0)
+            self.front.current = self._begin(float(entry.values[0]) if entry else 0.0)
         except Unreachable as error:
             self.failed = str(error)
         else:

@@ -79,7 +79,7 @@ class Stepper:
             direction = 1 if current > 0.0 else -1
             if direction != self._direction:
                 self._turn(direction)
-        if self._slow and current != self.current and self._chemistry.paced:
+        if self._slow and current != self.current and (self._chemistry.paced or current * self.current == 0.0):
             self._flush()
         if self._leak:
             return self._leaking(current, dt)
