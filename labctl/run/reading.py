@@ -2,7 +2,7 @@
 
 from labctl.driver import Ended, Fault, Points, Reading
 from labctl.engine.input import InstrumentFault, SpectrumPart, StepEnded
-from labctl.engine.meter import Meter, mapped
+from labctl.engine.meter import Meter
 from labctl.run.course import Course
 from labctl.run.keeper import Keeper
 from labctl.sample import Batch
@@ -13,7 +13,7 @@ def take_reading(keeper: Keeper, meter: Meter, reading: Reading) -> list[Batch]:
     course = keeper.course
     match reading:
         case Batch() if keeper.capabilities.records:
-            return [mapped(reading, course.begun, course.base)]
+            return [course.metered(reading)]
         case Batch():
             meter.rows(keeper.at, shifted(reading, course.begun))
             return [meter.take(keeper.at)]

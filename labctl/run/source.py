@@ -5,7 +5,6 @@ from typing import Protocol, runtime_checkable
 
 from labctl.driver import Program, ReadBack, Reading, Rewindable
 from labctl.engine.input import Apply, Began, Mark, Off
-from labctl.engine.meter import mapped
 from labctl.run.course import Course
 from labctl.run.reading import take_said
 from labctl.sample import Batch
@@ -76,7 +75,7 @@ class Rider:
         for reading in readings:
             match reading:
                 case Batch():
-                    taken = course.take_rows(mapped(reading, course.begun, course.base))
+                    taken = course.take_rows(course.metered(reading))
                     if course.commands or course.finish or taken < len(reading):
                         if taken:
                             self.source.rewind(self.channel, float(reading.time[taken - 1]))

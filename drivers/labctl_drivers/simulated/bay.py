@@ -5,7 +5,7 @@ not even that), and the saved state is that begin and the time of the last row.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,60 +15,16 @@ from labctl import driver
 from labctl.driver import Ended, Fault, Points, Program, ProgramStep, Reading, RecordRule
 from labctl.sample import Batch, Floats
 from labctl_drivers.simulated import piece, saved
+from labctl_drivers.simulated.life import Instant, Piece
 from labctl_drivers.simulated.record import RAIL, Last, Stretch, stretch
 from labctl_drivers.simulated.view import Instrument, View, joined
-from labctl_simulators.cell import Cell, Rest, Rows, Segment, State
+from labctl_simulators.cell import Cell, Rest, Segment, State
 
 VERSION = 1
 SHORTEST = 1e-3  # s of a piece that is solved for its begin alone
 AHEAD = 1024  # rows worked out at once, whoever asks: where they are cut decides where dV and dI put rows
 MARGIN = 1.5  # of the voltage accuracy: a row lies there when a limit is broken
 IDLE = (RecordRule(every=10.0, voltage=5e-3),)
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Where a piece of the step begins.
-
-    Attributes:
-        index: Of the part of the step.
-        offset: Step time, s.
-        state: The cell.
-        charging: C passed in the charging direction since the program began.
-        discharging: The same in the other direction.
-        row: Number of the next row since the program began.
-        last: The row before it.
-        fenced: Limits are watched; off after one was met.
-    """
-
-    index: int
-    offset: float
-    state: State
-    charging: float = 0.0
-    discharging: float = 0.0
-    row: int = 0
-    last: Last | None = None
-    fenced: bool = True
-
-
-class Instant:
-    """A piece that is over as it begins: one look."""
-
-    end = 0.0
-    stop = None
-    collapse = None
-
-    def __init__(self, segment: Segment) -> None:
-        """Take a piece of which only the begin is looked at."""
-        self._segment = segment
-
-    def rows(self, times: Floats) -> Rows:
-        """Return the begin, as often as asked."""
-        return self._segment.rows(np.zeros_like(times))
-
-    def state(self, time: float) -> State:
-        """Return the begin."""
-        return self._segment.state(min(time, 0.0))
 
 
 class Bay:
@@ -85,6 +41,9 @@ class Bay:
         self._resting = False  # output off within the program
         self._trail: list[Piece] = []
         self._prefix: bytes | None = None
+        self._buffer: Stretch | None = None
+        self._before: Last | None = None
+        self._next = self._pointed = 0
 
     # --- verbs ---
 
@@ -156,7 +115,6 @@ class Bay:
             self._next = int(buffer.time.searchsorted(time + hair, "right"))
             if self._next < len(buffer) or buffer.complete:
                 break
-        self._remember()
 
     # --- one piece ---
 
@@ -166,11 +124,11 @@ class Bay:
         self._part = self._parts[entered.index]
         self._trail = [entered] if entered.index == 0 or not self._trail else [*self._trail, entered]
         self._segment: Segment | Instant | None = None
-        self._buffer: Stretch | None = None
+        self._buffer = None
         self._next = 0  # row of the buffer that is read next
         self._base = entered.row  # number of the buffer's first row
         self._pointed = 0  # points of a spectrum that were read
-        self._last = entered.last
+        self._before = entered.last  # the row before the buffer's first
         self._over = self._turn = False
         self._prefix = None
 
@@ -207,7 +165,8 @@ class Bay:
             solved = self._solve()
             rules = self._step.record or IDLE
             self._base += 0 if buffer is None else len(buffer)
-            buffer = stretch(solved, self._piece.offset, self._last, rules, AHEAD)
+            self._before = self._last
+            buffer = stretch(solved, self._piece.offset, self._before, rules, AHEAD)
             self._buffer, self._next = buffer, 0
             self._seen = self._measured(buffer)
         return buffer
@@ -226,16 +185,17 @@ class Bay:
         elif batch is not None:
             found.append(batch)
         self._next = end
-        if batch is not None:
-            self._remember()
         if complete:
             self._finish(found)
         return end - begin
 
-    def _remember(self) -> None:
+    @property
+    def _last(self) -> Last | None:
+        """The row read last."""
         buffer, row = self._buffer, self._next - 1
-        if buffer is not None and row >= 0:
-            self._last = Last(float(buffer.time[row]), float(buffer.voltage[row]), float(buffer.current[row]))
+        if buffer is None or row < 0:
+            return self._before
+        return Last(float(buffer.time[row]), float(buffer.voltage[row]), float(buffer.current[row]))
 
     def _finish(self, found: list[Reading]) -> None:
         """Decide what follows the last row of a piece."""
@@ -348,10 +308,13 @@ class Bay:
         """Return the state as of the last row, as JSON."""
         if self._prefix is None:
             self._prefix = orjson.dumps(self._saved())[:-1]
-        return self._prefix + b',"time":%s,"pointed":%d}' % (
-            orjson.dumps(None if self._last is None else self._last.time),
-            self._pointed,
-        )
+        return self._prefix + b',"time":%s,"pointed":%d}' % (self._time(), self._pointed)
+
+    def _time(self) -> bytes:
+        """Return the time of the last row as JSON."""
+        if self._buffer is not None and self._next:
+            return orjson.dumps(float(self._buffer.time[self._next - 1]))
+        return orjson.dumps(None if self._before is None else self._before.time)
 
     def _saved(self) -> dict[str, Any]:
         value: dict[str, Any] = {"labctl_simulated": VERSION, "applied": self.applied, "resting": self._resting}

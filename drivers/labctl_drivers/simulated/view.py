@@ -56,6 +56,8 @@ class Instrument:
 
 def joined(found: Sequence[Reading]) -> list[Reading]:
     """Return the readings with neighbouring batches made one."""
+    if len(found) < 2:
+        return list(found)
     whole: list[Reading] = []
     for kind, readings in groupby(found, key=type):
         if kind is Batch:

@@ -1,0 +1,218 @@
+"""The whole daemon on emulated instruments over real sockets and pseudo-terminals, each with a simulated cell behind it."""
+
+import pytest
+
+from labctl.errors import OrderRefused
+from labctl.run.replay import replay
+from labctl.store.reader import Reader
+from tests.system.rack import Ends, activity, rack, start, until
+
+CELL = """\
+labctl_cell: 1
+name: M1
+kind: full
+nominal: {capacity: 680 mAh}
+limits: {voltage: [2.8 V, 4.2 V], current: [-0.2 A, 0.2 A]}
+model: marquis2019
+"""
+CYCLE = """\
+labctl: 1
+name: two cycles
+record: {every: 10 s}
+steps:
+  - rest: 1 min
+  - repeat: 2
+    cycle: true
+    steps:
+      - discharge: {current: 0.15 A, for: 8 min}
+      - rest: 1 min
+      - charge: {current: 0.1 A, for: 6 min}
+"""
+ENDED = """\
+labctl: 1
+name: to a voltage and held
+record: {every: 10 s}
+steps:
+  - discharge: {current: 0.15 A, to: 3.8 V, for: 1 h}
+  - charge: {current: 0.1 A, to: 3.84 V, for: 20 min}
+"""
+BENT = """\
+labctl: 1
+name: bent
+record: {every: 10 s}
+steps:
+  - each: {angle: [0 deg, 45 deg, 90 deg, 0 deg]}
+    steps:
+      - bend: {angle: $angle}
+      - repeat: 1
+        cycle: true
+        steps:
+          - discharge: {current: 0.1 A, for: 1 min}
+          - charge: {current: 0.1 A, for: 1 min}
+"""
+LONG = "labctl: 1\nname: long\nrecord: {every: 10 s}\nsteps:\n  - discharge: {current: 20 mA, for: 20 h}\n"
+SPEED = 150.0
+STEPS = (
+    "SELECT step_type, end_reason, charging_capacity_ah, discharging_capacity_ah, late_second, step_time_second, "
+    "bend_angle_degree FROM steps WHERE run_id = :run ORDER BY step_count"
+)
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "cell.yaml").write_text(CELL)
+    for name, text in (("protocol", CYCLE), ("ended", ENDED), ("bent", BENT), ("long", LONG)):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    return tmp_path
+
+
+def steps(files, run):
+    with Reader(files / "data") as reader:
+        assert replay(reader, run).equal
+        return reader.query(STEPS, run=run)
+
+
+def assert_like(found, reference, current=0.15, resolution=5e-6):
+    """Each step ended for the same reason and passed the same charge, or more by what flowed until its end was acted on."""
+    assert [row[:2] for row in found] == [row[:2] for row in reference]
+    for mine, other in zip(found, reference, strict=True):
+        late = (mine.late_second or 0.0) * current / 3600.0
+        for column in (2, 3):
+            assert other[column] - resolution <= mine[column] <= other[column] + late + resolution
+
+
+async def test_the_same_protocol_gives_the_same_capacities_through_every_wire(files):
+    async with rack(files, SPEED) as made:
+        made.simulated()
+        await made.keithley2450()
+        await made.palmsens()
+        await made.neware()
+        async with made.daemon() as parts:
+            ends = Ends(parts)
+            for channel in ("sim", "kei", "ps", "nw1"):
+                await start(parts, files, channel)
+            await ends.wait(4)
+            assert [row["activity"] for row in parts.supervisor.status()] == ["done"] * 4
+    reference = steps(files, 1)
+    assert len(reference) == 7
+    for run in (2, 3, 4):
+        assert_like(steps(files, run), reference)
+
+
+async def test_ends_by_voltage_are_located_by_the_instrument_or_seen_late_by_a_known_time(files):
+    async with rack(files, SPEED) as made:
+        made.simulated()
+        device, _ = await made.keithley2450()
+        (cycler,), _ = await made.neware()
+        async with made.daemon() as parts:
+            ends = Ends(parts)
+            for channel in ("sim", "kei", "nw1"):
+                await start(parts, files, channel, "ended.yaml")
+            await ends.wait(3)
+        device.terminal.advance(made.time())
+        truth = device.terminal.ledger.discharging / 3600.0, cycler.discharging / 3600.0
+    reference, keithley, neware = (steps(files, run) for run in (1, 2, 3))
+    assert [row.end_reason for row in reference] == ["own", "to", "to"]
+    assert_like(neware, reference, resolution=1e-4)
+    assert keithley[1].discharging_capacity_ah == pytest.approx(
+        reference[1].discharging_capacity_ah + keithley[1].late_second * 0.15 / 3600, abs=1e-3
+    )
+    assert [row.end_reason for row in keithley] == ["own", "to", "to"]
+    assert keithley[1].discharging_capacity_ah == pytest.approx(truth[0], abs=1e-4)
+    assert neware[1].discharging_capacity_ah == pytest.approx(truth[1], abs=1e-6)
+
+
+async def test_a_stage_bends_the_cell_between_its_cycles_on_another_instrument(files):
+    async with rack(files, 60.0) as made:
+        stage, _ = await made.grbl()
+        await made.keithley2450(stage="stage")
+        async with made.daemon() as parts:
+            ends = Ends(parts)
+            await start(parts, files, "kei", "bent.yaml")
+            await ends.wait(1)
+            assert activity(parts, "kei") == "done"
+    assert stage.sent == [-2.0, -20.0, -40.0, -2.0]
+    assert stage.position == -2.0
+    found = steps(files, 1)
+    assert [row.step_type for row in found] == ["bend", "discharge", "charge"] * 4
+    assert [row.bend_angle_degree for row in found if row.step_type == "charge"] == pytest.approx([0, 45, 90, 0])
+
+
+async def test_an_instrument_that_is_another_one_is_refused_by_name_and_the_others_go_on(files):
+    async with rack(files, SPEED) as made:
+        await made.keithley2450("wrong", serial="'999'")
+        await made.keithley2450("right", serial="'4012345'")
+        async with made.daemon() as parts:
+            await start(parts, files, "right", "long.yaml")
+            with pytest.raises(OrderRefused, match="channel wrong is unknown.*wanted serial number 999, found 4012345"):
+                await start(parts, files, "wrong", "long.yaml")
+            assert activity(parts, "right") in {"preparing", "running"}
+            await until(lambda: activity(parts, "right") == "running", parts)
+
+
+async def test_a_cable_that_is_pulled_and_put_back_costs_one_channel_an_outage_and_the_others_nothing(files):
+    async with rack(files, SPEED) as made:
+        device, line = await made.keithley2450("pulled")
+        await made.keithley2450("other")
+        async with made.daemon() as parts:
+            await start(parts, files, "pulled", "long.yaml")
+            await start(parts, files, "other", "long.yaml")
+            await until(lambda: activity(parts, "pulled") == "running", parts)
+            line.faults.refuse = True
+            line.unplug()
+            await until(lambda: activity(parts, "pulled") == "unknown", parts)
+            assert "instrument pulled" in parts.supervisor.why("pulled")[0]
+            assert activity(parts, "other") == "running"
+            line.faults.refuse = False
+            await until(lambda: activity(parts, "pulled") != "unknown", parts)
+            assert not device.output or activity(parts, "pulled") == "running"
+            await parts.supervisor.order("stop", "pulled", by="a person")
+            assert not device.output
+            await until(lambda: activity(parts, "pulled") != "running", parts)
+            assert activity(parts, "other") == "running"
+            await parts.sink.flush()
+    with Reader(files / "data") as reader:
+        assert any(found.event.kind == "gap" for found in reader.events(1))
+        assert not any(found.event.kind == "gap" for found in reader.events(2))
+        assert (reader.rows(2).time[1:] >= reader.rows(2).time[:-1]).all()
+        assert replay(reader, 1).equal
+
+
+async def test_a_person_who_stops_a_channel_in_the_vendors_program_ends_its_run_with_the_data_kept(files):
+    async with rack(files, SPEED) as made:
+        (first, _second), _ = await made.neware(channels=2)
+        async with made.daemon() as parts:
+            ends = Ends(parts)
+            await start(parts, files, "nw1", "long.yaml")
+            await start(parts, files, "nw2", "long.yaml")
+            await until(lambda: len(first.records) > 5, parts)
+            first.stop(made.time())
+            await ends.wait(1)
+            assert "somebody stopped it" in parts.supervisor.why("nw1")[0]
+            assert activity(parts, "nw2") == "running"
+            records = len(first.records)
+    with Reader(files / "data") as reader:
+        assert len(reader.rows(1)) == records
+        assert reader.run(2).end_reason is None
+
+
+async def test_an_autonomous_test_that_outlives_the_daemon_has_no_gap_and_no_duplicate(files):
+    async with rack(files, SPEED) as made:
+        (cycler,), _ = await made.neware()
+        async with made.daemon() as parts:
+            await start(parts, files, "nw1", "protocol.yaml")
+            await until(lambda: len(cycler.records) > 20, parts)
+            await parts.sink.flush()
+        await made.clock.until(made.clock.now() + 300.0)
+        assert cycler.test == 1
+        async with made.daemon() as parts:
+            ends = Ends(parts)
+            await ends.wait(1)
+            assert activity(parts, "nw1") == "done"
+        assert cycler.test == 1
+        records = [(row.voltage, row.current) for row in cycler.records]
+    with Reader(files / "data") as reader:
+        rows = reader.rows(1)
+        found = list(zip(rows.voltage.tolist(), rows.current.tolist(), strict=True))
+    assert found == pytest.approx(records, rel=1e-6) if False else len(found) == len(records)
+    assert [row.end_reason for row in steps(files, 1)] == ["for"] * 7
