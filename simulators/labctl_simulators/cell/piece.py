@@ -144,24 +144,29 @@ class Constant:
 
     def end(self, thresholds: Sequence[Threshold], limit: float) -> End:
         """Return where the piece ends, at most `limit` s (may be infinite while current flows) after its begin."""
-        physics = self.physics
-        if thresholds:
-            now = self.voltage_at(0.0)
-            for threshold in thresholds:
-                if _margin(threshold, now) >= 0.0:
-                    return End(0.0, threshold.number)
         inside = self._inside(limit)
         if inside and not thresholds:
             return End(limit)
         if not inside:
+            at_once = self._at_once(thresholds)
+            if at_once is not None:
+                return at_once
             limit = min(limit, self._exhausted())
-            first = self._surface_at(0.0)
-            for row, value in enumerate(first):
-                if not physics.low[row] < value < physics.high[row]:
-                    return End(0.0, None, physics.words[row][value >= physics.high[row]])
         if limit == np.inf:
             raise ValueError("wanted a duration or an end that must come, found neither")
         return self._scan(thresholds, limit, inside)
+
+    def _at_once(self, thresholds: Sequence[Threshold]) -> End | None:
+        """Return the end of a piece that cannot even begin, or None."""
+        physics, first = self.physics, self._surface_at(0.0)
+        now = physics.voltage_scalar(first, self.current, 0.0, 0.0)
+        for threshold in thresholds:
+            if _margin(threshold, now) >= 0.0:
+                return End(0.0, threshold.number)
+        for row, value in enumerate(first):
+            if not physics.low[row] < value < physics.high[row]:
+                return End(0.0, None, physics.words[row][bool(value >= physics.high[row])])
+        return None
 
     def _inside(self, limit: float) -> bool:
         """Say whether no row can leave its range within `limit`, from the size of the decaying terms alone."""
