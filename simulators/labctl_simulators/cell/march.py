@@ -1,0 +1,325 @@
+"""A piece in which voltage, power, load or leaking current is held: the current is solved for.
+
+The memory current is a continuous piecewise polynomial in time. Elements follow each other, growing with the time since
+the drive began; each is solved by Newton's method, checked between its nodes, and cut into smaller ones where the check
+fails. The mesh depends on the drive and the state it began in only, never on how long somebody wants to look.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, Final
+
+import numpy as np
+
+from labctl_simulators.cell.chemistry import Array, Physics
+from labctl_simulators.cell.crossing import root
+from labctl_simulators.cell.drive import Drive, Power, Sweep, Voltage
+from labctl_simulators.cell.element import BETWEEN, DEGREE, MONOMIAL, NODES, element, whole
+from labctl_simulators.cell.solution import Columns
+from labctl_simulators.cell.state import State
+from labctl_simulators.cell.terminal import Demand, sweep_time
+from labctl_simulators.cell.warm import Attempt, Entry, Mesh, elements, mesh
+
+SOLVED: Final = 1e-12
+"""V; a residual below this ends Newton's method."""
+CHECKED: Final = 5e-6
+"""V; largest residual between the nodes."""
+GROWTH: Final = 3.0
+PATIENCE: Final = 250
+"""Elements after which CHECKED is given up step by step."""
+MOST: Final = 2000
+"""Most elements of a held piece."""
+WINDOW: Final = 0.02
+"""V; most of a sweep in one element."""
+
+
+class Unreachable(Exception):  # noqa: N818  # a finding about the cell, turned into a collapse; never leaves the room
+    """Say that no current meets the demand."""
+
+
+@dataclass(slots=True)
+class Point:
+    """Hold the solution's front: time since the drive began, memory, level, memory current, charge."""
+
+    time: float
+    memory: Array
+    level: Array
+    current: float
+
+
+class March:
+    """Solve a piece under a demand from `origin` on, element by element or from a like one."""
+
+    def __init__(self, physics: Physics, origin: State, drive: Drive, mesh: Sequence[float] = ()) -> None:
+        self.physics, self.origin, self.drive = physics, origin, drive
+        self.demand = Demand(drive, float(physics.leak))
+        self._solved: Entry | None = None
+        self.tolerance = CHECKED
+        self.lowest, self.highest = physics.low[:, None], physics.high[:, None]
+        self.lengths: list[float] = []
+        self.values: list[Array] = []
+        self.begins: list[float] = []
+        self.starts: list[tuple[Array, Array]] = []
+        self.failed: str | None = None
+        self._columns: Columns | None = None
+        self.planned = tuple(mesh)
+        self.front = Point(0.0, origin.memory, origin.level, 0.0)
+        self.last = sweep_time(drive) if isinstance(drive, Sweep) else np.inf
+        rest = origin.level + origin.memory @ physics.memory.own
+        self._rest: list[float] = rest.tolist()
+        self._feed: list[float] = (physics.memory.feed * physics.gain).tolist()
+        self._table: Mesh | None = None
+        self._values = np.zeros(0)
+        entry = self._entry()
+        try:
+            self.front.current = self._begin(float(entry.values[0]) if entry else 0.0)
+        except Unreachable as error:
+            self.failed = str(error)
+        else:
+            self._known(entry)
+
+    # --- solving -----------------------------------------------------------------------------------------------
+
+    def _entry(self) -> Entry | None:
+        """Return a solution to start from."""
+        if not isinstance(self.drive, Voltage) or self.demand.leak:
+            return None
+        for entry in self.origin.warm or ():
+            lengths = entry.lengths[: len(self.planned)]
+            if entry.voltage == self.drive.voltage and lengths == self.planned[: len(lengths)]:
+                return entry  # type: ignore[no-any-return]
+        return None
+
+    def _known(self, entry: Entry | None) -> None:
+        """Take over the solution of all elements at once, if starting from `entry` leads to it."""
+        if entry is None:
+            return
+        attempt = Attempt(self.physics, self.origin.memory, self.origin.level, entry, SOLVED, CHECKED)
+        found = attempt.solve(self.front.current)
+        if found is None:
+            return
+        self._table = mesh(self.physics.memory, found.lengths)
+        self._solved, self._values = found, found.values
+        self.lengths = list(found.lengths)
+        self.begins = [0.0, *accumulate(found.lengths[:-1])]
+        self.values = list(elements(found.values))
+        memory, level = self._start(len(self.lengths))
+        self.front = Point(self.begins[-1] + self.lengths[-1], memory, level, float(found.values[-1]))
+
+    @property
+    def warm(self) -> Any:
+        """Return what a later hold can start from."""
+        if not isinstance(self.drive, Voltage) or not self.lengths or self.demand.leak:
+            return self.origin.warm
+        others = [entry for entry in self.origin.warm or () if entry.voltage != self.drive.voltage]
+        if self._solved is not None and len(self._solved.lengths) == len(self.lengths):
+            return (self._solved, *others[:2])
+        values = np.concatenate(([self.values[0][0]], *(value[1:] for value in self.values)))
+        return (Entry(self.drive.voltage, tuple(self.lengths), values, None), *others[:2])
+
+    def _voltage0(self, current: float) -> float:
+        z = [rest + feed * current for rest, feed in zip(self._rest, self._feed, strict=True)]
+        return self.physics.voltage_scalar(z, current, 0.0, 0.0)
+
+    def _begin(self, guess: float) -> float:
+        """Return the memory current just after the drive began, A."""
+        rest = self._voltage0(0.0)
+        if isinstance(self.drive, Power):
+            return self._begin_power(self.drive.power, rest)
+
+        def residual(current: float) -> float:
+            return float(self.demand.residual(self._voltage0(current), current, 0.0))
+
+        at_rest = residual(0.0)
+        self.tolerance = CHECKED * max(1.0, abs(at_rest) / 0.5) ** 2
+        if abs(at_rest) <= 1e-14:
+            return 0.0
+        step = abs(guess) * 1.02 if guess * at_rest < 0.0 else self._first_step()
+        far, value = 0.0, at_rest
+        for _ in range(90):
+            near, before = far, value
+            far = float(np.copysign(step, -at_rest))
+            value = residual(far)
+            if value * at_rest <= 0.0:
+                return root(residual, near, far, before, value, guess)
+            step *= 3.0
+        raise Unreachable(f"no current brings the voltage from {rest:.6g} V to what is demanded")
+
+    def _first_step(self) -> float:
+        step = 1e-9
+        base = self._voltage0(0.0)
+        while abs(self._voltage0(step) - base) < 1e-3 and step < 1e12:
+            step *= 30.0
+        return step
+
+    def _begin_power(self, power: float, rest: float) -> float:
+        if not rest > 0.0:
+            raise Unreachable(f"no power of {power:.6g} W from a cell at {rest:.6g} V")
+
+        def residual(current: float) -> float:
+            voltage = self._voltage0(current)
+            return voltage * (current + self.demand.leak * voltage) - power
+
+        near, before = 0.0, residual(0.0)
+        if before == 0.0:
+            return 0.0
+        far = power / rest * 0.5
+        for _ in range(200):
+            value = residual(far)
+            if value * before <= 0.0:
+                found = root(residual, near, far, before, value)
+                self.demand = Demand(self.drive, self.demand.leak, max(abs(found), 1e-300))
+                return found
+            if self._voltage0(far) <= 0.0:
+                break
+            near, before = far, value
+            far *= 1.1
+        raise Unreachable(f"a power of {power:.6g} W is beyond what the cell can give")
+
+    def extend(self) -> bool:
+        """Solve one element more; False where the demand can be met no longer (`failed` says why) or is over."""
+        front, count = self.front, len(self.lengths)
+        if self.failed or front.time >= self.last:
+            return False
+        if count >= MOST:
+            self.failed = "the demand swings faster than can be followed"
+            return False
+        if count < len(self.planned):
+            length = self.planned[count]
+            values, _ = self._solve(length)
+            if values is not None:
+                self._accept(length, values)
+                return True
+        length = self._proposal()
+        while True:
+            remaining = self.last - front.time
+            length = remaining if length > remaining * (1.0 - 1e-9) else length
+            values, error = self._solve(length)
+            if values is not None and error <= self._allowed(count):
+                self._accept(length, values)
+                return True
+            length /= GROWTH
+            if length < max(1e-9, 1e-9 * front.time):
+                self.failed = self._reason()
+                return False
+
+    def _allowed(self, count: int) -> float:
+        """Return the largest residual between the nodes of the next element, V.
+
+        Demands far from open circuit, and courses that need very many elements, are followed less closely.
+        """
+        return min(1e-2, self.tolerance * 10.0 ** (max(0, count - PATIENCE) // 50))
+
+    def _reason(self) -> str:
+        z = self.front.level + self.front.memory @ self.physics.memory.own
+        z = z + self.physics.memory.feed * self.physics.gain * self.front.current
+        for row, value in enumerate(z):
+            low, high = self.physics.low[row], self.physics.high[row]
+            width = 1e-3 * (high - low) if np.isfinite(high - low) else 1e-3
+            if value < low + width or value > high - width:
+                return self.physics.words[row][bool(value > high - width)]
+        return "the voltage collapses: what is demanded can be held no longer"
+
+    def _proposal(self) -> float:
+        """Return the length to try: a power of GROWTH, at most twice the time since the drive began."""
+        length = self._opening() if not self.lengths else min(GROWTH * self.lengths[-1], _ladder(2.0 * self.front.time))
+        if isinstance(self.drive, Sweep):
+            length = min(length, _ladder(WINDOW / self.drive.rate))
+        return length
+
+    def _opening(self) -> float:
+        """Return the first length: poles much faster than it must already follow the current."""
+        physics, linear = self.physics, self.physics.memory
+        driven = physics.gain * self.front.current
+        z = self.origin.level + self.origin.memory @ linear.own + linear.feed * driven
+        slope, _ = physics.slopes(z[:, None], self.front.current, 0.0, 0.0)
+        off = np.abs((self.origin.memory - driven[linear.row] * linear.steady) * slope[linear.row, 0])
+        order = np.argsort(-linear.rate)
+        lag = np.cumsum(off[order])
+        moving = np.flatnonzero(lag > CHECKED)
+        rate = linear.rate[order[moving[0]]] if len(moving) else linear.rate.min(initial=1.0)
+        slowest = linear.rate.min(initial=1.0)
+        return _ladder(min(0.3 / float(rate), 0.02 / float(slowest)))
+
+    def _solve(self, length: float) -> tuple[Array | None, float]:
+        """Return the node values of an element of `length` s and the largest residual between them, V."""
+        front, physics, linear = self.front, self.physics, self.physics.memory
+        table = element(linear, length)
+        gain = physics.gain[:, None]
+        free = (table.decay @ (linear.own * front.memory[:, None])).T + front.level[:, None]
+        free = free + gain * (table.answer[:, :, 0] * front.current)
+        answer = table.answer[:, :, 1:] * gain[:, :, None]
+        places = np.concatenate([NODES[1:], BETWEEN]) * length
+        now = front.time + places
+        unknown = np.full(DEGREE, front.current)
+        inside = slice(0, DEGREE)
+        for _ in range(9):
+            z = free[:, inside] + answer[:, inside] @ unknown
+            outside = bool(((z <= self.lowest) | (z >= self.highest)).any())
+            z = np.minimum(np.maximum(z, self.lowest), self.highest) if outside else z
+            voltage = physics.voltage(z, unknown, now[inside], 0.0)
+            error = self.demand.residual(voltage, unknown, now[inside])
+            largest = float(np.abs(error).max())
+            if not largest < 1e6:
+                return None, np.inf
+            if largest <= SOLVED:
+                break
+            slope, direct = physics.slopes(z, unknown, now[inside], 0.0)
+            by_voltage, by_current = self.demand.partial(voltage, unknown)
+            jacobian = np.einsum("mp,mpj->pj", slope, answer[:, inside])
+            jacobian = np.reshape(by_voltage, (-1, 1)) * (jacobian + np.diag(direct)) + np.diag(
+                by_current + 0.0 * unknown
+            )
+            try:
+                move = np.linalg.solve(jacobian, error)
+            except np.linalg.LinAlgError:
+                return None, np.inf
+            unknown = unknown - move
+        else:
+            if largest > 1e-10:
+                return None, np.inf
+        if outside:
+            return None, np.inf
+        return np.concatenate([[front.current], unknown]), self._between(length, free, answer, unknown)
+
+    def _between(self, length: float, free: Array, answer: Array, unknown: Array) -> float:
+        outside = slice(DEGREE, None)
+        z = free[:, outside] + answer[:, outside] @ unknown
+        current = (
+            np.concatenate([[self.front.current], unknown]) @ (BETWEEN[:, None] ** np.arange(DEGREE + 1) @ MONOMIAL).T
+        )
+        now = self.front.time + BETWEEN * length
+        if bool(((z <= self.lowest) | (z >= self.highest)).any()):
+            return np.inf
+        error = self.demand.residual(self.physics.voltage(z, current, now, 0.0), current, now)
+        return float(np.abs(error).max())
+
+    def _accept(self, length: float, values: Array) -> None:
+        front, linear, gain = self.front, self.physics.memory, self.physics.gain
+        table = element(linear, length)
+        self.lengths.append(length)
+        self.values.append(values)
+        self.begins.append(front.time)
+        self.starts.append((front.memory, front.level))
+        memory = table.decay[DEGREE - 1] * front.memory + (table.end @ values) * gain[linear.row]
+        level = front.level + linear.integrator * gain * (length * float(whole() @ values))
+        self.front = Point(front.time + length, memory, level, float(values[-1]))
+        self._columns = None
+
+    def _start(self, index: int) -> tuple[Array, Array]:
+        """Return memory and level at the begin of an element."""
+        if self._table is None:
+            return self.starts[index]
+        known = len(self._table.decays) - 1
+        if index > known or (index == known and len(self.starts) > 0 and index < len(self.lengths)):
+            return self.starts[index - known]
+        linear, gain, values = self.physics.memory, self.physics.gain, self._values
+        memory = self._table.decays[index] * self.origin.memory
+        memory += (self._table.memory[index] @ values) * gain[linear.row]
+        return memory, self.origin.level + (self._table.level[index] @ values) * gain
+
+
+def _ladder(length: float) -> float:
+    """Return the largest power of GROWTH (s) that is not above `length`."""
+    return float(GROWTH ** np.floor(np.log(length) / np.log(GROWTH) + 1e-9))
