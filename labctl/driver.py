@@ -354,3 +354,18 @@ class Rewindable(Instrument, Protocol):
 
     def rewind(self, channel: str, time: float) -> None:
         """Go back to the row at this time (s since the program began), one of those read last."""
+
+
+@runtime_checkable
+class Autonomous(Instrument, Protocol):
+    """An instrument that goes on with its program when nobody listens, and keeps what it records."""
+
+    async def attach(self, channel: str, attempt: int, after: float, step: int) -> bool:
+        """Take up the program that the channel runs, or has run, for an attempt; False if it did something else since.
+
+        Args:
+            channel: Of this instrument.
+            attempt: For which the program was applied.
+            after: Program time of the last row that is stored, s: only later rows are given.
+            step: Index of the program step in which the engine stands: the end of an earlier one is not given again.
+        """

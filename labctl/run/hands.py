@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from labctl.clock import Clock, Machine, this_machine
-from labctl.driver import Instrument, ProgramStep, Reading, RecordRule, Status
+from labctl.driver import Autonomous, Instrument, ProgramStep, Reading, RecordRule, Status
 from labctl.engine.input import Apply, Began, InstrumentFault, Mark, Off, Order, StepEnded
 from labctl.engine.meter import Meter
 from labctl.engine.watch import watch
@@ -181,14 +181,24 @@ class Hands:
         """Return what a channel says that it does."""
         return await self.verb(self.instrument.status(at))
 
+    async def attach(self, keeper: Keeper) -> bool:
+        """Take up the program of a run that went on, or came to its end, in an instrument that runs by itself."""
+        state = keeper.course.state
+        if not isinstance(self.instrument, Autonomous) or state.phase != "running" or not state.held.lines:
+            return False
+        after = state.last.time - keeper.course.begun
+        return await self.verb(self.instrument.attach(keeper.at, state.held.attempt, after, state.held.at))
+
     async def off(self, at: str) -> None:
         """Leave a channel at open circuit."""
         await self.verb(self.instrument.output_off(at))
         self.turned(at, on=False)
 
     def turned(self, at: str, *, on: bool) -> None:
-        """Let the guard know which channels may be energised."""
+        """Let the guard know which channels may be energised; an instrument that runs by itself guards its own."""
         (self.on.add if on else self.on.discard)(at)
+        if isinstance(self.instrument, Autonomous):
+            return
         ward = Ward(self.given.driver, self.given.options, tuple(sorted(self.on)))
         self._shared.guardian.watch(self.given.name, ward)
 

@@ -29,15 +29,32 @@ async def came_back(hands: Hands, keeper: Keeper, gap: Between) -> None:
     course = keeper.course
     await hands.take_waiting(keeper)  # measured before it
     state = course.state
+    if await hands.attach(keeper):
+        hands.turned(keeper.at, on=True)
+        keeper.resting = False
+        end = begin = state.last.time  # its records have no gap
+        goes_on = True
+    else:
+        goes_on = await _goes_on(hands, keeper, begin)
+    course.take(Gap(begin, end, why, attempt_goes_on=goes_on))
+    await hands.settle(keeper)
+
+
+async def _goes_on(hands: Hands, keeper: Keeper, begin: float) -> bool:
+    """Tell whether a channel still holds the set-point of its run, and meter it on; switch it off otherwise."""
+    course, state = keeper.course, keeper.course.state
     status = await hands.status(keeper.at)
-    goes_on = state.phase == "running" and status.activity == "running" and status.attempt == state.attempt
-    if goes_on and state.step is not None:
+    if (
+        state.phase == "running"
+        and status.activity == "running"
+        and status.attempt == state.held.attempt
+        and state.step
+    ):
         record = index(course.plan).lines[state.step.line].record
         hands.meter.begin(keeper.at, begin, record, state.step_time(begin))
         hands.turned(keeper.at, on=True)
         keeper.resting = False
-    else:
-        await hands.off(keeper.at)
-        hands.rest(keeper)
-    course.take(Gap(begin, end, why, attempt_goes_on=goes_on))
-    await hands.settle(keeper)
+        return True
+    await hands.off(keeper.at)
+    hands.rest(keeper)
+    return False
