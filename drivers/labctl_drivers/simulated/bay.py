@@ -4,6 +4,7 @@ Everything is a pure function of the state at the begin of a piece, so going bac
 not even that), and the saved state is that begin and the time of the last row.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -176,7 +177,7 @@ class Bay:
         buffer = self._fill()
         begin, end = self._next, len(buffer)
         if until < buffer.time[-1]:
-            end = int(buffer.time.searchsorted(until, "right"))
+            end = bisect_right(buffer.time, until, begin)  # not of numpy: it would let go of the interpreter
         end = max(begin, min(end, begin + most))
         complete = end == len(buffer) and buffer.complete
         batch = self._seen.rows(begin, end) if end > begin else None

@@ -1,0 +1,82 @@
+"""What a running daemon consists of, and its tasks."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from labctl.clock import Clock
+from labctl.errors import InternalError
+from labctl.publish.broker import BrokerAddress
+from labctl.publish.mqtt import MqttReader
+from labctl.run.connection import Connection
+from labctl.run.guardian import Guardian
+from labctl.run.seat import Seat
+from labctl.run.sink import Sink
+from labctl.run.supervisor import Supervisor
+from labctl.settings import Station
+from labctl.store.journal import Journal
+
+LOG = logging.getLogger("labctl.daemon")
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a running daemon consists of, for those who test or measure it."""
+
+    station: Station
+    folder: Path
+    clock: Clock
+    journal: Journal
+    sink: Sink
+    supervisor: Supervisor
+    seats: Mapping[str, Seat]
+    connections: Mapping[str, Connection]
+    guardian: Guardian
+    broker: BrokerAddress | None = None
+    mqtt: MqttReader | None = None
+    said: list[str] = field(default_factory=list)
+    failed: "asyncio.Future[None] | None" = None
+
+
+class Tasks:
+    """The daemon's tasks: one that dies ends the daemon, which is started again from outside."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def start(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
+        """Start a task that lives as long as the daemon."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or self.failed.done():
+            return
+        error = task.exception()
+        if error is not None:
+            LOG.error("task %s died", task.get_name(), exc_info=error)
+            self.failed.set_exception(InternalError(f"task {task.get_name()} died: {error!r}"))
+
+    async def stop(self) -> None:
+        """Cancel what runs."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self.failed.done():
+            self.failed.exception()
+        else:
+            self.failed.cancel()
+
+
+async def cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its end."""
+    task.cancel()
+    await asyncio.wait({task})

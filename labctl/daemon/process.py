@@ -1,0 +1,69 @@
+"""The daemon as a process: signals, greeting, exit code."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from labctl import __version__
+from labctl.clock import Clock
+from labctl.daemon.core import running
+from labctl.daemon.parts import Parts
+from labctl.settings import Station
+
+SWITCH = 1e-3  # s after which the writer's thread lets the loop have the interpreter: a tick should not wait longer
+LOG = logging.getLogger("labctl.daemon")
+
+
+def serve(station: Station, folder: Path, clock: Clock | None = None, say: Callable[[str], None] = print) -> int:
+    """Run the daemon until SIGTERM or SIGINT; a second signal hurries. Return the exit code."""
+    sys.setswitchinterval(SWITCH)
+    return asyncio.run(_serve(station, folder, clock, say))
+
+
+async def _serve(station: Station, folder: Path, clock: Clock | None, say: Callable[[str], None]) -> int:
+    stop = asyncio.Event()
+    _on_signals(stop)
+    async with running(station, folder, clock) as parts:
+        for words in parts.said:
+            say(words)
+        say(_greeting(parts))
+        if not await _until(stop, parts):
+            return 1
+        say("stopping: outputs safe, everything committed")
+    return 0
+
+
+async def _until(stop: asyncio.Event, parts: Parts) -> bool:
+    """Wait for the end, and tell whether somebody asked for it."""
+    assert parts.failed is not None
+    parts.failed.add_done_callback(lambda _: stop.set())
+    await stop.wait()
+    return not parts.failed.done()
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+
+    def received() -> None:
+        if stop.is_set() and main is not None:
+            main.cancel()
+        stop.set()
+
+    for name in ("SIGTERM", "SIGINT"):
+        if sys.platform == "win32":
+            signal.signal(getattr(signal, name), lambda *_: loop.call_soon_threadsafe(received))
+        else:
+            loop.add_signal_handler(getattr(signal, name), received)
+
+
+def _greeting(parts: Parts) -> str:
+    broker = "" if parts.broker is None else f", MQTT at {parts.broker.host}:{parts.broker.port}"
+    idle = next((name for name, seat in parts.seats.items() if seat.course is None), "CHANNEL")
+    return "\n".join([
+        f"labctl {__version__} serves {len(parts.seats)} channels of {parts.station.name}; data in {parts.folder}{broker}",
+        f"next: export LABCTL_DATA={parts.folder.absolute()}; labctl start FILE --channel {idle} --cell CELL",
+    ])  # fmt: skip
