@@ -334,6 +334,8 @@ def mapped(batch: Batch, begun: float, counters: tuple[float, float]) -> Batch:
     return replace(
         batch,
         time=batch.time + begun,
+        voltage=batch.voltage + 0.0,  # a negative zero is stored as zero, and what is folded is what is stored
+        current=batch.current + 0.0,
         charging_ah=batch.charging_ah + counters[0],
         discharging_ah=batch.discharging_ah + counters[1],
     )

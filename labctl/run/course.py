@@ -13,7 +13,7 @@ import orjson
 
 from labctl.driver import Capabilities
 from labctl.engine.decide import begin, fold
-from labctl.engine.input import Apply, Began, Command, Finish, Input, Outcome
+from labctl.engine.input import Apply, Began, Command, Finish, Input, Off, Outcome
 from labctl.engine.state import State, state_to_json
 from labctl.errors import InternalError
 from labctl.plan.step import Plan
@@ -130,6 +130,13 @@ class Course:
     def risky(self) -> bool:
         """Tell whether the next command energises: what led to it must be durable first."""
         return bool(self.commands) and isinstance(self.commands[0], Apply) and self.commands[0].energises
+
+    def replace_commands(self) -> None:
+        """Drop what a later output-off has made void: a set-point that was to be given before it."""
+        offs = [at for at, command in enumerate(self.commands) if isinstance(command, Off)]
+        if offs:
+            before = [command for command in list(self.commands)[: offs[-1]] if not isinstance(command, Apply)]
+            self.commands = deque([*before, *list(self.commands)[offs[-1] :]])
 
     def mark(self, source: bytes | None = None, *, boot: str = "", monotonic: float = 0.0, unix: float = 0.0) -> bytes:
         """Return the bookmark as of the last row, JSON; what stands still between rows is written once."""

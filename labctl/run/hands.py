@@ -90,14 +90,15 @@ class Hands:
         await self._take_rows(keeper, self.meter.take(keeper.at))
 
     async def _take_rows(self, keeper: Keeper, batch: Batch) -> None:
-        """Fold rows; those after a command are real and are offered again once it has been carried out."""
+        """Fold rows, those after a command too: they are real, and were measured before it could act; then carry it out."""
         course = keeper.course
         while len(batch) and course.finish is None:
             taken = course.take_rows(batch)
-            batch = batch.rows(taken)
-            await self.settle(keeper)
             if not taken:
-                return
+                break
+            batch = batch.rows(taken)
+        course.replace_commands()
+        await self.settle(keeper)
 
     async def begin(self, keeper: Keeper, roles: tuple[str, ...]) -> None:
         """Begin a run."""
