@@ -158,16 +158,22 @@ class Line:
     async def order(self, seat: Seat, order: Order) -> None:
         """Let an order take effect: stop and pause switch off first; others are durable before they act."""
         keeper = self.hands.keepers.get(seat.at)
-        if order.verb in SAFE_FIRST and not self._lost:
-            await self.hands.off(seat.at)
         async with self.lock:
             if keeper is None or seat.course is not keeper.course:
                 return
+            if order.verb in SAFE_FIRST and not self._lost:
+                await self._off_now(seat.at)
             if order.verb == "stop" and self._lost:
                 why = f"stopped by {order.by or 'a person'} while {self.name} does not answer: {self._lost}"
                 await self.hands.guarded(keeper, self.hands.fold(keeper, InstrumentFault(why, safe=False)))
                 return
             await self.hands.guarded(keeper, self._ordered(keeper, order))
+
+    async def _off_now(self, at: str) -> None:
+        try:
+            await self.hands.off(at)
+        except InstrumentError as error:
+            self._lose(error)
 
     async def _ordered(self, keeper: Keeper, order: Order) -> None:
         self.hands.meter.hold_last(keeper.at)
