@@ -1,7 +1,5 @@
 """Write a commented file to start from."""
 
-
-
 from pathlib import Path
 from typing import Annotated
 
@@ -56,15 +54,15 @@ def _text(name: str) -> str:
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:
-    from labctl.errors import UsageError
+    from labctl.errors import FileError
 
     try:
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise UsageError(f"{path}: wanted a new file, found one that is there; --force writes over it") from None
+        raise FileError(f"{path}: wanted a new file, found one that is there; --force writes over it") from None
     except OSError as error:
-        raise UsageError(f"{path}: wanted to write it, found {error.strerror or error}") from error
+        raise FileError(f"{path}: wanted to write it, found {error.strerror or error}") from error
 
 
 def _schema_beside(path: Path, kind: str) -> None:

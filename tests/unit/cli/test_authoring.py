@@ -38,7 +38,7 @@ def test_new_writes_over_nothing(folder, capsys):
     assert main(["new", "gitt"]) == 1
     assert "--force" in capsys.readouterr().err
     assert main(["new", "gitt", "--force"]) == 0
-    assert main(["new", "gtt"]) == 1
+    assert main(["new", "gtt"]) == 2
     assert "did you mean gitt?" in capsys.readouterr().err
 
 
@@ -111,7 +111,7 @@ def test_schema_prints_json(folder, capsys):
 def test_explain_says_more(capsys):
     assert main(["explain", "error[unit.bare]"]) == 0
     assert "right:" in capsys.readouterr().out
-    assert main(["explain", "unit.baer"]) == 1
+    assert main(["explain", "unit.baer"]) == 2
     assert "did you mean unit.bare?" in capsys.readouterr().err
     assert main(["explain"]) == 0
     assert capsys.readouterr().out.count("\n") == len(CODES)
