@@ -24,7 +24,7 @@ from labctl.driver import (
 from labctl.errors import SettingRefused
 
 REST, CYCLE, END = 4, 5, 6
-ROUNDING = 1e-9
+SHORTEST_REST = 1.0  # s: a look at the open circuit takes one record, and a time of zero would be none
 
 
 def step_file(program: Program, most_current: float = 6.0, version: str = "17") -> str:
@@ -107,6 +107,8 @@ def ending(step: ProgramStep, end: Threshold) -> dict[str, str]:
     """Return the limit that stands for an end."""
     rising = isinstance(step.mode, Galvanostatic) and step.mode.current > 0
     match end.quantity, step.mode:
+        case "time", Rest() if end.above:
+            return {"Time": str(round(1e3 * max(end.value, SHORTEST_REST)))}
         case "time", _ if end.above:
             return {"Time": str(round(1e3 * end.value))}
         case "charge", Galvanostatic() | Potentiostatic() | ConstantPower() | ConstantLoad() if end.above:

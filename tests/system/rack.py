@@ -101,7 +101,9 @@ class Rack:
         return device, line
 
     async def neware(self, name="nw", channels=1, poll=0.2):
-        cells = {("27", "1", str(at)): Channel(load_model(self.model), now=self.time()) for at in range(1, channels + 1)}
+        cells = {
+            ("27", "1", str(at)): Channel(load_model(self.model), now=self.time()) for at in range(1, channels + 1)
+        }
         line = await self.serve(neware.Cycler(cells))
         places = ", ".join(f"c{at}: 27-1-{at}" for at in range(1, channels + 1))
         steps = self.folder / f"steps-{name}"

@@ -118,7 +118,8 @@ async def test_ends_by_voltage_are_located_by_the_instrument_or_seen_late_by_a_k
         reference[1].discharging_capacity_ah + keithley[1].late_second * 0.15 / 3600, abs=1e-3
     )
     assert [row.end_reason for row in keithley] == ["own", "to", "to"]
-    assert keithley[1].discharging_capacity_ah == pytest.approx(truth[0], abs=1e-4)
+    turning = 0.2 * SPEED * 0.15 / 3600  # Ah while one set-point replaces the other and is read back
+    assert keithley[1].discharging_capacity_ah == pytest.approx(truth[0], abs=turning)
     assert neware[1].discharging_capacity_ah == pytest.approx(truth[1], abs=1e-6)
 
 
@@ -133,7 +134,7 @@ async def test_a_stage_bends_the_cell_between_its_cycles_on_another_instrument(f
             assert activity(parts, "kei") == "done"
     assert stage.sent == [-2.0, -20.0, -40.0, -2.0]
     assert stage.position == -2.0
-    found = steps(files, 1)
+    found = [row for row in steps(files, 1) if row.step_type != "rest"]  # a look at the open circuit before a current
     assert [row.step_type for row in found] == ["bend", "discharge", "charge"] * 4
     assert [row.bend_angle_degree for row in found if row.step_type == "charge"] == pytest.approx([0, 45, 90, 0])
 
@@ -144,7 +145,7 @@ async def test_an_instrument_that_is_another_one_is_refused_by_name_and_the_othe
         await made.keithley2450("right", serial="'4012345'")
         async with made.daemon() as parts:
             await start(parts, files, "right", "long.yaml")
-            with pytest.raises(OrderRefused, match="channel wrong is unknown.*wanted serial number 999, found 4012345"):
+            with pytest.raises(OrderRefused, match=r"channel wrong is unknown.*wanted serial number 999, found 4012345"):
                 await start(parts, files, "wrong", "long.yaml")
             assert activity(parts, "right") in {"preparing", "running"}
             await until(lambda: activity(parts, "right") == "running", parts)
@@ -192,7 +193,8 @@ async def test_a_person_who_stops_a_channel_in_the_vendors_program_ends_its_run_
             assert activity(parts, "nw2") == "running"
             records = len(first.records)
     with Reader(files / "data") as reader:
-        assert len(reader.rows(1)) == records
+        opened = 2  # rows of the look at the open circuit, a test of its own
+        assert len(reader.rows(1)) == opened + records
         assert reader.run(2).end_reason is None
 
 
@@ -214,5 +216,7 @@ async def test_an_autonomous_test_that_outlives_the_daemon_has_no_gap_and_no_dup
     with Reader(files / "data") as reader:
         rows = reader.rows(1)
         found = list(zip(rows.voltage.tolist(), rows.current.tolist(), strict=True))
-    assert found == pytest.approx(records, rel=1e-6) if False else len(found) == len(records)
+    assert [value for row in found for value in row] == pytest.approx(
+        [value for row in records for value in row], rel=1e-6
+    )
     assert [row.end_reason for row in steps(files, 1)] == ["for"] * 7

@@ -6,6 +6,7 @@ from labctl_simulators.cell import Cell, Rest, State, Stop, Voltage
 from labctl_simulators.wire.neware_step import Profile, Step
 
 LONGEST = 1e6  # s: a step without a time ends at the latest then
+SHORTEST = 1e-3  # s, the resolution of its time
 PROTECT = 8  # number of the first of the stops that stand for the envelope
 
 
@@ -140,7 +141,7 @@ class Channel:
             stops = [Stop("current", above=False, value=step.stop_current or 0.0, number=2)]
         left = (step.time if step.time is not None else LONGEST) - (now - self._step_begin)
         self._begin = now
-        self._segment = self.cell.segment(self.state, drive, max(0.0, left), [*stops, *self._protection()])
+        self._segment = self.cell.segment(self.state, drive, max(SHORTEST, left), [*stops, *self._protection()])
 
     def _protection(self) -> list[Stop]:
         if self._profile.voltage is None:
