@@ -1,7 +1,5 @@
 """Figures of merit of a stored run."""
 
-
-
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,15 +15,22 @@ def command(
     ] = None,
     *,
     db: Annotated[
-        str, typer.Option("--db", help="journal: sqlite:///FILE, a file, or a data folder")
-    ] = "sqlite:///labctl.db",
+        str,
+        typer.Option(
+            "--db",
+            help="journal: sqlite:///FILE, a file, or a data folder; labctl.db here, else the daemon's",
+            show_default=False,
+        ),
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="one JSON object instead of tables")] = False,
 ) -> None:
     """Tell the figures of merit of a run: those that its protocol asks for, or those named."""
+    from labctl.control.place import journal
     from labctl.report.record import analyse, default_analyses, plan_of, record_of
     from labctl.store.reader import Reader
 
-    with Reader(db) as reader:
+    where = db or journal()
+    with Reader(where) as reader:
         found = reader.find(run)
         wanted = [(name, {}) for name in names] if names else default_analyses(plan_of(reader, found))
         analyses = analyse(record_of(reader, found), wanted)
@@ -34,7 +39,7 @@ def command(
         return
     for analysis in analyses:
         show(analysis)
-    typer.echo(f"next: labctl report {run} --db {db} -o run-{found.run_id}.html")
+    typer.echo(f"next: labctl report {run} --db {where} -o run-{found.run_id}.html")
 
 
 def as_json(analyses: "list[Analysis]") -> str:
@@ -51,15 +56,17 @@ def show(analysis: "Analysis", most: int = 20) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
-    console.print(f"[bold]{analysis.name}[/bold]")
+    from labctl.cli.paper import console as paper
+
+    console = paper()
+    console.print(analysis.name, style="bold")
     for figure in analysis.figures:
         cycle = f"  (cycle {figure.cycle})" if figure.cycle is not None else ""
         console.print(
             f"  {figure.name:<34} {figure.value:>12.5g} {figure.unit}{cycle}", highlight=False, soft_wrap=True
         )
     for flag in analysis.flags:
-        console.print(f"  [yellow]{flag}[/yellow]", highlight=False, soft_wrap=True)
+        console.print(f"  {flag}", style="yellow", soft_wrap=True)
     rows = list(zip(*analysis.table.values(), strict=True))
     if not rows:
         return
@@ -72,4 +79,4 @@ def show(analysis: "Analysis", most: int = 20) -> None:
     for row in kept:
         table.add_row(*(f"{value:.5g}" if isinstance(value, float) else str(value) for value in row))
     needed = sum(max(len(name), 12) + 4 for name in analysis.table)  # a terminal wraps better than a table does
-    Console(width=max(console.width, needed)).print(table)
+    Console(width=max(console.width, needed), markup=False).print(table)

@@ -1,7 +1,5 @@
 """The figures the project promises, measured here."""
 
-
-
 import importlib
 from typing import TYPE_CHECKING, Annotated
 

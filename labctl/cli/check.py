@@ -1,7 +1,5 @@
 """Find every error of a file."""
 
-
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 

@@ -1,7 +1,5 @@
 """Answer a prompt."""
 
-
-
 from pathlib import Path
 from typing import Annotated
 

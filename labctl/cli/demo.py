@@ -1,7 +1,5 @@
 """A bounded show of the whole thing: the protocol library on simulated cells, live, durable, resumed after a kill."""
 
-
-
 import asyncio
 import contextlib
 import shutil

@@ -1,7 +1,5 @@
 """What an error code means."""
 
-
-
 from typing import Annotated
 
 import typer

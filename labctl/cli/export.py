@@ -1,14 +1,16 @@
 """A run as a file for others."""
 
-
-
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-DB = typer.Option("--db", help="journal: sqlite:///FILE, a file, or a data folder; or a postgresql:// copy")
+DB = typer.Option(
+    "--db",
+    help="journal: sqlite:///FILE, a file, or a data folder; or a postgresql:// copy; labctl.db here, else the daemon's",
+    show_default=False,
+)
 
 
 class Format(StrEnum):
@@ -24,16 +26,15 @@ def command(
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="the file to write", show_default=False)],
     kind: Annotated[Format, typer.Option("--format", help="what to write")] = Format.BDF_CSV,
-    db: Annotated[str, DB] = "sqlite:///labctl.db",
+    db: Annotated[str, DB] = "",
 ) -> None:
     """Write a run to a file, its spectra to one beside it, and protocol, plan, cell and events to a JSON sidecar."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+    from labctl.cli.paper import progress
+    from labctl.control.place import journal
     from labctl.store.export import export
     from labctl.store.reader import Reader
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Reader(db) as reader, Progress(*columns, transient=True) as bar:
+    with Reader(db or journal()) as reader, progress() as bar:
         found = reader.find(run)
         task = bar.add_task("rows", total=found.rows)
         files = export(reader, found, output, kind.value, lambda done: bar.update(task, completed=done))

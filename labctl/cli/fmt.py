@@ -1,7 +1,5 @@
 """Write a file in its usual form."""
 
-
-
 from pathlib import Path
 from typing import Annotated
 

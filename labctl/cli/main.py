@@ -127,6 +127,24 @@ def guarded(run: Callable[[], int]) -> int:
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"{where}{error.strerror or error}", file=sys.stderr)
+        return 1
+    except Exception as error:  # noqa: BLE001 - a defect is told in a line; where it lies goes to a file
+        print(defect(error), file=sys.stderr)
+        return 1
+
+
+def defect(error: Exception) -> str:
+    """Return what is said of an error that nobody foresaw, and write where it lies to a file that can be sent."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="labctl-", suffix=".txt", delete=False, encoding="utf-8") as file:
+        file.write(f"labctl {__version__}, Python {sys.version}\n")
+        traceback.print_exception(error, file=file)
+    return f"a defect of labctl: {type(error).__name__}: {error}; please report it with {file.name}, which says where"
 
 
 def unknown(verb: str) -> int:

@@ -1,7 +1,5 @@
 """Write a remark into a run's record."""
 
-
-
 from pathlib import Path
 from typing import Annotated
 

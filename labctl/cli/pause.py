@@ -1,7 +1,5 @@
 """Output off; the step keeps what it has done."""
 
-
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Show what a protocol will do on a cell: steps in amperes, limits, duration, charge, rows, finish date, warnings."""
 
-
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,9 +40,9 @@ def command(
     if json:
         typer.echo(as_json(plan, found, now))
         return
-    from rich.console import Console
+    from labctl.cli.paper import console as paper
 
-    console = Console()
+    console = paper()
     for part in page(plan, found, now):
         console.print(part)
 

@@ -1,7 +1,5 @@
 """Fold stored runs again and compare every bit."""
 
-
-
 from typing import Annotated
 
 import typer
@@ -13,7 +11,12 @@ def command(
     ] = None,
     *,
     db: Annotated[
-        str, typer.Option("--db", envvar="LABCTL_DATA", help="journal: sqlite:///FILE, a file, or a data folder")
+        str,
+        typer.Option(
+            "--db",
+            help="journal: sqlite:///FILE, a file, or a data folder; labctl.db here, else the daemon's",
+            show_default=False,
+        ),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="one JSON object a run")] = False,
 ) -> None:
@@ -22,12 +25,12 @@ def command(
 
     import orjson
 
-    from labctl.control.place import data_folder
+    from labctl.control.place import journal
     from labctl.run.replay import replay
     from labctl.store.reader import Reader
 
     wrong = 0
-    with Reader(db or data_folder()) as reader:
+    with Reader(db or journal()) as reader:
         wanted = [reader.find(name) for name in runs] if runs else reader.runs()
         for run in wanted:
             found = replay(reader, run.run_id)

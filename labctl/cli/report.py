@@ -1,7 +1,5 @@
 """A page with the plots of a run."""
 
-
-
 from pathlib import Path
 from typing import Annotated
 
@@ -15,17 +13,23 @@ def command(
         Path, typer.Option("-o", "--output", help="file.html, or file.png/.svg/.pdf for the history alone")
     ],
     db: Annotated[
-        str, typer.Option("--db", help="journal: sqlite:///FILE, a file, or a data folder")
-    ] = "sqlite:///labctl.db",
+        str,
+        typer.Option(
+            "--db",
+            help="journal: sqlite:///FILE, a file, or a data folder; labctl.db here, else the daemon's",
+            show_default=False,
+        ),
+    ] = "",
 ) -> None:
     """Write a page with the figures, tables and plots of a run, complete in one file."""
+    from labctl.control.place import journal
     from labctl.errors import UsageError
     from labctl.report.page import page
     from labctl.report.plot import figures, history
     from labctl.report.record import analyse, default_analyses, plan_of, record_of
     from labctl.store.reader import Reader
 
-    with Reader(db) as reader:
+    with Reader(db or journal()) as reader:
         found = reader.find(run)
         record = record_of(reader, found)
         if output.suffix in {".png", ".svg", ".pdf"}:

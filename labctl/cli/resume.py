@@ -1,7 +1,5 @@
 """Go on, or begin again from a step as a new run."""
 
-
-
 from pathlib import Path
 from typing import Annotated
 

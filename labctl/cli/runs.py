@@ -1,8 +1,5 @@
 """What is in the journal."""
 
-
-
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,13 +7,16 @@ import typer
 if TYPE_CHECKING:
     from labctl.store.entry import Run
 
-WIDE = 240  # columns where nobody looks
-DB = typer.Option("--db", help="journal: sqlite:///FILE, a file, or a data folder; or a postgresql:// copy")
+DB = typer.Option(
+    "--db",
+    help="journal: sqlite:///FILE, a file, or a data folder; or a postgresql:// copy; labctl.db here, else the daemon's",
+    show_default=False,
+)
 
 
 def command(
     *,
-    db: Annotated[str, DB] = "sqlite:///labctl.db",
+    db: Annotated[str, DB] = "",
     active: Annotated[bool, typer.Option("--active", help="those that have not ended")] = False,
     json: Annotated[bool, typer.Option("--json", help="a JSON array instead of a table")] = False,
 ) -> None:
@@ -25,9 +25,10 @@ def command(
 
     import orjson
 
+    from labctl.control.place import journal
     from labctl.store.reader import Reader
 
-    with Reader(db) as reader:
+    with Reader(db or journal()) as reader:
         found = reader.runs(active=active)
     if json:
         typer.echo(orjson.dumps([asdict(run) for run in found], option=orjson.OPT_INDENT_2).decode())
@@ -41,8 +42,9 @@ def show(runs: "list[Run]") -> None:
     """Print runs as a table."""
     from datetime import UTC, datetime
 
-    from rich.console import Console
     from rich.table import Table
+
+    from labctl.cli.paper import console
 
     table = Table(box=None, header_style="dim", padding=(0, 1))
     table.add_column("run", justify="right", no_wrap=True)
@@ -58,5 +60,4 @@ def show(runs: "list[Run]") -> None:
         hours = f"{run.test_time / 3600:.2f}"
         row = (str(run.run_id), began, run.channel or "-", state, f"{run.rows:,}", hours, run.cell, run.protocol)
         table.add_row(*row)
-    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
-    console.print(table)
+    console().print(table)

@@ -1,7 +1,5 @@
 """JSON Schemas for editors."""
 
-
-
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """The daemon."""
 
-
-
 from pathlib import Path
 from typing import Annotated
 

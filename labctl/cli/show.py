@@ -1,8 +1,5 @@
 """Steps, cycles and results of a run."""
 
-
-
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +9,11 @@ if TYPE_CHECKING:
     from labctl.store.entry import Run
     from labctl.store.reader import Reader
 
-DB = typer.Option("--db", help="journal: sqlite:///FILE, a file, or a data folder; or a postgresql:// copy")
-WIDE = 240  # columns where nobody looks
+DB = typer.Option(
+    "--db",
+    help="journal: sqlite:///FILE, a file, or a data folder; or a postgresql:// copy; labctl.db here, else the daemon's",
+    show_default=False,
+)
 BRIEF = frozenset({"begin_test_time_second", "first_voltage_volt", "late_second", "overshoot", "first_record", "last_record",
                    "end_text", "charging_energy_wh", "discharging_energy_wh"})  # shown with --all  # fmt: skip
 MOST = 40  # lines of a table unless --all is given
@@ -46,14 +46,15 @@ SHORT = {
 def command(
     run: Annotated[str, typer.Argument(help="run number, or the beginning of its uuid", show_default=False)],
     *,
-    db: Annotated[str, DB] = "sqlite:///labctl.db",
+    db: Annotated[str, DB] = "",
     whole: Annotated[bool, typer.Option("--all", help="every line of every table")] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON object instead of tables")] = False,
 ) -> None:
     """Show a run: what it is, its cycles, steps, spectra and results, and what happened to it."""
+    from labctl.control.place import journal
     from labctl.store.reader import Reader
 
-    with Reader(db) as reader:
+    with Reader(db or journal()) as reader:
         found = reader.find(run)
         told = tables(reader, found)
     if json:
@@ -92,18 +93,18 @@ def as_json(run: "Run", told: Mapping[str, Sequence[Mapping[str, Any]]]) -> None
 
 def show(run: "Run", told: Mapping[str, Sequence[Mapping[str, Any]]], most: int | None) -> None:
     """Print a run and its tables; of a long table the first and the last lines."""
-    from rich.console import Console
+    from labctl.cli.paper import console as paper
 
-    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
+    console = paper()
     state = run.activity if run.active else f"{run.end_reason}{f': {run.end_why}' if run.end_why else ''}"
-    console.print(f"[bold]run {run.run_id}[/bold] {run.protocol} on {run.cell}, {state}", highlight=False)
+    console.print(f"run {run.run_id}  {run.protocol} on {run.cell}, {state}", style="bold", soft_wrap=True)
     facts = f"{run.rows:,} rows in {run.test_time / 3600:.2f} h"
-    console.print(f"  {facts}, channel {run.channel or '-'}, {run.software}, {run.uuid}", highlight=False)
+    console.print(f"  {facts}, channel {run.channel or '-'}, {run.software}, {run.uuid}", soft_wrap=True)
     if run.active and run.why:
-        console.print(f"  waits: {run.why}; {run.unblock}", highlight=False)
+        console.print(f"  waits: {run.why}; {run.unblock}", soft_wrap=True)
     for title, rows in told.items():
         if rows:
-            console.print(f"\n[bold]{title}[/bold]")
+            console.print(f"\n{title}", style="bold")
             table(console, rows, most)
 
 
@@ -113,7 +114,7 @@ def table(console: Any, rows: Sequence[Mapping[str, Any]], most: int | None) -> 
 
     if "event" in rows[0]:
         rows = [{**{name: row[name] for name in ("time / s", "row", "event")}, "what": _rest(row)} for row in rows]
-    names = [name for name in rows[0] if any(row.get(name) not in {None, ""} for row in rows)]
+    names = [name for name in rows[0] if any(_cell(row.get(name), name) for row in rows)]
     names = [name for name in names if most is None or name not in BRIEF]
     grid = Table(box=None, header_style="dim", padding=(0, 1, 0, 0))
     for name in names:
@@ -121,7 +122,7 @@ def table(console: Any, rows: Sequence[Mapping[str, Any]], most: int | None) -> 
         grid.add_column(SHORT.get(name, name), justify=justify, no_wrap=name != "what")  # type: ignore[arg-type]
     kept = rows if most is None or len(rows) <= most else [*rows[: most // 2], {}, *rows[-(most // 2) :]]
     for row in kept:
-        grid.add_row(*(_cell(row.get(name)) if row else "..." for name in names))
+        grid.add_row(*(_cell(row.get(name), name) if row else "..." for name in names))
     console.print(grid)
 
 
@@ -129,7 +130,7 @@ def _rest(row: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={_cell(value)}" for name, value in row.items() if name not in {"time / s", "row", "event"})
 
 
-def _cell(value: Any) -> str:
-    if value is None:
+def _cell(value: Any, name: str = "") -> str:
+    if value is None or (name == "kind" and value == "true"):  # an ordinary cycle
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,7 +1,5 @@
 """The dry run: a protocol on a simulated cell, into a database."""
 
-
-
 from pathlib import Path
 from typing import Annotated
 

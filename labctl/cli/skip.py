@@ -1,7 +1,5 @@
 """End the running step."""
 
-
-
 from pathlib import Path
 from typing import Annotated
 

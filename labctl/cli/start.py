@@ -1,7 +1,5 @@
 """Start a protocol on a channel."""
 
-
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """All channels, one line each."""
 
-
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """End a run."""
 
-
-
 from pathlib import Path
 from typing import Annotated
 

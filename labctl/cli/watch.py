@@ -1,7 +1,5 @@
 """A live table of channels, fed from MQTT."""
 
-
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """What a channel waits for."""
 
-
-
 from pathlib import Path
 from typing import Annotated
 

@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from labctl.errors import OrderRefused, UsageError
+from labctl.errors import OrderRefused, StoreError, UsageError
 
 LONGEST_SOCKET_PATH = 100  # bytes; the kernels allow 104 (macOS) and 108 (Linux)
 BACKLOG = 64
@@ -113,9 +113,44 @@ class Place:
 
 
 def data_folder() -> Path:
-    """Return where this person's daemon keeps its journal: LABCTL_DATA, else the system's usual place for such data."""
+    """Return where this person's daemon keeps its journal.
+
+    That is LABCTL_DATA, else what `station.yaml` in this folder names, as `labctl serve` takes it, else the system's usual
+    place for such data.
+    """
     if named := os.environ.get("LABCTL_DATA"):
         return Path(named)
+    return _of_station() or _usual()
+
+
+def journal() -> Path:
+    """Return the journal that is read where none is named: `labctl.db` here, which a dry run writes, else the daemon's.
+
+    Raises:
+        StoreError: There is neither.
+    """
+    here, daemon = Path("labctl.db"), data_folder()
+    if here.is_file():
+        return here
+    if (daemon / "journal.db").is_file():
+        return daemon
+    raise StoreError(f"wanted a journal, found neither labctl.db here nor a daemon's in {daemon}; --db names another")
+
+
+def _of_station() -> Path | None:
+    """Return the data folder of the station file that lies here, if one does and names one."""
+    usual = Path("station.yaml")
+    try:
+        text = usual.read_bytes()
+    except OSError:
+        return None
+    from labctl.settings import read_station  # noqa: PLC0415 - only where there is a station file
+
+    station, _ = read_station(text, str(usual))
+    return None if station is None else station.beside(os.path.expanduser(station.store))  # noqa: PTH111 - a text of the file
+
+
+def _usual() -> Path:
     home = Path.home()
     match sys.platform:
         case "win32":

@@ -1,7 +1,5 @@
 """Files that the authoring verbs read: bounded, from disk or stdin, told apart by their first key."""
 
-
-
 import re
 import sys
 from collections.abc import Callable, Mapping

@@ -1,0 +1,85 @@
+"""The verbs that look back, as a newcomer calls them: no --db, odd names, places that cannot be written."""
+
+import tempfile
+
+import pytest
+
+from labctl.cli.main import guarded, main
+from labctl.control.place import data_folder, journal
+from labctl.errors import StoreError
+
+PROTOCOL = """labctl: 1
+name: "[/rest] it [bold]"
+steps:
+  - repeat: 2
+    cycle: true
+    steps: [{rest: 10 s}]
+"""
+STATION = "labctl_station: 1\nstore: here\ninstruments: {sim: {driver: simulated}}\nchannels: {S1: {cell: {instrument: sim}}}\n"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LABCTL_DATA", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "usual"))
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder):
+    (folder / "mine.yaml").write_text(PROTOCOL)
+    assert main(["simulate", "mine.yaml", "--cell", "voc1-atfb"]) == 0
+    return folder
+
+
+def test_what_a_dry_run_wrote_is_found_without_naming_it(run, capsys):
+    for verb in (["runs"], ["show", "1"], ["analyse", "1"], ["replay"], ["verify"], ["export", "1", "-o", "x.csv"]):
+        assert main(verb) == 0, verb
+    said = capsys.readouterr()
+    assert "[/rest] it [bold]" in said.out  # a name is no markup
+    assert "equal, " in said.out
+    assert said.err == ""
+
+
+def test_an_ordinary_cycle_has_no_kind_to_show(run, capsys):
+    assert main(["show", "1"]) == 0
+    assert "true" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["nowhere/run.html", "nowhere/run.png"])
+def test_a_place_that_cannot_be_written_is_named(run, capsys, name):
+    assert main(["report", "1", "-o", name]) == 1
+    assert capsys.readouterr().err.strip().endswith("nowhere/" + name.split("/")[1] + ": No such file or directory")
+
+
+def test_no_journal_says_where_it_was_looked_for(folder, capsys):
+    assert main(["runs"]) == 1
+    assert "neither labctl.db here nor a daemon's in" in capsys.readouterr().err
+
+
+def test_the_station_file_of_this_folder_says_where_the_daemon_keeps_its_data(folder, monkeypatch):
+    (folder / "station.yaml").write_text(STATION)
+    assert data_folder().resolve() == folder / "here"
+    with pytest.raises(StoreError, match="here"):
+        journal()
+    (folder / "here").mkdir()
+    (folder / "here" / "journal.db").touch()
+    assert journal() == data_folder()
+    monkeypatch.setenv("LABCTL_DATA", "elsewhere")
+    assert str(data_folder()) == "elsewhere"
+
+
+def test_a_station_file_that_is_none_changes_nothing(folder):
+    (folder / "station.yaml").write_text("[")
+    assert data_folder() == folder / "usual" / "labctl"
+
+
+def test_a_defect_is_one_line_and_a_file_that_says_where(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert guarded(lambda: {}["nothing"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("a defect of labctl: KeyError: 'nothing'")
+    assert "Traceback" not in said
+    (written,) = tmp_path.glob("labctl-*.txt")
+    assert "Traceback" in written.read_text()
