@@ -110,7 +110,7 @@ class _StationReading(Reading):
     # --- instruments ---
 
     def _instruments(self, node: Node | None, drivers: Collection[str] | None) -> dict[str, InstrumentSettings]:
-        example = "for example instruments: {kei1: {driver: keithley_2400, address: ...}}"
+        example = "for example instruments: {kei1: {driver: keithley2450, resource: ...}}"
         entries = self.entries(node, "instruments by name", example)
         found: dict[str, InstrumentSettings] = {}
         for key, value in entries.entries if entries else ():

@@ -37,7 +37,7 @@ def errors(text: str) -> list[str]:
     if text.startswith("labctl_cell"):
         findings = read_cell(text, "cell.yaml")[1]
     elif text.startswith("labctl_station"):
-        findings = read_station(text, "station.yaml", {"simulated", "keithley_2400"})[1]
+        findings = read_station(text, "station.yaml", {"simulated", "keithley2450"})[1]
     else:
         findings = read(whole(text), "example.yaml", library).findings
     return [str(finding) for finding in findings if finding.severity == "error"]
