@@ -47,8 +47,10 @@ class Guardian:
 
     def start(self) -> None:
         """Start the process, once an instrument may be energised."""
-        if self._process is not None and self._process.poll() is None:
-            return
+        if self._process is not None:
+            if self._process.poll() is None:
+                return
+            _let_go(self._process)
         self._said = self._heard = 0
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "labctl.guard", str(self._folder)],
@@ -144,6 +146,13 @@ class Guardian:
             for heard in hears:
                 if not heard.done():
                     heard.set_result(None)
+
+
+def _let_go(process: "subprocess.Popen[bytes]") -> None:
+    """Close our end of a dead process's pipe; what was not read of it is lost with it."""
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):
+            process.stdin.close()
 
 
 def _spoken(ward: Ward) -> dict[str, object]:
