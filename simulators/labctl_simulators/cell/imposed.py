@@ -45,6 +45,7 @@ class _Work:
         state = self.origin
         match self.drive:
             case Current(current=current):
+                current = float(current)
                 self._steady(self._turned(state, current), current)
             case Rest() | Power(power=0.0):
                 self._steady(state, 0.0)
@@ -54,7 +55,7 @@ class _Work:
                 self._hold(state)
 
     def _turned(self, state: State, current: float) -> State:
-        direction = (current > 0.0) - (current < 0.0)
+        direction = int(current > 0.0) - int(current < 0.0)
         if direction in (0, state.direction):
             return state
         slow, level = self.chemistry.turn(state.slow, state.level, direction)

@@ -142,7 +142,7 @@ class March:
             far = float(np.copysign(step, -at_rest))
             value = residual(far)
             if value * at_rest <= 0.0:
-                return root(residual, near, far, before, value, guess)
+                return float(root(residual, near, far, before, value, guess))
             step *= 3.0
         raise Unreachable(f"no current brings the voltage from {rest:.6g} V to what is demanded")
 

@@ -55,7 +55,7 @@ class End:
 class Constant:
     """Hold a piece at constant current (A) from (memory, level) on; terminal and memory current are the same."""
 
-    __slots__ = ("current", "level", "linear", "offset", "physics", "plain", "ramp", "start", "weight")
+    __slots__ = ("current", "level", "linear", "offset", "physics", "plain", "ramp", "safe", "start", "weight")
 
     def __init__(self, physics: Physics, memory: Array, level: Array, current: float) -> None:
         linear = physics.memory
@@ -66,6 +66,7 @@ class Constant:
         self.offset = level + driven * linear.total
         self.ramp = linear.integrator * driven
         self.plain: tuple[list[float], list[float], list[float]] | None = None
+        self.safe = False
 
     def surface(self, times: Array) -> Array:
         """Return the surface values at `times` (s since the piece began), shape (m, T)."""
@@ -102,7 +103,10 @@ class Constant:
 
     def voltage(self, times: Array) -> Array:
         """Return the voltage in V at `times`."""
-        return self.physics.voltage(self.surface(times), self.current, times, self.current * times)
+        z = self.surface(times)
+        if not self.safe:  # a collapse lies on the very edge of the range
+            np.minimum(np.maximum(z, self.physics.low[:, None], out=z), self.physics.high[:, None], out=z)
+        return self.physics.voltage(z, self.current, times, self.current * times)
 
     def voltage_at(self, time: float) -> float:
         """Return the voltage in V at one time."""
@@ -144,7 +148,7 @@ class Constant:
 
     def end(self, thresholds: Sequence[Threshold], limit: float) -> End:
         """Return where the piece ends, at most `limit` s (may be infinite while current flows) after its begin."""
-        inside = self._inside(limit)
+        inside = self.safe = self._inside(limit)
         if inside and not thresholds:
             return End(limit)
         if not inside:
@@ -154,7 +158,9 @@ class Constant:
             limit = min(limit, self._exhausted())
         if limit == np.inf:
             raise ValueError("wanted a duration or an end that must come, found neither")
-        return self._scan(thresholds, limit, inside)
+        found = self._scan(thresholds, limit, inside)
+        self.safe = found.collapse is None
+        return found
 
     def _at_once(self, thresholds: Sequence[Threshold]) -> End | None:
         """Return the end of a piece that cannot even begin, or None."""
@@ -230,7 +236,7 @@ class Constant:
 
     def _times(self, limit: float) -> Array:
         even = _SHAPE * limit
-        least = 0.05 / max(self.linear.rates, default=1.0 / limit)
+        least = 0.05 / max(self.linear.rates, default=1e-300)
         if least >= even[0]:
             return np.concatenate([[0.0], even])
         ratio = float(even[0]) / least

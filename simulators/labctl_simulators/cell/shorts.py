@@ -20,6 +20,7 @@ from labctl_simulators.cell.chance import normal, uniform
 
 SLOW_NAMES: Final = ("wear", "episodes", "burnt", "clock")
 _LIFE, _CRITICAL, _FLICKER, _DEPTH, _BURN = range(1, 6)  # streams of randomness
+_LOGARITHM: Final = 600.0  # of the longest life that is told from never: exp(600) is still a number
 _AHEAD: Final = 64  # slots of a flicker that are looked at in one go
 Kind = Literal["hard", "soft", "recovering"]
 
@@ -113,7 +114,8 @@ class Shorts:
         index = min(max(sum(known <= density for known in self.currents), 1), len(self.currents) - 1)
         low, high = self.currents[index - 1], self.currents[index]
         power = math.log(self.lives[index] / self.lives[index - 1]) / math.log(high / low)
-        return float(self.lives[index - 1] * (density / low) ** min(power, 0.0))
+        rise = min(math.log(density / low) * min(power, 0.0), _LOGARITHM)
+        return float(self.lives[index - 1] * math.exp(rise))
 
     def hard(self, wear: float, episodes: float) -> bool:
         """Return whether a cell of that wear is shorted for good."""
