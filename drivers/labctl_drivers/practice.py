@@ -25,6 +25,7 @@ from labctl.errors import SettingRefused, Unreachable, WireError
 from labctl.sample import Snapshot
 
 LARGEST = 1 << 20  # bytes of a reply
+MOST_CURRENT = 1e4  # A
 
 
 class Practice:
@@ -63,7 +64,7 @@ class Practice:
             modes=frozenset({"Rest", "Galvanostatic", "Potentiostatic", "ConstantPower", "ConstantLoad"}),
             limits=frozenset({"voltage"}),
             measures=frozenset({"voltage", "current", "temperature"}),
-            current=(-1e4, 1e4),
+            current=(-MOST_CURRENT, MOST_CURRENT),
             current_accuracy=1e-9,
             poll_at_most=0.01,
             verified=True,
@@ -83,6 +84,10 @@ class Practice:
             raise SettingRefused(f"a practice cell holds one step, found {len(program.steps)}", safe=True)
         wanted = _set_point(step.mode)
         limits = step.bounds.voltage if wanted["mode"] != "rest" else None
+        if wanted["mode"] != "rest" and limits is None:
+            raise SettingRefused(f"channel {channel}: a practice cell is not energised without a voltage limit")
+        if isinstance(step.mode, driver.Galvanostatic) and abs(step.mode.current) > MOST_CURRENT:
+            raise SettingRefused(f"channel {channel}: wanted {step.mode.current:g} A, it gives {MOST_CURRENT:g} A")
         found = await self._ask("set", channel=channel, limits=limits, tag=program.attempt, **wanted)
         if found.get("mode") != wanted["mode"] or found.get("value") != wanted.get("value", 0.0):
             raise SettingRefused(f"channel {channel}: wanted {wanted}, read back {found}")

@@ -62,8 +62,10 @@ def analyse_gitt(record: Record, options: Mapping[str, str]) -> Analysis:
         Figure("pulses", float(len(pulses)), "pulses"),
         Figure("pulses without a flag", float(clean.sum()), "pulses"),
     ]
-    if clean.any():
-        figures.append(Figure("median diffusion coefficient", float(1e4 * np.median(coefficients[clean])), "cm2/s"))
+    for name, chosen in (("", clean), (", flagged pulses", ~clean & np.isfinite(coefficients))):
+        if chosen.any():
+            median = float(1e4 * np.median(coefficients[chosen]))
+            figures.append(Figure(f"median diffusion coefficient{name}", median, "cm2/s"))
     said = (
         () if length else ("no length: give film_thickness in the cell file or the option length; D is not computed",)
     )

@@ -12,6 +12,7 @@ KNOWN_BY = (
     "last survived current density",
     "failing current density",
     "median diffusion coefficient",
+    "pulses without a flag",
     "recovery",
     "largest change of capacity",
     "time",
