@@ -40,7 +40,7 @@ SCENES = (
     Scene("activation", "phlt-symmetric"),
     Scene("ccd-time-constant", "phlt-symmetric"),
     Scene("ccd-capacity-constant", "phl-symmetric"),
-    Scene("gitt", "voc1-atfb", {"low": "2.2 V", "high": "3.7 V", "pulse": "60 s", "current": "C/2"}),
+    Scene("gitt", "n-lvo-tfb", {"low": "0.05 V", "high": "1.9 V"}),
     Scene("rate-test", "phlt-ncm811"),
     Scene("bending-cycling", "voc1-atfb"),
     Scene("cccv-cycling", "marquis2019"),
