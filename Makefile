@@ -17,7 +17,7 @@ demo: setup      ## set up and run the main job on simulated cells, shown live
 	@$(BIN)/labctl demo
 
 test: setup-test services check ## set up and pass the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2
 
 services:        ## install Mosquitto and PostgreSQL where that is possible; tests without them are counted as skipped
 	@$(PYTHON) tools/services.py
