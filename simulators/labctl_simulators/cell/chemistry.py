@@ -134,6 +134,13 @@ class Physics(ABC):
     high: Array
     words: tuple[tuple[str, str], ...]
 
+    def bounds(self) -> tuple[list[float], list[float]]:
+        """Return `low` and `high` as plain floats; kept with the memory."""
+        known = self.memory.kept.get("bounds")
+        if known is None or known[0] is not self.low or known[1] is not self.high:
+            known = self.memory.kept["bounds"] = (self.low, self.high, self.low.tolist(), self.high.tolist())
+        return known[2], known[3]
+
     @abstractmethod
     def voltage(self, z: Array, current: Number, time: Number, charge: Number) -> Array:
         """Return the voltage in V.

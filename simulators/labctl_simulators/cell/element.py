@@ -32,21 +32,22 @@ def moments(y: Array, count: int) -> Array:
     """
     shape = y.shape
     y = y.ravel()
-    small = y < 2.0
-    found = np.empty((count, len(y)))
-    if small.any():
-        powers = np.multiply.accumulate(np.broadcast_to(y[small], (len(_SERIES[0]) - 1, small.sum())), axis=0)
-        found[:, small] = _SERIES[:count, :1] + _SERIES[:count, 1:] @ powers
-    if not small.all():
-        far = y[~small]
-        over = np.multiply.accumulate(np.broadcast_to(1.0 / far, (DEGREE + 1, len(far))), axis=0)
-        found[:, ~small] = (_PARTS @ over + _TAILS * np.exp(-far) * over)[:count]
+    near, far = np.minimum(y, 2.0), np.maximum(y, 2.0)
+    powers = near ** _RISING
+    found = _SERIES[:count] @ powers
+    over = far**_FALLING
+    beyond = _PARTS[:count] @ over
+    over[:count] *= np.exp(-far)
+    beyond += _TAILS[:count] * over[:count]
+    np.copyto(found, beyond, where=y >= 2.0)
     return found.reshape(count, *shape)
 
 
 _SERIES: Final = np.array(
     [[(-1.0) ** j * factorial(k) / factorial(k + 1 + j) for j in range(23)] for k in range(DEGREE + 1)]
 )
+_RISING: Final = np.arange(23)[:, None]
+_FALLING: Final = -np.arange(1.0, DEGREE + 2.0)[:, None]
 _PARTS: Final = np.array(
     [
         [(-1.0) ** (j - 1) * factorial(k) / factorial(k + 1 - j) if j <= k + 1 else 0.0 for j in range(1, DEGREE + 2)]

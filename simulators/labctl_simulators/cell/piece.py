@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import exp, isqrt
+from math import ceil, exp, inf, isqrt, log2
 from typing import Final
 
 import numpy as np
@@ -16,6 +16,7 @@ _SHAPE: Final = np.arange(1, SCAN + 1) / SCAN
 _EARLY: Final = 24
 _FRACTION: Final = np.arange(_EARLY) / _EARLY
 _KEPT: Final = 256
+_FEW: Final = 16
 _OVER: Final = 45.0
 """exp(-_OVER) is below rounding."""
 
@@ -55,7 +56,7 @@ class End:
 class Constant:
     """Hold a piece at constant current (A) from (memory, level) on; terminal and memory current are the same."""
 
-    __slots__ = ("current", "level", "linear", "offset", "physics", "plain", "ramp", "safe", "start", "weight")
+    __slots__ = ("current", "level", "linear", "offset", "physics", "plain", "ramp", "safe", "spread", "start", "weight")
 
     def __init__(self, physics: Physics, memory: Array, level: Array, current: float) -> None:
         linear = physics.memory
@@ -66,11 +67,12 @@ class Constant:
         self.offset = level + driven * linear.total
         self.ramp = linear.integrator * driven
         self.plain: tuple[list[float], list[float], list[float]] | None = None
+        self.spread: list[float] | None = None
         self.safe = False
 
     def surface(self, times: Array) -> Array:
         """Return the surface values at `times` (s since the piece began), shape (m, T)."""
-        if len(times) > 64:
+        if len(times) > _FEW:
             grid = _grid(self.linear, times)
             if grid is not None:
                 return self._even(grid, times)
@@ -124,12 +126,12 @@ class Constant:
 
     def currents(self, times: Array) -> Array:
         """Return the current in A at `times`."""
-        return np.full(len(times), self.current)
+        return _flat(len(times), self.current)
 
     def charges(self, times: Array) -> tuple[Array, Array]:
         """Return charging and discharging C passed at `times`."""
-        passed = times * abs(self.current)
-        return (passed, np.zeros(len(times))) if self.current > 0.0 else (np.zeros(len(times)), passed)
+        passed, none = times * abs(self.current), np.zeros(len(times))
+        return (passed, none) if self.current > 0.0 else (none, passed)
 
     def at(self, time: float) -> tuple[Array, Array, float, float]:
         """Return memory, level, charge (C) and throughput (C) `time` s after the piece began."""
@@ -155,7 +157,8 @@ class Constant:
             at_once = self._at_once(thresholds)
             if at_once is not None:
                 return at_once
-            limit = min(limit, self._exhausted())
+            exhausted = self._exhausted()
+            limit = limit if limit <= exhausted else min(limit, _rung(exhausted))
         if limit == np.inf:
             raise ValueError("wanted a duration or an end that must come, found neither")
         found = self._scan(thresholds, limit, inside)
@@ -169,14 +172,14 @@ class Constant:
         for threshold in thresholds:
             if _margin(threshold, now) >= 0.0:
                 return End(0.0, threshold.number)
-        for row, value in enumerate(first):
-            if not physics.low[row] < value < physics.high[row]:
-                return End(0.0, None, physics.words[row][bool(value >= physics.high[row])])
+        for row, (value, low, high) in enumerate(zip(first, *physics.bounds(), strict=True)):
+            if not low < value < high:
+                return End(0.0, None, physics.words[row][value >= high])
         return None
 
     def _inside(self, limit: float) -> bool:
         """Say whether no row can leave its range within `limit`, from the size of the decaying terms alone."""
-        low, high = self.physics.low.tolist(), self.physics.high.tolist()
+        low, high = self.physics.bounds()
         spread = self._spread()
         _, offset, ramps = self._plain()
         for row, (begin, ramp) in enumerate(zip(offset, ramps, strict=True)):
@@ -186,16 +189,18 @@ class Constant:
         return True
 
     def _spread(self) -> list[float]:
-        sizes = [abs(weight) for weight in self._plain()[0]]
-        return [sum(sizes[part]) for part in self.linear.parts]
+        if self.spread is None:
+            sizes = [abs(weight) for weight in self._plain()[0]]
+            self.spread = [sum(sizes[part]) for part in self.linear.parts]
+        return self.spread
 
     def _exhausted(self) -> float:
         """Return the time by which an integrating row has surely left its range, s."""
-        physics, most = self.physics, float("inf")
+        (low, high), most = self.physics.bounds(), float("inf")
         _, offset, ramps = self._plain()
         for row, (ramp, spread) in enumerate(zip(ramps, self._spread(), strict=True)):
             if ramp:
-                room = float((physics.high if ramp > 0.0 else physics.low)[row]) - offset[row]
+                room = (high if ramp > 0.0 else low)[row] - offset[row]
                 reach = (room + (spread if ramp > 0.0 else -spread)) / ramp
                 most = min(most, max(0.0, reach) * (1.0 + 1e-9) + 1e-12)
         return most
@@ -208,8 +213,10 @@ class Constant:
 
     def _scan(self, thresholds: Sequence[Threshold], limit: float, inside: bool) -> End:
         """Look for the first event on a grid that is even, and geometric at the begin; then locate it."""
-        times = self._times(limit)
-        z = self._scattered(times)
+        times, table = self._looked(limit)
+        z = (self.linear.own * self.weight[:, None]).T @ table
+        z += self.ramp[:, None] * times
+        z += self.offset[:, None]
         count = len(times) if inside else self._physical(z)
         seen = times[:count]
         voltage = self.physics.voltage(z[:, :count], self.current, seen, self.current * seen) if thresholds else seen
@@ -230,9 +237,24 @@ class Constant:
 
     def _physical(self, z: Array) -> int:
         """Return how many scan points come before the first that is out of range."""
-        outside = (z <= self.physics.low[:, None]) | (z >= self.physics.high[:, None])
-        wrong = np.asarray(outside.any(axis=0))
-        return int(wrong.argmax()) if wrong.any() else len(wrong)
+        outside = z <= self.physics.low[:, None]
+        outside |= z >= self.physics.high[:, None]
+        wrong = np.logical_or.reduce(outside, axis=0)
+        first = int(wrong.argmax())
+        return first if wrong[first] else len(wrong)
+
+    def _looked(self, limit: float) -> tuple[Array, Array]:
+        """Return the times of the scan and exp(-a t) there; kept with the memory."""
+        kept = self.linear.kept
+        known = kept.get(("scan", limit))
+        if known is None:
+            if len(kept) > _KEPT:
+                kept.clear()
+            times = self._times(limit)
+            table = np.multiply.outer(self.linear.rate, -times)
+            np.maximum(table, -_OVER, out=table)
+            known = kept["scan", limit] = (times, np.exp(table, out=table))
+        return known  # type: ignore[no-any-return]
 
     def _times(self, limit: float) -> Array:
         even = _SHAPE * limit
@@ -281,6 +303,9 @@ class Constant:
 
     def _peak(self, threshold: Threshold, times: Array, margin: Array) -> float | None:
         """Look between scan points where the voltage nearly touches the threshold and turns away."""
+        steps = margin[1:] - margin[:-1]
+        if len(steps) < 2 or steps.min() > 0.0 or steps.max() < 0.0:
+            return None
         before, middle, after = margin[:-2], margin[1:-1], margin[2:]
         high = (middle >= before) & (middle >= after) & (middle < 0.0)
         if not high.any():
@@ -320,6 +345,17 @@ class Constant:
         near = slice(max(at - 2, 0), at + 2)
         guess = inverse(times[near].tolist(), margins[near].tolist())
         return root(margin, before, after, float(margins[at - 1]), float(margins[at]), guess)
+
+
+def _rung(time: float) -> float:
+    """Return a time at or above `time`, one of few, so that tables made for one serve for many."""
+    return float(2.0 ** (ceil(log2(time) * 4.0) / 4.0)) if 0.0 < time < inf else time
+
+
+def _flat(count: int, value: float) -> Array:
+    column = np.empty(count)
+    column.fill(value)
+    return column
 
 
 def _margin(threshold: Threshold, voltage: float) -> float:

@@ -94,7 +94,8 @@ class Segment:
 
     def _rows(self, times: Array, columns: Sequence[Array]) -> Rows:
         voltage, current, charging, discharging = columns
-        temperature = np.full(len(times), self.origin.temperature)
+        temperature = np.empty(len(times))
+        temperature.fill(self.origin.temperature)
         return Rows(times, voltage, current, temperature, charging, discharging)
 
     def _gathered(self, times: Array) -> list[Array]:

@@ -121,28 +121,31 @@ class Attempt:
         physics, entry = self.physics, self.entry
         table, gain = mesh(physics.memory, entry.lengths), physics.gain
         count = len(entry.values) - 1
-        answer = table.answer * gain[:, None, None] if np.any(gain != 1.0) else table.answer
-        free = (table.decay @ (physics.memory.own * self.memory[:, None])).T + self.level[:, None]
-        free += answer[:, :, 0] * first
+        free = (physics.memory.own * self.memory[:, None]).T @ table.decay.T + self.level[:, None]
+        answer, scale = table.answer, gain[:, None]
+        nodes, times, begin = answer[:, :count], table.times[:count], free[:, :count]
         values, inverse, before = entry.values.copy(), entry.inverse, np.inf
         values[0] = first
         with np.errstate(all="ignore"):
             for _ in range(12):
-                z = free + answer[:, :, 1:] @ values[1:]
-                error = physics.voltage(z, table.current @ values, table.times, 0.0) - entry.voltage
-                size = float(np.abs(error[:count]).max())
+                z = begin + scale * (nodes @ values)
+                error = physics.voltage(z, values[1:], times, 0.0)
+                error -= entry.voltage
+                size = max(float(error.max()), -float(error.min()))
                 if size <= self.solved or (size < 1e-11 and size > 0.2 * before):
                     break
                 if not size < np.inf:
                     return None
                 if inverse is None or size > 0.15 * before:
-                    inverse = self._inverse(z[:, :count], values[1:], answer[:, :count, 1:], table.times[:count])
-                values[1:] -= inverse @ error[:count]
+                    inverse = self._inverse(z, values[1:], scale[:, :, None] * nodes[:, :, 1:], times)
+                values[1:] -= inverse @ error
                 before = size
             else:
                 return None
-        largest = float(np.abs(error).max())
-        if not largest <= self.checked or not self._inside(z):
+            z = free + scale * (answer @ values)
+            error = physics.voltage(z, table.current @ values, table.times, 0.0)
+        error -= entry.voltage
+        if not max(float(error.max()), -float(error.min())) <= self.checked or not self._inside(z):
             return None
         return Entry(entry.voltage, entry.lengths, values, inverse)
 
