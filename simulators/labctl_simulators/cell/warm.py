@@ -24,12 +24,14 @@ class Entry:
         lengths: of the elements, s.
         values: memory current at the nodes, A, shape (N + 1,), neighbours sharing theirs.
         inverse: of Newton's matrix near it, shape (N, N); None: not made yet.
+        drift: by how much the values differed from those before, A; None: not known.
     """
 
     voltage: float
     lengths: tuple[float, ...]
     values: Array
     inverse: Array | None
+    drift: Array | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +127,10 @@ class Attempt:
         answer, scale = table.answer, gain[:, None]
         nodes, times, begin = answer[:, :count], table.times[:count], free[:, :count]
         values, inverse, before = entry.values.copy(), entry.inverse, np.inf
+        if entry.drift is not None:
+            values += entry.drift
         values[0] = first
+        last, move = begin[0], values
         with np.errstate(all="ignore"):
             for _ in range(12):
                 z = begin + scale * (nodes @ values)
@@ -138,8 +143,11 @@ class Attempt:
                     return None
                 if inverse is None or size > 0.15 * before:
                     inverse = self._inverse(z, values[1:], scale[:, :, None] * nodes[:, :, 1:], times)
-                values[1:] -= inverse @ error
-                before = size
+                elif before < np.inf:
+                    inverse = _corrected(inverse, move, error - last)
+                move = -(inverse @ error)
+                values[1:] += move
+                before, last = size, error
             else:
                 return None
             z = free + scale * (answer @ values)
@@ -147,7 +155,7 @@ class Attempt:
         error -= entry.voltage
         if not max(float(error.max()), -float(error.min())) <= self.checked or not self._inside(z):
             return None
-        return Entry(entry.voltage, entry.lengths, values, inverse)
+        return Entry(entry.voltage, entry.lengths, values, inverse, values - entry.values)
 
     def _inside(self, z: Array) -> bool:
         physics = self.physics
@@ -160,6 +168,13 @@ class Attempt:
             matrix += slope[row][:, None] * nodes[row]
         matrix[np.arange(len(matrix)), np.arange(len(matrix))] += direct
         return np.linalg.inv(matrix)
+
+
+def _corrected(inverse: Array, move: Array, change: Array) -> Array:
+    """Return the inverse that takes `change` of the residuals to `move` (C. G. Broyden, Math. Comp. 19 (1965) 577)."""
+    told = inverse @ change
+    size = float(move @ told)
+    return inverse + np.multiply.outer((move - told) / size, move @ inverse) if size else inverse
 
 
 def elements(values: Array) -> Array:
