@@ -9,6 +9,7 @@ from labctl.plan.step import CellFigures
 from labctl.sample import Floats
 
 FORMATION = "formation"
+ONE_SIDED = 2.0  # a cycle that gives twice what it took (or takes twice) was not begun where it ended
 
 
 def scales(cell: CellFigures) -> dict[str, float]:
@@ -37,6 +38,8 @@ def analyse_capacity(record: Record, options: Mapping[str, str]) -> Analysis:
     del options
     cycles = record.cycles
     count = np.asarray(cycles["cycle_count"], dtype=int)
+    if not len(count):
+        return Analysis("capacity", flags=("no cycle: a block with `cycle: true` makes each of its passes one",))
     table: dict[str, tuple[float | int | str, ...]] = {"cycle": tuple(count.tolist())}
     for unit, factor in scales(record.cell).items():
         for side, word in (("charging", "charge"), ("discharging", "discharge")):
@@ -45,7 +48,18 @@ def analyse_capacity(record: Record, options: Mapping[str, str]) -> Analysis:
     efficiency = np.asarray(cycles["coulombic_efficiency"], dtype=float)
     if np.isfinite(efficiency).any():
         table["coulombic efficiency / %"] = tuple((100 * efficiency).tolist())
-    return Analysis("capacity", capacity_figures(record, count, efficiency), table)
+    odd = efficiency > ONE_SIDED
+    figures = capacity_figures(record, count, np.where(odd, np.nan, efficiency))
+    return Analysis("capacity", figures, table, one_sided(count[odd]))
+
+
+def one_sided(cycles: Integers) -> tuple[str, ...]:
+    """Say of which cycles there is no efficiency, because their first half-cycle had little left to do."""
+    if not len(cycles):
+        return ()
+    which = ", ".join(str(cycle) for cycle in cycles[:5]) + ("" if len(cycles) <= 5 else ", ...")
+    why = f"more than {ONE_SIDED:.0f} times the charge went out than in, as when a charged cell is charged first"
+    return (f"no coulombic efficiency of cycle {which}: {why}",)
 
 
 def capacity_figures(record: Record, count: Integers, efficiency: Floats) -> tuple[Figure, ...]:

@@ -25,8 +25,8 @@ def command(
     from labctl.control.place import journal
     from labctl.errors import UsageError
     from labctl.report.page import page
-    from labctl.report.plot import figures, history
-    from labctl.report.record import analyse, default_analyses, plan_of, record_of
+    from labctl.report.plot import figures, history, nyquist
+    from labctl.report.record import analyse, default_analyses, plan_of, record_of, spectra_of
     from labctl.store.reader import Reader
 
     with Reader(db or journal()) as reader:
@@ -36,7 +36,10 @@ def command(
             history(record).savefig(output, dpi=150)
         elif output.suffix in {".html", ".htm"}:
             analyses = analyse(record, default_analyses(plan_of(reader, found)))
-            output.write_text(page(found, analyses, figures(record, analyses)), encoding="utf-8")
+            drawn, spectra = figures(record, analyses), spectra_of(reader, found)
+            if spectra:
+                drawn["spectra"] = nyquist(spectra)
+            output.write_text(page(found, analyses, drawn), encoding="utf-8")
         else:
             raise UsageError(f"wanted a file that ends in .html, .png, .svg or .pdf, found {output}")
     typer.echo(f"{output}: {output.stat().st_size / 1024:.0f} kB")

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labctl.control.client import DaemonClient
-from labctl.control.said import plain, quantity, step, time_left
+from labctl.control.said import because, plain, quantity, step, time_left
 from labctl.units import display
 
 COLOURS = {
@@ -30,11 +30,13 @@ COLOURS = {
 SETTLED = frozenset({"idle", "done", "tripped", "failed"})  # nothing goes on by itself there
 BAR = 12  # characters
 ROOMY = 140  # characters of a terminal in which everything fits
+SNUG = 110  # and in which a line fits that says no more of a channel than where it is
 COLUMNS = (
     "channel", "state", "protocol", "cell", "cycle", "step",
     "voltage", "current", "charged", "discharged", "progress", "left", "why",
 )  # fmt: skip
 SPACIOUS = frozenset({"protocol", "cell", "charged", "discharged"})
+SPARED = SPACIOUS | {"cycle", "progress", "why"}  # where not even the others have room
 NUMBERS = frozenset({"cycle", "voltage", "current", "charged", "discharged", "left"})
 WIDE = 200  # characters, where the output is no terminal
 
@@ -42,14 +44,15 @@ Row = Mapping[str, Any]
 
 
 def table(rows: Iterable[Row], title: str = "", width: int = 200) -> Table:
-    """Return the table of channels; `width` characters decide whether protocol, cell and charge have room."""
-    names = [name for name in COLUMNS if width >= ROOMY or name not in SPACIOUS]
+    """Return the table of channels; `width` characters decide which columns have room."""
+    left_out = frozenset[str]() if width >= ROOMY else SPACIOUS if width >= SNUG else SPARED
+    names = [name for name in COLUMNS if name not in left_out]
     found = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for name in names:
         found.add_column(
             name,
             justify="right" if name in NUMBERS else "left",
-            no_wrap=name in NUMBERS or name in {"channel", "state"},
+            no_wrap=name in NUMBERS or name in {"channel", "state", "step"},
             min_width=BAR if name == "progress" else None,
         )
     for row in rows:
@@ -91,7 +94,12 @@ def to_terminal(rows: Iterable[Row]) -> None:
     """Print the table of channels as wide as the terminal; as wide as it needs where there is none."""
     console = Console(highlight=False)
     width = console.width if console.is_terminal else WIDE
-    Console(highlight=False, width=width).print(table(rows, width=width))
+    shown = list(rows)
+    Console(highlight=False, width=width).print(table(shown, width=width))
+    if width < SNUG:  # what a channel waits for is never left out
+        for row in shown:
+            if row.get("why"):
+                Console(highlight=False, markup=False).print(plain(because(row)), soft_wrap=True)
 
 
 def followed(daemon: DaemonClient, run: str, channel: str) -> str:

@@ -36,6 +36,8 @@ def page(run: Run, analyses: Sequence[Analysis], figures: Mapping[str, Figure]) 
     ]
     if "history" in figures:
         parts.append(svg(figures["history"]))
+    if "spectra" in figures:
+        parts.append(f"<h2>spectra</h2>{svg(figures['spectra'])}")
     parts += [section(analysis, figures.get(analysis.name)) for analysis in analyses]
     body = "\n".join(parts)
     head = f"<meta charset='utf-8'><title>{text(run.protocol)}, run {run.run_id}</title><style>{STYLE}</style>"

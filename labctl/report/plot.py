@@ -5,12 +5,15 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from labctl.analysis.record import Analysis, Record
 from labctl.sample import SECONDS_PER_HOUR, Floats
 
+LABELLED = 12  # spectra whose numbers find room in a legend
 POINTS = 4000  # of a curve that is drawn
 STYLE: Mapping[str, Any] = {"linewidth": 0.9, "color": "#205f8f"}
 MARKS: Mapping[str, Any] = {"marker": "o", "markersize": 3, "linewidth": 0.7, "color": "#205f8f"}
@@ -76,6 +79,21 @@ def titration(analysis: Analysis) -> Figure:
     axes.set_xlabel("Rested potential / V")
     axes.set_ylabel("D / cm2 s-1")
     axes.legend()
+    return figure
+
+
+def nyquist(spectra: Mapping[int, NDArray[np.complex128]]) -> Figure:
+    """Draw impedance spectra in the complex plane, both axes alike, the first of them dark and the last light."""
+    figure = Figure(figsize=(6.5, 5), layout="constrained")
+    axes: Axes = figure.subplots()
+    for at, (number, impedance) in enumerate(spectra.items()):
+        shade = colormaps["viridis"](0.85 * at / max(len(spectra) - 1, 1))
+        axes.plot(impedance.real, -impedance.imag, ".-", color=shade, linewidth=0.7, markersize=3, label=f"{number}")
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xlabel("Re Z / ohm")
+    axes.set_ylabel("-Im Z / ohm")
+    if len(spectra) <= LABELLED:
+        axes.legend(title="spectrum", fontsize=8)
     return figure
 
 

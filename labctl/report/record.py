@@ -1,8 +1,10 @@
 """A stored run as an analysis wants it, and the analyses that its protocol asks for."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labctl.analysis.catalogue import ANALYSES
 from labctl.analysis.record import Analysis, Column, Record, Table
@@ -13,6 +15,9 @@ from labctl.sample import Batch
 from labctl.store import schema
 from labctl.store.entry import Run
 from labctl.store.reader import Reader
+
+Spectrum: TypeAlias = NDArray[np.complex128]
+"""Impedance in ohm, one value a frequency, from high to low."""
 
 TEXTS = frozenset({"step_type", "step_name", "end_reason", "end_text", "kind"})
 
@@ -36,6 +41,19 @@ def record_of(reader: Reader, run: Run) -> Record:
         rows,
         tuple((str(name), float(value if value is not None else np.nan), int(cycle)) for name, value, cycle in results),
     )
+
+
+def spectra_of(reader: Reader, run: Run) -> dict[int, Spectrum]:
+    """Return the impedance spectra of a run by number; points without a value are left out."""
+    points = reader.query(
+        "SELECT spectrum, real_impedance_ohm, imaginary_impedance_ohm FROM v_spectrum_points WHERE run_id = :run "
+        "AND real_impedance_ohm IS NOT NULL AND imaginary_impedance_ohm IS NOT NULL ORDER BY spectrum, point",
+        run=run.run_id,
+    )
+    found: dict[int, list[complex]] = {}
+    for number, real, imaginary in points:
+        found.setdefault(int(number), []).append(complex(real, imaginary))
+    return {number: np.array(values) for number, values in found.items()}
 
 
 def table(reader: Reader, name: str, order: str, run_id: int) -> Table:

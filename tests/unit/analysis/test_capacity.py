@@ -59,3 +59,20 @@ def test_a_cycle_that_still_runs_is_left_out(record, value):
     assert value(analyse_retention(run, {}), "retention of cycle 1") == pytest.approx(90)
     last = [figure for figure in analyse_capacity(run, {}).figures if figure.name == "last discharge capacity"]
     assert {figure.cycle for figure in last} == {2}
+
+
+def test_a_cycle_that_only_gave_has_no_efficiency(record, value):
+    first = {
+        "cycle_count": 1,
+        "discharging_capacity_ah": 1.0,
+        "charging_capacity_ah": 1e-6,
+        "coulombic_efficiency": 1e6,
+    }
+    found = analyse_capacity(record([], [first, *cycles(1.0, 1.0)[1:]]), {})
+    assert value(found, "first coulombic efficiency") == pytest.approx(80)
+    (flag,) = found.flags
+    assert flag.startswith("no coulombic efficiency of cycle 1: more than 2 times the charge went out than in")
+
+
+def test_a_run_without_cycles_says_so(record):
+    assert "cycle: true" in analyse_capacity(record([], []), {}).flags[0]

@@ -83,3 +83,14 @@ def test_a_defect_is_one_line_and_a_file_that_says_where(tmp_path, monkeypatch, 
     assert "Traceback" not in said
     (written,) = tmp_path.glob("labctl-*.txt")
     assert "Traceback" in written.read_text()
+
+
+def test_spectra_are_drawn_on_the_page_of_a_run(folder):
+    steps = "  - rest: 10 s\n  - eis: {from: 1 kHz, to: 10 Hz, amplitude: 10 mV}\n"
+    (folder / "eis.yaml").write_text(f"labctl: 1\nlimits: {{voltage: [2 V, 4 V]}}\nsteps:\n{steps}")
+    assert main(["simulate", "eis.yaml", "--cell", "voc1-atfb"]) == 0
+    assert main(["report", "1", "-o", "run.html"]) == 0
+    page = (folder / "run.html").read_text()
+    assert "<h2>spectra</h2>" in page
+    assert "Re Z / ohm" in page
+    assert "no cycle" in page

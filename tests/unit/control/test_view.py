@@ -96,3 +96,10 @@ def test_answers_are_sentences_or_json(capsys):
         "A1: paused (run r)", '{"channel":"A1"}', "A1: started CCD, run r", "takes about 2 h; follow it with: labctl watch A1",
         "warning: first", "warning: second",
     ]  # fmt: skip
+
+
+def test_eighty_columns_keep_every_value_whole():
+    text = drawn([{**ROW, "remaining_second": 86000.0}, {"channel": "B1", "activity": "waiting", "why": "x " * 60}], 80)
+    assert "23 h 53 min" in text
+    assert "4 plate" in text
+    assert len(text.splitlines()) < 8  # a line a channel
