@@ -38,19 +38,16 @@ True
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 
 from labctl_simulators import parameters
-from labctl_simulators.assembly import blocking, insertion, symmetric
 from labctl_simulators.assembly.tree import Numbers
 from labctl_simulators.cell.chemistry import Chemistry
 from labctl_simulators.cell.model import Cell
 from labctl_simulators.parameters import ParameterError, ParameterSet
 
-_BUILDERS: dict[str, Callable[[ParameterSet, float | None, float | None], Chemistry]] = {
-    "insertion": insertion.build,
-    "symmetric": symmetric.build,
-    "blocking": blocking.build,
-}
+_BUILDERS = ("insertion", "symmetric", "blocking")
+"""Modules of `assembly`, each with its `build`; imported as the first such cell is built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +106,12 @@ def load_model(name: str, area: float | None = None, mass: float | None = None) 
 def _load(name: str, area: float | None, mass: float | None) -> Cell:
     """Build and keep a cell; it is immutable, so it may be shared."""
     found = parameters.read(name)
-    builder = _BUILDERS.get(found.model)
-    if builder is None:
+    if found.model not in _BUILDERS:
         raise ParameterError(f"{name}: wanted model {', '.join(_BUILDERS)}, found {found.model!r}")
+    module = import_module(f"labctl_simulators.assembly.{found.model}")
+    build: Callable[[ParameterSet, float | None, float | None], Chemistry] = module.build
     try:
-        return Cell(builder(found, area, mass))
+        return Cell(build(found, area, mass))
     except ParameterError:
         raise
     except ValueError as error:

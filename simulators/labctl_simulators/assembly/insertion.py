@@ -177,7 +177,7 @@ def _windows(numbers: Numbers, positive: Electrode, negative: Electrode | Metal)
 
 
 def _at(table: OpenCircuit, x: float) -> float:
-    return float(table(np.array(x)))
+    return float(table(float(x)))
 
 
 def _solve(table: OpenCircuit, voltage: float) -> float:

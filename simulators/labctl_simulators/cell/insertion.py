@@ -18,7 +18,7 @@ from labctl_simulators.cell.bend import Bend
 from labctl_simulators.cell.chemistry import Array, Chemistry, Conditions, Memory, Number
 from labctl_simulators.cell.electrode import EDGE, Arc, Electrode, Metal, constant_diffusivity, porous
 from labctl_simulators.cell.electrolyte import Electrolyte
-from labctl_simulators.cell.ocp import INTERVALS
+from labctl_simulators.cell.ocp import INTERVALS, Lines
 from labctl_simulators.cell.surface import Ageing, Effects, InsertionPhysics
 
 __all__ = [
@@ -96,7 +96,7 @@ class Insertion(Chemistry):
         tables = [host.potential.coefficients * sign for host, sign in zip(self.hosts, (1.0, -1.0), strict=False)]
         self.columns = tuple(np.ascontiguousarray(column) for column in np.concatenate(tables).T)
         self.shifts = np.arange(len(self.hosts))[:, None] * float(INTERVALS)
-        self.lists = [[tuple(line) for line in table.tolist()] for table in tables]
+        self.lists = [Lines(table) for table in tables]
         self.low = np.full(self.rows, -np.inf)
         self.high = np.full(self.rows, np.inf)
         self.low[: len(self.hosts)], self.high[: len(self.hosts)] = EDGE, 1.0 - EDGE

@@ -2,20 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from labctl_simulators.cell.batch import Batch
 from labctl_simulators.cell.chemistry import Chemistry, Physics
 from labctl_simulators.cell.drive import Drive, Stop
 from labctl_simulators.cell.imposed import impose
-from labctl_simulators.cell.insertion import Insertion
-from labctl_simulators.cell.layered import Layered
-from labctl_simulators.cell.profile import profile
 from labctl_simulators.cell.segment import Rows, Segment
 from labctl_simulators.cell.state import State, read_only
-from labctl_simulators.cell.stepper import Stepper
+
+if TYPE_CHECKING:
+    from labctl_simulators.cell.batch import Batch
+    from labctl_simulators.cell.layered import Layered
+    from labctl_simulators.cell.stepper import Stepper
+
+# The paths that not every user of a cell walks are imported as they are first asked for: start-up is a promise.
+# ruff: noqa: PLC0415
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class Cell:
         """
         return impose(self.chemistry, state, drive, duration, stops)
 
-    def stepper(self, state: State) -> Stepper:
+    def stepper(self, state: State) -> "Stepper":
         """Return one live cell that goes on from `state` step by step.
 
         >>> from labctl_simulators.models import load_model
@@ -95,20 +99,25 @@ class Cell:
         >>> [round(live.step(0.5, 1.0), 4) for _ in range(3)]
         [3.8062, 3.8063, 3.8064]
         """
+        from labctl_simulators.cell.stepper import Stepper
+
         return Stepper(self.chemistry, state)
 
-    def layered(self, state: State) -> Layered:
+    def layered(self, state: State) -> "Layered":
         """Return one live insertion cell with its double layers.
 
         Raises:
             ValueError: the cell is no insertion cell (others have their double layers in the linear memory of every
                 path), or has electrolyte modes.
         """
+        from labctl_simulators.cell.insertion import Insertion
+        from labctl_simulators.cell.layered import Layered
+
         if not isinstance(self.chemistry, Insertion):
             raise ValueError(f"wanted an insertion cell for separate double layers, found {self.name}")  # noqa: TRY004
         return Layered(self.chemistry, state)
 
-    def batch(self, states: Sequence[State]) -> Batch:
+    def batch(self, states: Sequence[State]) -> "Batch":
         """Return many live cells of this kind, each under its own control.
 
         >>> from labctl_simulators.models import load_model
@@ -120,6 +129,8 @@ class Cell:
         Raises:
             ValueError: there is no state.
         """
+        from labctl_simulators.cell.batch import Batch
+
         return Batch(self.chemistry, states)
 
     def profile(self, state: State, currents: ArrayLike, dt: float) -> tuple[Rows, State]:
@@ -145,6 +156,8 @@ class Cell:
         >>> rows.voltage.round(3).tolist()
         [3.807, 3.683, 3.745]
         """
+        from labctl_simulators.cell.profile import profile
+
         return profile(self.chemistry, state, np.asarray(currents, dtype=np.float64), dt)
 
     def impedance(self, state: State, frequencies: ArrayLike, current: float = 0.0) -> NDArray[np.complex128]:

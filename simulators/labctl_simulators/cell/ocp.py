@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,35 @@ class OpenCircuit:
 
     coefficients: Array
 
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Any) -> Any:
         """Return U in V at stoichiometries inside 0..1."""
+        if isinstance(x, float):
+            index = min(max(int(x * INTERVALS), 0), INTERVALS - 1)
+            f = x * INTERVALS - index
+            c0, c1, c2 = self.coefficients[index].tolist()
+            return c0 + f * (c1 + f * c2)  # type: ignore[no-any-return]
         place = np.asarray(x, dtype=np.float64) * INTERVALS
         index = np.clip(place.astype(np.intp), 0, INTERVALS - 1)
         f = place - index
         c = self.coefficients[index]
         return np.asarray(c[..., 0] + f * (c[..., 1] + f * c[..., 2]))
+
+
+class Lines(dict[int, tuple[float, float, float]]):
+    """Hold the lines of a table as plain floats, each made as it is first looked at.
+
+    Args:
+        table: shape (INTERVALS, 3).
+    """
+
+    def __init__(self, table: Array) -> None:
+        super().__init__()
+        self.table = table
+
+    def __missing__(self, index: int) -> tuple[float, float, float]:
+        c0, c1, c2 = self.table[index].tolist()
+        self[index] = line = (c0, c1, c2)
+        return line
 
 
 def from_function(function: Callable[[Array], Array]) -> OpenCircuit:

@@ -10,13 +10,16 @@ Every number in a file is a leaf that says where it comes from::
 numbers by the arithmetic that is named, `assumed` has a reason and no source. What comes out is SI.
 """
 
+import json
 import math
+import os
+from binascii import crc32
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias
 
-import yaml
+# Paths are plain words here and YAML is imported where it is needed: start-up is a promise.
+# ruff: noqa: PTH, PLC0415
 
 VERSION = 1
 STATUSES = {
@@ -29,7 +32,8 @@ STATUSES = {
 Leaf: TypeAlias = "float | tuple[float, ...]"
 Tree: TypeAlias = "Mapping[str, Tree | Leaf | str]"
 
-_HERE = Path(__file__).parent
+_HERE = os.path.dirname(__file__)
+_PARSED = os.path.join(_HERE, "parsed.json")
 _HOUR, _FARADAY = 3600.0, 96485.33212
 # A closed table, as in the protocol language: nothing is guessed from prefixes. Factors to SI, by kind.
 _UNITS: dict[str, float] = {
@@ -86,7 +90,7 @@ class ParameterError(ValueError):
 
 def names() -> list[str]:
     """Return the names of all parameter sets, in alphabetical order."""
-    return sorted(entry.stem for entry in _HERE.glob("*.yaml"))
+    return sorted(entry.removesuffix(".yaml") for entry in os.listdir(_HERE) if entry.endswith(".yaml"))
 
 
 def read(name: str) -> ParameterSet:
@@ -101,11 +105,49 @@ def read(name: str) -> ParameterSet:
     >>> read("voc1-atfb").kind
     'half_cathode'
     """
-    entry = _HERE / f"{name}.yaml"
-    if not entry.is_file():
+    if name not in names():
         raise ParameterError(f"wanted a model, found {name!r}; there are {', '.join(names())}")
+    with open(os.path.join(_HERE, f"{name}.yaml"), encoding="utf-8") as file:
+        text = file.read()
+    return parse(_composed(name, text), name)
+
+
+def _composed(name: str, text: str) -> Mapping[str, object]:
+    """Return the document of a file's text: as it was composed before, if the text is still the same."""
+    try:
+        with open(_PARSED, encoding="utf-8") as file:
+            kept = json.load(file).get(name)
+    except (OSError, ValueError):
+        kept = None
+    if kept is not None and kept["of"] == crc32(text.encode()):
+        found: Mapping[str, object] = kept["document"]
+        return found
+    return compose(text)
+
+
+def compose(text: str) -> Mapping[str, object]:
+    """Return the document of a parameter file's text."""
+    import yaml
+
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # shipped files only, never a submitted one
-    return parse(yaml.load(entry.read_text(encoding="utf-8"), Loader=loader), name)  # noqa: S506 - a safe loader
+    found: Mapping[str, object] = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
+    return found
+
+
+def keep() -> None:
+    """Write `parsed.json`: every shipped file as composed, with the checksum of its text.
+
+    A file that has changed since is composed anew each time it is read; nothing else depends on this one.
+    Run `python -m labctl_simulators.parameters` after changing a file.
+    """
+    kept: dict[str, object] = {}
+    for name in names():
+        with open(os.path.join(_HERE, f"{name}.yaml"), encoding="utf-8") as file:
+            text = file.read()
+        kept[name] = {"of": crc32(text.encode()), "document": compose(text)}
+    with open(_PARSED, "w", encoding="utf-8") as file:
+        json.dump(kept, file, ensure_ascii=False, separators=(",", ":"))
+        file.write("\n")
 
 
 def parse(document: Mapping[str, object], name: str) -> ParameterSet:
