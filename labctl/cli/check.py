@@ -52,9 +52,8 @@ def _cell(path: Path) -> "Cell":
 
 def _checked(path: Path, cell: "Cell | None", values: list[str]) -> "tuple[Finding, ...]":
     """Return the findings of one file; its first keys say what it is."""
-    from labctl.cli.source import bounded, driver_names, found_file, kind_of
+    from labctl.cli.source import bounded, found_file, kind_of
     from labctl.protocol.cellfile import read_cell
-    from labctl.settings import read_station
 
     path = found_file(path)
     source = bounded(path)
@@ -62,8 +61,26 @@ def _checked(path: Path, cell: "Cell | None", values: list[str]) -> "tuple[Findi
         case "cell":
             return read_cell(source, str(path))[1]
         case "station":
-            return read_station(source, str(path), driver_names())[1]
+            return _station(source, path)
     return _protocol(source, path, cell, values)
+
+
+def _station(source: bytes, path: Path) -> "tuple[Finding, ...]":
+    """Return the findings of a station file, those of its drivers' options among them."""
+    from labctl.cli.source import driver_names
+    from labctl.errors import StationError
+    from labctl.finding import Finding, Mark, with_lines
+    from labctl.run.drivers import make
+    from labctl.settings import read_station
+
+    station, found = read_station(source, str(path), driver_names())
+    wrong = []
+    for given in () if station is None or found else station.instruments.values():
+        try:
+            make(given.name, given.driver, given.options)
+        except StationError as error:
+            wrong.append(Finding("driver.options", str(error), given.mark or Mark(str(path), 1, 1)))
+    return (*found, *with_lines(wrong, {str(path): source.decode()}))
 
 
 def _protocol(source: bytes, path: Path, cell: "Cell | None", values: list[str]) -> "tuple[Finding, ...]":

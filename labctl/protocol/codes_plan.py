@@ -63,6 +63,7 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
     "channel.mode": ("a step that the instrument cannot do",),
     "channel.range": ("a value beyond what the channel can source or measure",),
     "channel.shared": ("two channels on one output of an instrument",),
+    "driver.options": ("a setting that the driver does not have, or one that it needs",),
     "driver.unknown": ("a driver that is not installed", "labctl drivers lists those that are."),
     "instrument.unknown": ("a part of a channel on an instrument that the file does not have",),
     "plan.time_first": ("for that will come before the voltage end (warning)",),

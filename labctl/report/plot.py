@@ -97,6 +97,26 @@ def nyquist(spectra: Mapping[int, NDArray[np.complex128]]) -> Figure:
     return figure
 
 
+def staged(analysis: Analysis) -> Figure:
+    """Draw a rate test as it is read: the mean capacity of each stage over its cycles, the rate written above."""
+    figure = Figure(figsize=(6.5, 4), layout="constrained")
+    axes: Axes = figure.subplots()
+    word, unit = ("rate / C", " C") if "rate / C" in analysis.table else ("current / mA", " mA")
+    (mean,) = vertical(analysis)[:1]
+    for rate, first, cycles, capacity in zip(
+        *(analysis.table[name] for name in (word, "first cycle", "cycles", mean)), strict=True
+    ):
+        here = np.arange(int(first), int(first) + int(cycles))
+        axes.plot(here, np.full(len(here), float(capacity)), **MARKS)
+        axes.annotate(
+            f"{rate:.3g}{unit}", (here.mean(), capacity), (0, 5), textcoords="offset points", ha="center", fontsize=8
+        )
+    axes.set_xlabel("Cycle")
+    axes.set_ylabel(title(mean))
+    axes.set_ylim(0, 1.1 * max(float(value) for value in analysis.table[mean]))
+    return figure
+
+
 def title(name: str) -> str:
     """Return a column's name with a capital."""
     return name[:1].upper() + name[1:]
@@ -113,6 +133,8 @@ def figures(record: Record, analyses: Sequence[Analysis]) -> dict[str, Figure]:
             found["ccd"] = staircase(record, analysis)
         elif analysis.name == "gitt":
             found["gitt"] = titration(analysis)
+        elif analysis.name == "rate":
+            found["rate"] = staged(analysis)
         else:
             found[analysis.name] = columns(analysis, horizontal(analysis), vertical(analysis))
     return found

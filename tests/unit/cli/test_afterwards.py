@@ -4,9 +4,11 @@ import tempfile
 
 import pytest
 
+from labctl.analysis.record import Analysis
 from labctl.cli.main import guarded, main
 from labctl.control.place import data_folder, journal
 from labctl.errors import StoreError
+from labctl.report.plot import staged
 
 PROTOCOL = """labctl: 1
 name: "[/rest] it [bold]"
@@ -94,3 +96,10 @@ def test_spectra_are_drawn_on_the_page_of_a_run(folder):
     assert "<h2>spectra</h2>" in page
     assert "Re Z / ohm" in page
     assert "no cycle" in page
+
+
+def test_a_rate_test_is_drawn_stage_by_stage():
+    table = {"rate / C": (0.1, 1.0, 0.1), "current / mA": (1.0, 10.0, 1.0), "mean capacity / mAh": (9.0, 5.0, 8.9), "first cycle": (1, 4, 7), "cycles": (3, 3, 3)}  # fmt: skip
+    (axes,) = staged(Analysis("rate", (), table)).axes
+    assert [list(line.get_xdata()) for line in axes.lines] == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    assert [text.get_text() for text in axes.texts] == ["0.1 C", "1 C", "0.1 C"]

@@ -115,3 +115,17 @@ def test_explain_says_more(capsys):
     assert "did you mean unit.bare?" in capsys.readouterr().err
     assert main(["explain"]) == 0
     assert capsys.readouterr().out.count("\n") == len(CODES)
+
+
+def test_check_knows_the_settings_of_drivers(folder, capsys):
+    (folder / "station.yaml").write_text(
+        "labctl_station: 1\ninstruments:\n  kei: {driver: keithley2450, adress: x}\nchannels:\n  K1: {cell: {instrument: kei}}\n"
+    )
+    assert main(["check", "station.yaml"]) == 1
+    said = capsys.readouterr().err
+    assert "station.yaml:3:" in said
+    assert "error[driver.options]: kei: driver keithley2450 has no option 'adress'" in said
+    (folder / "station.yaml").write_text(
+        "labctl_station: 1\ninstruments:\n  kei: {driver: keithley2450, resource: x}\nchannels:\n  K1: {cell: {instrument: kei}}\n"
+    )
+    assert main(["check", "station.yaml"]) == 0
