@@ -120,19 +120,28 @@ class Batch:
             mode: one for all or one each.
             most: largest magnitude of a current that is not the controlled quantity, A.
         """
-        count = len(self._origins)
-        mode = np.broadcast_to(np.asarray(mode), (count,))
-        value = np.broadcast_to(np.asarray(value, dtype=np.float64), (count,))
-        simple = not self._leaking and not mode.any()
-        inner = value if simple else self._solve(value, dt, mode, np.broadcast_to(np.asarray(most, float), (count,)))
-        turned = (np.sign(inner) != self._direction) & (inner != 0.0)
-        if turned.any():
+        shape = (len(self._origins),)
+        value = np.asarray(value, dtype=np.float64)
+        value = value if value.shape == shape else np.broadcast_to(value, shape)
+        simple = not self._leaking and (mode is Mode.CURRENT or not np.any(mode))
+        control = (value, dt, mode, most)
+        inner = value if simple else self._solved(*control)
+        turned = self._none if (inner * self._direction).min() > 0.0 else self._turning(inner)
+        if turned is not self._none and turned.any():
             self._turn(np.flatnonzero(turned), inner)
             if not simple and len(self._slow):
-                inner = self._solve(value, dt, mode, np.broadcast_to(np.asarray(most, float), (count,)))
+                inner = self._solved(*control)
         elif len(self._slow) and (self._chemistry.paced or ((inner == 0.0) != (self.current == 0.0)).any()):
             self._flush()
         return self._advance(inner, dt)
+
+    def _turning(self, inner: Array) -> NDArray[np.bool_]:
+        return (np.sign(inner) != self._direction) & (inner != 0.0)
+
+    def _solved(self, value: Array, dt: float, mode: ArrayLike, most: ArrayLike) -> Array:
+        shape = value.shape
+        most = np.broadcast_to(np.asarray(most, dtype=np.float64), shape)
+        return self._solve(value, dt, np.broadcast_to(np.asarray(mode), shape), most)
 
     def _advance(self, inner: Array, dt: float) -> Array:
         if dt == 0.0:

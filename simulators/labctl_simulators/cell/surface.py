@@ -260,12 +260,11 @@ class InsertionPhysics(Physics):
             Physics.slopes(self, z, current, 0.0, 0.0) if self.salt is not None else self.slopes(z, current, 0.0, 0.0)
         )
         total = np.full(s.shape, self.ohmic, dtype=np.complex128)
-        for row, host in enumerate(self.chemistry.hosts):
-            speed = kinetics.arrhenius(host.time_activation, temperature, parameters.temperature)
-            own, exact = host.time / speed, getattr(transfer, host.shape)
-            share = (-1.0, 1.0)[row] * self.gain[row] / host.capacity / (3.0 if host.shape == "sphere" else 1.0)
-            faradaic = self._transfer_resistance(row, z, current) + slope[row] * share * own * exact(s * own)
-            total += 1.0 / (1.0 / faradaic + s * host.double_layer)
+        if self.hosts == 2 and self.chemistry.hosts[0].shape == self.chemistry.hosts[1].shape:
+            total += self._branches((0, 1), (z, current, slope), s).sum(axis=0)
+        else:
+            for row in range(self.hosts):
+                total += self._branches((row,), (z, current, slope), s)[0]
         if self.hosts == 1:
             k = 2.0 * self.kinetic[1]
             metal = self.thermal * k / sqrt(1.0 + (k * current) ** 2)
@@ -275,6 +274,26 @@ class InsertionPhysics(Physics):
             own = (arc.resistance * factor * arc.capacity) ** (1.0 / arc.alpha)
             total += arc.resistance * factor * transfer.zarc(s * own, arc.alpha)
         return total + self._salt_impedance(slope, s)
+
+    def _branches(
+        self, rows: tuple[int, ...], at: tuple[Array, float, Array], s: NDArray[np.complex128]
+    ) -> NDArray[np.complex128]:
+        """Return the impedances of hosts of one shape about (z, current, dV/dz), shape (rows, F)."""
+        z, current, slope = at
+        reference, temperature = self.chemistry.parameters.temperature, self.conditions.temperature
+        numbers = []
+        for row in rows:
+            host = self.chemistry.hosts[row]
+            own = host.time / kinetics.arrhenius(host.time_activation, temperature, reference)
+            share = (-1.0, 1.0)[row] * self.gain[row] / host.capacity / (3.0 if host.shape == "sphere" else 1.0)
+            transferred = self._transfer_resistance(row, z, current)
+            numbers.append((own, slope[row] * share * own, transferred, host.double_layer))
+        times, weights, resistances, layers = np.array(numbers).T[:, :, None]
+        faradaic: NDArray[np.complex128] = getattr(transfer, self.chemistry.hosts[rows[0]].shape)(s * times)
+        faradaic = faradaic * weights + resistances
+        shunt = faradaic * (s * layers)
+        shunt += 1.0
+        return np.asarray(np.divide(faradaic, shunt, out=shunt))
 
     def _transfer_resistance(self, row: int, z: Array, current: float) -> float:
         root = sqrt(z[row] * (1.0 - z[row]))

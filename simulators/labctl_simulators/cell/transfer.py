@@ -25,9 +25,15 @@ def sphere(s: Complex) -> Complex:
     """
     s = np.asarray(s, dtype=np.complex128)
     near = np.abs(s) < 10.0 * _SMALL
-    q = np.sqrt(np.where(near, 1.0, s)) if near.any() else np.sqrt(s)
-    exact = 1.0 / (q * _coth(q) - 1.0)
-    if not near.any():
+    some = bool(np.logical_or.reduce(near, axis=None))
+    q = np.sqrt(np.where(near, 1.0, s)) if some else np.sqrt(s)
+    decay = np.exp(-2.0 * q)
+    rest = 1.0 - decay
+    decay += 1.0
+    decay *= q
+    decay -= rest
+    exact = np.divide(rest, decay, out=rest)
+    if not some:
         return np.asarray(exact)
     series = 3.0 / s + 0.2 - s / 175.0 + 2.0 * s**2 / 7875.0 - 37.0 * s**3 / 3031875.0
     return np.where(near, series, exact)
