@@ -55,7 +55,7 @@ class Mqtt:
         node: Name of this daemon in the topics; "" is the station's name.
         commands: Which orders are taken from MQTT.
         host: Name or address of the broker.
-        port: None is 1883, or 8883 with TLS; of the embedded broker, None is a free one.
+        port: None is 1883, or 8883 with TLS; of the embedded broker, None is 1883, or a free one where that is taken.
         user: None is an anonymous connection.
         password_file: Its first line is the password.
         tls: Encrypt.

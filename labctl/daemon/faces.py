@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from contextlib import AsyncExitStack
 
 from labctl import __version__
@@ -10,7 +11,7 @@ from labctl.control.http import HttpFace
 from labctl.control.mqtt import MqttFace
 from labctl.control.place import Place
 from labctl.daemon.parts import Parts, Tasks, cancelled
-from labctl.errors import SinkError
+from labctl.errors import BrokerError, SinkError
 from labctl.publish.broker import BrokerAddress, EmbeddedBroker
 from labctl.publish.cursor import NAME
 from labctl.publish.mqtt import MqttReader, Node
@@ -21,6 +22,7 @@ from labctl.settings import Station
 from labctl.store.reader import Reader
 
 LOG = logging.getLogger("labctl.daemon")
+USUAL_PORT = 1883  # of MQTT
 FAREWELL = 1.5  # s that the publishing task has to say what is left
 
 
@@ -106,12 +108,31 @@ async def _farewell(speaker: MqttReader, task: "asyncio.Task[None]") -> None:
         await asyncio.wait_for(task, FAREWELL)
 
 
+async def _embedded(host: str, port: int | None) -> tuple[EmbeddedBroker, BrokerAddress]:
+    """Start the embedded broker on the port that is named; else on the usual one, and on a free one where that is taken."""
+    if port is None and free(host, USUAL_PORT):
+        broker = EmbeddedBroker(host, USUAL_PORT)
+        with contextlib.suppress(BrokerError):  # somebody was quicker
+            return broker, await broker.start()
+    broker = EmbeddedBroker(host, port or 0)
+    return broker, await broker.start()
+
+
+def free(host: str, port: int) -> bool:
+    """Tell whether nobody listens on a port of this machine."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
 async def _broker(stack: AsyncExitStack, tasks: Tasks, station: Station) -> BrokerAddress:
     given = station.mqtt
     if given.broker == "embedded":
-        broker = EmbeddedBroker(given.host or "127.0.0.1", given.port or 0)
+        broker, address = await _embedded(given.host or "127.0.0.1", given.port)
         stack.push_async_callback(broker.close)
-        address = await broker.start()
         task = tasks.start(
             broker.keep(lambda code: LOG.error("the embedded broker ended with code %s", code)), "broker"
         )
