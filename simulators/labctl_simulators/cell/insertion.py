@@ -167,7 +167,9 @@ class Insertion(Chemistry):
     def prepare(self, conditions: Conditions) -> "InsertionPhysics":
         """Return the physics at frozen conditions; see `Chemistry.prepare`."""
         p = self.parameters
-        low, high = np.min(conditions.temperature), np.max(conditions.temperature)
+        low = high = conditions.temperature
+        if not isinstance(low, float):
+            low, high = np.min(low), np.max(high)
         if not (p.lowest <= low and high <= p.highest):
             raise ValueError(f"wanted a temperature in {p.lowest}..{p.highest} K, found {low} K")
         return InsertionPhysics(self, conditions)

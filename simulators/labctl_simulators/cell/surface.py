@@ -93,9 +93,9 @@ class InsertionPhysics(Physics):
         effects = p.ageing.effects(conditions.slow, temperature) if p.ageing else _FRESH
         strain = p.bend.strain(conditions.angle, conditions.radius)
         active = 1.0 - p.bend.area * strain
+        self.hosts = len(chemistry.hosts)
         self.gain = self._gain(effects, active)
         self.low, self.high, self.words = chemistry.low, chemistry.high, chemistry.words
-        self.hosts = len(chemistry.hosts)
         self.thermal = 2.0 * kinetics.GAS * temperature / FARADAY
         series = p.resistance / kinetics.arrhenius(p.resistance_activation, temperature, p.temperature)
         salt = p.electrolyte.ohmic(temperature) if p.electrolyte is not None else 0.0
@@ -108,8 +108,11 @@ class InsertionPhysics(Physics):
             for host in (p.positive, p.negative)
         ]
         self.kinetic = [0.25 / exchange for exchange in self.exchange]
-        column = np.array(np.broadcast_arrays(*self.kinetic)[: self.hosts])
-        self.column = column if column.ndim > 1 else column[:, None]
+        if all(isinstance(value, float) for value in self.kinetic):
+            self.column = np.array(self.kinetic[: self.hosts])[:, None]
+        else:
+            column = np.array(np.broadcast_arrays(*self.kinetic)[: self.hosts])
+            self.column = column if column.ndim > 1 else column[:, None]
         self.shift = sum(
             sign * host.entropic * (temperature - p.temperature)
             for host, sign in zip(chemistry.hosts, (1.0, -1.0), strict=False)
@@ -126,6 +129,9 @@ class InsertionPhysics(Physics):
         if effects is _FRESH and isinstance(active, float) and active == 1.0:
             return ones
         share = (effects.efficiency / effects.positive, effects.negative_efficiency / effects.negative)
+        if isinstance(active, float) and all(isinstance(value, float) for value in share):
+            ones[: self.hosts] = share[: self.hosts]
+            return ones
         gain = np.stack([np.broadcast_to(value, np.broadcast(*share, active, 0.0).shape) for value in share])
         whole = np.ones((len(ones), *gain.shape[1:]))
         whole[: len(self.chemistry.hosts)] = gain[: len(self.chemistry.hosts)]
@@ -256,9 +262,7 @@ class InsertionPhysics(Physics):
         """
         s = np.asarray(2j * np.pi * np.asarray(frequency, dtype=np.float64), dtype=np.complex128)
         parameters, temperature = self.chemistry.parameters, self.conditions.temperature
-        slope, _ = (
-            Physics.slopes(self, z, current, 0.0, 0.0) if self.salt is not None else self.slopes(z, current, 0.0, 0.0)
-        )
+        slope = Physics.slopes(self, z, current, 0.0, 0.0)[0] if self.salt is not None else self._steep(z, current)
         total = np.full(s.shape, self.ohmic, dtype=np.complex128)
         if self.hosts == 2 and self.chemistry.hosts[0].shape == self.chemistry.hosts[1].shape:
             total += self._branches((0, 1), (z, current, slope), s).sum(axis=0)
@@ -273,10 +277,24 @@ class InsertionPhysics(Physics):
             factor = 1.0 / kinetics.arrhenius(arc.activation, temperature, parameters.temperature)
             own = (arc.resistance * factor * arc.capacity) ** (1.0 / arc.alpha)
             total += arc.resistance * factor * transfer.zarc(s * own, arc.alpha)
-        return total + self._salt_impedance(slope, s)
+        return total + self._salt_impedance(slope, s) if self.salt is not None else total
+
+    def _steep(self, z: Array, current: float) -> list[float]:
+        """Return dV/dz of the hosts as plain floats."""
+        found = []
+        for row in range(self.hosts):
+            x = float(z[row])
+            index = int(x * INTERVALS)
+            _, c1, c2 = self.chemistry.lists[row][index]
+            curve = (c1 + 2.0 * (x * INTERVALS - index) * c2) * INTERVALS
+            filled = x * (1.0 - x)
+            k = self.kinetic[row] / sqrt(filled)
+            flat = 1.0 / sqrt(1.0 + (k * current) ** 2)
+            found.append(curve - self.thermal * flat * k * current * (0.5 - x) / filled)
+        return found
 
     def _branches(
-        self, rows: tuple[int, ...], at: tuple[Array, float, Array], s: NDArray[np.complex128]
+        self, rows: tuple[int, ...], at: tuple[Array, float, Sequence[float]], s: NDArray[np.complex128]
     ) -> NDArray[np.complex128]:
         """Return the impedances of hosts of one shape about (z, current, dV/dz), shape (rows, F)."""
         z, current, slope = at
@@ -302,7 +320,7 @@ class InsertionPhysics(Physics):
         k = self.kinetic[row] / root
         return float(self.thermal * k / sqrt(1.0 + (k * current) ** 2))
 
-    def _salt_impedance(self, slope: Array, s: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    def _salt_impedance(self, slope: Sequence[float], s: NDArray[np.complex128]) -> NDArray[np.complex128]:
         total = np.zeros(s.shape, dtype=np.complex128)
         if self.salt is not None:
             for row in (self.salt, self.salt + 1):
