@@ -10,7 +10,9 @@ import hypothesis
 import pytest
 import pytest_asyncio
 
-SEED = int(os.environ.get("LABCTL_TEST_SEED", random.SystemRandom().randrange(2**31)))
+SEED = int(
+    os.environ.setdefault("LABCTL_TEST_SEED", str(random.SystemRandom().randrange(2**31)))
+)  # one for all workers
 NO_SKIPS = "LABCTL_TEST_NO_SKIPS"
 
 collect_ignore = ["independent"]  # needs an environment of its own: make test-independent
@@ -49,11 +51,16 @@ async def no_task_left() -> AsyncIterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if os.environ.get(NO_SKIPS) and terminalreporter.stats.get("skipped"):
+    if refused(terminalreporter):
         terminalreporter.write_line(f"{NO_SKIPS} is set: a skipped test is a failure", red=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get(NO_SKIPS) and reporter.stats.get("skipped") and session.exitstatus == pytest.ExitCode.OK:
+    if refused(reporter) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def refused(reporter: pytest.TerminalReporter | None) -> bool:
+    """Tell whether tests were skipped where that is not allowed; a worker has no reporter and leaves it to the session."""
+    return bool(os.environ.get(NO_SKIPS)) and reporter is not None and bool(reporter.stats.get("skipped"))
