@@ -16,6 +16,7 @@ from labctl_simulators.cell.chemistry import Array, Physics
 from labctl_simulators.cell.crossing import root
 from labctl_simulators.cell.drive import Drive, Power, Sweep, Voltage
 from labctl_simulators.cell.element import BETWEEN, DEGREE, MONOMIAL, NODES, element, whole
+from labctl_simulators.cell.ocp import EDGE
 from labctl_simulators.cell.solution import Columns
 from labctl_simulators.cell.state import State
 from labctl_simulators.cell.terminal import Demand, sweep_time
@@ -27,7 +28,11 @@ CHECKED: Final = 5e-6
 """V; largest residual between the nodes."""
 GROWTH: Final = 3.0
 PATIENCE: Final = 250
-"""Elements after which CHECKED is given up step by step."""
+"""Elements of a sweep after which CHECKED is given up step by step."""
+PINNED: Final = 60
+"""Elements after which a hold that has not got anywhere, or gets on slowly, is taken for one at the edge of the range."""
+SOON: Final = 1e-5
+"""Time that is nothing, in units of the slowest pole's."""
 MOST: Final = 2000
 """Most elements of a held piece."""
 WINDOW: Final = 0.02
@@ -182,6 +187,9 @@ class March:
         front, count = self.front, len(self.lengths)
         if self.failed or front.time >= self.last:
             return False
+        if count >= PINNED and count % 20 == 0 and self._pinned():
+            self.failed = self._reason()
+            return False
         if count >= MOST:
             self.failed = "the demand swings faster than can be followed"
             return False
@@ -204,12 +212,23 @@ class March:
                 self.failed = self._reason()
                 return False
 
+    def _pinned(self) -> bool:
+        """Say whether a surface is stuck at the edge of its range: it got there at once, or a steady drive keeps it there."""
+        physics, front = self.physics, self.front
+        if len(self.lengths) == PINNED and front.time * physics.memory.rate.min(initial=np.inf) < SOON:
+            return True
+        if isinstance(self.drive, Sweep):
+            return False
+        z = front.level + front.memory @ physics.memory.own + physics.memory.feed * physics.gain * front.current
+        return bool(((z < physics.low + EDGE) | (z > physics.high - EDGE)).any())
+
     def _allowed(self, count: int) -> float:
         """Return the largest residual between the nodes of the next element, V.
 
         Demands far from open circuit, and courses that need very many elements, are followed less closely.
         """
-        return min(1e-2, self.tolerance * 10.0 ** (max(0, count - PATIENCE) // 50))
+        patience, step = (PATIENCE, 50) if isinstance(self.drive, Sweep) else (PINNED, 20)
+        return min(1e-2, self.tolerance * 10.0 ** (max(0, count - patience) // step))
 
     def _reason(self) -> str:
         z = self.front.level + self.front.memory @ self.physics.memory.own
