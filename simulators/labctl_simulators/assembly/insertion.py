@@ -5,8 +5,6 @@ from dataclasses import replace
 from math import exp, tau
 from typing import Any
 
-import numpy as np
-
 from labctl_simulators.assembly.tree import Numbers, bend
 from labctl_simulators.cell.ageing import Ageing, Curve
 from labctl_simulators.cell.insertion import EDGE, Arc, Electrode, Insertion, Metal, Parameters, porous

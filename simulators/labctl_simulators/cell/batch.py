@@ -136,7 +136,7 @@ class Batch:
         return self._advance(inner, dt)
 
     def _turning(self, inner: Array) -> NDArray[np.bool_]:
-        return (np.sign(inner) != self._direction) & (inner != 0.0)
+        return np.asarray((np.sign(inner) != self._direction) & (inner != 0.0))
 
     def _solved(self, value: Array, dt: float, mode: ArrayLike, most: ArrayLike) -> Array:
         shape = value.shape

@@ -33,14 +33,14 @@ def moments(y: Array, count: int) -> Array:
     shape = y.shape
     y = y.ravel()
     near, far = np.minimum(y, 2.0), np.maximum(y, 2.0)
-    powers = near ** _RISING
+    powers = near**_RISING
     found = _SERIES[:count] @ powers
     over = far**_FALLING
     beyond = _PARTS[:count] @ over
     over[:count] *= np.exp(-far)
     beyond += _TAILS[:count] * over[:count]
     np.copyto(found, beyond, where=y >= 2.0)
-    return found.reshape(count, *shape)
+    return np.asarray(found.reshape(count, *shape), dtype=np.float64)
 
 
 _SERIES: Final = np.array(

@@ -30,10 +30,10 @@ class OpenCircuit:
     def __call__(self, x: Any) -> Any:
         """Return U in V at stoichiometries inside 0..1."""
         if isinstance(x, float):
-            index = min(max(int(x * INTERVALS), 0), INTERVALS - 1)
-            f = x * INTERVALS - index
-            c0, c1, c2 = self.coefficients[index].tolist()
-            return c0 + f * (c1 + f * c2)  # type: ignore[no-any-return]
+            line = min(max(int(x * INTERVALS), 0), INTERVALS - 1)
+            inner = x * INTERVALS - line
+            c0, c1, c2 = self.coefficients[line].tolist()
+            return c0 + inner * (c1 + inner * c2)
         place = np.asarray(x, dtype=np.float64) * INTERVALS
         index = np.clip(place.astype(np.intp), 0, INTERVALS - 1)
         f = place - index

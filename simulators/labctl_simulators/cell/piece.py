@@ -2,20 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil, exp, inf, isqrt, log2
+from math import exp
 from typing import Final
 
 import numpy as np
 
-from labctl_simulators.cell.chemistry import Array, Memory, Physics
+from labctl_simulators.cell.chemistry import Array, Physics
 from labctl_simulators.cell.crossing import inverse, root
+from labctl_simulators.cell.grid import CHUNK, KEPT, Grid, even_grid, rung
 
-CHUNK: Final = 4096
 SCAN: Final = 48
 _SHAPE: Final = np.arange(1, SCAN + 1) / SCAN
 _EARLY: Final = 24
 _FRACTION: Final = np.arange(_EARLY) / _EARLY
-_KEPT: Final = 256
 _FEW: Final = 16
 _OVER: Final = 45.0
 """exp(-_OVER) is below rounding."""
@@ -56,7 +55,19 @@ class End:
 class Constant:
     """Hold a piece at constant current (A) from (memory, level) on; terminal and memory current are the same."""
 
-    __slots__ = ("current", "level", "linear", "offset", "physics", "plain", "ramp", "safe", "spread", "start", "weight")
+    __slots__ = (
+        "current",
+        "level",
+        "linear",
+        "offset",
+        "physics",
+        "plain",
+        "ramp",
+        "safe",
+        "spread",
+        "start",
+        "weight",
+    )
 
     def __init__(self, physics: Physics, memory: Array, level: Array, current: float) -> None:
         linear = physics.memory
@@ -73,7 +84,7 @@ class Constant:
     def surface(self, times: Array) -> Array:
         """Return the surface values at `times` (s since the piece began), shape (m, T)."""
         if len(times) > _FEW:
-            grid = _grid(self.linear, times)
+            grid = even_grid(self.linear, times)
             if grid is not None:
                 return self._even(grid, times)
         return self._scattered(times)
@@ -89,7 +100,7 @@ class Constant:
             z[:, first : first + CHUNK] += weight @ table
         return z
 
-    def _even(self, grid: "Grid", times: Array) -> Array:
+    def _even(self, grid: Grid, times: Array) -> Array:
         """Return the surface values on an even grid: exp(-a (j + k) h) is a product, so each row is a matrix product.
 
         Three further columns carry the constant and the ramp.
@@ -158,7 +169,7 @@ class Constant:
             if at_once is not None:
                 return at_once
             exhausted = self._exhausted()
-            limit = limit if limit <= exhausted else min(limit, _rung(exhausted))
+            limit = limit if limit <= exhausted else min(limit, rung(exhausted))
         if limit == np.inf:
             raise ValueError("wanted a duration or an end that must come, found neither")
         found = self._scan(thresholds, limit, inside)
@@ -248,13 +259,13 @@ class Constant:
         kept = self.linear.kept
         known = kept.get(("scan", limit))
         if known is None:
-            if len(kept) > _KEPT:
+            if len(kept) > KEPT:
                 kept.clear()
             times = self._times(limit)
             table = np.multiply.outer(self.linear.rate, -times)
             np.maximum(table, -_OVER, out=table)
             known = kept["scan", limit] = (times, np.exp(table, out=table))
-        return known  # type: ignore[no-any-return]
+        return known
 
     def _times(self, limit: float) -> Array:
         even = _SHAPE * limit
@@ -347,11 +358,6 @@ class Constant:
         return root(margin, before, after, float(margins[at - 1]), float(margins[at]), guess)
 
 
-def _rung(time: float) -> float:
-    """Return a time at or above `time`, one of few, so that tables made for one serve for many."""
-    return float(2.0 ** (ceil(log2(time) * 4.0) / 4.0)) if 0.0 < time < inf else time
-
-
 def _flat(count: int, value: float) -> Array:
     column = np.empty(count)
     column.fill(value)
@@ -366,52 +372,3 @@ def _margin(threshold: Threshold, voltage: float) -> float:
 def _margins(threshold: Threshold, voltage: Array) -> Array:
     value = np.abs(voltage) if threshold.magnitude else voltage
     return value - threshold.voltage if threshold.above else threshold.voltage - value
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Grid:
-    """Hold the tables of an even grid of times.
-
-    Attributes:
-        count: of the times that lie on it: all, or all but the last.
-        rows: for each row its poles, exp(-a (first + j k h)) with the columns (begin, 1, 1), and exp(-a i h) with the
-            lines (1, 1, i h).
-    """
-
-    count: int
-    rows: tuple[tuple[slice, Array, Array], ...]
-
-
-def _grid(linear: Memory, times: Array) -> Grid | None:
-    """Return the tables if the times are even (the last may be off), else None; kept with the memory."""
-    small = len(times) <= CHUNK
-    key = times.tobytes() if small else (float(times[0]), float(times[1]), float(times[-2]), len(times))
-    known = linear.kept.get(key)
-    if known is not None and small:
-        return known or None
-    count = len(times) - 1
-    first, spacing = float(times[0]), float(times[-2] - times[0]) / (count - 1)
-    even = first + spacing * np.arange(count + 1)
-    even -= times
-    if max(even[:-1].max(), -even[:-1].min()) > 4e-16 * times[-1]:
-        linear.kept[key] = ()
-        return None
-    if known is None:
-        count += abs(even[-1]) <= 4e-16 * times[-1]
-        known = linear.kept[key] = Grid(count, _products(linear, first, spacing, count))
-        if len(linear.kept) > _KEPT:
-            linear.kept.clear()
-    return known
-
-
-def _products(linear: Memory, first: float, spacing: float, count: int) -> tuple[tuple[slice, Array, Array], ...]:
-    width = max(isqrt(count), 1)
-    begins = first + spacing * width * np.arange(-(-count // width))
-    inner = spacing * np.arange(width)
-    coarse = np.exp(begins[:, None] * -linear.rate)
-    fine = np.exp(-linear.rate[:, None] * inner)
-    one, ones = np.ones((len(begins), 1)), np.ones(width)
-    return tuple(
-        (part, np.hstack([coarse[:, part], begins[:, None], one, one]), np.vstack([fine[part], ones, ones, inner]))
-        for part in linear.parts
-    )

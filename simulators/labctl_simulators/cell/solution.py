@@ -81,7 +81,9 @@ class Columns:
     def net(self, times: Array) -> Array:
         """Return the net charge until `times`, C."""
         index, place = self._placed(times)
-        return np.asarray(self.passed[index] + self._polynomial(self.outer * _SHARES, index, place) * place * self.lengths[index])
+        return np.asarray(
+            self.passed[index] + self._polynomial(self.outer * _SHARES, index, place) * place * self.lengths[index]
+        )
 
     def charges(self, times: Array) -> tuple[Array, Array]:
         """Return C charged and C discharged until `times`."""

@@ -262,9 +262,11 @@ class InsertionPhysics(Physics):
         """
         s = np.asarray(2j * np.pi * np.asarray(frequency, dtype=np.float64), dtype=np.complex128)
         parameters, temperature = self.chemistry.parameters, self.conditions.temperature
-        slope = Physics.slopes(self, z, current, 0.0, 0.0)[0] if self.salt is not None else self._steep(z, current)
+        slope: list[float] = (
+            Physics.slopes(self, z, current, 0.0, 0.0)[0].tolist() if self.salt is not None else self._steep(z, current)
+        )
         total = np.full(s.shape, self.ohmic, dtype=np.complex128)
-        if self.hosts == 2 and self.chemistry.hosts[0].shape == self.chemistry.hosts[1].shape:
+        if self.hosts == 2 and len({host.shape for host in self.chemistry.hosts}) == 1:
             total += self._branches((0, 1), (z, current, slope), s).sum(axis=0)
         else:
             for row in range(self.hosts):

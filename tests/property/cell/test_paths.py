@@ -91,7 +91,9 @@ def test_a_held_voltage_agrees_between_stepper_batch_and_segment(name, shift, dt
     many.step(target, dt, Mode.VOLTAGE)
     if live.collapse or many.collapsed[0]:
         return
-    solved = 4e-13 / max(abs(shift), 4e-13)  # both end within 2e-13 V of the target: near rest that is all they can share
+    solved = 4e-13 / max(
+        abs(shift), 4e-13
+    )  # both end within 2e-13 V of the target: near rest that is all they can share
     assert abs(many.current[0] - current) <= (1e-9 + solved) * abs(current) + 1e-15
     assert cell.segment(state, Current(current), dt).rows([dt]).voltage[0] == pytest.approx(target, abs=1e-12)
 

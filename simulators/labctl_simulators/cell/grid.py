@@ -1,0 +1,66 @@
+"""Tables of times: exponentials on even grids and rungs of durations, kept with the memory."""
+
+from dataclasses import dataclass
+from math import ceil, inf, isqrt, log2
+from typing import Final
+
+import numpy as np
+
+from labctl_simulators.cell.chemistry import Array, Memory
+
+CHUNK: Final = 4096
+KEPT: Final = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """Hold the tables of an even grid of times.
+
+    Attributes:
+        count: of the times that lie on it: all, or all but the last.
+        rows: for each row its poles, exp(-a (first + j k h)) with the columns (begin, 1, 1), and exp(-a i h) with the
+            lines (1, 1, i h).
+    """
+
+    count: int
+    rows: tuple[tuple[slice, Array, Array], ...]
+
+
+def even_grid(linear: Memory, times: Array) -> Grid | None:
+    """Return the tables if the times are even (the last may be off), else None; kept with the memory."""
+    small = len(times) <= CHUNK
+    key = times.tobytes() if small else (float(times[0]), float(times[1]), float(times[-2]), len(times))
+    known = linear.kept.get(key)
+    if known is not None and small:
+        return known or None
+    count = len(times) - 1
+    first, spacing = float(times[0]), float(times[-2] - times[0]) / (count - 1)
+    even = first + spacing * np.arange(count + 1)
+    even -= times
+    if max(even[:-1].max(), -even[:-1].min()) > 4e-16 * times[-1]:
+        linear.kept[key] = ()
+        return None
+    if known is None:
+        count += abs(even[-1]) <= 4e-16 * times[-1]
+        known = linear.kept[key] = Grid(count, _products(linear, first, spacing, count))
+        if len(linear.kept) > KEPT:
+            linear.kept.clear()
+    return known
+
+
+def _products(linear: Memory, first: float, spacing: float, count: int) -> tuple[tuple[slice, Array, Array], ...]:
+    width = max(isqrt(count), 1)
+    begins = first + spacing * width * np.arange(-(-count // width))
+    inner = spacing * np.arange(width)
+    coarse = np.exp(begins[:, None] * -linear.rate)
+    fine = np.exp(-linear.rate[:, None] * inner)
+    one, ones = np.ones((len(begins), 1)), np.ones(width)
+    return tuple(
+        (part, np.hstack([coarse[:, part], begins[:, None], one, one]), np.vstack([fine[part], ones, ones, inner]))
+        for part in linear.parts
+    )
+
+
+def rung(time: float) -> float:
+    """Return a time at or above `time`, one of few, so that tables made for one serve for many."""
+    return float(2.0 ** (ceil(log2(time) * 4.0) / 4.0)) if 0.0 < time < inf else time
