@@ -9,6 +9,7 @@ same direction is its compliance, so that no gap at open circuit lies between th
 """
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, TypeVar
@@ -58,6 +59,7 @@ class Keithley2450:
         serial: Serial number that must answer, or None for any.
         four_wire: Sense leads are connected.
         timeout: Seconds to wait for a reply.
+        poll: Seconds between two reads, at least.
         backend: VISA library; `@py` is pyvisa-py.
     """
 
@@ -72,12 +74,14 @@ class Keithley2450:
         *,
         four_wire: bool = True,
         timeout: float = 2.0,
+        poll: float = 0.05,
         backend: str = "@py",
     ) -> None:
         self.resource = resource
         self.serial = serial
         self.four_wire = four_wire
         self.timeout = timeout
+        self.poll = poll
         self.backend = backend
         self._identity = Identity("Keithley", "2450")
         self._function = ""
@@ -87,6 +91,7 @@ class Keithley2450:
         self._attempt: int | None = None
         self._session: Any = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"keithley {resource}")
+        self._thread.submit(self._manager)  # ahead: a guard that must switch off has no time for it
 
     # --- the contract ---------------------------------------------------------------------------------------------
 
@@ -109,7 +114,7 @@ class Keithley2450:
             current=(-current, current),
             voltage_accuracy=ACCURACY,
             current_accuracy=1e-6,
-            poll_at_most=0.05,
+            poll_at_most=self.poll,
         )
 
     async def status(self, channel: str) -> Status:
@@ -145,15 +150,27 @@ class Keithley2450:
 
     # --- in the instrument's own thread ----------------------------------------------------------------------------
 
-    def _open(self) -> Identity:
+    def _manager(self) -> Any:
         import pyvisa  # noqa: PLC0415 - takes a third of a second
+
+        return pyvisa.ResourceManager(self.backend)  # one for each backend: pyvisa keeps it
+
+    def _open(self) -> Identity:
+        import pyvisa  # noqa: PLC0415
 
         self._close()
         try:
-            self._session = pyvisa.ResourceManager(self.backend).open_resource(self.resource)
+            self._session = self._manager().open_resource(self.resource)
             self._session.timeout = 1e3 * self.timeout
             if self.resource.upper().endswith("SOCKET") or self.resource.upper().startswith("ASRL"):
                 self._session.read_termination = self._session.write_termination = "\n"
+            if self.resource.upper().endswith(
+                "SOCKET"
+            ):  # two writes in a row would wait for the acknowledgement of the first
+                sessions = getattr(self._session.visalib, "sessions", {})  # pyvisa-py cannot set the attribute for it
+                wire = getattr(sessions.get(self._session.session), "interface", None)
+                if isinstance(wire, socket.socket):
+                    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             words = self._resynchronised().split(",")
         except (pyvisa.errors.VisaIOError, OSError, ValueError) as error:
             raise Unreachable(f"{self.resource}: wanted a Keithley, found no answer ({error})") from error

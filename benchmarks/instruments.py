@@ -1,0 +1,267 @@
+"""Emulated instruments on real lines: how late many source meters are sampled, what cyclers cost to poll, how soon a guard acts."""
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.figure import Figure, at_least, at_most
+from labctl.clock import RealClock
+from labctl.daemon import Parts, running
+from labctl.run.request import StartRequest
+from labctl.settings import ChannelSettings, InstrumentSettings, Mqtt, Part, Station
+from labctl_simulators.models import load_model
+from labctl_simulators.wire.keithley import Keithley2450
+from labctl_simulators.wire.line import Server
+from labctl_simulators.wire.neware import Cycler
+from labctl_simulators.wire.neware_channel import Channel
+from labctl_simulators.wire.terminal import Terminal
+
+METERS = 32
+HERTZ = 2.0
+CYCLERS = 256
+PACED = 20.0  # s measured
+KILLS = 10
+MODEL = "marquis2019"
+FUZZED = 20_000
+
+CELL = """\
+labctl_cell: 1
+name: bench
+kind: full
+nominal: {capacity: 680 mAh}
+limits: {voltage: [2.5 V, 4.3 V], current: [-1 A, 1 A]}
+model: marquis2019
+"""
+PACE = """\
+labctl: 1
+name: pace
+record: {every: 0.5 s}
+steps:
+  - rest: 1 s
+  - discharge: {current: 10 mA, for: 20 h}
+"""
+
+
+def figures() -> Iterator[Figure]:
+    """Measure source meters, cyclers, the guard, and the parsers under fuzz."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "cell.yaml").write_text(CELL)
+        (folder / "pace.yaml").write_text(PACE)
+        yield from asyncio.run(meters(folder))
+        yield from asyncio.run(cyclers(folder))
+        waits = [killed(folder / f"kill{number}") for number in range(KILLS)]
+        yield at_most(f"output off after SIGKILL of the daemon, worst of {KILLS}", 250.0, 1e3 * max(waits), " ms")
+    yield from fuzzed()
+
+
+# --- many instruments on one daemon ---------------------------------------------------------------------------------
+
+
+async def meters(folder: Path) -> list[Figure]:
+    """Run source meters at a steady rate, emulators in a process of their own, and look at how late each sample was."""
+    process, ports = emulators("meters", METERS)
+    try:
+        instruments = {
+            f"kei{at}": InstrumentSettings(
+                f"kei{at}", "keithley2450", {"resource": f"TCPIP0::127.0.0.1::{port}::SOCKET", "poll": 1.0 / HERTZ}
+            )
+            for at, port in enumerate(ports)
+        }
+        channels = {
+            f"c{at}": ChannelSettings(f"c{at}", {"cell": Part(f"kei{at}", "1")}) for at in range(len(instruments))
+        }
+        async with serving(folder, "meters", instruments, channels) as parts:
+            await started(parts, folder)
+            late, cpu = await paced(parts)
+    finally:
+        process.terminate()
+        process.wait()
+    size = sum(map(len, late))
+    wanted = METERS * HERTZ * PACED
+    p99 = 1e3 * float(np.percentile(np.concatenate(late), 99))
+    return [
+        at_least(f"{METERS} source meters over TCP at {HERTZ:g} Hz each, samples of those due", 0.98, size / wanted),
+        at_most("p99 of how late a sample was asked for", 50.0, p99, " ms", f"CPU {100 * cpu / PACED:.0f} % of a core"),
+    ]
+
+
+async def cyclers(folder: Path) -> list[Figure]:
+    """Poll a cycler of many channels behind one line, and look at what a poll costs and whether every record arrived."""
+    process, (port,) = emulators("cycler", 1)
+    (folder / "steps").mkdir()
+    try:
+        places = {f"n{at}": f"27-1-{at}" for at in range(1, CYCLERS + 1)}
+        options = {"host": "127.0.0.1", "port": port, "folder": str(folder / "steps"), "poll": 5.0, "channels": places}
+        instruments = {"nw": InstrumentSettings("nw", "neware", options)}
+        channels = {name: ChannelSettings(name, {"cell": Part("nw", name)}) for name in places}
+        async with serving(folder, "cyclers", instruments, channels) as parts:
+            await started(parts, folder)
+            before = rows(parts)
+            _, cpu = await paced(parts)
+            passed = rows(parts) - before
+            active = sum(seat.activity == "running" for seat in parts.seats.values())
+    finally:
+        process.terminate()
+        process.wait()
+    return [
+        Figure(f"{CYCLERS} cycler channels by polling", "all running", f"{active} running", active == CYCLERS),
+        at_least("their records stored, of those written meanwhile", 0.7, passed / (CYCLERS * HERTZ * PACED)),
+        at_most("CPU of the daemon for them", 100.0, 100 * cpu / PACED, " % of a core"),
+    ]
+
+
+def rows(parts: Parts) -> int:
+    """Return how many rows the runs have."""
+    return sum(0 if seat.course is None else seat.course.next_record for seat in parts.seats.values())
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    folder: Path, name: str, instruments: Mapping[str, InstrumentSettings], channels: Mapping[str, ChannelSettings]
+) -> AsyncIterator[Parts]:
+    """Serve a station without a broker, on the machine's own time."""
+    station = Station("bench", instruments=instruments, channels=channels, mqtt=Mqtt(broker="none"))
+    async with running(station, folder / name, RealClock()) as parts:
+        yield parts
+
+
+async def started(parts: Parts, folder: Path) -> None:
+    """Start the same protocol on all channels and wait until all run."""
+    for name in parts.seats:
+        await parts.supervisor.start(StartRequest(str(folder / "pace.yaml"), str(folder / "cell.yaml"), name))
+    async with asyncio.timeout(120):
+        while any(  # noqa: ASYNC110 - a rig looks from outside
+            seat.course is not None and not seat.course.state.step for seat in parts.seats.values()
+        ):
+            await asyncio.sleep(0.2)
+    await asyncio.sleep(5.0)
+
+
+async def paced(parts: Parts) -> tuple[list[np.ndarray], float]:
+    """Let it run, and return how late the ticks of every line were (s), and the CPU seconds."""
+    for connection in parts.connections.values():
+        connection.lateness.clear()
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    await asyncio.sleep(PACED)
+    now = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+    return [np.array(connection.lateness) for connection in parts.connections.values()], cpu
+
+
+def emulators(kind: str, count: int) -> tuple["subprocess.Popen[str]", list[int]]:
+    """Start emulators in a process of their own and return it with their ports."""
+    words = [sys.executable, "-m", "benchmarks.instruments", kind, str(count)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
+    assert process.stdout is not None
+    return process, [int(word) for word in process.stdout.readline().split()]
+
+
+async def emulate(kind: str, count: int) -> None:
+    """Serve emulators until the process is ended."""
+    begin = time.monotonic()
+
+    def clock() -> float:
+        return time.monotonic() - begin
+
+    if kind == "meters":
+        lines = [Server(connected(), clock, only=1) for _ in range(count)]
+    else:
+        cell = load_model(MODEL)
+        lines = [Server(Cycler({("27", "1", str(at)): Channel(cell) for at in range(1, CYCLERS + 1)}), clock)]
+    print(*[await line.start() for line in lines], flush=True)
+    await asyncio.Event().wait()
+
+
+def connected() -> Keithley2450:
+    """Return a source meter whose cell was connected when its off state was high impedance."""
+    device = Keithley2450(Terminal(load_model(MODEL)))
+    device.off_state = "HIMP"
+    device.impose()
+    return device
+
+
+# --- the guard --------------------------------------------------------------------------------------------------------
+
+
+def killed(folder: Path) -> float:
+    """Kill a daemon whose source meter drives a current; return after how many s the guard had its output off.
+
+    Told by the ledger of the cell behind the emulator, which runs in this process.
+    """
+    folder.mkdir(parents=True)
+    (folder / "cell.yaml").write_text(CELL)
+    (folder / "pace.yaml").write_text(PACE.replace("  - rest: 1 s\n", ""))
+    return asyncio.run(_killed(folder))
+
+
+async def _killed(folder: Path) -> float:
+    device = connected()
+    line = Server(device, time.monotonic, only=1)
+    port = await line.start()
+    (folder / "station.yaml").write_text(
+        "labctl_station: 1\nmqtt: {broker: none}\nchannels: {one: {cell: {instrument: kei, at: 1}}}\n"
+        f'instruments: {{kei: {{driver: keithley2450, resource: "TCPIP0::127.0.0.1::{port}::SOCKET"}}}}\n'
+    )
+    words = ["--data", str(folder / "data")]
+    with (folder / "said").open("wb") as said:
+        daemon = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "labctl", "serve", "--station", str(folder / "station.yaml"), *words,
+            stdout=subprocess.PIPE, stderr=said,
+        )  # fmt: skip
+    try:
+        assert daemon.stdout is not None
+        await asyncio.wait_for(daemon.stdout.readline(), 60)
+        start = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "labctl", "start", str(folder / "pace.yaml"), "--channel", "one",
+            "--cell", str(folder / "cell.yaml"), stdout=subprocess.DEVNULL, env={**os.environ, "LABCTL_DATA": words[1]},
+        )  # fmt: skip
+        assert await start.wait() == 0
+        await becomes(lambda: device.output)
+        daemon.send_signal(signal.SIGKILL)
+        dead = time.monotonic()
+        await becomes(lambda: not device.output)
+        off = next(when for when, drive in device.terminal.ledger.drives if when >= dead and drive == "Rest()")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            daemon.kill()
+        await daemon.wait()
+        await line.stop()
+    return off - dead
+
+
+async def becomes(holds: Callable[[], bool], within: float = 60.0) -> None:
+    """Look until something holds."""
+    async with asyncio.timeout(within):
+        while not holds():  # noqa: ASYNC110 - a rig looks from outside
+            await asyncio.sleep(0.001)
+
+
+# --- parsers ----------------------------------------------------------------------------------------------------------
+
+
+def fuzzed() -> Iterator[Figure]:
+    """Give every framing parser damaged bytes; the long form is `python -m tests.property.wire.fuzz`."""
+    from tests.property.wire.fuzz import PARSERS, fuzz  # noqa: PLC0415 - a checkout has its tests
+
+    begin = time.process_time()
+    strange = fuzz(FUZZED, seed=1)
+    spent = 1e6 * (time.process_time() - begin) / (FUZZED * len(PARSERS))
+    yield Figure(
+        f"parsers under {FUZZED} damaged inputs each", "errors of ours only", f"{len(strange)} others", not strange
+    )
+    yield at_most("CPU for one of them", 200.0, spent, " us")
+
+
+if __name__ == "__main__":
+    asyncio.run(emulate(sys.argv[1], int(sys.argv[2])))
