@@ -30,7 +30,7 @@ from labctl.errors import InstrumentError, SettingRefused, Unreachable, WireErro
 
 T = TypeVar("T")
 
-REPORT = re.compile(r"<(?P<state>[A-Za-z]+)(?::\d)?\|(?:MPos|WPos):(?P<position>[-+\d.]+)")
+REPORT = re.compile(r"<(?P<state>[A-Za-z]+)(?::\d)?\|(?:MPos|WPos):(?P<position>[-+0-9.]+)")
 REACHED = 0.01  # mm
 
 
@@ -205,7 +205,7 @@ class Grbl:
         self._send(b"?")
         for _ in range(20):
             if found := REPORT.search(self._receive()):
-                return found["state"], float(found["position"])
+                return found["state"], position(found["position"])
         raise WireError(f"{self.port}: wanted a status report, found none")
 
     def _command(self, text: str) -> list[str]:
@@ -251,5 +251,17 @@ def table(points: Mapping[str, float] | None) -> Any:
 
 def setting(line: str) -> tuple[int, float] | None:
     """Read `$20=1`, or None."""
-    found = re.match(r"\$(\d+)=([-+\d.]+)", line)
-    return (int(found[1]), float(found[2])) if found else None
+    found = re.match(r"\$([0-9]{1,4})=([-+0-9.]+)", line)
+    return (int(found[1]), position(found[2])) if found else None
+
+
+def position(text: str) -> float:
+    """Read a number of a report.
+
+    Raises:
+        WireError: It is none.
+    """
+    try:
+        return float(text)
+    except ValueError as error:
+        raise WireError(f"wanted a number of a stage, found {text[:40]!r}") from error

@@ -1,0 +1,131 @@
+"""Damaged bytes for every framing parser: none may raise anything but an error of ours.
+
+python -m tests.property.wire.fuzz --inputs 1000000
+"""
+
+import argparse
+import random
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from labctl.driver import Program, ProgramStep, Rest
+from labctl.errors import LabctlError
+from labctl_drivers.grbl import REPORT, position, setting
+from labctl_drivers.keithley import pair
+from labctl_drivers.neware import parsed, whole
+from labctl_drivers.neware_records import Draining, take_records
+from labctl_drivers.palmsens_script import read_package
+
+HEAD = b'<?xml version="1.0" encoding="UTF-8" ?>\r\n<bts version="1.0">\r\n  <cmd>donwload_resp</cmd>\r\n'
+ROW = b'<data seqid="%d" stepid="%d" cycleid="1" steptype="cc" testtime="%d" volt="3.7" curr="-0.5" cap="0.001" eng="0.0037"/>'
+RECORDS = (
+    HEAD + b'<list count="3">' + ROW % (1, 1, 0) + ROW % (2, 1, 1000) + ROW % (3, 2, 0) + b"</list></bts>\n\n#\r\n"
+)
+STATES = HEAD + b'<list count="1"><chl devid="27" testid="12" count="55">true</chl></list></bts>\n\n#\r\n'
+
+
+def scpi(data: bytes) -> None:
+    """Read a reply of a source meter."""
+    pair(data.decode("ascii", "replace").strip())
+
+
+def package(data: bytes) -> None:
+    """Read a line of a running script."""
+    read_package(data.decode("ascii", "replace"))
+
+
+def frame(data: bytes) -> None:
+    """Read a reply of a cycler to its records."""
+    root = parsed(data, ("donwload_resp",))
+    for element in root.iter("chl"):
+        whole(element, "count")
+    if block := root.findall(".//data"):
+        take_records(block, Draining(Program(1, (ProgramStep(1, Rest()), ProgramStep(2, Rest())))))
+
+
+def report(data: bytes) -> None:
+    """Read a line of a stage."""
+    line = data.decode("ascii", "replace").strip()
+    setting(line)
+    if found := REPORT.search(line):
+        position(found["position"])
+
+
+PARSERS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
+    "SCPI": (scpi, (b"5.000000E-04,3.851820E+00", b"+9.91E+37,+1.0E-3", b"-1E-6,3")),
+    "MethodSCRIPT": (
+        package,
+        (b"Pab804E1DFu,10,288;ba8000000n,14,20B", b"Pdc81F4000m;cc80186A0m;cd7FE7960m", b"Pab     nan"),
+    ),
+    "Neware": (frame, (RECORDS, STATES)),
+    "GRBL": (report, (b"<Idle|MPos:-2.000,0.000,0.000|FS:0,0>", b"$130=100.000", b"<Hold:0|WPos:1.5,0,0|Bf:15,128>")),
+}
+
+
+def damaged(random_: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """Return bytes of a good reply with something done to them, or noise."""
+    data = bytearray(random_.choice(seeds))
+    for _ in range(random_.choice((1, 1, 2, 4, 16))):
+        at = random_.randrange(len(data) + 1)
+        match random_.randrange(7):
+            case 0 if at < len(data):
+                data[at] = random_.randrange(256)
+            case 1:
+                del data[at : at + random_.randrange(1, 9)]
+            case 2:
+                data[at:at] = random_.randbytes(random_.randrange(1, 9))
+            case 3:
+                data[at:at] = random_.choice(
+                    (b"nan", b"inf", b"-", b"1e999", b"99999999999999999999", b"\xff", b"&lt;", b"<")
+                )
+            case 4:
+                del data[at:]
+            case 5:
+                data[at:at] = data[: random_.randrange(len(data) + 1)]
+            case _:
+                data = bytearray(random_.randbytes(random_.randrange(64)))
+    return bytes(data)
+
+
+def fuzz(
+    inputs: int, seed: int, progress: Callable[[int], None] = lambda _: None
+) -> list[tuple[str, bytes, Exception]]:
+    """Give every parser so many inputs and return those that raised anything but an error of ours."""
+    random_ = random.Random(seed)
+    strange: list[tuple[str, bytes, Exception]] = []
+    for number in range(inputs):
+        for name, (parser, seeds) in PARSERS.items():
+            data = damaged(random_, seeds)
+            try:
+                parser(data)
+            except LabctlError:
+                pass
+            except Exception as error:  # noqa: BLE001 - this is what is looked for
+                strange.append((name, data, error))
+        if number % 1000 == 999:
+            progress(number + 1)
+    return strange
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Fuzz from the command line, with progress and the time that is left; return the exit code."""
+    asked = argparse.ArgumentParser(prog="python -m tests.property.wire.fuzz", description=__doc__)
+    asked.add_argument("--inputs", type=int, default=1_000_000, help="inputs for each parser")
+    asked.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
+    given = asked.parse_args(words)
+    begin = time.monotonic()
+
+    def progress(done: int) -> None:
+        left = (time.monotonic() - begin) / done * (given.inputs - done)
+        sys.stderr.write(f"\r{done} of {given.inputs} inputs for each of {len(PARSERS)} parsers, {left:.0f} s left ")
+
+    strange = fuzz(given.inputs, given.seed, progress)
+    for name, data, error in strange[:20]:
+        print(f"\n{name}: {data!r}: {error!r}")
+    print(f"\n{given.inputs} inputs for each of {', '.join(PARSERS)}, seed {given.seed}: {len(strange)} strange")
+    return 1 if strange else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
