@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from labctl import driver
 from labctl.driver import Program
 from labctl.errors import InstrumentError
 
-KINDS = {
+KINDS: dict[str, Callable[..., object]] = {
     kind.__name__: kind
     for kind in (
         driver.Program, driver.ProgramStep, driver.Loop, driver.Threshold, driver.RecordRule, driver.Bounds, driver.Rest,

@@ -145,7 +145,9 @@ async def test_an_instrument_that_is_another_one_is_refused_by_name_and_the_othe
         await made.keithley2450("right", serial="'4012345'")
         async with made.daemon() as parts:
             await start(parts, files, "right", "long.yaml")
-            with pytest.raises(OrderRefused, match=r"channel wrong is unknown.*wanted serial number 999, found 4012345"):
+            with pytest.raises(
+                OrderRefused, match=r"channel wrong is unknown.*wanted serial number 999, found 4012345"
+            ):
                 await start(parts, files, "wrong", "long.yaml")
             assert activity(parts, "right") in {"preparing", "running"}
             await until(lambda: activity(parts, "right") == "running", parts)
