@@ -138,7 +138,10 @@ class InsertionPhysics(Physics):
         return whole
 
     def _place(self, x: Array) -> tuple[NDArray[np.intp], Array]:
-        """Return table index and position within the interval for stoichiometries (hosts, ...)."""
+        """Return table index and position within the interval for stoichiometries (hosts, ...).
+
+        A trial of a solver may lie outside; it is looked up at the edge, and fails by its roots.
+        """
         place = x * float(INTERVALS)
         if x.ndim == 2:
             place += self.chemistry.shifts
@@ -154,11 +157,11 @@ class InsertionPhysics(Physics):
         x = z[: self.hosts]
         index, f = self._place(x)
         c0, c1, c2 = self.chemistry.columns
-        v = c2.take(index)
+        v = c2.take(index, mode="clip")
         v *= f
-        v += c1.take(index)
+        v += c1.take(index, mode="clip")
         v *= f
-        v += c0.take(index)
+        v += c0.take(index, mode="clip")
         root = x * x
         np.subtract(x, root, out=root)
         np.sqrt(root, out=root)
@@ -193,7 +196,7 @@ class InsertionPhysics(Physics):
         x = z[: self.hosts]
         index, f = self._place(x)
         _, c1, c2 = self.chemistry.columns
-        curves = (c1.take(index) + 2.0 * f * c2.take(index)) * float(INTERVALS)
+        curves = (c1.take(index, mode="clip") + 2.0 * f * c2.take(index, mode="clip")) * float(INTERVALS)
         slope = np.zeros(z.shape)
         direct = np.zeros(np.shape(z[0])) + self.ohmic
         for row in range(self.hosts):

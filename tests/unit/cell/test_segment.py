@@ -253,3 +253,17 @@ def test_a_thousand_cycles_conserve_charge(cell):
     assert abs(state.charge - passed) < 1e-12 * gross
     assert abs(level - passed) < 1e-12 * gross
     assert state.throughput == pytest.approx(gross, rel=1e-12)
+
+
+def test_a_trial_beyond_full_is_no_exception():
+    """A hold whose kept inverse leads outside the tables falls back to marching."""
+    cell = load_model("chen2020")
+    state = cell.initial(soc=0.9)
+    for _ in range(3):
+        charge = cell.segment(state, Current(5.0), 36000.0, [Stop("voltage", above=True, value=4.2)])
+        hold = cell.segment(
+            charge.state(charge.end), Voltage(4.2, 5.0), 36000.0, [Stop("current", above=False, value=0.25)]
+        )
+        assert hold.collapse is None
+        down = cell.segment(hold.state(hold.end), Current(-15.0), 36000.0, [Stop("voltage", above=False, value=2.5)])
+        state = down.state(down.end)
