@@ -1,7 +1,5 @@
 """The instrument drivers that are installed."""
 
-
-
 import sys
 from typing import Annotated
 
@@ -22,11 +20,12 @@ def command(*, json: Annotated[bool, typer.Option("--json", help="a JSON list in
     from rich.table import Table
 
     table = Table(box=None, header_style="dim", padding=(0, 2))
-    for name in ("driver", "verified", "from", "what"):
+    for name in ("driver", "quality", "verified", "from", "what"):
         table.add_column(name)
     for row in rows:
-        table.add_row(row["driver"], row["verified"], row["from"], row["what"])
+        table.add_row(row["driver"], row["quality"], row["verified"], row["from"], row["what"])
     Console().print(table)
+    typer.echo("quality: bronze passes the contract suite against its emulator; gold was run on hardware besides")
     typer.echo("verified: somebody ran it on hardware. Practise without: labctl emulate --help")
 
 
@@ -36,7 +35,33 @@ def described(entry: "object") -> dict[str, str]:
     try:
         driver = entry.load()  # type: ignore[attr-defined]
     except Exception as error:  # noqa: BLE001 - somebody else's code
-        return {"driver": name, "verified": "?", "from": str(source), "what": f"cannot be imported: {error}"}
+        return {
+            "driver": name,
+            "quality": "-",
+            "why": "",
+            "verified": "?",
+            "from": str(source),
+            "what": f"cannot be imported: {error}",
+        }
     document = (sys.modules[driver.__module__].__doc__ or "").strip().partition("\n")[0]
     verified = "yes" if getattr(driver, "verified", False) else "no"
-    return {"driver": name, "verified": verified, "from": str(source), "what": document}
+    quality, why = quality_of(name, driver)
+    return {
+        "driver": name, "quality": quality, "why": why, "verified": verified, "from": str(source), "what": document,
+    }  # fmt: skip
+
+
+def quality_of(name: str, driver: type) -> tuple[str, str]:
+    """Return the tier of a driver, computed by its own package from the record of its contract suite, and why."""
+    import importlib
+    import json
+    from importlib.resources import files
+
+    package = driver.__module__.partition(".")[0]
+    try:
+        found = json.loads(files(package).joinpath("quality.json").read_text(encoding="utf-8"))
+        tier = importlib.import_module("labctl_drivers.contract.quality").tier
+    except (OSError, ValueError, ImportError):
+        return "-", "no record of the contract suite beside it"
+    quality, why = tier(driver, found.get(name))
+    return str(quality), str(why)

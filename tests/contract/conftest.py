@@ -68,7 +68,7 @@ class KeithleyBench(LineBench):
         return self.device_class(Terminal(load_model(MODEL)))
 
     def make_driver(self, port):
-        return self.driver_class(f"TCPIP0::127.0.0.1::{port}::SOCKET", timeout=0.3)
+        return self.driver_class(f"TCPIP0::127.0.0.1::{port}::SOCKET", timeout=0.15)
 
 
 class OlderKeithleyBench(KeithleyBench):
@@ -88,7 +88,7 @@ class PalmSensBench(LineBench):
         return self.now
 
     def make_driver(self, port):
-        return PalmSens(port, timeout=0.5)
+        return PalmSens(port, timeout=0.3)
 
     async def let_pass(self, seconds: float) -> None:
         self.now += seconds
@@ -104,7 +104,7 @@ class NewareBench(LineBench):
 
     def make_driver(self, port):
         self.folder = tempfile.TemporaryDirectory(prefix="labctl-neware-")
-        return Neware(host="127.0.0.1", channels={"1": "27-1-4"}, folder=self.folder.name, port=port, timeout=0.3)
+        return Neware(host="127.0.0.1", channels={"1": "27-1-4"}, folder=self.folder.name, port=port, timeout=0.15)
 
     async def stop(self) -> None:
         await super().stop()
@@ -121,7 +121,7 @@ class PracticeBench(LineBench):
         return practice.Practice([(cell, cell.initial())], 0.0)
 
     def make_driver(self, port):
-        return Practice(port=port, timeout=0.3)
+        return Practice(port=port, timeout=0.15)
 
     def truth(self) -> tuple[float, float]:
         return self.device.channels["1"].read(self.now)[1:3]
@@ -137,7 +137,7 @@ class GrblBench(LineBench):
         return SerialPort(self.device, self.clock)
 
     def make_driver(self, port):
-        return Grbl(port, {"0": -5.0, "90": -40.0}, timeout=0.3)
+        return Grbl(port, {"0": -5.0, "90": -40.0}, timeout=0.15)
 
     def truth(self) -> tuple[float, float]:
         return math.nan, 0.0

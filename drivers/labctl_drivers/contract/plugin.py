@@ -1,9 +1,15 @@
 """The pytest plugin: a parameter `labctl_bench` for every bench that a hook names."""
 
+import json
+from collections import Counter
 from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from labctl_drivers.contract.quality import digest
 
 
 class Hooks:
@@ -12,6 +18,42 @@ class Hooks:
     @pytest.hookspec(firstresult=False)
     def pytest_labctl_benches(self) -> dict[str, Callable[[], Any]]:  # type: ignore[empty-body]
         """Return benches by driver name: callables without arguments that return a `labctl_drivers.contract.bench.Bench`."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that writes down what the suite found; `labctl drivers` computes its tiers from that."""
+    parser.addoption("--labctl-quality", metavar="FILE", help="write what the contract suite found of each driver")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count outcomes if they are to be written."""
+    if path := config.getoption("--labctl-quality"):
+        config.pluginmanager.register(Record(Path(path)), "labctl-quality")
+
+
+class Record:
+    """Outcomes of the suite by driver, and a digest of what was tested."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin with nothing."""
+        self.path = path
+        self.outcomes: dict[str, Counter[str]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a test of a driver; what fails before or after it counts as well."""
+        if "[" in report.nodeid and (report.when == "call" or report.failed):
+            name = report.nodeid.partition("[")[2].rstrip("]").partition("-")[0]
+            self.outcomes.setdefault(name, Counter())[report.outcome] += 1
+
+    def pytest_sessionfinish(self) -> None:
+        """Write what was found of the drivers that are installed."""
+        classes = {entry.name: entry.load() for entry in entry_points(group="labctl.drivers")}
+        found = {
+            name: {"passed": count["passed"], "failed": count["failed"], "digest": digest(classes[name])}
+            for name, count in sorted(self.outcomes.items())
+            if name in classes
+        }
+        self.path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
