@@ -72,6 +72,10 @@ class Line:
         except InstrumentError as error:
             self._lost = str(error)
             raise
+        except Exception as error:  # a driver's defect costs its own channels, not the daemon
+            LOG.exception("instrument %s: the driver failed", self.name)
+            self._lost = f"the driver failed: {type(error).__name__}: {error}"
+            raise InstrumentError(f"instrument {self.name}: {self._lost}") from error
         if self._identity is not None and (found.serial, found.model) != (self._identity.serial, self._identity.model):
             raise Unreachable(f"{self.name}: wanted {_who(self._identity)}, found {_who(found)}")
         self._identity = found
