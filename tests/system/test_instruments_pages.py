@@ -1,0 +1,27 @@
+"""The instrument pages: their station entries are station files, and every driver of a real instrument has one."""
+
+import re
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from labctl.run.drivers import make
+from labctl.settings import load_station
+
+PAGES = sorted((Path(__file__).parent.parent.parent / "docs" / "reference" / "instruments").glob("*.md"))
+BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_entries_of_a_page_make_instruments(page):
+    (text,) = BLOCK.findall(page.read_text(encoding="utf-8"))
+    station = load_station(text, page.name)
+    for given in station.instruments.values():
+        assert make(given.name, given.driver, given.options).capabilities("1")
+
+
+def test_every_driver_of_an_instrument_has_a_page():
+    named = " ".join(page.read_text(encoding="utf-8") for page in PAGES)
+    ours = {entry.name for entry in entry_points(group="labctl.drivers")} - {"simulated", "practice"}
+    assert {name for name in ours if f"`{name}`" not in named} == set()
