@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from labctl.clock import Clock, Machine, this_machine
-from labctl.driver import Autonomous, Instrument, ProgramStep, Reading, RecordRule, Status
+from labctl.driver import Autonomous, Ended, Instrument, ProgramStep, Reading, RecordRule, Status
 from labctl.engine.input import Apply, Began, InstrumentFault, Mark, Off, Order, StepEnded
 from labctl.engine.meter import Meter
 from labctl.engine.watch import watch
@@ -77,28 +77,29 @@ class Hands:
 
     async def take_all(self, keeper: Keeper, said: Sequence[Reading]) -> None:
         """Fold the rows that wait, and then what the instrument said, in order."""
-        await self.take_waiting(keeper)
+        self._fold_rows(keeper, self.meter.take(keeper.at))
         for reading in said:
             if keeper.course.finish is not None:
-                return
+                break
+            if isinstance(reading, Ended) and not keeper.capabilities.records:
+                self.meter.begin(keeper.at, keeper.course.begun + reading.time, RESTING)  # at open circuit since
             for rows in take_reading(keeper, self.meter, reading):
-                await self._take_rows(keeper, rows)
-            await self.settle(keeper)
+                self._fold_rows(keeper, rows)
+        keeper.course.replace_commands()
+        await self.settle(keeper)
 
     async def take_waiting(self, keeper: Keeper) -> None:
         """Fold the rows that the meter holds."""
-        await self._take_rows(keeper, self.meter.take(keeper.at))
+        await self.take_all(keeper, ())
 
-    async def _take_rows(self, keeper: Keeper, batch: Batch) -> None:
-        """Fold rows, those after a command too: they are real, and were measured before it could act; then carry it out."""
+    def _fold_rows(self, keeper: Keeper, batch: Batch) -> None:
+        """Fold rows, those after a command too: they are real, and were measured before it could act."""
         course = keeper.course
         while len(batch) and course.finish is None:
             taken = course.take_rows(batch)
             if not taken:
-                break
+                return
             batch = batch.rows(taken)
-        course.replace_commands()
-        await self.settle(keeper)
 
     async def begin(self, keeper: Keeper, roles: tuple[str, ...]) -> None:
         """Begin a run."""

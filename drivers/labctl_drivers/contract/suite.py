@@ -413,12 +413,12 @@ async def test_a_temperature_is_there_if_it_is_measured(bench: Any) -> None:
 async def run_to_end(bench: Any, wanted: Program, longest: float) -> list[Reading]:
     await bench.driver.apply(bench.channel, wanted)
     found: list[Reading] = []
-    for _ in range(60):
+    for _ in range(600):  # a line may be slow to deliver on a busy machine
         await bench.let_pass(longest / 20)
         found += await readings(bench)
         if any(isinstance(reading, Ended) for reading in found):
             return found
-    raise AssertionError(f"no end within {3 * longest:g} s of the emulator's time: {found[-3:]}")
+    raise AssertionError(f"no end within {30 * longest:g} s of the emulator's time: {found[-3:]}")
 
 
 async def test_a_time_that_it_holds_ends_the_step_by_its_number(bench: Any) -> None:
