@@ -47,9 +47,9 @@ def first_sample(data: Path) -> None:
 
     async def wait() -> None:
         address = BrokerAddress.from_info(info)
-        async with aiomqtt.Client(address.host, address.port) as client:
+        async with asyncio.timeout(WITHIN), aiomqtt.Client(address.host, address.port) as client:
             await client.subscribe(f"{info['mqtt_prefix']}/ch/+/sample")
             async for _ in client.messages:
                 return
 
-    asyncio.run(asyncio.wait_for(wait(), WITHIN))
+    asyncio.run(wait())

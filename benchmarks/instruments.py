@@ -221,7 +221,8 @@ async def _killed(folder: Path) -> float:
         )  # fmt: skip
     try:
         assert daemon.stdout is not None
-        await asyncio.wait_for(daemon.stdout.readline(), 60)
+        async with asyncio.timeout(60):
+            await daemon.stdout.readline()
         start = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "labctl", "start", str(folder / "pace.yaml"), "--channel", "one",
             "--cell", str(folder / "cell.yaml"), stdout=subprocess.DEVNULL, env={**os.environ, "LABCTL_DATA": words[1]},

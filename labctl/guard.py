@@ -46,7 +46,8 @@ async def _guard() -> int:
     wards: dict[str, _Ward] = {}
     while True:
         try:
-            message = await asyncio.wait_for(said.get(), BEAT * MISSED)
+            async with asyncio.timeout(BEAT * MISSED):
+                message = await said.get()
         except TimeoutError:
             message = GONE  # the daemon is there but stuck
         if message is GONE:
@@ -67,9 +68,10 @@ async def _guard() -> int:
 
 
 def _listen(loop: asyncio.AbstractEventLoop, said: "asyncio.Queue[Any]") -> None:
-    for line in sys.stdin.buffer:
-        with contextlib.suppress(ValueError):
-            loop.call_soon_threadsafe(said.put_nowait, json.loads(line))
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as pipe:  # no buffer whose lock outlives the process's end
+        for line in pipe:
+            with contextlib.suppress(ValueError):
+                loop.call_soon_threadsafe(said.put_nowait, json.loads(line))
     with contextlib.suppress(RuntimeError):  # the loop has ended: it was told that all is done
         loop.call_soon_threadsafe(said.put_nowait, GONE)
 

@@ -81,11 +81,12 @@ class Neware:
         """Connect, log in, and see that every configured channel exists."""
         await self.close()
         try:
-            self._streams = await asyncio.wait_for(
-                asyncio.open_connection(self.host, self.port, limit=LONGEST_REPLY), self.timeout
-            )
+            async with asyncio.timeout(self.timeout):
+                self._streams = await asyncio.open_connection(self.host, self.port, limit=LONGEST_REPLY)
         except (OSError, TimeoutError) as error:
-            raise Unreachable(f"{self.host}:{self.port}: wanted a BTS client, found {error or 'no answer'}") from error
+            raise Unreachable(
+                f"{self.host}:{self.port}: wanted a BTS client, found {str(error) or 'no answer'}"
+            ) from error
         answer = await self._ask("connect", self.login)
         if (answer.findtext("result") or "").strip() != "ok":
             raise SettingRefused(
@@ -278,10 +279,11 @@ class Neware:
             reader, writer = self._streams
             try:
                 writer.write(request.encode() + END)
-                raw = await asyncio.wait_for(reader.readuntil(END), self.timeout)
+                async with asyncio.timeout(self.timeout):
+                    raw = await reader.readuntil(END)
             except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
                 await self.close()
-                raise Unreachable(f"{self.host}: {command} was not answered: {error or 'time ran out'}") from error
+                raise Unreachable(f"{self.host}: {command} was not answered: {str(error) or 'time ran out'}") from error
             except asyncio.CancelledError:
                 await self.close()  # the reply would be taken for that of the next request
                 raise

@@ -44,7 +44,9 @@ class Practice:
             async with asyncio.timeout(self.timeout):
                 self._line = await asyncio.open_connection(self.host, self.port, limit=LARGEST)
         except (OSError, TimeoutError) as error:
-            raise Unreachable(f"no practice cell answers at {self.host}:{self.port}: {error or 'timeout'}") from error
+            raise Unreachable(
+                f"no practice cell answers at {self.host}:{self.port}: {str(error) or 'no answer'}"
+            ) from error
         found = await self._ask("identify")
         return Identity(str(found.get("make")), str(found.get("model")), str(found.get("serial")))
 
@@ -129,7 +131,7 @@ class Practice:
             self._line = None
             if isinstance(error, asyncio.CancelledError):
                 raise
-            raise Unreachable(f"{self.host}:{self.port} did not answer {verb}: {error or 'timeout'}") from error
+            raise Unreachable(f"{self.host}:{self.port} did not answer {verb}: {str(error) or 'no answer'}") from error
         return self._checked(verb, answer)
 
     def _checked(self, verb: str, answer: bytes) -> Mapping[str, Any]:

@@ -167,7 +167,8 @@ class Stage:
         async def act() -> None:
             table = show(board, BrokerAddress.from_info(info), until_done=True, console=self.console)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(table, seconds)
+                async with asyncio.timeout(seconds):
+                    await table
 
         run(act())
 

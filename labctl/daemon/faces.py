@@ -10,7 +10,7 @@ from labctl import __version__
 from labctl.control.http import HttpFace
 from labctl.control.mqtt import MqttFace
 from labctl.control.place import Place
-from labctl.daemon.parts import Parts, Tasks, cancelled
+from labctl.daemon.parts import Parts, Tasks, ended
 from labctl.errors import BrokerError, SinkError
 from labctl.publish.broker import BrokerAddress, EmbeddedBroker
 from labctl.publish.cursor import NAME
@@ -53,7 +53,7 @@ def _postgres(stack: AsyncExitStack, tasks: Tasks, parts: Parts) -> None:
             LOG.warning("%s; the journal keeps everything meanwhile", error)
 
     task = tasks.start(follow(sink, news, trouble), "postgres")
-    stack.push_async_callback(cancelled, task)
+    stack.push_async_callback(ended, task)
 
 
 def info(parts: Parts) -> dict[str, object]:
@@ -97,15 +97,15 @@ async def _mqtt(stack: AsyncExitStack, tasks: Tasks, parts: Parts) -> None:
         speaker.take_orders(face)
     parts.sink.on_commit(lambda done: speaker.committed(done.entries))
     parts.mqtt = speaker
-    task = asyncio.create_task(speaker.run(), name="mqtt")
+    task = tasks.start(speaker.run(), "mqtt")
     stack.push_async_callback(_farewell, speaker, task)
 
 
 async def _farewell(speaker: MqttReader, task: "asyncio.Task[None]") -> None:
     """Let the publishing task say what is left, and end."""
     speaker.close()
-    with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-        await asyncio.wait_for(task, FAREWELL)
+    await asyncio.wait({task}, timeout=FAREWELL)
+    await ended(task)
 
 
 async def _embedded(host: str, port: int | None) -> tuple[EmbeddedBroker, BrokerAddress]:
@@ -136,7 +136,7 @@ async def _broker(stack: AsyncExitStack, tasks: Tasks, station: Station) -> Brok
         task = tasks.start(
             broker.keep(lambda code: LOG.error("the embedded broker ended with code %s", code)), "broker"
         )
-        stack.push_async_callback(cancelled, task)
+        stack.push_async_callback(ended, task)
         return address
     ca = None if given.ca is None else station.beside(given.ca)
     password = None if given.password_file is None else station.beside(given.password_file)

@@ -19,6 +19,7 @@ from labctl.settings import Station
 from labctl.store.journal import Journal
 
 LOG = logging.getLogger("labctl.daemon")
+AGAIN = 0.5  # s between two cancellations of a task that does not end
 
 
 @dataclass(slots=True)
@@ -66,17 +67,21 @@ class Tasks:
 
     async def stop(self) -> None:
         """Cancel what runs."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*self._tasks)
         if self.failed.done():
             self.failed.exception()
         else:
             self.failed.cancel()
 
 
-async def cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait for its end."""
-    task.cancel()
-    await asyncio.wait({task})
+async def ended(*tasks: asyncio.Task[None], again: float = AGAIN) -> None:
+    """Cancel tasks and wait for their end.
+
+    A task that goes on is cancelled again after `again` s: a library, and `asyncio.wait_for` before Python 3.12, may take a
+    cancellation for the end of its own wait, and a daemon that is asked to stop must not hang on a driver's way of waiting.
+    """
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=again)

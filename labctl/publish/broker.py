@@ -191,7 +191,8 @@ class EmbeddedBroker:
         """
         starting = asyncio.ensure_future(asyncio.to_thread(self._launch))
         try:
-            self._port = await asyncio.wait_for(asyncio.shield(starting), START_WITHIN)
+            async with asyncio.timeout(START_WITHIN):
+                self._port = await asyncio.shield(starting)
         except TimeoutError:
             self._end()
             await asyncio.wait({starting})

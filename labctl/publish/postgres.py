@@ -307,4 +307,5 @@ async def follow(
             said(None)
         if not carried:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), SECONDS)
+                async with asyncio.timeout(SECONDS):
+                    await wake.wait()

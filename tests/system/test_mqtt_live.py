@@ -17,7 +17,8 @@ pytestmark = pytest.mark.mosquitto
 
 async def test_the_tree_as_a_subscriber_sees_it(mosquitto, tmp_path):  # noqa: F811
     async with listening(mosquitto.port, "labctl/#") as seen, bench_on(tmp_path / "data", mosquitto.port) as bench:
-        await asyncio.wait_for(bench.reader.connected.wait(), WITHIN)
+        async with asyncio.timeout(WITHIN):
+            await bench.reader.connected.wait()
         bench.start("A1")
         bench.rows("A1", 3)
         bench.event("A1", "cycle_ended", cycle_count=1, charging_capacity_ah=1e-3, coulombic_efficiency=float("nan"))

@@ -41,7 +41,8 @@ async def test_what_happened_while_the_broker_was_dead_is_delivered_in_order_and
         await asyncio.to_thread(mosquitto.start)
         async with listening(mosquitto.port, "labctl/#") as seen:
             bench.look_back()
-            await asyncio.wait_for(bench.reader.connected.wait(), WITHIN)
+            async with asyncio.timeout(WITHIN):
+                await bench.reader.connected.wait()
             bench.event("A1", "mark", number=-1)
             await seen.until(
                 lambda: max(seqs(seen, runs[0]), default=0) == 108 and max(seqs(seen, runs[1]), default=0) == 102

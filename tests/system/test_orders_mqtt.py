@@ -41,7 +41,8 @@ async def station(folder, port, trust="all", **address):
     bench.reader.take_orders(face)
     try:
         async with publishing(bench):
-            await asyncio.wait_for(bench.reader.connected.wait(), WITHIN)
+            async with asyncio.timeout(WITHIN):
+                await bench.reader.connected.wait()
             yield bench
             await face.close()
     finally:

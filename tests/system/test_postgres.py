@@ -283,7 +283,8 @@ async def test_following_says_when_the_server_goes_and_is_back(
         async with asyncio.timeout(60):
             while not condition():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), 0.05)
+                    async with asyncio.timeout(0.05):
+                        await news.wait()
                 news.clear()
 
     with filled(tmp_path, runs=1, rows=50) as journal, Postgres(tmp_path, url) as sink:

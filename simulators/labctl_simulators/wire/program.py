@@ -95,7 +95,8 @@ async def serve(
         while not stop.is_set():
             await talked(line, device, clock)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), PUMP)
+                async with asyncio.timeout(PUMP):
+                    await stop.wait()
     finally:
         await line.stop()
 

@@ -52,7 +52,8 @@ def wanted(request):
 
 
 async def asked(client, method, *words):
-    return await asyncio.wait_for(asyncio.to_thread(getattr(client, method), *words), 10)
+    async with asyncio.timeout(60):
+        return await asyncio.to_thread(getattr(client, method), *words)
 
 
 async def test_the_command_line_reaches_the_daemon(tmp_path, wanted):

@@ -101,7 +101,8 @@ async def test_a_killed_broker_comes_back_on_its_port(embedded):  # noqa: F811
     died = asyncio.Queue()
     keeping = asyncio.create_task(embedded.keep(died.put_nowait))
     os.kill(embedded.pid, signal.SIGKILL)
-    assert await asyncio.wait_for(died.get(), WITHIN) == -signal.SIGKILL
+    async with asyncio.timeout(WITHIN):
+        assert await died.get() == -signal.SIGKILL
     await connected(embedded.address)
     keeping.cancel()
     await asyncio.wait({keeping})

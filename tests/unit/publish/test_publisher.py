@@ -24,7 +24,8 @@ async def test_messages_go_out_and_come_in(mosquitto):  # noqa: F811
         await client.publish(Message("out/b", b'{"n": 2}', qos=1, retain=True))
         await listener.until(lambda: listener.on("out/a") and listener.on("out/b"))
         await listener.client.publish("in/x", b"hello", qos=1)
-        found = await asyncio.wait_for(client.received(), WITHIN)
+        async with asyncio.timeout(WITHIN):
+            found = await client.received()
         assert (found.topic, found.payload, found.retained, found.reply_to) == ("in/x", b"hello", False, None)
 
 
@@ -41,7 +42,8 @@ async def test_the_will_speaks_for_who_vanishes(mosquitto):  # noqa: F811
         with pytest.raises(BrokerError):  # noqa: PT012 - the context itself raises
             async with client.session(Message("a/state", b'{"state": "lost"}', 1, retain=True), ()):
                 client._client._client.socket().shutdown(socket.SHUT_RDWR)
-                await asyncio.wait_for(client.received(), WITHIN)
+                async with asyncio.timeout(WITHIN):
+                    await client.received()
         await listener.until(lambda: listener.on("a/state") == [{"state": "lost"}])
 
 
@@ -53,7 +55,8 @@ async def test_mqtt_5_brings_where_to_answer(mosquitto):  # noqa: F811
         await asyncio.to_thread(
             subprocess.run, [program("mosquitto_pub"), *map(str, [*words, *more])], check=True, timeout=10
         )
-        found = await asyncio.wait_for(client.received(), WITHIN)
+        async with asyncio.timeout(WITHIN):
+            found = await client.received()
         assert (found.reply_to, found.correlation) == ("answers/7", b"abc")
         await client.publish(Message("answers/7", b"{}", 1, correlation=found.correlation))
 
@@ -80,7 +83,8 @@ async def test_user_password_and_certificate(guarded, tmp_path):  # noqa: F811
     client = MqttClient(address(guarded, tmp_path), "one")
     async with client.session(None, ("a/#",)):
         await client.publish(Message("a/b", b"x", 1))
-        assert (await asyncio.wait_for(client.received(), WITHIN)).payload == b"x"
+        async with asyncio.timeout(WITHIN):
+            assert (await client.received()).payload == b"x"
 
 
 @pytest.mark.parametrize("case", ["password", "authority", "name", "plain"])

@@ -42,6 +42,16 @@ async def test_a_guard_that_is_told_that_all_is_done_touches_nothing(tmp_path):
     await server.stop()
 
 
+async def test_a_guard_that_is_done_ends_in_order_while_its_pipe_is_still_open(tmp_path):
+    guardian = Guardian(tmp_path)
+    guardian.start()
+    process = guardian._process
+    process.stdin.write(b'{"done": 1}\n')
+    process.stdin.flush()
+    assert await asyncio.to_thread(process.wait) == 0
+    guardian.stop()
+
+
 async def test_a_guard_that_dies_is_started_again_and_knows_what_it_watched(tmp_path):
     practice, server, port = await cells()
     guardian = Guardian(tmp_path)

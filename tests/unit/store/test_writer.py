@@ -122,7 +122,8 @@ async def test_a_source_waits_for_room(tmp_path: Path) -> None:
         await asyncio.sleep(0)
         assert not waiting.done()
         await writer.flush()
-        await asyncio.wait_for(waiting, 10)
+        async with asyncio.timeout(60):
+            await waiting
 
 
 async def test_closing_writes_what_waits_and_nothing_may_follow(tmp_path: Path) -> None:
