@@ -68,7 +68,9 @@ async def _guard() -> int:
 
 
 def _listen(loop: asyncio.AbstractEventLoop, said: "asyncio.Queue[Any]") -> None:
-    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as pipe:  # no buffer whose lock outlives the process's end
+    with open(
+        sys.stdin.fileno(), "rb", buffering=0, closefd=False
+    ) as pipe:  # no buffer whose lock outlives the process's end
         for line in pipe:
             with contextlib.suppress(ValueError):
                 loop.call_soon_threadsafe(said.put_nowait, json.loads(line))

@@ -19,6 +19,10 @@ from labctl_simulators.wire.terminal import Terminal
 
 MODEL = "marquis2019"
 BOUNDS = Bounds(voltage=(3.0, 4.2), current=(-0.7, 0.7))
+PATIENT, SHORT = (
+    30.0,
+    0.15,
+)  # s for a reply: of a line that works, on however busy a machine; of one that is made to be silent
 NO_SIMPLE_OPEN = {"test_a_verb_before_opening_is_an_error_of_ours": "a cell in the daemon has no line to open"}
 
 
@@ -55,9 +59,21 @@ class LineBench:
         faults.pieces = faults.merge = faults.hang = faults.refuse = False
         faults.silence = faults.late = faults.garbage = faults.cut = 0
         faults.set(text)
+        self.wait(SHORT if text else PATIENT)
+
+    def wait(self, seconds: float) -> None:
+        """Give a reply that much time from now on."""
+        self.driver.timeout = seconds
 
     def truth(self) -> tuple[float, float]:
         return self.device.terminal.read(self.now)[:2]
+
+
+class SerialBench(LineBench):
+    def wait(self, seconds: float) -> None:
+        super().wait(seconds)
+        if self.driver._line is not None:
+            self.driver._line.timeout = seconds
 
 
 class KeithleyBench(LineBench):
@@ -68,7 +84,12 @@ class KeithleyBench(LineBench):
         return self.device_class(Terminal(load_model(MODEL)))
 
     def make_driver(self, port):
-        return self.driver_class(f"TCPIP0::127.0.0.1::{port}::SOCKET", timeout=0.15)
+        return self.driver_class(f"TCPIP0::127.0.0.1::{port}::SOCKET", timeout=PATIENT)
+
+    def wait(self, seconds: float) -> None:
+        super().wait(seconds)
+        if self.driver._session is not None:
+            self.driver._session.timeout = 1e3 * seconds
 
 
 class OlderKeithleyBench(KeithleyBench):
@@ -76,7 +97,7 @@ class OlderKeithleyBench(KeithleyBench):
     device_class = keithley.Keithley2400
 
 
-class PalmSensBench(LineBench):
+class PalmSensBench(SerialBench):
     def make_device(self):
         return palmsens.PalmSens(Terminal(load_model(MODEL)))
 
@@ -88,7 +109,7 @@ class PalmSensBench(LineBench):
         return self.now
 
     def make_driver(self, port):
-        return PalmSens(port, timeout=0.3)
+        return PalmSens(port, timeout=PATIENT)
 
     async def let_pass(self, seconds: float) -> None:
         self.now += seconds
@@ -104,7 +125,7 @@ class NewareBench(LineBench):
 
     def make_driver(self, port):
         self.folder = tempfile.TemporaryDirectory(prefix="labctl-neware-")
-        return Neware(host="127.0.0.1", channels={"1": "27-1-4"}, folder=self.folder.name, port=port, timeout=0.15)
+        return Neware(host="127.0.0.1", channels={"1": "27-1-4"}, folder=self.folder.name, port=port, timeout=PATIENT)
 
     async def stop(self) -> None:
         await super().stop()
@@ -121,13 +142,13 @@ class PracticeBench(LineBench):
         return practice.Practice([(cell, cell.initial())], 0.0)
 
     def make_driver(self, port):
-        return Practice(port=port, timeout=0.15)
+        return Practice(port=port, timeout=PATIENT)
 
     def truth(self) -> tuple[float, float]:
         return self.device.channels["1"].read(self.now)[1:3]
 
 
-class GrblBench(LineBench):
+class GrblBench(SerialBench):
     bounds = Bounds(voltage=(0.0, 1.0))
 
     def make_device(self):
@@ -137,7 +158,7 @@ class GrblBench(LineBench):
         return SerialPort(self.device, self.clock)
 
     def make_driver(self, port):
-        return Grbl(port, {"0": -5.0, "90": -40.0}, timeout=0.15)
+        return Grbl(port, {"0": -5.0, "90": -40.0}, timeout=PATIENT)
 
     def truth(self) -> tuple[float, float]:
         return math.nan, 0.0

@@ -35,7 +35,10 @@ class Bench(Protocol):
         """Return the voltage and current of the cell behind the emulator, V and A, whatever the wire says."""
 
     def fault(self, text: str) -> None:
-        """Switch a fault of the line on (`silence=1`, `pieces`, `garbage=1`, `cut=1`, `hang`, `late=1`), or all off with ""."""
+        """Switch a fault of the line on (`silence=1`, `pieces`, `garbage=1`, `cut=1`, `hang`, `late=1`), or all off with "".
+
+        Let the driver wait briefly for replies while a fault is on, and long while none is: a busy machine is no fault.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,10 +103,11 @@ async def test_a_restart_in_motion_loses_the_position_and_is_said():
 
 
 async def test_silence_is_a_clear_error():
-    async with stage(timeout=0.1) as (driver, _device, line, _time):
+    async with stage() as (driver, _device, line, _time):
         await driver.open()
+        driver._line.timeout = 0.1
         line.faults.hang = True
-        with pytest.raises(Unreachable, match=r"within 0\.1 s"):
+        with pytest.raises(Unreachable, match=r"within \d"):
             await driver.read(["1"])
 
 

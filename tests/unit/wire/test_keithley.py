@@ -140,8 +140,9 @@ async def test_a_rest_measures_the_open_circuit(time):
 
 
 async def test_silence_closes_the_line_so_that_a_late_reply_is_never_taken(time):
-    async with bench(time, timeout=0.2) as (driver, _device, server):
+    async with bench(time) as (driver, _device, server):
         await driver.open()
+        driver._session.timeout = 100  # ms: what follows waits for nothing
         server.faults.late = 1
         with pytest.raises(Unreachable):
             await driver.read(["1"])
@@ -152,8 +153,9 @@ async def test_silence_closes_the_line_so_that_a_late_reply_is_never_taken(time)
 
 @pytest.mark.parametrize("fault", ["pieces", "merge", "silence=1", "garbage=1", "cut=1", "hang"])
 async def test_every_fault_of_the_line_is_an_error_of_ours_or_nothing(time, fault):
-    async with bench(time, timeout=0.2) as (driver, _device, server):
+    async with bench(time) as (driver, _device, server):
         await driver.open()
+        driver._session.timeout = 100
         server.faults.set(fault)
         with contextlib.suppress(InstrumentError, ValueError):
             await driver.apply("1", program(Rest()))
