@@ -25,7 +25,7 @@ from labctl.store.reader import Reader
 
 CHANNELS = 1000
 HERTZ = 10
-PACED = 10.0  # s measured
+PACED = 20.0  # s measured
 SETTLE = 20.0  # s before, in which the events of all the starts are published
 ROUNDS = 3
 
@@ -134,12 +134,15 @@ def paced(folder: Path) -> Iterator[Figure]:
     """Measure a thousand paced channels, store and MQTT on, and a bare timer loop in the same run."""
     found = asyncio.run(measured(folder))
     cost = 1e6 * found["cpu"] / found["rows"]
-    share = f"{100 * found['cpu'] / found['wall']:.1f} % of a core at {found['rows'] / found['wall']:.0f} rows/s"
+    share = (
+        f"{100 * found['cpu'] / found['wall']:.1f} % of a core at {found['rows'] / found['wall']:.0f} rows/s; "
+        f"a bare asyncio timer loop of as many spends {1e6 * found['bare']:.1f} us here"
+    )
     share = said(share, 10.0 / cost)
     yield at_most(
         f"CPU of a stored sample, {CHANNELS} channels at {HERTZ} Hz",
         10.0,
-        1e6 * found["cpu"] / found["rows"],
+        cost,
         " us",
         share,
     )
@@ -171,8 +174,10 @@ async def measured(folder: Path) -> dict[str, float]:
         await parts.sink.flush()
         wall, cpu, rows = time.perf_counter() - begin, time.process_time() - cpu, committed(parts) - first
         late = float(np.percentile(list(bench.lateness), 99))
-    plain = float(np.percentile(await timers(PACED / 2), 99))
-    return {"wall": wall, "cpu": cpu, "rows": rows, "late": late, "plain": plain, "memory": memory}
+    begin = time.process_time()
+    ticks = await timers(PACED / 4)
+    bare, plain = (time.process_time() - begin) / len(ticks), float(np.percentile(ticks, 99))
+    return {"wall": wall, "cpu": cpu, "rows": rows, "late": late, "plain": plain, "memory": memory, "bare": bare}
 
 
 async def start_all(parts: Parts, folder: Path) -> None:

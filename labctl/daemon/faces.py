@@ -84,7 +84,7 @@ async def _mqtt(stack: AsyncExitStack, tasks: Tasks, parts: Parts) -> None:
     node = Node(
         topics=topics,
         info=lambda: info(parts),
-        status=parts.supervisor.status,
+        status=parts.supervisor.looks,
         label=parts.clock.label,
         save_cursor=lambda commit: parts.journal.set_cursor(NAME, commit),
     )

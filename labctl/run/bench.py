@@ -130,12 +130,17 @@ class Bench:
             await self.clock.until(due)
             now = self.clock.now()
             self.lateness.append(now - due)
-            seats = self._seats if len(self._seats) <= CROWD else self._seats[tick % SLOTS :: SLOTS]
-            for seat in list(seats):
+            for seat in self._turn(tick):
                 self._forward(seat, self._riders[seat.name], now)
+            self.sink.hurry()
             await self.sink.room()
             tick += 1
             due = max(due + period, self.clock.now() - period)
+
+    def _turn(self, tick: int) -> list[Seat]:
+        """Return whose turn it is: neighbours, since their rows and checkpoints lie on the same pages of the journal."""
+        count, slot = len(self._seats), tick % SLOTS
+        return list(self._seats) if count <= CROWD else self._seats[slot * count // SLOTS : (slot + 1) * count // SLOTS]
 
     def _forward(self, seat: Seat, rider: Rider, now: float) -> None:
         until = now - seat.origin

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
@@ -243,14 +243,19 @@ class Supervisor:
     # --- what people ask ---
 
     def status(self) -> list[Flat]:
-        """Return one flat object a channel.
+        """Return what `looks` gives, of all channels at once."""
+        return list(self.looks())
+
+    def looks(self) -> Iterator[Flat]:
+        """Yield one flat object a channel, made as it is asked for: a thousand take longer than a tick should wait.
 
         Keys: channel, activity, why, run, protocol, cell, step_id, step_count, step_type,
         step_name, cycle_count, test_time_second, step_time_second, voltage_volt, current_ampere,
         charging_capacity_ah, discharging_capacity_ah, record_index, progress (0..1), remaining_second, unblock, clock.
         """
         clock = "fast" if self._clock.fast else self._clock.speed
-        return [{**seat.look(), "clock": clock} for seat in self._seats.values()]
+        for seat in self._seats.values():
+            yield {**seat.look(), "clock": clock}
 
     def why(self, channel: str) -> tuple[str, str]:
         """Return what a channel waits for, in one sentence, and the command that unblocks it ("" if nothing does)."""

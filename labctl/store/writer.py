@@ -1,8 +1,8 @@
 """The writer thread: takes what waits and commits it, by size, by age or on demand, and says when it cannot.
 
-Commit rule: a commit takes everything that waits; it starts when 1000 rows wait, when the oldest entry has waited 100 ms, or
-when somebody asks for a flush; those who ask while one runs share the next. A row counts when it is committed, not when it
-is offered: `room` is where a source waits.
+Commit rule: a commit takes everything that waits; it starts when 1000 rows wait, when the oldest entry has waited 100 ms, when
+a source has said all for now, or when somebody asks for a flush; those who ask while one runs share the next. A row counts when
+it is committed, not when it is offered: `room` is where a source waits.
 """
 
 import asyncio
@@ -69,6 +69,7 @@ class Writer:
         self._rows = 0
         self._doubtful: tuple[Entry, ...] = ()  # of a commit whose outcome nobody knows, since the disk failed
         self._oldest = 0.0
+        self._hurried = False
         self._flushes: list[asyncio.Future[int]] = []
         self._promised: list[asyncio.Future[int]] = []  # of the commit that runs
         self._rooms: list[asyncio.Future[None]] = []
@@ -93,6 +94,13 @@ class Writer:
             self._entries.append(entry)
             before, self._rows = self._rows, self._rows + entry.rows
             if before < self._rows_wanted <= self._rows:
+                self._changed.notify()
+
+    def hurry(self) -> None:
+        """Let a commit take what waits, whatever its age: a source has said all for now, and its next tick should be its own."""
+        with self._changed:
+            if self._entries and not self._hurried:
+                self._hurried = True
                 self._changed.notify()
 
     async def flush(self) -> int:
@@ -187,6 +195,7 @@ class Writer:
             while not self._due():
                 self._changed.wait(self._patience())
             calls, self._calls = self._calls, []
+            self._hurried = False
             entries = self._doubtful  # and nothing else; a flush waits for what comes after it, too
             if not entries:
                 self._promised, self._flushes = self._flushes, []
@@ -202,7 +211,7 @@ class Writer:
     def _due(self) -> bool:
         if self._closing or self._flushes or self._calls:
             return True
-        if self._failed_since is None and self._rows >= self._rows_wanted:
+        if self._failed_since is None and (self._hurried or self._rows >= self._rows_wanted):
             return True
         patience = self._patience()
         return patience is not None and patience <= 0.0

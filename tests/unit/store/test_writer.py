@@ -68,6 +68,15 @@ def stored(folder: Path) -> int:
         return reader.run(1).rows
 
 
+async def test_a_source_that_has_said_all_for_now_starts_a_commit(tmp_path: Path) -> None:
+    async with writing(tmp_path, age=1e6) as (writer, heard):
+        writer.hurry()  # with nothing there it is nothing
+        offer(writer, 9)
+        writer.hurry()
+        await heard.until(lambda: heard.commits)
+        assert heard.rows == [9]
+
+
 async def test_a_thousand_rows_start_a_commit(tmp_path: Path) -> None:
     async with writing(tmp_path, age=1e6) as (writer, heard):
         offer(writer, 900)
