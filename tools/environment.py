@@ -3,7 +3,7 @@
 Other people's programs that our instruments are checked against get one of their own, `.venv-independent`.
 
 Needs nothing but a Python 3.11 or newer and a package index: where the machine's Python has neither
-`ensurepip` nor `pip` (Debian splits both off), pip itself is fetched as a wheel and checked against its hash.
+`ensurepip` nor `pip` (Debian splits both off), pip is taken out of Debian's package, which needs no root.
 Run by the Makefile as `python3 tools/environment.py run` or `... test`; quick when nothing has changed.
 """
 
@@ -13,17 +13,12 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import urllib.request
 import venv
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 APART = "independent"
 HOME = ROOT / (".venv-independent" if APART in sys.argv else ".venv")
 PYTHON = HOME / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-PIP_WHEEL = (
-    "https://files.pythonhosted.org/packages/07/25/ee8c38ae72d66b844ce8eb9711ba905dba21ca1a8a0c960057c41cd23337/pip-26.3-py3-none-any.whl",
-    "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13",
-)
 
 
 def main(which: str) -> None:
@@ -63,14 +58,26 @@ def pip_command(folder: pathlib.Path) -> list[str]:
         return [str(PYTHON), "-m", "pip"]
     if subprocess.run([str(PYTHON), "-m", "ensurepip"], capture_output=True, check=False).returncode == 0:
         return [str(PYTHON), "-m", "pip"]
-    address, digest = PIP_WHEEL
-    wheel = folder / address.rsplit("/", 1)[1]
-    with urllib.request.urlopen(address, timeout=60) as answer:  # https, and checked below
-        wheel.write_bytes(answer.read())
-    found = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    if found != digest:
-        sys.exit(f"{address}: wanted sha256 {digest}, found {found}")
-    return [str(PYTHON), f"{wheel}/pip"]
+    return [str(PYTHON), f"{debian_wheel(folder)}/pip"]
+
+
+def debian_wheel(folder: pathlib.Path) -> pathlib.Path:
+    """Return the pip that Debian ships as a wheel, downloaded and checked by apt, unpacked and not installed."""
+    for name in ("lists/partial", "cache/archives/partial"):
+        (folder / name).mkdir(parents=True)
+    ours = {"APT::Sandbox::User": "", "Dir::State::lists": folder / "lists", "Dir::Cache": folder / "cache"}
+    apt = ["apt-get", "-qq", *(word for name, value in ours.items() for word in ("-o", f"{name}={value}"))]
+    try:
+        subprocess.run([*apt, "update"], cwd=folder, check=True)
+        subprocess.run([*apt, "download", "python3-pip-whl"], cwd=folder, check=True)
+        (package,) = folder.glob("*.deb")
+        subprocess.run(["dpkg-deb", "-x", package.name, "."], cwd=folder, check=True)
+        (wheel,) = folder.glob("usr/share/python-wheels/pip-*.whl")
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
+        sys.exit(
+            f"this Python has neither pip nor ensurepip, and Debian's pip could not be fetched ({error}): install python3-venv"
+        )
+    return wheel
 
 
 def run(words: list[str]) -> None:
