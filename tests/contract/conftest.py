@@ -2,8 +2,9 @@
 
 import math
 import tempfile
+from types import SimpleNamespace
 
-from labctl.driver import Bounds
+from labctl.driver import Bounds, Program, ProgramStep, RecordRule, Rest
 from labctl_drivers.contract.bench import Traits
 from labctl_drivers.grbl import Grbl
 from labctl_drivers.keithley import Keithley2400, Keithley2450
@@ -169,14 +170,30 @@ class SimulatedBench(LineBench):
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.driver = Simulated()
-        self.driver.insert("1", {"model": MODEL})
+        self.driver = self.inserted()
+
+    def inserted(self) -> Simulated:
+        made = Simulated()
+        made.clock = SimpleNamespace(now=self.clock)
+        made.insert("1", {"model": MODEL})
+        return made
 
     async def start(self) -> None:
         pass
 
     async def stop(self) -> None:
         pass
+
+    def truth(self) -> tuple[float, float]:
+        """Let a twin of the cell go on to this moment; before the first program it rests."""
+        twin = self.inserted()
+        twin.restore("1", self.driver.save("1"))
+        begun = self.driver._begun.get("1", self.now)
+        if "1" not in self.driver._begun:
+            twin.begin("1", Program(1, (ProgramStep(1, Rest(), (), (RecordRule(every=1.0),)),)))
+        twin.advance("1", self.now - begun)
+        last = twin._bays["1"]._last
+        return last.voltage, last.current
 
     def fault(self, text: str) -> None:
         assert not text
@@ -190,4 +207,5 @@ def pytest_labctl_benches():
         "neware": NewareBench,
         "practice": PracticeBench,
         "grbl": GrblBench,
+        "simulated": SimulatedBench,
     }

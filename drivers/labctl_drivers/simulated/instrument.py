@@ -5,7 +5,17 @@ from dataclasses import replace
 from functools import lru_cache
 
 from labctl.clock import Clock, RealClock
-from labctl.driver import Capabilities, Identity, Program, ReadBack, Reading, Readings, Status
+from labctl.driver import (
+    Capabilities,
+    Galvanostatic,
+    Identity,
+    Program,
+    ProgramStep,
+    ReadBack,
+    Reading,
+    Readings,
+    Status,
+)
 from labctl.errors import SettingRefused
 from labctl_drivers.simulated.bay import Bay
 from labctl_drivers.simulated.view import Instrument
@@ -17,6 +27,7 @@ MODES = frozenset({
     "Sweep", "Profile", "Spectrum", "Bend", "Chamber",
 })  # fmt: skip
 ROWS = 4096  # of one read
+MOST_CURRENT = 1e4  # A
 
 
 class Simulated:
@@ -70,8 +81,22 @@ class Simulated:
     # --- time is told ---
 
     def begin(self, channel: str, program: Program) -> ReadBack:
-        """Run a program from where the cell is, now."""
-        self._bay(channel).begin(program)
+        """Run a program from where the cell is, now.
+
+        Raises:
+            SettingRefused: It is not one step, or beyond the instrument.
+        """
+        match program.steps:
+            case (ProgramStep(mode=Galvanostatic(current)),) if abs(current) > MOST_CURRENT:
+                raise SettingRefused(
+                    f"channel {channel}: wanted {current:g} A, found at most {MOST_CURRENT:g} A", safe=True
+                )
+            case (ProgramStep(),):
+                self._bay(channel).begin(program)
+            case _:
+                raise SettingRefused(
+                    f"a simulated cell holds programs of one step, found {len(program.steps)}", safe=True
+                )
         self._begun[channel] = self.clock.now()
         return ReadBack()
 
@@ -126,7 +151,7 @@ class Simulated:
             ends=frozenset({"time", "voltage", "current", "charge", "power"}),
             measures=frozenset({"voltage", "current", *(["temperature"] if self.instrument.thermometer else [])}),
             voltage=(-10.0, 10.0),
-            current=(-1e4, 1e4),
+            current=(-MOST_CURRENT, MOST_CURRENT),
             voltage_accuracy=self.instrument.voltage_accuracy,
             current_accuracy=1e-9,
             poll_at_most=0.0,
