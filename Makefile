@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-independent check lint types setup setup-test services lock bench rig-kill rig-world clean
+.PHONY: help demo test test-independent check lint types setup setup-test services lock bench rig-kill rig-world rig-guard rig-fuzz clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -43,6 +43,12 @@ rig-kill: setup-test  ## SIGKILL the whole daemon N times at random moments
 
 rig-world: setup-test ## the deterministic world, one seed a run
 	@$(BIN)/python -m tests.crash.world --seconds 60
+
+rig-guard: setup-test ## kill the daemon of a source meter 60 times: when is the output off?
+	@$(BIN)/python -m tests.crash.guard --kills 60
+
+rig-fuzz: setup-test  ## a million damaged replies for every framing parser
+	@$(BIN)/python -m tests.property.wire.fuzz --inputs 1000000
 
 bench: setup-test ## every figure the project promises, as ratios
 	@$(BIN)/labctl bench

@@ -57,7 +57,7 @@ async def _guard() -> int:
         if "ward" in message:
             name = message["ward"]
             try:
-                wards[name] = wards[name].again(message) if name in wards else _Ward(message)
+                wards[name] = wards[name].again(message) if name in wards else await _Ward(message).ready()
             except Exception as error:  # noqa: BLE001 - unanswered, it keeps the daemon from energising anything there
                 sys.stderr.write(f"labctl guard: {name}: {error}\n")
                 continue
@@ -86,6 +86,11 @@ class _Ward:
         self._message = message
         self._instrument = self._made()
         self.again(message)
+
+    async def ready(self) -> "_Ward":
+        """Wait until the driver has loaded what it needs: its close comes after that, and closes nothing."""
+        await self._instrument.close()
+        return self
 
     def again(self, message: Mapping[str, Any]) -> "_Ward":
         """Take other channels of the same instrument."""

@@ -121,6 +121,12 @@ async def test_closes_twice(bench: Any) -> None:
     await bench.driver.close()
 
 
+async def test_closes_what_was_never_opened(bench: Any) -> None:
+    """What the guard does to have a driver load what it needs ahead."""
+    await bench.driver.close()
+    assert (await bench.driver.open()).make
+
+
 async def test_opening_touches_no_output(bench: Any) -> None:
     await bench.driver.open()
     assert bench.truth()[1] == 0.0
