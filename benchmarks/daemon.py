@@ -136,6 +136,7 @@ def paced(folder: Path) -> Iterator[Figure]:
     cost = 1e6 * found["cpu"] / found["rows"]
     share = (
         f"{100 * found['cpu'] / found['wall']:.1f} % of a core at {found['rows'] / found['wall']:.0f} rows/s; "
+        f"{1e6 * found['journal'] / found['rows']:.1f} us of it in the journal's thread; "
         f"a bare asyncio timer loop of as many spends {1e6 * found['bare']:.1f} us here"
     )
     share = said(share, 10.0 / cost)
@@ -169,15 +170,17 @@ async def measured(folder: Path) -> dict[str, float]:
         memory = resident() - before
         bench = parts.connections["bench"]
         bench.lateness.clear()
-        first, cpu, begin = committed(parts), time.process_time(), time.perf_counter()
+        first, cpu, journal, begin = committed(parts), time.process_time(), parts.sink.cpu, time.perf_counter()
         await asyncio.sleep(PACED)
         await parts.sink.flush()
         wall, cpu, rows = time.perf_counter() - begin, time.process_time() - cpu, committed(parts) - first
+        journal = parts.sink.cpu - journal
         late = float(np.percentile(list(bench.lateness), 99))
     begin = time.process_time()
     ticks = await timers(PACED / 4)
     bare, plain = (time.process_time() - begin) / len(ticks), float(np.percentile(ticks, 99))
-    return {"wall": wall, "cpu": cpu, "rows": rows, "late": late, "plain": plain, "memory": memory, "bare": bare}
+    found = {"wall": wall, "cpu": cpu, "rows": rows, "late": late, "plain": plain, "memory": memory}
+    return {**found, "journal": journal, "bare": bare}
 
 
 async def start_all(parts: Parts, folder: Path) -> None:

@@ -7,6 +7,7 @@ it is committed, not when it is offered: `room` is where a source waits.
 
 import asyncio
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -164,6 +165,13 @@ class Writer:
         """Return for how many seconds the journal could not be written, 0 while it can."""
         since = self._failed_since
         return 0.0 if since is None else time.monotonic() - since
+
+    @property
+    def cpu(self) -> float:
+        """Return how many seconds of CPU the thread has spent so far, NaN where the system does not tell."""
+        if not hasattr(time, "pthread_getcpuclockid") or self._thread.ident is None:
+            return math.nan
+        return time.clock_gettime(time.pthread_getcpuclockid(self._thread.ident))
 
     async def close(self) -> None:
         """Commit what waits, if it can be, and end the thread; the journal stays open.
