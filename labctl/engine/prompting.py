@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Final
 
 import numpy as np
@@ -14,6 +14,7 @@ from labctl.engine.input import Apply
 from labctl.engine.short import begin_of
 from labctl.engine.state import State
 from labctl.engine.work import Work
+from labctl.plan.description import elsewhere
 from labctl.plan.program import Spent, program_for, settle
 from labctl.plan.step import Line
 from labctl.sample import ZERO_CELSIUS, Floats
@@ -61,7 +62,7 @@ def _words(work: Work, line: Line) -> str:
     if line.verb == "prompt":
         return str(line.options.get("say", line.name or "confirm"))
     step = _program(work, line).steps[0]
-    return f"{line.verb}: {'' if isinstance(step, Loop) else step.mode}"
+    return line.verb if isinstance(step, Loop) else f"{line.verb}: {elsewhere(asdict(step.mode))}"
 
 
 def answered(work: Work) -> None:

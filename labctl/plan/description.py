@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -105,7 +105,7 @@ def set_point(line: Line) -> str:
         case "Spectrum":
             return _spectrum(line)
         case "Bend" | "Chamber":
-            return _elsewhere(line)
+            return elsewhere(line.settings)
     return ""
 
 
@@ -126,7 +126,8 @@ def _spectrum(line: Line) -> str:
     return f"{first} → {last}, {len(frequencies)} points, {shown(line.settings['amplitude'], kind)}{at}"
 
 
-def _elsewhere(line: Line) -> str:
+def elsewhere(settings: Mapping[str, Setting]) -> str:
+    """Return what a stage or chamber is set to."""
     kinds = {
         "angle": "angle",
         "radius": "length",
@@ -134,8 +135,8 @@ def _elsewhere(line: Line) -> str:
         "within": "temperature step",
         "soak": "duration",
     }
-    found = [f"{name} {shown(line.settings[name], kind)}" for name, kind in kinds.items() if name in line.settings]
-    times = line.settings.get("times", 1)
+    found = [f"{name} {shown(settings[name], kind)}" for name, kind in kinds.items() if settings.get(name) is not None]
+    times = settings.get("times", 1)
     return ", ".join([*found, f"{times} times"] if times != 1 else found)
 
 

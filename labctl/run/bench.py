@@ -54,6 +54,9 @@ class Bench:
         """Return what a channel can do by itself."""
         return self.source.capabilities(seat.at)
 
+    async def ready(self, seat: Seat) -> None:
+        """Be ready: cells in the daemon always are."""
+
     async def prepare(self, seat: Seat, cell: Mapping[str, object], seed: int, source: bytes | None) -> None:
         """Put the cell of a run in, as it was left."""
         self.source.insert(seat.at, cell, seed)

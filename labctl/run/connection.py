@@ -31,6 +31,13 @@ class Connection(Protocol):
     def capabilities(self, seat: Seat) -> Capabilities:
         """Return what a channel can do by itself."""
 
+    async def ready(self, seat: Seat) -> None:
+        """See that a run could begin, before it is made.
+
+        Raises:
+            InstrumentError: The instrument does not answer.
+        """
+
     async def prepare(self, seat: Seat, cell: Mapping[str, object], seed: int, source: bytes | None) -> None:
         """Make ready for a run: a simulated cell is put in, or set back to `source`."""
 

@@ -223,6 +223,7 @@ class Hands:
         try:
             await work
         except Unreachable as error:
+            self.hand_over(keeper)  # what led here is recorded, however long the instrument stays away
             self._lost(error)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong fails this channel
             await self.fail(keeper, error)

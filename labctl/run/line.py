@@ -5,6 +5,7 @@ folded at once, the others once a second. A line that is lost is looked for, and
 """
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections import deque
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from labctl.driver import Capabilities, Identity, Instrument, Readings
+from labctl.driver import Capabilities, Identity, Instrument, Readings, Status
 from labctl.engine.input import InstrumentFault, Order
 from labctl.engine.meter import Meter
 from labctl.errors import InstrumentError, Unreachable
@@ -28,6 +29,7 @@ from labctl.settings import InstrumentSettings
 
 LOG = logging.getLogger("labctl.run")
 TICK = 0.1  # s of the machine between two reads, unless the instrument wants more
+LOOK = 10.0  # s of the machine between two looks at an instrument on which nothing runs
 QUIET = 1.0  # s of the machine between two folds of rows inside the watch
 RETRY = (0.2, 5.0)  # s between two attempts to reach a lost instrument: at first, at most
 SAFE_FIRST = frozenset({"stop", "pause"})
@@ -57,9 +59,11 @@ class Line:
         self._machine = shared.machine
         self._sink = shared.sink
         self._seats = [seat for seat in seats if seat.parts["cell"].instrument == given.name]
+        self._places = [part.at for seat in seats for part in seat.parts.values() if part.instrument == given.name]
         self._wake = asyncio.Event()
         self._identity: Identity | None = None
         self._lost = "not opened yet"
+        self._gone = False  # it was said that it is lost
         self._warm: set[str] = set()
         self.hands.meter = Meter([seat.at for seat in self._seats])
 
@@ -79,7 +83,7 @@ class Line:
         if self._identity is not None and (found.serial, found.model) != (self._identity.serial, self._identity.model):
             raise Unreachable(f"{self.name}: wanted {_who(self._identity)}, found {_who(found)}")
         self._identity = found
-        self._lost = ""
+        self._lost, self._gone = "", False
         self._renew_meter()
         for seat in self._seats:
             seat.unknown = ""
@@ -114,6 +118,42 @@ class Line:
         if self._identity is None:
             raise Unreachable(f"instrument {self.name} does not answer: {self._lost}", safe=True)
         return self.instrument.capabilities(seat.at)
+
+    async def ready(self, seat: Seat) -> None:
+        """See that the instrument answers and the channel is idle; a line that has died while nothing ran is opened again.
+
+        Raises:
+            InstrumentError: It does not answer, or somebody else uses the channel.
+        """
+        async with self.lock:
+            if self._lost:
+                raise Unreachable(f"instrument {self.name} does not answer: {self._lost}", safe=True)
+            found = await self._status(seat.at)
+        if found.activity != "idle":
+            said = found.text or found.activity
+            raise InstrumentError(
+                f"channel {seat.name}: wanted it idle, found that {self.name} says {said!r}: somebody else uses it",
+                safe=True,
+            )
+
+    async def _status(self, at: str) -> Status:
+        """Ask what a channel does; where nobody answers and nothing runs, open the line again and ask once more.
+
+        Raises:
+            InstrumentError: Nobody answers; the instrument is lost.
+        """
+        try:
+            return await self.hands.status(at)
+        except InstrumentError as error:
+            try:
+                if self.hands.keepers:
+                    raise
+                LOG.warning("instrument %s is opened again: %s", self.name, error)
+                await self.open()
+                return await self.hands.status(at)
+            except InstrumentError as last:
+                self._lose(last)
+                raise
 
     async def prepare(self, seat: Seat, cell: Mapping[str, object], seed: int, source: bytes | None) -> None:
         """Do nothing: the cell is a real one."""
@@ -198,9 +238,9 @@ class Line:
         due = self._clock.now()
         while True:
             if not self.hands.keepers and not self._lost:
-                self._wake.clear()
-                await self._wake.wait()
+                await self._idle()
                 due = self._clock.now()
+                continue
             await self._clock.until(due)
             self.lateness.append(self._clock.now() - due)
             if self._lost:
@@ -210,6 +250,21 @@ class Line:
                     await self._tick()
                 await self._sink.room()
             due = max(due + self._period(), self._clock.now() - self._period())
+
+    async def _idle(self) -> None:
+        """Wait for a run; meanwhile see now and then that the instrument is there, as one that was switched on anew must be opened.
+
+        A source meter's output is then a short circuit until it has been.
+        """
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK):
+                await self._wake.wait()
+            return
+        async with self.lock:
+            if not self.hands.keepers and self._places:
+                with contextlib.suppress(InstrumentError):
+                    await self._status(self._places[0])
 
     def _period(self) -> float:
         wanted = max((keeper.capabilities.poll_at_most for keeper in self.hands.keepers.values()), default=TICK)
@@ -268,11 +323,12 @@ class Line:
 
     def _lose(self, error: Exception) -> None:
         """Note that the instrument does not answer; nobody knows what its channels do."""
-        if not self._lost:
+        if not self._gone:
             LOG.error("instrument %s is lost: %s", self.name, error)
-        self._lost = str(error)
+        self._gone, self._lost = True, str(error)
+        for seat in self._seats:
+            seat.unknown = f"instrument {self.name}: {self._lost}"
         for keeper in self.hands.keepers.values():
-            keeper.seat.unknown = f"instrument {self.name}: {error}"
             if keeper.lost_at is None:
                 keeper.lost_at = keeper.course.state.last.time
         self._wake.set()

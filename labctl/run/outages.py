@@ -29,6 +29,10 @@ async def came_back(hands: Hands, keeper: Keeper, gap: Between) -> None:
     course = keeper.course
     await hands.take_waiting(keeper)  # measured before it
     state = course.state
+    if course.finish is not None:  # it ended as the line was lost: all that is left is to see that it is off
+        await hands.off(keeper.at)
+        await hands.settle(keeper)
+        return
     if await hands.attach(keeper):
         hands.turned(keeper.at, on=True)
         keeper.resting = False

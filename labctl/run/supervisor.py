@@ -80,6 +80,7 @@ class Supervisor:
 
     async def _begin(self, seat: Seat, request: StartRequest, run: Run | None) -> StartReply:
         connection = self._connection(seat)
+        await connection.ready(seat)
         label = self._clock.label()
         if run is None:
             capabilities = connection.capabilities(seat)

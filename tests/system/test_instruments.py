@@ -2,9 +2,11 @@
 
 import pytest
 
-from labctl.errors import OrderRefused
+from labctl.errors import InstrumentError, OrderRefused, Unreachable
+from labctl.run import line as lines
 from labctl.run.replay import replay
 from labctl.store.reader import Reader
+from labctl_simulators.wire.neware_step import Profile, Step
 from tests.system.rack import Ends, activity, rack, start, until
 
 CELL = """\
@@ -222,3 +224,80 @@ async def test_an_autonomous_test_that_outlives_the_daemon_has_no_gap_and_no_dup
         [value for row in records for value in row], rel=1e-6
     )
     assert [row.end_reason for row in steps(files, 1)] == ["for"] * 7
+
+
+def switched_off_and_on(device, line) -> None:
+    """Do to a source meter what a person does at its mains switch: its off state is then a short circuit."""
+    line.unplug()
+    device.reset()
+
+
+async def test_a_meter_that_was_switched_off_and_on_is_opened_again_before_a_run_begins(files):
+    async with rack(files, SPEED) as made:
+        device, line = await made.keithley2450()
+        async with made.daemon() as parts:
+            switched_off_and_on(device, line)
+            await start(parts, files, "kei", "long.yaml")
+            await until(lambda: activity(parts, "kei") == "running", parts)
+            assert device.off_state == "HIMP"
+
+
+async def test_a_meter_that_was_switched_off_and_on_while_nothing_runs_is_found_and_opened(files, monkeypatch):
+    monkeypatch.setattr(lines, "LOOK", 0.05)
+    async with rack(files, SPEED) as made:
+        device, line = await made.keithley2450()
+        async with made.daemon() as parts:
+            switched_off_and_on(device, line)
+            await until(lambda: device.off_state == "HIMP", parts)
+            line.faults.refuse = True
+            line.unplug()
+            await until(lambda: activity(parts, "kei") == "unknown", parts)
+            with pytest.raises(OrderRefused, match="kei is unknown: instrument kei"):
+                await start(parts, files, "kei", "long.yaml")
+            line.faults.refuse = False
+            await until(lambda: activity(parts, "kei") == "idle", parts)
+
+
+async def test_a_start_on_an_instrument_that_has_gone_is_refused_before_there_is_a_run(files):
+    async with rack(files, SPEED) as made:
+        _, line = await made.keithley2450()
+        async with made.daemon() as parts:
+            await line.stop()
+            with pytest.raises(Unreachable, match="wanted a Keithley, found no answer"):
+                await start(parts, files, "kei", "long.yaml")
+            assert activity(parts, "kei") == "unknown"
+    with Reader(files / "data") as reader:
+        assert reader.runs() == []
+
+
+async def test_a_start_on_a_channel_that_somebody_else_uses_is_refused_and_their_test_goes_on(files):
+    async with rack(files, SPEED) as made:
+        (cycler,), _ = await made.neware()
+        async with made.daemon() as parts:
+            cycler.work(Profile((Step(4, time=1e6),)), "theirs", made.time())
+            with pytest.raises(InstrumentError, match="says 'working': somebody else uses it"):
+                await start(parts, files, "nw1", "long.yaml")
+            assert (cycler.status, cycler.barcode) == ("working", "theirs")
+
+
+async def test_a_run_that_ends_as_its_line_breaks_is_recorded_while_the_instrument_is_away(files):
+    async with rack(files, SPEED) as made:
+        device, line = await made.keithley2450()
+        async with made.daemon() as parts:
+            ends = Ends(parts)
+            await start(parts, files, "kei", "long.yaml")
+            await until(lambda: activity(parts, "kei") == "running" and device.output, parts)
+            line.faults.refuse = True
+            line.unplug()
+            await until(lambda: activity(parts, "kei") == "unknown", parts)
+            await parts.supervisor.order("stop", "kei", by="a person")
+            await ends.wait(1)
+            assert activity(parts, "kei") == "unknown"
+            line.faults.refuse = False
+            await until(lambda: not device.output, parts)
+            await until(lambda: activity(parts, "kei") != "unknown", parts)
+    with Reader(files / "data") as reader:
+        kinds = [found.event.kind for found in reader.events(1)]
+        assert "run_ended" in kinds
+        assert "gap" not in kinds
+        assert replay(reader, 1).equal

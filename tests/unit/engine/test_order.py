@@ -125,6 +125,7 @@ BEND = Line(1, "bend", "Bend", {"angle": 0.5, "radius": 0.01, "times": 3}, bound
 def test_a_bend_without_a_stage_is_a_persons():
     bench = Bench(plan(BEND, rest(2, 2.0))).run()
     assert (bench.state.activity, bench.state.unblock) == ("waiting", "labctl confirm")
+    assert bench.state.why == "bend: angle 28.65 deg, length 10 mm, 3 times".replace("length", "radius")
     bench.order("confirm")
     bench.run()
     assert bench.of("step_ended")[-1]["bend_angle_degree"] == pytest.approx(28.6479, abs=1e-3)
