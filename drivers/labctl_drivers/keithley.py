@@ -172,8 +172,9 @@ class Keithley2450:
                 if isinstance(wire, socket.socket):
                     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             words = self._resynchronised().split(",")
-        except (pyvisa.errors.VisaIOError, OSError, ValueError) as error:
-            raise Unreachable(f"{self.resource}: wanted a Keithley, found no answer ({error})") from error
+        except (pyvisa.errors.VisaIOError, OSError, ValueError, Unreachable) as error:
+            why = error.__cause__ or error
+            raise Unreachable(f"{self.resource}: wanted a Keithley, found no answer ({why})") from error
         return self._identified(words)
 
     def _resynchronised(self) -> str:
