@@ -121,8 +121,8 @@ class Stage:
         Raises:
             OrderRefused: It did not.
         """
-        words = [sys.executable, "-m", "labctl", "serve", "--station", str(self.folder / "station.yaml")]
-        self._process = subprocess.Popen(words, stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL)  # noqa: S603
+        words = [sys.executable, "-m", "labctl", "serve", "--attached", "--station", str(self.folder / "station.yaml")]
+        self._process = subprocess.Popen(words, stdout=self._log, stderr=self._log, stdin=subprocess.PIPE)  # noqa: S603
         deadline = time.monotonic() + START_WITHIN
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -176,7 +176,7 @@ class Stage:
         """Kill the daemon as a power cut would: no warning, no clean-up."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
         self.cut = cut_off(self.data)
         self.console.print("\n[bold red]SIGKILL[/bold red] to the daemon: no warning, no clean-up")
         for name, row in self.cut.items():

@@ -23,6 +23,7 @@ def command(
     clock: Annotated[
         str, typer.Option("--clock", help="real, fast, or how many times faster, in place of the station's")
     ] = "",
+    attached: Annotated[bool, typer.Option("--attached", help="end with the standard input, too", hidden=True)] = False,
 ) -> None:
     """Run the daemon: it drives the channels of a station until a signal ends it, and goes on with what it finds."""
     import logging
@@ -40,4 +41,4 @@ def command(
         chosen = make_clock(clock) if clock else None
     except ValueError as error:
         raise UsageError(f"wanted a clock as real, fast or a factor, found {clock!r}") from error
-    raise typer.Exit(serve(given, folder, chosen, lambda text: print(text, flush=True)))
+    raise typer.Exit(serve(given, folder, chosen, lambda text: print(text, flush=True), attached=attached))

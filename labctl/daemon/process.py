@@ -1,9 +1,12 @@
 """The daemon as a process: signals, greeting, exit code."""
 
 import asyncio
+import contextlib
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,15 +20,34 @@ SWITCH = 1e-3  # s after which the writer's thread lets the loop have the interp
 LOG = logging.getLogger("labctl.daemon")
 
 
-def serve(station: Station, folder: Path, clock: Clock | None = None, say: Callable[[str], None] = print) -> int:
-    """Run the daemon until SIGTERM or SIGINT; a second signal hurries. Return the exit code."""
+def serve(
+    station: Station,
+    folder: Path,
+    clock: Clock | None = None,
+    say: Callable[[str], None] = print,
+    *,
+    attached: bool = False,
+) -> int:
+    """Run the daemon until SIGTERM or SIGINT; a second signal hurries. Return the exit code.
+
+    Args:
+        station: What there is.
+        folder: The data folder.
+        clock: In place of the station's.
+        say: Takes what is said to who started it.
+        attached: End with the standard input, too: whoever holds its other end must not be outlived.
+    """
     sys.setswitchinterval(SWITCH)
-    return asyncio.run(_serve(station, folder, clock, say))
+    return asyncio.run(_serve(station, folder, clock, say, attached=attached))
 
 
-async def _serve(station: Station, folder: Path, clock: Clock | None, say: Callable[[str], None]) -> int:
+async def _serve(
+    station: Station, folder: Path, clock: Clock | None, say: Callable[[str], None], *, attached: bool
+) -> int:
     stop = asyncio.Event()
     _on_signals(stop)
+    if attached:
+        _on_end_of_input(stop)
     async with running(station, folder, clock) as parts:
         for words in parts.said:
             say(words)
@@ -58,6 +80,18 @@ def _on_signals(stop: asyncio.Event) -> None:
             signal.signal(getattr(signal, name), lambda *_: loop.call_soon_threadsafe(received))
         else:
             loop.add_signal_handler(getattr(signal, name), received)
+
+
+def _on_end_of_input(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def listen() -> None:
+        while os.read(0, 4096):
+            pass
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=listen, name="parent", daemon=True).start()
 
 
 def _greeting(parts: Parts) -> str:

@@ -257,3 +257,14 @@ async def test_an_unknown_option_of_a_driver_is_refused_with_those_there_are(fil
     with pytest.raises(StationError, match="voltage_noise"):
         async with serving(files, FastClock(), station):
             pass
+
+
+def test_a_daemon_that_belongs_to_another_process_ends_with_it(tmp_path):
+    words = [sys.executable, "-m", "labctl", "serve", "--attached", "--data", str(tmp_path / "data"), "--clock", "fast"]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
+    ) as daemon:
+        assert b"serves" in daemon.stdout.readline()
+        daemon.stdin.close()  # as the death of its parent closes it
+        assert b"stopping" in daemon.stdout.read()
+        assert daemon.wait() == 0
