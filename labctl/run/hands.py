@@ -154,6 +154,8 @@ class Hands:
         except StoreError as error:
             await self.refused(keeper, f"a set-point was not given, since it could not be recorded: {error}", safe=True)
             return
+        except Unreachable:
+            raise  # an outage, as at any other moment: what becomes of the run is its protocol's to say
         except InstrumentError as error:
             await self.refused(keeper, str(error), safe=error.safe)
             return

@@ -40,6 +40,7 @@ async def came_back(hands: Hands, keeper: Keeper, gap: Between) -> None:
         goes_on = True
     else:
         goes_on = await _goes_on(hands, keeper, begin)
+    course.commands.clear()  # of before: the state says what there is to do, as after a crash
     course.take(Gap(begin, end, why, attempt_goes_on=goes_on))
     await hands.settle(keeper)
 

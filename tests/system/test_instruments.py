@@ -6,6 +6,7 @@ from labctl.errors import InstrumentError, OrderRefused, Unreachable
 from labctl.run import line as lines
 from labctl.run.replay import replay
 from labctl.store.reader import Reader
+from labctl_simulators.cell import Current
 from labctl_simulators.wire.neware_step import Profile, Step
 from tests.system.rack import Ends, activity, rack, start, until
 
@@ -300,4 +301,30 @@ async def test_a_run_that_ends_as_its_line_breaks_is_recorded_while_the_instrume
         kinds = [found.event.kind for found in reader.events(1)]
         assert "run_ended" in kinds
         assert "gap" not in kinds
+        assert replay(reader, 1).equal
+
+
+async def test_a_line_that_breaks_at_a_set_point_is_an_outage_and_the_run_goes_on_after_it(files):
+    async with rack(files, SPEED) as made:
+        device, line = await made.keithley2450()
+        async with made.daemon() as parts:
+            ends = Ends(parts)
+            told = device.terminal.drive
+            broken = []
+
+            def breaks(drive, now, limit=None):
+                if drive == Current(-0.15) and not broken:
+                    broken.append(now)
+                    line.unplug()
+                told(drive, now, limit)
+
+            device.terminal.drive = breaks
+            await start(parts, files, "kei", "protocol.yaml")
+            await ends.wait(1)
+            assert activity(parts, "kei") == "done"
+    assert broken
+    with Reader(files / "data") as reader:
+        kinds = [found.event.kind for found in reader.events(1)]
+        assert kinds.count("gap") == 1
+        assert reader.run(1).end_reason == "done"
         assert replay(reader, 1).equal
