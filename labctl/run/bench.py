@@ -17,6 +17,7 @@ from labctl.run.course import Course
 from labctl.run.seat import Seat
 from labctl.run.sink import Sink
 from labctl.run.source import Rider, Told
+from labctl.store.entry import Entry
 
 LOG = logging.getLogger("labctl.run")
 TICK = 0.1  # s of the machine between two looks
@@ -38,6 +39,7 @@ class Bench:
         self._ended = ended
         self._riders: dict[str, Rider] = {}
         self._seats: list[Seat] = []
+        self._said: list[Entry] = []  # of this turn, to be handed over at its end
         self._wake = asyncio.Event()
 
     # --- runs come and go ---
@@ -72,6 +74,7 @@ class Bench:
         self._riders[seat.name] = rider
         course.begin(self.source.capabilities(seat.at), roles)
         self._act(seat, rider, rider.obey)
+        self._hand_over()
         self._seat(seat, course)
 
     async def adopt(self, seat: Seat, course: Course, found: Bookmark) -> None:
@@ -94,9 +97,9 @@ class Bench:
         rider = self._riders[seat.name]
         if not self.clock.fast:
             self._forward(seat, rider, self.clock.now())
-        if seat.course is None:
-            return
-        self._act(seat, rider, lambda: self._obey(rider, order))
+        if seat.course is not None:
+            self._act(seat, rider, lambda: self._obey(rider, order))
+        self._hand_over()
         self._wake.set()
 
     @staticmethod
@@ -121,6 +124,7 @@ class Bench:
             rider = self._riders[seat.name]
             if seat.course is rider.course and _goes_by_itself(rider.course):
                 moved |= self._act(seat, rider, rider.forward) > 0
+                self._hand_over()
                 await self.sink.room()
                 await asyncio.sleep(0)  # let the others have their turn
         if not moved:
@@ -135,6 +139,7 @@ class Bench:
             self.lateness.append(now - due)
             for seat in self._turn(tick):
                 self._forward(seat, self._riders[seat.name], now)
+            self._hand_over()
             self.sink.hurry()
             await self.sink.room()
             tick += 1
@@ -164,11 +169,16 @@ class Bench:
             LOG.exception("channel %s failed", seat.name)
             self._fail(seat, rider, error)
             return 0
-        if entries := course.hand_over():
-            self.sink.hand_over(entries)
+        self._said += course.hand_over()
         if course.finish is not None:
             self._leave(seat)
         return moved
+
+    def _hand_over(self) -> None:
+        """Give the journal what was said, all of it at once: its lock and its thread are asked once a tick, not once a channel."""
+        said, self._said = self._said, []
+        if said:
+            self.sink.hand_over(said)
 
     def _fail(self, seat: Seat, rider: Rider, error: Exception) -> None:
         course = rider.course
@@ -178,9 +188,10 @@ class Bench:
         try:
             course.take(InstrumentFault(why, safe=True))
             course.commands.clear()
-            self.sink.hand_over(course.hand_over())
+            self._said += course.hand_over()
         except Exception:
             LOG.exception("channel %s: the engine cannot take its fault", seat.name)
+            self._hand_over()
             self.sink.fail(course.run_id, course.next_record - 1, course.state.last.time, why)
         self._leave(seat)
 

@@ -14,10 +14,8 @@ class Sink(Writer):
     """
 
     def hand_over(self, entries: Sequence[Entry]) -> None:
-        """Take entries of one run, the last with its checkpoint; returns at once."""
-        with self._changed:
-            for entry in entries:
-                self.offer(entry)
+        """Take entries, those of one run together and the last of them with its checkpoint; returns at once."""
+        self.offer_all(entries)
 
     def fail(self, run_id: int, record: int, time: float, why: str) -> None:
         """End a run that the engine cannot end any more, after what was handed over."""

@@ -86,16 +86,20 @@ class Writer:
 
     def offer(self, entry: Entry) -> None:
         """Hand over an entry; it is durable when a commit with it is announced."""
+        self.offer_all((entry,))
+
+    def offer_all(self, entries: Sequence[Entry]) -> None:
+        """Hand over entries in order."""
+        rows = sum(entry.rows for entry in entries)
         with self._changed:
             if self._closing:
                 raise InternalError("an entry was offered to a writer that has ended")
+            before, self._rows = self._rows, self._rows + rows
             if not self._entries:
                 self._oldest = time.monotonic()
+            if not self._entries or before < self._rows_wanted <= self._rows:
                 self._changed.notify()
-            self._entries.append(entry)
-            before, self._rows = self._rows, self._rows + entry.rows
-            if before < self._rows_wanted <= self._rows:
-                self._changed.notify()
+            self._entries += entries
 
     def hurry(self) -> None:
         """Let a commit take what waits, whatever its age: a source has said all for now, and its next tick should be its own."""
