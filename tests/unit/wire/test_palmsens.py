@@ -52,7 +52,7 @@ def ticking():
 async def bench(time, kind="es4_hr", **settings):
     device = Module(Terminal(load_model("marquis2019")), kind)
     line = SerialPort(device, time)
-    driver = PalmSens(await line.start(), timeout=1.0, **settings)
+    driver = PalmSens(await line.start(), timeout=30.0, **settings)
     try:
         yield driver, device, line
     finally:
