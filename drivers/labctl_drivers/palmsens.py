@@ -42,6 +42,7 @@ RANGES = {  # device code: (low V, high V, largest A, galvanostat)
 }
 CELL_OFF = "cell_off\n"
 SILENCE = 0.15  # s
+SAYS = frozenset("eMPCLT*-+!")  # begins of the lines that a running script says
 ROUNDING = 1e-6  # V, of a value on the line
 
 
@@ -66,6 +67,7 @@ class PalmSens:
         self._attempt: int | None = None
         self._step: ProgramStep | None = None
         self._said: list[list[Variable]] = []
+        self._heard_early: list[str] = []  # lines of a script that came before an answer
         self._count = 0
         self._voltage = float("nan")  # of the last row
         self._interval = 1.0
@@ -98,9 +100,9 @@ class PalmSens:
         )
 
     async def status(self, channel: str) -> Status:
-        """Return whether a script of ours runs."""
+        """Return whether a script of ours runs: the module is asked, as one that has restarted does not say so by itself."""
         del channel
-        if self._step is not None:
+        if self._step is not None and await self._in_thread(self._runs):
             return Status("running", self._attempt, 0)
         return Status("idle" if self._line is not None else "unknown")
 
@@ -145,6 +147,7 @@ class PalmSens:
         import serial  # noqa: PLC0415
 
         self._close()
+        self._step = self._attempt = None  # what runs is aborted below
         try:
             self._line = serial.serial_for_url(self.port, baudrate=self.baud, timeout=self.timeout)
         except (OSError, serial.SerialException) as error:
@@ -167,6 +170,14 @@ class PalmSens:
             self._line.close()
             self._line = None
         self._buffer = b""
+        self._heard_early.clear()
+
+    def _runs(self) -> bool:
+        """Ask for the version, which a module that runs a script refuses to tell; what its script says meanwhile is kept."""
+        self._send("v\n")
+        while not (answer := self._receive()).startswith("v"):
+            self._heard_early.append(answer)
+        return answer.startswith("v!")
 
     def _resynchronise(self) -> None:
         """Abort what may run and read until its answer has come, so that nothing said before is taken for a reply."""
@@ -208,14 +219,21 @@ class PalmSens:
             self._buffer += self._line.read(self._line.in_waiting or 0)
         except OSError as error:
             raise Unreachable(f"{self.port}: {error}") from error
+        lines, self._heard_early = self._heard_early, []
+        *whole, self._buffer = self._buffer.split(b"\n")
+        lines += [raw.decode("ascii", "replace") for raw in whole]
         readings: list[Reading] = []
-        while b"\n" in self._buffer and self._step is not None:
-            raw, _, self._buffer = self._buffer.partition(b"\n")
-            readings += self._heard(raw.decode("ascii", "replace"))
+        for line in lines:
+            if self._step is not None:
+                readings += self._heard(line)
         return self._flushed() + readings if self._said else readings
 
     def _heard(self, line: str) -> list[Reading]:
-        """Act on one line of a running script."""
+        """Act on one line of a running script.
+
+        Raises:
+            WireError: No script says that: the line is out of step, or the module has restarted.
+        """
         if line.startswith("P"):
             self._said.append(read_package(line))
             return []
@@ -227,6 +245,8 @@ class PalmSens:
             ended = Ended(0, self._time(self._count - 1), self._end(), "the script ended")
             self._step = None
             return [*rows, ended]
+        if line[0] not in SAYS:
+            raise WireError(f"{self.port}: wanted a line of a script, found {line[:40]!r}")
         return []
 
     def _flushed(self) -> list[Reading]:

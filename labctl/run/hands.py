@@ -161,9 +161,17 @@ class Hands:
             return
         now = keeper.run_time(self._shared.clock.now())
         record = step.record if isinstance(step, ProgramStep) else ()
-        keeper.resting = False
+        self.runs(keeper)
         counters = self.meter.begin(keeper.at, now, record)
         course.take(Began(apply.attempt, now, read_back.values, *counters))
+
+    def now(self) -> float:
+        """Return the clock's time."""
+        return self._shared.clock.now()
+
+    def runs(self, keeper: Keeper) -> None:
+        """Note that a program runs."""
+        keeper.runs(self.now())
 
     def rest(self, keeper: Keeper) -> None:
         """Meter the open circuit of a run that goes on without a program; the old current held until now."""

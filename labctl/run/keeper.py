@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from labctl.clock import Machine
-from labctl.driver import Capabilities
+from labctl.driver import Capabilities, RecordRule
+from labctl.plan.index import index
 from labctl.run.course import Course
 from labctl.run.seat import Seat
 
@@ -18,6 +19,7 @@ class Keeper:
         capabilities: Of the channel.
         machine: Its clocks, whatever the clock of the station.
         resting: No program runs: the instrument's own time counts from nothing.
+        heard: Clock time at which the instrument said something of it last.
         lost_at: Run time of the last row before the instrument was lost.
         flushed: Clock time at which quiet rows were folded last.
     """
@@ -28,6 +30,7 @@ class Keeper:
     machine: Machine
     resting: bool = True
     flushed: float = 0.0
+    heard: float = 0.0
     lost_at: float | None = None
 
     def __post_init__(self) -> None:
@@ -38,6 +41,16 @@ class Keeper:
     def at(self) -> str:
         """The channel of the instrument."""
         return self.seat.at
+
+    @property
+    def record(self) -> tuple[RecordRule, ...]:
+        """The record rules of the step that is being done."""
+        step = self.course.state.step
+        return index(self.course.plan).lines[step.line].record if step else ()
+
+    def runs(self, now: float) -> None:
+        """Note that a program runs at a moment of the clock: its rows come from now on."""
+        self.resting, self.heard = False, now
 
     def save(self, course: Course) -> bytes:
         """Return the bookmark as of now."""

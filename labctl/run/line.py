@@ -22,7 +22,7 @@ from labctl.run.course import Course
 from labctl.run.hands import Hands, Shared
 from labctl.run.keeper import Keeper
 from labctl.run.moving import Mover
-from labctl.run.outages import came_back, gap_of
+from labctl.run.outages import asked_after, came_back, gap_of
 from labctl.run.seat import Seat
 from labctl.sample import Snapshot
 from labctl.settings import InstrumentSettings
@@ -30,6 +30,7 @@ from labctl.settings import InstrumentSettings
 LOG = logging.getLogger("labctl.run")
 TICK = 0.1  # s of the machine between two reads, unless the instrument wants more
 LOOK = 10.0  # s of the machine between two looks at an instrument on which nothing runs
+SILENT = 5.0  # s of the machine, and three rows, after which a program of which nothing is heard is asked after
 QUIET = 1.0  # s of the machine between two folds of rows inside the watch
 RETRY = (0.2, 5.0)  # s between two attempts to reach a lost instrument: at first, at most
 SAFE_FIRST = frozenset({"stop", "pause"})
@@ -283,10 +284,23 @@ class Line:
         for at in channels:
             keeper = self.hands.keepers.get(at)
             said = readings.by_channel.get(at, ())
+            if keeper is not None and not said and (readings.snapshot is None or at not in readings.snapshot.channels):
+                await self._silent(keeper, asked)
+            elif keeper is not None:
+                keeper.heard = asked
             if keeper is None or not (said or at in outside or asked - keeper.flushed >= QUIET * self._clock.speed):
                 continue
             keeper.flushed = asked
             await self.hands.guarded(keeper, self.hands.take_all(keeper, said))
+
+    async def _silent(self, keeper: Keeper, asked: float) -> None:
+        """Ask after a program of which nothing has been heard for long: an instrument that restarts does not say so by itself."""
+        state, rules = keeper.course.state, keeper.record
+        every = max((rule.every for rule in rules if rule.every is not None), default=0.0)
+        if keeper.resting or state.phase != "running" or asked - keeper.heard < SILENT * self._clock.speed + 3 * every:
+            return
+        keeper.heard = asked
+        await self.hands.guarded(keeper, asked_after(self.hands, keeper))
 
     def _metered(self, snapshot: Snapshot | None, asked: float) -> set[str]:
         """Meter a snapshot and return the channels with a row outside their watch."""

@@ -1,13 +1,15 @@
 """Outages of an instrument that lives on its own clock: how long, and whether it went on meanwhile."""
 
+import logging
+
 from labctl.clock import Clock, Machine
 from labctl.engine.input import Gap
-from labctl.plan.index import index
 from labctl.run.bookmark import Bookmark, outage
 from labctl.run.course import Course
 from labctl.run.hands import Hands
 from labctl.run.keeper import Keeper
 
+LOG = logging.getLogger("labctl.run")
 Between = tuple[float, float, str]
 BEYOND = 1.0  # s longer than any window that the run has: for an outage whose length nobody knows
 
@@ -35,7 +37,7 @@ async def came_back(hands: Hands, keeper: Keeper, gap: Between) -> None:
         return
     if await hands.attach(keeper):
         hands.turned(keeper.at, on=True)
-        keeper.resting = False
+        hands.runs(keeper)
         end = begin = state.last.time  # its records have no gap
         goes_on = True
     else:
@@ -45,9 +47,21 @@ async def came_back(hands: Hands, keeper: Keeper, gap: Between) -> None:
     await hands.settle(keeper)
 
 
+async def asked_after(hands: Hands, keeper: Keeper) -> None:
+    """Ask after a program of which nothing is heard; if it has gone, that is an outage since the last row."""
+    found, state = await hands.status(keeper.at), keeper.course.state
+    if (found.activity, found.attempt) == ("running", state.held.attempt):
+        return
+    name, says = hands.given.name, found.text or found.activity
+    LOG.error("channel %s: the program has gone, %s says %s", keeper.seat.name, name, says)
+    begin = state.last.time
+    end = max(begin, keeper.run_time(hands.now()))
+    await came_back(hands, keeper, (begin, end, f"instrument {name} dropped the program"))
+
+
 async def _goes_on(hands: Hands, keeper: Keeper, begin: float) -> bool:
     """Tell whether a channel still holds the set-point of its run, and meter it on; switch it off otherwise."""
-    course, state = keeper.course, keeper.course.state
+    state = keeper.course.state
     status = await hands.status(keeper.at)
     if (
         state.phase == "running"
@@ -55,10 +69,9 @@ async def _goes_on(hands: Hands, keeper: Keeper, begin: float) -> bool:
         and status.attempt == state.held.attempt
         and state.step
     ):
-        record = index(course.plan).lines[state.step.line].record
-        hands.meter.begin(keeper.at, begin, record, state.step_time(begin))
+        hands.meter.begin(keeper.at, begin, keeper.record, state.step_time(begin))
         hands.turned(keeper.at, on=True)
-        keeper.resting = False
+        hands.runs(keeper)
         return True
     await hands.off(keeper.at)
     hands.rest(keeper)

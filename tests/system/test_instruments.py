@@ -328,3 +328,22 @@ async def test_a_line_that_breaks_at_a_set_point_is_an_outage_and_the_run_goes_o
         assert kinds.count("gap") == 1
         assert reader.run(1).end_reason == "done"
         assert replay(reader, 1).equal
+
+
+@pytest.mark.parametrize("fault", ["garbage=1", "silence=1", "restart"])
+async def test_a_potentiostat_whose_line_fails_in_a_step_does_the_rest_of_it(files, fault):
+    async with rack(files, SPEED) as made:
+        device, line = await made.palmsens()
+        async with made.daemon() as parts:
+            ends = Ends(parts)
+            await start(parts, files, "ps", "protocol.yaml")
+            await until(lambda: activity(parts, "ps") == "running" and device.terminal.ledger.discharging > 9.0, parts)
+            if fault == "restart":
+                line.push(device.restart(made.time()))
+            else:
+                line.faults.set(fault)
+            await ends.wait(1)
+            assert activity(parts, "ps") == "done"
+    with Reader(files / "data") as reader:
+        assert replay(reader, 1).equal
+    assert steps(files, 1)[1].discharging_capacity_ah == pytest.approx(0.02, abs=2e-3)
