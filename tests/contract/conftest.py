@@ -1,5 +1,6 @@
 """A bench for every driver of ours: the driver, its emulator on a real line, a simulated cell behind it, a clock that tests move."""
 
+import contextlib
 import math
 import tempfile
 from types import SimpleNamespace
@@ -55,6 +56,11 @@ class LineBench:
     async def let_pass(self, seconds: float) -> None:
         self.now += seconds
 
+    async def unplug(self) -> None:
+        self.wait(SHORT)
+        self.line.unplug()
+        self.line.faults.refuse = True
+
     def fault(self, text: str) -> None:
         faults = self.line.faults
         faults.pieces = faults.merge = faults.hang = faults.refuse = False
@@ -71,10 +77,14 @@ class LineBench:
 
 
 class SerialBench(LineBench):
+    async def unplug(self) -> None:
+        await self.line.stop()
+
     def wait(self, seconds: float) -> None:
         super().wait(seconds)
         if self.driver._line is not None:
-            self.driver._line.timeout = seconds
+            with contextlib.suppress(OSError):  # it was pulled
+                self.driver._line.timeout = seconds
 
 
 class KeithleyBench(LineBench):
@@ -91,6 +101,13 @@ class KeithleyBench(LineBench):
         super().wait(seconds)
         if self.driver._session is not None:
             self.driver._session.timeout = 1e3 * seconds
+
+    async def restart(self) -> None:
+        self.driver._session.timeout = 1e3 * SHORT  # of this connection; the next one is waited for
+        self.line.unplug()
+        self.device.reset()
+        self.device.off_state = "HIMP"  # somebody has taken the leads off and put them on again
+        self.device.impose()
 
 
 class OlderKeithleyBench(KeithleyBench):
@@ -115,6 +132,9 @@ class PalmSensBench(SerialBench):
     async def let_pass(self, seconds: float) -> None:
         self.now += seconds
         self.line.push(self.device.poll(self.now))
+
+    async def restart(self) -> None:
+        self.device.restart(self.now)
 
 
 class NewareBench(LineBench):
@@ -166,6 +186,7 @@ class GrblBench(SerialBench):
 
 
 class SimulatedBench(LineBench):
+    unplug = None
     traits = Traits(excused=NO_SIMPLE_OPEN, faults=())
 
     def __init__(self) -> None:

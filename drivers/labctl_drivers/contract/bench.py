@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from labctl.driver import Bounds, Instrument
 
@@ -35,10 +35,26 @@ class Bench(Protocol):
         """Return the voltage and current of the cell behind the emulator, V and A, whatever the wire says."""
 
     def fault(self, text: str) -> None:
-        """Switch a fault of the line on (`silence=1`, `pieces`, `garbage=1`, `cut=1`, `hang`, `late=1`), or all off with "".
+        """Switch a fault on (`silence=1`, `pieces`, `merge`, `garbage=1`, `cut=1`, `hang`, `late=1`), or all off with "".
 
         Let the driver wait briefly for replies while a fault is on, and long while none is: a busy machine is no fault.
         """
+
+
+@runtime_checkable
+class Unpluggable(Protocol):
+    """A bench whose line can be pulled."""
+
+    async def unplug(self) -> None:
+        """Pull the line out, and leave it so."""
+
+
+@runtime_checkable
+class Restartable(Protocol):
+    """A bench whose instrument can restart as after a dip of its supply."""
+
+    async def restart(self) -> None:
+        """Let the instrument forget what it was doing; the line is what it then is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +67,4 @@ class Traits:
     """
 
     excused: Mapping[str, str] = field(default_factory=dict)
-    faults: tuple[str, ...] = ("pieces", "silence=1", "garbage=1", "cut=1", "hang", "late=1")
+    faults: tuple[str, ...] = ("pieces", "merge", "silence=1", "garbage=1", "cut=1", "hang", "late=1")
