@@ -100,7 +100,7 @@ class Document:
 
 # --- reading ----------------------------------------------------------------------------------------------------------
 
-_FORBIDDEN: Final = re.compile(r"[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue001-\ufeff\ufffe\U00010000-\U0010ffff]|[\ufffe]")
+_FORBIDDEN: Final = re.compile(r"[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue001-\ufffd\U00010000-\U0010ffff]")
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -220,7 +220,7 @@ class _Composer:
         if self.root is None and not self.findings and not self.document.findings:
             hint = "begin with `labctl: 1`; `labctl new` writes a commented file"
             self._report(
-                "yaml.empty", "wanted a mapping of keys, found an empty file", Mark(self.document.file, 1, 1), hint
+                "yaml.empty", "wanted keys and values, found an empty file", Mark(self.document.file, 1, 1), hint
             )
         return self.root
 

@@ -1,6 +1,7 @@
 """What YAML makes of a chemist's hand: why a line is not YAML, in words, and how to write it."""
 
 import re
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
@@ -45,15 +46,55 @@ _DASHED: Final = re.compile(
 )
 
 
+_NO_BREAK: Final = re.compile(
+    r"^[ -]*(?:[A-Za-z_]\w*:)?([\u00a0\u2007\u202f\u3000]+)[ \u00a0]*(?=[^\s#])", re.MULTILINE
+)
+_WIDE: Final = re.compile("[\uff1a\uff0c]")
+_PLAIN: Final = str.maketrans({"\uff1a": ": ", "\uff0c": ", ", **dict.fromkeys("\u00a0\u2007\u202f\u3000", " ")})
+_SPACES: Final = {"\u00a0": "one that does not break", "\u202f": "one that does not break", "\u3000": "a wide one"}
+_SLIPS: Final = {
+    "-": ("yaml.dash", "wanted - before a step", "write a plain hyphen: - "),
+    " ": ("yaml.lookalike", "wanted a plain space", "it came with a pasted text: type the spaces again"),
+    ": ": ("yaml.lookalike", "wanted a plain colon", "write : and a space"),
+    ", ": ("yaml.lookalike", "wanted a plain comma", "write , and a space"),
+}
+
+
 def straighten(document: Document) -> str:
-    """Return the text with a hyphen for each dash or bullet before a step, each of them reported."""
-    text, line, counted = document.text, 0, 0
-    for match in islice(_DASHED.finditer(text), MOST_DASHES):
-        line, counted = line + text.count("\n", counted, match.start()), match.start()
-        message = f"wanted - before a step, found {match[1]!r}"
-        column = match.start(1) - match.start()
-        document.findings.append(_at(document, line, column, "yaml.dash", message, "write a plain hyphen: - "))
-    return _DASHED.sub(lambda match: match[0].replace(match[1], "-"), text) if document.findings else text
+    """Return the text with plain characters for those that only look like them where YAML wants one, each reported."""
+    text = document.text
+    if text.isascii():
+        return text
+    begin, line, counted, parts = 0, 0, 0, []
+    for at, found in sorted(_slips(text)):
+        right = "-" if found in "–—•" else found[0].translate(_PLAIN)
+        line, counted = line + text.count("\n", counted, at), at
+        code, wanted, hint = _SLIPS[right]
+        said = _SPACES.get(found[0], "another space") if found[0].isspace() else repr(found)
+        column = at - text.rfind("\n", 0, at) - 1
+        document.findings.append(_at(document, line, column, code, f"{wanted}, found {said}", hint))
+        parts += [text[begin:at], right * (len(found) if right == " " else 1)]
+        begin = at + len(found)
+    return "".join((*parts, text[begin:]))
+
+
+def _slips(text: str) -> Iterator[tuple[int, str]]:
+    """Give offset and characters of every dash, space, colon and comma that is none to YAML, up to a number of them."""
+    for pattern in (_DASHED, _NO_BREAK):
+        yield from ((match.start(1), match[1]) for match in islice(pattern.finditer(text), MOST_DASHES))
+    yield from (
+        (match.start(), match[0]) for match in islice(_WIDE.finditer(text), MOST_DASHES) if _divides(text, match)
+    )
+
+
+def _divides(text: str, match: re.Match[str]) -> bool:
+    """Tell whether a wide colon or comma stands where a plain one would divide keys and values."""
+    before = text[text.rfind("\n", 0, match.start()) + 1 : match.start()][-MOST_OF_LINE:]
+    inside = before.count("{") > before.count("}") and before.count('"') % 2 == 0
+    if match[0] == "\uff1a":
+        key = r"(?: *(?:- *)*|.*[{,\uff0c] *)[A-Za-z_]\w*" if inside else r" *(?:- *)*[A-Za-z_]\w*"
+        return re.fullmatch(key, before) is not None
+    return inside and re.match(r" *[A-Za-z_]\w* *[:\uff1a]", text[match.end() : match.end() + 80]) is not None
 
 
 def set_aside(lines: list[str], line: int) -> bool:
@@ -175,6 +216,24 @@ def _two_colons(text: str) -> _Found:
     return match.start(2) + inner, "yaml.two_colons", f"wanted one value for {match[1]!r}, found a second colon", hint
 
 
+def _closed_twice(text: str) -> _Found:
+    """Find the bracket that closes nothing, of a line without quotes and comments."""
+    if re.search(r"['\"#]", text):
+        return None
+    opened: list[str] = []
+    for at, character in enumerate(text):
+        if character in "{[":
+            opened.append({"{": "}", "[": "]"}[character])
+        elif character in "}]" and (not opened or opened.pop() != character):
+            return (
+                at,
+                "yaml.bracket",
+                f"wanted a {character} only where one was opened, found one too many",
+                "remove it",
+            )
+    return None
+
+
 def _hyphen(text: str) -> _Found:
     match = re.match(r"\s*-([A-Za-z_]\w*:(?:\s.*)?)$", text)
     if match is None:
@@ -224,6 +283,7 @@ _RULES: Final = (
     _comma,
     _two_colons,
     _apostrophe,
+    _closed_twice,
     _no_space,
 )
 

@@ -119,6 +119,12 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "analyse: - gitt",
         "analyse: [gitt]",
     ),
+    "yaml.lookalike": (
+        "a character that only looks like the space, colon or comma that YAML wants",
+        "Pasted texts bring spaces that do not break, and other keyboards give wide punctuation.",
+        "steps:\n  - rest\uff1a2 h",
+        "- rest: 2 h",
+    ),
     "yaml.merge": ("the merge key <<", "Steps are shared by use, values by params.", "<<: a", "name: a"),
     "yaml.nodes": ("more than 20 000 values in a file", "Write loops with repeat and each; tables go into a profile."),
     "yaml.quote": ("a quoted text that does not end where it should", "", "name: 'it's'", 'name: "it\'s"'),
