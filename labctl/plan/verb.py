@@ -273,6 +273,7 @@ class Maker:
             self.draft.say(
                 "profile.name", "wanted the name of a table as text, found one that is computed", self.step.mark
             )
+            part.settings |= {"times": (0.0, 1.0), "values": (0.0, 0.0), "quantity": "current"}  # stands for the table
             return part
         unit = self.draft.caught(lambda: self.draft.absolute(table.unit, table.quantity), math.nan)
         unit = unit if verb.positive == "charge" else -unit

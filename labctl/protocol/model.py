@@ -190,7 +190,7 @@ class Profile:
 
     file: Text
     positive: Literal["charge", "discharge"]
-    table: Table | None  # None where the file's name has references: read it with `load_table` once they are known
+    table: Table | None  # None where it could not be read, with a finding
     scale: Given | None = None
     for_: Given | None = None
     until: Condition | None = None
@@ -320,6 +320,7 @@ class Use:
     mark: Mark
     name: Text = ""
     with_: Mapping[str, "Given | Text | tuple[Given | Text, ...] | Reference"] = field(default_factory=dict)
+    marks: Mapping[str, Mark] = field(default_factory=dict)  # of the names in `with_`
 
 
 Item: TypeAlias = Step | Block | Use

@@ -12,6 +12,11 @@ from labctl.protocol.model import Table
 from labctl.reading import near
 from labctl.units import Quantity, number, parse
 
+_HEADS: Final = {
+    **dict.fromkeys(("t", "test time", "step time", "elapsed time", "seconds"), "did you mean time?"),
+    **dict.fromkeys(("i", "<i>", "j"), "did you mean current?"),
+    **dict.fromkeys(("p", "load"), "did you mean power?"),
+}
 MOST_ROWS: Final = 200_000
 MOST_BYTES: Final = 16 * 1024 * 1024
 _HEADER: Final = re.compile(r"\s*(time|current|power)\s*(?:/\s*(.+?)|\[(.+?)\]|\((.+?)\))?\s*", re.IGNORECASE)
@@ -65,11 +70,17 @@ class _TableReader:
             quantity = self._unit(name, unit, line)
             if quantity is None:
                 return None
-            found["time" if name == "time" else "value"] = (at, name, quantity)
+            place = "time" if name == "time" else "value"
+            if place in found:
+                message = f"wanted one column of {name if place == 'time' else 'current or power'}, found two"
+                self.report("profile.header", message, line, "leave one of them out", ",".join(cells))
+                return None
+            found[place] = (at, name, quantity)
         if len(found) == 2:
             return found
         names = ("time", "current", "power")
-        close = next((hint for cell in cells if (hint := near(cell.split("/")[0], names))), "")
+        heads = [re.split(r"[/\[(]", cell)[0].strip() for cell in cells]
+        close = next((said for head in heads if (said := _HEADS.get(head.lower()) or near(head, names))), "")
         message = f"wanted the columns time and current or power, found {clip(', '.join(cells))!r}"
         self.report("profile.header", message, line, f"{hint}; {close}" if close else hint, ",".join(cells))
         return None

@@ -23,6 +23,7 @@ from labctl.protocol.model import (
     Rest,
     Table,
     Temperature,
+    Template,
     Text,
 )
 from labctl.protocol.model import Verb as VerbValue
@@ -176,6 +177,10 @@ class VerbFields(Fields):
 
     def _table(self, values: Values, nodes: Mapping[str, Node], tables: Tables) -> Table | None:
         file = values.get("file")
+        if isinstance(file, Template):
+            message = f"wanted the name of a file, found {file.text!r}, which is computed"
+            hint = "name the file itself; for several files write one block with if for each"
+            self.report("profile.name", message, nodes["file"].mark, hint)
         if not isinstance(file, str) or not file or "file" not in nodes:
             return None
         return tables(file, nodes["file"].mark)
