@@ -87,7 +87,7 @@ def bind(protocol: Protocol, given: Mapping[str, str] | None = None) -> Environm
             )
             continue
         try:
-            environment[name] = _checked(read_value(text, mark), known[name], mark)
+            environment[name] = _checked(_given_value(text, known[name], mark), known[name], mark)
         except ProtocolError as error:
             findings += error.findings
     for parameter in protocol.parameters:
@@ -106,6 +106,16 @@ def _required(parameter: Parameter) -> Finding:
     message = f"wanted a value for the parameter {parameter.name}, found none"
     hint = f"give it: --set {parameter.name}=VALUE, or with: {{{parameter.name}: ...}}"
     return Finding("params.required", message, parameter.mark, hint)
+
+
+def _given_value(text: str, parameter: Parameter, mark: Mark) -> Value:
+    """Return the value that a text states; where the default is a text, one that only begins as a number is a text too."""
+    try:
+        return read_value(text, mark)
+    except ProtocolError:
+        if isinstance(parameter.default, str):
+            return text.strip()
+        raise
 
 
 def read_value(text: str, mark: Mark) -> Value:
@@ -135,8 +145,9 @@ def bind_use(use: Use, environment: Environment) -> Environment:
     inner: dict[str, Value] = {}
     known = {parameter.name: parameter for parameter in use.protocol.parameters}
     for name, given in use.with_.items():
-        mark = _mark(given, use.mark)
+        mark = _mark(given, use.marks.get(name, use.mark))
         if name not in known:
+            mark = use.marks.get(name, mark)
             hint = near(name, known) or ("its parameters are " + ", ".join(known) if known else "it has none")
             findings.append(
                 Finding("params.unknown", f"wanted a parameter of {use.file}, found {clip(name)!r}", mark, hint)
@@ -237,6 +248,10 @@ def _ranged(found: Range, environment: Environment) -> Iterator[Quantity]:
         raise ProtocolError(
             Finding("range.units", message, found.mark, "mA and mA/cm2 cannot be counted from one to the other")
         )
+    if found.factor is not None and first.offset:
+        message = f"wanted by in a range of temperatures in degC, found factor from {first.text}"
+        hint = "degC has no true zero to multiply: write by: 5 K"
+        raise ProtocolError(Finding("range.units", message, found.mark, hint))
     for value in _numbers(found, first, last, environment):
         yield Quantity(value, first.dimension, like(value, first), first.mark, first.versus, first.offset)
 

@@ -24,6 +24,11 @@ def test_defaults_and_given_values():
     assert found["word"] == "slow"
 
 
+def test_a_text_that_begins_with_a_digit_is_a_text_where_the_default_is_one():
+    protocol = load("labctl: 1\nparams: {operator: Anna}\nsteps:\n  - mark: by $operator\n", "a.yaml")
+    assert bind(protocol, {"operator": "3rd shift"}) == {"operator": "3rd shift"}
+
+
 @pytest.mark.parametrize(
     ("given", "code"),
     [
