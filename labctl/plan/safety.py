@@ -65,19 +65,19 @@ def _limited(draft: Draft, place: Place, line: Line, mark: Mark) -> None:
     if "voltage" not in place.said:
         draft.say_once(
             "safety.voltage",
-            f"wanted a voltage limit in the file or the cell before {line.verb}, found none",
+            f"wanted a voltage limit in the file or the cell for {line.verb}, found none",
             mark,
-            "add limits: {voltage: [2.0 V, 4.2 V]}",
+            "add limits: {voltage: [2.5 V, 4.3 V]}",
         )
     biased = line.mode == "Spectrum" and line.settings.get("bias") not in {None, 0.0}
     holds = line.mode == "Potentiostatic" and line.settings.get("most") is None
     if "current" not in place.said and (biased or holds or line.mode == "Sweep"):
-        also = " or current in the hold" if line.verb == "hold" else ""
+        also = ", or current: in the hold" if line.verb == "hold" else ""
         draft.say(
             "safety.current",
-            f"wanted a current limit in the file or the cell{also} before {line.verb}, found none",
+            f"wanted a current limit in the file or the cell for {line.verb}{also}, found none",
             mark,
-            "add limits: {current: [-1 mA, 1 mA]}",
+            "add limits: {current: [-1 mA, 1 mA]}" + (", or current: 1 mA to the hold" if also else ""),
         )
 
 

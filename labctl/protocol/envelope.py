@@ -45,7 +45,7 @@ class _Values:
         self.cell = cell or NO_CELL
         self.known = cell is not None
         self.findings: dict[tuple[Mark, str], Finding] = {}
-        self.envelopes: dict[tuple[int, int], Envelope] = {}
+        self.envelopes: dict[tuple[int, int, bool], Envelope] = {}
         self.environment = environment
         self.kept: list[object] = []  # keeps ids of environments alive while they are keys
         for limits_of in (protocol,):
@@ -126,10 +126,12 @@ class _Values:
     def around(self, visit: Visit) -> Iterator[Envelope]:
         """Yield the envelopes in force at a step: of the files around it, and the cell's."""
         for limits, environment in visit.limits:
-            key = (id(limits), id(environment))
+            here = limits.mark is None or limits.mark.file == visit.item.mark.file
+            key = (id(limits), id(environment), here)
             if key not in self.envelopes:
                 self.kept.append((limits, environment))
-                self.envelopes[key] = Envelope(self.bounds(limits, environment), "the limits of the file")
+                where = "the limits of the file" if here or not limits.mark else f"the limits of {limits.mark.file}"
+                self.envelopes[key] = Envelope(self.bounds(limits, environment), where)
             yield self.envelopes[key]
         if self.known:
             yield Envelope(self.cell.limits, f"the limits of the cell {self.cell.name}")

@@ -12,6 +12,7 @@ from labctl.protocol.model import (
     Hold,
     Impedance,
     Item,
+    Limits,
     LinearSweep,
     Profile,
     Protocol,
@@ -56,41 +57,47 @@ def _of(condition: Condition | None) -> Iterator[Term]:
 
 def check_kinds(protocol: Protocol, cell: Cell | None) -> list[Finding]:
     """Return what the kind of cell forbids: of the cell, or of all that `requires` names where no cell is known."""
-    return list(_Kinds(protocol, cell).file(protocol, frozenset({cell.kind}) if cell else ANY, None))
+    return list(_Kinds(protocol, cell).file(protocol, frozenset({cell.kind}) if cell else ANY, None, ()))
 
 
 class _Kinds:
     def __init__(self, protocol: Protocol, cell: Cell | None) -> None:
         self.protocol = protocol
         self.cell = cell
-        self.seen: set[tuple[str, frozenset[str]]] = set()
+        self.seen: set[tuple[str, frozenset[str], tuple[Limits, ...]]] = set()
 
-    def file(self, protocol: Protocol, kinds: frozenset[str], use: Use | None) -> Iterator[Finding]:
-        """Find what one file asks of the cell; a file that is used must agree with what is around it."""
+    def file(
+        self, protocol: Protocol, kinds: frozenset[str], use: Use | None, around: tuple[Limits, ...]
+    ) -> Iterator[Finding]:
+        """Find what one file asks of the cell; a file that is used must agree with what is around it, whose limits hold too."""
         if protocol.requires.kinds:
             left = kinds & frozenset(protocol.requires.kinds)
             if not left:
                 yield self._unlike(protocol, kinds, use)
                 return
             kinds = left
-        if (protocol.file, kinds) in self.seen:
+        limits = (*around, protocol.limits)
+        if (protocol.file, kinds, limits) in self.seen:
             return
-        self.seen.add((protocol.file, kinds))
+        self.seen.add((protocol.file, kinds, limits))
         for item in every_item(protocol.children):
             if not kinds & allowed_by(item):
                 yield from self._forbidden(item, kinds)
             if isinstance(item, Use):
-                yield from self.file(item.protocol, kinds, item)
+                yield from self.file(item.protocol, kinds, item, limits)
             if self.cell is not None and isinstance(item, Step):
-                yield from sure_to_end(item, protocol, self.protocol, self.cell)
-                yield from needs_limits(item, protocol, self.protocol, self.cell)
+                yield from sure_to_end(item, limits, self.cell)
+                yield from needs_limits(item, limits, self.cell)
 
     def _unlike(self, protocol: Protocol, kinds: frozenset[str], use: Use | None) -> Finding:
         wanted = " or ".join(protocol.requires.kinds)
         found = f"the cell {self.cell.name} of kind {self.cell.kind}" if self.cell else " or ".join(sorted(kinds))
         mark = use.mark if use else protocol.requires.mark or Mark(protocol.file, 1, 1)
-        what = f" by {use.file}" if use else ""
-        return Finding("cell.kind", f"wanted a {wanted} cell{what}, found {found}", mark)
+        if use is None:
+            return Finding("cell.kind", f"wanted a {wanted} cell, found {found}", mark)
+        here = found if self.cell else f"one of kind {found}"
+        message = f"wanted a {wanted} cell, which {use.file} requires, found {here}"
+        return Finding("cell.kind", message, mark, "use a protocol that is made for this kind of cell")
 
     def _forbidden(self, item: Item, kinds: frozenset[str]) -> Iterator[Finding]:
         kind = " or ".join(sorted(kinds))
@@ -132,31 +139,31 @@ def _sure(condition: Condition | None) -> bool:
     )
 
 
-def sure_to_end(step: Step, file: Protocol, root: Protocol, cell: Cell) -> Iterator[Finding]:
+def sure_to_end(step: Step, limits: tuple[Limits, ...], cell: Cell) -> Iterator[Finding]:
     """Find an energised step that might never end: no `for`, no `capacity`, and no capacity limit either."""
     verb = step.verb
     if not isinstance(verb, Drive | Hold) or verb.for_ is not None or _sure(verb.until):
         return
     capacity = verb.capacity if isinstance(verb, Drive) else None
-    limited = any(item.limits.capacity is not None for item in (file, root))
+    limited = any(item.capacity is not None for item in limits)
     if capacity is None and not limited and cell.limits.charge is None and cell.nominal is None:
         message = f"wanted an end of {step.word} that is sure to come, found none"
         hint = "add for: 12 h or capacity:, or a capacity limit, or the nominal capacity of the cell, twice which is the limit"
         yield Finding("safety.end", message, step.mark, hint)
 
 
-def needs_limits(step: Step, file: Protocol, root: Protocol, cell: Cell) -> Iterator[Finding]:
+def needs_limits(step: Step, limits: tuple[Limits, ...], cell: Cell) -> Iterator[Finding]:
     """Find an energised step without a voltage limit, or one that sets a voltage without a current limit."""
     if not isinstance(step.verb, Drive | Hold | LinearSweep | CyclicVoltammetry | Profile | Impedance):
         return
-    limits = [item.limits for item in (file, root)]
     if cell.limits.voltage is None and all(item.voltage is None for item in limits):
         message = f"wanted a voltage limit in the file or the cell for {step.word}, found none"
         yield Finding("safety.voltage", message, step.mark, "add limits: {voltage: [2.5 V, 4.3 V]}")
     current = cell.limits.current is not None or any(item.current is not None for item in limits)
     if not current and _sets_voltage(step):
-        message = f"wanted a current limit in the file or the cell for {step.word}, found none"
-        hint = "add limits: {current: [-1 mA, 1 mA]}" + (" or current: to the hold" if step.word == "hold" else "")
+        also = ", or current: in the hold" if step.word == "hold" else ""
+        message = f"wanted a current limit in the file or the cell for {step.word}{also}, found none"
+        hint = "add limits: {current: [-1 mA, 1 mA]}" + (", or current: 1 mA to the hold" if also else "")
         yield Finding("safety.current", message, step.mark, hint)
 
 
@@ -166,8 +173,7 @@ def _sets_voltage(step: Step) -> bool:
             return current is None
         case LinearSweep() | CyclicVoltammetry():
             return True
-        case Impedance(at=at, amplitude=amplitude):
-            galvanostatic = isinstance(amplitude, Quantity) and amplitude.dimension != VOLTAGE
-            at_rest = isinstance(at, Quantity) and at.versus == "ocv" and at.value_si == 0
-            return at is not None and not galvanostatic and not at_rest
+        case Impedance(at=at):
+            at_rest = isinstance(at, Quantity) and at.value_si == 0 and (at.versus == "ocv" or at.dimension != VOLTAGE)
+            return at is not None and not at_rest
     return False

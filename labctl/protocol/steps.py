@@ -232,11 +232,13 @@ class StepFields(VerbFields):
         if name is None:
             return None
         protocol = self.includes(name.text, name.mark)
-        given = self._with(values.get("with"))
+        inner = values.get("with")
+        given = self._with(inner)
         if protocol is None:
             return None
         title: Text = self.template(values["name"]) if "name" in values else ""
-        return Use(name.text, protocol, entries.mark, title, given)
+        marks = {key.text: key.mark for key, _ in inner.entries} if isinstance(inner, Entries) else {}
+        return Use(name.text, protocol, entries.mark, title, given, marks)
 
     def _with(self, node: Node | None) -> "dict[str, Given | Text | tuple[Given | Text, ...] | Reference]":
         entries = self.entries(node, "names and values after with", "for example with: {rate: C/20}")

@@ -39,7 +39,7 @@ def _names(kind: type) -> tuple[str, ...]:
     """Return the fields of a node that `parts` goes into, in their order."""
     if not is_dataclass(kind) or issubclass(kind, _LEAVES):
         return ()
-    return tuple(field.name for field in fields(kind) if field.name not in {"children", "mark", "table"})
+    return tuple(field.name for field in fields(kind) if field.name not in {"children", "mark", "marks", "table"})
 
 
 def parts(node: object) -> Iterator[Any]:
