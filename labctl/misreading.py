@@ -38,6 +38,13 @@ _WORDS: Final = {
     "days": "d",
     "D": "d",
 }
+_PLAIN_WORDS: Final = {
+    **dict.fromkeys(("volt", "volts"), "V"),
+    **dict.fromkeys(("amp", "amps", "ampere", "amperes"), "A"),
+    **dict.fromkeys(("watt", "watts"), "W"),
+    **dict.fromkeys(("percent", "pct", "\uff05"), "%"),
+    **dict.fromkeys(("degree", "degrees"), "deg"),
+}
 _CYCLER_RATE: Final = re.compile(r"[cD]\s*/\s*(\d.*)|(\d[\d.]*)\s*c|C(\d[\d.]*)|(\d[\d.]*)\s*C-rate")
 _CLOCK: Final = re.compile(r"(\d+):(\d{1,2})(?::(\d{1,2}))?")
 _COMMA: Final = re.compile(r"([-+]?\d+),(\d+)(.*)")
@@ -62,6 +69,8 @@ def _example(kind: Kind) -> str:
 
 
 def _empty(plain: str, kind: Kind) -> _Found:
+    if (quoted := re.fullmatch("[“”„«»‘’‚](.*)[“”„«»‘’‚]", plain)) is not None:
+        return "unit.number", "", f"those are no plain quotes: write {quoted[1]}"
     return ("unit.empty", "nothing", _example(kind)) if not plain else None
 
 
@@ -83,13 +92,17 @@ def _clock(plain: str, kind: Kind) -> _Found:
 
 
 def _relative(plain: str, kind: Kind) -> _Found:
+    if kind in {"potential", "bias"} and plain.lower() in {"ocv", "ocp", "eoc", "voc"}:
+        return "unit.versus", "", "write ocv"
     if (match := re.fullmatch(r"ocv\s*([+-])\s*(\d.*)", plain)) and kind in {"potential", "bias", "any"}:
         return "unit.versus", "", f"write {match[1].strip('+')}{match[2]} vs ocv"
     if not re.search(r"\bvs\b|^ocv$", plain):
         return None
     if kind in {"voltage", "potential", "bias", "amplitude"}:
+        against = re.fullmatch(rf"({NUMBER}\s*[a-zA-Z]+)\s*\(?\s*vs\.?\s+([A-Za-z]\S*?)\)?", plain)
+        label = "ocv" if against and against[2].lower() in {"ocp", "eoc", "voc"} else against[2] if against else ""
         hint = (
-            "for example 20 mV vs ocv, 3.8 V vs Li"
+            (f"write {against[1]} vs {label}" if against else "for example 20 mV vs ocv, 3.8 V vs Li")
             if kind in {"potential", "bias"}
             else f"a plain voltage: {TABLES[kind].example}"
         )
@@ -98,10 +111,15 @@ def _relative(plain: str, kind: Kind) -> _Found:
 
 
 def _rate(plain: str, kind: Kind) -> _Found:
+    if kind in {"current", "any"} and (match := re.fullmatch(r"1\s*/\s*(\d[\d.]*)\s*C", plain)):
+        return "unit.rate", "", f"write C/{match[1]}"
     if kind in {"current", "amplitude", "bias", "any"} and (match := _CYCLER_RATE.fullmatch(plain)):
         over, many, under, words = match.groups()
         rate = f"C/{over}" if over else f"C/{under}" if under else f"{many or words}C"
         return "unit.rate", "", f"write {rate}; the verb gives the direction" if plain[0] == "D" else f"write {rate}"
+    celsius = re.fullmatch(rf"({NUMBER})\s*(?:deg|o|grad)\s*C", plain)
+    if celsius is not None and kind in {"temperature", "temperature step"}:
+        return "unit.unknown", "", f"write {celsius[1]} degC"
     match = re.fullmatch(rf"({NUMBER})?\s*(m?C)(\s*/.*)?", plain)
     if match is None:
         return None
@@ -118,6 +136,8 @@ def _bare(plain: str, kind: Kind) -> _Found:
         return None
     if kind == "count":
         return "value.count", "", "a count is a whole number"
+    if kind == "fraction" and 0 < value <= 1:  # 0.8 is more likely a share than a percentage
+        return "unit.bare", f"{clip(plain)!r} without a unit", f"{value * 100:g} % or {plain} %?"
     units = TABLES[kind].units
     proposed = [f"{plain} {unit}" for unit in units[:3]]
     hint = ", ".join(proposed[:-1]) + f" or {proposed[-1]}?" if len(proposed) > 1 else f"write {proposed[0]}"
@@ -135,6 +155,8 @@ def _not_number(plain: str, kind: Kind) -> _Found:
     match = _WORD_NUMBER.fullmatch(plain)
     if match is not None and number(match[1]) is None:
         return "unit.number", f"{clip(plain)!r}, which is not finite", _example(kind)
+    if spaced := re.fullmatch(r"(\d{1,3}(?: \d{3})+(?:\.\d+)?)\s*([^\d\s].*)", plain):
+        return "unit.number", "", f"no spaces inside a number: write {spaced[1].replace(' ', '')} {spaced[2]}"
     if match is not None and (rest := re.match(r"(\.[\d.]+|[eE](?=\s|$)|_\d+|/\d+)", match[2])):
         return (
             "unit.number",
@@ -149,12 +171,31 @@ def _not_number(plain: str, kind: Kind) -> _Found:
 
 
 def _duration(plain: str, kind: Kind) -> _Found:
+    if (found := _parts(plain, kind)) is not None:
+        return found
     match = _WORD_NUMBER.fullmatch(plain) if kind in {"duration", "any"} else None
     if match is None or match[2].rstrip(".") not in _WORDS or (kind == "any" and match[2] == "m"):
         return _iso(plain, kind)
     unit = match[2].rstrip(".")
     said = f"{clip(plain)!r}, which is a length" if unit == "m" else ""
     return "unit.kind" if unit == "m" else "unit.unknown", said, f"write {match[1]} {_WORDS[unit]}"
+
+
+def _parts(plain: str, kind: Kind) -> _Found:
+    """Read `1 h, 30 minutes`, `1 h 30` and `2 weeks` as what they mean."""
+    if kind not in {"duration", "any"}:
+        return None
+    if week := re.fullmatch(r"(\d+)\s*w(?:ee)?ks?", plain):
+        return "unit.unknown", "", f"write {7 * int(week[1])} d"
+    words = "|".join(sorted((word for word in _WORDS if word not in {"H", "D"}), key=len, reverse=True))
+    part = rf"(\d+(?:\.\d+)?)\s*({words}|ms|min|[smhd])"
+    if re.fullmatch(rf"{part}(?:\s*(?:,|and|&)?\s*{part})+", plain):
+        found = " ".join(f"{number} {_WORDS.get(unit, unit)}" for number, unit in re.findall(part, plain))
+        return "unit.unknown", "", f"write {found}"
+    if half := re.fullmatch(r"(\d+)\s*(d|h|min)\s*(\d+)", plain):
+        unit = {"d": "h", "h": "min", "min": "s"}[half[2]]
+        return "unit.unknown", "", f"write {half[1]} {half[2]} {half[3]} {unit}"
+    return None
 
 
 def _iso(plain: str, kind: Kind) -> _Found:
@@ -186,6 +227,13 @@ def _near(plain: str, kind: Kind) -> _Found:
     unit = match[2].strip() if match else ""
     if match is None or not unit:
         return None
+    right = _PLAIN_WORDS.get(unit.lower(), "")
+    if right in TABLES[kind].units:
+        return "unit.unknown", "", f"write {match[1]} {right}"
+    if kind in {"potential", "bias"} and (
+        bare := re.fullmatch(r"(m?V)\s*\(?([A-Z][a-z]?\+?(?:/[A-Z][a-z]?\+?)?)\)?", unit)
+    ):
+        return "unit.versus", "", f"write {match[1]} {bare[1]} vs {bare[2]}"
     if kind in {"temperature", "temperature step"} and unit.lower() in {"f", "degf", "c", "deg", "celsius", "kelvin"}:
         right = "K" if unit.lower() == "kelvin" else "degC"
         return (

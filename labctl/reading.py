@@ -131,7 +131,7 @@ class Reading:
             return misreading[0] != "yaml.colon"
         hint = words.get(text) or words.get(text.lower()) or near(text, known)
         if not hint and len(known) <= 16:
-            hint = "known are " + ", ".join(known)
+            hint = "known are " + ", ".join(known) if known else f"{what} has no options"
         self.report("key.unknown", f"wanted a key of {what}, found {clip(text)!r}", key.mark, hint)
         return False
 
@@ -140,6 +140,9 @@ class Reading:
         text = key.text
         if match := re.fullmatch(r"-?([A-Za-z_]\w*):(\S.*)", text, re.DOTALL):
             message = f"wanted a space after {match[1] + ':'!r}, found {clip(text)!r}"
+            return "yaml.colon", message, f"write {match[1]}: {clip(match[2])}"
+        if match := re.fullmatch(r"([A-Za-z_]\w*) *= *([^=<>]+)", text):
+            message = f"wanted a colon after {match[1]!r}, found ="
             return "yaml.colon", message, f"write {match[1]}: {clip(match[2])}"
         before = previous[1] if previous else None
         if previous is None or not isinstance(before, Scalar) or before.style:
@@ -150,6 +153,12 @@ class Reading:
             return "yaml.comma", message, f"write {name}: {before.text}.{clip(text)}"
         joined = f"{before.text}, {text}"
         message = f"wanted a key, found {clip(text)!r} after a comma"
+        if re.search(r"[<>\u2264\u2265]", text):
+            return (
+                "yaml.comma_in_text",
+                message,
+                f"join conditions with or, and: {clip(f'{before.text} or {text}', 60)}",
+            )
         return "yaml.comma_in_text", message, f'quote a text that has a comma: {name}: "{clip(joined, 60)}"'
 
     # --- values ---

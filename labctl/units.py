@@ -119,6 +119,8 @@ _SPELLINGS: Final = str.maketrans(
         "\u22c5": " ",
         "\u2219": " ",
         "\u2126": "Ω",
+        "\u00ba": "°",  # the ordinal and the ring that keyboards and PDF files give for a degree
+        "\u02da": "°",
         "\u2103": "degC",
         "\u207b": "-",
         **{mark: str(digit) for digit, mark in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
@@ -210,11 +212,16 @@ def _versus(text: str, kind: Kind) -> _Read | None:
     return (found[0], found[1], label, 0.0) if found and label else None
 
 
+_OPEN_CIRCUITS: Final = frozenset({"ocp", "eoc", "voc"})  # words of others for ocv, and no references
+
+
 def reference_label(text: str) -> str:
     """Return the label of a reference: `Li+/Li`, `Li⁺/Li` and `Li/Li+` are all Li; "" if it can be none."""
     text = text.strip().replace("⁺", "+")
     if text.lower() == "ocv":
         return "ocv"
+    if text.lower() in _OPEN_CIRCUITS:
+        return ""
     match = re.fullmatch(r"([A-Z][a-z]?)(\d?\+)?(/([A-Z][a-z]?)(\d?\+)?)?", text)
     if match and (match[4] is None or match[4] == match[1]):
         return match[1]
@@ -286,7 +293,9 @@ def like(value: float, pattern: Quantity) -> str:
 
 def article(noun: str) -> str:
     """Return the noun with its indefinite article; a kind of quantity by its everyday name."""
-    noun = {"potential": "voltage", "any": "quantity", "nominal rate": "current"}.get(noun, noun)
+    noun = {"potential": "voltage", "any": "quantity", "nominal rate": "current", "fraction": "percentage"}.get(
+        noun, noun
+    )
     return ("an " if noun[0] in "aeiou" else "a ") + noun
 
 

@@ -175,7 +175,7 @@ class _Structure:
                     }.get(term.quantity, "put it into the until of a step")
                     self.report(
                         "condition.own",
-                        f"wanted a quantity of rows or a result in {key}, found {term.quantity}, which is a step's own",
+                        f"wanted voltage, current, temperature or a result in {key}, found {term.quantity}, which is of one step",
                         term,
                         hint,
                     )

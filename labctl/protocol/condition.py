@@ -29,6 +29,7 @@ KINDS: Final[Mapping[str, Kind]] = {
 """What may be compared, and with what kind of value."""
 
 FLAGS: Final = ("short", "short.soft")
+SLOPES: Final = frozenset({"dV/dt", "dI/dt"})
 MAGNITUDES: Final = frozenset(
     {"current", "power", "capacity", "time", "charge_capacity", "discharge_capacity", "cycle"}
 )
@@ -131,7 +132,8 @@ def _term(text: str, begin: int, end: int, places: Places) -> Term:
     comparison = _comparison(split[0], part, offset + split.start())
     place = offset + split.end() + len(part) - split.end() - len(part[split.end() :].lstrip())
     value, over = _over(part[split.end() :].strip())
-    if over is not None and quantity not in {"dV/dt", "dI/dt"}:
+    _refuse_for(value, quantity, place)
+    if over is not None and quantity not in SLOPES:
         raise Misread(
             "condition.over",
             f"wanted over only with a slope, found it with {quantity}",
@@ -184,6 +186,19 @@ def _over(text: str) -> tuple[str, tuple[str, int] | None]:
     return text[: match.start()], (text[match.end() :], match.end())
 
 
+def _refuse_for(value: str, quantity: str, place: int) -> None:
+    """Refuse `dV/dt < 1 mV/h for 10 min`: the window of a slope is `over`, and nothing else has one."""
+    match = re.fullmatch(r"(.*\S)\s+(?:for|during|within|in)\s+(\d.*)", value)
+    if match is None:
+        return
+    hint = (
+        f"write {match[1]} over {match[2]}"
+        if quantity in SLOPES
+        else "a condition holds at once; only slopes have a window"
+    )
+    raise Misread("condition.over", f"wanted a value, found {clip(value)!r}", hint, place + match.end(1))
+
+
 def _named(text: str, offset: int) -> tuple[str, bool, Literal["max"] | int | None]:
     """Return (quantity, magnitude taken, reference) of the left side of a comparison."""
     match = _NAMED.fullmatch(text)
@@ -217,7 +232,7 @@ def _unnamed(text: str, offset: int) -> Misread:
         hint = "there are no brackets but those of abs( ); `and` binds before `or`"
         return Misread("condition.brackets", message, hint, offset)
     if re.match(r"[-+.\d$]", text):
-        return Misread("condition.order", message, "the quantity stands first: voltage > 4.2 V", offset)
+        return Misread("condition.order", message, "the quantity stands first: voltage > 3 V and voltage < 4 V", offset)
     return Misread("condition.quantity", message, "one quantity, a comparison, a value: voltage > 4.2 V", offset)
 
 
@@ -232,7 +247,8 @@ def _flag(part: str, offset: int, places: Places) -> Term:
     hint = "write short" if part.startswith("short") else near(part, (*FLAGS, *KINDS)) or "for example voltage > 4.2 V"
     word, _, rest = part.partition(" ")
     if word in KINDS:
-        hint = f"write {word} > {clip(rest)}, or <"
+        value = re.search(r"[-+$.\d].*", rest)
+        hint = f"write {word} > {clip(value[0])}, or <" if value else f"for example {word} > ..."
     if part.startswith("("):
         hint = "there are no brackets but those of abs( ); `and` binds before `or`"
     raise Misread("condition.comparison", f"wanted a comparison, found {clip(part)!r}", hint, offset)

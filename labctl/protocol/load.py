@@ -358,8 +358,12 @@ CELL_WORDS: Final = {
     "anode": "did you mean half_anode?",
     "sym": "did you mean symmetric?",
     "symmetrical": "did you mean symmetric?",
-    "li|li": "did you mean symmetric?",
-    "li|cu": "did you mean asymmetric?",
+    **dict.fromkeys(("li|li", "li‖li", "li||li", "na|na", "na‖na", "na||na"), "did you mean symmetric?"),
+    **dict.fromkeys(("li|cu", "li‖cu", "li||cu", "na|al", "na‖al"), "did you mean asymmetric?"),
+    **dict.fromkeys(("ss|ss", "ss‖ss", "ss||ss", "conductivity"), "did you mean blocking?"),
+    **dict.fromkeys(
+        ("coin", "pouch", "swagelok", "three_electrode"), "say what the electrodes are; the housing goes below about:"
+    ),
 }
 ANALYSIS_WORDS: Final = {
     "ce": "did you mean capacity? it tells the efficiency of each cycle",

@@ -61,6 +61,39 @@ VERB_WORDS: Final[Mapping[str, str]] = {
     "gitt": "write use: gitt, or a block with repeat, a pulse and a rest",
     "drive_cycle": "write profile: {file: drive.csv, positive: discharge}",
     "bending": "write bend: {angle: 90 deg}",
+    "float": "write hold: {voltage: 4.2 V, current: 1 mA, for: 20 h}",
+    "formation": "write a block: cycle: formation with steps: below it, or use: activation",
+    "rpt": "write a block: cycle: check with steps: below it",
+    "reference_performance_test": "write a block: cycle: check with steps: below it",
+    "activation": "write use: activation",
+    "ccd": "write use: ccd-time-constant",
+    **dict.fromkeys(
+        ("dcir", "hppc", "pulse", "pulses"),
+        "a pulse is charge or discharge: {current: 1C, for: 10 s} between two rests, with record: {every: 0.1 s}",
+    ),
+    **dict.fromkeys(
+        ("crate", "c_rate", "rate"),
+        "a C-rate is the current of charge or discharge: {current: 0.1C, to: 4.2 V, for: 12 h}",
+    ),
+    **dict.fromkeys(("cc_chg", "cc_charge", "charge_cc", "chg"), "write charge: {current: C/10, to: 4.2 V, for: 12 h}"),
+    **dict.fromkeys(
+        ("cc_dchg", "cc_dischg", "cc_discharge", "discharge_cc", "dchg", "dischg"),
+        "write discharge: {current: C/10, to: 3 V, for: 12 h}",
+    ),
+    **dict.fromkeys(
+        ("cccv_chg", "cccv_charge", "charge_cccv", "cv_chg", "cv_charge"),
+        "write one step: charge: {current: C/2, to: 4.2 V, hold_until: current < C/20, for: 5 h}",
+    ),
+    **dict.fromkeys(
+        ("cv_hold", "constant_voltage_hold", "ps", "pstat"), "write hold: {voltage: 3.8 V, current: 1 mA, for: 1 h}"
+    ),
+    **dict.fromkeys(
+        ("tafel", "lpr", "polarisation", "polarization"), "write lsv: {from: ocv, to: 0.2 V vs ocv, rate: 0.1 mV/s}"
+    ),
+    **dict.fromkeys(
+        ("cycle_life", "end", "stop"), "a run ends after its last step; stop_if and abort_if end a block or run"
+    ),
+    **dict.fromkeys(("comment", "text"), "write mark: text for an event, or # in front of a comment"),
 }
 
 FILE_WORDS: Final[Mapping[str, str]] = {
