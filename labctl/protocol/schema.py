@@ -5,14 +5,16 @@ wrong, `labctl check` says why.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from labctl.dimension import SYMBOLS, TABLES, accepts
+from labctl.protocol.condition import FLAGS, KINDS
 from labctl.protocol.keys import (
     ANALYSES,
     BLOCK,
     CELL,
+    DRIVES,
     FILE,
     INTERRUPTION,
     LIMITS,
@@ -21,6 +23,7 @@ from labctl.protocol.keys import (
     RECORD,
     REQUIRES,
     STEP,
+    UNTIL,
     USE,
     VERBS,
     Key,
@@ -33,6 +36,10 @@ from labctl.units import NUMBER, Kind
 
 Schema = dict[str, Any]
 
+OWN: Final = frozenset({"time", "capacity", "dV/dt", "dI/dt"})  # of one step
+RESULTS: Final = frozenset(
+    {"charge_capacity", "discharge_capacity", "coulombic_efficiency", "retention", "cycle", *FLAGS}
+)
 _REFERENCE: Final = r"\$[A-Za-z_(].*"
 _VERSUS_KINDS: Final = frozenset({"potential", "bias"})
 
@@ -63,7 +70,8 @@ def pattern(kind: Kind) -> str:
         f"(?:{'|'.join(['', *prefixes])})?{re.escape(symbol)}" if prefixes else re.escape(symbol)
         for symbol, prefixes in _starts(kind)
     ]
-    choices = [rf"{_NUMBER}\s*(?:{'|'.join(starts)}).*", _REFERENCE]
+    starts += _PRODUCTS.get(kind, [])
+    choices = [rf"{_NUMBER}\s*(?:{'|'.join(starts)})(?![A-Za-z]).*", _REFERENCE]
     if kind in _VERSUS_KINDS:
         choices.append("ocv")
     if accepts(kind, _RATE):
@@ -73,7 +81,11 @@ def pattern(kind: Kind) -> str:
 
 _NUMBER: Final = NUMBER.replace("[-+]?(?:", "[-+\u2212\u2013]?(?:", 1)
 _RATE: Final = next(dimension for symbol, dimension, _, _ in SYMBOLS if symbol == "C")
-_SPELLED: Final[Mapping[str, tuple[str, ...]]] = {"Ohm": ("Ohm", "ohm", "Ω", "\u2126"), "deg": ("deg", "°")}
+_SPELLED: Final[Mapping[str, tuple[str, ...]]] = {"Ohm": ("Ohm", "ohms", "ohm", "Ω", "\u2126"), "deg": ("deg", *"°º˚")}
+_PRODUCTS: Final[Mapping[Kind, list[str]]] = {  # units written as products of others
+    "capacity": [r"[pnumµμ]?A[\s*·⋅]+[hs]"],
+    "frequency": [r"s(?:-|\^-|⁻)[1¹]"],
+}
 
 
 def _starts(kind: Kind) -> list[tuple[str, list[str]]]:
@@ -81,7 +93,7 @@ def _starts(kind: Kind) -> list[tuple[str, list[str]]]:
     wanted = {re.split(r"[/\s]", unit)[0] for unit in TABLES[kind].units}
     found: list[tuple[str, list[str]]] = []
     if wanted & {"degC"}:
-        found += [("degC", []), ("°C", []), ("\u2103", [])]
+        found += [(spelling, []) for spelling in ("degC", "°C", "° C", "ºC", "º C", "˚C", "˚ C", "\u2103")]
     for symbol, _, _, prefixes in SYMBOLS:
         if wanted & {prefix + symbol for prefix in ("", *prefixes)}:
             micro = ["\u00b5", "\u03bc"] if "u" in prefixes else []
@@ -96,7 +108,14 @@ def _quantity(key: Key) -> Schema:
         return {"anyOf": [number, {"type": "string", "pattern": f"^{_REFERENCE}$"}]}
     if key.kind == "any":
         return {"type": ["string", "number"]}
-    return {"type": "string", "pattern": pattern(key.kind)}
+    sign = "" if key.sign == "any" else r"(?!\s*[-\u2212\u2013])"
+    return {"type": "string", "pattern": f"^{sign}{pattern(key.kind).removeprefix('^')}"}
+
+
+def _condition(names: Iterable[str]) -> str:
+    """Return the regular expression of a condition: a quantity of these first, and no words of programming languages."""
+    first = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return rf"^(?!.*(?:&&|\|\||==|!=|=>|=<|\bAND\b|\bOR\b|\bnot\b))\s*(?:abs\s*\(\s*)?(?:{first})(?![A-Za-z_])"
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------
@@ -120,8 +139,11 @@ def _value(key: Key) -> Schema:  # noqa: C901 - one arm a form
             found = {"$ref": "#/$defs/steps"}
         case "state":
             found = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
-        case "condition" | "name":
-            found = {"type": "string"}
+        case "condition":
+            own = key is UNTIL or "hold" in key.about
+            found = {"type": "string", "pattern": _condition({*KINDS, *FLAGS} - (RESULTS if own else OWN))}
+        case "name":
+            found = {"type": "string", "pattern": r"^[A-Za-z0-9][\w-]*(?:/[A-Za-z0-9][\w-]*)*(?:\.ya?ml)?$"}
         case _:
             found = {"type": ["string", "number", "boolean"]}
     return found | _words(key)
@@ -174,7 +196,7 @@ def protocol_schema() -> Schema:
                 "step": _step(),
                 "block": _block(),
                 "use": _object(USE, properties={"with": _with()}),
-                "record": {"anyOf": [_object(RECORD), {"type": "array", "minItems": 1, "items": _object(RECORD)}]},
+                "record": {"anyOf": [_rule(alone=True), {"type": "array", "minItems": 1, "items": _rule(alone=False)}]},
                 "limits": _object(LIMITS) | {"description": FILE["limits"].about},
                 "value": {
                     "anyOf": [
@@ -185,6 +207,20 @@ def protocol_schema() -> Schema:
             }
         }
     )
+
+
+def _rule(*, alone: bool) -> Schema:
+    """Return the schema of a record rule; one that stands alone holds to the end of the step and has no `for`."""
+    keys = {name: key for name, key in RECORD.items() if not (alone and name == "for")}
+    return _object(keys) | _one_at_least("every", "dV", "dI")
+
+
+def _one_at_least(*names: str) -> Schema:
+    return {"anyOf": [{"required": [name]} for name in names]}
+
+
+def _one_only(*names: str) -> Schema:
+    return {"oneOf": [{"required": [name]} for name in names]}
 
 
 def _kinds() -> Schema:
@@ -213,18 +249,35 @@ def _analyse() -> Schema:
             {"type": "object", "additionalProperties": False, "properties": named, "maxProperties": 1},
         ]
     }
-    return {"description": FILE["analyse"].about, "type": "array", "items": one}
+    return {"description": FILE["analyse"].about, "anyOf": [{"type": "array", "items": one}, one]}
 
 
 def _step() -> Schema:
-    verbs = {word: _verb(verb) for word, verb in VERBS.items()}
-    return _object(STEP, properties=verbs) | {"oneOf": [{"required": [word]} for word in VERBS]}
+    verbs = {word: _verb(word, verb) for word, verb in VERBS.items()}
+    return _object(STEP, properties=verbs) | _one_only(*VERBS)
 
 
-def _verb(verb: Verb) -> Schema:
+_ENDS: Final = ("for", "until", "capacity", "to")
+
+
+def _needs(word: str) -> Schema:
+    """Return what a verb needs beyond its required keys: something held constant, an end."""
+    if word in DRIVES:
+        controls = ("current", "power", "resistance") if word == "discharge" else ("current", "power")
+        held = {"hold_until": ["to"], "hold_for": ["to"]}
+        return {"allOf": [_one_only(*controls), _one_at_least(*_ENDS)], "dependentRequired": held}
+    needs = {
+        "rest": {"required": ["for"]},
+        "hold": _one_at_least("for", "until"),
+        "bend": _one_at_least("angle", "radius"),
+    }
+    return needs.get(word, {})
+
+
+def _verb(word: str, verb: Verb) -> Schema:
     keys = {name: key for name, key in verb.keys.items() if name != "text"}
     words = {"description": f"{verb.about}; {verb.example}"}
-    full = _object(keys)
+    full = _object(keys) | _needs(word)
     if not verb.short:
         return full | words
     short = _value(verb.keys[verb.short])
@@ -234,7 +287,7 @@ def _verb(verb: Verb) -> Schema:
 def _block() -> Schema:
     one = {
         "anyOf": [
-            _object(RANGE),
+            _object(RANGE) | _one_only("by", "factor"),
             {"type": "array", "items": {"type": ["string", "number"]}},
             {"type": "string", "pattern": f"^{_REFERENCE}$"},
         ]

@@ -60,10 +60,52 @@ def test_every_verb_has_a_description_and_its_example_is_valid(word):
         "labctl: 1",
         "labctl: 2\nsteps: [{rest: 1 h}]",
         "labctl: 1\nnmae: x\nsteps: [{rest: 1 h}]",
+        "labctl: 1\nsteps: [{rest: 2 hours}]",
+        "labctl: 1\nsteps: [{rest: -1 h}]",
+        "labctl: 1\nsteps: [{rest: {until: voltage > 3 V}}]",
+        "labctl: 1\nsteps: [{rest: {for: 1 h, until: Ewe > 3 V}}]",
+        "labctl: 1\nsteps: [{rest: {for: 1 h, until: retention < 80 %}}]",
+        "labctl: 1\nsteps: [{rest: {for: 1 h, until: voltage > 3 V && time > 1 h}}]",
+        "labctl: 1\nsteps: [{repeat: 2, stop_if: time > 1 h, steps: [{rest: 1 h}]}]",
+        "labctl: 1\nsteps: [{charge: {for: 1 h}}]",
+        "labctl: 1\nsteps: [{charge: {current: 1 mA}}]",
+        "labctl: 1\nsteps: [{charge: {current: 1 mA, power: 1 mW, for: 1 h}}]",
+        "labctl: 1\nsteps: [{charge: {current: 1 mA, hold_for: 1 h, for: 1 h}}]",
+        "labctl: 1\nsteps: [{charge: {current: -1 mA, for: 1 h}}]",
+        "labctl: 1\nsteps: [{hold: {voltage: 4 V, current: 1 mA}}]",
+        "labctl: 1\nsteps: [{bend: {times: 3}}]",
+        "labctl: 1\nsteps: [{each: {t: {from: 1 h, to: 2 h}}, steps: [{rest: $t}]}]",
+        "labctl: 1\nrecord: {every: 1 s, for: 10 s}\nsteps: [{rest: 1 h}]",
+        "labctl: 1\nrecord: {}\nsteps: [{rest: 1 h}]",
+        "labctl: 1\nsteps: [{use: ../activation}]",
     ],
 )
 def test_what_is_surely_wrong_is_marked_in_an_editor(text):
     assert errors("protocol", text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "analyse: gitt\nsteps: [{rest: 1 h}]",
+        "analyse: [gitt, {retention: {of: max}}]\nsteps: [{rest: 1 h}]",
+        "steps: [{charge: {current: C, capacity: 10 mA h}}, {discharge: {resistance: 100 ohms, until: voltage ≤ 3 V}}]",
+        "steps: [{charge: {current: 5 µA cm⁻², to: 4.1 V, hold_until: current < C/20, for: 1 h 30 min}}]",
+        "steps: [{rest: {for: 1 h, until: abs (dV/dt) < 1 mV/h over 10 min or voltage > −0.1 V}}, {bend: {angle: 90 º}}]",
+        "steps: [{rest: 1 h}, {hold: {voltage: -20 mV vs ocv, until: current < 1 uA}}, {use: activation.yaml}]",
+        "steps: [{repeat: 3, cycle: true, stop_if: short.soft or retention of max < 80 %, steps: [{rest: 1 h}]}]",
+        "record: [{every: 1 s, for: 10 s}, {dV: 5 mV}]\nsteps: [{each: {t: {from: 2 h, to: 1 h, by: -1 h}}, steps: [{rest: $t}]}]",
+    ],
+)
+def test_what_is_right_is_not_marked_in_an_editor(text):
+    text = "labctl: 1\n" + text
+    assert errors("protocol", text) == []
+    assert not [finding for finding in read(text, "f", library).findings if finding.severity == "error"]
+
+
+def library(name):
+    path = ROOT / "protocols" / name
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 @pytest.mark.parametrize("kind", [kind for kind in TABLES if TABLES[kind].units and kind != "any"])
