@@ -263,7 +263,7 @@ def _block(draft: Draft, place: Place, block: model.Block) -> Block:
         condition=condition,
         ends=ends,
         variables=_variables(inner.scope, number, block),
-        name=_name(draft, place, block.name),
+        name=_name(draft, inner, block.name),
     )
 
 

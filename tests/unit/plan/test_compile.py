@@ -436,3 +436,10 @@ def test_a_file_error_shows_the_line_and_a_caret(plan, full):
 
 def test_line_is_a_line(plan):
     assert all(isinstance(child, Line) for child in plan("- rest: 1 min\n- mark: x").root.children)
+
+
+def test_a_block_may_be_named_by_its_own_variables(plan):
+    made = plan("- name: at $v\n  each: {v: [3 V, 3.1 V]}\n  steps:\n  - hold: {voltage: $v, current: 1 uA, for: 1 h}")
+    assert made.root.children[0].name == "at $v"
+    made = plan("- name: at $v\n  each: {v: [3 V]}\n  steps:\n  - hold: {voltage: $v, current: 1 uA, for: 1 h}")
+    assert made.root.children[0].name == "at 3 V"
