@@ -7,22 +7,26 @@ import numpy as np
 from labctl.analysis.capacity import counted, scales
 from labctl.analysis.record import Analysis, Figure, Record
 
+DRIVEN = ("charge", "discharge", "strip", "plate")
+
 
 def analyse_bending(record: Record, options: Mapping[str, str]) -> Analysis:
     """Tell the mean capacity in every state in the order of the run, and the largest change against the first state.
 
     A state is an angle and a radius, whichever the stage or the person set; there is no settled standard, so both are kept.
+    A cycle is of the state in which it was last driven: the bend that follows it keeps its number.
     """
     del options
     steps = record.steps
-    cycle_of_step = np.asarray(steps["cycle_count"], dtype=np.int64)
+    driven = np.isin(np.asarray(steps["step_type"], dtype=object), DRIVEN)
+    cycle_of_step = np.where(driven, np.asarray(steps["cycle_count"], dtype=np.int64), -1)
     angle = np.asarray(steps["bend_angle_degree"], dtype=float)
     radius = np.asarray(steps["bend_radius_meter"], dtype=float)
     _, capacity = counted(record)
     states: list[tuple[tuple[float, float], list[float]]] = []
     for at, cycle in enumerate(np.asarray(record.cycles["cycle_count"], dtype=np.int64)):
         mine = np.flatnonzero(cycle_of_step == cycle)
-        if not len(mine):
+        if not len(mine) or not np.isfinite(capacity[at]):
             continue
         state = (float(np.nan_to_num(angle[mine[-1]])), float(np.nan_to_num(radius[mine[-1]])))
         if not states or states[-1][0] != state:

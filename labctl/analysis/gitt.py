@@ -19,11 +19,12 @@ FEWEST = 20  # points in that window
 LONG = 0.1  # pulse over L2/D above which the pulse is not short
 FLAT = 1e-4  # V: below this dE_s is a plateau and D undefined
 DRIFT = 1e-3  # V/h at the end of the rest
+ON = 0.01  # part of its current within which a pulse counts as on
 
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """One pulse and the rest after it: V, A, s; `slope` in V/sqrt(s) with R2 `fit` over `points` rows."""
+    """One pulse and the rest after it: V, A, s; `slope` in V/sqrt(s) with R2 `fit` over `points` rows; `jump` at full current."""
 
     cycle_side: str
     before: float
@@ -35,10 +36,19 @@ class Pulse:
     fit: float
     points: int
     drift: float
+    jump: float
+
+    @property
+    def bent(self) -> bool:
+        """Tell whether the line of the window meets the beginning of the pulse on the wrong side of the rested potential."""
+        return (self.intercept - self.before) * self.current < 0
 
 
 def analyse_gitt(record: Record, options: Mapping[str, str]) -> Analysis:
     """Tell D, rested potential and ohmic resistance of every pulse, with flags.
+
+    The resistance is the voltage of the first row at the full current less the rested one, over the current: with rows every
+    0.2 s it has the fast part of the kinetics in it.
 
     Options: `length` in m is L of a film or R/3 of spheres; default the cell's film thickness.
     """
@@ -54,15 +64,16 @@ def analyse_gitt(record: Record, options: Mapping[str, str]) -> Analysis:
         "D / cm2/s": tuple((1e4 * coefficients).tolist()),
         "slope / V/s^0.5": tuple(pulse.slope for pulse in pulses),
         "R2": tuple(pulse.fit for pulse in pulses),
-        "resistance / ohm": tuple((pulse.intercept - pulse.before) / pulse.current for pulse in pulses),
+        "resistance / ohm": tuple((pulse.jump - pulse.before) / pulse.current for pulse in pulses),
         "flags": tuple(", ".join(note) for note in notes),
     }
-    clean = np.array([not note for note in notes]) & np.isfinite(coefficients)
+    clean = np.array([not note for note in notes])
     figures = [
         Figure("pulses", float(len(pulses)), "pulses"),
         Figure("pulses without a flag", float(clean.sum()), "pulses"),
     ]
-    for name, chosen in (("", clean), (", flagged pulses", ~clean & np.isfinite(coefficients))):
+    known = np.isfinite(coefficients)
+    for name, chosen in (("", clean & known), (", flagged pulses", ~clean & known)):
         if chosen.any():
             median = float(1e4 * np.median(coefficients[chosen]))
             figures.append(Figure(f"median diffusion coefficient{name}", median, "cm2/s"))
@@ -106,6 +117,7 @@ def read_pulse(record: Record, at: int) -> Pulse | None:
         fit,
         int(inside.sum()),
         drift(rest.time, rest.voltage),
+        float(rows.voltage[np.argmax(np.abs(rows.current / np.median(rows.current) - 1) < ON)]),
     )
 
 
@@ -138,6 +150,8 @@ def flags(pulse: Pulse, coefficient: float, length: float | None) -> list[str]:
         found.append("long pulse")
     if abs(pulse.after - pulse.before) < FLAT:
         found.append("plateau")
+    if pulse.bent:
+        found.append("not linear")
     if pulse.drift > DRIFT:
         found.append("drifting rest")
     if pulse.points < FEWEST:
@@ -150,6 +164,7 @@ def summary(notes: list[list[str]]) -> tuple[str, ...]:
     meaning = {
         "long pulse": f"longer than {LONG:g} L2/D: the pulse is not short against diffusion",
         "plateau": "the rested potential hardly moved: D is not defined in a two-phase region",
+        "not linear": "the voltage is bent against sqrt t, as on a steep end of the open circuit: D is too small or too large",
         "drifting rest": f"the rest still drifted by more than {1e3 * DRIFT:g} mV/h",
         "few points": f"fewer than {FEWEST} rows in the window of the fit",
     }

@@ -22,7 +22,7 @@ def analyse_rate(record: Record, options: Mapping[str, str]) -> Analysis:
     currents = cycle_currents(record)
     wanted = np.asarray(record.cycles["kind"], dtype=object) != FORMATION
     count = np.asarray(record.cycles["cycle_count"], dtype=int)
-    groups = grouped(currents, wanted & np.isfinite(currents))
+    groups = grouped(currents, wanted & np.isfinite(currents) & np.isfinite(capacity))  # not the running cycle
     if not groups:
         return Analysis("rate", flags=("no cycle with a constant-current half-cycle",))
     unit, factor = (

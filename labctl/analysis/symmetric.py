@@ -161,21 +161,27 @@ def middle_voltage(record: Record, found: HalfCycles, at: int) -> float:
 
 
 def analyse_nucleation(record: Record, options: Mapping[str, str]) -> Analysis:
-    """Tell the nucleation overpotential of the first plating: tip, plateau, and tip minus plateau, as magnitudes.
+    """Tell the nucleation overpotential of the first plating: tip, plateau, and tip minus plateau, V below 0 V.
 
-    The plateau is the median of the second half of the step. Both definitions in use (tip against the plateau, tip against
-    0 V) can be read from the three numbers.
+    The tip is the farthest of the first half of the step in the direction of the current, so a bare collector's way down
+    from its open circuit is none; the plateau is the median of the second half. Both definitions in use (tip against the
+    plateau, tip against 0 V) can be read from the three numbers.
     """
     del options
     verbs = np.asarray(record.steps["step_type"], dtype=object)
-    plating = np.flatnonzero(np.isin(verbs, ["plate", "strip"]))
+    wanted = (
+        ["plate"] if record.cell.kind == "asymmetric" else ["plate", "strip"]
+    )  # either side of a symmetric cell is metal
+    plating = np.flatnonzero(np.isin(verbs, wanted))
     if not len(plating):
         return Analysis("nucleation", flags=("no plating step",))
-    rows = record.step_rows(int(plating[0]))
+    first = int(plating[0])
+    rows = record.step_rows(first)
     if len(rows) < 4:
         return Analysis("nucleation", flags=("fewer than 4 rows in the first plating",))
-    magnitude = np.abs(rows.voltage)
-    plateau = float(np.median(magnitude[rows.time > (rows.time[0] + rows.time[-1]) / 2]))
-    tip = float(np.max(magnitude))
+    overpotential = rows.voltage if verbs[first] == "strip" else -rows.voltage
+    early = rows.time <= (rows.time[0] + rows.time[-1]) / 2
+    plateau, tip = float(np.median(overpotential[~early])), float(np.max(overpotential[early]))
     names = (("nucleation tip", tip), ("plating plateau", plateau), ("nucleation overpotential", tip - plateau))
-    return Analysis("nucleation", tuple(Figure(name, 1e3 * value, "mV") for name, value in names))
+    flags = () if tip > plateau else ("no tip: the voltage only moves away from zero, as where metal grows on metal",)
+    return Analysis("nucleation", tuple(Figure(name, 1e3 * value, "mV") for name, value in names), flags=flags)

@@ -1,6 +1,23 @@
+import numpy as np
 import pytest
 
 from labctl.analysis.bending import analyse_bending
+
+
+def test_a_bend_after_a_cycle_keeps_its_number_and_does_not_take_it_along(record):
+    steps = []
+    for cycle, angle in enumerate((0.0, 0.0, 90.0, 90.0), 1):
+        if cycle in {1, 3}:
+            steps.append({"step_type": "bend", "cycle_count": cycle - 1, "bend_angle_degree": angle})
+        steps += [
+            {"step_type": word, "cycle_count": cycle, "bend_angle_degree": angle} for word in ("discharge", "charge")
+        ]
+    cycles = [
+        {"cycle_count": k, "discharging_capacity_ah": charge} for k, charge in enumerate((1.0, 1.0, 0.8, np.nan), 1)
+    ]
+    found = analyse_bending(record(steps, cycles), {})
+    assert found.table["cycles"] == (2, 1)
+    assert found.table["change / %"] == pytest.approx([0.0, -20.0])
 
 
 def test_tells_the_capacity_of_every_state_in_order(record, value):

@@ -47,6 +47,24 @@ def test_tells_the_ohmic_resistance(record):
     assert titration(record, 0.01 * TAU).table["resistance / ohm"][0] == pytest.approx(OHMIC, rel=0.02)
 
 
+def test_flags_a_voltage_that_is_bent_against_the_square_root_of_time(record):
+    time = np.linspace(0.0, 600.0, 601)
+    samples = Batch(
+        np.concatenate([[-1.0, 0.0], time, 600.0 + time]),
+        np.concatenate([[2.6, 2.6], 2.6 + 1e-3 + 1e-6 * time**2, np.full(601, 2.96)]),
+        np.concatenate([[0.0, 0.0], np.full(601, 1e-3), np.zeros(601)]),
+    )
+    steps = [
+        {"step_type": "rest", "last_voltage_volt": 2.6, "first_record": 0, "last_record": 1},
+        {"step_type": "charge", "first_record": 2, "last_record": 602},
+        {"step_type": "rest", "last_voltage_volt": 2.96, "first_record": 603, "last_record": 1203},
+    ]
+    cell = CellFigures("film", "half_cathode", film_thickness=LENGTH, retention="discharge")
+    found = analyse_gitt(record(steps, [], cell, samples), {})
+    assert "not linear" in found.table["flags"][0]
+    assert found.table["resistance / ohm"][0] == pytest.approx(1.0)
+
+
 def test_flags_a_pulse_that_is_long_against_diffusion(record):
     assert "long pulse" in titration(record, 1.0 * TAU).table["flags"][0]
     assert titration(record, 0.01 * TAU).table["flags"][0] == ""

@@ -66,3 +66,26 @@ def test_nucleation_is_tip_minus_plateau(record, value):
     )
     assert value(found, "nucleation overpotential") == pytest.approx(36.0, abs=0.1)
     assert value(found, "nucleation tip") == pytest.approx(68.0)
+
+
+def test_nucleation_on_a_bare_collector_is_counted_from_zero(record, value):
+    time = np.linspace(0, 100, 101)
+    voltage = np.where(time < 3, 2.0 - time / 2, -(0.032 + 0.036 * np.exp(-(time - 3) / 5)))
+    steps = [
+        {"step_type": "strip", "first_record": 0, "last_record": 1},
+        {"step_type": "plate", "first_record": 0, "last_record": 100},
+    ]
+    collector = CellFigures("Li‖Cu", "asymmetric", area=2e-4)
+    found = analyse_nucleation(record(steps, [], collector, Batch(time, voltage, np.full(101, -1e-4))), {})
+    assert value(found, "nucleation tip") == pytest.approx(68.0)
+    assert value(found, "nucleation overpotential") == pytest.approx(36.0, abs=0.1)
+    assert found.flags == ()
+
+
+def test_plating_without_a_tip_says_so(record, value):
+    time = np.linspace(0, 100, 101)
+    steps = [{"step_type": "strip", "first_record": 0, "last_record": 100}]
+    samples = Batch(time, 0.03 + 1e-4 * time, np.full(101, 1e-4))
+    found = analyse_nucleation(record(steps, [], LITHIUM, samples), {})
+    assert value(found, "nucleation overpotential") < 0
+    assert "no tip" in found.flags[0]
