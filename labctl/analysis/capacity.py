@@ -83,6 +83,7 @@ def capacity_figures(record: Record, count: Integers, efficiency: Floats) -> tup
     if column[last] > 0 and np.isfinite(energy[last]):
         figures.append(Figure("energy", float(energy[last] * 1e3), "mWh", int(count[last])))
         figures.append(Figure("mean voltage", float(energy[last] / column[last]), "V", int(count[last])))
+        figures += there_and_back(record, last)
     known = np.isfinite(efficiency)
     if known.any():
         figures.append(
@@ -90,6 +91,25 @@ def capacity_figures(record: Record, count: Integers, efficiency: Floats) -> tup
         )
         figures.append(Figure("median coulombic efficiency", float(100 * np.median(efficiency[known])), "%"))
     return tuple(figures)
+
+
+def there_and_back(record: Record, at: int) -> list[Figure]:
+    """Return the voltage gap of a cycle, E/Q of charging less E/Q of discharging, and its energy efficiency.
+
+    The efficiency is of energy taken out over energy put in; a half cell whose capacity counts on charge stores none.
+    """
+    cycle = int(record.cycles["cycle_count"][at])
+    charge, energy = (
+        {side: float(record.cycles[f"{side}_{what}"][at]) for side in ("charging", "discharging")}
+        for what in ("capacity_ah", "energy_wh")
+    )
+    if not all(value > 0 for value in charge.values()) or not np.isfinite(list(energy.values())).all():
+        return []
+    gap = energy["charging"] / charge["charging"] - energy["discharging"] / charge["discharging"]
+    found = [Figure("voltage gap", gap, "V", cycle)]
+    if record.cell.efficiency == "discharge/charge" and energy["charging"] > 0:
+        found.append(Figure("energy efficiency", 100 * energy["discharging"] / energy["charging"], "%", cycle))
+    return found
 
 
 def analyse_retention(record: Record, options: Mapping[str, str]) -> Analysis:

@@ -311,4 +311,6 @@ ANALYSES: Final[Mapping[str, Mapping[str, str]]] = {
     "nucleation": {},
     "gitt": {"length": "diffusion length in m; the film thickness if not said"},
     "bending": {},
+    "dcir": {"longest": "longest step that is a pulse; 60 s"},
+    "window": {"threshold": "current density that ends the window; 10 uA/cm2"},
 }

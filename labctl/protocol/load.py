@@ -7,11 +7,11 @@ from typing import Final, TypeAlias
 
 from labctl.document import BROKEN, Document, Entries, Finding, Items, Mark, Node, Scalar, clip, compose, with_lines
 from labctl.errors import ProtocolError
+from labctl.protocol.analyses import AnalysisFields
 from labctl.protocol.cell import CELL_KINDS
 from labctl.protocol.check import check
-from labctl.protocol.keys import ANALYSES, FILE, INTERRUPTION, REQUIRES
+from labctl.protocol.keys import FILE, INTERRUPTION, REQUIRES
 from labctl.protocol.model import (
-    Analysis,
     Interruption,
     Item,
     Parameter,
@@ -21,9 +21,9 @@ from labctl.protocol.model import (
     Value,
 )
 from labctl.protocol.profile import read_table
-from labctl.protocol.steps import STEPS_HINT, StepFields
+from labctl.protocol.steps import STEPS_HINT
 from labctl.protocol.words import FILE_WORDS
-from labctl.reading import MOST_FINDINGS, near
+from labctl.reading import MOST_FINDINGS
 
 Reader: TypeAlias = Callable[[str], str | None]
 """Reads a file beside the protocol or of the shipped library by its plain name; None where there is none."""
@@ -167,7 +167,7 @@ class _Shelf:
         return table
 
 
-class _FileFields(StepFields):
+class _FileFields(AnalysisFields):
     """Reads one file."""
 
     def __init__(self, document: Document, shelf: _Shelf, above: tuple[str, ...]) -> None:
@@ -212,7 +212,7 @@ class _FileFields(StepFields):
             record=self.record(nodes.get("record")),
             limits=self.limits(nodes.get("limits")),
             interruption=self._interruption(nodes.get("on_interruption")),
-            analyses=self._analyses(nodes.get("analyse")),
+            analyses=self.analyses(nodes.get("analyse")),
         )
 
     @staticmethod
@@ -288,67 +288,6 @@ class _FileFields(StepFields):
         within = self.by_key(values.get("continue_within"), INTERRUPTION["continue_within"])
         return Interruption(within, "stop" if otherwise == "stop" else "ask", entries.mark)
 
-    # --- analyses ---
-
-    def _analyses(self, node: Node | None) -> tuple[Analysis, ...]:
-        items = node.items if isinstance(node, Items) else () if node is None else (node,)
-        found = [self._analysis(item) for item in items]
-        return tuple(analysis for analysis in found if analysis is not None)
-
-    def _analysis(self, node: Node) -> Analysis | None:
-        if isinstance(node, Entries):
-            if len(node.entries) != 1:
-                self.report(
-                    "form",
-                    "wanted one analysis in each pair of braces, found more",
-                    node.mark,
-                    "[gitt, {retention: {of: max}}]",
-                )
-                return None
-            key, value = node.entries[0]
-            return Analysis(key.text, self._options(key.text, value), key.mark) if self._known(key) else None
-        scalar = self.scalar(node, "the name of an analysis")
-        return Analysis(scalar.text, {}, scalar.mark) if scalar is not None and self._known(scalar) else None
-
-    def _known(self, name: Scalar) -> bool:
-        if name.text in ANALYSES:
-            return True
-        if name.text != BROKEN:
-            hint = (
-                ANALYSIS_WORDS.get(name.text.lower()) or near(name.text, ANALYSES) or "known are " + ", ".join(ANALYSES)
-            )
-            self.report(
-                "analyse.unknown", f"wanted the name of an analysis, found {clip(name.text)!r}", name.mark, hint
-            )
-        return False
-
-    def _options(self, analysis: str, node: Node) -> dict[str, str]:
-        entries = self.entries(node, f"the options of {analysis} in braces", "for example {retention: {of: max}}")
-        if entries is None:
-            return {}
-        values = self.keys(entries, ANALYSES[analysis], f"the analysis {analysis}")
-        found = {name: self._option(name, value) for name, value in values.items()}
-        return {name: value for name, value in found.items() if value is not None}
-
-    def _option(self, name: str, node: Node) -> str | None:
-        match name:
-            case "below":
-                quantity = self.quantity(node, "fraction")
-                return None if quantity is None else f"{100 * quantity.value_si:g}"
-            case "length":
-                quantity = self.quantity(node, "length")
-                return None if quantity is None else repr(quantity.value_si)
-            case "last":
-                quantity = self.quantity(node, "count")
-                return None if quantity is None else f"{quantity.value_si:.0f}"
-        scalar = self.scalar(node, "first, max or the number of a cycle")
-        match = re.fullmatch(r"first|max|(?:cycle )?(\d{1,6})", scalar.text) if scalar else None
-        if scalar is not None and match is None:
-            self.report(
-                "word.unknown", f"wanted first, max or the number of a cycle, found {clip(scalar.text)!r}", scalar.mark
-            )
-        return (match[1] or match[0]) if match else None
-
 
 CELL_WORDS: Final = {
     "full_cell": "did you mean full?",
@@ -364,15 +303,4 @@ CELL_WORDS: Final = {
     **dict.fromkeys(
         ("coin", "pouch", "swagelok", "three_electrode"), "say what the electrodes are; the housing goes below about:"
     ),
-}
-ANALYSIS_WORDS: Final = {
-    "ce": "did you mean capacity? it tells the efficiency of each cycle",
-    "efficiency": "did you mean capacity? it tells the efficiency of each cycle",
-    "coulombic_efficiency": "did you mean capacity? it tells the efficiency of each cycle",
-    "cycle_life": "did you mean retention?",
-    "fade": "did you mean retention?",
-    "rate_test": "did you mean rate?",
-    "critical_current": "did you mean ccd?",
-    "short": "did you mean life or ccd?",
-    "diffusion": "did you mean gitt?",
 }

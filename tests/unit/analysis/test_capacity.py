@@ -76,3 +76,11 @@ def test_a_cycle_that_only_gave_has_no_efficiency(record, value):
 
 def test_a_run_without_cycles_says_so(record):
     assert "cycle: true" in analyse_capacity(record([], []), {}).flags[0]
+
+
+def test_tells_the_voltage_gap_and_the_energy_efficiency_of_the_last_cycle(record, value):
+    cycle = {"cycle_count": 1, "charging_capacity_ah": 1.0, "discharging_capacity_ah": 0.9,
+             "charging_energy_wh": 3.9, "discharging_energy_wh": 3.33}  # fmt: skip
+    found = analyse_capacity(record([], [cycle]), {})
+    assert value(found, "voltage gap") == pytest.approx(3.9 - 3.7)
+    assert value(found, "energy efficiency") == pytest.approx(100 * 3.33 / 3.9)

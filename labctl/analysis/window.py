@@ -1,0 +1,59 @@
+"""The electrochemical stability window of a linear sweep: where the current density passes a threshold for good."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from labctl.analysis.record import Analysis, Figure, Record
+from labctl.analysis.symmetric import AREAL
+from labctl.sample import Floats
+
+THRESHOLD = 0.01  # mA/cm2
+
+
+def analyse_window(record: Record, options: Mapping[str, str]) -> Analysis:
+    """Tell the voltage of every `lsv` at which |j| passes a threshold and stays above it to the end of the sweep.
+
+    There is no agreed threshold, so it is part of every figure's name. Options: `threshold` in mA/cm2, default 0.01. The
+    voltage is taken straight between the last row below and the first above.
+
+    Raises:
+        ValueError: The cell has no area.
+    """
+    if not record.cell.area:
+        raise ValueError("a current density needs the area of the cell: give `area` in the cell file")
+    threshold = float(options.get("threshold", THRESHOLD))
+    sweeps = [at for at, verb in enumerate(record.steps["step_type"]) if str(verb) == "lsv"]
+    if not sweeps:
+        return Analysis("window", flags=("no lsv",))
+    rows = [record.step_rows(at) for at in sweeps]
+    found = [
+        onset(batch.voltage, np.abs(batch.current) / record.cell.area * AREAL, threshold)
+        if len(batch)
+        else float("nan")
+        for batch in rows
+    ]
+    table = {
+        "sweep": tuple(range(1, len(sweeps) + 1)),
+        "from / V": tuple(float(batch.voltage[0]) if len(batch) else float("nan") for batch in rows),
+        "to / V": tuple(float(batch.voltage[-1]) if len(batch) else float("nan") for batch in rows),
+        f"voltage at {threshold:g} mA/cm2 / V": tuple(found),
+    }
+    figures = tuple(
+        Figure(f"voltage at {threshold:g} mA/cm2, sweep {number}", value, "V")
+        for number, value in enumerate(found, 1)
+        if np.isfinite(value)
+    )
+    stable = sum(not np.isfinite(value) for value in found)
+    said = f"{stable} of {len(found)} sweeps do not end above {threshold:g} mA/cm2"
+    return Analysis("window", figures, table, (said,) if stable else ())
+
+
+def onset(voltage: Floats, density: Floats, threshold: float) -> float:
+    """Return the voltage at which a density passes a threshold for good, NaN where it ends below or never was below."""
+    below = np.flatnonzero(density < threshold)
+    if not len(below) or below[-1] == len(density) - 1:
+        return float("nan")
+    last = int(below[-1])
+    part = (threshold - density[last]) / (density[last + 1] - density[last])
+    return float(voltage[last] + part * (voltage[last + 1] - voltage[last]))
