@@ -23,6 +23,7 @@ from labctl.protocol.model import (
 )
 from labctl.protocol.walk import conditions, every_item, references
 from labctl.reading import near
+from labctl.units import Quantity
 
 MOST_STEPS = 20_000
 _OWN = {"time", "capacity", "dV/dt", "dI/dt"}
@@ -200,6 +201,7 @@ class _Structure:
 
     def step(self, step: Step) -> None:
         for key, condition in conditions(step):
+            self.in_time(step, key, condition)
             for term in _terms(condition):
                 if term.is_result:
                     self.report(
@@ -224,6 +226,20 @@ class _Structure:
                 )
             case CyclicVoltammetry() | _:
                 pass
+
+    def in_time(self, step: Step, key: str, condition: Condition) -> None:
+        """Warn of an end that waits for a time at which `for` has ended the step already."""
+        longest = getattr(step.verb, "for_", None)
+        if not isinstance(longest, Quantity):
+            return
+        for term in _terms(condition):
+            late = isinstance(term.value, Quantity) and term.value.value_si >= longest.value_si
+            if term.quantity == "time" and term.comparison in {">", ">="} and late:
+                message = (
+                    f"wanted a time before for: {longest.text} in {key}, found {term.value.text if term.value else ''}"
+                )
+                hint = "it can never come: lengthen for, or shorten the time"
+                self.findings.append(Finding("end.late", message, term.mark, hint, severity="warning"))
 
     def drive(self, step: Step, drive: Drive) -> None:
         if (

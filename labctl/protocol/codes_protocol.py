@@ -264,6 +264,12 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "- charge: {current: 1 mA, until: voltage < 3 V}",
         "- charge: {current: 1 mA, until: voltage > 4 V}",
     ),
+    "end.late": (
+        "a time in until that comes after for has ended the step (a warning)",
+        "`for` is an end like any other, so a condition that waits longer can never be met.",
+        "- rest: {for: 30 min, until: time > 1 h and abs(dV/dt) < 1 mV/h}",
+        "- rest: {for: 4 h, until: time > 1 h and abs(dV/dt) < 1 mV/h}",
+    ),
     "end.constant": (
         "an end on the current of a step that holds it constant (warning)",
         "The current falls only while a voltage is held.",

@@ -200,7 +200,8 @@ class _Values:
                 self.sweep(step, (verb.from_, verb.to), envelopes)
             case CyclicVoltammetry() as verb:
                 self.sweep(step, (verb.from_, verb.to), envelopes)
-                self.voltage(verb.back, envelopes)
+                if verb.back is not None:
+                    self.sweep(step, (verb.to, verb.back), envelopes)
             case Impedance() as verb:
                 self.impedance(verb, visit, step, envelopes)
             case Temperature() as verb:

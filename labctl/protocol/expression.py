@@ -279,11 +279,8 @@ def _add(left: Quantity, right: Quantity, sign: float, mark: Mark) -> Quantity:
         message = f"wanted two quantities alike, found {found}"
         raise _error("reference.units", message, mark, "only like units are added; a bare number has none")
     if left.dimension == KELVIN and sign < 0 and right.offset:  # the difference of two temperatures is a step
-        return (
-            _result(left.value_si - right.value_si, left)
-            if left.offset
-            else _result(left.value_si - right.in_kind("temperature step"), left)
-        )
+        step = left.value_si - (right.value_si if left.offset else right.in_kind("temperature step"))
+        return Quantity(step, KELVIN, f"{step:.6g} K")
     value = left.value_si + sign * right.in_kind("temperature step")
     versus = "" if sign < 0 and left.versus == right.versus else left.versus or right.versus
     return _result(value, left, versus, left.offset)
@@ -356,6 +353,9 @@ def check_sign(quantity: Quantity, sign: Sign, kind: Kind) -> None:
     Raises:
         Misread: It is negative, or zero where nothing would happen.
     """
+    if kind == "temperature" and quantity.value_si <= 0:
+        hint = "the difference of two temperatures is a step, no temperature" if not quantity.offset else ""
+        raise Misread("value.negative", f"wanted a temperature above absolute zero, found {quantity.text}", hint)
     if sign == "any" or quantity.value_si > 0 or (sign == "not negative" and quantity.value_si == 0):
         return
     if quantity.value_si < 0:
