@@ -14,6 +14,7 @@ from labctl.plan.limit import Envelope
 from labctl.plan.safety import hold_envelope
 from labctl.plan.scope import Scope, file_name
 from labctl.plan.step import Block, CellFigures, End, Interruption, Line, Plan
+from labctl.plan.unroll import unrolled
 from labctl.plan.verb import Maker
 from labctl.protocol import model
 from labctl.protocol.binding import bind
@@ -234,7 +235,8 @@ def _items(draft: Draft, place: Place, items: Iterable[model.Item]) -> Iterator[
                 yield from Maker(draft, place, item).items()
                 draft.rested = draft.rested or isinstance(verb, model.Rest)
             case model.Block():
-                yield _block(draft, place, item)
+                written = draft.caught(lambda: unrolled(item, place.scope), None) if item.each else None  # noqa: B023
+                yield _block(draft, place, written or item)
             case model.Use():
                 yield _use(draft, place, item)
 

@@ -137,7 +137,9 @@ class Draft:
         """Return a quantity in SI that must be the same in every pass; NaN where something is wrong with it."""
         found = self.number(place, given, kind)
         if isinstance(found, ByPass):
-            self.say("each.fixed", f"wanted one value in every pass, found {given.text}, which differs", mark_of(given))
+            hint = "write one block for each value"
+            found_text = f"wanted one value in every pass, found {given.text}, which differs"
+            self.say("each.fixed", found_text, mark_of(given), hint)
             return math.nan
         return found
 

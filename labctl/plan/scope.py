@@ -1,7 +1,7 @@
 """Names in force at a place of a protocol, and what they are in each pass of the `each` blocks around it.
 
 A number that depends on no loop variable is one float. One that does is a table over the passes of just those blocks that
-it depends on, so a plan stays small and no pass is ever unrolled.
+it depends on, so a plan stays small; an `each` is written out only where it must be (`labctl.plan.unroll`).
 """
 
 import itertools
