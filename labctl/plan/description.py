@@ -8,7 +8,7 @@ from typing import Final
 
 from labctl.driver import Bounds, RecordRule
 from labctl.plan.number import values
-from labctl.plan.step import Block, ByPass, End, Line, Number, Setting, Term, TextByPass, VersusOcv
+from labctl.plan.step import Block, ByPass, Condition, End, Line, Number, Setting, Term, TextByPass, VersusOcv
 from labctl.units import display
 
 KINDS: Final = {
@@ -67,7 +67,7 @@ def rows(block: Block, depth: int = 0) -> Iterator[Row]:
 def head(block: Block) -> str:
     """Return what kind of block this is and how often it is done."""
     kind = {"true": "cycle", "formation": "formation cycle", "check": "check cycle"}.get(block.cycle or "", "")
-    condition = f"if {block.condition.text}" if block.condition else ""
+    condition = f"if {_condition(block.condition)}" if block.condition else ""
     times = f"{block.passes} ×" if block.passes != 1 else ""
     fused = "one step" if block.fused and not kind else ""
     plural = "s" if kind and block.passes != 1 else ""
@@ -163,9 +163,12 @@ def ends(given: tuple[End, ...]) -> str:
 
 
 def _end(end: End) -> str:
-    text = " or ".join(" and ".join(term_shown(term) for term in terms) for terms in end.condition.any_of)
     prefix = {"stop_if": "stop if ", "abort_if": "abort if "}.get(end.kind, "")
-    return prefix + text
+    return prefix + _condition(end.condition)
+
+
+def _condition(condition: Condition) -> str:
+    return " or ".join(" and ".join(term_shown(term) for term in terms) for terms in condition.any_of)
 
 
 def term_shown(term: Term) -> str:

@@ -54,3 +54,8 @@ def test_limits_in_words(plan):
 def test_record_rules_in_words():
     rules = (RecordRule(every=0.1, until=10.0), RecordRule(every=10.0, voltage=2e-3, current=1e-6))
     assert record(rules) == "every 0.1 s until 10 s, then every 10 s or 2 mV apart or 1 uA apart"
+
+
+def test_a_block_that_is_asked_for_shows_what_in_absolute_quantities(plan):
+    made = plan("- if: voltage > $(2 * half) and current < C/20\n  steps: [{rest: 1 h}]", head="params: {half: 1.5 V}\n")
+    assert next(rows(made.root)).word == "if voltage > 3 V and current < 50 uA"
