@@ -46,6 +46,7 @@ class Scalar:
     mark: Mark
     style: str = ""
     span: tuple[int, int] = (0, 0)
+    folded: bool = False  # the source has it on several lines
 
     @property
     def missing(self) -> bool:
@@ -54,7 +55,11 @@ class Scalar:
 
     def at(self, offset: int) -> Mark:
         """Return the place of a character of the text; the beginning where the source has it on several lines."""
-        if self.style in {"|", ">"} or self.span[1] - self.span[0] - (2 if self.style else 0) != len(self.text):
+        if (
+            self.folded
+            or self.style in {"|", ">"}
+            or self.span[1] - self.span[0] - (2 if self.style else 0) != len(self.text)
+        ):
             return self.mark
         return Mark(self.mark.file, self.mark.line, self.mark.column + offset + (1 if self.style else 0))
 
@@ -277,11 +282,9 @@ class _Composer:
         mark = self._count(event)
         self._adorned(event, mark)
         span = (event.start_mark.index, event.end_mark.index)
-        self._add(
-            Scalar(
-                BROKEN if self._tagged(event) else event.value, mark, "" if event.style is None else event.style, span
-            )
-        )
+        text = BROKEN if self._tagged(event) else event.value
+        folded = event.end_mark.line > event.start_mark.line
+        self._add(Scalar(text, mark, "" if event.style is None else event.style, span, folded))
 
     def _alias(self, event: Any) -> None:
         mark = self._count(event)

@@ -227,6 +227,7 @@ CELL_KEY_WORDS: Final = {
     "thickness": "did you mean film_thickness or electrolyte_thickness?",
     "capacity": "write nominal: {capacity: 19.5 uAh/cm2}",
     "nominal_capacity": "write nominal: {capacity: 19.5 uAh/cm2}",
+    "1c": "write nominal: {1C: 170 mA/g}",
     "type": "did you mean kind?",
     "chemistry": "did you mean kind, or about?",
     "id": "did you mean name?",

@@ -57,5 +57,7 @@ def test_record_rules_in_words():
 
 
 def test_a_block_that_is_asked_for_shows_what_in_absolute_quantities(plan):
-    made = plan("- if: voltage > $(2 * half) and current < C/20\n  steps: [{rest: 1 h}]", head="params: {half: 1.5 V}\n")
+    made = plan(
+        "- if: voltage > $(2 * half) and current < C/20\n  steps: [{rest: 1 h}]", head="params: {half: 1.5 V}\n"
+    )
     assert next(rows(made.root)).word == "if voltage > 3 V and current < 50 uA"
