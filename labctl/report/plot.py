@@ -135,20 +135,26 @@ def figures(record: Record, analyses: Sequence[Analysis]) -> dict[str, Figure]:
             found["gitt"] = titration(analysis)
         elif analysis.name == "rate":
             found["rate"] = staged(analysis)
-        else:
-            found[analysis.name] = columns(analysis, horizontal(analysis), vertical(analysis))
+        elif drawn := vertical(analysis):
+            found[analysis.name] = columns(analysis, horizontal(analysis), drawn)
     return found
 
 
 def horizontal(analysis: Analysis) -> str:
     """Return the column to draw against."""
-    preferred = ("rate / C", "current / mA", "time / h", "angle / deg", "cycle")
+    preferred = ("rested voltage / V", "rate / C", "current / mA", "time / h", "angle / deg", "cycle")
     return next((name for name in preferred if name in analysis.table), next(iter(analysis.table)))
 
 
 def vertical(analysis: Analysis) -> list[str]:
-    """Return the columns to draw: a capacity, and an efficiency beside it."""
-    names = [name for name in analysis.table if name not in {horizontal(analysis), "cycle", "cycles", "first cycle"}]
-    capacities = [name for name in names if "discharge capacity" in name or "mean capacity" in name]
+    """Return the columns to draw: a capacity and an efficiency beside it, a resistance, an onset; never texts."""
+    passed_over = {horizontal(analysis), "cycle", "cycles", "first cycle"}
+    names = [
+        name
+        for name, column in analysis.table.items()
+        if name not in passed_over and any(isinstance(value, float | int) and np.isfinite(value) for value in column)
+    ]
+    wanted = ("discharge capacity", "mean capacity", "resistance at", "voltage at")
+    capacities = [name for name in names if any(word in name for word in wanted)]
     efficiency = [name for name in names if "efficiency" in name]
     return [*(capacities[-1:] or names[:1]), *efficiency]

@@ -20,6 +20,7 @@ CASES = {
     "rate-test": ("phlt-ncm811", {}),
     "bending-cycling": ("voc1-atfb", {}),
     "cccv-cycling": ("marquis2019", {"cycles": "20"}),
+    "dcir": ("chen2020", {"high": "4.1 V", "low": "2.8 V"}),
     "stripping-life": ("na-bare", {"current": "0.5 mA/cm2", "areal": "1 mAh/cm2"}),
 }
 
@@ -108,3 +109,13 @@ def test_bare_sodium_lives_as_long_as_reported(ran):
     """132 h at 0.5 mA/cm2 and 1 mAh/cm2."""
     _, _, found = ran("stripping-life")
     assert found["time"] == pytest.approx(132, rel=0.05)
+
+
+def test_pulses_of_both_directions_have_the_resistance_of_the_cell(ran):
+    _, record, found = ran("dcir")
+    assert found["pulses"] >= 16
+    longer = [found[f"median resistance at {name}"] for name in ("first row", "1 s", "10 s")]
+    assert longer == sorted(longer)
+    assert longer[0] > 0
+    rests = [at for at, verb in enumerate(record.steps["step_type"]) if verb == "rest"]
+    assert len(rests) >= 25
