@@ -15,7 +15,7 @@ from labctl.engine.position import Found, Way
 from labctl.engine.prepared import code_of
 from labctl.engine.recipe import OWN
 from labctl.engine.work import Work
-from labctl.plan.program import Spent, program_for, thresholds
+from labctl.plan.program import Spent, program_for, text_at, thresholds
 from labctl.plan.step import Line
 
 ROLES: Final = {"bend": "stage", "temperature": "chamber"}
@@ -119,7 +119,7 @@ def _held(program: Program) -> Held:
 
 
 def _mark(work: Work, line: Line) -> None:
-    text = str(line.options.get("text", line.name))
+    text = text_at(line, "text", work.passes)
     work.say("mark", text=text, step_id=line.id)
     work.commands.append(Mark(text))
 

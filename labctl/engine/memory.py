@@ -62,6 +62,7 @@ class Step:
         first_voltage: V, None before the first good row.
         outside: On which side of the voltage limits it has been ever since it began: 1 above, -1 below, 0 neither,
             None before the first good row.
+        name: At this pass, where it differs between passes.
     """
 
     count: int
@@ -73,12 +74,13 @@ class Step:
     probe: bool = False
     first_voltage: float | None = None
     outside: int | None = None
+    name: str = ""
 
     def seen(self, voltage: float, outside: int) -> "Step":
         """Return the step after its first good row, or on another side of the voltage limits."""
         first = voltage if self.first_voltage is None else self.first_voltage
         times = self.entry, self.spent, self.resumed
-        return Step(self.count, self.line, self.cycle, *times, self.probe, first, outside)
+        return Step(self.count, self.line, self.cycle, *times, self.probe, first, outside, self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from labctl.engine.cycle import entry_of, figures_of
 from labctl.engine.memory import Bad, Boundary, Cycle, Ending, Step, passed_since, time_of
 from labctl.engine.short import carried_on
 from labctl.engine.work import Work
+from labctl.plan.program import text_at
 
 CONDITIONS = ("bend_angle_degree", "bend_radius_meter", "chamber_temperature_celsius", "applied_pressure_pa")
 
@@ -15,7 +16,8 @@ def open_step(work: Work, *, probe: bool = False) -> None:
     work.steps += 1
     entry = entry_of(work.last, work.time)
     work.suspended = work.step
-    work.step = Step(work.steps, work.line, work.cycle.count, entry, spent=0.0, resumed=work.time, probe=probe)
+    name = "" if probe or "name" not in work.plan_line.options else text_at(work.plan_line, "name", work.passes)
+    work.step = Step(work.steps, work.line, work.cycle.count, entry, 0.0, work.time, probe, name=name)
     work.short = carried_on(work.short)
     _renewed(work)
     _say_attempt(work)
@@ -25,7 +27,7 @@ def open_step(work: Work, *, probe: bool = False) -> None:
         step_count=work.steps,
         step_id=line.id,
         step_type="rest" if probe else line.verb,
-        step_name="open circuit" if probe else line.name,
+        step_name=work.step.name or ("open circuit" if probe else line.name),
         cycle_count=work.cycle.count,
         begin_test_time_second=work.time,
     )
@@ -81,7 +83,7 @@ def close_step(work: Work, ending: Ending, time: float) -> None:
         step_count=step.count,
         step_id=step.line,
         step_type="rest" if step.probe else line.verb,
-        step_name="open circuit" if step.probe else line.name,
+        step_name=step.name or ("open circuit" if step.probe else line.name),
         cycle_count=step.cycle,
         begin_test_time_second=entry.time,
         end_test_time_second=time,

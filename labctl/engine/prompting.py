@@ -15,7 +15,7 @@ from labctl.engine.short import begin_of
 from labctl.engine.state import State
 from labctl.engine.work import Work
 from labctl.plan.description import elsewhere
-from labctl.plan.program import Spent, program_for, settle
+from labctl.plan.program import Spent, program_for, settle, text_at
 from labctl.plan.step import Line
 from labctl.sample import ZERO_CELSIUS, Floats
 
@@ -60,7 +60,7 @@ def _chamber(work: Work, line: Line) -> Chamber | None:
 
 def _words(work: Work, line: Line) -> str:
     if line.verb == "prompt":
-        return str(line.options.get("say", line.name or "confirm"))
+        return text_at(line, "say", work.passes) or "confirm"
     step = _program(work, line).steps[0]
     return line.verb if isinstance(step, Loop) else f"{line.verb}: {elsewhere(asdict(step.mode))}"
 

@@ -138,6 +138,12 @@ def settle(value: Setting, passes: Mapping[int, int], ocv: float | None) -> Sett
     return value
 
 
+def text_at(line: Line, option: str, passes: Mapping[int, int]) -> str:
+    """Return a text of a line at its pass: the `name` of its step, what a prompt shall `say`, the `text` of a mark."""
+    found = line.options.get(option, line.name)
+    return str(found if isinstance(found, Mapping) else settle(found, passes, None))
+
+
 def at_pass(value: ByPass | TextByPass, passes: Mapping[int, int]) -> float | str:
     """Return the number or text of a pass: a row-major table over the blocks."""
     at = 0

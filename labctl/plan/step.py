@@ -117,8 +117,8 @@ class Line:
         record: Rules by step time; the nearest of step, block, file.
         bounds: Envelope in force here: file, cell, channel and included files, the tightest of each.
         name: The step's `name`, or "".
-        options: What is not a mode's argument: `say` and `for` of a prompt and its `state` (SI by name, or texts), `text`
-            of a mark, `confirm` of a bend, `for` of a temperature.
+        options: A `name` that differs between passes, and what is not a mode's argument: `say` and `for` of a prompt and its
+            `state` (SI by name, or texts), `text` of a mark, `confirm` of a bend, `for` of a temperature.
         where: `file:line` of the text it came from.
     """
 

@@ -113,7 +113,7 @@ class Maker:
             record=self.draft.recorded(self.place, self.step.record).record,
             bounds=self.place.envelope.bounds,
             name=written if isinstance(name, TextByPass) else name,
-            options=part.options,  # type: ignore[arg-type]
+            options=part.options | ({"name": name} if isinstance(name, TextByPass) else {}),  # type: ignore[arg-type]
             where=f"{file_name(self.step.mark.file)}:{self.step.mark.line}",
         )
         hold_line(self.draft, self.place, line, part.marks, self.step.mark)

@@ -100,7 +100,7 @@ class Seat:
             "step_id": step.line if step else None,
             "step_count": step.count if step else None,
             "step_type": line.verb if line else "",
-            "step_name": line.name if line else "",
+            "step_name": (step.name or line.name) if step and line else "",
             "cycle_count": state.cycle.count,
             "test_time_second": last.time,
             "step_time_second": state.step_time(last.time),

@@ -124,3 +124,21 @@ def test_an_unknown_model_is_refused_with_those_there_are(files, capsys):
     (files / "cell.yaml").write_text(CELL.replace("marquis2019", "marquis"))
     assert simulate(files) == 1
     assert "marquis2019" in capsys.readouterr().err
+
+
+def test_names_and_texts_are_those_of_their_pass(files):
+    (files / "named.yaml").write_text(
+        "labctl: 1\nlimits: {voltage: [2.6 V, 4.2 V], current: [-1 A, 1 A]}\nsteps:\n  - rest: 10 s\n  - each: {v: [3.8 V, 3.9 V]}\n"
+        "    steps:\n      - name: to $v\n        hold: {voltage: $v, for: 10 s}\n      - mark: reached $v\n  - rest: 10 s\n"
+    )
+    assert simulate(files, "named.yaml") == 0
+    assert [
+        row[0] for row in rows(files, "SELECT step_name FROM steps ORDER BY step_count") if row[0].startswith("to")
+    ] == [
+        "to 3.8 V",
+        "to 3.9 V",
+    ]
+    marks = [
+        json.loads(row[0])["text"] for row in rows(files, "SELECT data FROM events WHERE kind = 'mark' ORDER BY seq")
+    ]
+    assert marks == ["reached 3.8 V", "reached 3.9 V"]

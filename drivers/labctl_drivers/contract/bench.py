@@ -42,7 +42,7 @@ class Bench(Protocol):
 
 
 @runtime_checkable
-class Unpluggable(Protocol):
+class Unpluggable(Bench, Protocol):
     """A bench whose line can be pulled."""
 
     async def unplug(self) -> None:
@@ -50,7 +50,7 @@ class Unpluggable(Protocol):
 
 
 @runtime_checkable
-class Restartable(Protocol):
+class Restartable(Bench, Protocol):
     """A bench whose instrument can restart as after a dip of its supply."""
 
     async def restart(self) -> None:
