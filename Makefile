@@ -50,15 +50,17 @@ rig-guard: setup-test ## kill the daemon of a source meter 60 times: when is the
 rig-fuzz: setup-test  ## a million damaged replies for every framing parser
 	@$(BIN)/python -m tests.property.wire.fuzz --inputs 1000000
 
-bench: setup-test ## every figure the project promises, as ratios
-	@$(BIN)/labctl bench
+bench:           ## every figure the project promises, as ratios; sets up PyBaMM beside the simulated cell
+	@$(PYTHON) tools/environment.py bench
+	@OMP_NUM_THREADS=1 .venv-bench/bin/labctl bench
 
 UV = $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 lock: setup-test ## resolve the lock files anew
 	@$(UV) pyproject.toml --group build -o requirements/run.txt
 	@$(UV) pyproject.toml --extra parquet --group build --group test -c requirements/run.txt -o requirements/test.txt
 	@$(UV) pyproject.toml --group build --group independent -c requirements/run.txt -o requirements/independent.txt
+	@$(UV) pyproject.toml --extra parquet --group build --group test --group bench -c requirements/test.txt -o requirements/bench.txt
 	@echo uv | $(UV) - -o requirements/uv.txt
 
 clean:           ## remove what was set up
-	@rm -rf .venv .venv-independent .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-independent .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure: its name, what was wanted and found in words, whether it was met, and a remark."""
+    """A figure: its name, what was wanted and found in words, whether it was met, and a remark.
+
+    `met` is None where it could not be measured here; the remark then says why, and what measures it.
+    """
 
     name: str
     wanted: str
     found: str
-    met: bool
+    met: bool | None
     remark: str = ""
 
 
@@ -27,8 +30,17 @@ def at_least(name: str, wanted: float, found: float, unit: str = "", remark: str
 def at_most(name: str, wanted: float, found: float, unit: str = "", remark: str = "") -> Figure:
     """Return a figure that should not be larger."""
     return Figure(
-        name, f"at most {wanted:g}{unit}", f"{found:.3g}{unit}", found <= wanted, remark or shortfall(wanted / found)
+        name,
+        f"at most {wanted:g}{unit}",
+        f"{found:.3g}{unit}",
+        found <= wanted,
+        remark or (shortfall(wanted / found) if found else ""),
     )
+
+
+def unmeasured(name: str, wanted: str, remark: str) -> Figure:
+    """Return a figure that could not be measured here; the remark says why, and what measures it."""
+    return Figure(name, wanted, "nothing", met=None, remark=remark)
 
 
 def shortfall(ratio: float) -> str:

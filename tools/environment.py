@@ -1,10 +1,11 @@
 """Make or refresh the project's one virtual environment, `.venv`, from the hashed lock files.
 
-Other people's programs that our instruments are checked against get one of their own, `.venv-independent`.
+Other people's programs that ours are checked or measured against stay out of it: clients and simulators of instruments
+live in `.venv-independent`, PyBaMM in `.venv-bench`.
 
 Needs nothing but a Python 3.11 or newer and a package index: where the machine's Python has neither
 `ensurepip` nor `pip` (Debian splits both off), pip is taken out of Debian's package, which needs no root.
-Run by the Makefile as `python3 tools/environment.py run` or `... test`; quick when nothing has changed.
+Run by the Makefile as `python3 tools/environment.py run`, or `test`, `independent`, `bench`; quick when nothing has changed.
 """
 
 import hashlib
@@ -16,13 +17,13 @@ import tempfile
 import venv
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-APART = "independent"
-HOME = ROOT / (".venv-independent" if APART in sys.argv else ".venv")
+APART = {"independent", "bench"}
+HOME = ROOT / "-".join([".venv", *APART.intersection(sys.argv)])
 PYTHON = HOME / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def main(which: str) -> None:
-    """Install the locked packages of `run`, `test` (which contains `run`) or `independent`, and this project, editable."""
+    """Install the locked packages of `run`, `test` (which contains `run`), `independent` or `bench`, and this project, editable."""
     lock = ROOT / "requirements" / f"{which}.txt"
     enough = {stamp("run"), stamp("test")} if which == "run" else {stamp(which)}
     have = HOME / "labctl-stamp"

@@ -1,6 +1,7 @@
 """The figures the project promises, measured here."""
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +10,6 @@ from labctl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from types import ModuleType
 
     from rich.console import Console
@@ -19,40 +19,59 @@ def command(
     case: Annotated[list[str] | None, typer.Argument(help="cases; without, all", show_default=False)] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="one JSON object a figure and line")] = False,
+    plots: Annotated[
+        Path | None,
+        typer.Option("--plots", metavar="DIR", help="write the pictures of the cases that draw some, measure nothing"),
+    ] = None,
 ) -> None:
     """Measure what the project promises, each figure beside what was wanted, and say by how much one is missed."""
     from rich.console import Console
 
-    folder = cases_folder()
-    names = case or sorted(path.stem for path in folder.glob("*.py") if path.stem not in {"__init__", "figure"})
-    missed = 0
+    modules = cases(case or [])
+    if plots is not None:
+        draw(modules, plots)
+        return
     console = Console()
-    for name in names:
-        if not (folder / f"{name}.py").is_file():
-            known = ", ".join(
-                sorted(path.stem for path in folder.glob("*.py") if path.stem not in {"__init__", "figure"})
-            )
-            raise UsageError(f"wanted a case out of {known}, found {name!r}")
-        missed += show(importlib.import_module(f"benchmarks.{name}"), console, as_json=json)
+    found = [met for module in modules for met in show(module, console, as_json=json)]
     if not json:
-        console.print(f"{missed} missed" if missed else "every figure met", style="yellow" if missed else "green")
+        missed, unmeasured = found.count(False), found.count(None)
+        words = f"{missed} missed" if missed else "every figure met" if not unmeasured else "none missed"
+        words += f", {unmeasured} not measured" if unmeasured else ""
+        console.print(words, style="yellow" if missed or unmeasured else "green")
 
 
-def cases_folder() -> "Path":
+def cases(names: list[str]) -> "list[ModuleType]":
+    """Return the modules of these cases; all of them where none is named."""
+    folder = cases_folder()
+    known = sorted(path.stem for path in folder.glob("*.py") if path.stem not in {"__init__", "figure"})
+    for name in names:
+        if name not in known:
+            raise UsageError(f"wanted a case out of {', '.join(known)}, found {name!r}")
+    return [importlib.import_module(f"benchmarks.{name}") for name in names or known]
+
+
+def draw(modules: "list[ModuleType]", folder: Path) -> None:
+    """Write the pictures of the cases that draw some, and print their paths."""
+    drawing = [module for module in modules if hasattr(module, "plots")]
+    if not drawing:
+        raise UsageError("wanted a case that draws pictures, found none: `labctl bench cell --plots DIR` does")
+    for module in drawing:
+        for path in module.plots(folder):
+            typer.echo(path)
+
+
+def cases_folder() -> Path:
     """Return the folder of the cases; they are part of a checkout, not of the installed package."""
-    from pathlib import Path
-
     folder = Path(__file__).parent.parent.parent / "benchmarks"
     if not folder.is_dir():
         raise UsageError("the cases of bench are part of a checkout of labctl; run it there")
     return folder
 
 
-def show(module: "ModuleType", console: "Console", *, as_json: bool) -> int:
-    """Measure one case, print each figure as soon as it is known, and return how many were missed."""
+def show(module: "ModuleType", console: "Console", *, as_json: bool) -> "Iterator[bool | None]":
+    """Measure one case, print each figure as soon as it is known, and yield whether it was met."""
     import orjson
 
-    missed = 0
     title = (module.__doc__ or module.__name__).strip().partition("\n")[0]
     if not as_json:
         console.print(
@@ -61,12 +80,11 @@ def show(module: "ModuleType", console: "Console", *, as_json: bool) -> int:
     found: Iterator[object] = module.figures()
     with console.status("measuring") if not as_json and console.is_terminal else console:
         for figure in found:
-            missed += not figure.met  # type: ignore[attr-defined]
             if as_json:
                 typer.echo(orjson.dumps({"case": module.__name__, **fields(figure)}).decode())
             else:
                 console.print(line(figure), highlight=False, soft_wrap=True)
-    return missed
+            yield figure.met  # type: ignore[attr-defined]
 
 
 def fields(figure: object) -> dict[str, object]:
@@ -74,9 +92,16 @@ def fields(figure: object) -> dict[str, object]:
     return {name: getattr(figure, name) for name in ("name", "wanted", "found", "met", "remark")}
 
 
+_MARKS = {
+    True: "[green]met         [/green]",
+    False: "[yellow]missed      [/yellow]",
+    None: "[yellow]not measured[/yellow]",
+}
+
+
 def line(figure: object) -> str:
     """Return a figure as one line."""
     values = fields(figure)
-    mark = "[green]met   [/green]" if values["met"] else "[yellow]missed[/yellow]"
+    mark = _MARKS[values["met"]]  # type: ignore[index]
     remark = f"  [dim]{values['remark']}[/dim]" if values["remark"] else ""
     return f"  {mark} {values['name']}: wanted {values['wanted']}, found {values['found']}{remark}"
