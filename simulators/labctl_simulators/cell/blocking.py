@@ -232,7 +232,7 @@ def constant_phase(alpha: float) -> Poles:
     count = round(math.log10(_FASTEST / _SLOWEST) * _PER_DECADE)
     width = math.log(_FASTEST / _SLOWEST) / count
     rate = _SLOWEST * np.exp(width * (np.arange(count) + 0.5))
-    share = math.sin(alpha * math.pi) / math.pi
+    share = math.sin((1.0 - alpha) * math.pi) / math.pi
     feed = share * _FASTEST**-alpha / alpha
     return Poles(rate, share * width * rate ** (1.0 - alpha), feed, share * _SLOWEST ** (1.0 - alpha) / (1.0 - alpha))
 
@@ -257,7 +257,9 @@ def depressed_arc(alpha: float) -> Poles:
     scale = peak / alpha
     v, width = np.linspace(-math.asinh(36.0 / peak), math.asinh(36.0 / peak), _NODES, retstep=True)
     place = scale * np.sinh(v)
-    weight = scale * np.cosh(v) / (np.cosh(alpha * place) - math.cos(peak)) * width
+    # cosh a - cos b without its cancellation, as alpha comes near to 1
+    spread = 2.0 * (np.sinh(0.5 * alpha * place) ** 2 + math.sin(0.5 * peak) ** 2)
+    weight = scale * np.cosh(v) / spread * width
     rate = np.exp(-place)
     order = np.argsort(rate)
     return Poles(rate[order], (rate * weight / weight.sum())[order])

@@ -25,14 +25,14 @@ def made(**changes) -> Cell:
     return Cell(Blocking(replace(PLAIN, **changes)))
 
 
-@pytest.mark.parametrize("alpha", [0.5, 0.63, 0.8, 0.9, 0.97, 1.0])
+@pytest.mark.parametrize("alpha", [0.5, 0.63, 0.8, 0.9, 0.97, 0.999999, 1.0 - 2.0**-53, 1.0])
 def test_constant_phase_element_is_one(alpha):
     s = 2j * np.pi * np.geomspace(1e-4, 1e7, 300)
     error = np.abs(constant_phase(alpha).transfer(s) * s**alpha - 1.0)
     assert error.max() < 1e-3
 
 
-@pytest.mark.parametrize("alpha", [0.5, 0.63, 0.8, 0.9, 0.97, 1.0])
+@pytest.mark.parametrize("alpha", [0.5, 0.63, 0.8, 0.9, 0.97, 0.999999, 1.0 - 2.0**-53, 1.0])
 def test_depressed_arc_is_one(alpha):
     s = 1j * np.geomspace(1e-8, 1e8, 300)
     error = np.abs(depressed_arc(alpha).transfer(s) - 1.0 / (1.0 + s**alpha))
