@@ -52,7 +52,7 @@ Number = Any
 """A float, or an array that broadcasts (see the rules above)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Conditions:
     """Hold what a piece of a segment is frozen at.
 
@@ -71,7 +71,7 @@ class Conditions:
     seed: int | Sequence[int]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Memory:
     """Hold the linear memory of one cell at one temperature. n poles, m rows.
 
@@ -105,14 +105,12 @@ class Memory:
         rows = len(self.feed)
         if np.any(np.diff(self.row) < 0) or not np.all(self.rate > 0.0):
             raise ValueError("wanted poles in ascending rows with rates above 0, found others")
-        own = (self.row[:, None] == np.arange(rows)).astype(np.float64)
-        steady = self.drive / self.rate
+        self.own = (self.row[:, None] == np.arange(rows)).astype(np.float64)
+        self.steady = self.drive / self.rate
+        self.total = self.own.T @ self.steady + self.feed
+        self.rates = self.rate.tolist()
         ends = np.searchsorted(self.row, np.arange(rows + 1))
-        object.__setattr__(self, "steady", steady)
-        object.__setattr__(self, "rates", self.rate.tolist())
-        object.__setattr__(self, "own", own)
-        object.__setattr__(self, "total", own.T @ steady + self.feed)
-        object.__setattr__(self, "parts", tuple(slice(int(a), int(b)) for a, b in pairwise(ends)))
+        self.parts = tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
 
 
 class Physics(ABC):

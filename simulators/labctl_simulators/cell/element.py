@@ -76,7 +76,7 @@ def response(memory: Memory, h: float, place: float, values: Array) -> tuple[Arr
     return np.exp(-y), (weights @ moments(y, DEGREE + 1)) * memory.drive
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Element:
     """Hold the tables of an element of one length.
 

@@ -10,9 +10,13 @@ from labctl_simulators.cell.chemistry import Array, Memory
 
 CHUNK: Final = 4096
 KEPT: Final = 256
+FEW: Final = 128
+"""Times for which a whole table of exponentials is kept."""
+OVER: Final = 45.0
+"""exp(-OVER) is below rounding."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Grid:
     """Hold the tables of an even grid of times.
 
@@ -59,6 +63,24 @@ def _products(linear: Memory, first: float, spacing: float, count: int) -> tuple
         (part, np.hstack([coarse[:, part], begins[:, None], one, one]), np.vstack([fine[part], ones, ones, inner]))
         for part in linear.parts
     )
+
+
+def decays(linear: Memory, times: Array) -> Array:
+    """Return exp(-a t), shape (n, T)."""
+    table = np.multiply.outer(linear.rate, -times)
+    np.maximum(table, -OVER, out=table)
+    return np.exp(table, out=table)
+
+
+def few(linear: Memory, times: Array) -> Array:
+    """Return exp(-a t) of at most FEW times; kept with the memory."""
+    key = times.tobytes()
+    known = linear.kept.get(key)
+    if known is None:
+        if len(linear.kept) > KEPT:
+            linear.kept.clear()
+        known = linear.kept[key] = decays(linear, times)
+    return np.asarray(known)
 
 
 def rung(time: float) -> float:

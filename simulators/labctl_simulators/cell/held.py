@@ -13,6 +13,7 @@ from labctl_simulators.cell.march import March
 from labctl_simulators.cell.piece import End
 from labctl_simulators.cell.solution import Columns, columns
 from labctl_simulators.cell.state import Hold
+from labctl_simulators.cell.warm import elements
 
 
 class Held(March):
@@ -23,7 +24,7 @@ class Held(March):
     def columns(self) -> Columns:
         """Return the solution so far in arrays."""
         if self._columns is None:
-            values = np.array(self.values)
+            values = np.array(self.values) if self.starts else elements(self._values)
             self._columns = columns(np.array(self.begins), np.array(self.lengths), values, self.demand)
         return self._columns
 
@@ -47,6 +48,12 @@ class Held(March):
             return np.zeros(len(times)), np.zeros(len(times))
         return self.columns().charges(times)
 
+    def read(self, times: Array) -> tuple[Array, Array, Array, Array]:
+        """Return voltage (V), current (A), and C charged and C discharged until `times`."""
+        if not self.lengths or not isinstance(self.drive, Voltage):
+            return self.voltage(times), self.currents(times), *self.charges(times)
+        return self.voltage(times), *self.columns().read(times)
+
     def at(self, time: float) -> tuple[Array, Array, float, float]:
         """Return memory, level, charge (C) and throughput (C) `time` s after the drive began."""
         if not self.lengths:
@@ -68,7 +75,8 @@ class Held(March):
 
     def direction(self, time: float) -> int:
         """Return the sign of the current at `time`."""
-        return int(np.sign(self.columns().current_at(time))) if self.lengths else 0
+        current = self.columns().current_at(time) if self.lengths else 0.0
+        return (current > 0.0) - (current < 0.0)
 
     def hold(self, time: float) -> Hold:
         """Return what makes a later piece go on from `time` as if there were no cut."""
@@ -127,9 +135,11 @@ class Held(March):
         found = self.columns()
         before, after = bracket
 
+        current = found.course(0.5 * (before + after))
+
         def margin(time: float) -> float:
             if stop.quantity == "current":
-                size = abs(found.current_at(time))
+                size = abs(current(time))
                 return size - stop.value if stop.above else stop.value - size
             times = np.array([time])
             return float(self._margin(stop, times, found.currents(times), skipped)[0])

@@ -14,7 +14,9 @@ from labctl_simulators.cell.state import State
 from labctl_simulators.cell.terminal import sweep_time
 
 MOST: Final = 1_000_000
-"""Most pieces of one segment."""
+"""Most pieces of one segment at constant current."""
+MOST_HELD: Final = 2000
+"""Most pieces of one segment in which the current is solved for; a short that flickers for hours would need more."""
 
 
 def impose(chemistry: Chemistry, state: State, drive: Drive, duration: float, stops: Sequence[Stop]) -> Segment:
@@ -54,6 +56,12 @@ class _Work:
             case _:
                 self._hold(state)
 
+    def _done(self, most: int) -> bool:
+        """Say whether the segment is over; one of very many pieces ends in words rather than fill the memory."""
+        if not self.over and len(self.parts) >= most:
+            self.collapse, self.over = "the cell changes faster than can be followed", True
+        return self.over
+
     def _turned(self, state: State, current: float) -> State:
         direction = int(current > 0.0) - int(current < 0.0)
         if direction in (0, state.direction):
@@ -69,7 +77,7 @@ class _Work:
 
     def _steady(self, state: State, current: float, extra: Sequence[Stop] = ()) -> State:
         """Add pieces at constant current until the segment is over, or `extra` is met."""
-        while not self.over and len(self.parts) < MOST:
+        while not self._done(MOST):
             physics = self._physics(state)
             if physics.leak:
                 self._leaking(state, physics, current)
@@ -127,7 +135,7 @@ class _Work:
             return
         physics = self._physics(state)
         probe = Held(physics, state, drive)
-        draws = float(probe.demand.current(probe.front.current, 0.0)) if probe.failed is None else inf
+        draws = float(probe.demand.current(probe.first, 0.0)) if probe.failed is None else inf
         if abs(draws) <= most:
             self._hold(state)
             return
@@ -142,14 +150,14 @@ class _Work:
         """Add a held piece, going on with the one that `state` is in where it is the same drive."""
         hold, skipped = state.hold, 0.0
         mesh: Sequence[float] = ()
-        begin = replace(state, hold=None)
+        begin = state if hold is None else replace(state, hold=None)
         drive = self.drive
         if hold is not None and _continues(hold.drive, hold.elapsed, self.drive):
             begin, skipped, mesh, drive = hold.origin.warmed(state.warm), hold.elapsed, hold.mesh, hold.drive
-        while not self.over and len(self.parts) < MOST:
+        while not self._done(MOST_HELD):
             physics = self._physics(begin)
             piece = Held(physics, begin, drive, mesh)
-            turned = self._turned(begin, piece.front.current) if not skipped else begin
+            turned = self._turned(begin, piece.first) if not skipped else begin
             if turned is not begin:
                 begin = turned
                 physics = self._physics(begin)
@@ -165,7 +173,7 @@ class _Work:
         self._hold(state)
 
     def _held(self, piece: Held, physics: Physics, skipped: float) -> bool:
-        change = physics.change(piece.front.current)
+        change = physics.change(piece.first)
         limit = min(self.duration - self.time + skipped, change)
         stops = [self._shift(stop) for stop in self.stops]
         end = piece.end(stops, skipped, limit)

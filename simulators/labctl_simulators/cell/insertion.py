@@ -10,6 +10,7 @@ the relative salt concentrations of the electrolyte.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,9 +18,12 @@ from labctl_simulators.cell import kinetics, poles
 from labctl_simulators.cell.bend import Bend
 from labctl_simulators.cell.chemistry import Array, Chemistry, Conditions, Memory, Number
 from labctl_simulators.cell.electrode import EDGE, Arc, Electrode, Metal, constant_diffusivity, porous
-from labctl_simulators.cell.electrolyte import Electrolyte
 from labctl_simulators.cell.ocp import INTERVALS, Lines
 from labctl_simulators.cell.surface import Ageing, Effects, InsertionPhysics
+from labctl_simulators.cell.surroundings import Surroundings, surroundings
+
+if TYPE_CHECKING:
+    from labctl_simulators.cell.electrolyte import Electrolyte
 
 __all__ = [
     "EDGE",
@@ -35,7 +39,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Parameters:
     """Hold an insertion cell.
 
@@ -62,7 +66,7 @@ class Parameters:
     resistance: float = 0.0
     resistance_activation: float = 0.0
     arcs: Sequence[Arc] = ()
-    electrolyte: Electrolyte | None = None
+    electrolyte: "Electrolyte | None" = None
     bend: Bend = field(default_factory=Bend)
     ageing: Ageing | None = None
     temperature: float = 298.15
@@ -91,8 +95,10 @@ class Insertion(Chemistry):
         self.hosts = (parameters.positive, negative) if isinstance(negative, Electrode) else (parameters.positive,)
         self.signs = (-1.0, 1.0)[: len(self.hosts)]
         self._memories: dict[float, Memory] = {}
+        self._surroundings: dict[tuple[float, float, float], Surroundings] = {}
         memory = self.memory(parameters.temperature)
         self.poles, self.rows = len(memory.rate), len(memory.feed)
+        self.plain = len(self.hosts) == 2 and not parameters.arcs and parameters.electrolyte is None
         tables = [host.potential.coefficients * sign for host, sign in zip(self.hosts, (1.0, -1.0), strict=False)]
         self.columns = tuple(np.ascontiguousarray(column) for column in np.concatenate(tables).T)
         self.shifts = np.arange(len(self.hosts))[:, None] * float(INTERVALS)
@@ -166,13 +172,31 @@ class Insertion(Chemistry):
 
     def prepare(self, conditions: Conditions) -> "InsertionPhysics":
         """Return the physics at frozen conditions; see `Chemistry.prepare`."""
-        p = self.parameters
-        low = high = conditions.temperature
-        if not isinstance(low, float):
-            low, high = np.min(low), np.max(high)
-        if not (p.lowest <= low and high <= p.highest):
-            raise ValueError(f"wanted a temperature in {p.lowest}..{p.highest} K, found {low} K")
         return InsertionPhysics(self, conditions)
+
+    def surroundings(self, temperature: Number, angle: Number, radius: Number) -> Surroundings:
+        """Return what depends on temperature and bend alone, kept for floats.
+
+        Raises:
+            ValueError: one of them is out of range.
+        """
+        key = (temperature, angle, radius)
+        if not all(isinstance(value, float) for value in key):
+            self._check(float(np.min(temperature)), float(np.max(temperature)))
+            return surroundings(self, *key)
+        known = self._surroundings.get(key)
+        if known is None:
+            self._check(temperature, temperature)
+            if len(self._surroundings) > 64:
+                self._surroundings.clear()
+            known = self._surroundings[key] = surroundings(self, *key)
+        return known
+
+    def _check(self, low: float, high: float) -> None:
+        lowest, highest = self.parameters.lowest, self.parameters.highest
+        if not (lowest <= low and high <= highest):
+            wrong = high if lowest <= low else low
+            raise ValueError(f"wanted a temperature in {lowest}..{highest} K, found {wrong} K")
 
     def turn(self, slow: tuple[float, ...], level: Array, direction: int) -> tuple[tuple[float, ...], Array]:
         """Return slow states and level as the current turns; see `Chemistry.turn`."""

@@ -23,7 +23,7 @@ from labctl_simulators.cell.surface import InsertionPhysics, Interface
 _KEPT = 64
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Side:
     """Hold one interface's present: faradaic current (A), branch voltage (V) now and a step before."""
 

@@ -43,7 +43,7 @@ class Unreachable(Exception):  # noqa: N818  # a finding about the cell, turned 
     """Say that no current meets the demand."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Point:
     """Hold the solution's front: time since the drive began, memory, level, memory current, charge."""
 
@@ -69,6 +69,7 @@ class March:
         self.failed: str | None = None
         self._columns: Columns | None = None
         self.planned = tuple(mesh)
+        self.first = 0.0
         self.front = Point(0.0, origin.memory, origin.level, 0.0)
         self.last = sweep_time(drive) if isinstance(drive, Sweep) else np.inf
         rest = origin.level + origin.memory @ physics.memory.own
@@ -77,12 +78,12 @@ class March:
         self._table: Mesh | None = None
         self._values = np.zeros(0)
         entry = self._entry()
+        if entry is not None and self._known(entry):
+            return
         try:
-            self.front.current = self._begin(float(entry.values[0]) if entry else 0.0)
+            self.first = self.front.current = self._begin(float(entry.values[0]) if entry else 0.0)
         except Unreachable as error:
             self.failed = str(error)
-        else:
-            self._known(entry)
 
     # --- solving -----------------------------------------------------------------------------------------------
 
@@ -96,21 +97,27 @@ class March:
                 return entry  # type: ignore[no-any-return]
         return None
 
-    def _known(self, entry: Entry | None) -> None:
-        """Take over the solution of all elements at once, if starting from `entry` leads to it."""
-        if entry is None:
-            return
+    def _known(self, entry: Entry) -> bool:
+        """Take over the solution of all elements at once, and say whether starting from `entry` leads to one."""
         attempt = Attempt(self.physics, self.origin.memory, self.origin.level, entry, SOLVED, CHECKED)
-        found = attempt.solve(self.front.current)
+        found = attempt.solve()
         if found is None:
-            return
+            return False
         self._table = mesh(self.physics.memory, found.lengths)
         self._solved, self._values = found, found.values
         self.lengths = list(found.lengths)
         self.begins = [0.0, *accumulate(found.lengths[:-1])]
         self.values = list(elements(found.values))
+        self.first = float(found.values[0])
+        return True
+
+    def _catch_up(self) -> None:
+        """Move the front to the end of a solution that was taken over."""
+        if self._table is None or self.front.time > 0.0:
+            return
         memory, level = self._start(len(self.lengths))
-        self.front = Point(self.begins[-1] + self.lengths[-1], memory, level, float(found.values[-1]))
+        self.front = Point(self.begins[-1] + self.lengths[-1], memory, level, float(self._values[-1]))
+        self.tolerance = _tolerance(float(self.demand.residual(self._voltage0(0.0), 0.0, 0.0)))
 
     @property
     def warm(self) -> Any:
@@ -121,7 +128,7 @@ class March:
         if self._solved is not None and len(self._solved.lengths) == len(self.lengths):
             return (self._solved, *others[:2])
         values = np.concatenate(([self.values[0][0]], *(value[1:] for value in self.values)))
-        return (Entry(self.drive.voltage, tuple(self.lengths), values, None), *others[:2])
+        return (Entry(self.drive.voltage, tuple(self.lengths), values), *others[:2])
 
     def _voltage0(self, current: float) -> float:
         z = [rest + feed * current for rest, feed in zip(self._rest, self._feed, strict=True)]
@@ -136,8 +143,8 @@ class March:
         def residual(current: float) -> float:
             return float(self.demand.residual(self._voltage0(current), current, 0.0))
 
-        at_rest = residual(0.0)
-        self.tolerance = CHECKED * max(1.0, abs(at_rest) / 0.5) ** 2
+        at_rest = float(self.demand.residual(rest, 0.0, 0.0))
+        self.tolerance = _tolerance(at_rest)
         if abs(at_rest) <= 1e-14:
             return 0.0
         step = abs(guess) * 1.02 if guess * at_rest < 0.0 else self._first_step()
@@ -184,6 +191,7 @@ class March:
 
     def extend(self) -> bool:
         """Solve one element more; False where the demand can be met no longer (`failed` says why) or is over."""
+        self._catch_up()
         front, count = self.front, len(self.lengths)
         if self.failed or front.time >= self.last:
             return False
@@ -337,6 +345,11 @@ class March:
         memory = self._table.decays[index] * self.origin.memory
         memory += (self._table.memory[index] @ values) * gain[linear.row]
         return memory, self.origin.level + (self._table.level[index] @ values) * gain
+
+
+def _tolerance(away: float) -> float:
+    """Return the largest residual between the nodes of a demand that is `away` (V) from open circuit, V."""
+    return CHECKED * max(1.0, abs(away) / 0.5) ** 2
 
 
 def _ladder(length: float) -> float:

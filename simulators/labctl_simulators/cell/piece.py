@@ -9,18 +9,15 @@ import numpy as np
 
 from labctl_simulators.cell.chemistry import Array, Physics
 from labctl_simulators.cell.crossing import inverse, root
-from labctl_simulators.cell.grid import CHUNK, KEPT, Grid, even_grid, rung
+from labctl_simulators.cell.grid import CHUNK, FEW, KEPT, OVER, Grid, decays, even_grid, few, rung
 
 SCAN: Final = 48
 _SHAPE: Final = np.arange(1, SCAN + 1) / SCAN
 _EARLY: Final = 24
 _FRACTION: Final = np.arange(_EARLY) / _EARLY
-_FEW: Final = 16
-_OVER: Final = 45.0
-"""exp(-_OVER) is below rounding."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Threshold:
     """Hold a voltage that ends a piece.
 
@@ -37,7 +34,7 @@ class Threshold:
     magnitude: bool = False
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class End:
     """Hold why a piece ends.
 
@@ -83,21 +80,23 @@ class Constant:
 
     def surface(self, times: Array) -> Array:
         """Return the surface values at `times` (s since the piece began), shape (m, T)."""
-        if len(times) > _FEW:
-            grid = even_grid(self.linear, times)
-            if grid is not None:
-                return self._even(grid, times)
-        return self._scattered(times)
+        if len(times) <= FEW:
+            return self._tabled(times, few(self.linear, times))
+        grid = even_grid(self.linear, times)
+        return self._even(grid, times) if grid is not None else self._scattered(times)
+
+    def _tabled(self, times: Array, table: Array) -> Array:
+        z = (self.linear.own * self.weight[:, None]).T @ table
+        z += self.ramp[:, None] * times
+        z += self.offset[:, None]
+        return z
 
     def _scattered(self, times: Array) -> Array:
         z = self.ramp[:, None] * times
         z += self.offset[:, None]
         weight = (self.linear.own * self.weight[:, None]).T
         for first in range(0, len(times), CHUNK):
-            table = np.multiply.outer(self.linear.rate, -times[first : first + CHUNK])
-            np.maximum(table, -_OVER, out=table)
-            np.exp(table, out=table)
-            z[:, first : first + CHUNK] += weight @ table
+            z[:, first : first + CHUNK] += weight @ decays(self.linear, times[first : first + CHUNK])
         return z
 
     def _even(self, grid: Grid, times: Array) -> Array:
@@ -135,14 +134,13 @@ class Constant:
             for begin, slope, part in zip(offset, ramp, self.linear.parts, strict=True)
         ]
 
-    def currents(self, times: Array) -> Array:
-        """Return the current in A at `times`."""
-        return _flat(len(times), self.current)
-
-    def charges(self, times: Array) -> tuple[Array, Array]:
-        """Return charging and discharging C passed at `times`."""
+    def read(self, times: Array) -> tuple[Array, Array, Array, Array]:
+        """Return voltage (V), current (A), and C charged and C discharged until `times`."""
+        current = np.empty(len(times))
+        current.fill(self.current)
         passed, none = times * abs(self.current), np.zeros(len(times))
-        return (passed, none) if self.current > 0.0 else (none, passed)
+        up, down = (passed, none) if self.current > 0.0 else (none, passed)
+        return self.voltage(times), current, up, down
 
     def at(self, time: float) -> tuple[Array, Array, float, float]:
         """Return memory, level, charge (C) and throughput (C) `time` s after the piece began."""
@@ -225,9 +223,7 @@ class Constant:
     def _scan(self, thresholds: Sequence[Threshold], limit: float, inside: bool) -> End:
         """Look for the first event on a grid that is even, and geometric at the begin; then locate it."""
         times, table = self._looked(limit)
-        z = (self.linear.own * self.weight[:, None]).T @ table
-        z += self.ramp[:, None] * times
-        z += self.offset[:, None]
+        z = self._tabled(times, table)
         count = len(times) if inside else self._physical(z)
         seen = times[:count]
         voltage = self.physics.voltage(z[:, :count], self.current, seen, self.current * seen) if thresholds else seen
@@ -262,9 +258,7 @@ class Constant:
             if len(kept) > KEPT:
                 kept.clear()
             times = self._times(limit)
-            table = np.multiply.outer(self.linear.rate, -times)
-            np.maximum(table, -_OVER, out=table)
-            known = kept["scan", limit] = (times, np.exp(table, out=table))
+            known = kept["scan", limit] = (times, decays(self.linear, times))
         return known
 
     def _times(self, limit: float) -> Array:
@@ -334,7 +328,7 @@ class Constant:
         weight, offset, ramp = self._plain()
         rates = self.linear.rates
         alive = [
-            [(w, -rate) for w, rate in zip(weight[part], rates[part], strict=True) if rate * begin < _OVER]
+            [(w, -rate) for w, rate in zip(weight[part], rates[part], strict=True) if rate * begin < OVER]
             for part in self.linear.parts
         ]
         rows = list(zip(offset, ramp, alive, strict=True))
@@ -356,12 +350,6 @@ class Constant:
         near = slice(max(at - 2, 0), at + 2)
         guess = inverse(times[near].tolist(), margins[near].tolist())
         return root(margin, before, after, float(margins[at - 1]), float(margins[at]), guess)
-
-
-def _flat(count: int, value: float) -> Array:
-    column = np.empty(count)
-    column.fill(value)
-    return column
 
 
 def _margin(threshold: Threshold, voltage: float) -> float:

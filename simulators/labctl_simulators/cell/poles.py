@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 Diffusion = Literal["sphere", "film", "open_end"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Poles:
     """Hold G(s) = integrator/s + sum residue/(s + rate) + feed, all positive; s in units of the element's own time.
 

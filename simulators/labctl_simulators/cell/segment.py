@@ -34,7 +34,7 @@ class Rows:
     discharging: Array
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Part:
     """Hold a piece and where it lies in its segment.
 
@@ -85,9 +85,7 @@ class Segment:
         if len(times) and not (times[0] >= 0.0 and times[-1] <= self.end * (1.0 + 1e-12)):
             raise ValueError(f"wanted times in 0..{self.end} s, found {times[0]}..{times[-1]} s")
         if len(self.parts) == 1 and not self.parts[0].skipped:
-            piece = self.parts[0].piece
-            charging, discharging = piece.charges(times)
-            return self._rows(times, (piece.voltage(times), piece.currents(times), charging, discharging))
+            return self._rows(times, self.parts[0].piece.read(times))
         if np.any(np.diff(times) < 0.0):
             raise ValueError("wanted ascending times, found some that descend")
         return self._rows(times, self._gathered(times))
@@ -106,16 +104,10 @@ class Segment:
         for part, first, last in zip(self.parts, cuts[:-1], cuts[1:], strict=True):
             if first == last:
                 continue
-            own = times[first:last] - part.begin + part.skipped
-            charging, discharging = part.piece.charges(own)
-            before = part.piece.charges(np.array([part.skipped]))
-            found = (
-                part.piece.voltage(own),
-                part.piece.currents(own),
-                charging - before[0] + part.charging,
-                discharging - before[1] + part.discharging,
-            )
-            for column, values in zip(columns, found, strict=True):
+            voltage, current, charging, discharging = part.piece.read(times[first:last] - part.begin + part.skipped)
+            up, down = part.piece.passed(part.skipped) if part.skipped else (0.0, 0.0)
+            charging, discharging = charging - up + part.charging, discharging - down + part.discharging
+            for column, values in zip(columns, (voltage, current, charging, discharging), strict=True):
                 column.append(values)
         return [np.concatenate(column) if column else np.zeros(0) for column in columns]
 

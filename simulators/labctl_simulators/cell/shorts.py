@@ -174,10 +174,11 @@ class Shorts:
         if time <= 0.0 or density <= 0.0 or self.hard(wear, episodes):
             return now
         if wear >= 1.0 and self.kind == "recovering":
-            limit = self.until(now, density, speed, seed)
-            if time >= limit * (1.0 - 1e-13):
+            burnt += density * time
+            # told by the charge: the time that is left may pass less charge than the rounding of what has burnt
+            if burnt >= self._fuse(episodes, seed) * (1.0 - 1e-13):
                 return (1.0 - self.heal * uniform(seed, _DEPTH, int(episodes)), episodes + 1.0, 0.0, clock + time)
-            return (wear, episodes, burnt + density * time, clock + time)
+            return (wear, episodes, burnt, clock + time)
         target = 1.0 if wear < 1.0 else 1.0 + self.harden
         grown = wear + speed * time
         return (target if grown >= target * (1.0 - 1e-13) else grown, episodes, burnt, clock + time)

@@ -1,6 +1,7 @@
 """The solution of a held piece in arrays: current, charge and voltage at any time."""
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,10 +15,11 @@ from labctl_simulators.cell.terminal import Demand
 LOOK: Final = np.linspace(0.0, 1.0, 2 * DEGREE + 1)
 """Places within an element at which events are looked for."""
 _POWERS: Final = (LOOK[:, None] ** np.arange(DEGREE + 1)).T
+_RISING: Final = np.arange(DEGREE + 1)
 _SHARES: Final = 1.0 / np.arange(1, DEGREE + 2)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Columns:
     """Hold the solution in arrays.
 
@@ -43,14 +45,24 @@ class Columns:
     up: Array
     down: Array
 
+    def course(self, time: float) -> Callable[[float], float]:
+        """Return the terminal current (A) as a function of time, good within the element that holds `time`."""
+        index = max(bisect_right(self.starts, time) - 1, 0)
+        begin, length = self.starts[index], float(self.lengths[index])
+        coefficients: list[float] = self.outer[index].tolist()
+        coefficients.reverse()
+
+        def current(at: float) -> float:
+            place, value = (at - begin) / length, 0.0
+            for coefficient in coefficients:
+                value = value * place + coefficient
+            return value
+
+        return current
+
     def current_at(self, time: float) -> float:
         """Return the terminal current at one time, A."""
-        index = max(bisect_right(self.starts, time) - 1, 0)
-        place = (time - self.starts[index]) / self.lengths[index]
-        value = 0.0
-        for coefficient in reversed(self.outer[index].tolist()):
-            value = value * place + coefficient
-        return float(value)
+        return self.course(time)(time)
 
     def charge_at(self, time: float) -> tuple[float, float]:
         """Return C charged and C discharged until one time."""
@@ -87,8 +99,19 @@ class Columns:
 
     def charges(self, times: Array) -> tuple[Array, Array]:
         """Return C charged and C discharged until `times`."""
+        return self._parted(times, self.net(times))
+
+    def read(self, times: Array) -> tuple[Array, Array, Array]:
+        """Return terminal current (A), C charged and C discharged until `times`."""
+        index, place = self._placed(times)
+        net = self._polynomial(self.outer * _SHARES, index, place) * place * self.lengths[index] + self.passed[index]
+        return self._polynomial(self.outer, index, place), *self._parted(times, net)
+
+    def _parted(self, times: Array, net: Array) -> tuple[Array, Array]:
+        if len(self.turns) == 1:
+            return np.maximum(net, 0.0), np.maximum(-net, 0.0)
         since = np.searchsorted(self.turns, times, side="right") - 1
-        more = self.net(times) - (self.up - self.down)[since]
+        more = net - (self.up - self.down)[since]
         return self.up[since] + np.maximum(more, 0.0), self.down[since] + np.maximum(-more, 0.0)
 
     def _placed(self, times: Array) -> tuple[NDArray[np.intp], Array]:
@@ -97,12 +120,7 @@ class Columns:
 
     @staticmethod
     def _polynomial(coefficients: Array, index: NDArray[np.intp], place: Array) -> Array:
-        chosen = coefficients[index]
-        value = chosen[:, DEGREE].copy()
-        for power in range(DEGREE - 1, -1, -1):
-            value *= place
-            value += chosen[:, power]
-        return np.asarray(value)
+        return np.asarray(np.einsum("tk,tk->t", coefficients[index], place[:, None] ** _RISING))
 
 
 def columns(begins: Array, lengths: Array, values: Array, demand: Demand) -> Columns:

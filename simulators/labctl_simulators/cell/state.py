@@ -135,7 +135,7 @@ class State:
             raise ValueError(f"a cell state lacks its key {error.args[0]!r}") from None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Hold:
     """Remember where a controlled drive began.
 

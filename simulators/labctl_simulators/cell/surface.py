@@ -12,6 +12,7 @@ from labctl_simulators.cell import kinetics, transfer
 from labctl_simulators.cell.chemistry import Array, Conditions, Number, Physics
 from labctl_simulators.cell.electrode import EDGE
 from labctl_simulators.cell.ocp import INTERVALS
+from labctl_simulators.cell.surroundings import gains
 
 if TYPE_CHECKING:
     from labctl_simulators.cell.insertion import Insertion
@@ -20,7 +21,7 @@ FARADAY: Final = kinetics.FARADAY
 _INTERVALS: Final = float(INTERVALS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Effects:
     """Hold what ageing does to an insertion cell; the defaults are a fresh cell.
 
@@ -65,10 +66,7 @@ class Ageing(Protocol):
         ...
 
 
-_FRESH: Final = Effects()
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Interface:
     """Hold one interface.
 
@@ -87,55 +85,27 @@ class InsertionPhysics(Physics):
     """Hold an insertion cell at frozen conditions."""
 
     def __init__(self, chemistry: "Insertion", conditions: Conditions) -> None:
-        p, temperature = chemistry.parameters, conditions.temperature
+        p = chemistry.parameters
+        around = chemistry.surroundings(conditions.temperature, conditions.angle, conditions.radius)
         self.chemistry, self.conditions = chemistry, conditions
-        self.memory = chemistry.memory(temperature)
-        effects = p.ageing.effects(conditions.slow, temperature) if p.ageing else _FRESH
-        strain = p.bend.strain(conditions.angle, conditions.radius)
-        active = 1.0 - p.bend.area * strain
-        self.hosts = len(chemistry.hosts)
-        self.gain = self._gain(effects, active)
+        self.memory, self.thermal, self.shift = around.memory, around.thermal, around.shift
         self.low, self.high, self.words = chemistry.low, chemistry.high, chemistry.words
-        self.thermal = 2.0 * kinetics.GAS * temperature / FARADAY
-        series = p.resistance / kinetics.arrhenius(p.resistance_activation, temperature, p.temperature)
-        salt = p.electrolyte.ohmic(temperature) if p.electrolyte is not None else 0.0
-        self.ohmic = series * effects.resistance * (1.0 + p.bend.series * strain) + p.bend.contact * strain + salt
-        self.exchange = [
-            host.exchange
-            * effects.exchange
-            * active
-            * kinetics.arrhenius(host.exchange_activation, temperature, p.temperature)
-            for host in (p.positive, p.negative)
-        ]
-        self.kinetic = [0.25 / exchange for exchange in self.exchange]
-        if all(isinstance(value, float) for value in self.kinetic):
-            self.column = np.array(self.kinetic[: self.hosts])[:, None]
+        self.hosts = len(chemistry.hosts)
+        if p.ageing is None:
+            self.gain, self.ohmic, (positive, negative) = around.gain, around.series + around.added, around.exchange
         else:
-            column = np.array(np.broadcast_arrays(*self.kinetic)[: self.hosts])
-            self.column = column if column.ndim > 1 else column[:, None]
-        self.shift = sum(
-            sign * host.entropic * (temperature - p.temperature)
-            for host, sign in zip(chemistry.hosts, (1.0, -1.0), strict=False)
-        )
-        self.plain = self.hosts == 2 and not p.arcs and p.electrolyte is None
+            effects = p.ageing.effects(conditions.slow, conditions.temperature)
+            share = (effects.efficiency / effects.positive, effects.negative_efficiency / effects.negative)
+            self.gain = gains(chemistry.rows, self.hosts, share, around.active)
+            self.ohmic = around.series * effects.resistance + around.added
+            positive, negative = (value * effects.exchange for value in around.exchange)
+        self.pair = self.kinetic = (0.25 / positive, 0.25 / negative)
+        self.column = _column(self.kinetic[: self.hosts])
+        self.plain = chemistry.plain
         self.first, self.second = chemistry.lists[0], chemistry.lists[-1]
-        self.pair = (self.kinetic[0], self.kinetic[1])
         self.arc = self.hosts if p.arcs else None
         self.electrolyte: Any = p.electrolyte
         self.salt = chemistry.rows - 2 if p.electrolyte is not None else None
-
-    def _gain(self, effects: Effects, active: Number) -> Array:
-        ones = np.ones(self.memory.feed.shape)
-        if effects is _FRESH and isinstance(active, float) and active == 1.0:
-            return ones
-        share = (effects.efficiency / effects.positive, effects.negative_efficiency / effects.negative)
-        if isinstance(active, float) and all(isinstance(value, float) for value in share):
-            ones[: self.hosts] = share[: self.hosts]
-            return ones
-        gain = np.stack([np.broadcast_to(value, np.broadcast(*share, active, 0.0).shape) for value in share])
-        whole = np.ones((len(ones), *gain.shape[1:]))
-        whole[: len(self.chemistry.hosts)] = gain[: len(self.chemistry.hosts)]
-        return whole
 
     def _place(self, x: Array) -> tuple[NDArray[np.intp], Array]:
         """Return table index and position within the interval for stoichiometries (hosts, ...).
@@ -162,6 +132,16 @@ class InsertionPhysics(Physics):
         v += c1.take(index, mode="clip")
         v *= f
         v += c0.take(index, mode="clip")
+        if not (isinstance(current, float) and current == 0.0):
+            v += self._overpotential(x, z, current)
+        total = v[0]
+        if self.hosts == 2:
+            total += v[1]
+        total += self.ohmic * current + self.shift if self.plain else self._linear(z, current)
+        return total  # type: ignore[no-any-return]
+
+    def _overpotential(self, x: Array, z: Array, current: Number) -> Array:
+        """Return the kinetics of the hosts, V, shape of x."""
         root = x * x
         np.subtract(x, root, out=root)
         np.sqrt(root, out=root)
@@ -171,12 +151,7 @@ class InsertionPhysics(Physics):
         np.divide(column * current, root, out=root)
         np.arcsinh(root, out=root)
         root *= self.thermal
-        v += root
-        total = v[0]
-        if self.hosts == 2:
-            total += v[1]
-        total += self.ohmic * current + self.shift if self.plain else self._linear(z, current)
-        return total  # type: ignore[no-any-return]
+        return root
 
     def _linear(self, z: Array, current: Number) -> Array:
         """Return what the kinetics of metal, ohmic drop, arcs and salt add, V."""
@@ -362,3 +337,9 @@ class InsertionPhysics(Physics):
     def series(self, z: Array, current: float) -> float:
         """Return what is in series with the interfaces, V: ohmic drop, entropy and arcs."""
         return float(self.ohmic * current + self.shift + (z[self.arc] if self.arc is not None else 0.0))
+
+
+def _column(kinetic: tuple[Number, ...]) -> Array:
+    """Return kinetic factors as a column, shape (hosts, 1), or (hosts, N) in a batch."""
+    column = np.array(kinetic if isinstance(kinetic[0], float) else np.broadcast_arrays(*kinetic))
+    return column if column.ndim > 1 else column[:, None]

@@ -33,7 +33,7 @@ _EDGE: Final = 1e-4  # of the salt that is left when it counts as used up
 _KEPT: Final = 256
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Warmth:
     """Hold what depends on the temperature alone; areal numbers."""
 

@@ -8,7 +8,7 @@ import numpy as np
 from labctl_simulators.cell.drive import Current, Drive, Load, Power, Rest, Sweep, Voltage
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Demand:
     """Hold a drive other than a plain current, for the solver.
 

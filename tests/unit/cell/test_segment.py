@@ -267,3 +267,15 @@ def test_a_trial_beyond_full_is_no_exception():
         assert hold.collapse is None
         down = cell.segment(hold.state(hold.end), Current(-15.0), 36000.0, [Stop("voltage", above=False, value=2.5)])
         state = down.state(down.end)
+
+
+def test_a_hold_that_was_solved_before_keeps_its_current_limit():
+    """The starting values that a cycled cell carries say how the hold went then, not what it may draw now."""
+    cell, nominal = load_model("marquis2019"), 0.680616
+    full = cell.segment(cell.initial(soc=0.5), Current(nominal), np.inf, [Stop("voltage", True, 4.1)])
+    charged = full.state(full.end)
+    free = cell.segment(charged, Voltage(4.1), 600.0)
+    again = charged.warmed(free.state(600.0).warm)
+    for state in (charged, again):
+        limited = cell.segment(state, Voltage(4.1, most=0.5 * nominal), 600.0)
+        assert np.abs(limited.rows(np.linspace(0.0, 600.0, 61)).current).max() <= 0.5 * nominal * (1.0 + 1e-12)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from labctl_simulators.cell import Cell, Current, Rest, Stop, Voltage
+from labctl_simulators.cell import Cell, Current, Load, Rest, Stop, Voltage, imposed
 from labctl_simulators.cell.arrhenius import Arrhenius
 from labctl_simulators.cell.bend import Bend
 from labctl_simulators.cell.metal import Collector, Film, Nucleation, Parameters, Salt
@@ -226,3 +226,23 @@ def test_bare_collector_is_plated_and_stripped_bare():
 def test_numbers_outside_their_range_are_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_a_short_burns_away_under_a_current_that_decays():
+    """Each forecast of when is early, as the current falls: the pieces must not become ever shorter without end."""
+    shorts = Shorts("recovering", (1.0, 10.0), (10.0, 1.0), flicker=100.0, burn=2.0, recoveries=30)
+    cell = made(shorts=shorts, collector=Collector(bare=1.0, charge=20.0))
+    for seed in range(20):
+        segment = cell.segment(cell.initial(seed=seed), Load(300.0), 1e5)
+        assert len(segment.parts) < 200
+        assert segment.collapse is None
+
+
+def test_a_segment_of_very_many_pieces_ends_in_words(monkeypatch):
+    monkeypatch.setattr(imposed, "MOST_HELD", 3)
+    shorts = Shorts("soft", (1.0, 10.0), (10.0, 1.0), flicker=0.1, harden=100.0)
+    cell = made(shorts=shorts)
+    segment = cell.segment(cell.initial(seed=1), Voltage(0.05), 1e4)
+    assert len(segment.parts) == 3
+    assert segment.end < 1e4
+    assert segment.collapse == "the cell changes faster than can be followed"
