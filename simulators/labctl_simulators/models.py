@@ -50,7 +50,7 @@ _BUILDERS = ("insertion", "symmetric", "blocking")
 """Modules of `assembly`, each with its `build`; imported as the first such cell is built."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ModelInfo:
     """Say what one model is.
 

@@ -6,12 +6,9 @@ from math import exp, tau
 from typing import Any
 
 from labctl_simulators.assembly.tree import Numbers, bend
-from labctl_simulators.cell.ageing import Ageing, Curve
 from labctl_simulators.cell.insertion import EDGE, Arc, Electrode, Insertion, Metal, Parameters, porous
 from labctl_simulators.cell.ocp import OpenCircuit, from_table, from_terms
 from labctl_simulators.parameters import ParameterError, ParameterSet
-
-_DIRECTIONS = {"charge": 1, "discharge": -1, "none": 0}
 
 
 def build(found: ParameterSet, area: float | None, mass: float | None) -> Insertion:
@@ -208,30 +205,6 @@ def _ageing(numbers: Numbers, area: float) -> Any:
     """Return how the cell ages; its currents and capacities are given by area."""
     if not numbers.has("ageing"):
         return None
-    given = numbers.at("ageing")
-    curves = (
-        [_curve(given.at("curves").at(name), area) for name in given.at("curves").values] if given.has("curves") else []
-    )
-    wasteful = given.word("wasteful", "none")
-    if wasteful not in _DIRECTIONS:
-        raise ParameterError(f"{given.path}: wanted wasteful charge, discharge or none, found {wasteful!r}")
-    return Ageing(
-        curves=tuple(sorted(curves, key=lambda curve: curve.current)),
-        wasteful=_DIRECTIONS[wasteful],
-        loss=given.number("loss", 0.0),
-        first_loss=given.number("first_loss", 0.0),
-        both=given.word("hosts", "working") == "both",
-        negative=given.word("waste", "working") == "negative",
-    )
+    from labctl_simulators.assembly.ageing import ageing  # noqa: PLC0415 - not every cell ages
 
-
-def _curve(numbers: Numbers, area: float) -> Curve:
-    cycles = numbers.row("cycles")
-    ones = (1.0,) * len(cycles)
-    return Curve(
-        current=numbers.number("current") * area,
-        cycles=cycles,
-        capacity=tuple(value * area for value in numbers.row("capacity")),
-        health=numbers.row("health") or ones,
-        effort=numbers.row("effort") or ones,
-    )
+    return ageing(numbers.at("ageing"), area)

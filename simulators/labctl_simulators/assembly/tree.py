@@ -7,7 +7,7 @@ from labctl_simulators.cell.bend import Bend
 from labctl_simulators.parameters import ParameterError, Tree
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Numbers:
     """Look numbers up, with messages that say where.
 

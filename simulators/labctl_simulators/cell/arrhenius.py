@@ -10,7 +10,7 @@ import numpy as np
 from labctl_simulators.cell.kinetics import GAS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Arrhenius:
     """Hold a positive number that is thermally activated, X(T) = X0 exp(-E/R (1/T - 1/T0)).
 

@@ -68,21 +68,23 @@ def from_function(function: Callable[[Array], Array]) -> OpenCircuit:
         ValueError: the function is not finite there.
     """
     x = np.arange(-2, INTERVALS + 3) / INTERVALS
-    smooth = np.asarray(function(x), dtype=np.float64)
+    smooth = np.array(function(x), dtype=np.float64)
     if not np.all(np.isfinite(smooth)):
         raise ValueError("wanted an open-circuit potential that is finite on 0..1, found one that is not")
-    inner = np.clip(x, EDGE, 1.0 - EDGE)
-    beyond = (x - inner) / EDGE
-    values = smooth - np.sign(beyond) * WALL * beyond**2
-    slope = (8.0 * (values[3:-1] - values[1:-3]) - values[4:] + values[:-4]) / 12.0
-    start = values[2:-2]
-    rise = 0.5 * (slope[1:] + slope[:-1])
-    drift = np.diff(start) - rise
-    slope = slope + np.convolve(np.pad(drift, 1, mode="edge"), (0.5, 0.5), mode="valid")
-    rise = 0.5 * (slope[1:] + slope[:-1])
-    begin = start[0] + np.concatenate([[0.0], np.cumsum(rise)])
-    quadratic = np.stack([begin[:-1], slope[:-1], 0.5 * np.diff(slope)], axis=1)
-    return OpenCircuit(np.ascontiguousarray(quadratic))
+    smooth[x < EDGE] += WALL * (1.0 - x[x < EDGE] / EDGE) ** 2
+    smooth[x > 1.0 - EDGE] -= WALL * (1.0 - (1.0 - x[x > 1.0 - EDGE]) / EDGE) ** 2
+    slope = (8.0 * (smooth[3:-1] - smooth[1:-3]) - smooth[4:] + smooth[:-4]) / 12.0
+    start = smooth[2:-2]
+    drift = start[1:] - start[:-1] - 0.5 * (slope[1:] + slope[:-1])
+    slope[0] += drift[0]
+    slope[1:-1] += 0.5 * (drift[1:] + drift[:-1])
+    slope[-1] += drift[-1]
+    table = np.empty((INTERVALS, 3))
+    table[:, 1] = slope[:-1]
+    table[:, 2] = 0.5 * (slope[1:] - slope[:-1])
+    table[0, 0] = start[0]
+    table[1:, 0] = start[0] + np.cumsum(0.5 * (slope[1:-1] + slope[:-2]))
+    return OpenCircuit(table)
 
 
 def from_terms(

@@ -33,7 +33,7 @@ Leaf: TypeAlias = "float | tuple[float, ...]"
 Tree: TypeAlias = "Mapping[str, Tree | Leaf | str]"
 
 _HERE = os.path.dirname(__file__)
-_PARSED = os.path.join(_HERE, "parsed.json")
+_PARSED = os.path.join(_HERE, "parsed.jsonl")
 _HOUR, _FARADAY = 3600.0, 96485.33212
 # A closed table, as in the protocol language: nothing is guessed from prefixes. Factors to SI, by kind.
 _UNITS: dict[str, float] = {
@@ -51,7 +51,7 @@ _UNITS: dict[str, float] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Origin:
     """Where a number comes from: its place in the file, its status, and the words that stand beside it."""
 
@@ -61,7 +61,7 @@ class Origin:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ParameterSet:
     """One parameter file, read: SI numbers in a tree, and the origin of each.
 
@@ -116,13 +116,11 @@ def _composed(name: str, text: str) -> Mapping[str, object]:
     """Return the document of a file's text: as it was composed before, if the text is still the same."""
     try:
         with open(_PARSED, encoding="utf-8") as file:
-            kept = json.load(file).get(name)
+            line = next((line for line in file if line.startswith(f'["{name}",')), "[0, 0, 0]")
+        _, of, found = json.loads(line)
     except (OSError, ValueError):
-        kept = None
-    if kept is not None and kept["of"] == crc32(text.encode()):
-        found: Mapping[str, object] = kept["document"]
-        return found
-    return compose(text)
+        return compose(text)
+    return found if of == crc32(text.encode()) and isinstance(found, dict) else compose(text)
 
 
 def compose(text: str) -> Mapping[str, object]:
@@ -135,19 +133,17 @@ def compose(text: str) -> Mapping[str, object]:
 
 
 def keep() -> None:
-    """Write `parsed.json`: every shipped file as composed, with the checksum of its text.
+    """Write `parsed.jsonl`: a line for every shipped file, its name, the checksum of its text, and the document.
 
     A file that has changed since is composed anew each time it is read; nothing else depends on this one.
     Run `python -m labctl_simulators.parameters` after changing a file.
     """
-    kept: dict[str, object] = {}
-    for name in names():
-        with open(os.path.join(_HERE, f"{name}.yaml"), encoding="utf-8") as file:
-            text = file.read()
-        kept[name] = {"of": crc32(text.encode()), "document": compose(text)}
-    with open(_PARSED, "w", encoding="utf-8") as file:
-        json.dump(kept, file, ensure_ascii=False, separators=(",", ":"))
-        file.write("\n")
+    with open(_PARSED, "w", encoding="utf-8") as kept:
+        for name in names():
+            with open(os.path.join(_HERE, f"{name}.yaml"), encoding="utf-8") as file:
+                text = file.read()
+            entry = [name, crc32(text.encode()), compose(text)]
+            kept.write(json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
 def parse(document: Mapping[str, object], name: str) -> ParameterSet:
