@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from labctl_simulators.cell.chemistry import Array, Chemistry, Conditions, Physics
+from labctl_simulators.cell.drive import check_step
 from labctl_simulators.cell.state import State, read_only
 
 ROUNDS: Final = 40
@@ -119,10 +120,14 @@ class Batch:
             dt: s.
             mode: one for all or one each.
             most: largest magnitude of a current that is not the controlled quantity, A.
+
+        Raises:
+            ValueError: a number that is not finite, or beyond every cell; a step that goes back in time.
         """
         shape = (len(self._origins),)
         value = np.asarray(value, dtype=np.float64)
         value = value if value.shape == shape else np.broadcast_to(value, shape)
+        check_step(float(np.abs(value).max()), dt)
         simple = not self._leaking and (mode is Mode.CURRENT or not np.any(mode))
         control = (value, dt, mode, most)
         inner = value if simple else self._solved(*control)
@@ -189,12 +194,13 @@ class Batch:
 
     def _solve(self, value: Array, dt: float, mode: NDArray[np.int_], most: Array) -> Array:
         """Return the memory currents that meet the demand at the step's end, by safeguarded Newton steps."""
-        decay, own, slope = self._tables(dt)
-        base = self._level + self._kept(decay, own)
+        base, slope = self._course(dt)
         time, charge = self._since + dt, self._charge
         leak = self._leak
         current = mode == Mode.CURRENT
         inner = np.where(current, value, self.current - leak * self.voltage)
+        # a cell at 0 V gives no hint which way a power lies
+        inner = np.where((mode == Mode.POWER) & (inner == 0.0), np.copysign(1e-9, value), inner)
         low, high = np.full(len(value), -1e300), np.full(len(value), 1e300)
         for _ in range(ROUNDS):
             z = np.minimum(np.maximum(base + slope * inner, self._low), self._high)
@@ -206,7 +212,7 @@ class Batch:
                 break
             high = np.where(error > 0.0, np.minimum(high, inner), high)
             low = np.where(error < 0.0, np.maximum(low, inner), low)
-            new = inner - error / change
+            new = inner - error / np.where(change != 0.0, change, np.inf)
             outside = (new <= low) | (new >= high)
             bracketed = (low > -1e300) & (high < 1e300)
             new = np.where(outside & bracketed, 0.5 * (low + high), new)
@@ -218,6 +224,15 @@ class Batch:
         if limited.any():
             inner = np.where(limited, np.copysign(most, outer), inner)
         return inner
+
+    def _course(self, dt: float) -> tuple[Array, Array]:
+        """Return the surface values at the end of a step at 0 A, and what an ampere adds to them."""
+        if dt == 0.0:
+            self._unscale()
+            self._table = None
+            return self._level + self._sums(self._x), self._feed
+        decay, own, slope = self._tables(dt)
+        return self._level + self._kept(decay, own), slope
 
     def _demanded(self, value: Array, mode: NDArray[np.int_], at: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         """Return the residuals in V (W over A for power) and their slopes by the memory current."""

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
+LARGEST: Final = 1e15
+"""SI; a number beyond it is a mistake, and its square might be no number at all."""
+
 Quantity = Literal["time", "voltage", "current", "charge", "power"]
 
 
@@ -76,6 +79,22 @@ class Sweep:
 Drive = Current | Voltage | Power | Load | Rest | Sweep
 
 REST: Final = Rest()
+
+
+def check_step(value: float, dt: float) -> None:
+    """Refuse a step of a live cell that has no physical meaning.
+
+    Args:
+        value: what is controlled, SI.
+        dt: s.
+
+    Raises:
+        ValueError: one of them is no number, or beyond every cell, or the step goes back in time.
+    """
+    if not -LARGEST <= value <= LARGEST:
+        raise ValueError(f"wanted a finite number up to {LARGEST:g} to be controlled, found {value}")
+    if not 0.0 <= dt <= LARGEST:
+        raise ValueError(f"wanted a step of 0..{LARGEST:g} s, found {dt} s")
 
 
 @dataclass(frozen=True, slots=True)

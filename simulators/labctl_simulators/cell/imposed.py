@@ -6,7 +6,7 @@ from math import inf, isfinite
 from typing import Final
 
 from labctl_simulators.cell.chemistry import Chemistry, Physics
-from labctl_simulators.cell.drive import Current, Drive, Load, Power, Rest, Stop, Sweep, Voltage
+from labctl_simulators.cell.drive import LARGEST, Current, Drive, Load, Power, Rest, Stop, Sweep, Voltage
 from labctl_simulators.cell.held import Held
 from labctl_simulators.cell.piece import Constant, End, Threshold
 from labctl_simulators.cell.segment import Part, Segment
@@ -232,15 +232,15 @@ def _check(drive: Drive, duration: float, stops: Sequence[Stop]) -> None:
     if not duration >= 0.0:
         raise ValueError(f"wanted a duration of 0 s or more, found {duration} s")
     _check_stops(stops)
-    if type(drive) is not Current or not isfinite(drive.current):
+    if type(drive) is not Current or not abs(drive.current) <= LARGEST:
         _check_drive(drive, duration, stops)
 
 
 def _check_drive(drive: Drive, duration: float, stops: Sequence[Stop]) -> None:
     for name in drive.__slots__:
         number = getattr(drive, name)
-        if number is not None and not isfinite(number):
-            raise ValueError(f"wanted finite numbers in a drive, found {drive}")
+        if number is not None and not abs(number) <= LARGEST:
+            raise ValueError(f"wanted finite numbers up to {LARGEST:g} in a drive, found {drive}")
     match drive:
         case Load(resistance=resistance) if resistance <= 0.0:
             raise ValueError(f"wanted a load above 0 ohm, found {resistance} ohm")

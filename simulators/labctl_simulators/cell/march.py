@@ -260,7 +260,8 @@ class March:
         physics, linear = self.physics, self.physics.memory
         driven = physics.gain * self.front.current
         z = self.origin.level + self.origin.memory @ linear.own + linear.feed * driven
-        slope, _ = physics.slopes(z[:, None], self.front.current, 0.0, 0.0)
+        z = np.minimum(np.maximum(z[:, None], self.lowest), self.highest)
+        slope, _ = physics.slopes(z, self.front.current, 0.0, 0.0)
         off = np.abs((self.origin.memory - driven[linear.row] * linear.steady) * slope[linear.row, 0])
         order = np.argsort(-linear.rate)
         lag = np.cumsum(off[order])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from labctl_simulators.cell.chemistry import Chemistry, Physics
-from labctl_simulators.cell.drive import Drive, Stop
+from labctl_simulators.cell.drive import Drive, Stop, check_step
 from labctl_simulators.cell.imposed import impose
 from labctl_simulators.cell.segment import Rows, Segment
 from labctl_simulators.cell.state import State, read_only
@@ -169,17 +169,32 @@ class Cell:
             current: of the bias, A; flowing already.
 
         Raises:
-            ValueError: a frequency is not above 0 Hz.
+            ValueError: a frequency is not above 0 Hz, or the bias is more than the cell can carry.
         """
         frequencies = np.asarray(frequencies, dtype=np.float64)
-        if not (frequencies > 0.0).all():
-            raise ValueError("wanted frequencies above 0 Hz, found others")
+        if not ((frequencies > 0.0) & (frequencies < np.inf)).all():
+            raise ValueError("wanted finite frequencies above 0 Hz, found others")
         physics = self.physics(state)
-        z = state.level + state.memory @ physics.memory.own + physics.memory.feed * physics.gain * current
+        z = _surface(physics, state, current)
+        for value, low, high, words in zip(z, physics.low, physics.high, physics.words, strict=True):
+            if not low < value < high:
+                raise ValueError(
+                    f"wanted a bias that the cell can carry, found {current} A: {words[bool(value >= high)]}"
+                )
         return physics.impedance(z, current, frequencies)
 
     def voltage(self, state: State, current: float = 0.0) -> float:
-        """Return the voltage in V just after `current` (A) has been switched on."""
+        """Return the voltage in V just after `current` (A) has been switched on.
+
+        Raises:
+            ValueError: the current is no number, or beyond every cell.
+        """
         physics = self.physics(state)
-        z = state.level + state.memory @ physics.memory.own + physics.memory.feed * physics.gain * current
-        return physics.voltage_scalar(z.tolist(), current, 0.0, 0.0)
+        return physics.voltage_scalar(_surface(physics, state, current).tolist(), current, 0.0, 0.0)
+
+
+def _surface(physics: Physics, state: State, current: float) -> NDArray[np.float64]:
+    """Return the surface values just after a current has been switched on."""
+    check_step(current, 0.0)
+    found = state.level + state.memory @ physics.memory.own + physics.memory.feed * physics.gain * current
+    return np.asarray(found, dtype=np.float64)

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from labctl_simulators.cell.chemistry import Array, Chemistry, Memory
+from labctl_simulators.cell.drive import LARGEST
 from labctl_simulators.cell.segment import Rows
 from labctl_simulators.cell.state import State, read_only
 
@@ -14,9 +15,9 @@ BLOCK: Final = 64
 def profile(chemistry: Chemistry, state: State, currents: Array, dt: float) -> tuple[Rows, State]:
     """Return rows at the end of each step and the last state; see `Cell.profile`."""
     currents = np.asarray(currents, dtype=np.float64)
-    if not (dt > 0.0 and np.isfinite(currents).all()):
+    if not (len(currents) and 0.0 < dt <= LARGEST and np.abs(currents).max() <= LARGEST):
         raise ValueError(
-            f"wanted finite currents and a step above 0 s, found a step of {dt} s or currents that are not"
+            f"wanted finite currents and a step above 0 s, found {len(currents)} currents and a step of {dt} s"
         )
     if chemistry.slow_names and chemistry.paced:
         raise ValueError(f"wanted a cell whose slow states only add up, found {chemistry.name}: use its stepper")
@@ -33,7 +34,8 @@ def profile(chemistry: Chemistry, state: State, currents: Array, dt: float) -> t
         wrong = (z[row] <= low) | (z[row] >= high)
         if wrong.any():
             at = int(wrong.argmax())
-            raise ValueError(f"{physics.words[row][int(z[row, at] >= high)]} at step {at} of the profile")
+            words = physics.words[row][int(z[row, at] >= high)]
+            raise ValueError(f"wanted a profile that the cell can follow, found that {words} at step {at}")
     times = np.asarray(dt * np.arange(1, len(currents) + 1), dtype=np.float64)
     voltage = physics.voltage(z, currents, times, passed)
     up, down = np.cumsum(np.maximum(currents, 0.0)) * dt, np.cumsum(np.maximum(-currents, 0.0)) * dt

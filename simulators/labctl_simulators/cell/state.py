@@ -75,7 +75,7 @@ class State:
             radius: bend radius in m.
 
         Raises:
-            ValueError: the temperature is not above 0 K, or the radius not above 0 m.
+            ValueError: the temperature is not above 0 K, the angle is not finite, or the radius not above 0 m.
         """
         changed = replace(
             self,
@@ -86,6 +86,8 @@ class State:
         )
         if not 0.0 < changed.temperature < float("inf"):
             raise ValueError(f"wanted a temperature above 0 K, found {temperature} K")
+        if not abs(changed.angle) < float("inf"):
+            raise ValueError(f"wanted a finite bend angle in degrees, found {angle}")
         if not changed.radius > 0.0:
             raise ValueError(f"wanted a bend radius above 0 m, found {radius} m")
         return changed

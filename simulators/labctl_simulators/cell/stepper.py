@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 from math import exp, expm1
+from typing import Final
 
 import numpy as np
 
 from labctl_simulators.cell.chemistry import Chemistry, Conditions
 from labctl_simulators.cell.crossing import root
+from labctl_simulators.cell.drive import check_step
 from labctl_simulators.cell.element import moments
 from labctl_simulators.cell.state import State, read_only
 
 _KEPT = 64
+MOST: Final = 10_000
+"""Most changes of a cell (a short that flickers) within one step."""
 
 
 class Stepper:
@@ -20,7 +24,7 @@ class Stepper:
         voltage: V at the end of the last step, its current still flowing.
         current: A of the last step, at the terminals.
         time: s since the stepper began.
-        collapse: why the cell could not go on, in words; None while it can.
+        collapse: why the last step could not be taken, in words; None where it could.
     """
 
     def __init__(self, chemistry: Chemistry, state: State) -> None:
@@ -74,7 +78,11 @@ class Stepper:
         """Let `current` (A) flow for `dt` s; return the voltage in V at the end.
 
         A cell driven out of its range keeps its last state, and `collapse` says why.
+
+        Raises:
+            ValueError: a number that is not finite, or beyond every cell; a step that goes back in time.
         """
+        self._asked(current, dt)
         if current != 0.0:
             direction = 1 if current > 0.0 else -1
             if direction != self._direction:
@@ -83,20 +91,32 @@ class Stepper:
             self._flush()
         if self._leak:
             return self._leaking(current, dt)
-        limit = self._change(current)
-        while dt > limit - self._since:
+        for _ in range(MOST):
+            limit = self._change(current)
+            if dt <= limit - self._since:
+                return self._advance(current, current, dt)
             part = max(limit - self._since, 0.0)
             self._advance(current, current, part)
+            if self.collapse is not None:
+                return self.voltage
             dt -= part
             self._flush()
-            limit = self._change(current)
-        return self._advance(current, current, dt)
+        self.collapse = "the cell changes faster than can be followed"
+        return self.voltage
+
+    def _asked(self, value: float, dt: float) -> None:
+        check_step(value, dt)
+        self.collapse = None
 
     def ramp(self, current: float, dt: float) -> float:
         """Let the current go linearly to `current` (A) within `dt` s; return the voltage in V at the end.
 
         In a cell that leaks it is the memory's current that goes linearly.
+
+        Raises:
+            ValueError: a number that is not finite, or beyond every cell; a step that goes back in time.
         """
+        self._asked(current, dt)
         if self._slow and self._chemistry.paced:
             self._flush()
         linear, gain = self._physics.memory, self._physics.gain
@@ -165,7 +185,11 @@ class Stepper:
             voltage: V.
             dt: s.
             most: largest magnitude of the current, A.
+
+        Raises:
+            ValueError: a number that is not finite, or beyond every cell; a step that goes back in time.
         """
+        self._asked(voltage, dt)
         inner = self._inner(dt, lambda _, v: v - voltage)
         if inner is None:
             self.collapse = f"no current brings the voltage to {voltage:.6g} V"
