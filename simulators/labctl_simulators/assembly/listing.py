@@ -7,11 +7,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from labctl_simulators import parameters
 from labctl_simulators.models import ModelInfo, list_models
 from labctl_simulators.parameters import ParameterError, ParameterSet, Tree
+
+_WIDE = 140
+_ENDLESS = 1000
 
 
 def main(argv: Sequence[str] | None) -> int:
@@ -66,6 +70,7 @@ def numbers(found: ParameterSet) -> dict[str, Any]:
             {
                 "name": origin.path.removeprefix(f"{found.name}."),
                 "value": values[origin.path],
+                "given": origin.given,
                 "status": origin.status,
                 "source": origin.source or None,
                 "note": origin.words if origin.words != origin.source else None,
@@ -84,46 +89,64 @@ def _leaves(tree: Tree, path: str) -> Iterable[tuple[str, Any]]:
 
 
 def show_models(found: Iterable[ModelInfo]) -> None:
-    """Print the table of models; the last column counts numbers that are quoted, fitted or derived, and assumed."""
+    """Print a line for each model and what it stands for, beside it where there is room, else below it.
+
+    The last figures count the numbers that are quoted, fitted or derived, and assumed.
+    """
+    console = _console()
+    wide = console.width >= _WIDE
     table = Table(header_style="bold", show_edge=False, pad_edge=False, box=None)
     for head in ("model", "kind"):
         table.add_column(head, no_wrap=True)
-    for head in ("window", "capacity"):
+    for head in ("window", "capacity", "numbers"):
         table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("stands for", ratio=1)
-    table.add_column("numbers", justify="right", style="dim", no_wrap=True)
+    if wide:
+        table.add_column("stands for")
     for one in found:
-        window = f"{one.window[0]:g} … {one.window[1]:g} V"
-        counts = f"{one.quoted}+{one.fitted}+{one.assumed}"
-        table.add_row(f"[bold]{one.name}[/]", one.kind, window, _charge(one.capacity), one.about.rstrip("."), counts)
-    console = Console()
-    console.print(table)
+        cells = [
+            f"[bold]{one.name}[/]",
+            one.kind,
+            f"{one.window[0]:g} … {one.window[1]:g} V",
+            _charge(one.capacity),
+            f"[dim]{one.quoted}+{one.fitted}+{one.assumed}[/]",
+        ]
+        about = one.about.rstrip(".")
+        if wide:
+            table.add_row(*cells, about)
+            continue
+        console.print(
+            f"{cells[0]}  {', '.join(cell for cell in cells[1:4] if cell != '–')}  {cells[4]}", highlight=False
+        )
+        console.print(Padding(about, (0, 0, 0, 4)), highlight=False)
+    if wide:
+        console.print(table)
     console.print(
         "[dim]numbers: quoted + fitted or derived + assumed. `labctl models NAME` shows each with its source.[/]"
     )
 
 
 def show_numbers(found: Iterable[ParameterSet]) -> None:
-    """Print every number of some parameter sets, with status and source."""
-    console = Console()
+    """Print every number of some parameter sets as its file gives it, with status and source."""
+    console = _console()
     for one in found:
-        values = dict(_leaves(one.values, one.name))
-        table = Table(title=f"{one.name}: {' '.join(one.about.split())}", title_justify="left", show_edge=False)
-        table.add_column("number (SI)")
-        table.add_column("value", justify="right", overflow="fold", max_width=44)
-        table.add_column("status")
+        table = Table(header_style="bold", show_edge=False, pad_edge=False, box=None)
+        table.add_column("number", no_wrap=True)
+        table.add_column("value", overflow="fold", max_width=30 if console.width < _WIDE else 60)
+        table.add_column("status", no_wrap=True)
         table.add_column("source, reason", overflow="fold")
         for origin in one.origins:
             name = origin.path.removeprefix(f"{one.name}.")
             note = origin.words if origin.words != origin.source else ""
-            table.add_row(name, _text(values[origin.path]), origin.status, f"{origin.source} {note}".strip())
+            table.add_row(name, origin.given, origin.status, f"{origin.source} {note}".strip())
+        console.print(f"[bold]{one.name}[/]: {' '.join(one.about.split())}", highlight=False)
         console.print(table)
         for key, text in one.sources.items():
             console.print(f"  {key}: {' '.join(text.split())}", highlight=False, markup=False)
 
 
-def _text(value: Any) -> str:
-    return " ".join(f"{item:.6g}" for item in value) if isinstance(value, list) else f"{value:.6g}"
+def _console() -> Console:
+    """Return where to print; in a pipe or a file lines are as long as they need be."""
+    return Console() if sys.stdout.isatty() else Console(width=_ENDLESS)
 
 
 def _charge(capacity: float | None) -> str:

@@ -53,12 +53,13 @@ _UNITS: dict[str, float] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Origin:
-    """Where a number comes from: its place in the file, its status, and the words that stand beside it."""
+    """Where a number comes from: its place in the file, its status, the words beside it, and how the file gives it."""
 
     path: str
     status: str
     source: str
     words: str
+    given: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,7 +199,9 @@ def _origin(leaf: Mapping[str, object], path: str, sources: Mapping[str, str]) -
     source = str(leaf.get("source", ""))
     if status != "assumed" and source.rstrip("0123456789") not in sources and source not in sources:
         raise ParameterError(f"{path}: wanted a source of this file ({', '.join(sources)}), found {source!r}")
-    return Origin(path, status, source, words)
+    value, unit = leaf["value"], str(leaf.get("unit"))
+    given = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return Origin(path, status, source, words, given if unit == "1" else f"{given} {unit}")
 
 
 def _number(leaf: Mapping[str, object], path: str) -> Leaf:

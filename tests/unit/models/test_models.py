@@ -191,7 +191,14 @@ def test_command_shows_numbers_with_their_sources(capsys):
     assert main(["--json", "na-bare"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     exchange = next(number for number in found["numbers"] if number["name"] == "kinetics.exchange")
-    assert exchange == {"name": "kinetics.exchange", "value": 0.68, "status": "quoted", "source": "C7", "note": None}
+    assert exchange == {
+        "name": "kinetics.exchange",
+        "value": 0.68,
+        "given": "0.068 mA/cm2",
+        "status": "quoted",
+        "source": "C7",
+        "note": None,
+    }
     assert main(["no-such"]) == 1
     assert "there are" in capsys.readouterr().err
 
@@ -252,3 +259,20 @@ def test_stops_are_met_exactly():
 
 def test_module_says_its_paths():
     assert all(word in (models.__doc__ or "") for word in ("segment", "stepper", "batch", "impedance"))
+
+
+def test_the_listing_says_what_each_model_stands_for_and_where_each_number_comes_from(capsys):
+    assert main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for info in list_models():
+        line = next(line for line in lines if line.startswith(f"{info.name} "))
+        assert info.about.rstrip(".") in line
+    assert main(["voc1-atfb"]) == 0
+    shown = capsys.readouterr().out
+    origins = parameters.read("voc1-atfb").origins
+    assert len(origins) > 40
+    for origin in origins:
+        assert any(
+            origin.given in line and origin.status in line and origin.words in line for line in shown.splitlines()
+        )
+    assert "300 nm" in shown
