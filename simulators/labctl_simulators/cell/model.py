@@ -176,11 +176,8 @@ class Cell:
             raise ValueError("wanted finite frequencies above 0 Hz, found others")
         physics = self.physics(state)
         z = _surface(physics, state, current)
-        for value, low, high, words in zip(z, physics.low, physics.high, physics.words, strict=True):
-            if not low < value < high:
-                raise ValueError(
-                    f"wanted a bias that the cell can carry, found {current} A: {words[bool(value >= high)]}"
-                )
+        if current != 0.0:
+            _carried(physics, z, current)
         return physics.impedance(z, current, frequencies)
 
     def voltage(self, state: State, current: float = 0.0) -> float:
@@ -198,3 +195,14 @@ def _surface(physics: Physics, state: State, current: float) -> NDArray[np.float
     check_step(current, 0.0)
     found = state.level + state.memory @ physics.memory.own + physics.memory.feed * physics.gain * current
     return np.asarray(found, dtype=np.float64)
+
+
+def _carried(physics: Physics, z: NDArray[np.float64], current: float) -> None:
+    """Refuse a bias that drives a surface out of its range.
+
+    Raises:
+        ValueError: in words.
+    """
+    for value, low, high, words in zip(z, physics.low, physics.high, physics.words, strict=True):
+        if not low < value < high:
+            raise ValueError(f"wanted a bias that the cell can carry, found {current} A: {words[bool(value >= high)]}")
