@@ -4,14 +4,16 @@ Exit code 0 is done, 1 refused or failed with a message on stderr, 2 wrong usage
 needed, so that `labctl --help` answers at once.
 """
 
-import difflib
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from labctl import __version__
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 VERBS: dict[str, dict[str, str]] = {
     "See it work": {
@@ -75,27 +77,38 @@ def overview() -> str:
     """Return the verbs, grouped by what a person is about to do."""
     lines = [f"labctl {__version__}: run battery protocols on instruments and simulated cells", ""]
     lines += ["usage: labctl VERB ...          labctl VERB --help tells more", ""]
-    installed = available()
+    there = available()
     for title, verbs in VERBS.items():
         lines.append(title)
-        lines += [f"  {verb:<10} {text}" for verb, text in verbs.items() if verb in installed]
+        lines += [f"  {verb:<10} {text}" for verb, text in verbs.items() if verb in there]
         lines.append("")
     return "\n".join([*lines, "First steps: labctl demo, then labctl new protocol mine.yaml"])
 
 
 def available() -> set[str]:
     """Return the verbs whose file or entry point is installed."""
+    return own() | set(installed())
+
+
+def own() -> set[str]:
+    """Return the verbs that have a file beside this one."""
     folder = os.path.dirname(__file__)  # noqa: PTH120 - pathlib costs a tenth of the start-up time
-    own = {name[:-3] for name in os.listdir(folder) if name.endswith(".py")} - {"__init__", "main"}  # noqa: PTH208
-    return own | {entry.name for entry in entry_points(group="labctl.commands")}
+    return {name[:-3] for name in os.listdir(folder) if name.endswith(".py")} - {"__init__", "main"}  # noqa: PTH208
+
+
+def installed() -> "Mapping[str, EntryPoint]":
+    """Return the verbs that other packages bring; looking through all that is installed takes a while."""
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group="labctl.commands")}
 
 
 def find(verb: str) -> Callable[[Sequence[str]], int] | None:
     """Return what runs a verb with its words, or None."""
-    if verb.isidentifier() and verb not in {"main", "__init__"} and verb in available():
-        for entry in entry_points(group="labctl.commands", name=verb):
-            return lambda words: int(entry.load()(list(words)) or 0)
+    if verb in own():
         return lambda words: own_verb(verb, words)
+    if entry := installed().get(verb):
+        return lambda words: int(entry.load()(list(words)) or 0)
     return None
 
 
@@ -149,6 +162,8 @@ def defect(error: Exception) -> str:
 
 def unknown(verb: str) -> int:
     """Say that there is no such verb, and which one may have been meant."""
+    import difflib
+
     near = difflib.get_close_matches(verb, sorted(available()), n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     print(f"labctl: wanted a verb, found {verb!r}{hint}\nlabctl --help lists them", file=sys.stderr)
