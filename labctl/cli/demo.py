@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MARK = "labctl-demo"  # name of the folder, and of the file by which one of ours is known
 START_WITHIN = 15.0  # s
 ACT = 2.0  # s until the kill
-PAUSE = 0.05  # s between two looks for the daemon
+PAUSE = 0.02  # s between two looks for the daemon
 WIDTH = 1000  # columns: no row of the table of results is cut
 
 
@@ -140,8 +140,8 @@ class Stage:
 
     def open(self) -> None:
         """Start every scene on a channel."""
+        from labctl.cli.source import library
         from labctl.control.client import DaemonClient
-        from labctl.run.files import library
 
         with DaemonClient(self.data) as client:
             for number, scene in enumerate(SCENES, 1):

@@ -30,8 +30,8 @@ def command(
 
     from labctl.clock import make_clock
     from labctl.control.place import data_folder
-    from labctl.daemon import serve
     from labctl.errors import UsageError
+    from labctl.publish.broker import EmbeddedBroker
     from labctl.run.stations import found_station
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -41,4 +41,9 @@ def command(
         chosen = make_clock(clock) if clock else None
     except ValueError as error:
         raise UsageError(f"wanted a clock as real, fast or a factor, found {clock!r}") from error
-    raise typer.Exit(serve(given, folder, chosen, lambda text: print(text, flush=True), attached=attached))
+    broker = EmbeddedBroker(given.mqtt.host, given.mqtt.port) if given.mqtt.broker == "embedded" else None
+    if broker is not None:
+        broker.begin()
+    from labctl.daemon import serve  # as much work as the broker has to come up: both at once
+
+    raise typer.Exit(serve(given, folder, chosen, lambda text: print(text, flush=True), broker, attached=attached))

@@ -14,6 +14,7 @@ from labctl.clock import Clock, make_clock
 from labctl.daemon.faces import open_faces
 from labctl.daemon.parts import Parts, Tasks
 from labctl.errors import InstrumentError, StoreBusy
+from labctl.publish.broker import EmbeddedBroker
 from labctl.run.bench import Bench
 from labctl.run.connection import Connection
 from labctl.run.drivers import make
@@ -39,13 +40,16 @@ LOOK = 0.5  # s between two looks at guard and journal
 
 
 @asynccontextmanager
-async def running(station: Station, folder: Path, clock: Clock | None = None) -> AsyncIterator[Parts]:
+async def running(
+    station: Station, folder: Path, clock: Clock | None = None, embedded: EmbeddedBroker | None = None
+) -> AsyncIterator[Parts]:
     """Run a daemon for as long as the context is open.
 
     Args:
         station: What there is.
         folder: Of the journal and of the files by which the command line finds the daemon.
         clock: In place of the station's.
+        embedded: The station's broker, where its process was begun already.
 
     Raises:
         StoreBusy: Another daemon has the folder; the message names it.
@@ -61,7 +65,7 @@ async def running(station: Station, folder: Path, clock: Clock | None = None) ->
         tasks.start(_watch(parts), "watch")
         for connection in parts.connections.values():
             tasks.start(connection.run(), connection.name)
-        await open_faces(stack, tasks, parts)
+        await open_faces(stack, tasks, parts, embedded)
         parts.failed = tasks.failed
         yield parts
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import socket
 from contextlib import AsyncExitStack
 
 from labctl import __version__
@@ -11,25 +10,23 @@ from labctl.control.http import HttpFace
 from labctl.control.mqtt import MqttFace
 from labctl.control.place import Place
 from labctl.daemon.parts import Parts, Tasks, ended
-from labctl.errors import BrokerError, SinkError
+from labctl.errors import SinkError
 from labctl.publish.broker import BrokerAddress, EmbeddedBroker
 from labctl.publish.cursor import NAME
 from labctl.publish.mqtt import MqttReader, Node
-from labctl.publish.postgres import Postgres, follow
 from labctl.publish.publisher import MqttClient
 from labctl.publish.topic import Topics
 from labctl.settings import Station
 from labctl.store.reader import Reader
 
 LOG = logging.getLogger("labctl.daemon")
-USUAL_PORT = 1883  # of MQTT
 FAREWELL = 1.5  # s that the publishing task has to say what is left
 
 
-async def open_faces(stack: AsyncExitStack, tasks: Tasks, parts: Parts) -> None:
-    """Open the doors: HTTP on this machine, MQTT by setting."""
+async def open_faces(stack: AsyncExitStack, tasks: Tasks, parts: Parts, embedded: EmbeddedBroker | None = None) -> None:
+    """Open the doors: HTTP on this machine, MQTT by setting; `embedded` is a broker that was begun already."""
     station = parts.station
-    await _mqtt(stack, tasks, parts)
+    await _mqtt(stack, tasks, parts, embedded)
     _postgres(stack, tasks, parts)
     wanted = station.http.socket or ""
     if station.http.port is not None:
@@ -41,6 +38,8 @@ def _postgres(stack: AsyncExitStack, tasks: Tasks, parts: Parts) -> None:
     """Carry the journal over to PostgreSQL, woken by commits."""
     if parts.station.postgres is None:
         return
+    from labctl.publish.postgres import Postgres, follow  # noqa: PLC0415 - psycopg is for those who copy there
+
     sink = Postgres(parts.folder, parts.station.postgres)
     stack.callback(sink.close)
     news = asyncio.Event()
@@ -75,11 +74,11 @@ def topics_of(station: Station) -> Topics:
     return Topics(given.prefix) if given.prefix else Topics.of_node(given.node or station.name)
 
 
-async def _mqtt(stack: AsyncExitStack, tasks: Tasks, parts: Parts) -> None:
+async def _mqtt(stack: AsyncExitStack, tasks: Tasks, parts: Parts, embedded: EmbeddedBroker | None) -> None:
     given = parts.station.mqtt
     if given.broker == "none":
         return
-    parts.broker = await _broker(stack, tasks, parts.station)
+    parts.broker = await _broker(stack, tasks, parts.station, embedded)
     topics = topics_of(parts.station)
     node = Node(
         topics=topics,
@@ -108,30 +107,13 @@ async def _farewell(speaker: MqttReader, task: "asyncio.Task[None]") -> None:
     await ended(task)
 
 
-async def _embedded(host: str, port: int | None) -> tuple[EmbeddedBroker, BrokerAddress]:
-    """Start the embedded broker on the port that is named; else on the usual one, and on a free one where that is taken."""
-    if port is None and free(host, USUAL_PORT):
-        broker = EmbeddedBroker(host, USUAL_PORT)
-        with contextlib.suppress(BrokerError):  # somebody was quicker
-            return broker, await broker.start()
-    broker = EmbeddedBroker(host, port or 0)
-    return broker, await broker.start()
-
-
-def free(host: str, port: int) -> bool:
-    """Tell whether nobody listens on a port of this machine."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
-
-
-async def _broker(stack: AsyncExitStack, tasks: Tasks, station: Station) -> BrokerAddress:
+async def _broker(
+    stack: AsyncExitStack, tasks: Tasks, station: Station, embedded: EmbeddedBroker | None
+) -> BrokerAddress:
     given = station.mqtt
     if given.broker == "embedded":
-        broker, address = await _embedded(given.host or "127.0.0.1", given.port)
+        broker = embedded or EmbeddedBroker(given.host, given.port)
+        address = await broker.start()
         stack.push_async_callback(broker.close)
         task = tasks.start(
             broker.keep(lambda code: LOG.error("the embedded broker ended with code %s", code)), "broker"

@@ -8,12 +8,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from labctl import __version__
 from labctl.clock import Clock
 from labctl.daemon.core import running
 from labctl.daemon.parts import Parts
+from labctl.publish.broker import EmbeddedBroker
 from labctl.settings import Station
 
 SWITCH = 1e-3  # s after which the writer's thread lets the loop have the interpreter: a tick should not wait longer
@@ -25,6 +27,7 @@ def serve(
     folder: Path,
     clock: Clock | None = None,
     say: Callable[[str], None] = print,
+    embedded: EmbeddedBroker | None = None,
     *,
     attached: bool = False,
 ) -> int:
@@ -35,20 +38,25 @@ def serve(
         folder: The data folder.
         clock: In place of the station's.
         say: Takes what is said to who started it.
+        embedded: The station's broker where its process was begun already, to come up while the daemon is imported.
         attached: End with the standard input, too: whoever holds its other end must not be outlived.
     """
     sys.setswitchinterval(SWITCH)
-    return asyncio.run(_serve(station, folder, clock, say, attached=attached))
+    try:
+        return asyncio.run(_serve(running(station, folder, clock, embedded), say, attached=attached))
+    finally:
+        if embedded is not None:
+            embedded.abandon()
 
 
 async def _serve(
-    station: Station, folder: Path, clock: Clock | None, say: Callable[[str], None], *, attached: bool
+    daemon: AbstractAsyncContextManager[Parts], say: Callable[[str], None], *, attached: bool
 ) -> int:
     stop = asyncio.Event()
     _on_signals(stop)
     if attached:
         _on_end_of_input(stop)
-    async with running(station, folder, clock) as parts:
+    async with daemon as parts:
         for words in parts.said:
             say(words)
         say(_greeting(parts))

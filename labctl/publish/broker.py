@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import ipaddress
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from typing import Literal
 
 from labctl.errors import BrokerError, UsageError
 
+USUAL_PORT = 1883  # of MQTT
 START_WITHIN = 20.0  # s; usually about half a second
 STOP_WITHIN = 3.0  # s
 LOOK_EVERY = 0.25  # s
@@ -151,27 +153,48 @@ def is_loopback(host: str) -> bool:
     return False
 
 
+def free(host: str, port: int) -> bool:
+    """Tell whether nobody listens on a port of this machine."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
 class EmbeddedBroker:
     """The broker that comes with labctl, in a process of its own, started again when it dies.
 
     Args:
-        host: Where it listens. Anybody who reaches it may read everything, so another than loopback must be meant.
-        port: 0 for a free one, which then stays the same for the life of this object.
+        host: Where it listens, "" for loopback. Anybody who reaches it may read everything, so another than loopback must be meant.
+        port: 0 for a free one, None for the usual one or a free one where that is taken; which then stays the same for
+            the life of this object.
         exposed: Allow a `host` that other machines reach.
 
     Raises:
         UsageError: A `host` that is not loopback, without `exposed`.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0, *, exposed: bool = False) -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int | None = 0, *, exposed: bool = False) -> None:
+        host = host or "127.0.0.1"
         if not (exposed or is_loopback(host)):
             raise UsageError(
                 f"embedded broker: wanted a loopback address, found {host}; it has no passwords: "
                 "use Mosquitto for other machines (docs/how-to/mosquitto.md)"
             )
         self._host = host
-        self._port = port
+        self._elsewhere = port is None
+        self._port = port or 0
+        if port is None and free(host, USUAL_PORT):
+            self._port = USUAL_PORT
         self._process: subprocess.Popen[bytes] | None = None
+        self._begun = False
+
+    def begin(self) -> None:
+        """Start its process without waiting for it, so that it comes up while others do; `start` waits."""
+        if self._process is None:
+            self._process, self._begun = self._spawned(), True
 
     @property
     def address(self) -> BrokerAddress:
@@ -206,6 +229,12 @@ class EmbeddedBroker:
             raise
         return self.address
 
+    def abandon(self) -> None:
+        """End a process that was begun and never waited for."""
+        if self._begun:
+            self._begun = False
+            self._end()
+
     async def keep(self, died: Callable[[int], None] = lambda _code: None) -> None:
         """Start it again whenever it dies, until cancelled; `died` is told its exit code each time."""
         loop = asyncio.get_running_loop()
@@ -225,20 +254,34 @@ class EmbeddedBroker:
             await asyncio.to_thread(_end, process)
 
     def _launch(self) -> int:
-        self._end()
-        words = [sys.executable, "-m", "labctl.publish.embedded", self._host, str(self._port)]
-        flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows: Ctrl-C is for the daemon alone
-        process = subprocess.Popen(  # noqa: S603 - our own words
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=flags
-        )
-        self._process = process
+        try:
+            return self._listening()
+        except BrokerError:
+            if not self._elsewhere or self._port == 0:
+                raise
+        self._port = 0  # somebody was quicker to take the usual one
+        return self._listening()
+
+    def _listening(self) -> int:
+        if not self._begun or self._process is None:
+            self._end()
+            self._process = self._spawned()
+        process, self._begun = self._process, False
         line = process.stdout.readline().decode(errors="replace").strip() if process.stdout else ""
         if not line.isdigit():
             _end(process)
             raise BrokerError(
                 f"embedded broker: wanted to listen on {self._host}:{self._port}, found {line or 'no answer'}"
             )
+        self._elsewhere = False
         return int(line)
+
+    def _spawned(self) -> "subprocess.Popen[bytes]":
+        words = [sys.executable, "-m", "labctl.publish.embedded", self._host, str(self._port)]
+        flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows: Ctrl-C is for the daemon alone
+        return subprocess.Popen(  # noqa: S603 - our own words
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=flags
+        )
 
     def _end(self) -> None:
         if self._process is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Column, Connection, Engine, MetaData, PrimaryKeyConstraint, String, Table, inspect, text
 
 from labctl.errors import StoreError
-from labctl.store.schema import SCHEMA_VERSION, VIEWS, metadata
+from labctl.store.schema import INDEXES, SCHEMA_VERSION, VIEWS, metadata
 
 
 def bring_up_to_date(engine: Engine, where: Path | str) -> str | None:
@@ -51,9 +51,9 @@ def _version(connection: Connection, where: Path | str) -> str | None:
 
 
 def _create(connection: Connection) -> None:
-    metadata.create_all(connection)
-    for view in VIEWS:
-        connection.execute(text(view))
+    metadata.create_all(connection, checkfirst=False)  # `_version` has looked
+    for line in (*INDEXES, *VIEWS):
+        connection.execute(text(line))
     stamp = Table(
         "alembic_version", MetaData(), Column("version_num", String(32), nullable=False),
         PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),

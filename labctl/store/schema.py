@@ -8,7 +8,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Double,
-    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -16,7 +15,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    text,
 )
 
 SCHEMA_VERSION = "0001"  # the newest migration
@@ -70,10 +68,6 @@ runs = Table(
     _text("end_reason"), _text("end_why"), _text("started_by", null=False), _integer("resumed_from"),
     _text("options", null=False), _text("software", null=False),
     Column("created_commit_id", BigInteger, nullable=False),
-)  # fmt: skip
-Index(
-    "one_active_run_a_channel", runs.c.journal, runs.c.channel, unique=True,
-    sqlite_where=text("ended_unix_time_second IS NULL"), postgresql_where=text("ended_unix_time_second IS NULL"),
 )  # fmt: skip
 plans = Table(
     "plans", metadata,
@@ -245,4 +239,8 @@ LEFT JOIN spectra x ON x.run_id = p.run_id AND x.attempt_id = p.attempt_id
 LEFT JOIN attempts a ON a.run_id = p.run_id AND a.attempt_id = p.attempt_id"""
 
 VIEWS = (V_SAMPLES, V_SPECTRUM_POINTS)
+# As text, since SQLAlchemy's `postgresql_where` would load that dialect into every process that only reads a journal.
+INDEXES = (
+    "CREATE UNIQUE INDEX one_active_run_a_channel ON runs (journal, channel) WHERE ended_unix_time_second IS NULL",
+)
 SAMPLE_COLUMNS = tuple(column.name for column in samples.columns)

@@ -9,6 +9,7 @@ import aiomqtt
 import pytest
 
 from labctl.errors import BrokerError, UsageError
+from labctl.publish import broker as module
 from labctl.publish.broker import BrokerAddress, EmbeddedBroker, is_loopback, named
 from tests.services_mosquitto import WITHIN, embedded, ended, listening  # noqa: F401
 
@@ -95,6 +96,35 @@ async def test_a_port_that_is_taken_is_said(embedded):  # noqa: F811
     port = embedded.address.port
     with pytest.raises(BrokerError, match=f"127.0.0.1:{port}"):
         await EmbeddedBroker(port=port).start()
+
+
+async def test_a_broker_begun_ahead_is_the_one_that_is_started():
+    broker = EmbeddedBroker()
+    broker.begin()
+    begun = broker.pid
+    async with asyncio.timeout(WITHIN):
+        address = await broker.start()
+        assert broker.pid == begun
+        await connected(address)
+    await broker.close()
+
+
+async def test_a_broker_begun_and_never_waited_for_is_ended():
+    broker = EmbeddedBroker()
+    broker.begin()
+    broker.abandon()
+    assert broker.pid is None
+
+
+async def test_where_the_usual_port_is_taken_a_free_one_serves(embedded, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(module, "USUAL_PORT", embedded.address.port)
+    async with asyncio.timeout(WITHIN):
+        for quicker in (False, True):  # taken before the look, or between look and start
+            monkeypatch.setattr(module, "free", lambda _host, _port, quicker=quicker: quicker)
+            broker = EmbeddedBroker(port=None)
+            address = await broker.start()
+            assert address.port not in {0, embedded.address.port}
+            await broker.close()
 
 
 async def test_a_killed_broker_comes_back_on_its_port(embedded):  # noqa: F811
