@@ -21,6 +21,7 @@ from labctl.store.matrix import ATTEMPT, RECORD, RUN, WIDTH, batch_of
 from labctl.store.parquet import read_rows
 from labctl.store.place import place
 
+UUID_BEGIN = 8  # characters by which a uuid is usually named; fewer digits are the number of a run
 PAGE = 20_000  # rows a query: about 50 ms
 _INFINITY = {"sqlite": "9e999", "postgresql": "'infinity'::float8"}  # stands for null on the way: none is stored
 _NULLABLE = frozenset({"voltage_volt", "current_ampere", "surface_temperature_celsius"})
@@ -88,12 +89,12 @@ class Reader:
         return self._run(found[0])
 
     def find(self, name: str) -> Run:
-        """Return the run that a person names: its number, or the beginning of its uuid.
+        """Return the run that a person names: its number, or the beginning of its uuid, which may be all digits too.
 
         Raises:
             UsageError: None has that name, or several.
         """
-        if name.isdecimal() and len(name) < 9:
+        if name.isdecimal() and len(name) < UUID_BEGIN:
             return self.run(int(name))
         found = self.query("SELECT * FROM runs WHERE uuid LIKE :prefix", prefix=f"{name.replace('%', '')}%")
         if len(found) != 1:

@@ -1,5 +1,6 @@
 """The journal: runs, commits, chain, cursors, orders, and the lock on its folder."""
 
+import contextlib
 import multiprocessing
 import os
 import sqlite3
@@ -42,6 +43,13 @@ def test_a_run_has_its_plan_texts_and_place(journal: Journal, reader: Reader) ->
     assert reader.find(str(run_id)) == run
     assert reader.query("SELECT text FROM protocols")[0][0] == "labctl: 1\n"
     assert reader.query("SELECT name FROM cells")[0][0] == "cell-1"
+
+
+def test_a_uuid_that_begins_with_digits_alone_is_no_number(journal: Journal, reader: Reader) -> None:
+    run_id = journal.create_run(new_run("a"))
+    with contextlib.closing(sqlite3.connect(journal.place.file)) as other, other:
+        other.execute("UPDATE runs SET uuid = '51014045-0000-4000-8000-000000000000'")
+    assert reader.find("51014045").run_id == run_id
 
 
 def test_a_channel_has_one_active_run(journal: Journal, reader: Reader) -> None:
