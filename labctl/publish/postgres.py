@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from labctl.errors import SinkError, StoreError
 from labctl.publish.copy import HEADER, TRAILER, tuples
+from labctl.sample import Floats
 from labctl.store import migrate, schema
 from labctl.store.connect import postgresql_url
 from labctl.store.entry import Part
@@ -24,7 +25,7 @@ from labctl.store.matrix import RUN
 from labctl.store.project import projected, upsert
 from labctl.store.reader import Reader, merge
 
-PAGE = 5000  # rows read at once: the server works on them while the next ones are read
+PAGES = (500, 5000)  # rows read at once, the first and later ones: the server works on some while the next are read
 ROWS = 50_000  # of one transaction, unless one commit has more
 COMMITS = 500  # looked at for one transaction
 SECONDS = 1.0  # between two looks when nobody wakes us
@@ -184,18 +185,24 @@ class Postgres:
         columns = ", ".join(schema.SAMPLE_COLUMNS)
         with connection.cursor() as cursor, cursor.copy(f"COPY samples ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
             copy.write(HEADER)
-            for rows in self._reader.matrices(mine, *records, page=PAGE):
+            for rows in self._pages(mine, *records):
                 rows[:, RUN] = run_id
                 for block in tuples(rows):
                     copy.write(block)
             copy.write(TRAILER)
-        first, last = records
-        found = self._reader.query(
-            "SELECT record_index, name, value FROM auxiliary WHERE run_id = :run "
-            "AND record_index BETWEEN :first AND :last ORDER BY record_index, name",
-            run=mine, first=first, last=last,
-        )  # fmt: skip
+            found = self._reader.query(  # while the server takes what it has been sent
+                "SELECT record_index, name, value FROM auxiliary WHERE run_id = :run "
+                "AND record_index BETWEEN :first AND :last ORDER BY record_index, name",
+                run=mine, first=records[0], last=records[1],
+            )  # fmt: skip
         _insert(connection, schema.auxiliary, [(run_id, *row) for row in found])
+
+    def _pages(self, mine: int, first: int, last: int) -> Iterator[Floats]:
+        """Give rows, few at first, so that the server has work as soon as may be."""
+        cut = min(last, first + PAGES[0] - 1)
+        yield from self._reader.matrices(mine, first, cut, page=PAGES[0])
+        if cut < last:
+            yield from self._reader.matrices(mine, cut + 1, last, page=PAGES[1])
 
     def _copy(
         self, connection: psycopg.Connection[Any], table: Table, mine: int, run_id: int, numbers: tuple[int, int]
