@@ -14,8 +14,8 @@ import orjson
 from labctl.driver import Capabilities
 from labctl.engine.decide import begin, fold
 from labctl.engine.input import Apply, Began, Command, Finish, Input, Off, Outcome
+from labctl.engine.meter import mapped
 from labctl.engine.state import State, state_to_json
-from labctl.errors import InternalError
 from labctl.plan.step import Plan
 from labctl.run.bookmark import Bookmark, with_moment
 from labctl.sample import Batch
@@ -94,13 +94,7 @@ class Course:
 
     def metered(self, batch: Batch) -> Batch:
         """Return rows of a source that counts by itself on run time and the run's counters."""
-        charging, discharging = batch.charging_ah, batch.discharging_ah
-        if charging is None or discharging is None:
-            raise InternalError("wanted rows of an instrument that counts by itself, found rows without counters")
-        return Batch(
-            batch.time + self.begun, batch.voltage, batch.current, charging + self.base[0], discharging + self.base[1],
-            batch.temperature_celsius, batch.quality, batch.step, batch.auxiliary,
-        )  # fmt: skip
+        return mapped(batch, self.begun, self.base)
 
     def hand_over(self) -> list[Entry]:
         """Return what waits to be stored, the checkpoint with the last of it; all of it belongs into one commit."""

@@ -142,3 +142,10 @@ def test_names_and_texts_are_those_of_their_pass(files):
         json.loads(row[0])["text"] for row in rows(files, "SELECT data FROM events WHERE kind = 'mark' ORDER BY seq")
     ]
     assert marks == ["reached 3.8 V", "reached 3.9 V"]
+
+
+def test_what_the_readme_simulates_folds_again_to_the_same_bits(tmp_path, capsys):
+    """Its last row is a voltage that rounds to minus zero, which no store keeps."""
+    db = f"sqlite:///{tmp_path / 'x.db'}"
+    assert main(["simulate", "ccd-time-constant", "--cell", "phlt-symmetric", "--db", db]) == 0
+    assert main(["replay", "1", "--db", db]) == 0, capsys.readouterr().err
