@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,18 +57,20 @@ def command(
     ),
 ) -> None:
     """Run the protocol library on simulated cells as fast as it goes, and show it live through MQTT."""
-    from rich.console import Console
-
-    console = Console()
-    stage = Stage(prepared(folder), console)
-    console.print(f"{len(SCENES)} protocols on simulated cells; every row durable in {stage.data}, shown through MQTT")
-    stage.start()
+    stage = Stage(prepared(folder))
     try:
+        stage.launch()  # its imports and ours take their time together
+        console = stage.console
+        console.print(
+            f"{len(SCENES)} protocols on simulated cells; every row durable in {stage.data}, shown through MQTT"
+        )
+        stage.wait()
         stage.open()
         if crash:
             stage.watch(ACT)
             stage.kill()
-            stage.start()
+            stage.launch()
+            stage.wait()
         stage.watch(None)
     finally:
         stage.end()
@@ -106,23 +109,33 @@ def channel(number: int) -> str:
 class Stage:
     """The daemon in a process of its own, and what this process asks of it."""
 
-    def __init__(self, folder: Path, console: "Console") -> None:
+    def __init__(self, folder: Path) -> None:
         """Take a prepared folder."""
         self.folder = folder
         self.data = folder / "data"
-        self.console = console
         self._log = (folder / "daemon.log").open("ab")
         self._process: subprocess.Popen[bytes] | None = None
         self.cut: dict[int, int] = {}
 
-    def start(self) -> None:
-        """Start the daemon and wait until it answers.
+    @cached_property
+    def console(self) -> "Console":
+        """The terminal."""
+        from rich.console import Console
+
+        return Console()
+
+    def launch(self) -> None:
+        """Start the daemon without waiting for it."""
+        words = [sys.executable, "-m", "labctl", "serve", "--attached", "--station", str(self.folder / "station.yaml")]
+        self._process = subprocess.Popen(words, stdout=self._log, stderr=self._log, stdin=subprocess.PIPE)  # noqa: S603
+
+    def wait(self) -> None:
+        """Wait until the daemon answers.
 
         Raises:
             OrderRefused: It did not.
         """
-        words = [sys.executable, "-m", "labctl", "serve", "--attached", "--station", str(self.folder / "station.yaml")]
-        self._process = subprocess.Popen(words, stdout=self._log, stderr=self._log, stdin=subprocess.PIPE)  # noqa: S603
+        assert self._process is not None
         deadline = time.monotonic() + START_WITHIN
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:

@@ -134,7 +134,9 @@ def journal() -> Path:
         return here
     if (daemon / "journal.db").is_file():
         return daemon
-    raise StoreError(f"wanted a journal, found neither labctl.db here nor a daemon's in {daemon}; --db names another")
+    others = sorted(file.name for file in Path().glob("*.db"))
+    named = f"--db names another, such as --db {others[0]}" if others else "--db names another"
+    raise StoreError(f"wanted a journal, found neither labctl.db here nor a daemon's in {daemon}; {named}")
 
 
 def _of_station() -> Path | None:

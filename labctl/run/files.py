@@ -81,5 +81,22 @@ def _shipped(name: str, folder: str = "") -> Path:
 def _text(path: Path, error: type[ProtocolError | CellError]) -> str:
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError as found:
+        raise error(_missing(path, "cells" if error is CellError else "")) from found
     except (OSError, UnicodeDecodeError) as found:
         raise error(f"{path}: cannot be read: {getattr(found, 'strerror', None) or found}") from found
+
+
+def _missing(path: Path, folder: str) -> str:
+    """Return what is said of a file that is not there, with what may have been meant."""
+    import difflib  # noqa: PLC0415 - for a mistake alone
+
+    what = "cell" if folder else "protocol"
+    if path.parent != Path():
+        return f"{path}: wanted a {what} file, found none"
+    shipped = sorted(each.stem for each in (library() / folder).glob("*.yaml"))
+    here = sorted(each.name for each in Path().glob("*.yaml"))
+    near = difflib.get_close_matches(path.name, [*here, *shipped], n=1)
+    near = near or [name for name in here if Path(name).stem == path.stem]
+    hint = f"did you mean {near[0]}?" if near else f"the library has {', '.join(shipped)}"
+    return f"{path}: wanted a {what} file here or the name of one of the library, found neither; {hint}"

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from labctl.engine.input import Event, Input
-from labctl.sample import Batch
+if TYPE_CHECKING:  # who only plans needs no numpy
+    from labctl.engine.input import Event, Input
+    from labctl.sample import Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +25,11 @@ class Entry:
     """
 
     run_id: int
-    batch: Batch | None = None
+    batch: "Batch | None" = None
     first_record: int = 0
     attempt_id: int = 0
-    input: Input | None = None
-    events: tuple[Event, ...] = ()
+    input: "Input | None" = None
+    events: "tuple[Event, ...]" = ()
     checkpoint: bytes | None = None
     source: bytes | None = None
 
@@ -112,7 +114,7 @@ class Rows:
     run_id: int
     first_record: int
     attempt_id: int
-    batch: Batch
+    batch: "Batch"
 
     @property
     def last_record(self) -> int:
@@ -126,7 +128,7 @@ class StoredEvent:
 
     run_id: int
     seq: int
-    event: Event
+    event: "Event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ class StoredInput:
     run_id: int
     seq: int
     record_index: int
-    input: Input
+    input: "Input"
 
 
 @dataclass(frozen=True, slots=True)

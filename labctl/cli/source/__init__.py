@@ -22,8 +22,19 @@ def bounded(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(MOST_BYTES)
+    except FileNotFoundError as error:
+        known = [*library_names(), *(each.name for each in Path().glob("*.yaml"))]
+        raise UsageError(f"{path}: wanted a file, found none of that name{_meant(path, known)}") from error
     except OSError as error:
-        raise UsageError(f"{path}: wanted a file, found {error.strerror or error}") from error
+        raise UsageError(f"{path}: wanted a file, found that it cannot be read: {error.strerror or error}") from error
+
+
+def _meant(path: Path, known: list[str]) -> str:
+    """Return a hint at the name that may have been meant, or ""."""
+    import difflib
+
+    near = difflib.get_close_matches(str(path), known, n=1) or [name for name in known if Path(name).stem == str(path)]
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def kind_of(source: bytes) -> str:

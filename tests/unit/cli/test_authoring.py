@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -129,3 +130,27 @@ def test_check_knows_the_settings_of_drivers(folder, capsys):
         "labctl_station: 1\ninstruments:\n  kei: {driver: keithley2450, resource: x}\nchannels:\n  K1: {cell: {instrument: kei}}\n"
     )
     assert main(["check", "station.yaml"]) == 0
+
+
+LIBRARY = "here or the name of one of the library, found neither; "
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["plan", "gtit", "--cell", "phlt-symmetric"], f"gtit: wanted a protocol file {LIBRARY}did you mean gitt?"),
+        (
+            ["plan", "mine", "--cell", "phlt-symmetric"],
+            f"mine: wanted a protocol file {LIBRARY}did you mean mine.yaml?",
+        ),
+        (["plan", "gitt", "--cell", "vvo"], f"vvo: wanted a cell file {LIBRARY}did you mean vo?"),
+        (["plan", "gitt", "--cell", "qqq"], f"qqq: wanted a cell file {LIBRARY}the library has chen2020, "),
+        (["plan", "there/x.yaml", "--cell", "vo"], "there/x.yaml: wanted a protocol file, found none"),
+        (["check", "mine"], "mine: wanted a file, found none of that name; did you mean mine.yaml?"),
+    ],
+)
+def test_a_name_that_is_none_is_told_with_the_one_that_was_meant(tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").touch()
+    assert main(words) in {1, 2}
+    assert message in capsys.readouterr().err

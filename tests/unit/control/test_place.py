@@ -4,8 +4,8 @@ import stat
 
 import pytest
 
-from labctl.control.place import Endpoint, Place, data_folder, listen, same
-from labctl.errors import OrderRefused, UsageError
+from labctl.control.place import Endpoint, Place, data_folder, journal, listen, same
+from labctl.errors import OrderRefused, StoreError, UsageError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes are a matter of POSIX")
 
@@ -117,3 +117,11 @@ def test_tokens_are_compared_whole():
     assert same("abc", "abc")
     assert not same("abd", "abc")
     assert not same("µ", "abc")
+
+
+def test_where_no_journal_is_named_one_that_lies_here_is_proposed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LABCTL_DATA", str(tmp_path / "data"))
+    (tmp_path / "mine.db").touch()
+    with pytest.raises(StoreError, match=r"--db names another, such as --db mine\.db"):
+        journal()
