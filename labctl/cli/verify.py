@@ -42,6 +42,8 @@ def command(
         if len(found.findings) > MOST:
             typer.echo(f"... and {len(found.findings) - MOST} more")
         verdict = "whole" if found.whole else f"NOT whole: {len(found.findings)} findings"
-        typer.echo(f"{found.commits:,} commits, {found.runs:,} run{'s' * (found.runs != 1)}, {found.rows:,} rows: {verdict}")
+        typer.echo(
+            f"{found.commits:,} commits, {found.runs:,} run{'s' * (found.runs != 1)}, {found.rows:,} rows: {verdict}"
+        )
     if not found.whole:
         raise typer.Exit(1)

@@ -1,7 +1,6 @@
 """The daemon's doors: orders over HTTP on this machine, MQTT by setting, PostgreSQL by cursor."""
 
 import asyncio
-import contextlib
 import logging
 from contextlib import AsyncExitStack
 

@@ -49,9 +49,7 @@ def serve(
             embedded.abandon()
 
 
-async def _serve(
-    daemon: AbstractAsyncContextManager[Parts], say: Callable[[str], None], *, attached: bool
-) -> int:
+async def _serve(daemon: AbstractAsyncContextManager[Parts], say: Callable[[str], None], *, attached: bool) -> int:
     stop = asyncio.Event()
     _on_signals(stop)
     if attached:

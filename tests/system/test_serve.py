@@ -174,7 +174,7 @@ async def test_refusals_say_what_would_help(files):
         (files / "cell.yaml").write_text(CELL.replace("marquis2019", "marquis"))
         with pytest.raises(Exception, match="marquis2019"):
             await give.start(request(files, channel="sim2"))
-        with pytest.raises(FileError, match="cannot be read"):
+        with pytest.raises(FileError, match="found none"):
             await give.start(request(files, "nothing.yaml", "sim2"))
         assert give.status()[1]["activity"] == "idle"
 

@@ -108,8 +108,8 @@ def test_a_shipped_protocol_runs_on_a_symmetric_cell(files, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nowhere.yaml", "cell.yaml"], "cannot be read"),
-        (["cccv.yaml", "nowhere.yaml"], "cannot be read"),
+        (["nowhere.yaml", "cell.yaml"], "found none"),
+        (["cccv.yaml", "nowhere.yaml"], "found none"),
         (["cccv.yaml", "cell.yaml", "--set", "top"], "wanted NAME=VALUE"),
         (["cccv.yaml", "symmetric.yaml"], "symmetric"),
     ],
