@@ -89,15 +89,20 @@ def _kinds(work: Work, batch: Batch) -> Flags | None:
 
 
 def _take_stale(work: Work, rows: Batch) -> int:
-    """Store rows that were measured before the confirmation and came after it: its counters have them, they end nothing."""
+    """Store rows that were measured before the confirmation and came after it: its counters have them, they end nothing.
+
+    Each is held against the limits by itself: none is a row of the open step, so none says where the step began.
+    """
     prepared = prepared_of(work.plan, work)
-    columns = (rows.time, _step_times(work, rows.time), rows.voltage, rows.current, *counters(rows))
-    at, why = first_breach(work, prepared, View(*columns, rows.temperature_celsius))
-    taken = min(at + 1, len(rows))
-    work.last = replace(work.last, record=work.last.record + taken)
-    if at < len(rows):
-        trip(work, why, "limit")
-    return taken
+    for place in range(len(rows)):
+        row = rows.rows(place, place + 1)
+        columns = (row.time, _step_times(work, row.time), row.voltage, row.current, *counters(row))
+        at, why = first_breach(work, prepared, View(*columns, row.temperature_celsius))
+        work.last = replace(work.last, record=work.last.record + 1)
+        if at == 0:
+            trip(work, why, "limit")
+            return place + 1
+    return len(rows)
 
 
 def is_good(batch: Batch) -> Truth:
@@ -129,7 +134,7 @@ def _take_bad(work: Work, row: Batch) -> None:
     time = float(row.time[0]) if abs(row.time[0]) < ABSURD else work.time
     work.last = replace(work.last, record=work.last.record + 1, time=max(time, work.time))
     since = work.time if work.bad.since is None else work.bad.since
-    work.bad = Bad(work.bad.rows + 1, since)
+    work.bad = Bad(work.bad.rows + 1, since, work.bad.wrong_since)
     if work.bad.rows == 1:
         work.say("quality", quality=int(Quality.BAD), why="a row that cannot be believed")
     if work.phase != "ended" and (work.bad.rows >= MOST_BAD or work.time - since >= LONGEST_BAD):
@@ -355,9 +360,10 @@ def _advance(work: Work, prepared: Prepared, rows: Batch, seen_here: Seen) -> No
     step = work.step
     if step is not None and work.phase in {"running", "leaving"}:
         side = side_after(step.outside, prepared.envelope, rows.voltage)
-        first = step.first_voltage is None and work.phase == "running"
-        if first or (side != step.outside and step.first_voltage is not None):
+        if step.first_voltage is None and work.phase == "running":
             work.step = step.seen(float(rows.voltage[0]), side)
+        elif side != step.outside:
+            work.step = replace(step, outside=side)
     if rows.auxiliary:
         work.dwell = soaked(work, seen_here.view, rows.auxiliary.get(AMBIENT))[1]
     work.last = summed(work.last, rows)
