@@ -62,9 +62,9 @@ def short_truth(state: Work | State, name: str, depth: int) -> bool:
 
 
 def holds(work: Work, condition: Condition, depth: int, count: int) -> bool:
-    """Return whether a condition is true now: of the last row, and of the results of the block at this depth."""
-    view = view_of_last(work, work.last)
+    """Return whether a condition is true now: of the last row in the block at this depth, and of its results."""
     frame = work.frames[max(depth, 0)]
+    view = view_of_last(work, work.last) if work.last.record >= frame.entry.first_record else None
     scope = Scope(frame.time, frame.entry.charging_ah, frame.entry.discharging_ah)
     return any(
         all(_true(test, work, view, scope, (depth, count)) for test in tests)
