@@ -5,6 +5,7 @@ lock beside it while somebody writes. The database file itself is never opened e
 descriptor of it would drop SQLite's locks.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -112,10 +113,10 @@ class Lock:
         """
         self._path = path
         self._file = self._take(what)
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(f"process {os.getpid()} on {socket.gethostname()}: {' '.join(sys.argv)[:200]}\n")
-        self._file.flush()
+        with contextlib.suppress(OSError):  # who holds it is a courtesy: a full or failing disk must not cost the lock
+            os.ftruncate(self._file.fileno(), 0)
+            words = f"process {os.getpid()} on {socket.gethostname()}: {' '.join(sys.argv)[:200]}\n"
+            os.write(self._file.fileno(), words.encode(errors="replace"))
 
     def _take(self, what: str) -> IO[str]:
         while True:

@@ -47,16 +47,32 @@ def damage(file: Path) -> str | None:
         return None
     log = file.with_name(file.name + "-wal")
     unclean = log.is_file() and log.stat().st_size > 0
-    connection = sqlite3.connect(f"file:{quote(str(file.absolute()))}?mode=ro", uri=True, timeout=10.0)  # moves no log
+    try:
+        return _found_in(file, "ro", whole=unclean)  # moves no log
+    except sqlite3.DatabaseError as error:
+        if _kind(error) != sqlite3.SQLITE_READONLY:
+            raise StoreDamaged(f"{file} cannot be read: {error}") from error
+    try:  # the power went while the file was made: what was begun must be taken back before it can be read
+        return _found_in(file, "rw", whole=unclean)
+    except sqlite3.DatabaseError as error:
+        raise StoreDamaged(f"{file} cannot be read: {error}") from error
+
+
+def _found_in(file: Path, mode: str, *, whole: bool) -> str | None:
+    connection = sqlite3.connect(f"file:{quote(str(file.absolute()))}?mode={mode}", uri=True, timeout=10.0)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if unclean and file.stat().st_size <= QUICK_CHECK_BYTES:
+        if whole and file.stat().st_size <= QUICK_CHECK_BYTES:
             answer = str(connection.execute(f"PRAGMA quick_check({_MAGIC_LIMIT})").fetchone()[0])
             return None if answer == "ok" else answer
     except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        if _kind(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             return str(error)
-        raise StoreDamaged(f"{file} cannot be read: {error}") from error
+        raise
     finally:
         connection.close()
     return None
+
+
+def _kind(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF

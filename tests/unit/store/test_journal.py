@@ -17,6 +17,7 @@ from labctl.engine.input import Began, Event, Gap, InstrumentFault, Order, Resul
 from labctl.errors import InternalError, OrderRefused, StoreBusy, StoreDamaged, StoreError, UsageError
 from labctl.store.entry import Entry
 from labctl.store.journal import Journal
+from labctl.store.place import Lock
 from labctl.store.reader import Reader
 from tests.unit.store.making import attempt, batch, entries, new_run
 
@@ -442,3 +443,37 @@ def test_reopening_tells_whether_the_last_commit_is_in_the_file(journal: Journal
     journal._commit_id = 9
     with pytest.raises(StoreDamaged, match="wanted commit 9, found 5"):
         journal.reopen()
+
+
+def test_a_journal_whose_making_was_cut_off_is_made_again(tmp_path: Path) -> None:
+    half = sqlite3.connect(tmp_path / "half.db", isolation_level=None)
+    half.execute("PRAGMA cache_size = 1")
+    half.execute("PRAGMA cache_spill = 1")
+    half.execute("CREATE TABLE a (b)")
+    half.execute("BEGIN")
+    half.execute("DELETE FROM a")
+    half.executemany(
+        "INSERT INTO a VALUES (?)", [(bytes(3000),)] * 50
+    )  # more than memory may hold: the file is written
+    for suffix in ("", "-journal"):
+        (tmp_path / f"journal.db{suffix}").write_bytes((tmp_path / f"half.db{suffix}").read_bytes())
+    half.close()
+    connection = sqlite3.connect(f"file:{tmp_path / 'journal.db'}?mode=ro", uri=True)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    connection.close()
+    with Journal.open(tmp_path) as journal:
+        assert journal.set_aside is None
+        assert journal.create_run(new_run("a")) == 1
+
+
+def test_a_lock_whose_owner_cannot_be_written_down_is_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.write", full)
+        lock = Lock(tmp_path / "lock", "the journal")
+    with pytest.raises(StoreBusy, match="in use by another process"):
+        Lock(tmp_path / "lock", "the journal")
+    lock.release()
