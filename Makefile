@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-independent check lint types setup setup-test services lock bench rig-kill rig-world rig-guard rig-fuzz clean
+.PHONY: help demo test test-independent check lint types setup setup-test services lock bench rig-kill rig-world rig-guard rig-fuzz rig-power rig-disk clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -53,6 +53,14 @@ rig-fuzz: setup-test  ## a million damaged replies for every framing parser
 bench:           ## every figure the project promises, as ratios; sets up PyBaMM beside the simulated cell
 	@$(PYTHON) tools/environment.py bench
 	@OMP_NUM_THREADS=1 .venv-bench/bin/labctl bench
+
+STATES ?= 20000
+rig-power: setup-test ## STATES disks as a power cut may leave them, each opened and compared with what was written
+	@$(BIN)/python -m tests.crash.power --states $(STATES)
+
+rig-disk: setup-test  ## a disk that fails at every request in turn
+	@$(BIN)/python -m tests.crash.disk
+
 
 UV = $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 lock: setup-test ## resolve the lock files anew
