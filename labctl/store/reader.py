@@ -1,7 +1,7 @@
 """Reading: a connection of its own to a journal, or to its copy in PostgreSQL, that never keeps a transaction open."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self, cast
@@ -109,7 +109,7 @@ class Reader:
             activity=row.activity, why=row.why, unblock=row.unblock,
             began_unix_time=row.began_unix_time_second, ended_unix_time=row.ended_unix_time_second,
             end_reason=row.end_reason, end_why=row.end_why, by=row.started_by, resumed_from=row.resumed_from,
-            options=orjson.loads(row.options), software=row.software, rows=last[0] + 1, test_time=last[1],
+            options=_options(row.run_id, row.options), software=row.software, rows=last[0] + 1, test_time=last[1],
         )  # fmt: skip
 
     def _last(self, run_id: int) -> tuple[int, float]:
@@ -314,6 +314,14 @@ def _cover(spans: Sequence[tuple[int, int] | None]) -> tuple[int, int] | None:
 def span_of(first: int | None, last: int | None) -> tuple[int, int] | None:
     """Return a range, or None where there is none."""
     return None if first is None or last is None else (first, last)
+
+
+def _options(run_id: int, stored: str) -> Mapping[str, object]:
+    try:
+        found: Mapping[str, object] = orjson.loads(stored)
+    except orjson.JSONDecodeError as error:
+        raise StoreDamaged(f"wanted the options of run {run_id} as JSON, found {stored[:60]!r}: {error}") from error
+    return found
 
 
 def _end(last: int | None) -> int:

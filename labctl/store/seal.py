@@ -14,14 +14,9 @@ from labctl.store.entry import Part
 
 PART_BYTES = 16
 BIRTH = (
-    "uuid",
-    "channel",
-    "began_unix_time_second",
-    "protocol_hash",
-    "cell_hash",
-    "started_by",
-    "options",
-)  # of `runs`
+    "uuid", "journal", "channel", "protocol", "cell", "protocol_hash", "cell_hash",
+    "began_unix_time_second", "started_by", "resumed_from", "options", "software",
+)  # fmt: skip  # of `runs`
 
 Auxiliary: TypeAlias = tuple[int, int, str, float]  # run_id, record_index, name, value
 EventRow: TypeAlias = tuple[int, int, int, float, str, str]  # run_id, seq, record_index, time, kind, data

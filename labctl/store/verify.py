@@ -10,9 +10,10 @@ import numpy as np
 
 from labctl.errors import LabctlError, UsageError
 from labctl.sample import Floats
+from labctl.store.derived import derived_differences
 from labctl.store.entry import Part
 from labctl.store.matrix import CHARGING, DISCHARGING, RECORD, TIME, WIDTH
-from labctl.store.reader import Reader, span_of
+from labctl.store.reader import Reader
 from labctl.store.seal import BIRTH, birth, digest_of, first_chain, next_chain, part_digest
 
 PAGE = 1000  # commits a query
@@ -65,7 +66,8 @@ def verify(where: Path | str, run: int | None = None, progress: Callable[[int, i
         looked = _Looked()
         findings += _commits(reader, upto, run, looked, progress or _quiet)
         findings += _texts(reader)
-        runs = [each.run_id for each in reader.runs() if run in {None, each.run_id}]
+        known = [row[0] for row in reader.query("SELECT run_id FROM runs ORDER BY 1")]
+        runs = [each for each in known if run in {None, each}]
         for run_id in runs:
             findings += _run(reader, run_id, looked)
         return Verified(upto, len(runs), looked.rows, tuple(findings))
@@ -130,9 +132,14 @@ FROM commit_runs WHERE commit_id BETWEEN :first AND :last ORDER BY commit_id, ru
 def _parts(reader: Reader, first: int, last: int) -> dict[int, list[tuple[Part, bytes]]]:
     found: dict[int, list[tuple[Part, bytes]]] = {}
     for row in reader.query(_PARTS, first=first, last=last):
-        part = Part(row[1], span_of(row[2], row[3]), span_of(row[4], row[5]), span_of(row[6], row[7]))
+        part = Part(row[1], _range(row[2], row[3]), _range(row[4], row[5]), _range(row[6], row[7]))
         found.setdefault(row[0], []).append((part, bytes(row[8])))
     return found
+
+
+def _range(first: int | None, last: int | None) -> tuple[int, int] | None:
+    """Return a range as the chain has it; -1 stands for a half that somebody took away or put there."""
+    return (-1 if first is None else first, -1 if last is None else last) if (first, last) != (None, None) else None
 
 
 def _part(
@@ -166,7 +173,8 @@ def _part(
     if part_digest(np.ascontiguousarray(rows), auxiliary, inputs, events, text) != digest:
         what = f"records {part.records}, events {part.events} or inputs {part.inputs}"
         yield Finding(
-            place, f"{what} were changed" if made is None else "the run's plan, channel, options or begin were changed"
+            place,
+            f"{what} were changed" if made is None else "the run's plan, channel, names, options or begin were changed",
         )
 
 
@@ -199,7 +207,7 @@ def _texts(reader: Reader) -> Iterator[Finding]:
 
 
 def _run(reader: Reader, run_id: int, looked: _Looked) -> Iterator[Finding]:
-    """Compare a run with what the digests do not cover: rows beyond the last commit, checkpoint, order of time."""
+    """Compare a run with what the digests do not cover: rows beyond the last commit, what follows from events, checkpoint."""
     place = f"run {run_id}"
     last = looked.last.get(run_id, -1)
     beyond = reader.query(
@@ -212,6 +220,8 @@ def _run(reader: Reader, run_id: int, looked: _Looked) -> Iterator[Finding]:
     checkpoint = reader.checkpoint(run_id)
     if checkpoint is not None and checkpoint.record_index > last:
         yield Finding(place, f"the checkpoint stands at record {checkpoint.record_index}, the last row is {last}")
+    tail = looked.tail.get(run_id)
+    yield from (Finding(place, words) for words in derived_differences(reader, run_id, tail))
     for table, numbers in (("events", _EVENT_NUMBERS), ("inputs", _INPUT_NUMBERS)):
         found = [row[0] for row in reader.query(numbers, run=run_id)]
         if found and (found[0] != 1 or any(after != before + 1 for before, after in pairwise(found))):
