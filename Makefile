@@ -61,7 +61,6 @@ rig-power: setup-test ## STATES disks as a power cut may leave them, each opened
 rig-disk: setup-test  ## a disk that fails at every request in turn
 	@$(BIN)/python -m tests.crash.disk
 
-
 UV = $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 lock: setup-test ## resolve the lock files anew
 	@$(UV) pyproject.toml --group build -o requirements/run.txt
