@@ -1,5 +1,6 @@
 """What is offered in any pieces, NaN and infinities included, is what is read, sealed the same way, and verified."""
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -139,7 +140,7 @@ def test_any_order_of_entries_of_several_runs_is_kept(said: list[tuple[int, str,
             elif what == "input":
                 waiting.append(Entry(run_id, input=Gap(1.0, 2.0, text)))
             else:
-                waiting.append(Entry(run_id, checkpoint=text.encode()))
+                waiting.append(Entry(run_id, checkpoint=json.dumps(text).encode()))
             if flush:
                 opened.commit(waiting)
                 waiting = []
@@ -150,7 +151,7 @@ def test_any_order_of_entries_of_several_runs_is_kept(said: list[tuple[int, str,
                 assert [stored.event.data["text"] for stored in reader.events(run_id)] == told[run_id]
                 states = [text for mine, what, _, text in said if mine == run_id and what == "state"]
                 checkpoint = reader.checkpoint(run_id)
-                assert (checkpoint.state.decode() if checkpoint else None) == (states[-1] if states else None)
+                assert (json.loads(checkpoint.state) if checkpoint else None) == (states[-1] if states else None)
             pages = []
             at = 0
             while changes := reader.after(at, most=2):
