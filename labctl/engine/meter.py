@@ -98,6 +98,8 @@ class Meter:
             The run's counters at that time, Ah, for `Began`.
         """
         at = self._place(channel)
+        if self._active[at]:
+            time = max(time, float(self._last["time"][at]))
         if self._active[at] and not self._fresh[at]:
             current = self._last["current"][at : at + 1]
             up, down = charge(current, current, np.array([max(time - self._last["time"][at], 0.0)]))
@@ -140,6 +142,14 @@ class Meter:
         """Return the run's counters, charging and discharging, Ah."""
         at = self._place(channel)
         return float(self._last["charging"][at]), float(self._last["discharging"][at])
+
+    def not_before(self, channels: tuple[str, ...], run_times: Floats) -> Floats:
+        """Return run times of rows, none earlier than what is known of its channel: by the length of a slow reply they may be.
+
+        The time that an instrument counts begins, for the run, with the confirmation; that of a row at rest with the question.
+        """
+        at, _ = self._places_of(channels)
+        return np.maximum(run_times, self._last["time"][at])
 
     # --- a tick -------------------------------------------------------------------------------------------------------
 

@@ -309,7 +309,7 @@ class Line:
         keepers = [self.hands.keepers[at] for at in snapshot.channels]
         own = np.full(len(keepers), np.nan) if snapshot.time is None else snapshot.time
         times = np.array([_run_time(keeper, float(time), asked) for keeper, time in zip(keepers, own, strict=True)])
-        _, outside = self.hands.meter.step(snapshot, times)
+        _, outside = self.hands.meter.step(snapshot, self.hands.meter.not_before(snapshot.channels, times))
         return {at for at, out in zip(self.hands.meter.channels, outside, strict=True) if out}
 
     async def _read(self, channels: Sequence[str]) -> Readings | None:

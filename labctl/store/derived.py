@@ -8,10 +8,10 @@ from sqlalchemy import Table
 
 from labctl.engine.input import Event, SpectrumPart
 from labctl.errors import LabctlError
-from labctl.sample import Floats
+from labctl.sample import Floats, Quality
 from labctl.store import schema
 from labctl.store.entry import StoredInput
-from labctl.store.matrix import CHARGING, DISCHARGING, RECORD
+from labctl.store.matrix import CHARGING, DISCHARGING, QUALITY, RECORD
 from labctl.store.project import TABLES, plain, projected, standing
 from labctl.store.reader import Reader
 
@@ -115,6 +115,10 @@ def _checkpoint(reader: Reader, run_id: int, last: Floats | None) -> Iterator[st
         return
     if known.get("record") != last[RECORD]:
         yield f"the checkpoint stands at row {known.get('record')}, the last row is {last[RECORD]:.0f}"
+    if (
+        last[QUALITY] == Quality.BAD
+    ):  # it counts nothing: its counters are the meter's, ahead of those of the last good row
+        return
     for name, column in (("charging_ah", CHARGING), ("discharging_ah", DISCHARGING)):
         if not isinstance(known.get(name), float) or known[name] < last[column]:
             yield f"the checkpoint has {name} {known.get(name)}, the last row {last[column]:g}"

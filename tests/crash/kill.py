@@ -35,11 +35,13 @@ from labctl.run.simulate import Simulation, Wanted
 from labctl.settings import ChannelSettings, InstrumentSettings, Mqtt, Part, Station
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
+from labctl.store.verify import verify
 
 CHANNELS = 4
 SPEED = 100.0
 ALIVE = (0.030, 0.280)  # s between the daemon's first word and its death
 CLOSE = 2e-6  # V: a held voltage is solved from what the last solve left as a guess, which no checkpoint holds
+LOW, HIGH, MARGIN = 2.5, 4.3, 0.06  # V: the cell's limits, and how far the truth may lie beyond them
 OFF_WITHIN = 3.0  # s that the guard has, here beside many other processes
 
 CELL = """\
@@ -210,6 +212,11 @@ class Rig:
     def _look(self) -> None:
         """Check everything that must hold after any kill."""
         wrong = self.count.wrong
+        if not self.fast:
+            names = [str(number) for number in range(1, CHANNELS + 1)]
+            for name, volts in zip(names, ask(self.port, verb="read", channels=names)["voltage"], strict=True):
+                if not LOW - MARGIN < volts < HIGH + MARGIN:
+                    wrong.append(f"the cell of c{name} is at {volts:.3f} V")
         with Reader(self.folder / "data") as reader:
             if reader.last_commit() < self.commit:
                 wrong.append(f"commit {self.commit} was acknowledged, the journal ends with {reader.last_commit()}")
@@ -245,6 +252,7 @@ class Rig:
     def finish(self) -> None:
         """Check everything that must hold at the end."""
         count = self.count
+        count.wrong += [f"not what was written: {each}" for each in verify(self.folder / "data").findings]
         with Reader(self.folder / "data") as reader:
             runs = reader.runs()
             count.runs += len(runs)
@@ -278,11 +286,15 @@ class Rig:
         tick = 0.1 * SPEED
         late = reader.query(
             "SELECT s.run_id, s.step_count, s.step_time_second, s.late_second FROM steps s "
-            "WHERE s.end_reason = 'for' AND s.step_type <> 'rest' AND s.step_time_second > :most",
+            "WHERE s.end_reason IS NOT NULL AND s.step_type <> 'rest' AND s.step_time_second > :most",
             most=120.0 + 40 * tick,
         )
         for run, step, seconds, _ in late:
             self.count.wrong.append(f"run {run}, step {step}: {seconds:.1f} s of 120 s")
+        for run, step in reader.query(
+            "SELECT run_id, step_count FROM steps WHERE end_test_time_second >= 0 AND end_reason IS NULL"
+        ):
+            self.count.wrong.append(f"run {run}, step {step} ended without a reason")
 
 
 def columns(reader: Reader, run: int) -> list[tuple[object, ...]]:

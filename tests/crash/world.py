@@ -38,6 +38,7 @@ from labctl.settings import InstrumentSettings, Part
 from labctl.store.entry import Entry
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
+from labctl.store.verify import verify
 from labctl.store.writer import Committed
 from labctl_drivers.practice import Practice as Driver
 from labctl_drivers.simulated import Simulated
@@ -167,6 +168,9 @@ class WorldSink:
         self._entries.extend(entries)
         if self._timer is None:
             self._timer = self._loop.call_later(COMMIT, self._due)
+
+    def hurry(self) -> None:
+        """Commit at the world's own times."""
 
     def fail(self, run_id: int, record: int, at: float, why: str) -> None:
         raise AssertionError(f"run {run_id}: the engine could not take its own fault: {why}")
@@ -417,6 +421,8 @@ class World:
     def check(self) -> None:
         """Check everything that must hold at any time."""
         self.checks += 1
+        dead = [task.exception() for task in self.tasks if task.done() and not task.cancelled()]
+        assert not dead, f"a connection's task died: {dead}"
         with Reader(self.folder / "data") as reader:
             for run, count, last in reader.query(
                 "SELECT run_id, count(*), max(record_index) FROM samples GROUP BY run_id"
@@ -462,7 +468,13 @@ class World:
     def settle(self) -> str:
         """Check that every run replays, and return a digest of rows and events."""
         digest = hashlib.sha256()
+        verified = verify(self.folder / "data")
+        assert verified.whole, f"not what was written: {verified.findings}"
         with Reader(self.folder / "data") as reader:
+            nameless = reader.query(
+                "SELECT run_id, step_count FROM steps WHERE end_test_time_second >= 0 AND end_reason IS NULL"
+            )
+            assert not nameless, f"steps ended without a reason: {nameless}"
             for run in reader.runs():
                 if reader.checkpoint(run.run_id) is not None:
                     found = replay(reader, run.run_id)

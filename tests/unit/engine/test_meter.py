@@ -67,6 +67,15 @@ def test_rows_are_due_when_voltage_or_current_moved():
     assert tick(found, 9.0, 3.7, 0.5)[0][0]
 
 
+def test_the_time_of_a_run_never_goes_back_where_two_clocks_differ():
+    found = meter("a", "b", record=(RecordRule(every=0.0),))
+    tick(found, 10.0)
+    assert found.not_before(("a", "b"), np.array([9.2, 10.5])).tolist() == [10.0, 10.5]
+    assert found.begin("a", 9.5, (RecordRule(every=0.0),)) == found.counters("a")
+    assert found.not_before(("a",), np.array([9.7])).tolist() == [10.0]
+    assert np.isnan(found.not_before(("a",), np.array([NAN])))[0]
+
+
 def test_rules_follow_each_other_by_step_time():
     rules = (RecordRule(every=1.0, until=3.0), RecordRule(every=10.0))
     found = meter("a", record=rules)
