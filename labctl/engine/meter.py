@@ -168,6 +168,8 @@ class Meter:
         columns = (run_times, snapshot.voltage, snapshot.current, self._cold[: len(order)] if warm is None else warm)
         last = self._last
         good = self._good(at, columns)
+        if not good.all():
+            self._hold_before(order[~good])
         self._count(at, good, columns)
         outside = self._outside(at, good, columns)
         due = self._due(at, order, good, columns)
@@ -251,6 +253,11 @@ class Meter:
         one = np.array([at])
         values = tuple(self._last[name][one] for name in _MEASURED)
         self._keep(one, np.array([True]), np.array([True]), values)
+
+    def _hold_before(self, places: NDArray[np.intp]) -> None:
+        """Let the last good rows out before bad ones: what was counted is folded, and times and counters never fall."""
+        for at in places[self._active[places]].tolist():
+            self.hold_last(self.channels[at])
 
     def waiting(self) -> Truth:
         """Return which channels have rows that wait to be taken."""

@@ -29,6 +29,7 @@ async def came_back(hands: Hands, keeper: Keeper, gap: Between) -> None:
     """Tell the engine of an outage, once it is known whether the instrument kept running its program."""
     begin, end, why = gap
     course = keeper.course
+    hands.meter.hold_last(keeper.at)
     await hands.take_waiting(keeper)  # measured before it
     state = course.state
     if course.finish is not None:  # it ended as the line was lost: all that is left is to see that it is off

@@ -143,6 +143,18 @@ def test_bad_rows_are_outside_marked_and_count_nothing():
     assert found.counters("a")[0] == pytest.approx(0.36 * 4.0 / 3600.0)
 
 
+def test_the_last_good_row_goes_out_before_a_bad_one_with_what_was_counted():
+    found = meter("a")
+    tick(found, 1.0)
+    tick(found, 2.0)
+    tick(found, 2.5, NAN)
+    found.hold_last("a")
+    batch = found.take("a")
+    assert batch.time.tolist() == [1.0, 2.0, 2.5]
+    assert batch.quality.tolist() == [Quality.GOOD, Quality.GOOD, Quality.BAD]
+    assert batch.charging_ah[1] == batch.charging_ah[2] == pytest.approx(0.36 * 2.0 / 3600.0)
+
+
 def test_the_last_row_before_a_command_is_kept():
     found = meter("a")
     tick(found, 1.0)
