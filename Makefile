@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-independent check lint types setup setup-test services lock bench rig-kill rig-world rig-guard rig-fuzz rig-power rig-disk clean
+.PHONY: help demo test quality test-independent check lint types setup setup-test services lock bench rig-kill rig-world rig-guard rig-fuzz rig-power rig-disk clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -36,6 +36,9 @@ types: setup-test
 test-independent: ## other people's clients against our emulators, and our drivers against their simulators
 	@$(PYTHON) tools/environment.py independent
 	@.venv-independent/bin/python -m pytest -c tests/independent/pytest.ini tests/independent
+
+quality: setup-test   ## record what the contract suite finds of every driver, for `labctl drivers`
+	@$(BIN)/python -m pytest -q tests/contract -k '[' --labctl-quality=drivers/labctl_drivers/quality.json
 
 N ?= 200
 rig-kill: setup-test  ## SIGKILL the whole daemon N times at random moments

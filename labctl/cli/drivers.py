@@ -16,17 +16,16 @@ def command(*, json: Annotated[bool, typer.Option("--json", help="a JSON list in
 
         typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
         return
-    from rich.console import Console
-    from rich.table import Table
+    import textwrap
 
-    table = Table(box=None, header_style="dim", padding=(0, 2))
-    for name in ("driver", "quality", "verified", "from", "what"):
-        table.add_column(name)
+    width = max(len(row["driver"]) for row in rows)
     for row in rows:
-        table.add_row(row["driver"], row["quality"], row["verified"], row["from"], row["what"])
-    Console().print(table)
-    typer.echo("quality: bronze passes the contract suite against its emulator; gold was run on hardware besides")
-    typer.echo("verified: somebody ran it on hardware. Practise without: labctl emulate --help")
+        verified = {"yes": "verified on hardware", "no": "verified: false"}.get(row["verified"], "verified: ?")
+        typer.echo(f"{row['driver']:{width}}  {row['quality']:6}  {verified}, of {row['from']}")
+        for line in textwrap.wrap(row["what"], 76 - width):
+            typer.echo(f"{'':{width}}  {line}")
+    typer.echo("\nbronze passes the contract suite against its emulator; gold was run on hardware besides")
+    typer.echo("verified: false until somebody ran it on hardware; practise without: labctl emulate --help")
 
 
 def described(entry: "object") -> dict[str, str]:
