@@ -120,10 +120,13 @@ def begin(data: Path | None, verb: str, arguments: Mapping[str, object], *, foll
     with DaemonClient(data) as daemon:
         answer = daemon.order(verb, arguments)
         started(answer, json=json)
-        if follow and (state := followed(daemon, str(answer["run"]), str(answer["channel"]))) != "done":
-            raise OrderRefused(
-                f"{answer['channel']}: the run ended as {state}; labctl why {answer['channel']} says more"
-            )
+        if not follow:
+            return
+        run, channel = str(answer["run"]), str(answer["channel"])
+        if (state := followed(daemon, run, channel)) != "done":
+            raise OrderRefused(f"{channel}: the run ended as {state}; labctl why {channel} says more")
+        if not json:
+            print(f"{channel}: done; labctl analyse {run[:8]}, or labctl report {run[:8]} -o run.html")
 
 
 def told(answer: Row, *, json: bool) -> None:
