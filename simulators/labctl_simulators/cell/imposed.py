@@ -80,8 +80,7 @@ class _Work:
         while not self._done(MOST):
             physics = self._physics(state)
             if physics.leak:
-                self._leaking(state, physics, current)
-                return state
+                return self._leaking(state, current, extra)
             piece = Constant(physics, state.memory, state.level, current)
             change = physics.change(current)
             end = self._constant_end(piece, min(self.duration - self.time, change), extra)
@@ -167,10 +166,15 @@ class _Work:
             begin, skipped, mesh = replace(self._state(), hold=None), 0.0, ()
             drive = _shifted(drive, physics.change(piece.values[0][0]))
 
-    def _leaking(self, state: State, physics: Physics, current: float) -> None:
-        del physics
-        self.drive = Current(current) if current else Rest()
+    def _leaking(self, state: State, current: float, extra: Sequence[Stop]) -> State:
+        """Hold a constant current as a voltage is held: what leaks depends on the voltage. Stop where `extra` is met."""
+        drive, stops = self.drive, self.stops
+        self.drive, self.stops = Current(current) if current else Rest(), (*stops, *extra)
         self._hold(state)
+        after = self._state()
+        if extra and not self.over:
+            self.drive, self.stops = drive, stops
+        return after
 
     def _held(self, piece: Held, physics: Physics, skipped: float) -> bool:
         change = physics.change(piece.first)
@@ -178,8 +182,9 @@ class _Work:
         stops = [self._shift(stop) for stop in self.stops]
         end = piece.end(stops, skipped, limit)
         self._add(piece, piece.origin, End(end.time - skipped, end.stop, end.collapse), skipped)
-        self.over = self.over or end.time < change
-        return self.over
+        reached = end.stop == _REACHED
+        self.over = self.over or (end.time < change and not reached)
+        return self.over or reached
 
     def _shift(self, stop: Stop) -> Stop:
         """Return a stop that counts from this piece on."""

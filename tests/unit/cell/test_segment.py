@@ -279,3 +279,20 @@ def test_a_hold_that_was_solved_before_keeps_its_current_limit():
     for state in (charged, again):
         limited = cell.segment(state, Voltage(4.1, most=0.5 * nominal), 600.0)
         assert np.abs(limited.rows(np.linspace(0.0, 600.0, 61)).current).max() <= 0.5 * nominal * (1.0 + 1e-12)
+
+
+@pytest.mark.parametrize("name", ["pvhlp-blocking", "phl-blocking", "phlt-blocking"])
+def test_a_hold_gives_at_most_its_current_until_its_voltage_is_there_and_keeps_it(name):
+    cell = load_model(name)
+    drive = Voltage(0.5, 1e-3)
+    whole = cell.segment(cell.initial(), drive, 60.0, [Stop("voltage", True, 0.6, 1)])
+    times = np.geomspace(1e-6, 60.0, 200)
+    rows = whole.rows(times)
+    assert (whole.stop, whole.collapse, whole.end) == (None, None, 60.0)
+    assert rows.current.max() <= 1e-3 * (1 + 1e-9)
+    assert rows.voltage.max() <= 0.5 + 1e-9
+    assert rows.voltage[-1] == pytest.approx(0.5, abs=1e-9)
+    middle = 0.5 * float(times[(rows.voltage < 0.45).nonzero()[0][-1]])
+    rest = cell.segment(whole.state(middle), drive, 60.0 - middle, [])
+    later = times[times > middle]
+    assert rest.rows(later - middle).voltage == pytest.approx(rows.voltage[times > middle], abs=1e-6)
