@@ -23,6 +23,7 @@ from labctl.driver import Bounds, Capabilities
 from labctl.engine.decide import begin, fold
 from labctl.engine.input import Apply, Began, Finish, InstrumentFault, Off, Result, StepEnded
 from labctl.engine.order import orders_now
+from labctl.engine.prepared import envelope_of
 from labctl.engine.state import TABLE, state_from_json, state_to_json
 from labctl.engine.work import NAMES, Work
 from labctl.errors import InternalError
@@ -111,6 +112,15 @@ def test_a_limit_switches_off_and_trips():
     assert "voltage" in bench.of("tripped")[0]["why"]
     assert steps(bench)[-1] == (1, "limit")
     assert isinstance(bench.commands[0] if bench.commands else Off(""), Off)
+
+
+def test_an_envelope_is_wider_by_the_channels_accuracy_on_both_sides():
+    bounds = Bounds((3.0, 4.0), (-1.0, 2.0), (273.15, 333.15), 36.0)
+    found = envelope_of(bounds, (0.01, 0.02), energised=True)
+    assert found.voltage == pytest.approx((2.99, 4.01))
+    assert found.current == pytest.approx((-1.02, 2.02))
+    assert found.temperature == pytest.approx((0.0, 60.0))
+    assert envelope_of(bounds, (0.01, 0.02), energised=False).voltage == (float("-inf"), float("inf"))
 
 
 def test_a_cut_off_may_lie_on_the_limit():

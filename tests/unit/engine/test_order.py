@@ -78,6 +78,14 @@ def test_pause_while_a_command_is_out_lets_the_old_step_end():
     assert resumed.commands[0].program.steps[0].line == 2
 
 
+def test_stop_while_a_command_is_out_lets_the_old_step_end_as_it_did():
+    bench = Bench(TWO).start()
+    state = fold(TWO, bench.state, rows([0.0, 100.0], 3.7, 0.5)).state
+    outcome = fold(TWO, state, _order("stop"))
+    assert [event.data["end_reason"] for event in outcome.events if event.kind == "step_ended"] == ["for"]
+    assert outcome.state.phase == "ended"
+
+
 def _order(verb: str) -> Order:
     return Order(verb, "1", "me")  # type: ignore[arg-type]
 
@@ -204,6 +212,7 @@ def test_a_long_outage_asks_or_stops():
     bench.time += 1000.0
     bench.tell(Gap(bench.time - 1000.0, bench.time, "power"))
     assert bench.state.question.kind == "interruption"
+    assert [asked["question"] for asked in bench.of("asked")] == ["interruption"]
     bench.obey()
     bench.order("resume")
     bench.run()
@@ -282,6 +291,14 @@ def test_a_spectrum_is_watched_like_rows():
     outcome = bench.tell(SpectrumPart(1, points(0.0, [3.7, 5.5, 3.7])))
     assert outcome.taken == 2
     assert bench.finish.reason == "tripped"
+
+
+@pytest.mark.parametrize("verb", ["pause", "stop"])
+def test_a_spectrum_that_an_order_cuts_is_not_complete(verb):
+    bench = eis()
+    bench.tell(SpectrumPart(1, points(0.0, [3.7])))
+    bench.order(verb)
+    assert [ended["complete"] for ended in bench.of("spectrum_ended")] == [False]
 
 
 def test_a_spectrum_starts_again_after_an_outage():
