@@ -68,9 +68,8 @@ async def _guard() -> int:
 
 
 def _listen(loop: asyncio.AbstractEventLoop, said: "asyncio.Queue[Any]") -> None:
-    with open(
-        sys.stdin.fileno(), "rb", buffering=0, closefd=False
-    ) as pipe:  # no buffer whose lock outlives the process's end
+    # unbuffered: a thread that waits inside a buffer's lock when the process ends makes Python abort
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as pipe:
         for line in pipe:
             with contextlib.suppress(ValueError):
                 loop.call_soon_threadsafe(said.put_nowait, json.loads(line))
