@@ -18,6 +18,7 @@ import pytest
 
 from labctl.publish.broker import EmbeddedBroker
 
+PATIENCE = 10.0  # s that Mosquitto has to end when asked
 WITHIN = 30.0  # s that anything may take on a machine that is busy with something else
 PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"])
 
@@ -74,7 +75,11 @@ class Mosquitto:
 
     def _end(self, how: Callable[[], None]) -> None:
         how()
-        self.process.wait(WITHIN)
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:  # Mosquitto may miss a signal while a handshake is cut off
+            self.process.kill()
+            self.process.wait(WITHIN)
         self.process.stderr.close()
         self._drain.wait(WITHIN)
         self.process = None

@@ -181,7 +181,8 @@ class _Work:
         limit = min(self.duration - self.time + skipped, change)
         stops = [self._shift(stop) for stop in self.stops]
         end = piece.end(stops, skipped, limit)
-        self._add(piece, piece.origin, End(end.time - skipped, end.stop, end.collapse), skipped)
+        passed = min(end.time - skipped, self.duration - self.time)  # of a long hold the difference is rounded
+        self._add(piece, piece.origin, End(passed, end.stop, end.collapse), skipped)
         reached = end.stop == _REACHED
         self.over = self.over or (end.time < change and not reached)
         return self.over or reached

@@ -48,7 +48,7 @@ def test_a_segment_may_be_cut_anywhere(name, rate, duration, cuts):
     begin = 0.0
     for cut in sorted(cuts):
         time = cut * whole.end
-        piece = cell.segment(state, drive, time - begin)
+        piece = cell.segment(state, drive, max(time - begin, 0.0))
         state = State.from_json(json.loads(json.dumps(piece.state(piece.end).to_json())))
         begin += piece.end
     last = cell.segment(state, drive, max(whole.end - begin, 0.0))
