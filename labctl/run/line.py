@@ -60,7 +60,6 @@ class Line:
         self._machine = shared.machine
         self._sink = shared.sink
         self._seats = [seat for seat in seats if seat.parts["cell"].instrument == given.name]
-        self._places = [part.at for seat in seats for part in seat.parts.values() if part.instrument == given.name]
         self._wake = asyncio.Event()
         self._identity: Identity | None = None
         self._lost = "not opened yet"
@@ -255,7 +254,8 @@ class Line:
     async def _idle(self) -> None:
         """Wait for a run; meanwhile see now and then that the instrument is there, as one that was switched on anew must be opened.
 
-        A source meter's output is then a short circuit until it has been.
+        A source meter's output is then a short circuit until it has been. Instruments without a cell are left alone: a stage homes
+        when it is opened, and that must be somebody's wish.
         """
         self._wake.clear()
         with contextlib.suppress(TimeoutError):
@@ -263,9 +263,9 @@ class Line:
                 await self._wake.wait()
             return
         async with self.lock:
-            if not self.hands.keepers and self._places:
+            if not self.hands.keepers and self._seats:
                 with contextlib.suppress(InstrumentError):
-                    await self._status(self._places[0])
+                    await self._status(self._seats[0].at)
 
     def _period(self) -> float:
         wanted = max((keeper.capabilities.poll_at_most for keeper in self.hands.keepers.values()), default=TICK)

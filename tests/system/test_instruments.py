@@ -347,3 +347,17 @@ async def test_a_potentiostat_whose_line_fails_in_a_step_does_the_rest_of_it(fil
     with Reader(files / "data") as reader:
         assert replay(reader, 1).equal
     assert steps(files, 1)[1].discharging_capacity_ah == pytest.approx(0.02, abs=2e-3)
+
+
+async def test_a_stage_is_left_alone_while_nothing_runs_since_it_homes_when_it_is_opened(files, monkeypatch):
+    monkeypatch.setattr(lines, "LOOK", 0.02)
+    async with rack(files, SPEED) as made:
+        stage, _ = await made.grbl()
+        meter, _ = await made.keithley2450(stage="stage")
+        async with made.daemon() as parts:
+            heard: dict[str, list[bytes]] = {"stage": [], "meter": []}
+            for name, device in (("stage", stage), ("meter", meter)):
+                told = device.receive
+                device.receive = lambda data, now, name=name, told=told: heard[name].append(data) or told(data, now)
+            await until(lambda: len(heard["meter"]) > 5, parts)
+            assert heard["stage"] == []
