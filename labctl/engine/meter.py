@@ -165,7 +165,8 @@ class Meter:
         """
         at, order = self._places_of(snapshot.channels)
         warm = snapshot.temperature_celsius
-        columns = (run_times, snapshot.voltage, snapshot.current, self._cold[: len(order)] if warm is None else warm)
+        celsius = self._cold[: len(order)] if warm is None else warm + 0.0
+        columns = (run_times, snapshot.voltage + 0.0, snapshot.current + 0.0, celsius)  # no negative zero: as stored
         last = self._last
         good = self._good(at, columns)
         if not good.all():
@@ -353,6 +354,7 @@ def mapped(batch: Batch, begun: float, counters: tuple[float, float]) -> Batch:
         time=batch.time + begun,
         voltage=batch.voltage + 0.0,  # a negative zero is stored as zero, and what is folded is what is stored
         current=batch.current + 0.0,
+        temperature_celsius=None if batch.temperature_celsius is None else batch.temperature_celsius + 0.0,
         charging_ah=batch.charging_ah + counters[0],
         discharging_ah=batch.discharging_ah + counters[1],
     )

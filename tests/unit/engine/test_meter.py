@@ -205,6 +205,15 @@ def test_rows_of_a_source_that_counts_are_mapped():
         mapped(Batch(batch.time, batch.voltage, batch.current), 0.0, (0.0, 0.0))
 
 
+def test_a_negative_zero_is_folded_as_it_is_stored():
+    found = meter("a", warm=("a",))
+    tick(found, 1.0, -0.0, -0.0, -0.0)
+    taken, zero = found.take("a"), np.array([-0.0])
+    counted = mapped(Batch(np.array([0.0]), zero, zero, np.zeros(1), np.zeros(1), zero), 0.0, (0.0, 0.0))
+    for batch in (taken, counted):
+        assert not np.signbit([batch.voltage, batch.current, batch.temperature_celsius]).any()
+
+
 def test_an_unknown_channel_is_ours():
     with pytest.raises(InternalError, match="nobody"):
         meter("a").take("nobody")
