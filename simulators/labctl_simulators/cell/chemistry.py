@@ -75,6 +75,9 @@ class Conditions:
 class Memory:
     """Hold the linear memory of one cell at one temperature. n poles, m rows.
 
+    At constant current a surface value is a sum of terms: weights that decay with the poles, an offset and a ramp. The
+    n + 2 m terms of a piece are in this order: the weights, the offset of each row, the ramp of each row.
+
     Attributes:
         rate: 1/s, shape (n,), or (n, N) where the temperature is an array.
         drive: z-unit per C, shape as `rate`.
@@ -86,6 +89,11 @@ class Memory:
         total: z-unit per A of all poles and the feed at rest, made here.
         parts: the poles of each row, made here.
         rates: the rates as plain floats (lists of them in a batch), made here.
+        falls: their negatives, made here for one temperature.
+        poles: n, made here.
+        ramps: n + m, made here.
+        belongs: 1 where a term belongs to a row, shape (m, n + 2 m), made here.
+        driven: the terms of the steady answer to a unit of gain u, shape (m, n + 2 m), made here for one temperature.
         kept: tables that the core keeps with this memory.
     """
 
@@ -99,6 +107,11 @@ class Memory:
     total: Array = field(init=False)
     parts: tuple[slice, ...] = field(init=False)
     rates: list[Any] = field(init=False)
+    falls: list[float] = field(init=False)
+    poles: int = field(init=False)
+    ramps: int = field(init=False)
+    belongs: Array = field(init=False)
+    driven: Array = field(init=False)
     kept: dict[Any, Any] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -111,6 +124,11 @@ class Memory:
         self.rates = self.rate.tolist()
         ends = np.searchsorted(self.row, np.arange(rows + 1))
         self.parts = tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
+        self.poles, self.ramps = len(self.rate), len(self.rate) + rows
+        self.belongs = np.hstack([self.own.T, np.eye(rows), np.eye(rows)])
+        if self.rate.ndim == 1:
+            self.falls = (-self.rate).tolist()
+            self.driven = self.belongs * np.concatenate((-self.steady, self.total, self.integrator))
 
 
 class Physics(ABC):

@@ -26,6 +26,7 @@ def root(
     t = (guess - a) / (b - a)
     if not 0.0 < t < 1.0:
         t = min(max(fa / (fa - fb), 0.02), 0.98)
+    near = NEAR * (fb - fa) ** 2
     for _ in range(100):
         x = a + t * (b - a)
         fx = function(x)
@@ -39,25 +40,33 @@ def root(
         if low <= NEAR or limit > 0.25:
             return best
         t = _share(a, b, c, fa, fb, fc)
+        if t is None:
+            t = 0.5
+        elif abs(fa * fb * fc) <= near:
+            return a + t * (b - a)
         t = min(max(t, limit), 1.0 - limit)
     return best
 
 
-def _share(a: float, b: float, c: float, fa: float, fb: float, fc: float) -> float:
-    """Return where to look next, as a share of a..b: inverse quadratic where that is safe, else the middle."""
+def _share(a: float, b: float, c: float, fa: float, fb: float, fc: float) -> float | None:
+    """Return where to look next, as a share of a..b, by inverse quadratic interpolation; None where that is not safe.
+
+    What it leaves of the function is about the product of the three values over the square of the scale on which the
+    function bends.
+    """
     xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
     if phi * phi < xi and (1.0 - phi) ** 2 < 1.0 - xi:
         return fa / (fa - fb) * fc / (fc - fb) - (c - a) / (b - a) * fa / (fc - fa) * fb / (fb - fc)
-    return 0.5
+    return None
 
 
 def inverse(times: list[float], values: list[float]) -> float:
     """Return the time at which the polynomial through (value, time) meets 0 (Neville's scheme); NaN where it is not monotone."""
-    if not all(b > a for a, b in pairwise(values)) and not all(b < a for a, b in pairwise(values)):
+    steps = [b - a for a, b in pairwise(values)]
+    if not steps or min(steps) <= 0.0 <= max(steps):
         return float("nan")
-    found = list(times)
-    for width in range(1, len(found)):
-        for k in range(len(found) - width):
-            a, b = values[k], values[k + width]
-            found[k] = (b * found[k] - a * found[k + 1]) / (b - a)
+    found, size = times, len(times)
+    for width in range(1, size):
+        ends = zip(values, values[width:], found, found[1:], strict=False)
+        found = [(b * left - a * right) / (b - a) for a, b, left, right in ends]
     return found[0]

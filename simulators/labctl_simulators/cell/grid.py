@@ -1,10 +1,11 @@
 """Tables of times: exponentials on even grids and rungs of durations, kept with the memory."""
 
 from dataclasses import dataclass
-from math import ceil, inf, isqrt, log2
+from math import ceil, floor, inf, isqrt, log2
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labctl_simulators.cell.chemistry import Array, Memory
 
@@ -22,12 +23,12 @@ class Grid:
 
     Attributes:
         count: of the times that lie on it: all, or all but the last.
-        rows: for each row its poles, exp(-a (first + j k h)) with the columns (begin, 1, 1), and exp(-a i h) with the
-            lines (1, 1, i h).
+        rows: for each row which terms it takes (weights, ramp, offset, ramp), exp(-a (first + j k h)) with the columns
+            (begin, 1, 1), and exp(-a i h) with the lines (1, 1, i h).
     """
 
     count: int
-    rows: tuple[tuple[slice, Array, Array], ...]
+    rows: tuple[tuple[NDArray[np.intp], Array, Array], ...]
 
 
 def even_grid(linear: Memory, times: Array) -> Grid | None:
@@ -52,7 +53,9 @@ def even_grid(linear: Memory, times: Array) -> Grid | None:
     return known
 
 
-def _products(linear: Memory, first: float, spacing: float, count: int) -> tuple[tuple[slice, Array, Array], ...]:
+def _products(
+    linear: Memory, first: float, spacing: float, count: int
+) -> tuple[tuple[NDArray[np.intp], Array, Array], ...]:
     width = max(isqrt(count), 1)
     begins = first + spacing * width * np.arange(-(-count // width))
     inner = spacing * np.arange(width)
@@ -60,27 +63,48 @@ def _products(linear: Memory, first: float, spacing: float, count: int) -> tuple
     fine = np.exp(-linear.rate[:, None] * inner)
     one, ones = np.ones((len(begins), 1)), np.ones(width)
     return tuple(
-        (part, np.hstack([coarse[:, part], begins[:, None], one, one]), np.vstack([fine[part], ones, ones, inner]))
-        for part in linear.parts
+        (
+            np.append(np.arange(linear.poles)[part], (linear.ramps + row, linear.poles + row, linear.ramps + row)),
+            np.hstack([coarse[:, part], begins[:, None], one, one]),
+            np.vstack([fine[part], ones, ones, inner]),
+        )
+        for row, part in enumerate(linear.parts)
     )
 
 
-def decays(linear: Memory, times: Array) -> Array:
-    """Return exp(-a t), shape (n, T)."""
-    table = np.multiply.outer(linear.rate, -times)
-    np.maximum(table, -OVER, out=table)
-    return np.exp(table, out=table)
+def values(linear: Memory, times: Array) -> Array:
+    """Return the values of the terms: exp(-a t), 1 for each row, t for each row; shape (n + 2 m, T)."""
+    table = np.empty((linear.belongs.shape[1], len(times)))
+    decaying = table[: linear.poles]
+    np.multiply.outer(linear.rate, -times, out=decaying)
+    np.maximum(decaying, -OVER, out=decaying)
+    np.exp(decaying, out=decaying)
+    table[linear.poles : linear.ramps] = 1.0
+    table[linear.ramps :] = times
+    return table
 
 
 def few(linear: Memory, times: Array) -> Array:
-    """Return exp(-a t) of at most FEW times; kept with the memory."""
+    """Return the values of the terms at no more than FEW times; kept with the memory."""
     key = times.tobytes()
     known = linear.kept.get(key)
     if known is None:
         if len(linear.kept) > KEPT:
             linear.kept.clear()
-        known = linear.kept[key] = decays(linear, times)
+        known = linear.kept[key] = values(linear, times)
     return np.asarray(known)
+
+
+def alive(linear: Memory, time: float) -> list[list[tuple[int, float]]]:
+    """Return for each row the poles that are not over at `time`, with what they fall by; kept with the memory."""
+    step = floor(log2(time)) if time > 0.0 else None
+    known = linear.kept.get(("alive", step))
+    if known is None:
+        least = -OVER / 2.0**step if step is not None else -inf
+        falls = list(enumerate(linear.falls))
+        known = [[own for own in falls[part] if own[1] > least] for part in linear.parts]
+        linear.kept["alive", step] = known
+    return known
 
 
 def rung(time: float) -> float:

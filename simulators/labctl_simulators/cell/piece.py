@@ -1,15 +1,16 @@
 """One piece of a segment at constant current: exact at every time, with its events located."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import exp
+from math import exp, inf
 from typing import Final
 
 import numpy as np
 
 from labctl_simulators.cell.chemistry import Array, Physics
 from labctl_simulators.cell.crossing import inverse, root
-from labctl_simulators.cell.grid import CHUNK, FEW, KEPT, OVER, Grid, decays, even_grid, few, rung
+from labctl_simulators.cell.grid import CHUNK, FEW, KEPT, Grid, alive, even_grid, few, rung, values
 
 SCAN: Final = 48
 _SHAPE: Final = np.arange(1, SCAN + 1) / SCAN
@@ -52,63 +53,39 @@ class End:
 class Constant:
     """Hold a piece at constant current (A) from (memory, level) on; terminal and memory current are the same."""
 
-    __slots__ = (
-        "current",
-        "level",
-        "linear",
-        "offset",
-        "physics",
-        "plain",
-        "ramp",
-        "safe",
-        "spread",
-        "start",
-        "weight",
-    )
+    __slots__ = ("current", "level", "linear", "physics", "plain", "safe", "start", "terms")
 
     def __init__(self, physics: Physics, memory: Array, level: Array, current: float) -> None:
         linear = physics.memory
         self.physics, self.linear, self.current = physics, linear, current
-        driven = physics.gain * current
         self.start, self.level = memory, level
-        self.weight = memory - driven[linear.row] * linear.steady
-        self.offset = level + driven * linear.total
-        self.ramp = linear.integrator * driven
-        self.plain: tuple[list[float], list[float], list[float]] | None = None
-        self.spread: list[float] | None = None
+        self.terms = (physics.gain * current).dot(linear.driven)
+        poles, ramps = linear.poles, linear.ramps
+        self.terms[:poles] += memory
+        self.terms[poles:ramps] += level
+        self.plain: list[float] | None = None
         self.safe = False
 
     def surface(self, times: Array) -> Array:
         """Return the surface values at `times` (s since the piece began), shape (m, T)."""
         if len(times) <= FEW:
-            return self._tabled(times, few(self.linear, times))
+            return self._tabled(few(self.linear, times))
         grid = even_grid(self.linear, times)
         return self._even(grid, times) if grid is not None else self._scattered(times)
 
-    def _tabled(self, times: Array, table: Array) -> Array:
-        z = (self.linear.own * self.weight[:, None]).T @ table
-        z += self.ramp[:, None] * times
-        z += self.offset[:, None]
-        return z
+    def _tabled(self, table: Array) -> Array:
+        """Return the surface values where the terms have the values of `table`."""
+        return (self.linear.belongs * self.terms).dot(table)
 
     def _scattered(self, times: Array) -> Array:
-        z = self.ramp[:, None] * times
-        z += self.offset[:, None]
-        weight = (self.linear.own * self.weight[:, None]).T
-        for first in range(0, len(times), CHUNK):
-            z[:, first : first + CHUNK] += weight @ decays(self.linear, times[first : first + CHUNK])
-        return z
+        chunks = [self._tabled(values(self.linear, times[k : k + CHUNK])) for k in range(0, len(times), CHUNK)]
+        return np.concatenate(chunks, axis=1)
 
     def _even(self, grid: Grid, times: Array) -> Array:
-        """Return the surface values on an even grid: exp(-a (j + k) h) is a product, so each row is a matrix product.
-
-        Three further columns carry the constant and the ramp.
-        """
-        z = np.empty((len(self.ramp), len(times)))
-        for row, (part, coarse, fine) in enumerate(grid.rows):
-            ramp = self.ramp[row]
-            factor = np.concatenate((self.weight[part], (ramp, self.offset[row], ramp)))
-            z[row, : grid.count] = ((coarse * factor) @ fine).ravel()[: grid.count]
+        """Return the surface values on an even grid: exp(-a (j + k) h) is a product, so each row is a matrix product."""
+        z = np.empty((len(self.level), len(times)))
+        for row, (own, coarse, fine) in enumerate(grid.rows):
+            z[row, : grid.count] = (coarse * self.terms[own]).dot(fine).ravel()[: grid.count]
         if grid.count < len(times):
             z[:, -1] = self._surface_at(float(times[-1]))
         return z
@@ -125,13 +102,12 @@ class Constant:
         return self.physics.voltage_scalar(self._surface_at(time), self.current, time, self.current * time)
 
     def _surface_at(self, time: float) -> list[float]:
-        weight, offset, ramp = self._plain()
-        if time == 0.0:
-            return [begin + sum(weight[part]) for begin, part in zip(offset, self.linear.parts, strict=True)]
-        terms = [w * exp(-rate * time) for w, rate in zip(weight, self.linear.rates, strict=True)]
+        linear, terms = self.linear, self._plain()
+        offsets, ramps = terms[linear.poles : linear.ramps], terms[linear.ramps :]
+        fading = [w * exp(fall * time) for w, fall in zip(terms, linear.falls, strict=False)] if time else terms
         return [
-            begin + slope * time + sum(terms[part])
-            for begin, slope, part in zip(offset, ramp, self.linear.parts, strict=True)
+            offset + ramp * time + sum(fading[part])
+            for offset, ramp, part in zip(offsets, ramps, linear.parts, strict=True)
         ]
 
     def read(self, times: Array) -> tuple[Array, Array, Array, Array]:
@@ -144,9 +120,10 @@ class Constant:
 
     def at(self, time: float) -> tuple[Array, Array, float, float]:
         """Return memory, level, charge (C) and throughput (C) `time` s after the piece began."""
-        memory = self.start + self.weight * np.expm1(self.linear.rate * -time)
+        linear, terms = self.linear, self.terms
+        memory = self.start + terms[: linear.poles] * np.expm1(linear.rate * -time)
         charge = self.current * time
-        return memory, self.level + self.ramp * time, charge, abs(charge)
+        return memory, self.level + terms[linear.ramps :] * time, charge, abs(charge)
 
     def passed(self, time: float) -> tuple[float, float]:
         """Return C charged and C discharged until `time`."""
@@ -159,77 +136,73 @@ class Constant:
 
     def end(self, thresholds: Sequence[Threshold], limit: float) -> End:
         """Return where the piece ends, at most `limit` s (may be infinite while current flows) after its begin."""
-        inside = self.safe = self._inside(limit)
-        if inside and not thresholds:
+        inside, gone = self._room()
+        self.safe = limit < inside or inside == inf
+        if self.safe and not thresholds:
             return End(limit)
-        if not inside:
+        if inside <= 0.0:
             at_once = self._at_once(thresholds)
             if at_once is not None:
                 return at_once
-            exhausted = self._exhausted()
-            limit = limit if limit <= exhausted else min(limit, rung(exhausted))
-        if limit == np.inf:
+        if not self.safe and limit > gone:
+            limit = min(limit, rung(gone))
+        if limit == inf:
             raise ValueError("wanted a duration or an end that must come, found neither")
         found = self._scan(thresholds, limit, inside)
         self.safe = found.collapse is None
         return found
 
     def _at_once(self, thresholds: Sequence[Threshold]) -> End | None:
-        """Return the end of a piece that cannot even begin, or None."""
-        physics, first = self.physics, self._surface_at(0.0)
-        now = physics.voltage_scalar(first, self.current, 0.0, 0.0)
+        first = self._surface_at(0.0)
+        now = self.physics.voltage_scalar(first, self.current, 0.0, 0.0)
         for threshold in thresholds:
             if _margin(threshold, now) >= 0.0:
                 return End(0.0, threshold.number)
-        for row, (value, low, high) in enumerate(zip(first, *physics.bounds(), strict=True)):
+        for row, (value, low, high) in enumerate(zip(first, *self.physics.bounds(), strict=True)):
             if not low < value < high:
-                return End(0.0, None, physics.words[row][value >= high])
+                return End(0.0, None, self.physics.words[row][value >= high])
         return None
 
-    def _inside(self, limit: float) -> bool:
-        """Say whether no row can leave its range within `limit`, from the size of the decaying terms alone."""
-        low, high = self.physics.bounds()
-        spread = self._spread()
-        _, offset, ramps = self._plain()
-        for row, (begin, ramp) in enumerate(zip(offset, ramps, strict=True)):
-            end = begin + ramp * limit if ramp else begin
-            if not low[row] + spread[row] < min(begin, end) <= max(begin, end) < high[row] - spread[row]:
-                return False
-        return True
+    def _room(self) -> tuple[float, float]:
+        """Return the time until which no row can leave its range, and the time by which one surely has, s.
 
-    def _spread(self) -> list[float]:
-        if self.spread is None:
-            sizes = [abs(weight) for weight in self._plain()[0]]
-            self.spread = [sum(sizes[part]) for part in self.linear.parts]
-        return self.spread
-
-    def _exhausted(self) -> float:
-        """Return the time by which an integrating row has surely left its range, s."""
-        (low, high), most = self.physics.bounds(), float("inf")
-        _, offset, ramps = self._plain()
-        for row, (ramp, spread) in enumerate(zip(ramps, self._spread(), strict=True)):
+        The decaying terms of a row are between the sum of its negative and that of its positive weights.
+        """
+        linear, terms = self.linear, self._plain()
+        inside = gone = inf
+        rows = zip(terms[linear.poles : linear.ramps], terms[linear.ramps :], linear.parts, strict=True)
+        for (offset, ramp, part), low, high in zip(rows, *self.physics.bounds(), strict=True):
+            weights = terms[part]
+            sum_, size = sum(weights), sum(map(abs, weights))
+            most, least = offset + 0.5 * (sum_ + size), offset + 0.5 * (sum_ - size)
+            if not low < least <= most < high:
+                inside = 0.0
+            elif ramp:
+                inside = min(inside, (high - most if ramp > 0.0 else low - least) / ramp)
             if ramp:
-                room = (high if ramp > 0.0 else low)[row] - offset[row]
-                reach = (room + (spread if ramp > 0.0 else -spread)) / ramp
-                most = min(most, max(0.0, reach) * (1.0 + 1e-9) + 1e-12)
-        return most
+                gone = min(gone, max(0.0, (high - least if ramp > 0.0 else low - most) / ramp))
+        return inside, gone * (1.0 + 1e-9) + 1e-12
 
-    def _plain(self) -> tuple[list[float], list[float], list[float]]:
-        """Return weights, offsets and ramps as plain floats."""
+    def _plain(self) -> list[float]:
+        """Return the terms as plain floats."""
         if self.plain is None:
-            self.plain = (self.weight.tolist(), self.offset.tolist(), self.ramp.tolist())
+            self.plain = self.terms.tolist()
         return self.plain
 
-    def _scan(self, thresholds: Sequence[Threshold], limit: float, inside: bool) -> End:
-        """Look for the first event on a grid that is even, and geometric at the begin; then locate it."""
-        times, table = self._looked(limit)
-        z = self._tabled(times, table)
-        count = len(times) if inside else self._physical(z)
-        seen = times[:count]
-        voltage = self.physics.voltage(z[:, :count], self.current, seen, self.current * seen) if thresholds else seen
-        end = self._first(thresholds, seen, voltage, End(limit))
-        if end.stop is not None or count == len(times):
-            return end
+    def _scan(self, thresholds: Sequence[Threshold], limit: float, inside: float) -> End:
+        """Look for the first event on a grid that is even, and geometric at the begin; then locate it.
+
+        Only where nothing is met while all rows surely are in their range is it asked where one leaves it.
+        """
+        times, moments, table = self._looked(limit)
+        z = self._tabled(table)
+        for count in (len(moments) if self.safe else bisect_left(moments, inside), 0):
+            count = count or self._physical(z)
+            seen = times[:count]
+            voltage = self.physics.voltage(z[:, :count], self.current, seen, self.current * seen) if thresholds else seen
+            end = self._first(thresholds, seen, voltage, End(limit))
+            if end.stop is not None or count == len(times):
+                return end
         collapse = self._collapse(times, z, count)
         joint = np.array([times[count - 1], collapse.time])
         last = np.array([voltage[-1], self.voltage_at(collapse.time)])
@@ -250,15 +223,15 @@ class Constant:
         first = int(wrong.argmax())
         return first if wrong[first] else len(wrong)
 
-    def _looked(self, limit: float) -> tuple[Array, Array]:
-        """Return the times of the scan and exp(-a t) there; kept with the memory."""
+    def _looked(self, limit: float) -> tuple[Array, list[float], Array]:
+        """Return the times of the scan, the same as plain floats, and the values of the terms there; kept."""
         kept = self.linear.kept
         known = kept.get(("scan", limit))
         if known is None:
             if len(kept) > KEPT:
                 kept.clear()
             times = self._times(limit)
-            known = kept["scan", limit] = (times, decays(self.linear, times))
+            known = kept["scan", limit] = (times, times.tolist(), values(self.linear, times))
         return known
 
     def _times(self, limit: float) -> Array:
@@ -323,33 +296,28 @@ class Constant:
                 return self._root(threshold, fine, _margins(threshold, self.voltage(fine)), int(met.argmax()))
         return None
 
-    def _later(self, begin: float) -> Callable[[float], list[float]]:
-        """Return the surface values as a function of a time after `begin`, without the poles that are over by then."""
-        weight, offset, ramp = self._plain()
-        rates = self.linear.rates
-        alive = [
-            [(w, -rate) for w, rate in zip(weight[part], rates[part], strict=True) if rate * begin < OVER]
-            for part in self.linear.parts
-        ]
-        rows = list(zip(offset, ramp, alive, strict=True))
-
-        def surface(time: float) -> list[float]:
-            return [z + slope * time + sum([w * exp(rate * time) for w, rate in some]) for z, slope, some in rows]
-
-        return surface
-
     def _root(self, threshold: Threshold, times: Array, margins: Array, at: int) -> float:
         """Return the crossing between points `at` - 1 and `at`, started by inverse interpolation."""
-        before, after = float(times[at - 1]), float(times[at])
-        surface = self._later(before)
-        voltage, current = self.physics.voltage_scalar, self.current
+        first = max(at - 2, 0)
+        near, values = times[first : at + 2].tolist(), margins[first : at + 2].tolist()
+        before = at - 1 - first
+        margin = self._later(threshold, near[before])
+        return root(margin, near[before], near[before + 1], values[before], values[before + 1], inverse(near, values))
+
+    def _later(self, threshold: Threshold, begin: float) -> Callable[[float], float]:
+        """Return the margin as a function of a time after `begin`, without the poles that are over by then."""
+        linear, terms, current, voltage = self.linear, self._plain(), self.current, self.physics.voltage_scalar
+        offsets, ramps = terms[linear.poles : linear.ramps], terms[linear.ramps :]
+        rows = [
+            (offset, ramp, [(terms[pole], fall) for pole, fall in some])
+            for offset, ramp, some in zip(offsets, ramps, alive(linear, begin), strict=True)
+        ]
 
         def margin(time: float) -> float:
-            return _margin(threshold, voltage(surface(time), current, time, current * time))
+            z = [offset + ramp * time + sum([w * exp(fall * time) for w, fall in some]) for offset, ramp, some in rows]
+            return _margin(threshold, voltage(z, current, time, current * time))
 
-        near = slice(max(at - 2, 0), at + 2)
-        guess = inverse(times[near].tolist(), margins[near].tolist())
-        return root(margin, before, after, float(margins[at - 1]), float(margins[at]), guess)
+        return margin
 
 
 def _margin(threshold: Threshold, voltage: float) -> float:
