@@ -1,19 +1,21 @@
 """A piece in which voltage, power, load or leaking current is held: reading it and finding its end."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from labctl_simulators.cell.chemistry import Array
 from labctl_simulators.cell.crossing import inverse, root
 from labctl_simulators.cell.drive import Stop, Voltage
-from labctl_simulators.cell.element import charge, response
+from labctl_simulators.cell.element import DEGREE, response
 from labctl_simulators.cell.march import March
 from labctl_simulators.cell.piece import End
-from labctl_simulators.cell.solution import Columns, columns
+from labctl_simulators.cell.solution import Columns, columns, course
 from labctl_simulators.cell.state import Hold
-from labctl_simulators.cell.warm import elements
+
+_RISING: Final = np.arange(DEGREE + 1.0)
+_SHARES: Final = 1.0 / np.arange(1, DEGREE + 2)
 
 
 class Held(March):
@@ -24,8 +26,10 @@ class Held(March):
     def columns(self) -> Columns:
         """Return the solution so far in arrays."""
         if self._columns is None:
-            values = np.array(self.values) if self.starts else elements(self._values)
-            self._columns = columns(np.array(self.begins), np.array(self.lengths), values, self.demand)
+            if self._table is None or self.starts:
+                self._columns = columns(course(self.lengths), np.array(self.values), self.demand)
+            else:
+                self._columns = columns(self._table.course, self._values[self._table.places], self.demand)
         return self._columns
 
     def voltage(self, times: Array) -> Array:
@@ -58,24 +62,25 @@ class Held(March):
         """Return memory, level, charge (C) and throughput (C) `time` s after the drive began."""
         if not self.lengths:
             return self.origin.memory.copy(), self.origin.level.copy(), 0.0, 0.0
-        linear, gain = self.physics.memory, self.physics.gain
-        index = max(bisect_right(self.begins, time) - 1, 0)
+        found, linear, gain = self.columns(), self.physics.memory, self.physics.gain
+        index, past = found.element(time)
         start, base = self._start(index)
-        length, values = self.lengths[index], self.values[index]
-        place = (time - self.begins[index]) / length
-        decay, driven = response(linear, length, place, values)
+        coefficients = found.inner[index] * (past / self.lengths[index]) ** _RISING
+        decay, driven = response(linear, past, coefficients)
         memory = decay * start + driven * gain[linear.row]
-        level = base + linear.integrator * gain * (length * charge(place, values))
+        level = base + linear.integrator * gain * (past * float(coefficients.dot(_SHARES)))
         up, down = self.passed(time)
         return memory, level, up - down, up + down
 
     def passed(self, time: float) -> tuple[float, float]:
         """Return C charged and C discharged until `time`."""
-        return self.columns().charge_at(time) if self.lengths else (0.0, 0.0)
+        if self._passed[0] != time:
+            self._passed = (time, *(self.columns().charge_at(time) if self.lengths else (0.0, 0.0)))
+        return self._passed[1:]
 
     def direction(self, time: float) -> int:
         """Return the sign of the current at `time`."""
-        current = self.columns().current_at(time) if self.lengths else 0.0
+        current = self.columns().current(time)(time) if self.lengths else 0.0
         return (current > 0.0) - (current < 0.0)
 
     def hold(self, time: float) -> Hold:
@@ -111,7 +116,7 @@ class Held(March):
     def _within(self, stops: Sequence[Stop], first: int, skipped: float, until: float) -> End | None:
         """Look for the first stop from element `first` on."""
         found = self.columns()
-        times, currents = (part[first:].ravel() for part in found.look)
+        times, currents = found.course.look[first:].ravel(), found.seen[first:].ravel()
         if times[0] < skipped or times[-1] > until:
             inside = (times > skipped) & (times < until)
             times = np.concatenate([[max(times[0], skipped)], times[inside], [until]])
@@ -123,19 +128,18 @@ class Held(March):
             at = int(met.argmax())
             if not met[at]:
                 continue
-            when = float(times[at])
-            if at > 0 and times[at - 1] < when:
-                guess = inverse(times[max(at - 2, 0) : at + 2].tolist(), margin[max(at - 2, 0) : at + 2].tolist())
-                when = self._located(stop, skipped, (float(times[at - 1]), when), guess)
+            near = slice(max(at - 2, 0), at + 2)
+            when = self._located(stop, skipped, min(at, 2), times[near].tolist(), margin[near].tolist())
             if best is None or when < best.time:
                 best = End(when, stop.number)
         return best
 
-    def _located(self, stop: Stop, skipped: float, bracket: tuple[float, float], guess: float) -> float:
-        found = self.columns()
-        before, after = bracket
-
-        current = found.course(0.5 * (before + after))
+    def _located(self, stop: Stop, skipped: float, at: int, times: list[float], margins: list[float]) -> float:
+        """Return when a stop is met between points `at` - 1 and `at`."""
+        if at == 0 or times[at - 1] == times[at]:
+            return times[at]
+        found, before, after = self.columns(), times[at - 1], times[at]
+        current = found.current(0.5 * (before + after))
 
         def margin(time: float) -> float:
             if stop.quantity == "current":
@@ -144,10 +148,7 @@ class Held(March):
             times = np.array([time])
             return float(self._margin(stop, times, found.currents(times), skipped)[0])
 
-        low, high = margin(before), margin(after)
-        if low >= 0.0:
-            return before
-        return root(margin, before, after, low, high, guess) if high > 0.0 else after
+        return root(margin, before, after, margins[at - 1], margins[at], inverse(times, margins))
 
     def _margin(self, stop: Stop, times: Array, currents: Array, skipped: float) -> Array:
         match stop.quantity:

@@ -7,7 +7,6 @@ fails. The mesh depends on the drive and the state it began in only, never on ho
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +19,7 @@ from labctl_simulators.cell.ocp import EDGE
 from labctl_simulators.cell.solution import Columns
 from labctl_simulators.cell.state import State
 from labctl_simulators.cell.terminal import Demand, sweep_time
-from labctl_simulators.cell.warm import Attempt, Entry, Mesh, elements, mesh
+from labctl_simulators.cell.warm import Attempt, Entry, Mesh, mesh
 
 SOLVED: Final = 1e-12
 """V; a residual below this ends Newton's method."""
@@ -68,13 +67,12 @@ class March:
         self.starts: list[tuple[Array, Array]] = []
         self.failed: str | None = None
         self._columns: Columns | None = None
+        self._passed = (0.0, 0.0, 0.0)
         self.planned = tuple(mesh)
         self.first = 0.0
         self.front = Point(0.0, origin.memory, origin.level, 0.0)
         self.last = sweep_time(drive) if isinstance(drive, Sweep) else np.inf
-        rest = origin.level + origin.memory @ physics.memory.own
-        self._rest: list[float] = rest.tolist()
-        self._feed: list[float] = (physics.memory.feed * physics.gain).tolist()
+        self._switched: tuple[list[float], list[float]] | None = None
         self._table: Mesh | None = None
         self._values = np.zeros(0)
         entry = self._entry()
@@ -106,8 +104,8 @@ class March:
         self._table = mesh(self.physics.memory, found.lengths)
         self._solved, self._values = found, found.values
         self.lengths = list(found.lengths)
-        self.begins = [0.0, *accumulate(found.lengths[:-1])]
-        self.values = list(elements(found.values))
+        self.begins = list(self._table.course.starts)
+        self.values = list(found.values[self._table.places])
         self.first = float(found.values[0])
         return True
 
@@ -131,7 +129,11 @@ class March:
         return (Entry(self.drive.voltage, tuple(self.lengths), values), *others[:2])
 
     def _voltage0(self, current: float) -> float:
-        z = [rest + feed * current for rest, feed in zip(self._rest, self._feed, strict=True)]
+        if self._switched is None:
+            linear, origin = self.physics.memory, self.origin
+            rest = origin.level + origin.memory @ linear.own
+            self._switched = (rest.tolist(), (linear.feed * self.physics.gain).tolist())
+        z = [rest + feed * current for rest, feed in zip(*self._switched, strict=True)]
         return self.physics.voltage_scalar(z, current, 0.0, 0.0)
 
     def _begin(self, guess: float) -> float:

@@ -1,12 +1,12 @@
 """The solution of a held piece in arrays: current, charge and voltage at any time."""
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from labctl_simulators.cell.chemistry import Array
 from labctl_simulators.cell.element import DEGREE, MONOMIAL, NODES
@@ -15,8 +15,36 @@ from labctl_simulators.cell.terminal import Demand
 LOOK: Final = np.linspace(0.0, 1.0, 2 * DEGREE + 1)
 """Places within an element at which events are looked for."""
 _POWERS: Final = (LOOK[:, None] ** np.arange(DEGREE + 1)).T
-_RISING: Final = np.arange(DEGREE + 1)
+_ASCENDING: Final = np.ascontiguousarray(MONOMIAL.T)
+_RISING: Final = np.arange(DEGREE + 1.0)
 _SHARES: Final = 1.0 / np.arange(1, DEGREE + 2)
+_SUMS: Final = np.vstack([np.ones(DEGREE + 1), _SHARES])
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Course:
+    """Hold where the elements of a solution lie in time.
+
+    Attributes:
+        begins: s at which they begin, shape (E,).
+        lengths: s, shape (E,).
+        starts: the begins as plain floats.
+        spans: the lengths as plain floats.
+        look: the times LOOK of each element, shape (E, places).
+    """
+
+    begins: Array
+    lengths: Array
+    starts: list[float]
+    spans: list[float]
+    look: Array
+
+
+def course(lengths: Sequence[float]) -> Course:
+    """Return where elements of these lengths lie that follow each other from 0 s on."""
+    starts = [0.0, *accumulate(lengths[:-1])]
+    begins, sizes = np.array(starts), np.array(lengths)
+    return Course(begins, sizes, starts, list(lengths), begins[:, None] + sizes[:, None] * LOOK)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -24,31 +52,34 @@ class Columns:
     """Hold the solution in arrays.
 
     Attributes:
-        begins: s at which the elements begin, shape (E,).
-        starts: the same as plain floats.
-        lengths: s, shape (E,).
+        course: where the elements lie.
         inner: coefficients of the memory current in ascending powers of the place 0..1, shape (E, DEGREE + 1).
         outer: the same of the current at the terminals.
+        seen: the current at the terminals at the places LOOK, shape (E, places).
         passed: C passed until each element's begin, shape (E,).
         turns: times at which the terminal current changes its sign, ascending from 0.
         up: C charged until each turn.
         down: C discharged until each turn.
     """
 
-    begins: Array
-    starts: list[float]
-    lengths: Array
+    course: Course
     inner: Array
     outer: Array
+    seen: Array
     passed: Array
     turns: Array
     up: Array
     down: Array
 
-    def course(self, time: float) -> Callable[[float], float]:
+    def element(self, time: float) -> tuple[int, float]:
+        """Return which element holds `time`, and how many s of it are over."""
+        index = max(bisect_right(self.course.starts, time) - 1, 0)
+        return index, time - self.course.starts[index]
+
+    def current(self, time: float) -> Callable[[float], float]:
         """Return the terminal current (A) as a function of time, good within the element that holds `time`."""
-        index = max(bisect_right(self.starts, time) - 1, 0)
-        begin, length = self.starts[index], float(self.lengths[index])
+        index, _ = self.element(time)
+        begin, length = self.course.starts[index], self.course.spans[index]
         coefficients: list[float] = self.outer[index].tolist()
         coefficients.reverse()
 
@@ -60,52 +91,38 @@ class Columns:
 
         return current
 
-    def current_at(self, time: float) -> float:
-        """Return the terminal current at one time, A."""
-        return self.course(time)(time)
-
     def charge_at(self, time: float) -> tuple[float, float]:
         """Return C charged and C discharged until one time."""
         if len(self.turns) > 1:
             up, down = self.charges(np.array([time]))
             return float(up[0]), float(down[0])
-        index = max(bisect_right(self.starts, time) - 1, 0)
-        place = (time - self.starts[index]) / self.lengths[index]
-        value = 0.0
-        for coefficient in reversed((self.outer[index] * _SHARES).tolist()):
-            value = value * place + coefficient
-        net = float(self.passed[index] + value * place * self.lengths[index])
+        index, past = self.element(time)
+        place, share = past / self.course.spans[index], 0.0
+        for coefficient in (self.outer[index] * _SHARES).tolist()[::-1]:
+            share = share * place + coefficient
+        net = float(self.passed[index]) + share * past
         return max(net, 0.0), max(-net, 0.0)
-
-    @property
-    def look(self) -> tuple[Array, Array]:
-        """Return the times LOOK of each element, shape (E, places), and the terminal current there."""
-        return self.begins[:, None] + self.lengths[:, None] * LOOK, self.outer @ _POWERS
 
     def currents(self, times: Array) -> Array:
         """Return the terminal current at `times`, A."""
-        return self._polynomial(self.outer, *self._placed(times))
+        return self._sums(self.outer, times)[0]
 
     def inners(self, times: Array) -> Array:
         """Return the memory current at `times`, A."""
-        return self._polynomial(self.inner, *self._placed(times))
+        return self._sums(self.inner, times)[0]
 
     def net(self, times: Array) -> Array:
         """Return the net charge until `times`, C."""
-        index, place = self._placed(times)
-        return np.asarray(
-            self.passed[index] + self._polynomial(self.outer * _SHARES, index, place) * place * self.lengths[index]
-        )
+        return self._sums(self.outer, times)[1]
 
     def charges(self, times: Array) -> tuple[Array, Array]:
         """Return C charged and C discharged until `times`."""
-        return self._parted(times, self.net(times))
+        return self.read(times)[1:]
 
     def read(self, times: Array) -> tuple[Array, Array, Array]:
         """Return terminal current (A), C charged and C discharged until `times`."""
-        index, place = self._placed(times)
-        net = self._polynomial(self.outer * _SHARES, index, place) * place * self.lengths[index] + self.passed[index]
-        return self._polynomial(self.outer, index, place), *self._parted(times, net)
+        current, net = self._sums(self.outer, times)
+        return current, *self._parted(times, net)
 
     def _parted(self, times: Array, net: Array) -> tuple[Array, Array]:
         if len(self.turns) == 1:
@@ -114,38 +131,43 @@ class Columns:
         more = net - (self.up - self.down)[since]
         return self.up[since] + np.maximum(more, 0.0), self.down[since] + np.maximum(-more, 0.0)
 
-    def _placed(self, times: Array) -> tuple[NDArray[np.intp], Array]:
-        index = np.maximum(np.searchsorted(self.begins, times, side="right") - 1, 0)
-        return index, (times - self.begins[index]) / self.lengths[index]
+    def _sums(self, coefficients: Array, times: Array) -> tuple[Array, Array]:
+        """Return the current with these coefficients at `times`, A, and what of it has passed the terminals, C."""
+        index = np.searchsorted(self.course.begins, times, side="right")
+        index -= 1
+        past = times - self.course.begins[index]
+        terms = (past / self.course.lengths[index])[:, None] ** _RISING
+        terms *= coefficients[index]
+        current, passed = _SUMS.dot(terms.T)
+        passed *= past
+        passed += self.passed[index]
+        return current, passed
 
-    @staticmethod
-    def _polynomial(coefficients: Array, index: NDArray[np.intp], place: Array) -> Array:
-        return np.asarray(np.einsum("tk,tk->t", coefficients[index], place[:, None] ** _RISING))
 
-
-def columns(begins: Array, lengths: Array, values: Array, demand: Demand) -> Columns:
+def columns(course: Course, values: Array, demand: Demand) -> Columns:
     """Return the columns of node values (memory current), shape (E, DEGREE + 1)."""
-    inner = values @ MONOMIAL.T
-    outer = (
-        inner if demand.leak == 0.0 else demand.current(values, begins[:, None] + lengths[:, None] * NODES) @ MONOMIAL.T
-    )
-    passed = np.zeros(len(begins))
-    np.cumsum((lengths * (outer @ _SHARES))[:-1], out=passed[1:])
-    zero = np.zeros(1)
-    draft = Columns(begins, begins.tolist(), lengths, inner, outer, passed, zero, zero, zero)
-    seen = outer @ _POWERS
-    if seen.min() >= 0.0 or seen.max() <= 0.0:
-        return draft
-    return _turned(draft, np.flatnonzero((seen.max(axis=1) > 0.0) & (seen.min(axis=1) < 0.0)))
+    inner = outer = values.dot(_ASCENDING)
+    if demand.leak != 0.0:
+        times = course.begins[:, None] + course.lengths[:, None] * NODES
+        outer = demand.current(values, times).dot(_ASCENDING)
+    passed = np.zeros(len(inner))
+    np.add.accumulate((course.lengths * outer.dot(_SHARES))[:-1], out=passed[1:])
+    seen = outer.dot(_POWERS)
+    draft = Columns(course, inner, outer, seen, passed, _NOTHING, _NOTHING, _NOTHING)
+    return draft if seen.min() >= 0.0 or seen.max() <= 0.0 else _turned(draft)
 
 
-def _turned(draft: Columns, mixed: NDArray[np.intp]) -> Columns:
+_NOTHING: Final = np.zeros(1)
+
+
+def _turned(draft: Columns) -> Columns:
     """Return the columns with the times at which the current changes its sign."""
-    turns = [0.0, *draft.begins.tolist()]
-    for index in mixed:
+    course, seen = draft.course, draft.seen
+    turns = [0.0, *course.starts]
+    for index in np.flatnonzero((seen.max(axis=1) > 0.0) & (seen.min(axis=1) < 0.0)):
         roots = np.roots(draft.outer[index][::-1])
         real = np.sort(roots[np.abs(roots.imag) < 1e-9].real)
-        turns += [float(draft.begins[index] + draft.lengths[index] * s) for s in real if 0.0 <= s <= 1.0]
+        turns += [course.starts[index] + course.spans[index] * float(s) for s in real if 0.0 <= s <= 1.0]
     times = np.array(sorted(set(turns)))
     steps = np.diff(draft.net(times))
     up = np.concatenate([[0.0], np.cumsum(np.maximum(steps, 0.0))])

@@ -10,9 +10,11 @@ from math import sqrt
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labctl_simulators.cell.chemistry import Array, Memory, Physics
 from labctl_simulators.cell.element import BETWEEN, DEGREE, MONOMIAL, NODES, element, whole
+from labctl_simulators.cell.solution import Course, course
 
 _BETWEEN_NODES = BETWEEN[:, None] ** np.arange(DEGREE + 1) @ MONOMIAL
 _CONTRACTION: Final = 0.01
@@ -51,6 +53,8 @@ class Mesh:
     """Hold the tables of several elements in a row; N + 1 nodes, the first at 0.
 
     Attributes:
+        course: where the elements lie.
+        places: which of the nodes are each element's, shape (E, DEGREE + 1).
         times: of the nodes, then of the N places between, s.
         decay: exp(-a t) there, shape (2 N + 1, n).
         answer: surface values there per unit node value at unit gain, shape (m, 2 N + 1, N + 1).
@@ -60,6 +64,8 @@ class Mesh:
         level: level there, shape (E + 1, m, N + 1).
     """
 
+    course: Course
+    places: NDArray[np.intp]
     times: Array
     decay: Array
     answer: Array
@@ -106,7 +112,8 @@ def _mesh(linear: Memory, lengths: tuple[float, ...]) -> Mesh:
     places = [begins[:-1, None] + np.array(lengths)[:, None] * kind for kind in (NODES[1:], BETWEEN)]
     times = np.concatenate([[0.0], *(place.ravel() for place in places)])
     decay, decays = np.exp(times[:, None] * -linear.rate), np.exp(begins[:, None] * -linear.rate)
-    return Mesh(times, decay, answer, current, decays, memory, level)
+    own = np.arange(count)[:, None] * DEGREE + np.arange(DEGREE + 1)
+    return Mesh(course(lengths), own, times, decay, answer, current, decays, memory, level)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -172,11 +179,3 @@ class Attempt:
             matrix += slope[row][:, None] * nodes[row]
         matrix[np.arange(len(matrix)), np.arange(len(matrix))] += direct
         return np.linalg.inv(matrix)
-
-
-def elements(values: Array) -> Array:
-    """Return node values by element, shape (E, DEGREE + 1), from those in a row, neighbours sharing theirs."""
-    found = np.empty((len(values) // DEGREE, DEGREE + 1))
-    found[:, :DEGREE] = values[:-1].reshape(-1, DEGREE)
-    found[:, DEGREE] = values[DEGREE::DEGREE]
-    return found
