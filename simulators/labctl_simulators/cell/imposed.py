@@ -9,7 +9,7 @@ from labctl_simulators.cell.chemistry import Chemistry, Physics
 from labctl_simulators.cell.drive import LARGEST, Current, Drive, Load, Power, Rest, Stop, Sweep, Voltage
 from labctl_simulators.cell.held import Held
 from labctl_simulators.cell.piece import Constant, End, Threshold
-from labctl_simulators.cell.segment import Part, Segment
+from labctl_simulators.cell.segment import Part, Segment, state_in
 from labctl_simulators.cell.state import State
 from labctl_simulators.cell.terminal import sweep_time
 
@@ -149,7 +149,7 @@ class _Work:
         """Add a held piece, going on with the one that `state` is in where it is the same drive."""
         hold, skipped = state.hold, 0.0
         mesh: Sequence[float] = ()
-        begin = state if hold is None else replace(state, hold=None)
+        begin = state if hold is None else state.free()
         drive = self.drive
         if hold is not None and _continues(hold.drive, hold.elapsed, self.drive):
             begin, skipped, mesh, drive = hold.origin.warmed(state.warm), hold.elapsed, hold.mesh, hold.drive
@@ -163,7 +163,7 @@ class _Work:
                 piece = Held(physics, begin, drive, mesh)
             if self._held(piece, physics, skipped):
                 return
-            begin, skipped, mesh = replace(self._state(), hold=None), 0.0, ()
+            begin, skipped, mesh = self._state().free(), 0.0, ()
             drive = _shifted(drive, physics.change(piece.values[0][0]))
 
     def _leaking(self, state: State, current: float, extra: Sequence[Stop]) -> State:
@@ -208,7 +208,7 @@ class _Work:
             self.over = True
 
     def _state(self) -> State:
-        return Segment(self.origin, self.drive, self.time, None, None, tuple(self.parts[-1:])).state(self.time)
+        return state_in(self.origin, self.parts[-1], self.time)
 
 
 _REACHED: Final = -(2**62)

@@ -123,7 +123,8 @@ class Constant:
         linear, terms = self.linear, self.terms
         memory = self.start + terms[: linear.poles] * np.expm1(linear.rate * -time)
         charge = self.current * time
-        return memory, self.level + terms[linear.ramps :] * time, charge, abs(charge)
+        level = self.level + terms[linear.ramps :] * time if charge else self.level
+        return memory, level, charge, abs(charge)
 
     def passed(self, time: float) -> tuple[float, float]:
         """Return C charged and C discharged until `time`."""

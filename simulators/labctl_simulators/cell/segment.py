@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,8 +14,7 @@ from labctl_simulators.cell.piece import Constant
 from labctl_simulators.cell.state import State
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class Rows(NamedTuple):
     """Hold columns at the times asked for.
 
     Attributes:
@@ -55,8 +55,7 @@ class Part:
     skipped: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Segment:
+class Segment(NamedTuple):
     """Hold one drive imposed for a while.
 
     Attributes:
@@ -124,29 +123,21 @@ class Segment:
             if later.begin > time:
                 break
             part = later
-        return self._state(part, float(time))
+        return state_in(self.origin, part, float(time))
 
-    def _state(self, part: Part, time: float) -> State:
-        piece, own = part.piece, time - part.begin + part.skipped
-        memory, level, charge, throughput = piece.at(own)
-        before = piece.at(part.skipped)[2:] if part.skipped else (0.0, 0.0)
-        slow = piece.physics.slow(own, charge, throughput) if part.slow else ()
-        net = part.charging - part.discharging + charge - before[0]
-        gross = part.charging + part.discharging + throughput - before[1]
-        memory.flags.writeable = level.flags.writeable = False
-        hold, warm = (piece.hold(own), piece.warm) if isinstance(piece, Held) else (None, self.origin.warm)
-        return State(
-            memory=memory,
-            level=level,
-            slow=tuple(map(float, slow)),
-            charge=self.origin.charge + net,
-            throughput=self.origin.throughput + gross,
-            age=self.origin.age + time,
-            direction=piece.direction(own) or self.origin.direction,
-            temperature=self.origin.temperature,
-            angle=self.origin.angle,
-            radius=self.origin.radius,
-            seed=self.origin.seed,
-            hold=hold,
-            warm=warm,
-        )
+
+def state_in(origin: State, part: Part, time: float) -> State:
+    """Return the state `time` s after the begin of the segment that began in `origin`, a time within `part`."""
+    piece, own = part.piece, time - part.begin + part.skipped
+    memory, level, charge, throughput = piece.at(own)
+    before = piece.at(part.skipped)[2:] if part.skipped else (0.0, 0.0)
+    slow = tuple(map(float, piece.physics.slow(own, charge, throughput))) if part.slow else ()
+    net = part.charging - part.discharging + charge - before[0]
+    gross = part.charging + part.discharging + throughput - before[1]
+    memory.flags.writeable = level.flags.writeable = False
+    hold, warm = (piece.hold(own), piece.warm) if isinstance(piece, Held) else (None, origin.warm)
+    return State(
+        memory, level, slow, origin.charge + net, origin.throughput + gross, origin.age + time,
+        piece.direction(own) or origin.direction,
+        origin.temperature, origin.angle, origin.radius, origin.seed, hold, warm,
+    )  # fmt: skip

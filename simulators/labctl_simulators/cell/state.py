@@ -1,8 +1,8 @@
 """The whole state of one cell: a flat, versioned JSON value."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,7 @@ _DRIVES: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class State:
+class State(NamedTuple):
     """Hold everything that a cell remembers.
 
     A state belongs to the cell (parameters) that made it. It is immutable; its arrays are read-only.
@@ -51,7 +50,7 @@ class State:
     radius: float = float("inf")
     seed: int = 0
     hold: "Hold | None" = None
-    warm: Any = field(default=None, compare=False, repr=False)
+    warm: Any = None
 
     def turned(self, slow: tuple[float, ...], level: Array, direction: int) -> "State":
         """Return this state with the current turned to `direction`."""
@@ -62,7 +61,11 @@ class State:
 
     def warmed(self, warm: Any) -> "State":
         """Return this state with other starting values for the next solve."""
-        return replace(self, warm=warm)
+        return self._replace(warm=warm)
+
+    def free(self) -> "State":
+        """Return this state outside a controlled drive."""
+        return self._replace(hold=None)
 
     def at(
         self, *, temperature: float | None = None, angle: float | None = None, radius: float | None = None
@@ -77,8 +80,7 @@ class State:
         Raises:
             ValueError: the temperature is not above 0 K, the angle is not finite, or the radius not above 0 m.
         """
-        changed = replace(
-            self,
+        changed = self._replace(
             temperature=self.temperature if temperature is None else float(temperature),
             angle=self.angle if angle is None else float(angle),
             radius=self.radius if radius is None else float(radius),
@@ -94,6 +96,9 @@ class State:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, State) and self.to_json() == other.to_json()
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     def __hash__(self) -> int:
         return hash((self.memory.tobytes(), self.level.tobytes(), self.slow, self.charge, self.age))
