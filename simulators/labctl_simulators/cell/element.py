@@ -21,6 +21,8 @@ BETWEEN: Final = 0.5 * (NODES[1:] + NODES[:-1])
 """Where a solution is checked."""
 MONOMIAL: Final = np.linalg.inv(np.vander(NODES, increasing=True))
 """Values at the nodes -> coefficients of ascending powers."""
+MIDDLE: Final = BETWEEN[:, None] ** np.arange(DEGREE + 1) @ MONOMIAL
+"""Values at the nodes -> values at BETWEEN."""
 _ORDERS: Final = np.arange(1, DEGREE + 2)
 _KEPT: Final = 400
 

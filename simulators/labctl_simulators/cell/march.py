@@ -7,6 +7,7 @@ fails. The mesh depends on the drive and the state it began in only, never on ho
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from labctl_simulators.cell.chemistry import Array, Physics
 from labctl_simulators.cell.crossing import root
 from labctl_simulators.cell.drive import Drive, Power, Sweep, Voltage
-from labctl_simulators.cell.element import BETWEEN, DEGREE, MONOMIAL, NODES, element, whole
+from labctl_simulators.cell.element import BETWEEN, DEGREE, MIDDLE, NODES, element, whole
 from labctl_simulators.cell.ocp import EDGE
 from labctl_simulators.cell.solution import Columns
 from labctl_simulators.cell.state import State
@@ -36,6 +37,9 @@ MOST: Final = 2000
 """Most elements of a held piece."""
 WINDOW: Final = 0.02
 """V; most of a sweep in one element."""
+CONTRACTION: Final = 0.01
+"""An inverse of Newton's matrix that contracts less than this is made anew."""
+_DIAGONAL: Final = np.arange(DEGREE)
 
 
 class Unreachable(Exception):  # noqa: N818  # a finding about the cell, turned into a collapse; never leaves the room
@@ -280,32 +284,29 @@ class March:
         free = (table.decay @ (linear.own * front.memory[:, None])).T + front.level[:, None]
         free = free + gain * (table.answer[:, :, 0] * front.current)
         answer = table.answer[:, :, 1:] * gain[:, :, None]
-        places = np.concatenate([NODES[1:], BETWEEN]) * length
-        now = front.time + places
-        unknown = np.full(DEGREE, front.current)
-        inside = slice(0, DEGREE)
-        for _ in range(9):
-            z = free[:, inside] + answer[:, inside] @ unknown
+        now = front.time + NODES[1:] * length
+        unknown = self._guess(now)
+        solved, free_there = np.ascontiguousarray(answer[:, :DEGREE]), free[:, :DEGREE]
+        flat = solved.reshape(-1, DEGREE)
+        inverse, before = None, np.inf
+        for _ in range(16):
+            z = flat.dot(unknown).reshape(free_there.shape)
+            z += free_there
             outside = bool(((z <= self.lowest) | (z >= self.highest)).any())
             z = np.minimum(np.maximum(z, self.lowest), self.highest) if outside else z
-            voltage = physics.voltage(z, unknown, now[inside], 0.0)
-            error = self.demand.residual(voltage, unknown, now[inside])
+            voltage = physics.voltage(z, unknown, now, 0.0)
+            error = self.demand.residual(voltage, unknown, now)
             largest = float(np.abs(error).max())
             if not largest < 1e6:
                 return None, np.inf
             if largest <= SOLVED:
                 break
-            slope, direct = physics.slopes(z, unknown, now[inside], 0.0)
-            by_voltage, by_current = self.demand.partial(voltage, unknown)
-            jacobian = np.einsum("mp,mpj->pj", slope, answer[:, inside])
-            jacobian = np.reshape(by_voltage, (-1, 1)) * (jacobian + np.diag(direct)) + np.diag(
-                by_current + 0.0 * unknown
-            )
-            try:
-                move = np.linalg.solve(jacobian, error)
-            except np.linalg.LinAlgError:
-                return None, np.inf
-            unknown = unknown - move
+            if inverse is None or largest > CONTRACTION * before:
+                inverse = self._inverse(z, voltage, unknown, solved, now)
+                if inverse is None:
+                    return None, np.inf
+            unknown = unknown - inverse.dot(error)
+            before = largest
         else:
             if largest > 1e-10:
                 return None, np.inf
@@ -313,12 +314,32 @@ class March:
             return None, np.inf
         return np.concatenate([[front.current], unknown]), self._between(length, free, answer, unknown)
 
+    def _guess(self, times: Array) -> Array:
+        """Return the current at `times` if it goes on as it went, over the logarithm of time."""
+        front = self.front
+        if not self.values:
+            return np.full(len(times), front.current)
+        earlier = self.begins[-1] + self.lengths[-1] * float(NODES[-3])
+        slope = (front.current - float(self.values[-1][-3])) / log(front.time / earlier)
+        return front.current + slope * np.log(times / front.time)
+
+    def _inverse(self, z: Array, voltage: Array, current: Array, answer: Array, times: Array) -> Array | None:
+        """Return the inverse of Newton's matrix; None where there is none."""
+        slope, direct = self.physics.slopes(z, current, times, 0.0)
+        by_voltage, by_current = self.demand.partial(voltage, current)
+        matrix = (slope[:, :, None] * answer).sum(axis=0)
+        matrix[_DIAGONAL, _DIAGONAL] += direct
+        matrix *= np.reshape(by_voltage, (-1, 1))
+        matrix[_DIAGONAL, _DIAGONAL] += by_current
+        try:
+            return np.linalg.inv(matrix)
+        except np.linalg.LinAlgError:
+            return None
+
     def _between(self, length: float, free: Array, answer: Array, unknown: Array) -> float:
         outside = slice(DEGREE, None)
         z = free[:, outside] + answer[:, outside] @ unknown
-        current = (
-            np.concatenate([[self.front.current], unknown]) @ (BETWEEN[:, None] ** np.arange(DEGREE + 1) @ MONOMIAL).T
-        )
+        current = MIDDLE.dot(np.append(self.front.current, unknown))
         now = self.front.time + BETWEEN * length
         if bool(((z <= self.lowest) | (z >= self.highest)).any()):
             return np.inf

@@ -171,15 +171,17 @@ class InsertionPhysics(Physics):
         x = z[: self.hosts]
         index, f = self._place(x)
         _, c1, c2 = self.chemistry.columns
-        curves = (c1.take(index, mode="clip") + 2.0 * f * c2.take(index, mode="clip")) * float(INTERVALS)
-        slope = np.zeros(z.shape)
-        direct = np.zeros(np.shape(z[0])) + self.ohmic
-        for row in range(self.hosts):
-            a, filled = x[row], x[row] * (1.0 - x[row])
-            k = self.kinetic[row] / np.sqrt(filled)
-            flat = 1.0 / np.sqrt(1.0 + (k * current) ** 2)
-            slope[row] = curves[row] - self.thermal * flat * k * current * (0.5 - a) / filled
-            direct += self.thermal * flat * k
+        f *= 2.0
+        f *= c2.take(index, mode="clip")
+        f += c1.take(index, mode="clip")
+        f *= float(INTERVALS)
+        filled = x - x * x
+        k = (self.column if x.ndim > 1 else self.column[:, 0]) / np.sqrt(filled)
+        flow = k * current
+        flat = self.thermal / np.sqrt(1.0 + flow * flow)
+        own = f - flat * flow * (0.5 - x) / filled
+        direct = (flat * k).sum(axis=0) + self.ohmic
+        slope = own if self.hosts == len(z) else np.concatenate((own, np.zeros((len(z) - self.hosts, *z.shape[1:]))))
         if self.hosts == 1:
             k = 2.0 * self.kinetic[1]
             direct += self.thermal * k / np.sqrt(1.0 + (k * current) ** 2)

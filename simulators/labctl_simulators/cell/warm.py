@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labctl_simulators.cell.chemistry import Array, Memory, Physics
-from labctl_simulators.cell.element import BETWEEN, DEGREE, MONOMIAL, NODES, element, whole
+from labctl_simulators.cell.element import BETWEEN, DEGREE, MIDDLE, NODES, element, whole
 from labctl_simulators.cell.solution import Course, course
 
-_BETWEEN_NODES = BETWEEN[:, None] ** np.arange(DEGREE + 1) @ MONOMIAL
 _CONTRACTION: Final = 0.01
 """A kept inverse that contracts less than this is made anew."""
 
@@ -98,7 +97,7 @@ def _mesh(linear: Memory, lengths: tuple[float, ...]) -> Mesh:
         table = element(linear, length)
         first = index * DEGREE
         own = slice(first, first + DEGREE + 1)
-        current[nodes + 1 + first : nodes + 1 + first + DEGREE, own] = _BETWEEN_NODES
+        current[nodes + 1 + first : nodes + 1 + first + DEGREE, own] = MIDDLE
         for half in range(2):
             at = slice(1 + half * nodes + first, 1 + half * nodes + first + DEGREE)
             part = slice(half * DEGREE, (half + 1) * DEGREE)
