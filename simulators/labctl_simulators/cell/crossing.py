@@ -48,6 +48,35 @@ def root(
     return best
 
 
+def polished(
+    function: Callable[[float], float], guess: float, slope: float, a: float, b: float
+) -> tuple[float, float] | None:
+    """Return x near `guess` with function(x) = 0 within rounding, and the slope there; None where secants do not lead there.
+
+    Args:
+        function: continuous and finite.
+        guess: near the crossing.
+        slope: of the function there, roughly.
+        a: one end of the bracket.
+        b: the other end, above a.
+    """
+    x, fx = guess, function(guess)
+    for _ in range(6):
+        if abs(fx) <= NEAR:
+            return x, slope
+        further = x - fx / slope
+        if not a < further < b:
+            return None
+        value = function(further)
+        if abs(value) > 0.5 * abs(fx):
+            return None
+        share, slope = value / fx, (value - fx) / (further - x)
+        x, fx = further, value
+        if abs(fx * share) <= NEAR:
+            return x - fx / slope, slope
+    return None
+
+
 def _share(a: float, b: float, c: float, fa: float, fb: float, fc: float) -> float | None:
     """Return where to look next, as a share of a..b, by inverse quadratic interpolation; None where that is not safe.
 

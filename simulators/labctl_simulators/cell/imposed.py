@@ -81,7 +81,7 @@ class _Work:
             physics = self._physics(state)
             if physics.leak:
                 return self._leaking(state, current, extra)
-            piece = Constant(physics, state.memory, state.level, current)
+            piece = Constant(physics, state.memory, state.level, current, state.warm)
             change = physics.change(current)
             end = self._constant_end(piece, min(self.duration - self.time, change), extra)
             self._add(piece, state, end)

@@ -8,7 +8,7 @@ fails. The mesh depends on the drive and the state it began in only, never on ho
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from labctl_simulators.cell.ocp import EDGE
 from labctl_simulators.cell.solution import Columns
 from labctl_simulators.cell.state import State
 from labctl_simulators.cell.terminal import Demand, sweep_time
-from labctl_simulators.cell.warm import Attempt, Entry, Mesh, mesh
+from labctl_simulators.cell.warm import COLD, Attempt, Entry, Mesh, Warm, mesh
 
 SOLVED: Final = 1e-12
 """V; a residual below this ends Newton's method."""
@@ -93,10 +93,10 @@ class March:
         """Return a solution to start from."""
         if not isinstance(self.drive, Voltage) or self.demand.leak:
             return None
-        for entry in self.origin.warm or ():
+        for entry in (self.origin.warm or COLD).holds:
             lengths = entry.lengths[: len(self.planned)]
             if entry.voltage == self.drive.voltage and lengths == self.planned[: len(lengths)]:
-                return entry  # type: ignore[no-any-return]
+                return entry
         return None
 
     def _known(self, entry: Entry) -> bool:
@@ -122,15 +122,15 @@ class March:
         self.tolerance = _tolerance(float(self.demand.residual(self._voltage0(0.0), 0.0, 0.0)))
 
     @property
-    def warm(self) -> Any:
-        """Return what a later hold can start from."""
+    def warm(self) -> Warm:
+        """Return what later solves can start from."""
+        warm = self.origin.warm or COLD
         if not isinstance(self.drive, Voltage) or not self.lengths or self.demand.leak:
-            return self.origin.warm
-        others = [entry for entry in self.origin.warm or () if entry.voltage != self.drive.voltage]
+            return warm
         if self._solved is not None and len(self._solved.lengths) == len(self.lengths):
-            return (self._solved, *others[:2])
+            return warm.held(self._solved)
         values = np.concatenate(([self.values[0][0]], *(value[1:] for value in self.values)))
-        return (Entry(self.drive.voltage, tuple(self.lengths), values), *others[:2])
+        return warm.held(Entry(self.drive.voltage, tuple(self.lengths), values))
 
     def _voltage0(self, current: float) -> float:
         if self._switched is None:

@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 
 from labctl_simulators.cell.chemistry import Array, Physics
-from labctl_simulators.cell.crossing import inverse, root
+from labctl_simulators.cell.crossing import inverse, polished, root
 from labctl_simulators.cell.grid import CHUNK, FEW, KEPT, Grid, alive, even_grid, few, rung, values
+from labctl_simulators.cell.warm import COLD, Warm
 
 SCAN: Final = 48
 _SHAPE: Final = np.arange(1, SCAN + 1) / SCAN
@@ -53,9 +54,11 @@ class End:
 class Constant:
     """Hold a piece at constant current (A) from (memory, level) on; terminal and memory current are the same."""
 
-    __slots__ = ("current", "level", "linear", "physics", "plain", "safe", "start", "terms")
+    __slots__ = ("current", "level", "linear", "physics", "plain", "safe", "start", "terms", "warm")
 
-    def __init__(self, physics: Physics, memory: Array, level: Array, current: float) -> None:
+    def __init__(
+        self, physics: Physics, memory: Array, level: Array, current: float, warm: Warm | None = None
+    ) -> None:
         linear = physics.memory
         self.physics, self.linear, self.current = physics, linear, current
         self.start, self.level = memory, level
@@ -65,6 +68,7 @@ class Constant:
         self.terms[poles:ramps] += level
         self.plain: list[float] | None = None
         self.safe = False
+        self.warm = warm or COLD
 
     def surface(self, times: Array) -> Array:
         """Return the surface values at `times` (s since the piece began), shape (m, T)."""
@@ -137,8 +141,9 @@ class Constant:
 
     def end(self, thresholds: Sequence[Threshold], limit: float) -> End:
         """Return where the piece ends, at most `limit` s (may be infinite while current flows) after its begin."""
-        inside, gone = self._room()
-        self.safe = limit < inside or inside == inf
+        self.safe = limit < inf and self._within(limit)
+        inside, gone = (inf, inf) if self.safe else self._room()
+        self.safe = self.safe or limit < inside or inside == inf
         if self.safe and not thresholds:
             return End(limit)
         if inside <= 0.0:
@@ -163,6 +168,17 @@ class Constant:
             if not low < value < high:
                 return End(0.0, None, self.physics.words[row][value >= high])
         return None
+
+    def _within(self, limit: float) -> bool:
+        """Say at a glance that no row can leave its range within `limit`: from the size of all decaying terms together."""
+        linear, terms = self.linear, self._plain()
+        size = sum(map(abs, terms[: linear.poles]))
+        offsets, ramps = terms[linear.poles : linear.ramps], terms[linear.ramps :]
+        for offset, ramp, low, high in zip(offsets, ramps, *self.physics.bounds(), strict=True):
+            least, most = low + size, high - size
+            if not (least < offset < most and least < offset + ramp * limit < most):
+                return False
+        return True
 
     def _room(self) -> tuple[float, float]:
         """Return the time until which no row can leave its range, and the time by which one surely has, s.
@@ -298,16 +314,28 @@ class Constant:
         return None
 
     def _root(self, threshold: Threshold, times: Array, margins: Array, at: int) -> float:
-        """Return the crossing between points `at` - 1 and `at`, started by inverse interpolation."""
+        """Return the crossing between points `at` - 1 and `at`, started where the like was met before.
+
+        Else by inverse interpolation.
+        """
         first = max(at - 2, 0)
         near, values = times[first : at + 2].tolist(), margins[first : at + 2].tolist()
-        before = at - 1 - first
-        margin = self._later(threshold, near[before])
-        return root(margin, near[before], near[before + 1], values[before], values[before + 1], inverse(near, values))
+        left = at - 1 - first
+        (before, after), (low, high) = near[left : left + 2], values[left : left + 2]
+        margin = self._later(threshold, before)
+        slope = (high - low) / (after - before)
+        known, found = self.warm.cutoffs.get((self.current, threshold.voltage)), None
+        if known is not None and before < known.time + known.drift < after:
+            found = polished(margin, known.time + known.drift, known.slope, before, after)
+        if found is None:
+            found = root(margin, before, after, low, high, inverse(near, values)), slope
+        self.warm = self.warm.cut(self.current, threshold.voltage, *found)
+        return found[0]
 
     def _later(self, threshold: Threshold, begin: float) -> Callable[[float], float]:
         """Return the margin as a function of a time after `begin`, without the poles that are over by then."""
         linear, terms, current, voltage = self.linear, self._plain(), self.current, self.physics.voltage_scalar
+        level, above, magnitude = threshold.voltage, threshold.above, threshold.magnitude
         offsets, ramps = terms[linear.poles : linear.ramps], terms[linear.ramps :]
         rows = [
             (offset, ramp, [(terms[pole], fall) for pole, fall in some])
@@ -316,7 +344,9 @@ class Constant:
 
         def margin(time: float) -> float:
             z = [offset + ramp * time + sum([w * exp(fall * time) for w, fall in some]) for offset, ramp, some in rows]
-            return _margin(threshold, voltage(z, current, time, current * time))
+            value = voltage(z, current, time, current * time)
+            value = abs(value) if magnitude else value
+            return value - level if above else level - value
 
         return margin
 

@@ -135,9 +135,9 @@ def state_in(origin: State, part: Part, time: float) -> State:
     net = part.charging - part.discharging + charge - before[0]
     gross = part.charging + part.discharging + throughput - before[1]
     memory.flags.writeable = level.flags.writeable = False
-    hold, warm = (piece.hold(own), piece.warm) if isinstance(piece, Held) else (None, origin.warm)
+    hold = piece.hold(own) if isinstance(piece, Held) else None
     return State(
         memory, level, slow, origin.charge + net, origin.throughput + gross, origin.age + time,
         piece.direction(own) or origin.direction,
-        origin.temperature, origin.angle, origin.radius, origin.seed, hold, warm,
+        origin.temperature, origin.angle, origin.radius, origin.seed, hold, piece.warm,
     )  # fmt: skip

@@ -117,9 +117,9 @@ class InsertionPhysics(Physics):
             place += self.chemistry.shifts
         elif self.hosts == 2:
             place[1] += float(INTERVALS)
-        index = place.astype(np.intp)
-        place -= index
-        return index, place
+        whole = np.floor(place)
+        place -= whole
+        return whole.astype(np.intp), place
 
     def voltage(self, z: Array, current: Number, time: Number, charge: Number) -> Array:
         """Return the voltage in V; see `Physics.voltage`."""

@@ -1,13 +1,15 @@
-"""Solve a whole held voltage at once, starting from a like one solved before.
+"""What later solves of a cell can start from, and how a whole held voltage is solved at once from it.
 
 The elements' equations are put together into one system on a mesh that is known to serve. Newton's method keeps the
 inverse of its matrix for as long as it contracts well (chord method), and begins with the course of the last solutions
 continued, so that a hold much like the last ones, as in cycling, costs two or three evaluations of the voltage map.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +47,49 @@ class Entry:
         drift = values - self.values
         known = isinstance(self.drift, np.ndarray)
         return Entry(self.voltage, self.lengths, values, inverse, drift, drift - self.drift if known else 0.0)
+
+
+class Cutoff(NamedTuple):
+    """Hold when a voltage was met at a constant current.
+
+    Attributes:
+        time: s since the current began.
+        slope: of the voltage then, V/s, up to its sign.
+        drift: by how much the time differed from the one before, s.
+    """
+
+    time: float
+    slope: float
+    drift: float = 0.0
+
+
+class Warm(NamedTuple):
+    """Hold what was found, to start from when the like comes again.
+
+    Attributes:
+        holds: of the last voltages that were held.
+        cutoffs: by current (A) and voltage (V).
+    """
+
+    holds: tuple[Entry, ...] = ()
+    cutoffs: Mapping[tuple[float, float], Cutoff] = MappingProxyType({})
+
+    def held(self, entry: Entry) -> "Warm":
+        """Return this with a further hold."""
+        others = [other for other in self.holds if other.voltage != entry.voltage]
+        return Warm((entry, *others[: _HOLDS - 1]), self.cutoffs)
+
+    def cut(self, current: float, voltage: float, time: float, slope: float) -> "Warm":
+        """Return this with a further cut-off."""
+        key = (current, voltage)
+        before = self.cutoffs.get(key)
+        kept = self.cutoffs if before is not None or len(self.cutoffs) < _CUTOFFS else {}
+        return Warm(self.holds, {**kept, key: Cutoff(time, slope, time - before.time if before is not None else 0.0)})
+
+
+COLD: Final = Warm()
+_HOLDS: Final = 3
+_CUTOFFS: Final = 32
 
 
 @dataclass(slots=True, eq=False, repr=False)
