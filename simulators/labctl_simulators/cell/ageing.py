@@ -135,11 +135,13 @@ class Ageing:
         """Return cycles, health and effort after `passed` C at a mean of `rate` A."""
         cycles, health, effort = now
         parts = self._between(rate)
-        each = sum(part * _at(curve.cycles, curve.capacity, cycles) for part, curve in parts)
+        begins = [_place(curve.cycles, cycles) for _, curve in parts]
+        each = sum([part * _at(curve.capacity, *begin) for (part, curve), begin in zip(parts, begins, strict=True)])
         after = cycles + passed / (2.0 * each)
-        for part, curve in parts:
-            health += part * (_at(curve.cycles, curve.health, after) - _at(curve.cycles, curve.health, cycles))
-            effort += part * (_at(curve.cycles, curve.effort, after) - _at(curve.cycles, curve.effort, cycles))
+        for (part, curve), begin in zip(parts, begins, strict=True):
+            end = _place(curve.cycles, after)
+            health += part * (_at(curve.health, *end) - _at(curve.health, *begin))
+            effort += part * (_at(curve.effort, *end) - _at(curve.effort, *begin))
         return after, max(health, _LEAST), max(effort, _LEAST)
 
     def _between(self, rate: float) -> tuple[tuple[float, Curve], ...]:
@@ -154,9 +156,14 @@ class Ageing:
         return ((1.0 - part, below), (part, above))
 
 
-def _at(places: tuple[float, ...], values: tuple[float, ...], place: float) -> float:
-    """Interpolate linearly; beyond the last place go on with the last slope, but never below a hundredth of the first."""
+def _place(places: tuple[float, ...], place: float) -> tuple[int, float]:
+    """Return the interval that holds `place`, the last one beyond the end, and where in it `place` lies."""
     index = min(max(bisect_right(places, place), 1), len(places) - 1)
-    left, right = places[index - 1], places[index]
-    value = values[index - 1] + (values[index] - values[index - 1]) * (place - left) / (right - left)
-    return max(value, _LEAST * values[0])
+    left = places[index - 1]
+    return index, (place - left) / (places[index] - left)
+
+
+def _at(values: tuple[float, ...], index: int, share: float) -> float:
+    """Interpolate linearly; beyond the last place go on with the last slope, but never below a hundredth of the first."""
+    before = values[index - 1]
+    return max(before + (values[index] - before) * share, _LEAST * values[0])

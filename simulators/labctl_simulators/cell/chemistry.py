@@ -90,6 +90,7 @@ class Memory:
         parts: the poles of each row, made here.
         rates: the rates as plain floats (lists of them in a batch), made here.
         falls: their negatives, made here for one temperature.
+        owner: the row of each weight and each offset, shape (n + m,), made here.
         poles: n, made here.
         ramps: n + m, made here.
         belongs: 1 where a term belongs to a row, shape (m, n + 2 m), made here.
@@ -108,6 +109,7 @@ class Memory:
     parts: tuple[slice, ...] = field(init=False)
     rates: list[Any] = field(init=False)
     falls: list[float] = field(init=False)
+    owner: NDArray[np.intp] = field(init=False)
     poles: int = field(init=False)
     ramps: int = field(init=False)
     belongs: Array = field(init=False)
@@ -125,6 +127,7 @@ class Memory:
         ends = np.searchsorted(self.row, np.arange(rows + 1))
         self.parts = tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
         self.poles, self.ramps = len(self.rate), len(self.rate) + rows
+        self.owner = np.append(self.row, np.arange(rows))
         self.belongs = np.hstack([self.own.T, np.eye(rows), np.eye(rows)])
         if self.rate.ndim == 1:
             self.falls = (-self.rate).tolist()

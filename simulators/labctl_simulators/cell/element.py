@@ -82,14 +82,15 @@ def response(memory: Memory, time: float, coefficients: Array) -> tuple[Array, A
         coefficients: of the current in ascending powers of the share of `time` that is over, shape (DEGREE + 1,).
     """
     y = memory.rate * time
-    decay = np.exp(-y)
-    near = np.exp(y[:, None] * _BACK).dot(_GAUSS.dot(coefficients))
-    after, before = _ENDS.dot(coefficients).dot(np.maximum(y, 2.0) ** _FALLING)
-    return decay, np.where(y < 2.0, near, after - decay * before) * (memory.drive * time)
+    fading = np.exp(_BACK * y)
+    near, decay = _GAUSS.dot(coefficients).dot(fading[:-1]), fading[-1]
+    after, before = _ENDS.dot(coefficients).reshape(2, -1).dot(np.maximum(y, 2.0) ** _FALLING)
+    after -= decay * before
+    return decay, np.where(y < 2.0, near, after) * (memory.drive * time)
 
 
 def _gauss(count: int) -> tuple[Array, Array]:
-    """Return nodes - 1 of Gauss's quadrature on 0..1, and the weights times the powers of the nodes.
+    """Return minus how far the nodes of Gauss's quadrature on 0..1, and 0, are from 1; and the weights times the powers of the nodes.
 
     From the eigenvalues of the Legendre polynomials' recurrence (G. H. Golub, J. H. Welsch, Math. Comp. 23 (1969) 221).
     """
@@ -97,18 +98,19 @@ def _gauss(count: int) -> tuple[Array, Array]:
     beside = np.diag(k / np.sqrt(4.0 * k * k - 1.0), 1)
     found, vectors = np.linalg.eigh(beside + beside.T)
     nodes = 0.5 * (found + 1.0)
-    return nodes - 1.0, (vectors[0] ** 2)[:, None] * nodes[:, None] ** np.arange(DEGREE + 1)
+    return np.append(nodes - 1.0, -1.0)[:, None], (vectors[0] ** 2)[:, None] * nodes[:, None] ** np.arange(DEGREE + 1)
 
 
 _BACK, _weighted = _gauss(12)
 _GAUSS: Final = _weighted
 _ENDS: Final = np.array(
     [
-        [[(-1.0) ** j * perm(k, j) * float(at or k == j) for k in range(DEGREE + 1)] for j in range(DEGREE + 1)]
+        [(-1.0) ** j * perm(k, j) * float(at or k == j) for k in range(DEGREE + 1)]
         for at in (1, 0)
+        for j in range(DEGREE + 1)
     ]
 )
-"""Coefficients -> derivatives at the end and at the begin, of alternating sign, shape (2, DEGREE + 1, DEGREE + 1)."""
+"""Coefficients -> derivatives at the end and at the begin, of alternating sign, shape (2 DEGREE + 2, DEGREE + 1)."""
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -139,15 +139,17 @@ class Held(March):
         if at == 0 or times[at - 1] == times[at]:
             return times[at]
         found, before, after = self.columns(), times[at - 1], times[at]
-        current = found.current(0.5 * (before + after))
+        current, value, above = found.current(0.5 * (before + after)), stop.value, stop.above
+
+        def size(time: float) -> float:
+            return abs(current(time)) - value if above else value - abs(current(time))
 
         def margin(time: float) -> float:
-            if stop.quantity == "current":
-                size = abs(current(time))
-                return size - stop.value if stop.above else stop.value - size
             times = np.array([time])
             return float(self._margin(stop, times, found.currents(times), skipped)[0])
 
+        if stop.quantity == "current":
+            return root(size, before, after, margins[at - 1], margins[at])
         return root(margin, before, after, margins[at - 1], margins[at], inverse(times, margins))
 
     def _margin(self, stop: Stop, times: Array, currents: Array, skipped: float) -> Array:

@@ -164,7 +164,7 @@ class _Work:
             if self._held(piece, physics, skipped):
                 return
             begin, skipped, mesh = self._state().free(), 0.0, ()
-            drive = _shifted(drive, physics.change(piece.values[0][0]))
+            drive = _shifted(drive, physics.change(piece.first))
 
     def _leaking(self, state: State, current: float, extra: Sequence[Stop]) -> State:
         """Hold a constant current as a voltage is held: what leaks depends on the voltage. Stop where `extra` is met."""

@@ -64,7 +64,6 @@ class March:
         self.demand = Demand(drive, float(physics.leak))
         self._solved: Entry | None = None
         self.tolerance = CHECKED
-        self.lowest, self.highest = physics.low[:, None], physics.high[:, None]
         self.lengths: list[float] = []
         self.values: list[Array] = []
         self.begins: list[float] = []
@@ -78,7 +77,7 @@ class March:
         self.last = sweep_time(drive) if isinstance(drive, Sweep) else np.inf
         self._switched: tuple[list[float], list[float]] | None = None
         self._table: Mesh | None = None
-        self._values = np.zeros(0)
+        self._values = self._begun = np.zeros(0)
         entry = self._entry()
         if entry is not None and self._known(entry):
             return
@@ -101,15 +100,14 @@ class March:
 
     def _known(self, entry: Entry) -> bool:
         """Take over the solution of all elements at once, and say whether starting from `entry` leads to one."""
-        attempt = Attempt(self.physics, self.origin.memory, self.origin.level, entry, SOLVED, CHECKED)
-        found = attempt.solve()
+        self._begun = np.concatenate((self.origin.memory, self.origin.level))
+        found = Attempt(self.physics, self._begun, entry, SOLVED, CHECKED).solve()
         if found is None:
             return False
         self._table = mesh(self.physics.memory, found.lengths)
         self._solved, self._values = found, found.values
         self.lengths = list(found.lengths)
         self.begins = list(self._table.course.starts)
-        self.values = list(found.values[self._table.places])
         self.first = float(found.values[0])
         return True
 
@@ -118,6 +116,7 @@ class March:
         if self._table is None or self.front.time > 0.0:
             return
         memory, level = self._start(len(self.lengths))
+        self.values = list(self._values[self._table.places])
         self.front = Point(self.begins[-1] + self.lengths[-1], memory, level, float(self._values[-1]))
         self.tolerance = _tolerance(float(self.demand.residual(self._voltage0(0.0), 0.0, 0.0)))
 
@@ -266,7 +265,7 @@ class March:
         physics, linear = self.physics, self.physics.memory
         driven = physics.gain * self.front.current
         z = self.origin.level + self.origin.memory @ linear.own + linear.feed * driven
-        z = np.minimum(np.maximum(z[:, None], self.lowest), self.highest)
+        z = np.minimum(np.maximum(z, physics.low), physics.high)[:, None]
         slope, _ = physics.slopes(z, self.front.current, 0.0, 0.0)
         off = np.abs((self.origin.memory - driven[linear.row] * linear.steady) * slope[linear.row, 0])
         order = np.argsort(-linear.rate)
@@ -289,11 +288,12 @@ class March:
         solved, free_there = np.ascontiguousarray(answer[:, :DEGREE]), free[:, :DEGREE]
         flat = solved.reshape(-1, DEGREE)
         inverse, before = None, np.inf
+        lowest, highest = physics.low[:, None], physics.high[:, None]
         for _ in range(16):
             z = flat.dot(unknown).reshape(free_there.shape)
             z += free_there
-            outside = bool(((z <= self.lowest) | (z >= self.highest)).any())
-            z = np.minimum(np.maximum(z, self.lowest), self.highest) if outside else z
+            outside = bool(((z <= lowest) | (z >= highest)).any())
+            z = np.minimum(np.maximum(z, lowest), highest) if outside else z
             voltage = physics.voltage(z, unknown, now, 0.0)
             error = self.demand.residual(voltage, unknown, now)
             largest = float(np.abs(error).max())
@@ -341,7 +341,7 @@ class March:
         z = free[:, outside] + answer[:, outside] @ unknown
         current = MIDDLE.dot(np.append(self.front.current, unknown))
         now = self.front.time + BETWEEN * length
-        if bool(((z <= self.lowest) | (z >= self.highest)).any()):
+        if bool(((z <= self.physics.low[:, None]) | (z >= self.physics.high[:, None])).any()):
             return np.inf
         error = self.demand.residual(self.physics.voltage(z, current, now, 0.0), current, now)
         return float(np.abs(error).max())
@@ -365,10 +365,11 @@ class March:
         known = len(self._table.decays) - 1
         if index > known or (index == known and len(self.starts) > 0 and index < len(self.lengths)):
             return self.starts[index - known]
-        linear, gain, values = self.physics.memory, self.physics.gain, self._values
-        memory = self._table.decays[index] * self.origin.memory
-        memory += (self._table.memory[index] @ values) * gain[linear.row]
-        return memory, self.origin.level + (self._table.level[index] @ values) * gain
+        linear = self.physics.memory
+        found = self._table.driven[index].dot(self._values)
+        found *= self.physics.gain[linear.owner]
+        found += self._table.decays[index] * self._begun
+        return found[: linear.poles], found[linear.poles :]
 
 
 def _tolerance(away: float) -> float:

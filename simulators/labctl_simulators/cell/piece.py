@@ -299,7 +299,7 @@ class Constant:
     def _peak(self, threshold: Threshold, times: Array, margin: Array) -> float | None:
         """Look between scan points where the voltage nearly touches the threshold and turns away."""
         steps = margin[1:] - margin[:-1]
-        if len(steps) < 2 or steps.min() > 0.0 or steps.max() < 0.0:
+        if len(steps) < 2 or steps[steps.argmin()] > 0.0 or steps[steps.argmax()] < 0.0:
             return None
         before, middle, after = margin[:-2], margin[1:-1], margin[2:]
         high = (middle >= before) & (middle >= after) & (middle < 0.0)

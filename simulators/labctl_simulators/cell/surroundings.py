@@ -71,8 +71,9 @@ def surroundings(chemistry: "Insertion", temperature: Number, angle: Number, rad
 
 def gains(rows: int, hosts: int, share: tuple[Number, Number], active: Number) -> Array:
     """Return the factors on the current of each row, shape (rows,), or (rows, N) where one is an array."""
-    single = isinstance(active, float) and isinstance(share[0], float) and isinstance(share[1], float)
-    found = np.ones(rows if single else (rows, *np.broadcast(*share, active).shape))
+    if isinstance(active, float) and isinstance(share[0], float) and isinstance(share[1], float):
+        return np.array((*share[:hosts], *[1.0] * (rows - hosts)))
+    found = np.ones((rows, *np.broadcast(*share, active).shape))
     for row in range(hosts):
         found[row] = share[row]
     return found

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from labctl_simulators.cell import grid
 from labctl_simulators.cell.chemistry import Array, Memory, Physics
 from labctl_simulators.cell.element import BETWEEN, DEGREE, MIDDLE, NODES, element, whole
 from labctl_simulators.cell.solution import Course, course
@@ -100,23 +101,21 @@ class Mesh:
         course: where the elements lie.
         places: which of the nodes are each element's, shape (E, DEGREE + 1).
         times: of the nodes, then of the N places between, s.
-        decay: exp(-a t) there, shape (2 N + 1, n).
-        answer: surface values there per unit node value at unit gain, shape (m, 2 N + 1, N + 1).
+        free: exp(-a t) there, then 1 for each row, shape (n + m, 2 N + 1).
+        answer: surface values there per unit node value at unit gain, row by row, shape (m (2 N + 1), N + 1).
         current: the current there per unit node value, shape (2 N + 1, N + 1).
-        decays: exp(-a t) at the begin of each element and at the end, shape (E + 1, n).
-        memory: memory there per unit node value at unit gain, shape (E + 1, n, N + 1).
-        level: level there, shape (E + 1, m, N + 1).
+        decays: exp(-a t) at the begin of each element and at the end, then 1 for each row, shape (E + 1, n + m).
+        driven: memory, then level, there per unit node value at unit gain, shape (E + 1, n + m, N + 1).
     """
 
     course: Course
     places: NDArray[np.intp]
     times: Array
-    decay: Array
+    free: Array
     answer: Array
     current: Array
     decays: Array
-    memory: Array
-    level: Array
+    driven: Array
 
 
 def mesh(linear: Memory, lengths: tuple[float, ...]) -> Mesh:
@@ -136,7 +135,8 @@ def _mesh(linear: Memory, lengths: tuple[float, ...]) -> Mesh:
     answer = np.zeros((rows, 2 * nodes + 1, nodes + 1))
     answer[:, 0, 0] = linear.feed
     current = np.eye(2 * nodes + 1, nodes + 1)
-    memory, level = np.zeros((count + 1, size, nodes + 1)), np.zeros((count + 1, rows, nodes + 1))
+    driven = np.zeros((count + 1, size + rows, nodes + 1))
+    memory, level = driven[:, :size], driven[:, size:]
     begins = np.concatenate([[0.0], np.cumsum(lengths)])
     for index, length in enumerate(lengths):
         table = element(linear, length)
@@ -155,9 +155,9 @@ def _mesh(linear: Memory, lengths: tuple[float, ...]) -> Mesh:
         level[index + 1, :, own] += np.multiply.outer(linear.integrator * length, whole())
     places = [begins[:-1, None] + np.array(lengths)[:, None] * kind for kind in (NODES[1:], BETWEEN)]
     times = np.concatenate([[0.0], *(place.ravel() for place in places)])
-    decay, decays = np.exp(times[:, None] * -linear.rate), np.exp(begins[:, None] * -linear.rate)
+    free, decays = (grid.values(linear, at)[: linear.ramps] for at in (times, begins))
     own = np.arange(count)[:, None] * DEGREE + np.arange(DEGREE + 1)
-    return Mesh(course(lengths), own, times, decay, answer, current, decays, memory, level)
+    return Mesh(course(lengths), own, times, free, answer.reshape(-1, nodes + 1), current, decays.T.copy(), driven)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -166,16 +166,14 @@ class Attempt:
 
     Attributes:
         physics: of the piece.
-        memory: at its begin.
-        level: at its begin.
+        begin: memory, then level, at its begin, shape (n + m,).
         entry: what to start from.
         solved: V; a residual below this ends Newton's method.
         checked: V; largest residual between the nodes.
     """
 
     physics: Physics
-    memory: Array
-    level: Array
+    begin: Array
     entry: Entry
     solved: float
     checked: float
@@ -183,43 +181,47 @@ class Attempt:
     def solve(self) -> Entry | None:
         """Return the solution, or None where the mesh does not serve."""
         physics, entry = self.physics, self.entry
-        table, gain = mesh(physics.memory, entry.lengths), physics.gain[:, None]
-        free = (physics.memory.own * self.memory[:, None]).T @ table.decay.T + self.level[:, None]
+        linear, gain = physics.memory, physics.gain[:, None]
+        table = mesh(linear, entry.lengths)
+        free = (linear.belongs[:, : linear.ramps] * self.begin).dot(table.free)
         values, inverse, before = entry.values + entry.drift + entry.quickening, entry.inverse, np.inf
         count = len(values)
         with np.errstate(all="ignore"):
             for _ in range(12):
-                z = table.answer @ values
+                z = table.answer.dot(values).reshape(free.shape)
                 z *= gain
                 z += free
-                error = physics.voltage(z, table.current @ values, table.times, 0.0)
+                error = physics.voltage(z, table.current.dot(values), table.times, 0.0)
                 error -= entry.voltage
                 solved = error[:count]
-                size = sqrt(solved @ solved)
+                size = sqrt(solved.dot(solved))
                 if size <= self.solved or (size < 1e-11 and size > 0.2 * before):
                     break
                 if not size < np.inf:
                     return None
                 if inverse is None or size > _CONTRACTION * before:
-                    inverse = self._inverse(z[:, :count], values, gain[:, :, None] * table.answer[:, :count], table)
-                values -= inverse @ solved
+                    inverse, before = self._inverse(z[:, :count], values, table), np.inf
+                values -= inverse.dot(solved)
+                if size * size <= self.solved * before < np.inf:  # the next one would be below `solved`
+                    break
                 before = size
             else:
                 return None
-        if not max(error.max(), -error.min()) <= self.checked or not self._inside(z):
-            return None
-        return entry.followed(values, inverse)
+        return entry.followed(values, inverse) if self._checked(error[count:], z) else None
 
-    def _inside(self, z: Array) -> bool:
-        physics = self.physics
-        inside = z > physics.low[:, None]
-        inside &= z < physics.high[:, None]
-        return bool(inside.all())
+    def _checked(self, error: Array, z: Array) -> bool:
+        """Say whether the mesh serves: the residual between the nodes is small, and all surfaces are in their range."""
+        if not error.dot(error) <= self.checked**2 and not np.abs(error).max() <= self.checked:
+            return False
+        lows, highs = self.physics.bounds()
+        if max(lows) < z.min() and z.max() < min(highs):
+            return True
+        return bool(((z > self.physics.low[:, None]) & (z < self.physics.high[:, None])).all())
 
-    def _inverse(self, z: Array, values: Array, nodes: Array, table: Mesh) -> Array:
+    def _inverse(self, z: Array, values: Array, table: Mesh) -> Array:
         slope, direct = self.physics.slopes(z, values, table.times[: len(values)], 0.0)
-        matrix = slope[0][:, None] * nodes[0]
-        for row in range(1, len(slope)):
-            matrix += slope[row][:, None] * nodes[row]
+        slope *= self.physics.gain[:, None]
+        answer = table.answer.reshape(len(slope), -1, len(values))[:, : len(values)]
+        matrix = (slope[:, :, None] * answer).sum(axis=0)
         matrix[np.arange(len(matrix)), np.arange(len(matrix))] += direct
         return np.linalg.inv(matrix)
