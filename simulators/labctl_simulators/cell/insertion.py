@@ -10,7 +10,7 @@ the relative salt concentrations of the electrolyte.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -96,6 +96,8 @@ class Insertion(Chemistry):
         self.signs = (-1.0, 1.0)[: len(self.hosts)]
         self._memories: dict[float, Memory] = {}
         self._surroundings: dict[tuple[float, float, float], Surroundings] = {}
+        self._last: InsertionPhysics | None = None
+        self.kept: dict[Any, Any] = {}
         memory = self.memory(parameters.temperature)
         self.poles, self.rows = len(memory.rate), len(memory.feed)
         self.plain = len(self.hosts) == 2 and not parameters.arcs and parameters.electrolyte is None
@@ -172,7 +174,14 @@ class Insertion(Chemistry):
 
     def prepare(self, conditions: Conditions) -> "InsertionPhysics":
         """Return the physics at frozen conditions; see `Chemistry.prepare`."""
-        return InsertionPhysics(self, conditions)
+        around = self.surroundings(conditions.temperature, conditions.angle, conditions.radius)
+        ageing, last = self.parameters.ageing, self._last
+        effects = ageing.effects(conditions.slow, conditions.temperature) if ageing is not None else None
+        if effects is not None and not isinstance(effects.positive, float):  # a batch
+            return InsertionPhysics(self, conditions, around, effects)
+        if last is None or last.around is not around or last.effects != effects:
+            self._last = last = InsertionPhysics(self, conditions, around, effects)
+        return last.later(conditions)
 
     def surroundings(self, temperature: Number, angle: Number, radius: Number) -> Surroundings:
         """Return what depends on temperature and bend alone, kept for floats.
@@ -181,7 +190,7 @@ class Insertion(Chemistry):
             ValueError: one of them is out of range.
         """
         key = (temperature, angle, radius)
-        if not all(isinstance(value, float) for value in key):
+        if not (isinstance(temperature, float) and isinstance(angle, float) and isinstance(radius, float)):
             self._check(float(np.min(temperature)), float(np.max(temperature)))
             return surroundings(self, *key)
         known = self._surroundings.get(key)

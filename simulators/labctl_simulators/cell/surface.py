@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import asinh, sqrt
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +12,19 @@ from labctl_simulators.cell import kinetics, transfer
 from labctl_simulators.cell.chemistry import Array, Conditions, Number, Physics
 from labctl_simulators.cell.electrode import EDGE
 from labctl_simulators.cell.ocp import INTERVALS
-from labctl_simulators.cell.surroundings import gains
+from labctl_simulators.cell.surroundings import Surroundings, gains
 
 if TYPE_CHECKING:
     from labctl_simulators.cell.insertion import Insertion
 
 FARADAY: Final = kinetics.FARADAY
 _INTERVALS: Final = float(INTERVALS)
+_SPREAD: Final = 4096
+"""Most numbers of a column that is kept."""
+_KEPT: Final = 256
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Effects:
+class Effects(NamedTuple):
     """Hold what ageing does to an insertion cell; the defaults are a fresh cell.
 
     Attributes:
@@ -84,39 +86,62 @@ class Interface:
 class InsertionPhysics(Physics):
     """Hold an insertion cell at frozen conditions."""
 
-    def __init__(self, chemistry: "Insertion", conditions: Conditions) -> None:
+    def __init__(
+        self, chemistry: "Insertion", conditions: Conditions, around: Surroundings, effects: Effects | None
+    ) -> None:
         p = chemistry.parameters
-        around = chemistry.surroundings(conditions.temperature, conditions.angle, conditions.radius)
-        self.chemistry, self.conditions = chemistry, conditions
+        self.chemistry, self.conditions, self.around, self.effects = chemistry, conditions, around, effects
         self.memory, self.thermal, self.shift = around.memory, around.thermal, around.shift
         self.low, self.high, self.words = chemistry.low, chemistry.high, chemistry.words
         self.hosts = len(chemistry.hosts)
-        if p.ageing is None:
+        if effects is None:
             self.gain, self.ohmic, (positive, negative) = around.gain, around.series + around.added, around.exchange
         else:
-            effects = p.ageing.effects(conditions.slow, conditions.temperature)
             share = (effects.efficiency / effects.positive, effects.negative_efficiency / effects.negative)
             self.gain = gains(chemistry.rows, self.hosts, share, around.active)
             self.ohmic = around.series * effects.resistance + around.added
-            positive, negative = (value * effects.exchange for value in around.exchange)
+            positive, negative = around.exchange
+            positive, negative = positive * effects.exchange, negative * effects.exchange
         self.pair = self.kinetic = (0.25 / positive, 0.25 / negative)
-        self.column = _column(self.kinetic[: self.hosts])
-        self.plain = chemistry.plain
+        self.plain, self.whole = chemistry.plain, self.hosts == chemistry.rows
         self.first, self.second = chemistry.lists[0], chemistry.lists[-1]
         self.arc = self.hosts if p.arcs else None
         self.electrolyte: Any = p.electrolyte
         self.salt = chemistry.rows - 2 if p.electrolyte is not None else None
 
-    def _place(self, x: Array) -> tuple[NDArray[np.intp], Array]:
+    def later(self, conditions: Conditions) -> "InsertionPhysics":
+        """Return the same at other slow states that have the same effects."""
+        twin = object.__new__(InsertionPhysics)
+        twin.__dict__.update(self.__dict__)
+        twin.conditions = conditions
+        return twin
+
+    def _columns(self, x: Array) -> tuple[Array, Array]:
+        """Return where each host's table begins, and its kinetics, as columns for stoichiometries (hosts, ...).
+
+        Those of one cell are spread to the shape of x and kept: numpy takes twice as long over arrays of two shapes.
+        """
+        kept, key = self.chemistry.kept, (x.shape, self.kinetic)
+        if not isinstance(self.kinetic[0], float):
+            return self.chemistry.shifts, _column(self.kinetic[: self.hosts])
+        found = kept.get(key)
+        if found is None:
+            narrow = self.chemistry.shifts, _column(self.kinetic[: self.hosts])
+            found = tuple((one if x.ndim > 1 else one[:, 0]) + np.zeros(x.shape) for one in narrow)
+            if x.size > _SPREAD:
+                return found
+            if len(kept) > _KEPT:
+                kept.clear()
+            kept[key] = found
+        return found
+
+    def _place(self, x: Array, shifts: Array) -> tuple[NDArray[np.intp], Array]:
         """Return table index and position within the interval for stoichiometries (hosts, ...).
 
         A trial of a solver may lie outside; it is looked up at the edge, and fails by its roots.
         """
-        place = x * float(INTERVALS)
-        if x.ndim == 2:
-            place += self.chemistry.shifts
-        elif self.hosts == 2:
-            place[1] += float(INTERVALS)
+        place = x * _INTERVALS
+        place += shifts
         whole = np.floor(place)
         place -= whole
         return whole.astype(np.intp), place
@@ -124,8 +149,9 @@ class InsertionPhysics(Physics):
     def voltage(self, z: Array, current: Number, time: Number, charge: Number) -> Array:
         """Return the voltage in V; see `Physics.voltage`."""
         del time, charge
-        x = z[: self.hosts]
-        index, f = self._place(x)
+        x = z if self.whole else z[: self.hosts]
+        shifts, kinetic = self._columns(x)
+        index, f = self._place(x, shifts)
         c0, c1, c2 = self.chemistry.columns
         v = c2.take(index, mode="clip")
         v *= f
@@ -133,22 +159,21 @@ class InsertionPhysics(Physics):
         v *= f
         v += c0.take(index, mode="clip")
         if not (isinstance(current, float) and current == 0.0):
-            v += self._overpotential(x, z, current)
+            v += self._overpotential(x, z, kinetic * current)
         total = v[0]
         if self.hosts == 2:
             total += v[1]
         total += self.ohmic * current + self.shift if self.plain else self._linear(z, current)
         return total  # type: ignore[no-any-return]
 
-    def _overpotential(self, x: Array, z: Array, current: Number) -> Array:
-        """Return the kinetics of the hosts, V, shape of x."""
+    def _overpotential(self, x: Array, z: Array, flow: Array) -> Array:
+        """Return the kinetics of the hosts, V, shape of x; `flow` is the current in units of the exchange current's."""
         root = x * x
         np.subtract(x, root, out=root)
         np.sqrt(root, out=root)
         if self.salt is not None:
             root *= np.sqrt(1.0 + z[self.salt : self.salt + self.hosts])
-        column = self.column if root.ndim > 1 else self.column[:, 0]
-        np.divide(column * current, root, out=root)
+        np.divide(flow, root, out=root)
         np.arcsinh(root, out=root)
         root *= self.thermal
         return root
@@ -168,15 +193,16 @@ class InsertionPhysics(Physics):
         """Return dV/dz and dV/du; see `Physics.slopes`."""
         if self.salt is not None:
             return super().slopes(z, current, time, charge)
-        x = z[: self.hosts]
-        index, f = self._place(x)
+        x = z if self.whole else z[: self.hosts]
+        shifts, kinetic = self._columns(x)
+        index, f = self._place(x, shifts)
         _, c1, c2 = self.chemistry.columns
         f *= 2.0
         f *= c2.take(index, mode="clip")
         f += c1.take(index, mode="clip")
-        f *= float(INTERVALS)
+        f *= _INTERVALS
         filled = x - x * x
-        k = (self.column if x.ndim > 1 else self.column[:, 0]) / np.sqrt(filled)
+        k = kinetic / np.sqrt(filled)
         flow = k * current
         flat = self.thermal / np.sqrt(1.0 + flow * flow)
         own = f - flat * flow * (0.5 - x) / filled

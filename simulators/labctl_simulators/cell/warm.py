@@ -19,7 +19,7 @@ from labctl_simulators.cell.chemistry import Array, Memory, Physics
 from labctl_simulators.cell.element import BETWEEN, DEGREE, MIDDLE, NODES, element, whole
 from labctl_simulators.cell.solution import Course, course
 
-_CONTRACTION: Final = 0.01
+_CONTRACTION: Final = 0.03
 """A kept inverse that contracts less than this is made anew."""
 
 
@@ -185,7 +185,7 @@ class Attempt:
         table = mesh(linear, entry.lengths)
         free = (linear.belongs[:, : linear.ramps] * self.begin).dot(table.free)
         values, inverse, before = entry.values + entry.drift + entry.quickening, entry.inverse, np.inf
-        count = len(values)
+        count, step = len(values), None
         with np.errstate(all="ignore"):
             for _ in range(12):
                 z = table.answer.dot(values).reshape(free.shape)
@@ -200,8 +200,12 @@ class Attempt:
                 if not size < np.inf:
                     return None
                 if inverse is None or size > _CONTRACTION * before:
-                    inverse, before = self._inverse(z[:, :count], values, table), np.inf
-                values -= inverse.dot(solved)
+                    inverse, before, step = self._inverse(z[:, :count], values, table), np.inf, None
+                more = inverse.dot(solved)
+                if step is not None:
+                    inverse, more = _learnt(inverse, step, more)
+                values -= more
+                step = more
                 if size * size <= self.solved * before < np.inf:  # the next one would be below `solved`
                     break
                 before = size
@@ -225,3 +229,13 @@ class Attempt:
         matrix = (slope[:, :, None] * answer).sum(axis=0)
         matrix[np.arange(len(matrix)), np.arange(len(matrix))] += direct
         return np.linalg.inv(matrix)
+
+
+def _learnt(inverse: Array, step: Array, more: Array) -> tuple[Array, Array]:
+    """Return the inverse, and the next step, after `step` (subtracted) has left a residual that asks for `more`.
+
+    C. G. Broyden's first method (Math. Comp. 19 (1965) 577): the inverse of the matrix that explains what was seen.
+    """
+    along = step.dot(inverse)
+    share = more / step.dot(step - more)
+    return inverse + np.multiply.outer(share, along), more + share * step.dot(more)
