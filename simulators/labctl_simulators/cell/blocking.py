@@ -171,6 +171,8 @@ class Blocking(Chemistry):
 class BlockingPhysics(Physics):
     """Hold a blocking cell at frozen conditions."""
 
+    static = True
+
     def __init__(self, chemistry: Blocking, conditions: Conditions) -> None:
         p = chemistry.parameters
         self.chemistry, self.conditions = chemistry, conditions

@@ -144,6 +144,7 @@ class Physics(ABC):
         low: smallest physical value of each row, shape (m,).
         high: largest physical value of each row, shape (m,).
         words: for each row, what has happened below `low` and above `high`.
+        static: whether the voltage depends on z and u alone, not on the time or the charge of the piece.
     """
 
     memory: Memory
@@ -152,6 +153,7 @@ class Physics(ABC):
     low: Array
     high: Array
     words: tuple[tuple[str, str], ...]
+    static: bool = False
 
     def bounds(self) -> tuple[list[float], list[float]]:
         """Return `low` and `high` as plain floats; kept with the memory."""

@@ -14,6 +14,8 @@ from labctl_simulators.cell.grid import CHUNK, FEW, KEPT, Grid, alive, even_grid
 from labctl_simulators.cell.warm import COLD, Warm
 
 SCAN: Final = 48
+FLAT: Final = 1e-12
+"""V; smaller steps between scan points may be rounding."""
 _SHAPE: Final = np.arange(1, SCAN + 1) / SCAN
 _EARLY: Final = 24
 _FRACTION: Final = np.arange(_EARLY) / _EARLY
@@ -99,7 +101,7 @@ class Constant:
         z = self.surface(times)
         if not self.safe:  # a collapse lies on the very edge of the range
             np.minimum(np.maximum(z, self.physics.low[:, None], out=z), self.physics.high[:, None], out=z)
-        return self.physics.voltage(z, self.current, times, self.current * times)
+        return self.physics.voltage(z, self.current, times, self._charge(times))
 
     def voltage_at(self, time: float) -> float:
         """Return the voltage in V at one time."""
@@ -211,19 +213,27 @@ class Constant:
 
         Only where nothing is met while all rows surely are in their range is it asked where one leaves it.
         """
-        times, moments, table = self._looked(limit)
-        z = self._tabled(table)
-        for count in (len(moments) if self.safe else bisect_left(moments, inside), 0):
-            count = count or self._physical(z)
-            seen = times[:count]
-            voltage = self.physics.voltage(z[:, :count], self.current, seen, self.current * seen) if thresholds else seen
+        times, table, moments = self._looked(limit)
+        count = len(moments) if self.safe else bisect_left(moments, inside)
+        if thresholds and count:
+            seen, early, _ = self._looked(limit, count) if count < len(moments) else (times, table, moments)
+            voltage = self.physics.voltage(self._tabled(early), self.current, seen, self._charge(seen))
             end = self._first(thresholds, seen, voltage, End(limit))
-            if end.stop is not None or count == len(times):
+            if end.stop is not None or count == len(moments):
                 return end
-        collapse = self._collapse(times, z, count)
-        joint = np.array([times[count - 1], collapse.time])
-        last = np.array([voltage[-1], self.voltage_at(collapse.time)])
-        return self._first(thresholds, joint, last, collapse)
+        z = self._tabled(table)
+        count = self._physical(z)
+        last = End(limit) if count == len(moments) else self._collapse(times, z, count)
+        if not thresholds:
+            return last
+        seen = times[:count]
+        voltage = self.physics.voltage(z[:, :count], self.current, seen, self._charge(seen))
+        if last.time > seen[-1]:
+            seen, voltage = np.append(seen, last.time), np.append(voltage, self.voltage_at(last.time))
+        return self._first(thresholds, seen, voltage, last)
+
+    def _charge(self, times: Array) -> Array | float:
+        return 0.0 if self.physics.static else self.current * times
 
     def _first(self, thresholds: Sequence[Threshold], times: Array, voltage: Array, end: End) -> End:
         for threshold in thresholds:
@@ -240,15 +250,15 @@ class Constant:
         first = int(wrong.argmax())
         return first if wrong[first] else len(wrong)
 
-    def _looked(self, limit: float) -> tuple[Array, list[float], Array]:
-        """Return the times of the scan, the same as plain floats, and the values of the terms there; kept."""
-        kept = self.linear.kept
-        known = kept.get(("scan", limit))
+    def _looked(self, limit: float, count: int | None = None) -> tuple[Array, Array, list[float]]:
+        """Return the first `count` times of the scan, the values of the terms there, and the times as plain floats; kept."""
+        kept, key = self.linear.kept, ("scan", limit, count)
+        known = kept.get(key)
         if known is None:
             if len(kept) > KEPT:
                 kept.clear()
-            times = self._times(limit)
-            known = kept["scan", limit] = (times, times.tolist(), values(self.linear, times))
+            times = self._times(limit)[:count]
+            known = kept[key] = (times, values(self.linear, times), times.tolist())
         return known
 
     def _times(self, limit: float) -> Array:
@@ -299,7 +309,10 @@ class Constant:
     def _peak(self, threshold: Threshold, times: Array, margin: Array) -> float | None:
         """Look between scan points where the voltage nearly touches the threshold and turns away."""
         steps = margin[1:] - margin[:-1]
-        if len(steps) < 2 or steps[steps.argmin()] > 0.0 or steps[steps.argmax()] < 0.0:
+        if len(steps) < 2:
+            return None
+        low, high = steps[steps.argmin()], steps[steps.argmax()]
+        if low > -FLAT or high < FLAT or margin[:-1][steps < 0.0].max() + max(high, -low) < 0.0:
             return None
         before, middle, after = margin[:-2], margin[1:-1], margin[2:]
         high = (middle >= before) & (middle >= after) & (middle < 0.0)
@@ -336,10 +349,10 @@ class Constant:
         """Return the margin as a function of a time after `begin`, without the poles that are over by then."""
         linear, terms, current, voltage = self.linear, self._plain(), self.current, self.physics.voltage_scalar
         level, above, magnitude = threshold.voltage, threshold.above, threshold.magnitude
-        offsets, ramps = terms[linear.poles : linear.ramps], terms[linear.ramps :]
+        offset, ramp = linear.poles, linear.ramps
         rows = [
-            (offset, ramp, [(terms[pole], fall) for pole, fall in some])
-            for offset, ramp, some in zip(offsets, ramps, alive(linear, begin), strict=True)
+            (terms[offset + row], terms[ramp + row], [(terms[pole], fall) for pole, fall in some])
+            for row, some in enumerate(alive(linear, begin))
         ]
 
         def margin(time: float) -> float:

@@ -86,6 +86,8 @@ class Interface:
 class InsertionPhysics(Physics):
     """Hold an insertion cell at frozen conditions."""
 
+    static = True
+
     def __init__(
         self, chemistry: "Insertion", conditions: Conditions, around: Surroundings, effects: Effects | None
     ) -> None:
@@ -121,18 +123,15 @@ class InsertionPhysics(Physics):
 
         Those of one cell are spread to the shape of x and kept: numpy takes twice as long over arrays of two shapes.
         """
-        kept, key = self.chemistry.kept, (x.shape, self.kinetic)
-        if not isinstance(self.kinetic[0], float):
+        if x.size > _SPREAD or not isinstance(self.kinetic[0], float):
             return self.chemistry.shifts, _column(self.kinetic[: self.hosts])
+        kept, key = self.chemistry.kept, (x.shape, self.kinetic)
         found = kept.get(key)
         if found is None:
-            narrow = self.chemistry.shifts, _column(self.kinetic[: self.hosts])
-            found = tuple((one if x.ndim > 1 else one[:, 0]) + np.zeros(x.shape) for one in narrow)
-            if x.size > _SPREAD:
-                return found
             if len(kept) > _KEPT:
                 kept.clear()
-            kept[key] = found
+            narrow = self.chemistry.shifts, _column(self.kinetic[: self.hosts])
+            found = kept[key] = tuple((one if x.ndim > 1 else one[:, 0]) + np.zeros(x.shape) for one in narrow)
         return found
 
     def _place(self, x: Array, shifts: Array) -> tuple[NDArray[np.intp], Array]:
