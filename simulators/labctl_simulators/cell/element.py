@@ -82,7 +82,7 @@ def response(memory: Memory, time: float, coefficients: Array) -> tuple[Array, A
         coefficients: of the current in ascending powers of the share of `time` that is over, shape (DEGREE + 1,).
     """
     y = memory.rate * time
-    fading = np.exp(_BACK * y)
+    fading = np.exp(_BACK * np.minimum(y, _OVER))
     near, decay = _GAUSS.dot(coefficients).dot(fading[:-1]), fading[-1]
     after, before = _ENDS.dot(coefficients).reshape(2, -1).dot(np.maximum(y, 2.0) ** _FALLING)
     after -= decay * before
@@ -101,6 +101,7 @@ def _gauss(count: int) -> tuple[Array, Array]:
     return np.append(nodes - 1.0, -1.0)[:, None], (vectors[0] ** 2)[:, None] * nodes[:, None] ** np.arange(DEGREE + 1)
 
 
+_OVER: Final = 45.0  # exp(-45) is below rounding; far beyond it numpy slows down
 _BACK, _weighted = _gauss(12)
 _GAUSS: Final = _weighted
 _ENDS: Final = np.array(

@@ -20,7 +20,7 @@ from labctl_simulators.cell.ocp import EDGE
 from labctl_simulators.cell.solution import Columns
 from labctl_simulators.cell.state import State
 from labctl_simulators.cell.terminal import Demand, sweep_time
-from labctl_simulators.cell.warm import COLD, Attempt, Entry, Mesh, Warm, mesh
+from labctl_simulators.cell.warm import COLD, Entry, Mesh, Warm, mesh, resolved
 
 SOLVED: Final = 1e-12
 """V; a residual below this ends Newton's method."""
@@ -101,7 +101,7 @@ class March:
     def _known(self, entry: Entry) -> bool:
         """Take over the solution of all elements at once, and say whether starting from `entry` leads to one."""
         self._begun = np.concatenate((self.origin.memory, self.origin.level))
-        found = Attempt(self.physics, self._begun, entry, SOLVED, CHECKED).solve()
+        found = resolved(self.physics, self._begun, entry, SOLVED, CHECKED)
         if found is None:
             return False
         self._table = mesh(self.physics.memory, found.lengths)

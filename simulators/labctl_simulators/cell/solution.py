@@ -154,7 +154,8 @@ def columns(course: Course, values: Array, demand: Demand) -> Columns:
     np.add.accumulate((course.lengths * outer.dot(_SHARES))[:-1], out=passed[1:])
     seen = outer.dot(_POWERS)
     draft = Columns(course, inner, outer, seen, passed, _NOTHING, _NOTHING, _NOTHING)
-    return draft if seen.min() >= 0.0 or seen.max() <= 0.0 else _turned(draft)
+    flat = seen.ravel()
+    return draft if flat[flat.argmin()] >= 0.0 or flat[flat.argmax()] <= 0.0 else _turned(draft)
 
 
 _NOTHING: Final = np.zeros(1)

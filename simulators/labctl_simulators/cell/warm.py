@@ -160,75 +160,65 @@ def _mesh(linear: Memory, lengths: tuple[float, ...]) -> Mesh:
     return Mesh(course(lengths), own, times, free, answer.reshape(-1, nodes + 1), current, decays.T.copy(), driven)
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Attempt:
-    """Solve one hold on a known mesh.
+def resolved(physics: Physics, begin: Array, entry: Entry, solved: float, checked: float) -> Entry | None:
+    """Solve a hold on the mesh of one before; None where it does not serve.
 
-    Attributes:
+    Args:
         physics: of the piece.
         begin: memory, then level, at its begin, shape (n + m,).
         entry: what to start from.
         solved: V; a residual below this ends Newton's method.
         checked: V; largest residual between the nodes.
     """
+    linear, gain = physics.memory, physics.gain[:, None]
+    table = mesh(linear, entry.lengths)
+    free = (linear.belongs[:, : linear.ramps] * begin).dot(table.free)
+    values, inverse, before = entry.values + entry.drift + entry.quickening, entry.inverse, np.inf
+    count, step = len(values), None
+    for _ in range(12):
+        z = table.answer.dot(values).reshape(free.shape)
+        z *= gain
+        z += free
+        if not _inside(physics, z):
+            return None
+        error = physics.voltage(z, table.current.dot(values), table.times, 0.0)
+        error -= entry.voltage
+        residual = error[:count]
+        size = sqrt(residual.dot(residual))
+        if size <= solved or (size < 1e-11 and size > 0.2 * before):
+            break
+        if inverse is None or size > _CONTRACTION * before:
+            inverse, before, step = _inverse(physics, z[:, :count], values, table), np.inf, None
+        more = inverse.dot(residual)
+        if step is not None:
+            inverse, more = _learnt(inverse, step, more)
+        values -= more
+        if size * size <= solved * before < np.inf:  # the next one would be below `solved`
+            break
+        step, before = more, size
+    else:
+        return None
+    between = error[count:]
+    fine = between.dot(between) <= checked**2 or np.abs(between).max() <= checked
+    return entry.followed(values, inverse) if fine else None
 
-    physics: Physics
-    begin: Array
-    entry: Entry
-    solved: float
-    checked: float
 
-    def solve(self) -> Entry | None:
-        """Return the solution, or None where the mesh does not serve."""
-        physics, entry = self.physics, self.entry
-        linear, gain = physics.memory, physics.gain[:, None]
-        table = mesh(linear, entry.lengths)
-        free = (linear.belongs[:, : linear.ramps] * self.begin).dot(table.free)
-        values, inverse, before = entry.values + entry.drift + entry.quickening, entry.inverse, np.inf
-        count, step = len(values), None
-        with np.errstate(all="ignore"):
-            for _ in range(12):
-                z = table.answer.dot(values).reshape(free.shape)
-                z *= gain
-                z += free
-                error = physics.voltage(z, table.current.dot(values), table.times, 0.0)
-                error -= entry.voltage
-                solved = error[:count]
-                size = sqrt(solved.dot(solved))
-                if size <= self.solved or (size < 1e-11 and size > 0.2 * before):
-                    break
-                if not size < np.inf:
-                    return None
-                if inverse is None or size > _CONTRACTION * before:
-                    inverse, before, step = self._inverse(z[:, :count], values, table), np.inf, None
-                more = inverse.dot(solved)
-                if step is not None:
-                    inverse, more = _learnt(inverse, step, more)
-                values -= more
-                step = more
-                if size * size <= self.solved * before < np.inf:  # the next one would be below `solved`
-                    break
-                before = size
-            else:
-                return None
-        return entry.followed(values, inverse) if self._checked(error[count:], z) else None
+def _inside(physics: Physics, z: Array) -> bool:
+    """Say whether all surfaces are in their range."""
+    lows, highs = physics.bounds()
+    if max(lows) < z.min() and z.max() < min(highs):
+        return True
+    return bool(((z > physics.low[:, None]) & (z < physics.high[:, None])).all())
 
-    def _checked(self, error: Array, z: Array) -> bool:
-        """Say whether the mesh serves: the residual between the nodes is small, and all surfaces are in their range."""
-        if not error.dot(error) <= self.checked**2 and not np.abs(error).max() <= self.checked:
-            return False
-        lows, highs = self.physics.bounds()
-        if max(lows) < z.min() and z.max() < min(highs):
-            return True
-        return bool(((z > self.physics.low[:, None]) & (z < self.physics.high[:, None])).all())
 
-    def _inverse(self, z: Array, values: Array, table: Mesh) -> Array:
-        slope, direct = self.physics.slopes(z, values, table.times[: len(values)], 0.0)
-        slope *= self.physics.gain[:, None]
-        answer = table.answer.reshape(len(slope), -1, len(values))[:, : len(values)]
-        matrix = (slope[:, :, None] * answer).sum(axis=0)
-        matrix[np.arange(len(matrix)), np.arange(len(matrix))] += direct
-        return np.linalg.inv(matrix)
+def _inverse(physics: Physics, z: Array, values: Array, table: Mesh) -> Array:
+    """Return the inverse of Newton's matrix."""
+    slope, direct = physics.slopes(z, values, table.times[: len(values)], 0.0)
+    slope *= physics.gain[:, None]
+    answer = table.answer.reshape(len(slope), -1, len(values))[:, : len(values)]
+    matrix = (slope[:, :, None] * answer).sum(axis=0)
+    matrix[np.arange(len(matrix)), np.arange(len(matrix))] += direct
+    return np.linalg.inv(matrix)
 
 
 def _learnt(inverse: Array, step: Array, more: Array) -> tuple[Array, Array]:
