@@ -39,12 +39,10 @@ def root(
         limit = 4e-16 * abs(best) / abs(b - a) if b != a else 1.0
         if low <= NEAR or limit > 0.25:
             return best
-        t = _share(a, b, c, fa, fb, fc)
-        if t is None:
-            t = 0.5
-        elif abs(fa * fb * fc) <= near:
-            return a + t * (b - a)
-        t = min(max(t, limit), 1.0 - limit)
+        share = _share(a, b, c, fa, fb, fc)
+        if share is not None and abs(fa * fb * fc) <= near:
+            return a + share * (b - a)
+        t = min(max(0.5 if share is None else share, limit), 1.0 - limit)
     return best
 
 

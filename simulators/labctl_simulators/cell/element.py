@@ -90,7 +90,7 @@ def response(memory: Memory, time: float, coefficients: Array) -> tuple[Array, A
 
 
 def _gauss(count: int) -> tuple[Array, Array]:
-    """Return minus how far the nodes of Gauss's quadrature on 0..1, and 0, are from 1; and the weights times the powers of the nodes.
+    """Return the nodes of Gauss's quadrature on 0..1, then 0, minus 1; and its weights times the powers of the nodes.
 
     From the eigenvalues of the Legendre polynomials' recurrence (G. H. Golub, J. H. Welsch, Math. Comp. 23 (1969) 221).
     """

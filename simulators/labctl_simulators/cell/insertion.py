@@ -103,7 +103,7 @@ class Insertion(Chemistry):
         self.plain = len(self.hosts) == 2 and not parameters.arcs and parameters.electrolyte is None
         tables = [host.potential.coefficients * sign for host, sign in zip(self.hosts, (1.0, -1.0), strict=False)]
         self.columns = tuple(np.ascontiguousarray(column) for column in np.concatenate(tables).T)
-        self.shifts = np.arange(len(self.hosts))[:, None] * float(INTERVALS)
+        self.shifts: Array = np.arange(float(len(self.hosts)))[:, None] * INTERVALS
         self.lists = [Lines(table) for table in tables]
         self.low = np.full(self.rows, -np.inf)
         self.high = np.full(self.rows, np.inf)

@@ -16,6 +16,7 @@ from labctl_simulators.cell.chemistry import Array, Physics
 from labctl_simulators.cell.crossing import root
 from labctl_simulators.cell.drive import Drive, Power, Sweep, Voltage
 from labctl_simulators.cell.element import BETWEEN, DEGREE, MIDDLE, NODES, element, whole
+from labctl_simulators.cell.newton import inverted, newton
 from labctl_simulators.cell.ocp import EDGE
 from labctl_simulators.cell.solution import Columns
 from labctl_simulators.cell.state import State
@@ -37,8 +38,6 @@ MOST: Final = 2000
 """Most elements of a held piece."""
 WINDOW: Final = 0.02
 """V; most of a sweep in one element."""
-CONTRACTION: Final = 0.01
-"""An inverse of Newton's matrix that contracts less than this is made anew."""
 _DIAGONAL: Final = np.arange(DEGREE)
 
 
@@ -284,35 +283,30 @@ class March:
         free = free + gain * (table.answer[:, :, 0] * front.current)
         answer = table.answer[:, :, 1:] * gain[:, :, None]
         now = front.time + NODES[1:] * length
-        unknown = self._guess(now)
-        solved, free_there = np.ascontiguousarray(answer[:, :DEGREE]), free[:, :DEGREE]
-        flat = solved.reshape(-1, DEGREE)
-        inverse, before = None, np.inf
+        nodes, free_there = np.ascontiguousarray(answer[:, :DEGREE]), free[:, :DEGREE]
+        flat = nodes.reshape(-1, DEGREE)
         lowest, highest = physics.low[:, None], physics.high[:, None]
-        for _ in range(16):
+        z, voltage, outside = free_there, now, False
+
+        def residual(unknown: Array) -> Array:
+            nonlocal z, voltage, outside
             z = flat.dot(unknown).reshape(free_there.shape)
             z += free_there
             outside = bool(((z <= lowest) | (z >= highest)).any())
             z = np.minimum(np.maximum(z, lowest), highest) if outside else z
             voltage = physics.voltage(z, unknown, now, 0.0)
-            error = self.demand.residual(voltage, unknown, now)
-            largest = float(np.abs(error).max())
-            if not largest < 1e6:
-                return None, np.inf
-            if largest <= SOLVED:
-                break
-            if inverse is None or largest > CONTRACTION * before:
-                inverse = self._inverse(z, voltage, unknown, solved, now)
-                if inverse is None:
-                    return None, np.inf
-            unknown = unknown - inverse.dot(error)
-            before = largest
-        else:
-            if largest > 1e-10:
-                return None, np.inf
-        if outside:
+            return np.asarray(self.demand.residual(voltage, unknown, now))
+
+        found = newton(
+            residual,
+            lambda unknown: self._inverse(z, voltage, unknown, nodes, now),
+            self._guess(now),
+            None,
+            0.2 * SOLVED,
+        )
+        if found is None or outside:
             return None, np.inf
-        return np.concatenate([[front.current], unknown]), self._between(length, free, answer, unknown)
+        return np.append(front.current, found[0]), self._between(length, free, answer, found[0])
 
     def _guess(self, times: Array) -> Array:
         """Return the current at `times` if it goes on as it went, over the logarithm of time."""
@@ -331,10 +325,7 @@ class March:
         matrix[_DIAGONAL, _DIAGONAL] += direct
         matrix *= np.reshape(by_voltage, (-1, 1))
         matrix[_DIAGONAL, _DIAGONAL] += by_current
-        try:
-            return np.linalg.inv(matrix)
-        except np.linalg.LinAlgError:
-            return None
+        return inverted(matrix)
 
     def _between(self, length: float, free: Array, answer: Array, unknown: Array) -> float:
         outside = slice(DEGREE, None)

@@ -58,9 +58,7 @@ class Constant:
 
     __slots__ = ("current", "level", "linear", "physics", "plain", "safe", "start", "terms", "warm")
 
-    def __init__(
-        self, physics: Physics, memory: Array, level: Array, current: float, warm: Warm | None = None
-    ) -> None:
+    def __init__(self, physics: Physics, memory: Array, level: Array, current: float, warm: Warm | None = None) -> None:
         linear = physics.memory
         self.physics, self.linear, self.current = physics, linear, current
         self.start, self.level = memory, level
@@ -81,7 +79,7 @@ class Constant:
 
     def _tabled(self, table: Array) -> Array:
         """Return the surface values where the terms have the values of `table`."""
-        return (self.linear.belongs * self.terms).dot(table)
+        return np.asarray((self.linear.belongs * self.terms).dot(table))
 
     def _scattered(self, times: Array) -> Array:
         chunks = [self._tabled(values(self.linear, times[k : k + CHUNK])) for k in range(0, len(times), CHUNK)]

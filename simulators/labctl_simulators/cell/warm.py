@@ -7,7 +7,6 @@ continued, so that a hold much like the last ones, as in cycling, costs two or t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -17,10 +16,8 @@ from numpy.typing import NDArray
 from labctl_simulators.cell import grid
 from labctl_simulators.cell.chemistry import Array, Memory, Physics
 from labctl_simulators.cell.element import BETWEEN, DEGREE, MIDDLE, NODES, element, whole
+from labctl_simulators.cell.newton import inverted, newton
 from labctl_simulators.cell.solution import Course, course
-
-_CONTRACTION: Final = 0.03
-"""A kept inverse that contracts less than this is made anew."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -153,11 +150,11 @@ def _mesh(linear: Memory, lengths: tuple[float, ...]) -> Mesh:
         memory[index + 1, :, own] += table.end
         level[index + 1] = level[index]
         level[index + 1, :, own] += np.multiply.outer(linear.integrator * length, whole())
-    places = [begins[:-1, None] + np.array(lengths)[:, None] * kind for kind in (NODES[1:], BETWEEN)]
-    times = np.concatenate([[0.0], *(place.ravel() for place in places)])
+    later = [begins[:-1, None] + np.array(lengths)[:, None] * kind for kind in (NODES[1:], BETWEEN)]
+    times = np.concatenate([[0.0], *(part.ravel() for part in later)])
     free, decays = (grid.values(linear, at)[: linear.ramps] for at in (times, begins))
-    own = np.arange(count)[:, None] * DEGREE + np.arange(DEGREE + 1)
-    return Mesh(course(lengths), own, times, free, answer.reshape(-1, nodes + 1), current, decays.T.copy(), driven)
+    places = np.arange(count)[:, None] * DEGREE + np.arange(DEGREE + 1)
+    return Mesh(course(lengths), places, times, free, answer.reshape(-1, nodes + 1), current, decays.T.copy(), driven)
 
 
 def resolved(physics: Physics, begin: Array, entry: Entry, solved: float, checked: float) -> Entry | None:
@@ -173,9 +170,12 @@ def resolved(physics: Physics, begin: Array, entry: Entry, solved: float, checke
     linear, gain = physics.memory, physics.gain[:, None]
     table = mesh(linear, entry.lengths)
     free = (linear.belongs[:, : linear.ramps] * begin).dot(table.free)
-    values, inverse, before = entry.values + entry.drift + entry.quickening, entry.inverse, np.inf
-    count, step = len(values), None
-    for _ in range(12):
+    guess = entry.values + entry.drift + entry.quickening
+    count = len(guess)
+    z = error = free
+
+    def residual(values: Array) -> Array | None:
+        nonlocal z, error
         z = table.answer.dot(values).reshape(free.shape)
         z *= gain
         z += free
@@ -183,24 +183,16 @@ def resolved(physics: Physics, begin: Array, entry: Entry, solved: float, checke
             return None
         error = physics.voltage(z, table.current.dot(values), table.times, 0.0)
         error -= entry.voltage
-        residual = error[:count]
-        size = sqrt(residual.dot(residual))
-        if size <= solved or (size < 1e-11 and size > 0.2 * before):
-            break
-        if inverse is None or size > _CONTRACTION * before:
-            inverse, before, step = _inverse(physics, z[:, :count], values, table), np.inf, None
-        more = inverse.dot(residual)
-        if step is not None:
-            inverse, more = _learnt(inverse, step, more)
-        values -= more
-        if size * size <= solved * before < np.inf:  # the next one would be below `solved`
-            break
-        step, before = more, size
-    else:
+        return error[:count]
+
+    found = newton(
+        residual, lambda values: _inverse(physics, z[:, :count], values, table), guess, entry.inverse, solved
+    )
+    if found is None:
         return None
     between = error[count:]
     fine = between.dot(between) <= checked**2 or np.abs(between).max() <= checked
-    return entry.followed(values, inverse) if fine else None
+    return entry.followed(*found) if fine else None
 
 
 def _inside(physics: Physics, z: Array) -> bool:
@@ -211,21 +203,11 @@ def _inside(physics: Physics, z: Array) -> bool:
     return bool(((z > physics.low[:, None]) & (z < physics.high[:, None])).all())
 
 
-def _inverse(physics: Physics, z: Array, values: Array, table: Mesh) -> Array:
-    """Return the inverse of Newton's matrix."""
+def _inverse(physics: Physics, z: Array, values: Array, table: Mesh) -> Array | None:
+    """Return the inverse of Newton's matrix; None where there is none."""
     slope, direct = physics.slopes(z, values, table.times[: len(values)], 0.0)
     slope *= physics.gain[:, None]
     answer = table.answer.reshape(len(slope), -1, len(values))[:, : len(values)]
     matrix = (slope[:, :, None] * answer).sum(axis=0)
     matrix[np.arange(len(matrix)), np.arange(len(matrix))] += direct
-    return np.linalg.inv(matrix)
-
-
-def _learnt(inverse: Array, step: Array, more: Array) -> tuple[Array, Array]:
-    """Return the inverse, and the next step, after `step` (subtracted) has left a residual that asks for `more`.
-
-    C. G. Broyden's first method (Math. Comp. 19 (1965) 577): the inverse of the matrix that explains what was seen.
-    """
-    along = step.dot(inverse)
-    share = more / step.dot(step - more)
-    return inverse + np.multiply.outer(share, along), more + share * step.dot(more)
+    return inverted(matrix)
