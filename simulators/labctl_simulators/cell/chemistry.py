@@ -94,6 +94,7 @@ class Memory:
         poles: n, made here.
         ramps: n + m, made here.
         belongs: 1 where a term belongs to a row, shape (m, n + 2 m), made here.
+        holds: 1 where a weight or an offset belongs to a row, shape (m, n + m), made here.
         driven: the terms of the steady answer to a unit of gain u, shape (m, n + 2 m), made here for one temperature.
         kept: tables that the core keeps with this memory.
     """
@@ -113,6 +114,7 @@ class Memory:
     poles: int = field(init=False)
     ramps: int = field(init=False)
     belongs: Array = field(init=False)
+    holds: Array = field(init=False)
     driven: Array = field(init=False)
     kept: dict[Any, Any] = field(init=False, default_factory=dict)
 
@@ -128,7 +130,8 @@ class Memory:
         self.parts = tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
         self.poles, self.ramps = len(self.rate), len(self.rate) + rows
         self.owner = np.append(self.row, np.arange(rows))
-        self.belongs = np.hstack([self.own.T, np.eye(rows), np.eye(rows)])
+        self.holds = np.hstack([self.own.T, np.eye(rows)])
+        self.belongs = np.hstack([self.holds, np.eye(rows)])
         if self.rate.ndim == 1:
             self.falls = (-self.rate).tolist()
             self.driven = self.belongs * np.concatenate((-self.steady, self.total, self.integrator))
@@ -161,6 +164,14 @@ class Physics(ABC):
         if known is None or known[0] is not self.low or known[1] is not self.high:
             known = self.memory.kept["bounds"] = (self.low, self.high, self.low.tolist(), self.high.tolist())
         return known[2], known[3]
+
+    def within(self, z: Array) -> bool:
+        """Say whether all surface values, shape (m, T), are in their range."""
+        lows, highs = self.bounds()
+        flat = z.ravel()
+        if max(lows) < flat[flat.argmin()] and flat[flat.argmax()] < min(highs):
+            return True
+        return bool(((z > self.low[:, None]) & (z < self.high[:, None])).all())
 
     @abstractmethod
     def voltage(self, z: Array, current: Number, time: Number, charge: Number) -> Array:

@@ -7,7 +7,7 @@ fails. The mesh depends on the drive and the state it began in only, never on ho
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
+from math import floor, log
 from typing import Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from labctl_simulators.cell.chemistry import Array, Physics
 from labctl_simulators.cell.crossing import root
 from labctl_simulators.cell.drive import Drive, Power, Sweep, Voltage
 from labctl_simulators.cell.element import BETWEEN, DEGREE, MIDDLE, NODES, element, whole
-from labctl_simulators.cell.newton import inverted, newton
+from labctl_simulators.cell.newton import derivative, inverted, newton
 from labctl_simulators.cell.ocp import EDGE
 from labctl_simulators.cell.solution import Columns
 from labctl_simulators.cell.state import State
@@ -38,7 +38,6 @@ MOST: Final = 2000
 """Most elements of a held piece."""
 WINDOW: Final = 0.02
 """V; most of a sweep in one element."""
-_DIAGONAL: Final = np.arange(DEGREE)
 
 
 class Unreachable(Exception):  # noqa: N818  # a finding about the cell, turned into a collapse; never leaves the room
@@ -285,15 +284,15 @@ class March:
         now = front.time + NODES[1:] * length
         nodes, free_there = np.ascontiguousarray(answer[:, :DEGREE]), free[:, :DEGREE]
         flat = nodes.reshape(-1, DEGREE)
-        lowest, highest = physics.low[:, None], physics.high[:, None]
         z, voltage, outside = free_there, now, False
 
         def residual(unknown: Array) -> Array:
             nonlocal z, voltage, outside
             z = flat.dot(unknown).reshape(free_there.shape)
             z += free_there
-            outside = bool(((z <= lowest) | (z >= highest)).any())
-            z = np.minimum(np.maximum(z, lowest), highest) if outside else z
+            outside = not physics.within(z)
+            if outside:
+                z = np.minimum(np.maximum(z, physics.low[:, None]), physics.high[:, None])
             voltage = physics.voltage(z, unknown, now, 0.0)
             return np.asarray(self.demand.residual(voltage, unknown, now))
 
@@ -321,10 +320,9 @@ class March:
         """Return the inverse of Newton's matrix; None where there is none."""
         slope, direct = self.physics.slopes(z, current, times, 0.0)
         by_voltage, by_current = self.demand.partial(voltage, current)
-        matrix = (slope[:, :, None] * answer).sum(axis=0)
-        matrix[_DIAGONAL, _DIAGONAL] += direct
+        matrix = derivative(slope, answer, direct)
         matrix *= np.reshape(by_voltage, (-1, 1))
-        matrix[_DIAGONAL, _DIAGONAL] += by_current
+        matrix.ravel()[:: DEGREE + 1] += by_current
         return inverted(matrix)
 
     def _between(self, length: float, free: Array, answer: Array, unknown: Array) -> float:
@@ -332,7 +330,7 @@ class March:
         z = free[:, outside] + answer[:, outside] @ unknown
         current = MIDDLE.dot(np.append(self.front.current, unknown))
         now = self.front.time + BETWEEN * length
-        if bool(((z <= self.physics.low[:, None]) | (z >= self.physics.high[:, None])).any()):
+        if not self.physics.within(z):
             return np.inf
         error = self.demand.residual(self.physics.voltage(z, current, now, 0.0), current, now)
         return float(np.abs(error).max())
@@ -370,4 +368,4 @@ def _tolerance(away: float) -> float:
 
 def _ladder(length: float) -> float:
     """Return the largest power of GROWTH (s) that is not above `length`."""
-    return float(GROWTH ** np.floor(np.log(length) / np.log(GROWTH) + 1e-9))
+    return GROWTH ** floor(log(length) / log(GROWTH) + 1e-9)

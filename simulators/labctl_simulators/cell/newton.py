@@ -55,6 +55,21 @@ def newton(
     return (values, inverse) if size < ROUNDING else None
 
 
+def derivative(slope: Array, answer: Array, direct: Array) -> Array:
+    """Return how the voltage at N places depends on N currents, shape (N, N).
+
+    Args:
+        slope: dV/dz at the places, shape (m, N).
+        answer: of the surface values there to each current, shape (m, N, N).
+        direct: dV/du there, shape (N,).
+    """
+    found = slope[0][:, None] * answer[0]
+    for own, answers in zip(slope[1:], answer[1:], strict=True):
+        found += own[:, None] * answers
+    found.ravel()[:: len(found) + 1] += direct
+    return np.asarray(found)
+
+
 def inverted(matrix: Array) -> Array | None:
     """Return the inverse of a matrix; None where there is none."""
     try:

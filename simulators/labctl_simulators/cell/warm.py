@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from labctl_simulators.cell import grid
 from labctl_simulators.cell.chemistry import Array, Memory, Physics
 from labctl_simulators.cell.element import BETWEEN, DEGREE, MIDDLE, NODES, element, whole
-from labctl_simulators.cell.newton import inverted, newton
+from labctl_simulators.cell.newton import derivative, inverted, newton
 from labctl_simulators.cell.solution import Course, course
 
 
@@ -169,7 +169,7 @@ def resolved(physics: Physics, begin: Array, entry: Entry, solved: float, checke
     """
     linear, gain = physics.memory, physics.gain[:, None]
     table = mesh(linear, entry.lengths)
-    free = (linear.belongs[:, : linear.ramps] * begin).dot(table.free)
+    free = (linear.holds * begin).dot(table.free)
     guess = entry.values + entry.drift + entry.quickening
     count = len(guess)
     z = error = free
@@ -179,7 +179,7 @@ def resolved(physics: Physics, begin: Array, entry: Entry, solved: float, checke
         z = table.answer.dot(values).reshape(free.shape)
         z *= gain
         z += free
-        if not _inside(physics, z):
+        if not physics.within(z):
             return None
         error = physics.voltage(z, table.current.dot(values), table.times, 0.0)
         error -= entry.voltage
@@ -195,19 +195,9 @@ def resolved(physics: Physics, begin: Array, entry: Entry, solved: float, checke
     return entry.followed(*found) if fine else None
 
 
-def _inside(physics: Physics, z: Array) -> bool:
-    """Say whether all surfaces are in their range."""
-    lows, highs = physics.bounds()
-    if max(lows) < z.min() and z.max() < min(highs):
-        return True
-    return bool(((z > physics.low[:, None]) & (z < physics.high[:, None])).all())
-
-
 def _inverse(physics: Physics, z: Array, values: Array, table: Mesh) -> Array | None:
     """Return the inverse of Newton's matrix; None where there is none."""
     slope, direct = physics.slopes(z, values, table.times[: len(values)], 0.0)
     slope *= physics.gain[:, None]
     answer = table.answer.reshape(len(slope), -1, len(values))[:, : len(values)]
-    matrix = (slope[:, :, None] * answer).sum(axis=0)
-    matrix[np.arange(len(matrix)), np.arange(len(matrix))] += direct
-    return inverted(matrix)
+    return inverted(derivative(slope, answer, direct))
