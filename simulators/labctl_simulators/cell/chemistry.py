@@ -37,6 +37,7 @@ Rules
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
 
@@ -157,6 +158,16 @@ class Physics(ABC):
     high: Array
     words: tuple[tuple[str, str], ...]
     static: bool = False
+
+    @cached_property
+    def driven(self) -> Array:
+        """Return the terms of the steady answer to 1 A, shape (n + 2 m,)."""
+        return np.asarray(self.gain.dot(self.memory.driven))
+
+    @cached_property
+    def drive(self) -> Array:
+        """Return what 1 C gives to each pole, z-unit, shape (n,)."""
+        return np.asarray(self.memory.drive * self.gain[self.memory.row])
 
     def bounds(self) -> tuple[list[float], list[float]]:
         """Return `low` and `high` as plain floats; kept with the memory."""

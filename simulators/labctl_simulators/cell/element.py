@@ -72,21 +72,22 @@ def responses(memory: Memory, h: float, places: Array) -> tuple[Array, Array]:
 
 
 def response(memory: Memory, time: float, coefficients: Array) -> tuple[Array, Array]:
-    """Return exp(-a t) and the memory, both (n,), that a polynomial current leaves after `time` s.
+    """Return exp(-a t) and the memory by unit drive, both (n,), that a polynomial current leaves after `time` s.
 
     Gauss's quadrature up to a t = 2; above, integration by parts, which loses three digits at most there.
 
     Args:
         memory: the linear memory.
         time: s.
-        coefficients: of the current in ascending powers of the share of `time` that is over, shape (DEGREE + 1,).
+        coefficients: of the current times `time` in ascending powers of the share of `time` that is over, C, shape
+            (DEGREE + 1,).
     """
     y = memory.rate * time
     fading = np.exp(_BACK * np.minimum(y, _OVER))
     near, decay = _GAUSS.dot(coefficients).dot(fading[:-1]), fading[-1]
     after, before = _ENDS.dot(coefficients).reshape(2, -1).dot(np.maximum(y, 2.0) ** _FALLING)
     after -= decay * before
-    return decay, np.where(y < 2.0, near, after) * (memory.drive * time)
+    return decay, np.where(y < 2.0, near, after)
 
 
 def _gauss(count: int) -> tuple[Array, Array]:

@@ -62,13 +62,14 @@ class Held(March):
         """Return memory, level, charge (C) and throughput (C) `time` s after the drive began."""
         if not self.lengths:
             return self.origin.memory.copy(), self.origin.level.copy(), 0.0, 0.0
-        found, linear, gain = self.columns(), self.physics.memory, self.physics.gain
+        found, physics = self.columns(), self.physics
         index, past = found.element(time)
-        start, base = self._start(index)
-        coefficients = found.inner[index] * (past / self.lengths[index]) ** _RISING
-        decay, driven = response(linear, past, coefficients)
-        memory = decay * start + driven * gain[linear.row]
-        level = base + linear.integrator * gain * (past * float(coefficients.dot(_SHARES)))
+        memory, level = self._start(index)
+        coefficients = found.inner[index] * (past * (past / self.lengths[index]) ** _RISING)
+        decay, driven = response(physics.memory, past, coefficients)
+        memory = decay * memory
+        memory += driven * physics.drive
+        level = level + physics.driven[physics.memory.ramps :] * coefficients.dot(_SHARES)
         up, down = self.passed(time)
         return memory, level, up - down, up + down
 

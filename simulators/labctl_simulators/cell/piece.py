@@ -56,16 +56,16 @@ class End:
 class Constant:
     """Hold a piece at constant current (A) from (memory, level) on; terminal and memory current are the same."""
 
-    __slots__ = ("current", "level", "linear", "physics", "plain", "safe", "start", "terms", "warm")
+    __slots__ = ("current", "level", "linear", "physics", "plain", "rows", "safe", "start", "terms", "warm")
 
     def __init__(self, physics: Physics, memory: Array, level: Array, current: float, warm: Warm | None = None) -> None:
         linear = physics.memory
         self.physics, self.linear, self.current = physics, linear, current
         self.start, self.level = memory, level
-        self.terms = (physics.gain * current).dot(linear.driven)
-        poles, ramps = linear.poles, linear.ramps
-        self.terms[:poles] += memory
-        self.terms[poles:ramps] += level
+        self.terms = terms = physics.driven * current if current else np.zeros(len(physics.driven))
+        terms[: linear.poles] += memory
+        terms[linear.poles : linear.ramps] += level
+        self.rows: Array | None = None
         self.plain: list[float] | None = None
         self.safe = False
         self.warm = warm or COLD
@@ -79,7 +79,9 @@ class Constant:
 
     def _tabled(self, table: Array) -> Array:
         """Return the surface values where the terms have the values of `table`."""
-        return np.asarray((self.linear.belongs * self.terms).dot(table))
+        if self.rows is None:
+            self.rows = self.linear.belongs * self.terms
+        return np.asarray(self.rows.dot(table))
 
     def _scattered(self, times: Array) -> Array:
         chunks = [self._tabled(values(self.linear, times[k : k + CHUNK])) for k in range(0, len(times), CHUNK)]
@@ -116,9 +118,12 @@ class Constant:
 
     def read(self, times: Array) -> tuple[Array, Array, Array, Array]:
         """Return voltage (V), current (A), and C charged and C discharged until `times`."""
-        current = np.empty(len(times))
+        count = len(times)
+        if not self.current:
+            return self.voltage(times), np.zeros(count), np.zeros(count), np.zeros(count)
+        current = np.empty(count)
         current.fill(self.current)
-        passed, none = times * abs(self.current), np.zeros(len(times))
+        passed, none = times * abs(self.current), np.zeros(count)
         up, down = (passed, none) if self.current > 0.0 else (none, passed)
         return self.voltage(times), current, up, down
 

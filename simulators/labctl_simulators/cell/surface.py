@@ -106,6 +106,7 @@ class InsertionPhysics(Physics):
             positive, negative = positive * effects.exchange, negative * effects.exchange
         self.pair = self.kinetic = (0.25 / positive, 0.25 / negative)
         self.plain, self.whole = chemistry.plain, self.hosts == chemistry.rows
+        self.lossless = isinstance(self.ohmic, float) and self.ohmic == 0.0 and around.shiftless
         self.first, self.second = chemistry.lists[0], chemistry.lists[-1]
         self.arc = self.hosts if p.arcs else None
         self.electrolyte: Any = p.electrolyte
@@ -113,26 +114,29 @@ class InsertionPhysics(Physics):
 
     def later(self, conditions: Conditions) -> "InsertionPhysics":
         """Return the same at other slow states that have the same effects."""
+        if self.gain.ndim == 1:
+            _ = self.driven, self.drive  # once for all that follow
         twin = object.__new__(InsertionPhysics)
         twin.__dict__.update(self.__dict__)
         twin.conditions = conditions
         return twin
 
-    def _columns(self, x: Array) -> tuple[Array, Array]:
-        """Return where each host's table begins, and its kinetics, as columns for stoichiometries (hosts, ...).
+    def _columns(self, x: Array, current: Number) -> tuple[Array, Array]:
+        """Return columns for stoichiometries (hosts, ...): where each host's table begins, and the current by its kinetics.
 
         Those of one cell are spread to the shape of x and kept: numpy takes twice as long over arrays of two shapes.
         """
+        plain = isinstance(current, float)
         if x.size > _SPREAD or not isinstance(self.kinetic[0], float):
-            return self.chemistry.shifts, _column(self.kinetic[: self.hosts])
-        kept, key = self.chemistry.kept, (x.shape, self.kinetic)
+            return self.chemistry.shifts, _column(self.kinetic[: self.hosts]) * current
+        kept, key = self.chemistry.kept, (x.shape, self.kinetic, current if plain else None)
         found = kept.get(key)
         if found is None:
             if len(kept) > _KEPT:
                 kept.clear()
-            narrow = self.chemistry.shifts, _column(self.kinetic[: self.hosts])
+            narrow = self.chemistry.shifts, _column(self.kinetic[: self.hosts]) * (current if plain else 1.0)
             found = kept[key] = tuple((one if x.ndim > 1 else one[:, 0]) + np.zeros(x.shape) for one in narrow)
-        return found
+        return found if plain else (found[0], found[1] * current)
 
     def _place(self, x: Array, shifts: Array) -> tuple[NDArray[np.intp], Array]:
         """Return table index and position within the interval for stoichiometries (hosts, ...).
@@ -149,7 +153,7 @@ class InsertionPhysics(Physics):
         """Return the voltage in V; see `Physics.voltage`."""
         del time, charge
         x = z if self.whole else z[: self.hosts]
-        shifts, kinetic = self._columns(x)
+        shifts, flow = self._columns(x, current)
         index, f = self._place(x, shifts)
         c0, c1, c2 = self.chemistry.columns
         v = c2.take(index, mode="clip")
@@ -158,11 +162,14 @@ class InsertionPhysics(Physics):
         v *= f
         v += c0.take(index, mode="clip")
         if not (isinstance(current, float) and current == 0.0):
-            v += self._overpotential(x, z, kinetic * current)
+            v += self._overpotential(x, z, flow)
         total = v[0]
         if self.hosts == 2:
             total += v[1]
-        total += self.ohmic * current + self.shift if self.plain else self._linear(z, current)
+        if not self.plain:
+            total += self._linear(z, current)
+        elif not self.lossless:
+            total += self.ohmic * current + self.shift
         return total  # type: ignore[no-any-return]
 
     def _overpotential(self, x: Array, z: Array, flow: Array) -> Array:
@@ -193,7 +200,7 @@ class InsertionPhysics(Physics):
         if self.salt is not None:
             return super().slopes(z, current, time, charge)
         x = z if self.whole else z[: self.hosts]
-        shifts, kinetic = self._columns(x)
+        shifts, kinetic = self._columns(x, 1.0)
         index, f = self._place(x, shifts)
         _, c1, c2 = self.chemistry.columns
         f *= 2.0

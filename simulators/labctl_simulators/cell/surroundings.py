@@ -36,6 +36,11 @@ class Surroundings:
     exchange: tuple[Number, Number]
     shift: Number
 
+    @property
+    def shiftless(self) -> bool:
+        """Say whether the entropy of the electrodes changes nothing."""
+        return isinstance(self.shift, float) and self.shift == 0.0
+
 
 def surroundings(chemistry: "Insertion", temperature: Number, angle: Number, radius: Number) -> Surroundings:
     """Return what depends on temperature and bend alone.
@@ -53,7 +58,7 @@ def surroundings(chemistry: "Insertion", temperature: Number, angle: Number, rad
         host.exchange * active * kinetics.arrhenius(host.exchange_activation, temperature, p.temperature)
         for host in (p.positive, p.negative)
     )
-    shift = sum(
+    shift = 0.0 + sum(
         sign * host.entropic * (temperature - p.temperature)
         for host, sign in zip(chemistry.hosts, (1.0, -1.0), strict=False)
     )
