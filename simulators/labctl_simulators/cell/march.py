@@ -301,7 +301,7 @@ class March:
             lambda unknown: self._inverse(z, voltage, unknown, nodes, now),
             self._guess(now),
             None,
-            0.2 * SOLVED,
+            0.02 * SOLVED,
         )
         if found is None or outside:
             return None, np.inf

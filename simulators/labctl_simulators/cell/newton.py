@@ -10,6 +10,8 @@ from labctl_simulators.cell.chemistry import Array
 
 CONTRACTION: Final = 0.03
 """A kept inverse that contracts less than this is made anew."""
+LEARN: Final = 0.01
+"""One that contracts less than this is worth teaching."""
 ROUNDING: Final = 1e-10
 """A residual below this that does not contract is one of rounding."""
 MOST: Final = 16
@@ -46,7 +48,7 @@ def newton(
             if inverse is None:
                 return None
         more = inverse.dot(error)
-        if step is not None:
+        if step is not None and size > LEARN * before:
             inverse, more = _learnt(inverse, step, more)
         values = values - more
         if size * size <= solved * before < inf:
@@ -85,4 +87,4 @@ def _learnt(inverse: Array, step: Array, more: Array) -> tuple[Array, Array]:
     """
     along = step.dot(inverse)
     share = more / step.dot(step - more)
-    return inverse + np.multiply.outer(share, along), more + share * step.dot(more)
+    return inverse + share[:, None] * along, more + share * step.dot(more)

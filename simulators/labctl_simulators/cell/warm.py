@@ -29,22 +29,29 @@ class Entry:
         lengths: of the elements, s.
         values: memory current at the nodes, A, shape (N + 1,), neighbours sharing theirs.
         inverse: of Newton's matrix near it, shape (N + 1, N + 1); None: not made yet.
-        drift: by how much the values differed from those before, A; 0: not known.
-        quickening: by how much the drift differed from that before, A.
+        changes: differences of the values from those before, of these from those before, and so on, A.
     """
 
     voltage: float
     lengths: tuple[float, ...]
     values: Array
     inverse: Array | None = None
-    drift: Array | float = 0.0
-    quickening: Array | float = 0.0
+    changes: tuple[Array, ...] = ()
 
     def followed(self, values: Array, inverse: Array | None) -> "Entry":
         """Return the entry of the solution that came next."""
-        drift = values - self.values
-        known = isinstance(self.drift, np.ndarray)
-        return Entry(self.voltage, self.lengths, values, inverse, drift, drift - self.drift if known else 0.0)
+        changes = [values - self.values]
+        for change in self.changes[: _ORDER - 1]:
+            changes.append(changes[-1] - change)
+        return Entry(self.voltage, self.lengths, values, inverse, tuple(changes))
+
+    @property
+    def next(self) -> Array:
+        """Return the values if the next solution follows the course of the last ones (Newton's extrapolation)."""
+        found = self.values.copy()
+        for change in self.changes:
+            found += change
+        return found
 
 
 class Cutoff(NamedTuple):
@@ -87,6 +94,8 @@ class Warm(NamedTuple):
 
 COLD: Final = Warm()
 _HOLDS: Final = 3
+_ORDER: Final = 2
+"""Most differences that are kept of a hold; more would follow rounding."""
 _CUTOFFS: Final = 32
 
 
@@ -170,7 +179,7 @@ def resolved(physics: Physics, begin: Array, entry: Entry, solved: float, checke
     linear, gain = physics.memory, physics.gain[:, None]
     table = mesh(linear, entry.lengths)
     free = (linear.holds * begin).dot(table.free)
-    guess = entry.values + entry.drift + entry.quickening
+    guess = entry.next
     count = len(guess)
     z = error = free
 
