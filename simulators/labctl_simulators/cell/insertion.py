@@ -177,7 +177,8 @@ class Insertion(Chemistry):
         around = self.surroundings(conditions.temperature, conditions.angle, conditions.radius)
         ageing, last = self.parameters.ageing, self._last
         effects = ageing.effects(conditions.slow, conditions.temperature) if ageing is not None else None
-        if effects is not None and not isinstance(effects.positive, float):  # a batch
+        numbers = (around.thermal, around.active, effects.positive if effects is not None else 0.0)
+        if not all([isinstance(number, float) for number in numbers]):  # a batch
             return InsertionPhysics(self, conditions, around, effects)
         if last is None or last.around is not around or last.effects != effects:
             self._last = last = InsertionPhysics(self, conditions, around, effects)
