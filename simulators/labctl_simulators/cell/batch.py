@@ -1,8 +1,9 @@
 """Many cells of one kind, each under its own control, one numpy call a step."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +25,39 @@ class Mode(IntEnum):
     LOAD = 3
 
 
+_OVER: Final = 1e-20
+"""A decay below this is over."""
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class _Table:
+    """Hold the tables of steps of one length; n poles, k of which are not over within a step.
+
+    Attributes:
+        dt: s.
+        slow: those poles, shape (k,).
+        quick: the others, shape (n - k,).
+        decay: of the slow, shape (k, 1) or (k, N).
+        gain: what an ampere adds in a step, z-unit, shape (n, 1) or (n, N).
+        own: 1 where a slow pole belongs to a row, times `left` where that is one for all cells, shape (m, k).
+        left: what is left after a step of what an ampere has added, shape (k, N); None: in `own`.
+        slope: surface values at the end of a step per ampere, shape (m, 1) or (m, N).
+    """
+
+    dt: float
+    slow: NDArray[np.intp]
+    quick: NDArray[np.intp]
+    decay: Array
+    gain: Array
+    own: Array
+    left: Array | None
+    slope: Array
+
+    def kept(self, moving: Array) -> Array:
+        """Return what the memory adds to the surface values at the end of a step at 0 A."""
+        return np.asarray(self.own @ (moving if self.left is None else self.left * moving))
+
+
 class Batch:
     """Advance N cells together; the current of a step is constant in each.
 
@@ -39,7 +73,8 @@ class Batch:
             raise ValueError("wanted at least one state, found none")
         self._chemistry, self._origins = chemistry, tuple(states)
         self._x = np.array([state.memory for state in states]).T.copy()
-        self._scale: Any = None
+        self._moving: Array | None = None
+        self._followed: Array | None = None
         self._level = np.array([state.level for state in states]).T.copy()
         self._slow = np.array([state.slow for state in states]).T.reshape(-1, len(states))
         self._direction = np.array([state.direction for state in states])
@@ -55,7 +90,7 @@ class Batch:
 
     def _prepare(self) -> None:
         """Take the physics of the present slow states; a new piece begins in every cell."""
-        self._unscale()
+        self._settle()
         origins = self._origins
         warmth, angle, radius = (
             _shared([getattr(state, name) for state in origins]) for name in ("temperature", "angle", "radius")
@@ -75,7 +110,7 @@ class Batch:
         self._leaking = bool(self._leak.any())
         self._own = np.ascontiguousarray(linear.own.T)
         self._none = np.zeros(count, dtype=bool)
-        self._table: tuple[float, Array, Array | None, Array] | None = None
+        self._table: _Table | None = None
         for clock in (self._since, self._charge, self._passed):
             clock[:] = 0.0
 
@@ -85,32 +120,38 @@ class Batch:
     def _map(self, z: Array, inner: Array, time: Array, charge: Array) -> Array:
         return self._physics.voltage(np.minimum(np.maximum(z, self._low), self._high), inner, time, charge)
 
-    def _tables(self, dt: float) -> tuple[Array, Array | None, Array]:
-        """Return decay, rows of the decayed memory, and surface values per ampere, of a step of `dt` s.
+    def _scaled(self, dt: float) -> tuple[_Table, Array]:
+        """Return the tables of a step of `dt` s, and the memory in the unit that such steps are fast in.
 
         Between steps of one length the memory is kept in units of what an ampere adds in a step, so that a step is two
-        operations in place.
+        operations in place; poles that are over within a step only follow the current.
         """
-        if self._table is None or self._table[0] != dt:
-            self._unscale()
-            decay = np.exp(-self._rate * dt)
-            gain = -np.expm1(-self._rate * dt) * self._steady
-            slope = self._own @ gain + self._integrator * dt + self._feed
-            self._x /= gain
-            self._scale = gain
-            narrow = gain.shape[1] == 1 and decay.shape[1] == 1
-            own = self._own * (gain * decay)[:, 0] if narrow else None
-            self._table = (dt, decay, own, slope)
-        return self._table[1:]
+        table = self._table
+        if table is None or table.dt != dt:
+            self._settle()
+            table = self._table = self._tabled(dt)
+        if self._moving is None:
+            self._moving, self._followed = self._x[table.slow] / table.gain[table.slow], None
+        return table, self._moving
 
-    def _unscale(self) -> None:
-        if self._scale is not None:
-            self._x *= self._scale
-            self._scale = None
+    def _tabled(self, dt: float) -> _Table:
+        decay, gain = np.exp(-self._rate * dt), -np.expm1(-self._rate * dt) * self._steady
+        slow = np.flatnonzero((decay > _OVER).any(axis=1))
+        slope = self._own @ gain + self._integrator * dt + self._feed
+        own, after = self._own[:, slow], (gain * decay)[slow]
+        narrow = after.shape[1] == 1
+        own, left = (own * after[:, 0], None) if narrow else (own, after)
+        return _Table(dt, slow, np.delete(np.arange(len(decay)), slow), decay[slow], gain, own, left, slope)
 
-    def _kept(self, decay: Array, own: Array | None) -> Array:
-        """Return what the memory adds to the surface values at the end of a step at 0 A."""
-        return np.asarray(own @ self._x) if own is not None else self._sums(decay * self._scale * self._x)
+    def _settle(self) -> None:
+        """Bring the memory back into its own unit."""
+        if self._moving is None or self._table is None:
+            return
+        table, gain = self._table, self._table.gain
+        self._x[table.slow] = self._moving * gain[table.slow]
+        if self._followed is not None:
+            self._x[table.quick] = self._followed * gain[table.quick]
+        self._moving = None
 
     def step(self, value: ArrayLike, dt: float, mode: ArrayLike = Mode.CURRENT, most: ArrayLike = np.inf) -> Array:
         """Control each cell for `dt` s; return the voltages in V at the end, shape (N,), never NaN.
@@ -150,27 +191,29 @@ class Batch:
 
     def _advance(self, inner: Array, dt: float) -> Array:
         if dt == 0.0:
-            self._unscale()
-            self._table = None
+            self._settle()
             z = self._level + self._sums(self._x) + self._feed * inner
             self.voltage, self.current = self._map(z, inner, self._since, self._charge), inner
             return self.voltage
-        decay, own, slope = self._tables(dt)
-        z = self._kept(decay, own)
+        table, moving = self._scaled(dt)
+        z = table.kept(moving)
         z += self._level
-        z += slope * inner
+        z += table.slope * inner
         wrong = self._none
         if not self._inside(z):
             wrong = np.asarray(~((z > self._low) & (z < self._high)).all(axis=0))
+            self._settle()
             before = self._x[:, wrong]
             inner = np.where(wrong, 0.0, inner)
-            scale = np.broadcast_to(self._scale, self._x.shape)[:, wrong]
-            z[:, wrong] = self._level[:, wrong] + self._own @ (before * scale)
-        self._x *= decay
-        self._x += inner
+            z[:, wrong] = self._level[:, wrong] + self._own @ before
+            table, moving = self._scaled(dt)
+        moving *= table.decay
+        moving += inner
+        self._followed = inner.copy()
         self._level += self._integrator * (inner * dt)
         self.collapsed = wrong
         if wrong is not self._none:
+            self._settle()
             self._x[:, wrong] = before
         charge = inner * dt
         self._since += dt
@@ -228,11 +271,10 @@ class Batch:
     def _course(self, dt: float) -> tuple[Array, Array]:
         """Return the surface values at the end of a step at 0 A, and what an ampere adds to them."""
         if dt == 0.0:
-            self._unscale()
-            self._table = None
+            self._settle()
             return self._level + self._sums(self._x), self._feed
-        decay, own, slope = self._tables(dt)
-        return self._level + self._kept(decay, own), slope
+        table, moving = self._scaled(dt)
+        return self._level + table.kept(moving), table.slope
 
     def _demanded(self, value: Array, mode: NDArray[np.int_], at: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         """Return the residuals in V (W over A for power) and their slopes by the memory current."""
@@ -281,8 +323,7 @@ class Batch:
     def states(self) -> list[State]:
         """Return the cells' states now."""
         slow = self._slowed() if len(self._slow) else self._slow
-        self._unscale()
-        self._table = None
+        self._settle()
         return [
             State(
                 memory=read_only(self._x[:, cell]),

@@ -177,9 +177,9 @@ class Insertion(Chemistry):
         around = self.surroundings(conditions.temperature, conditions.angle, conditions.radius)
         ageing, last = self.parameters.ageing, self._last
         effects = ageing.effects(conditions.slow, conditions.temperature) if ageing is not None else None
-        numbers = (around.thermal, around.active, effects.positive if effects is not None else 0.0)
-        if not all([isinstance(number, float) for number in numbers]):  # a batch
-            return InsertionPhysics(self, conditions, around, effects)
+        health = effects.positive if effects is not None else 1.0
+        if not (isinstance(around.thermal, float) and isinstance(around.active, float) and isinstance(health, float)):
+            return InsertionPhysics(self, conditions, around, effects)  # a batch, whose cells differ
         if last is None or last.around is not around or last.effects != effects:
             self._last = last = InsertionPhysics(self, conditions, around, effects)
         return last.later(conditions)
