@@ -36,9 +36,9 @@ True
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
+from typing import NamedTuple
 
 from labctl_simulators import parameters
 from labctl_simulators.assembly.tree import Numbers
@@ -50,8 +50,7 @@ _BUILDERS = ("insertion", "symmetric", "blocking")
 """Modules of `assembly`, each with its `build`; imported as the first such cell is built."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ModelInfo:
+class ModelInfo(NamedTuple):
     """Say what one model is.
 
     Attributes:

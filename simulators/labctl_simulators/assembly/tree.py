@@ -1,14 +1,13 @@
 """Reading SI numbers from the tree of a parameter set."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from labctl_simulators.cell.arrhenius import Arrhenius
 from labctl_simulators.cell.bend import Bend
 from labctl_simulators.parameters import ParameterError, Tree
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Numbers:
+class Numbers(NamedTuple):
     """Look numbers up, with messages that say where.
 
     Attributes:

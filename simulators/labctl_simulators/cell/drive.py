@@ -1,7 +1,7 @@
 """What is imposed on a cell (drives) and what may end it (stops)."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 LARGEST: Final = 1e15
 """SI; a number beyond it is a mistake, and its square might be no number at all."""
@@ -97,8 +97,7 @@ def check_step(value: float, dt: float) -> None:
         raise ValueError(f"wanted a step of 0..{LARGEST:g} s, found {dt} s")
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(NamedTuple):
     """Say when a segment ends before its duration.
 
     Attributes:

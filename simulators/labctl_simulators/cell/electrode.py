@@ -11,7 +11,7 @@ EDGE: Final = 1e-9
 """Stoichiometry at which a surface counts as empty or full (1 - EDGE)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Electrode:
     """Hold one insertion electrode in numbers of the whole cell.
 
@@ -51,7 +51,7 @@ class Electrode:
                 raise ValueError(f"wanted a stoichiometry inside 0..1 for {name}, found {getattr(self, name)}")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Metal:
     """Hold a metal counter electrode.
 
@@ -69,7 +69,7 @@ class Metal:
         _positive("a metal's exchange current", self.exchange)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Arc:
     """Hold a resistance in parallel with a constant phase element, Z = R / (1 + R Q (i w)^alpha).
 

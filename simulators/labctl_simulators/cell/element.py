@@ -28,33 +28,41 @@ _KEPT: Final = 400
 
 
 def moments(y: Array, count: int) -> Array:
-    """Return I_k = int_0^1 exp(-y (1 - s)) s^k ds for k < count <= DEGREE + 1, shape (count, *y.shape), y >= 0.
+    """Return I_k = int_0^1 exp(-y (1 - s)) s^k ds for k < count <= DEGREE + 1, shape (count, *y.shape), y >= 0."""
+    return _moments(y.ravel(), count)[0].reshape(count, *y.shape)
 
-    Power series below 2; above, integration by parts, which loses three digits at most there.
+
+def _moments(y: Array, count: int) -> tuple[Array, Array]:
+    """Return the moments and exp(-y), y of shape (n,).
+
+    Gauss's quadrature below 2; above, integration by parts, which loses three digits at most there.
     """
-    shape = y.shape
-    y = y.ravel()
-    near, far = np.minimum(y, 2.0), np.maximum(y, 2.0)
-    powers = near**_RISING
-    found = _SERIES[:count] @ powers
-    over = far**_FALLING
-    beyond = _PARTS[:count] @ over
-    over[:count] *= np.exp(-far)
-    beyond += _TAILS[:count] * over[:count]
-    np.copyto(found, beyond, where=y >= 2.0)
-    return np.asarray(found.reshape(count, *shape), dtype=np.float64)
+    fading = np.exp(_BACK * np.minimum(y, _OVER))
+    over = np.maximum(y, 2.0) ** _FALLING
+    beyond = _PARTS[:count].dot(over)
+    over = _TAILS[:count] * over[:count]
+    over *= fading[-1]
+    beyond += over
+    return np.where(y < 2.0, _GAUSS[:count].dot(fading[:-1]), beyond), fading[-1]
 
 
-_SERIES: Final = np.array(
-    [[(-1.0) ** j * factorial(k) / factorial(k + 1 + j) for j in range(23)] for k in range(DEGREE + 1)]
-)
-_RISING: Final = np.arange(23)[:, None]
+def _gauss(count: int) -> tuple[Array, Array]:
+    """Return the nodes of Gauss's quadrature on 0..1, then 0, minus 1; and its weights times the powers of the nodes.
+
+    From the eigenvalues of the Legendre polynomials' recurrence (G. H. Golub, J. H. Welsch, Math. Comp. 23 (1969) 221).
+    """
+    k = np.arange(1.0, count)
+    beside = np.diag(k / np.sqrt(4.0 * k * k - 1.0), 1)
+    found, vectors = np.linalg.eigh(beside + beside.T)
+    nodes = 0.5 * (found + 1.0)
+    return np.append(nodes - 1.0, -1.0)[:, None], vectors[0] ** 2 * nodes ** np.arange(DEGREE + 1)[:, None]
+
+
+_OVER: Final = 45.0  # exp(-45) is below rounding; far beyond it numpy slows down
+_BACK, _GAUSS = _gauss(12)
 _FALLING: Final = -np.arange(1.0, DEGREE + 2.0)[:, None]
 _PARTS: Final = np.array(
-    [
-        [(-1.0) ** (j - 1) * factorial(k) / factorial(k + 1 - j) if j <= k + 1 else 0.0 for j in range(1, DEGREE + 2)]
-        for k in range(DEGREE + 1)
-    ]
+    [[(-1.0) ** j * perm(k, j) if j <= k else 0.0 for j in range(DEGREE + 1)] for k in range(DEGREE + 1)]
 )
 _TAILS: Final = np.array([[(-1.0) ** (k + 1) * factorial(k)] for k in range(DEGREE + 1)])
 
@@ -74,45 +82,14 @@ def responses(memory: Memory, h: float, places: Array) -> tuple[Array, Array]:
 def response(memory: Memory, time: float, coefficients: Array) -> tuple[Array, Array]:
     """Return exp(-a t) and the memory by unit drive, both (n,), that a polynomial current leaves after `time` s.
 
-    Gauss's quadrature up to a t = 2; above, integration by parts, which loses three digits at most there.
-
     Args:
         memory: the linear memory.
         time: s.
         coefficients: of the current times `time` in ascending powers of the share of `time` that is over, C, shape
             (DEGREE + 1,).
     """
-    y = memory.rate * time
-    fading = np.exp(_BACK * np.minimum(y, _OVER))
-    near, decay = _GAUSS.dot(coefficients).dot(fading[:-1]), fading[-1]
-    after, before = _ENDS.dot(coefficients).reshape(2, -1).dot(np.maximum(y, 2.0) ** _FALLING)
-    after -= decay * before
-    return decay, np.where(y < 2.0, near, after)
-
-
-def _gauss(count: int) -> tuple[Array, Array]:
-    """Return the nodes of Gauss's quadrature on 0..1, then 0, minus 1; and its weights times the powers of the nodes.
-
-    From the eigenvalues of the Legendre polynomials' recurrence (G. H. Golub, J. H. Welsch, Math. Comp. 23 (1969) 221).
-    """
-    k = np.arange(1.0, count)
-    beside = np.diag(k / np.sqrt(4.0 * k * k - 1.0), 1)
-    found, vectors = np.linalg.eigh(beside + beside.T)
-    nodes = 0.5 * (found + 1.0)
-    return np.append(nodes - 1.0, -1.0)[:, None], (vectors[0] ** 2)[:, None] * nodes[:, None] ** np.arange(DEGREE + 1)
-
-
-_OVER: Final = 45.0  # exp(-45) is below rounding; far beyond it numpy slows down
-_BACK, _weighted = _gauss(12)
-_GAUSS: Final = _weighted
-_ENDS: Final = np.array(
-    [
-        [(-1.0) ** j * perm(k, j) * float(at or k == j) for k in range(DEGREE + 1)]
-        for at in (1, 0)
-        for j in range(DEGREE + 1)
-    ]
-)
-"""Coefficients -> derivatives at the end and at the begin, of alternating sign, shape (2 DEGREE + 2, DEGREE + 1)."""
+    weights, decay = _moments(memory.rate * time, DEGREE + 1)
+    return decay, coefficients.dot(weights)
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -190,7 +190,7 @@ class _Work:
     def _shift(self, stop: Stop) -> Stop:
         """Return a stop that counts from this piece on."""
         if stop.quantity == "time":
-            return replace(stop, value=stop.value - self.time)
+            return stop._replace(value=stop.value - self.time)
         return stop
 
     def _add(self, piece: Constant | Held, state: State, end: End, skipped: float = 0.0) -> None:

@@ -1,8 +1,7 @@
 """Open-circuit potentials as smooth tables."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,7 @@ WALL: Final = 20.0
 voltage limit before it is reached."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OpenCircuit:
+class OpenCircuit(NamedTuple):
     """Hold U(x), x = stoichiometry 0..1, as a piecewise quadratic with a continuous slope.
 
     Attributes:

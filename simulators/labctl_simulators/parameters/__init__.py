@@ -15,8 +15,7 @@ import math
 import os
 from binascii import crc32
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 # Paths are plain words here and YAML is imported where it is needed: start-up is a promise.
 # ruff: noqa: PTH118, PTH120, PTH123, PTH208, PLC0415
@@ -51,8 +50,7 @@ _UNITS: dict[str, float] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Origin:
+class Origin(NamedTuple):
     """Where a number comes from: its place in the file, its status, the words beside it, and how the file gives it."""
 
     path: str
@@ -62,8 +60,7 @@ class Origin:
     given: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ParameterSet:
+class ParameterSet(NamedTuple):
     """One parameter file, read: SI numbers in a tree, and the origin of each.
 
     Attributes:
