@@ -35,7 +35,8 @@ class State(NamedTuple):
         radius: bend radius, m; infinity is flat.
         seed: of everything random in this cell.
         hold: where the running controlled drive began, so that cutting it changes nothing; None outside one.
-        warm: starting values for the next solve; never stored, changes nothing beyond rounding.
+        warm: starting values for the next solve; never stored, changes nothing beyond rounding and, where it brings a
+            hold its mesh, beyond what a mesh is allowed.
     """
 
     memory: Array

@@ -60,6 +60,40 @@ def test_a_segment_may_be_cut_anywhere(name, rate, duration, cuts):
         assert scaled(whole.rows([whole.end]).voltage, last.rows([last.end]).voltage) < TIGHT
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    name=st.sampled_from(NAMES[:4]),
+    rates=st.lists(st.floats(0.2, 1.5), min_size=1, max_size=3),
+    window=st.floats(0.02, 0.12),
+    rest=st.floats(0.0, 600.0),
+)
+def test_what_a_cycled_cell_remembers_of_its_solves_changes_nothing(name, rates, window, rest):
+    """Cycles between two voltages with holds: each segment from what was found before, and once more from nothing.
+
+    A hold from nothing chooses its own mesh, so that the two agree within what a mesh is allowed (5e-6 V).
+    """
+    cell, state = fresh(name)
+    middle = cell.voltage(state)
+    for rate in rates * 3:
+        size = rate * CURRENT[name]
+        for drive, stop in (
+            (Current(size), Stop("voltage", True, middle + window)),
+            (Voltage(middle + window), Stop("current", False, 0.1 * size)),
+            (Current(-size), Stop("voltage", False, middle - window)),
+        ):
+            warm, cold = (cell.segment(begin, drive, 5e4, [stop]) for begin in (state, state.warmed(None)))
+            assert (warm.stop, warm.collapse) == (cold.stop, cold.collapse)
+            times = np.linspace(0.0, min(warm.end, cold.end), 50)
+            if isinstance(drive, Voltage):
+                assert np.abs(warm.rows(times).current - cold.rows(times).current).max() < 5e-3 * size
+            else:
+                assert warm.end == pytest.approx(cold.end, rel=1e-7, abs=1e-7)
+                if warm.stop is not None and warm.end > 0.0:
+                    assert abs(warm.rows([warm.end]).voltage[0] - stop.value) < TIGHT
+            state = warm.state(warm.end)
+        state = cell.segment(state, Rest(), rest).state(rest)
+
+
 @settings(max_examples=20, deadline=None)
 @given(name=st.sampled_from(NAMES[:5]), programme=programmes)
 def test_segment_stepper_and_batch_agree(name, programme):

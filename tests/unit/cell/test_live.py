@@ -120,3 +120,35 @@ def test_a_profile_agrees_with_the_stepper(cell):
 def test_a_profile_beyond_the_cell_is_refused(cell):
     with pytest.raises(ValueError, match="surface"):
         cell.profile(cell.initial(soc=0.1), np.full(5000, -NOMINAL), 1.0)
+
+
+def test_a_cell_of_a_batch_that_cannot_follow_keeps_its_state_and_the_others_go_on():
+    """With steps so long that most poles are over within one, and of several lengths."""
+    cell = load_model("marquis2019")
+    begins = [cell.initial(soc=soc) for soc in (0.02, 0.5, 0.9)]
+    many, lives = cell.batch(begins), [cell.stepper(state) for state in begins[1:]]
+    kept = None
+    for dt in (30.0, 30.0, 0.5, 100.0, 30.0, 30.0, 1e3, 0.01, 30.0):
+        before = many.states()[0] if kept is None else kept
+        voltages = many.step(-0.68, dt)
+        found = [live.step(-0.68, dt) for live in lives]
+        assert voltages[1:].tolist() == pytest.approx(found, abs=1e-12)
+        if many.collapsed[0]:
+            kept = many.states()[0]
+            assert kept.memory == pytest.approx(before.memory, abs=1e-15)
+            assert kept.level.tolist() == before.level.tolist()
+        assert not many.collapsed[1:].any()
+    assert kept is not None
+    for state, live in zip(many.states()[1:], lives, strict=True):
+        assert state.memory == pytest.approx(live.state.memory, abs=1e-13)
+        assert state.level == pytest.approx(live.state.level, abs=1e-13)
+
+
+def test_a_batch_does_not_look_at_the_currents_it_was_given_again():
+    cell = load_model("marquis2019")
+    many, other = (cell.batch([cell.initial(soc=0.5)] * 2) for _ in range(2))
+    currents = np.array([0.3, -0.3])
+    many.step(currents, 30.0)
+    other.step(currents.copy(), 30.0)
+    currents[:] = 7.0
+    assert [state.to_json() for state in many.states()] == [state.to_json() for state in other.states()]
