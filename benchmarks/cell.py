@@ -151,11 +151,12 @@ def stepping(cell: Cell, count: int) -> Callable[[], object]:
 
 
 def batch(cell: Cell, cells: int, count: int) -> Callable[[], object]:
-    """Return `count` steps of a batch under interactive control."""
-    many = cell.batch([cell.initial()] * cells)
+    """Return a discharge of a batch under interactive control, of `count` steps, each cell at its own current."""
+    states = [cell.initial()] * cells
     currents = np.linspace(-0.5, -0.4, cells) * NOMINAL
 
     def work() -> None:
+        many = cell.batch(states)
         for _ in range(count):
             many.step(currents, 10.0)
 
@@ -174,8 +175,8 @@ def ratios() -> Iterator[Figure]:
         yield ratio(name, 20.0, (work, 1), (theirs.get(name), 1), turns)
     mine, other = stepping(cell, 1000), peer.stepping(200) if peer.present() else None
     yield ratio("interactive step", 120.0, (mine, 1000), (other, 200), 3)
-    mine, other = batch(cell, 1000, 32), peer.listed(200, 321) if peer.present() else None
-    yield ratio("batch of 1000 cells, each point", 60.0, (mine, 32_000), (other, 64_200), 3)
+    mine, other = batch(cell, 1000, 320), peer.listed(200, 321) if peer.present() else None
+    yield ratio("batch of 1000 cells, each point", 60.0, (mine, 320_000), (other, 64_200), 3)
     frequencies, state = np.geomspace(1e-4, 1e4, 81), cell.initial()
     other = peer.spectrum(frequencies) if peer.present() else None
     yield ratio("EIS, 81 frequencies", 200.0, (lambda: cell.impedance(state, frequencies), 1), (other, 1), 9)

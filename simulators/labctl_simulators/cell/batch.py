@@ -74,7 +74,7 @@ class Batch:
         self._chemistry, self._origins = chemistry, tuple(states)
         self._x = np.array([state.memory for state in states]).T.copy()
         self._moving: Array | None = None
-        self._followed: Array | None = None
+        self._followed = np.zeros(0)  # the current of the last step, A; NaN: the quick poles are in `_x`
         self._level = np.array([state.level for state in states]).T.copy()
         self._slow = np.array([state.slow for state in states]).T.reshape(-1, len(states))
         self._direction = np.array([state.direction for state in states])
@@ -131,7 +131,8 @@ class Batch:
             self._settle()
             table = self._table = self._tabled(dt)
         if self._moving is None:
-            self._moving, self._followed = self._x[table.slow] / table.gain[table.slow], None
+            self._moving = self._x[table.slow] / table.gain[table.slow]
+            self._followed = np.full(len(self), np.nan)
         return table, self._moving
 
     def _tabled(self, dt: float) -> _Table:
@@ -145,13 +146,19 @@ class Batch:
 
     def _settle(self) -> None:
         """Bring the memory back into its own unit."""
-        if self._moving is None or self._table is None:
-            return
-        table, gain = self._table, self._table.gain
-        self._x[table.slow] = self._moving * gain[table.slow]
-        if self._followed is not None:
-            self._x[table.quick] = self._followed * gain[table.quick]
-        self._moving = None
+        if self._moving is not None:
+            self._x = self._memory(slice(None))
+            self._moving = None
+
+    def _memory(self, which: NDArray[np.bool_] | slice) -> Array:
+        """Return the memory of some cells in its own unit, shape (n, cells)."""
+        found = self._x[:, which].copy()
+        if self._moving is not None and self._table is not None:
+            table, followed = self._table, self._followed[which]
+            gain = table.gain if table.gain.shape[1] == 1 else table.gain[:, which]
+            found[table.slow] = self._moving[:, which] * gain[table.slow]
+            found[table.quick] = np.where(np.isnan(followed), found[table.quick], followed * gain[table.quick])
+        return found
 
     def step(self, value: ArrayLike, dt: float, mode: ArrayLike = Mode.CURRENT, most: ArrayLike = np.inf) -> Array:
         """Control each cell for `dt` s; return the voltages in V at the end, shape (N,), never NaN.
@@ -202,19 +209,16 @@ class Batch:
         wrong = self._none
         if not self._inside(z):
             wrong = np.asarray(~((z > self._low) & (z < self._high)).all(axis=0))
-            self._settle()
-            before = self._x[:, wrong]
             inner = np.where(wrong, 0.0, inner)
-            z[:, wrong] = self._level[:, wrong] + self._own @ before
-            table, moving = self._scaled(dt)
+            z[:, wrong] = self._level[:, wrong] + self._own @ self._memory(wrong)
+            before, followed = moving[:, wrong], self._followed[wrong]
         moving *= table.decay
         moving += inner
         self._followed = inner.copy()
         self._level += self._integrator * (inner * dt)
         self.collapsed = wrong
         if wrong is not self._none:
-            self._settle()
-            self._x[:, wrong] = before
+            moving[:, wrong], self._followed[wrong] = before, followed
         charge = inner * dt
         self._since += dt
         voltage = self._physics.voltage(z, inner, self._since, self._charge + charge)

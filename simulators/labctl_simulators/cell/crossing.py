@@ -6,6 +6,8 @@ from typing import Final
 
 NEAR: Final = 1e-13
 """Values below this are zero within rounding (V for voltages of a few volts)."""
+SURELY: Final = 0.02
+"""Share of NEAR that a last step which is not looked at may be expected to leave."""
 
 
 def root(
@@ -26,7 +28,7 @@ def root(
     t = (guess - a) / (b - a)
     if not 0.0 < t < 1.0:
         t = min(max(fa / (fa - fb), 0.02), 0.98)
-    near = NEAR * (fb - fa) ** 2
+    near = SURELY * NEAR * (fb - fa) ** 2
     for _ in range(100):
         x = a + t * (b - a)
         fx = function(x)
@@ -70,7 +72,7 @@ def polished(
             return None
         share, slope = value / fx, (value - fx) / (further - x)
         x, fx = further, value
-        if abs(fx * share) <= NEAR:
+        if abs(fx * share) <= SURELY * NEAR:
             return x - fx / slope, slope
     return None
 
