@@ -70,9 +70,9 @@ def polished(
         value = function(further)
         if abs(value) > 0.5 * abs(fx):
             return None
-        share, slope = value / fx, (value - fx) / (further - x)
-        x, fx = further, value
-        if abs(fx * share) <= SURELY * NEAR:
+        left = abs(value * (further - x) / (b - a))  # of a secant's step where the function bends over the bracket
+        x, fx, slope = further, value, (value - fx) / (further - x)
+        if left <= SURELY * NEAR:
             return x - fx / slope, slope
     return None
 

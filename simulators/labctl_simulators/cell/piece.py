@@ -341,8 +341,8 @@ class Constant:
         margin = self._later(threshold, before)
         slope = (high - low) / (after - before)
         known, found = self.warm.cutoffs.get((self.current, threshold.voltage)), None
-        if known is not None and before < known.time + known.drift < after:
-            found = polished(margin, known.time + known.drift, known.slope, before, after)
+        if known is not None and before < known.next < after:
+            found = polished(margin, known.next, known.slope, before, after)
         if found is None:
             found = root(margin, before, after, low, high, inverse(near, values)), slope
         self.warm = self.warm.cut(self.current, threshold.voltage, *found)

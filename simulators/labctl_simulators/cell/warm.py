@@ -61,11 +61,23 @@ class Cutoff(NamedTuple):
         time: s since the current began.
         slope: of the voltage then, V/s, up to its sign.
         drift: by how much the time differed from the one before, s.
+        quickening: by how much the drift differed from the one before, s.
     """
 
     time: float
     slope: float
     drift: float = 0.0
+    quickening: float = 0.0
+
+    def followed(self, time: float, slope: float) -> "Cutoff":
+        """Return the cut-off that came next."""
+        drift = time - self.time
+        return Cutoff(time, slope, drift, drift - self.drift if self.drift else 0.0)
+
+    @property
+    def next(self) -> float:
+        """Return the time if the next cut-off follows the course of the last ones, s."""
+        return self.time + self.drift + self.quickening
 
 
 class Warm(NamedTuple):
@@ -89,7 +101,7 @@ class Warm(NamedTuple):
         key = (current, voltage)
         before = self.cutoffs.get(key)
         kept = self.cutoffs if before is not None or len(self.cutoffs) < _CUTOFFS else {}
-        return Warm(self.holds, {**kept, key: Cutoff(time, slope, time - before.time if before is not None else 0.0)})
+        return Warm(self.holds, {**kept, key: before.followed(time, slope) if before else Cutoff(time, slope)})
 
 
 COLD: Final = Warm()
