@@ -135,20 +135,19 @@ class Ageing:
         """Return cycles, health and effort after `passed` C at a mean of `rate` A."""
         cycles, health, effort = now
         parts = self._between(rate)
-        begins = [_place(curve.cycles, cycles) for _, curve in parts]
-        each = sum([part * _at(curve.capacity, *begin) for (part, curve), begin in zip(parts, begins, strict=True)])
+        each = sum([part * _at(curve.capacity, *_place(curve.cycles, cycles)) for part, curve in parts])
         after = cycles + passed / (2.0 * each)
-        for (part, curve), begin in zip(parts, begins, strict=True):
-            end = _place(curve.cycles, after)
+        for part, curve in parts:
+            begin, end = _place(curve.cycles, cycles), _place(curve.cycles, after)
             health += part * (_at(curve.health, *end) - _at(curve.health, *begin))
             effort += part * (_at(curve.effort, *end) - _at(curve.effort, *begin))
         return after, max(health, _LEAST), max(effort, _LEAST)
 
     def _between(self, rate: float) -> tuple[tuple[float, Curve], ...]:
         """Return the one or two curves that hold at `rate`, with their weights."""
-        index = bisect_right([curve.current for curve in self.curves], rate)
-        if index == 0:
+        if rate < self.curves[0].current or len(self.curves) == 1:
             return ((1.0, self.curves[0]),)
+        index = bisect_right([curve.current for curve in self.curves], rate)
         if index == len(self.curves):
             return ((1.0, self.curves[-1]),)
         below, above = self.curves[index - 1], self.curves[index]
@@ -158,7 +157,7 @@ class Ageing:
 
 def _place(places: tuple[float, ...], place: float) -> tuple[int, float]:
     """Return the interval that holds `place`, the last one beyond the end, and where in it `place` lies."""
-    index = min(max(bisect_right(places, place), 1), len(places) - 1)
+    index = min(bisect_right(places, place), len(places) - 1) or 1
     left = places[index - 1]
     return index, (place - left) / (places[index] - left)
 

@@ -180,9 +180,10 @@ class Insertion(Chemistry):
         health = effects.positive if effects is not None else 1.0
         if not (isinstance(around.thermal, float) and isinstance(around.active, float) and isinstance(health, float)):
             return InsertionPhysics(self, conditions, around, effects)  # a batch, whose cells differ
-        if last is None or last.around is not around or last.effects != effects:
-            self._last = last = InsertionPhysics(self, conditions, around, effects)
-        return last.later(conditions)
+        if last is not None and last.around is around and last.effects == effects:
+            return last.later(conditions)
+        self._last = InsertionPhysics(self, conditions, around, effects)
+        return self._last
 
     def surroundings(self, temperature: Number, angle: Number, radius: Number) -> Surroundings:
         """Return what depends on temperature and bend alone, kept for floats.

@@ -192,18 +192,19 @@ class Constant:
         """
         linear, terms = self.linear, self._plain()
         inside = gone = inf
-        rows = zip(terms[linear.poles : linear.ramps], terms[linear.ramps :], linear.parts, strict=True)
-        for (offset, ramp, part), low, high in zip(rows, *self.physics.bounds(), strict=True):
+        lows, highs = self.physics.bounds()
+        for row, part in enumerate(linear.parts):
+            offset, ramp, low, high = terms[linear.poles + row], terms[linear.ramps + row], lows[row], highs[row]
             weights = terms[part]
-            sum_, size = sum(weights), sum(map(abs, weights))
-            most, least = offset + 0.5 * (sum_ + size), offset + 0.5 * (sum_ - size)
+            middle, reach = offset + 0.5 * sum(weights), 0.5 * sum(map(abs, weights))
+            most, least = middle + reach, middle - reach
+            if ramp > 0.0:
+                inside, gone = min(inside, (high - most) / ramp), min(gone, (high - least) / ramp)
+            elif ramp < 0.0:
+                inside, gone = min(inside, (low - least) / ramp), min(gone, (low - most) / ramp)
             if not low < least <= most < high:
                 inside = 0.0
-            elif ramp:
-                inside = min(inside, (high - most if ramp > 0.0 else low - least) / ramp)
-            if ramp:
-                gone = min(gone, max(0.0, (high - least if ramp > 0.0 else low - most) / ramp))
-        return inside, gone * (1.0 + 1e-9) + 1e-12
+        return inside, max(gone, 0.0) * (1.0 + 1e-9) + 1e-12
 
     def _plain(self) -> list[float]:
         """Return the terms as plain floats."""

@@ -80,14 +80,11 @@ class Columns:
         """Return the terminal current (A) as a function of time, good within the element that holds `time`."""
         index, _ = self.element(time)
         begin, length = self.course.starts[index], self.course.spans[index]
-        coefficients: list[float] = self.outer[index].tolist()
-        coefficients.reverse()
+        c0, c1, c2, c3, c4, c5, c6 = self.outer[index].tolist()
 
         def current(at: float) -> float:
-            place, value = (at - begin) / length, 0.0
-            for coefficient in coefficients:
-                value = value * place + coefficient
-            return value
+            s = (at - begin) / length
+            return c0 + s * (c1 + s * (c2 + s * (c3 + s * (c4 + s * (c5 + s * c6)))))  # type: ignore[no-any-return]
 
         return current
 
