@@ -14,10 +14,11 @@ AREAL = 1e3 / 1e4  # A/m2 to mA/cm2, and Ah/m2 to mAh/cm2
 
 @dataclass(frozen=True, slots=True)
 class HalfCycles:
-    """The stripping and plating steps of a run: position in `steps`, cycle, areal current and capacity, duration, ends."""
+    """The stripping and plating steps of a run: position in `steps`, cycle, step, areal current and capacity, duration, ends."""
 
     position: Integers
     cycle: Integers
+    step: tuple[str, ...]  # strip or plate
     current: Floats  # mA/cm2, magnitude
     capacity: Floats  # mAh/cm2
     begin: Floats  # s
@@ -49,6 +50,7 @@ def half_cycles(record: Record, *, formation: bool = False) -> HalfCycles:
     return HalfCycles(
         at,
         cycle[at],
+        tuple(verbs[at].tolist()),
         current,
         passed / record.cell.area * AREAL,
         number(record, "begin_test_time_second")[at],
@@ -83,6 +85,7 @@ def analyse_ccd(record: Record, options: Mapping[str, str]) -> Analysis:
     failed, kind = failure(found, record)
     table = {
         "cycle": tuple(found.cycle.tolist()),
+        "step": found.step,
         "current density / mA/cm2": tuple(np.round(found.current, 9).tolist()),
         "capacity / mAh/cm2": tuple(found.capacity.tolist()),
         "end": found.reason,

@@ -141,12 +141,21 @@ def guarded(run: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"{where}{error.strerror or error}", file=sys.stderr)
+        print(refused(error), file=sys.stderr)
         return 1
     except Exception as error:  # noqa: BLE001 - a defect is told in a line; where it lies goes to a file
         print(defect(error), file=sys.stderr)
         return 1
+
+
+def refused(error: OSError) -> str:
+    """Return what is said of a file that the system refuses; a folder that is missing is named, and how to make it."""
+    if not error.filename:
+        return error.strerror or str(error)
+    folder = os.path.dirname(str(error.filename))  # noqa: PTH120 - pathlib costs a tenth of the start-up time
+    if isinstance(error, FileNotFoundError) and folder and not os.path.isdir(folder):  # noqa: PTH112
+        return f"{error.filename}: wanted a folder {folder}, found none; `mkdir -p {folder}` makes it"
+    return f"{error.filename}: {error.strerror or error}"
 
 
 def defect(error: Exception) -> str:
