@@ -28,22 +28,18 @@ _KEPT: Final = 400
 
 
 def moments(y: Array, count: int) -> Array:
-    """Return I_k = int_0^1 exp(-y (1 - s)) s^k ds for k < count <= DEGREE + 1, shape (count, *y.shape), y >= 0."""
-    return _moments(y.ravel(), count)[0].reshape(count, *y.shape)
-
-
-def _moments(y: Array, count: int) -> tuple[Array, Array]:
-    """Return the moments and exp(-y), y of shape (n,).
+    """Return I_k = int_0^1 exp(-y (1 - s)) s^k ds for k < count <= DEGREE + 1, shape (count, *y.shape), y >= 0.
 
     Gauss's quadrature below 2; above, integration by parts, which loses three digits at most there.
     """
+    shape, y = y.shape, y.ravel()
     fading = np.exp(_BACK * np.minimum(y, _OVER))
     over = np.maximum(y, 2.0) ** _FALLING
     beyond = _PARTS[:count].dot(over)
     over = _TAILS[:count] * over[:count]
     over *= fading[-1]
     beyond += over
-    return np.where(y < 2.0, _GAUSS[:count].dot(fading[:-1]), beyond), fading[-1]
+    return np.asarray(np.where(y < 2.0, _GAUSS[:count].dot(fading[:-1]), beyond).reshape(count, *shape))
 
 
 def _gauss(count: int) -> tuple[Array, Array]:
@@ -82,14 +78,20 @@ def responses(memory: Memory, h: float, places: Array) -> tuple[Array, Array]:
 def response(memory: Memory, time: float, coefficients: Array) -> tuple[Array, Array]:
     """Return exp(-a t) and the memory by unit drive, both (n,), that a polynomial current leaves after `time` s.
 
+    As the moments, with the polynomial's coefficients drawn in first.
+
     Args:
         memory: the linear memory.
         time: s.
         coefficients: of the current times `time` in ascending powers of the share of `time` that is over, C, shape
             (DEGREE + 1,).
     """
-    weights, decay = _moments(memory.rate * time, DEGREE + 1)
-    return decay, coefficients.dot(weights)
+    y = memory.rate * time
+    fading = np.exp(_BACK * np.minimum(y, _OVER))
+    over = np.maximum(y, 2.0) ** _FALLING
+    beyond = coefficients.dot(_PARTS).dot(over)
+    beyond += (coefficients * _TAILS[:, 0]).dot(over) * fading[-1]
+    return fading[-1], np.where(y < 2.0, coefficients.dot(_GAUSS).dot(fading[:-1]), beyond)
 
 
 @dataclass(slots=True, eq=False, repr=False)
