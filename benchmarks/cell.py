@@ -171,7 +171,7 @@ def ratios() -> Iterator[Figure]:
     cell = load_model("marquis2019")
     theirs = peer.programmes() if peer.present() else {}
     for name, work in programmes(cell).items():
-        turns = 3 if name.startswith(("100", "rate")) else 9
+        turns = 5 if name.startswith(("100", "rate")) else 9
         yield ratio(name, 20.0, (work, 1), (theirs.get(name), 1), turns)
     mine, other = stepping(cell, 1000), peer.stepping(200) if peer.present() else None
     yield ratio("interactive step", 120.0, (mine, 1000), (other, 200), 3)
@@ -238,7 +238,7 @@ def unit(seconds: float) -> str:
 def ageing_and_profiles() -> Iterator[Figure]:
     """Yield the times of long runs of ours."""
     for name, wanted, work, turns, remark in (
-        ("1000 CC-CV cycles with ageing, 60 s", 0.5, ageing(), 3, "about 156 000 rows"),
+        ("1000 CC-CV cycles with ageing, 60 s", 0.5, ageing(), 5, "about 156 000 rows"),
         ("symmetric cell, 1000 h at 10 s", 0.2, symmetric(), 3, "360 000 rows"),
         ("24 h of a 1 s profile", 0.02, profile(), 7, "86 400 samples"),
     ):

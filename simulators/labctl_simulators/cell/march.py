@@ -16,7 +16,7 @@ from labctl_simulators.cell.chemistry import Array, Physics
 from labctl_simulators.cell.crossing import root
 from labctl_simulators.cell.drive import Drive, Power, Sweep, Voltage
 from labctl_simulators.cell.element import BETWEEN, DEGREE, MIDDLE, NODES, element, whole
-from labctl_simulators.cell.newton import derivative, inverted, newton
+from labctl_simulators.cell.newton import derivative, newton
 from labctl_simulators.cell.ocp import EDGE
 from labctl_simulators.cell.solution import Columns
 from labctl_simulators.cell.state import State
@@ -298,7 +298,7 @@ class March:
 
         found = newton(
             residual,
-            lambda unknown: self._inverse(z, voltage, unknown, nodes, now),
+            lambda unknown: self._matrix(z, voltage, unknown, nodes, now),
             self._guess(now),
             None,
             0.02 * SOLVED,
@@ -316,14 +316,14 @@ class March:
         slope = (front.current - float(self.values[-1][-3])) / log(front.time / earlier)
         return front.current + slope * np.log(times / front.time)
 
-    def _inverse(self, z: Array, voltage: Array, current: Array, answer: Array, times: Array) -> Array | None:
-        """Return the inverse of Newton's matrix; None where there is none."""
+    def _matrix(self, z: Array, voltage: Array, current: Array, answer: Array, times: Array) -> Array:
+        """Return Newton's matrix."""
         slope, direct = self.physics.slopes(z, current, times, 0.0)
         by_voltage, by_current = self.demand.partial(voltage, current)
         matrix = derivative(slope, answer, direct)
         matrix *= np.reshape(by_voltage, (-1, 1))
         matrix.ravel()[:: DEGREE + 1] += by_current
-        return inverted(matrix)
+        return matrix
 
     def _between(self, length: float, free: Array, answer: Array, unknown: Array) -> float:
         outside = slice(DEGREE, None)

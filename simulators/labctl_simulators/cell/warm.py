@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from labctl_simulators.cell import grid
 from labctl_simulators.cell.chemistry import Array, Memory, Physics
 from labctl_simulators.cell.element import BETWEEN, DEGREE, MIDDLE, NODES, element, whole
-from labctl_simulators.cell.newton import derivative, inverted, newton
+from labctl_simulators.cell.newton import derivative, newton
 from labctl_simulators.cell.solution import Course, course
 
 
@@ -206,9 +206,7 @@ def resolved(physics: Physics, begin: Array, entry: Entry, solved: float, checke
         error -= entry.voltage
         return error[:count]
 
-    found = newton(
-        residual, lambda values: _inverse(physics, z[:, :count], values, table), guess, entry.inverse, solved
-    )
+    found = newton(residual, lambda values: _matrix(physics, z[:, :count], values, table), guess, entry.inverse, solved)
     if found is None:
         return None
     between = error[count:]
@@ -216,9 +214,9 @@ def resolved(physics: Physics, begin: Array, entry: Entry, solved: float, checke
     return entry.followed(*found) if fine else None
 
 
-def _inverse(physics: Physics, z: Array, values: Array, table: Mesh) -> Array | None:
-    """Return the inverse of Newton's matrix; None where there is none."""
+def _matrix(physics: Physics, z: Array, values: Array, table: Mesh) -> Array:
+    """Return Newton's matrix."""
     slope, direct = physics.slopes(z, values, table.times[: len(values)], 0.0)
     slope *= physics.gain[:, None]
     answer = table.answer.reshape(len(slope), -1, len(values))[:, : len(values)]
-    return inverted(derivative(slope, answer, direct))
+    return derivative(slope, answer, direct)
