@@ -25,6 +25,8 @@ from labctl_simulators.cell.warm import COLD, Entry, Mesh, Warm, mesh, resolved
 
 SOLVED: Final = 1e-12
 """V; a residual below this ends Newton's method."""
+ALONE: Final = 2e-14
+"""V; the same of one element, so that all together are solved."""
 CHECKED: Final = 5e-6
 """V; largest residual between the nodes."""
 GROWTH: Final = 3.0
@@ -301,7 +303,7 @@ class March:
             lambda unknown: self._matrix(z, voltage, unknown, nodes, now),
             self._guess(now),
             None,
-            0.02 * SOLVED,
+            ALONE,
         )
         if found is None or outside:
             return None, np.inf

@@ -226,7 +226,7 @@ class Constant:
             if end.stop is not None or count == len(moments):
                 return end
         z = self._tabled(table)
-        count = self._physical(z)
+        count = max(self._physical(z), 1)  # the begin was seen to be in range; a table may round it to the very edge
         last = End(limit) if count == len(moments) else self._collapse(times, z, count)
         if not thresholds:
             return last
