@@ -37,9 +37,8 @@ Rules
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +52,7 @@ Number = Any
 """A float, or an array that broadcasts (see the rules above)."""
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Conditions:
+class Conditions(NamedTuple):
     """Hold what a piece of a segment is frozen at.
 
     Attributes:
@@ -159,15 +157,21 @@ class Physics(ABC):
     words: tuple[tuple[str, str], ...]
     static: bool = False
 
-    @cached_property
+    @property
     def driven(self) -> Array:
-        """Return the terms of the steady answer to 1 A, shape (n + 2 m,)."""
-        return np.asarray(self.gain.dot(self.memory.driven))
+        """Return the terms of the steady answer to 1 A, shape (n + 2 m,); kept."""
+        known: Array | None = self.__dict__.get("_driven")
+        if known is None:
+            known = self.__dict__["_driven"] = np.asarray(self.gain.dot(self.memory.driven))
+        return known
 
-    @cached_property
+    @property
     def drive(self) -> Array:
-        """Return what 1 C gives to each pole, z-unit, shape (n,)."""
-        return np.asarray(self.memory.drive * self.gain[self.memory.row])
+        """Return what 1 C gives to each pole, z-unit, shape (n,); kept."""
+        known: Array | None = self.__dict__.get("_drive")
+        if known is None:
+            known = self.__dict__["_drive"] = np.asarray(self.memory.drive * self.gain[self.memory.row])
+        return known
 
     def bounds(self) -> tuple[list[float], list[float]]:
         """Return `low` and `high` as plain floats; kept with the memory."""

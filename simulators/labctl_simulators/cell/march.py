@@ -335,7 +335,7 @@ class March:
         if not self.physics.within(z):
             return np.inf
         error = self.demand.residual(self.physics.voltage(z, current, now, 0.0), current, now)
-        return float(np.abs(error).max())
+        return float(np.maximum.reduce(np.abs(error)))
 
     def _accept(self, length: float, values: Array) -> None:
         front, linear, gain = self.front, self.physics.memory, self.physics.gain

@@ -316,7 +316,10 @@ class Constant:
         if len(steps) < 2:
             return None
         low, high = steps[steps.argmin()], steps[steps.argmax()]
-        if low > -FLAT or high < FLAT or margin[:-1][steps < 0.0].max() + max(high, -low) < 0.0:
+        if low > -FLAT or high < FLAT:
+            return None
+        falling = margin[:-1][steps < 0.0]
+        if falling[falling.argmax()] + max(high, -low) < 0.0:
             return None
         before, middle, after = margin[:-2], margin[1:-1], margin[2:]
         high = (middle >= before) & (middle >= after) & (middle < 0.0)

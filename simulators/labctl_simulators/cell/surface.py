@@ -114,7 +114,7 @@ class InsertionPhysics(Physics):
 
     def later(self, conditions: Conditions) -> "InsertionPhysics":
         """Return the same at other slow states that have the same effects."""
-        _ = self.driven, self.drive  # once for all that follow
+        _ = self.driven, self.drive  # kept for all that follow
         twin = object.__new__(InsertionPhysics)
         twin.__dict__.update(self.__dict__)
         twin.conditions = conditions

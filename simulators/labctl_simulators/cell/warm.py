@@ -209,9 +209,8 @@ def resolved(physics: Physics, begin: Array, entry: Entry, solved: float, checke
     found = newton(residual, lambda values: _matrix(physics, z[:, :count], values, table), guess, entry.inverse, solved)
     if found is None:
         return None
-    between = error[count:]
-    fine = between.dot(between) <= checked**2 or np.abs(between).max() <= checked
-    return entry.followed(*found) if fine else None
+    between = np.abs(error[count:])
+    return entry.followed(*found) if between[between.argmax()] <= checked else None
 
 
 def _matrix(physics: Physics, z: Array, values: Array, table: Mesh) -> Array:
