@@ -96,9 +96,12 @@ def dry_run(folder: Path) -> Iterator[Figure]:
     best, least = max(ours), max(floor)
     remark = f"{best / 1e3:.0f} thousand rows/s beside {least / 1e3:.0f}"
     yield at_least("simulate, committed rows beside a bare sqlite3 loop", 0.6, best / least, remark=remark)
-    begin = time.process_time()
-    simulated(folder, "steps", "steps.db")
-    yield at_most("CPU of simulate for a step with its rows", 600.0, (time.process_time() - begin) / 2000 * 1e6, " us")
+    spent = []
+    for number in range(3):
+        begin = time.process_time()
+        simulated(folder, "steps", f"steps{number}.db")
+        spent.append(time.process_time() - begin)
+    yield at_most("CPU of simulate for a step with its rows", 600.0, min(spent) / 2000 * 1e6, " us")
 
 
 def simulated(folder: Path, protocol: str, database: str) -> int:
