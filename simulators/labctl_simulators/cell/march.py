@@ -273,7 +273,7 @@ class March:
         moving = np.flatnonzero(lag > CHECKED)
         rate = linear.rate[order[moving[0]]] if len(moving) else linear.rate.min(initial=1.0)
         slowest = linear.rate.min(initial=1.0)
-        return _ladder(min(0.3 / float(rate), 0.02 / float(slowest)))
+        return _ladder(min(0.3 / float(rate), 0.1 / float(slowest)))
 
     def _solve(self, length: float) -> tuple[Array | None, float]:
         """Return the node values of an element of `length` s and the largest residual between them, V."""
