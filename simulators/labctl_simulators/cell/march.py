@@ -254,8 +254,8 @@ class March:
         return "the voltage collapses: what is demanded can be held no longer"
 
     def _proposal(self) -> float:
-        """Return the length to try: a power of GROWTH, at most twice the time since the drive began."""
-        length = self._opening() if not self.lengths else min(GROWTH * self.lengths[-1], _ladder(2.0 * self.front.time))
+        """Return the length to try: a power of GROWTH, at most thrice the time since the drive began."""
+        length = self._opening() if not self.lengths else min(GROWTH * self.lengths[-1], _ladder(3.0 * self.front.time))
         if isinstance(self.drive, Sweep):
             length = min(length, _ladder(WINDOW / self.drive.rate))
         return length
