@@ -35,8 +35,8 @@ def figures() -> Iterator[Figure]:
     """Measure and yield what is wanted of the simulated cell and what is found."""
     yield from accuracy()
     yield charge()
+    yield from ageing_and_profiles()  # ours alone, before anything else is in memory
     yield from ratios()
-    yield from ageing_and_profiles()
     yield from start()
 
 

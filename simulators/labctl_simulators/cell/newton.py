@@ -8,7 +8,7 @@ import numpy as np
 
 from labctl_simulators.cell.chemistry import Array
 
-CONTRACTION: Final = 0.01
+CONTRACTION: Final = 0.03
 """A kept inverse that contracts less than this is brought up to date."""
 ROUNDING: Final = 1e-10
 """A residual below this that does not contract is one of rounding."""
