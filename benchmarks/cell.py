@@ -238,7 +238,7 @@ def unit(seconds: float) -> str:
 def ageing_and_profiles() -> Iterator[Figure]:
     """Yield the times of long runs of ours."""
     for name, wanted, work, turns, remark in (
-        ("1000 CC-CV cycles with ageing, 60 s", 0.5, ageing(), 5, "about 156 000 rows"),
+        ("1000 CC-CV cycles with ageing, 60 s", 0.5, ageing(), 9, "about 156 000 rows"),
         ("symmetric cell, 1000 h at 10 s", 0.2, symmetric(), 3, "360 000 rows"),
         ("24 h of a 1 s profile", 0.02, profile(), 7, "86 400 samples"),
     ):
