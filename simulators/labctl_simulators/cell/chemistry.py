@@ -264,14 +264,12 @@ class Chemistry(ABC):
             ValueError: a condition outside its physical range; see `prepare`.
         """
         key = (state.temperature, state.angle, state.radius, state.slow, state.seed)
-        try:
-            return self._physics_kept[key]
-        except AttributeError:
-            self._physics_kept: dict[Any, Physics] = {}
-        except KeyError:
-            if len(self._physics_kept) >= _KEPT:
-                self._physics_kept.clear()
-        known = self._physics_kept[key] = self.prepare(Conditions(*key))
+        kept: dict[Any, Physics] = self.__dict__.setdefault("_physics_kept", {})
+        known = kept.get(key)
+        if known is None:
+            if len(kept) >= _KEPT:
+                kept.clear()
+            known = kept[key] = self.prepare(Conditions(*key))
         return known
 
     @abstractmethod

@@ -72,7 +72,7 @@ def _products(
     )
 
 
-def values(linear: Memory, times: Array) -> Array:
+def terms_at(linear: Memory, times: Array) -> Array:
     """Return the values of the terms: exp(-a t), 1 for each row, t for each row; shape (n + 2 m, T)."""
     table = np.empty((linear.belongs.shape[1], len(times)))
     decaying = table[: linear.poles]
@@ -91,7 +91,7 @@ def few(linear: Memory, times: Array) -> Array:
     if known is None:
         if len(linear.kept) > KEPT:
             linear.kept.clear()
-        known = linear.kept[key] = values(linear, times)
+        known = linear.kept[key] = terms_at(linear, times)
     return np.asarray(known)
 
 

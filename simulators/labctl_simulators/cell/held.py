@@ -1,21 +1,17 @@
 """A piece in which voltage, power, load or leaking current is held: reading it and finding its end."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 
 from labctl_simulators.cell.chemistry import Array
 from labctl_simulators.cell.crossing import inverse, root
 from labctl_simulators.cell.drive import Stop, Voltage
-from labctl_simulators.cell.element import DEGREE, response
+from labctl_simulators.cell.element import response
 from labctl_simulators.cell.march import March
 from labctl_simulators.cell.piece import End
-from labctl_simulators.cell.solution import Columns, columns, course
+from labctl_simulators.cell.solution import SHARES, Columns, columns, course
 from labctl_simulators.cell.state import Hold
-
-_RISING: Final = np.arange(DEGREE + 1.0)
-_SHARES: Final = 1.0 / np.arange(1, DEGREE + 2)
 
 
 class Held(March):
@@ -63,13 +59,12 @@ class Held(March):
         if not self.lengths:
             return self.origin.memory.copy(), self.origin.level.copy(), 0.0, 0.0
         found, physics = self.columns(), self.physics
-        index, past = found.element(time)
+        index, past, coefficients = found.until(time)
         memory, level = self._start(index)
-        coefficients = found.inner[index] * (past * (past / self.lengths[index]) ** _RISING)
         decay, driven = response(physics.memory, past, coefficients)
         memory = decay * memory
         memory += driven * physics.drive
-        level = level + physics.driven[physics.memory.ramps :] * coefficients.dot(_SHARES)
+        level = level + physics.driven[physics.memory.ramps :] * coefficients.dot(SHARES)
         up, down = self.passed(time)
         return memory, level, up - down, up + down
 

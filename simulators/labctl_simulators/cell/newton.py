@@ -9,7 +9,7 @@ import numpy as np
 from labctl_simulators.cell.chemistry import Array
 
 CONTRACTION: Final = 0.03
-"""A kept inverse that contracts less than this is brought up to date."""
+"""A kept inverse that contracts less than this is made anew."""
 ROUNDING: Final = 1e-10
 """A residual below this that does not contract is one of rounding."""
 MOST: Final = 16
@@ -42,12 +42,9 @@ def newton(
         if size <= solved or (size < ROUNDING and size > 0.2 * before):
             return values, inverse
         if inverse is None or size > CONTRACTION * before:
-            matrix = matrix_at(values)
-            near = inverse is not None and size < 0.2 * before
-            inverse = renewed(inverse, matrix) if inverse is not None and near else inverted(matrix)
+            inverse, before = inverted(matrix_at(values)), inf
             if inverse is None:
                 return None
-            before = inf
         values = values - inverse.dot(error)
         if size * size <= solved * before < inf:
             return values, inverse
@@ -76,11 +73,3 @@ def inverted(matrix: Array) -> Array | None:
         return np.asarray(np.linalg.inv(matrix))
     except np.linalg.LinAlgError:
         return None
-
-
-def renewed(inverse: Array, matrix: Array) -> Array:
-    """Return the inverse of a matrix from one near it, with twice as many digits right as that has.
-
-    One step of G. Schulz's iteration (Z. angew. Math. Mech. 13 (1933) 57): two products instead of an elimination.
-    """
-    return np.asarray(2.0 * inverse - inverse.dot(matrix.dot(inverse)))

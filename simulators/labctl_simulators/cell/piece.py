@@ -10,7 +10,7 @@ import numpy as np
 
 from labctl_simulators.cell.chemistry import Array, Physics
 from labctl_simulators.cell.crossing import inverse, polished, root
-from labctl_simulators.cell.grid import CHUNK, FEW, KEPT, Grid, alive, even_grid, few, rung, values
+from labctl_simulators.cell.grid import CHUNK, FEW, KEPT, Grid, alive, even_grid, few, rung, terms_at
 from labctl_simulators.cell.warm import COLD, Warm
 
 SCAN: Final = 48
@@ -84,7 +84,7 @@ class Constant:
         return np.asarray(self.rows.dot(table))
 
     def _scattered(self, times: Array) -> Array:
-        chunks = [self._tabled(values(self.linear, times[k : k + CHUNK])) for k in range(0, len(times), CHUNK)]
+        chunks = [self._tabled(terms_at(self.linear, times[k : k + CHUNK])) for k in range(0, len(times), CHUNK)]
         return np.concatenate(chunks, axis=1)
 
     def _even(self, grid: Grid, times: Array) -> Array:
@@ -262,7 +262,7 @@ class Constant:
             if len(kept) > KEPT:
                 kept.clear()
             times = self._times(limit)[:count]
-            known = kept[key] = (times, values(self.linear, times), times.tolist())
+            known = kept[key] = (times, terms_at(self.linear, times), times.tolist())
         return known
 
     def _times(self, limit: float) -> Array:

@@ -17,8 +17,9 @@ LOOK: Final = np.linspace(0.0, 1.0, 2 * DEGREE + 1)
 _POWERS: Final = (LOOK[:, None] ** np.arange(DEGREE + 1)).T
 _ASCENDING: Final = np.ascontiguousarray(MONOMIAL.T)
 _RISING: Final = np.arange(DEGREE + 1.0)
-_SHARES: Final = 1.0 / np.arange(1, DEGREE + 2)
-_SUMS: Final = np.vstack([np.ones(DEGREE + 1), _SHARES])
+SHARES: Final = 1.0 / np.arange(1, DEGREE + 2)
+"""Coefficients in ascending powers -> the integral over 0..1."""
+_SUMS: Final = np.vstack([np.ones(DEGREE + 1), SHARES])
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -76,6 +77,14 @@ class Columns:
         index = max(bisect_right(self.course.starts, time) - 1, 0)
         return index, time - self.course.starts[index]
 
+    def until(self, time: float) -> tuple[int, float, Array]:
+        """Return which element holds `time`, how many s of it are over, and the memory current in them.
+
+        It is given by its coefficients in ascending powers of the share of those s that is over, times those s (C).
+        """
+        index, past = self.element(time)
+        return index, past, self.inner[index] * (past * (past / self.course.spans[index]) ** _RISING)
+
     def current(self, time: float) -> Callable[[float], float]:
         """Return the terminal current (A) as a function of time, good within the element that holds `time`."""
         index, _ = self.element(time)
@@ -95,7 +104,7 @@ class Columns:
             return float(up[0]), float(down[0])
         index, past = self.element(time)
         place, share = past / self.course.spans[index], 0.0
-        for coefficient in (self.outer[index] * _SHARES).tolist()[::-1]:
+        for coefficient in (self.outer[index] * SHARES).tolist()[::-1]:
             share = share * place + coefficient
         net = float(self.passed[index]) + share * past
         return max(net, 0.0), max(-net, 0.0)
@@ -148,7 +157,7 @@ def columns(course: Course, values: Array, demand: Demand) -> Columns:
         times = course.begins[:, None] + course.lengths[:, None] * NODES
         outer = demand.current(values, times).dot(_ASCENDING)
     passed = np.zeros(len(inner))
-    np.add.accumulate((course.lengths * outer.dot(_SHARES))[:-1], out=passed[1:])
+    np.add.accumulate((course.lengths * outer.dot(SHARES))[:-1], out=passed[1:])
     seen = outer.dot(_POWERS)
     draft = Columns(course, inner, outer, seen, passed, _NOTHING, _NOTHING, _NOTHING)
     flat = seen.ravel()

@@ -106,7 +106,8 @@ class InsertionPhysics(Physics):
             positive, negative = positive * effects.exchange, negative * effects.exchange
         self.pair = self.kinetic = (0.25 / positive, 0.25 / negative)
         self.plain, self.whole = chemistry.plain, self.hosts == chemistry.rows
-        self.lossless = isinstance(self.ohmic, float) and self.ohmic == 0.0 and around.shiftless
+        series = (self.ohmic, self.shift)
+        self.lossless = all([isinstance(part, float) and part == 0.0 for part in series])  # noqa: C419  # often made
         self.first, self.second = chemistry.lists[0], chemistry.lists[-1]
         self.arc = self.hosts if p.arcs else None
         self.electrolyte: Any = p.electrolyte

@@ -25,7 +25,6 @@ class Surroundings:
         added: resistance in series that it leaves alone, ohm.
         exchange: of a fresh cell's positive and negative, A.
         shift: of the voltage, by the entropy of the electrodes, V.
-        shiftless: whether that is nothing.
     """
 
     memory: Memory
@@ -36,7 +35,6 @@ class Surroundings:
     added: Number
     exchange: tuple[Number, Number]
     shift: Number
-    shiftless: bool
 
 
 def surroundings(chemistry: "Insertion", temperature: Number, angle: Number, radius: Number) -> Surroundings:
@@ -68,14 +66,13 @@ def surroundings(chemistry: "Insertion", temperature: Number, angle: Number, rad
         added=p.bend.contact * strain + salt,
         exchange=(positive, negative),
         shift=shift,
-        shiftless=isinstance(shift, float) and shift == 0.0,
     )
 
 
 def gains(rows: int, hosts: int, share: tuple[Number, Number], active: Number) -> Array:
     """Return the factors on the current of each row, shape (rows,), or (rows, N) where one is an array."""
     if isinstance(active, float) and isinstance(share[0], float) and isinstance(share[1], float):
-        return np.array(share if rows == hosts == 2 else (*share[:hosts], *[1.0] * (rows - hosts)))
+        return np.array((*share[:hosts], *[1.0] * (rows - hosts)))
     found = np.ones((rows, *np.broadcast(*share, active).shape))
     for row in range(hosts):
         found[row] = share[row]

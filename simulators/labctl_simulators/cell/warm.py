@@ -1,8 +1,8 @@
 """What later solves of a cell can start from, and how a whole held voltage is solved at once from it.
 
-The elements' equations are put together into one system on a mesh that is known to serve. Newton's method keeps the
-inverse of its matrix for as long as it contracts well (chord method), and begins with the course of the last solutions
-continued, so that a hold much like the last ones, as in cycling, costs two or three evaluations of the voltage map.
+The elements' equations are put together into one system on a mesh that is known to serve. Newton's method begins with
+the course of the last solutions continued and with the last inverse, so that a hold much like the last ones, as in
+cycling, costs a few evaluations of the voltage map.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,13 @@ from labctl_simulators.cell.chemistry import Array, Memory, Physics
 from labctl_simulators.cell.element import BETWEEN, DEGREE, MIDDLE, NODES, element, whole
 from labctl_simulators.cell.newton import derivative, newton
 from labctl_simulators.cell.solution import Course, course
+
+_HOLDS: Final = 3
+"""Most voltages whose holds are kept."""
+_ORDER: Final = 2
+"""Most differences that are kept of a hold; the next ones are those of a table of potentials whose slope has kinks."""
+_CUTOFFS: Final = 32
+"""Most cut-offs that are kept."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -105,10 +112,6 @@ class Warm(NamedTuple):
 
 
 COLD: Final = Warm()
-_HOLDS: Final = 3
-_ORDER: Final = 2
-"""Most differences that are kept of a hold; more would follow rounding."""
-_CUTOFFS: Final = 32
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -173,7 +176,7 @@ def _mesh(linear: Memory, lengths: tuple[float, ...]) -> Mesh:
         level[index + 1, :, own] += np.multiply.outer(linear.integrator * length, whole())
     later = [begins[:-1, None] + np.array(lengths)[:, None] * kind for kind in (NODES[1:], BETWEEN)]
     times = np.concatenate([[0.0], *(part.ravel() for part in later)])
-    free, decays = (grid.values(linear, at)[: linear.ramps] for at in (times, begins))
+    free, decays = (grid.terms_at(linear, at)[: linear.ramps] for at in (times, begins))
     places = np.arange(count)[:, None] * DEGREE + np.arange(DEGREE + 1)
     return Mesh(course(lengths), places, times, free, answer.reshape(-1, nodes + 1), current, decays.T.copy(), driven)
 

@@ -46,9 +46,9 @@ def test_a_close_guess_is_polished_to_the_same_place(shape, where, off, steep):
     slope = steep * (function(where + 1e-7) - function(where - 1e-7)) / 2e-7
     asked, seen = counted(function)
     found = polished(asked, where + off, slope, 0.0, 1.0)
-    if found is not None:
-        assert found[0] == pytest.approx(where, abs=1e-12)
-        assert len(seen) <= 7
+    assert found is not None
+    assert found[0] == pytest.approx(where, abs=1e-12)
+    assert len(seen) <= 7
     assert abs(function(root(function, 0.0, 1.0, function(0.0), function(1.0)))) < 1e-12
 
 
