@@ -150,11 +150,13 @@ def guarded(run: Callable[[], int]) -> int:
 
 def refused(error: OSError) -> str:
     """Return what is said of a file that the system refuses; a folder that is missing is named, and how to make it."""
+    from shlex import quote
+
     if not error.filename:
         return error.strerror or str(error)
     folder = os.path.dirname(str(error.filename))  # noqa: PTH120 - pathlib costs a tenth of the start-up time
     if isinstance(error, FileNotFoundError) and folder and not os.path.isdir(folder):  # noqa: PTH112
-        return f"{error.filename}: wanted a folder {folder}, found none; `mkdir -p {folder}` makes it"
+        return f"{error.filename}: wanted a folder {folder}, found none; `mkdir -p {quote(folder)}` makes it"
     return f"{error.filename}: {error.strerror or error}"
 
 

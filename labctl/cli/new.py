@@ -54,6 +54,7 @@ def _text(name: str) -> str:
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:
+    from labctl.cli.main import refused
     from labctl.errors import FileError
 
     try:
@@ -62,7 +63,7 @@ def _write(path: Path, text: str, *, force: bool) -> None:
     except FileExistsError:
         raise FileError(f"{path}: wanted a new file, found one that is there; --force writes over it") from None
     except OSError as error:
-        raise FileError(f"{path}: wanted to write it, found {error.strerror or error}") from error
+        raise FileError(refused(error)) from error
 
 
 def _schema_beside(path: Path, kind: str) -> None:

@@ -28,6 +28,7 @@ def command(
     """
     from json import dumps
 
+    from labctl.cli.main import refused
     from labctl.errors import UsageError
     from labctl.protocol.schema import schema
 
@@ -38,5 +39,5 @@ def command(
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{output}: wanted to write it, found {error.strerror or error}") from error
+        raise UsageError(refused(error)) from error
     print(f"{output}: written")

@@ -56,6 +56,13 @@ def test_a_place_that_cannot_be_written_is_named(run, capsys, name):
     assert said == f"{name}: wanted a folder nowhere, found none; `mkdir -p nowhere` makes it"
 
 
+@pytest.mark.parametrize(("words", "code"), [(["schema", "protocol", "-o"], 2), (["new", "protocol"], 1)])
+def test_every_verb_that_writes_says_the_same_of_a_folder_that_is_missing(folder, capsys, words, code):
+    assert main([*words, "not here/file.yaml"]) == code
+    said = capsys.readouterr().err.strip()
+    assert said.endswith("file.yaml: wanted a folder not here, found none; `mkdir -p 'not here'` makes it")
+
+
 def test_no_journal_says_where_it_was_looked_for(folder, capsys):
     assert main(["runs"]) == 1
     assert "neither labctl.db here nor a daemon's in" in capsys.readouterr().err
