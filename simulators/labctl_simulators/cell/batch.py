@@ -321,7 +321,7 @@ class Batch:
         self._prepare()
 
     def _slowed(self) -> Array:
-        found = self._physics.slow(self._since, self._charge, self._passed)
+        found = self._physics.slow(tuple(self._slow), self._since, self._charge, self._passed)
         return np.array([np.broadcast_to(value, (len(self),)) for value in found])
 
     def states(self) -> list[State]:

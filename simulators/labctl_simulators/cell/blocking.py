@@ -212,9 +212,9 @@ class BlockingPhysics(Physics):
         ionic = areal * self.gain[0] / p.area + self.ohmic
         return np.asarray(1.0 / (1.0 / ionic + self.leak))
 
-    def slow(self, time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
+    def slow(self, before: Sequence[Number], time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
         """Return no slow states: a blocking cell does not age."""
-        del time, charge, throughput
+        del before, time, charge, throughput
         return ()
 
 

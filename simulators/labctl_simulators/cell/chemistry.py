@@ -15,7 +15,7 @@ A kind of cell writes two classes:
 
 `Physics` is everything at frozen conditions (temperature, bend, slow states): the linear memory, the static voltage map
 and closed forms for what moves slowly. The core calls `prepare` at the begin of every segment and after every
-`change`, so it should be cheap (below 10 us): keep whatever depends on the temperature alone in a dictionary, and let
+`change`, unless what is `frozen` has come before, so it should be cheap (below 10 us): keep whatever depends on the temperature alone in a dictionary, and let
 `Memory` objects be *the same object* for the same temperature, because exponentials and solver matrices are kept with it.
 
 Rules
@@ -212,8 +212,8 @@ class Physics(ABC):
         del current
         return float("inf")
 
-    def slow(self, time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
-        """Return the slow states `time` s, `charge` C and `throughput` C after the piece began."""
+    def slow(self, before: Sequence[Number], time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
+        """Return the slow states `time` s, `charge` C and `throughput` C after the piece began with `before`."""
         raise NotImplementedError
 
     def impedance(self, z: Array, current: float, frequency: Array) -> NDArray[np.complex128]:
@@ -263,14 +263,19 @@ class Chemistry(ABC):
         Raises:
             ValueError: a condition outside its physical range; see `prepare`.
         """
-        key = (state.temperature, state.angle, state.radius, state.slow, state.seed)
+        key = (state.temperature, state.angle, state.radius, self.frozen(state), state.seed)
         kept: dict[Any, Physics] = self.__dict__.setdefault("_physics_kept", {})
         known = kept.get(key)
         if known is None:
             if len(kept) >= _KEPT:
                 kept.clear()
-            known = kept[key] = self.prepare(Conditions(*key))
+            conditions = Conditions(state.temperature, state.angle, state.radius, state.slow, state.seed)
+            known = kept[key] = self.prepare(conditions)
         return known
+
+    def frozen(self, state: State) -> tuple[float, ...]:
+        """Return what of the slow states the physics depends on: others that share it share their physics."""
+        return state.slow
 
     @abstractmethod
     def prepare(self, conditions: Conditions) -> Physics:

@@ -19,6 +19,7 @@ from labctl_simulators.cell.bend import Bend
 from labctl_simulators.cell.chemistry import Array, Chemistry, Conditions, Memory, Number
 from labctl_simulators.cell.electrode import EDGE, Arc, Electrode, Metal, constant_diffusivity, porous
 from labctl_simulators.cell.ocp import INTERVALS, Lines
+from labctl_simulators.cell.state import State
 from labctl_simulators.cell.surface import Ageing, Effects, InsertionPhysics
 from labctl_simulators.cell.surroundings import Surroundings, surroundings
 
@@ -96,7 +97,6 @@ class Insertion(Chemistry):
         self.signs = (-1.0, 1.0)[: len(self.hosts)]
         self._memories: dict[float, Memory] = {}
         self._surroundings: dict[tuple[float, float, float], Surroundings] = {}
-        self._last: InsertionPhysics | None = None
         self.kept: dict[Any, Any] = {}
         memory = self.memory(parameters.temperature)
         self.poles, self.rows = len(memory.rate), len(memory.feed)
@@ -174,16 +174,12 @@ class Insertion(Chemistry):
 
     def prepare(self, conditions: Conditions) -> "InsertionPhysics":
         """Return the physics at frozen conditions; see `Chemistry.prepare`."""
-        around = self.surroundings(conditions.temperature, conditions.angle, conditions.radius)
-        ageing, last = self.parameters.ageing, self._last
-        effects = ageing.effects(conditions.slow, conditions.temperature) if ageing is not None else None
-        health = effects.positive if effects is not None else 1.0
-        if not (isinstance(around.thermal, float) and isinstance(around.active, float) and isinstance(health, float)):
-            return InsertionPhysics(self, conditions, around, effects)  # a batch, whose cells differ
-        if last is not None and last.around is around and last.effects == effects:
-            return last.later(conditions)
-        self._last = InsertionPhysics(self, conditions, around, effects)
-        return self._last
+        return InsertionPhysics(self, conditions)
+
+    def frozen(self, state: State) -> tuple[float, ...]:
+        """Return what ageing does, constant until the current turns; see `Chemistry.frozen`."""
+        ageing = self.parameters.ageing
+        return ageing.effects(state.slow, state.temperature) if ageing is not None else state.slow
 
     def surroundings(self, temperature: Number, angle: Number, radius: Number) -> Surroundings:
         """Return what depends on temperature and bend alone, kept for floats.

@@ -1,5 +1,6 @@
 """Many metal cells in one call: the physics of `symmetric` with an array entry for each cell."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -48,10 +49,10 @@ class SymmetricBatch(SymmetricPhysics):
         del current
         return float("inf")
 
-    def slow(self, time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
+    def slow(self, before: Sequence[Number], time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
         """Return the slow states later on; see `Physics.slow`."""
         del charge
-        growth, hours, side, turns = self.conditions.slow[:SHORT]
+        growth, hours, side, turns = before[:SHORT]
         with np.errstate(invalid="ignore", divide="ignore"):
             density = np.where(time > 0.0, throughput / self.area / time, 0.0)
         shorts = self._shorts(time, density)

@@ -45,7 +45,7 @@ def profile(chemistry: Chemistry, state: State, currents: Array, dt: float) -> t
     last = State(
         memory=read_only(memory),
         level=read_only(state.level + linear.integrator * gain * net),
-        slow=tuple(map(float, physics.slow(float(times[-1]), net, gross))) if state.slow else (),
+        slow=tuple(map(float, physics.slow(state.slow, float(times[-1]), net, gross))) if state.slow else (),
         charge=state.charge + net,
         throughput=state.throughput + gross,
         age=state.age + float(times[-1]),

@@ -131,7 +131,7 @@ def state_in(origin: State, part: Part, time: float) -> State:
     piece, own = part.piece, time - part.begin + part.skipped
     memory, level, charge, throughput = piece.at(own)
     before = piece.at(part.skipped)[2:] if part.skipped else (0.0, 0.0)
-    slow = tuple(map(float, piece.physics.slow(own, charge, throughput))) if part.slow else ()
+    slow = tuple(map(float, piece.physics.slow(part.slow, own, charge, throughput))) if part.slow else ()
     net = part.charging - part.discharging + charge - before[0]
     gross = part.charging + part.discharging + throughput - before[1]
     memory.flags.writeable = level.flags.writeable = False

@@ -233,21 +233,21 @@ class Stepper:
 
     def _turn(self, direction: int) -> None:
         if self._slow:
-            self._slow = tuple(map(float, self._physics.slow(self._since, self._charge, self._passed)))
+            self._slow = tuple(map(float, self._physics.slow(self._slow, self._since, self._charge, self._passed)))
         slow, level = self._chemistry.turn(self._slow, np.array(self._level), direction)
         self._slow, self._level, self._direction = slow, level.tolist(), direction
         if self._slow:
             self._prepare()
 
     def _flush(self) -> None:
-        self._slow = tuple(map(float, self._physics.slow(self._since, self._charge, self._passed)))
+        self._slow = tuple(map(float, self._physics.slow(self._slow, self._since, self._charge, self._passed)))
         self._prepare()
 
     @property
     def state(self) -> State:
         """Return the cell's state now."""
         origin = self._origin
-        slow = self._physics.slow(self._since, self._charge, self._passed) if self._slow else ()
+        slow = self._physics.slow(self._slow, self._since, self._charge, self._passed) if self._slow else ()
         return State(
             memory=read_only(self._x),
             level=read_only(self._level),

@@ -12,7 +12,7 @@ from labctl_simulators.cell import kinetics, transfer
 from labctl_simulators.cell.chemistry import Array, Conditions, Number, Physics
 from labctl_simulators.cell.electrode import EDGE
 from labctl_simulators.cell.ocp import INTERVALS
-from labctl_simulators.cell.surroundings import Surroundings, gains
+from labctl_simulators.cell.surroundings import gains
 
 if TYPE_CHECKING:
     from labctl_simulators.cell.insertion import Insertion
@@ -88,17 +88,17 @@ class InsertionPhysics(Physics):
 
     static = True
 
-    def __init__(
-        self, chemistry: "Insertion", conditions: Conditions, around: Surroundings, effects: Effects | None
-    ) -> None:
+    def __init__(self, chemistry: "Insertion", conditions: Conditions) -> None:
         p = chemistry.parameters
-        self.chemistry, self.conditions, self.around, self.effects = chemistry, conditions, around, effects
+        around = chemistry.surroundings(conditions.temperature, conditions.angle, conditions.radius)
+        self.chemistry, self.conditions = chemistry, conditions
         self.memory, self.thermal, self.shift = around.memory, around.thermal, around.shift
         self.low, self.high, self.words = chemistry.low, chemistry.high, chemistry.words
         self.hosts = len(chemistry.hosts)
-        if effects is None:
+        if p.ageing is None:
             self.gain, self.ohmic, (positive, negative) = around.gain, around.series + around.added, around.exchange
         else:
+            effects = p.ageing.effects(conditions.slow, conditions.temperature)
             share = (effects.efficiency / effects.positive, effects.negative_efficiency / effects.negative)
             self.gain = gains(chemistry.rows, self.hosts, share, around.active)
             self.ohmic = around.series * effects.resistance + around.added
@@ -106,20 +106,12 @@ class InsertionPhysics(Physics):
             positive, negative = positive * effects.exchange, negative * effects.exchange
         self.pair = self.kinetic = (0.25 / positive, 0.25 / negative)
         self.plain, self.whole = chemistry.plain, self.hosts == chemistry.rows
-        series = (self.ohmic, self.shift)
-        self.lossless = all([isinstance(part, float) and part == 0.0 for part in series])  # noqa: C419  # often made
+        single = isinstance(self.ohmic, float) and isinstance(self.shift, float)
+        self.lossless = single and self.ohmic == 0.0 == self.shift
         self.first, self.second = chemistry.lists[0], chemistry.lists[-1]
         self.arc = self.hosts if p.arcs else None
         self.electrolyte: Any = p.electrolyte
         self.salt = chemistry.rows - 2 if p.electrolyte is not None else None
-
-    def later(self, conditions: Conditions) -> "InsertionPhysics":
-        """Return the same at other slow states that have the same effects."""
-        _ = self.driven, self.drive  # kept for all that follow
-        twin = object.__new__(InsertionPhysics)
-        twin.__dict__.update(self.__dict__)
-        twin.conditions = conditions
-        return twin
 
     def _columns(self, x: Array, current: Number) -> tuple[Array, Array]:
         """Return columns for stoichiometries (hosts, ...): where each host's table begins, and the current by its kinetics.
@@ -262,10 +254,12 @@ class InsertionPhysics(Physics):
             a0 + f * (a1 + f * a2) + b0 + g * (b1 + g * b2) + self.thermal * eta + self.ohmic * current + self.shift
         )
 
-    def slow(self, time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
+    def slow(self, before: Sequence[Number], time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
         """Return the slow states later on; see `Physics.slow`."""
-        ageing, slow = self.chemistry.parameters.ageing, self.conditions.slow
-        return ageing.advance(slow, time, charge, throughput, self.conditions.temperature) if ageing else slow
+        ageing = self.chemistry.parameters.ageing
+        if ageing is None:
+            return tuple(before)
+        return ageing.advance(tuple(before), time, charge, throughput, self.conditions.temperature)
 
     def impedance(self, z: Array, current: float, frequency: Array) -> NDArray[np.complex128]:
         """Return the impedance in ohm in closed form; see `Physics.impedance`.

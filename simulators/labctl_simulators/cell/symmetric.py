@@ -286,10 +286,10 @@ class SymmetricPhysics(Physics):
         density = float(f"{abs(current) / self.area:.13g}")
         return self.chemistry.parameters.shorts.until(self.short, density, self._wearing(density), self.seed)
 
-    def slow(self, time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
+    def slow(self, before: Sequence[Number], time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
         """Return the slow states later on; see `Physics.slow`."""
         del charge
-        growth, hours, side, turns = self.conditions.slow[:SHORT]
+        growth, hours, side, turns = before[:SHORT]
         # rounded: the same current in pieces of any length is the same current
         density = float(f"{throughput / self.area / time:.13g}") if time > 0.0 else 0.0
         short = self.chemistry.parameters.shorts.later(self.short, time, density, self._wearing(density), self.seed)
