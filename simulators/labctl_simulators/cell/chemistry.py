@@ -15,8 +15,9 @@ A kind of cell writes two classes:
 
 `Physics` is everything at frozen conditions (temperature, bend, slow states): the linear memory, the static voltage map
 and closed forms for what moves slowly. The core calls `prepare` at the begin of every segment and after every
-`change`, unless what is `frozen` has come before, so it should be cheap (below 10 us): keep whatever depends on the temperature alone in a dictionary, and let
-`Memory` objects be *the same object* for the same temperature, because exponentials and solver matrices are kept with it.
+`change`, unless what is `frozen` has come before, so it should be cheap (below 10 us): keep whatever depends on the
+temperature alone in a dictionary, and let `Memory` objects be *the same object* for the same temperature, because
+exponentials and solver matrices are kept with it.
 
 Rules
 - Everything broadcasts: `temperature`, `angle`, `radius` and the entries of `slow` are floats, or arrays of shape (N,)
