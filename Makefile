@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test quality test-independent check lint types setup setup-test services lock bench rig-kill rig-world rig-guard rig-fuzz rig-power rig-disk clean
+.PHONY: help demo test quality test-independent check lint types setup setup-test services lock bench rig-kill rig-world rig-guard rig-truth rig-mutants rig-web rig-fuzz rig-start rig-soak rig-power rig-disk intervals clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -17,9 +17,9 @@ demo: setup      ## set up and run the main job on simulated cells, shown live
 	@$(BIN)/labctl demo
 
 test: setup-test services check ## set up and pass the tests
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 4
 
-services:        ## install Mosquitto and PostgreSQL where that is possible; tests without them are counted as skipped
+services:        ## install Mosquitto, PostgreSQL and Chromium where that is possible; tests without them are counted as skipped
 	@$(PYTHON) tools/services.py
 
 check: lint types
@@ -47,11 +47,31 @@ rig-kill: setup-test  ## SIGKILL the whole daemon N times at random moments
 rig-world: setup-test ## the deterministic world, one seed a run
 	@$(BIN)/python -m tests.crash.world --seconds 60
 
-rig-guard: setup-test ## kill the daemon of a source meter 60 times: when is the output off?
+rig-guard: setup-test ## kill the daemon of a source meter 60 times, and stop it 6 times: when is the output off?
 	@$(BIN)/python -m tests.crash.guard --kills 60
 
-rig-fuzz: setup-test  ## a million damaged replies for every framing parser
+rig-truth: setup-test ## N kills beside instruments whose books say what truly flowed, with random orders and observers
+	@$(BIN)/python -m tests.crash.truth --kills $(N)
+
+rig-mutants: setup-test ## break safety checks one by one: the test that stands for each must fail
+	@$(BIN)/python -m tests.crash.mutants --write
+
+rig-web: setup-test   ## the pages beside 64 channels: N kills, 5 N races for a step, viewers, floods, nonsense, mails of trips
+	@$(BIN)/python -m tests.crash.pages --times $(N) --write
+
+rig-fuzz: setup-test  ## a million damaged replies for every framing parser, 100 000 damaged files and orders for every other
 	@$(BIN)/python -m tests.property.wire.fuzz --inputs 1000000
+	@$(BIN)/python -m tests.property.outside.fuzz --inputs 100000
+
+rig-start: setup-test ## N random protocols on every emulated instrument: what start accepts, runs to its end
+	@LABCTL_START_RUNS=$(N) LABCTL_START_SEED=$$(date +%s) $(BIN)/python -m pytest -q tests/system/test_start_runs.py
+
+HOURS ?= 8
+rig-soak: setup-test  ## 64 mixed channels for HOURS of their own time: what grows?
+	@$(BIN)/python -m tests.crash.soak --hours $(HOURS)
+
+intervals: setup-test ## how often 95 % intervals of every fit hold the truth, 1000 noisy cases each
+	@$(BIN)/python -m tests.unit.analysis.intervals
 
 bench:           ## every figure the project promises, as ratios; sets up PyBaMM beside the simulated cell
 	@$(PYTHON) tools/environment.py bench
@@ -67,9 +87,9 @@ rig-disk: setup-test  ## a disk that fails at every request in turn
 UV = $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 lock: setup-test ## resolve the lock files anew
 	@$(UV) pyproject.toml --group build -o requirements/run.txt
-	@$(UV) pyproject.toml --extra parquet --group build --group test -c requirements/run.txt -o requirements/test.txt
+	@$(UV) pyproject.toml --extra parquet --extra cluster --group build --group test -c requirements/run.txt -o requirements/test.txt
 	@$(UV) pyproject.toml --group build --group independent -c requirements/run.txt -o requirements/independent.txt
-	@$(UV) pyproject.toml --extra parquet --group build --group test --group bench -c requirements/test.txt -o requirements/bench.txt
+	@$(UV) pyproject.toml --extra parquet --extra cluster --group build --group test --group bench -c requirements/test.txt -o requirements/bench.txt
 	@echo uv | $(UV) - -o requirements/uv.txt
 
 clean:           ## remove what was set up

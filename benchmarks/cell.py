@@ -21,11 +21,15 @@ import numpy as np
 from benchmarks.figure import Figure, at_least, at_most, shortfall, unmeasured
 from benchmarks.reference import comparison, peer
 from benchmarks.reference.peer import NOMINAL, RATES
-from labctl_simulators.cell import Cell, Current, Rest, State, Stop, Voltage
-from labctl_simulators.cell.ageing import Ageing, Curve
-from labctl_simulators.cell.insertion import Insertion
+from labctl_simulators import parameters
+from labctl_simulators.assembly.sweep import sweep
+from labctl_simulators.assembly.tree import Size
+from labctl_simulators.cell import AtOpenCircuit, CellModel, CellState, Current, Stop, Voltage
+from labctl_simulators.cell.chemistry.ageing import Ageing, Curve
+from labctl_simulators.cell.chemistry.insertion import Insertion
 from labctl_simulators.models import load_model
 
+NO_SALT = Size(electrolyte=False)
 ROOT = Path(__file__).resolve().parents[1]
 LOW, HIGH = 3.105, 4.1
 Step = tuple[object, float, tuple[Stop, ...]]
@@ -53,22 +57,32 @@ def plots(folder: Path) -> list[Path]:
 def accuracy() -> Iterator[Figure]:
     """Yield how far ours is from the stored curves."""
     for name, rates in comparison.RATES.items():
-        cell = load_model(name)
-        found = {rate: comparison.discharge(cell, name, rate) for rate in rates}
+        cell = comparison.plain(name)
+        compared = {rate: comparison.discharge(cell, name, rate) for rate in rates}
         span = f"{name}, {min(rates)}C-{max(rates)}C"
-        worst = max(found, key=lambda rate: found[rate].largest)
-        yield millivolts(f"{span}: voltage, largest difference", 0.1, found[worst].largest, f"at {worst}C")
-        late = {rate: abs(one.end - one.reference_end) for rate, one in found.items()}
+        worst = max(compared, key=lambda rate: compared[rate].largest)
+        yield millivolts(f"{span}: voltage, largest difference", 0.1, compared[worst].largest, f"at {worst}C")
+        late = {rate: abs(one.end - one.reference_end) for rate, one in compared.items()}
         latest = max(late, key=lambda rate: late[rate])
         yield at_most(f"{span}: time of the cut-off", 0.05, late[latest], " s", f"at {latest}C")
-    cell = load_model("marquis2019")
+    cell = comparison.plain("marquis2019")
     yield millivolts("marquis2019, GITT of 25 pulses: largest difference", 0.1, comparison.pulses(cell).largest)
     *_, held = comparison.cycle(cell)
     off = 100.0 * abs(held.end / held.reference_end - 1.0)
     yield at_most("marquis2019: duration of a held voltage", 0.1, off, " %", f"of {held.reference_end:.1f} s")
-    for rate, wanted in ((1.0, 0.5), (3.0, 2.5)):
-        salty = comparison.discharge(comparison.with_salt(), "marquis2019", rate, "spme")
-        yield millivolts(f"electrolyte modes at {rate}C: rms difference from SPMe", wanted, salty.rms)
+    for name, rate, wanted in (
+        ("marquis2019", 1.0, 0.5),
+        ("marquis2019", 3.0, 2.5),
+        ("chen2020", 1.0, 1.0),
+        ("chen2020", 2.0, 4.0),
+    ):
+        salty = comparison.discharge(load_model(name), name, rate, "spme")
+        yield millivolts(f"{name}, electrolyte modes at {rate}C: rms difference from SPMe", wanted, salty.rms)
+    for name, rate, wanted in (("marquis2019", 1.0, 1.0), ("marquis2019", 3.0, 4.0), ("chen2020", 1.0, 1.0)):
+        warm = comparison.warm_discharge(name, rate)
+        yield millivolts(f"{name}, electrolyte and heat at {rate}C: rms difference from SPMe, lumped", wanted, warm.rms)
+        yield at_most(f"{name}, electrolyte and heat at {rate}C: temperature", 0.1, warm.warmest, " K")
+    yield millivolts("marquis2019 at -10 degC, C/2: largest difference", 0.1, comparison.cold(cell, "cold").largest)
 
 
 def millivolts(name: str, wanted: float, found: float, remark: str = "") -> Figure:
@@ -78,7 +92,7 @@ def millivolts(name: str, wanted: float, found: float, remark: str = "") -> Figu
 
 def charge() -> Figure:
     """Compare the integrators of 1000 CC-CV cycles with the sum of what their segments say has passed."""
-    cell = load_model("marquis2019")
+    cell = comparison.plain("marquis2019")
     state, parts = cell.initial(), []
     begin, integrator = state.level, cell.physics(state).memory.integrator
     for drive, duration, stops in cycle() * 1000:
@@ -86,8 +100,8 @@ def charge() -> Figure:
         last = segment.rows([segment.end])
         parts += [float(last.charging[0]), -float(last.discharging[0])]
         state = segment.state(segment.end)
-    found = [state.charge, *((state.level - begin) / integrator).tolist()]
-    off = max(abs(value - fsum(parts)) for value in found) / state.throughput
+    charges = [state.charge, *((state.level - begin) / integrator).tolist()]
+    off = max(abs(value - fsum(parts)) for value in charges) / state.throughput
     return at_most("charge after 1000 CC-CV cycles: share of the throughput that is lost", 1e-12, off)
 
 
@@ -107,10 +121,10 @@ def cycle() -> list[Step]:
     """Return `peer.CYCLE` as (drive, duration, stops)."""
     down, up = steps(1.0)
     hold = (Voltage(HIGH), np.inf, (Stop("current", False, NOMINAL / 50),))
-    return [down, (Rest(), 600.0, ()), up, hold, (Rest(), 1500.0, ())]
+    return [down, (AtOpenCircuit(), 600.0, ()), up, hold, (AtOpenCircuit(), 1500.0, ())]
 
 
-def run(cell: Cell, programme: list[Step], period: float, state: State | None = None) -> tuple[State, int]:
+def run(cell: CellModel, programme: list[Step], period: float, state: CellState | None = None) -> tuple[CellState, int]:
     """Run a programme with rows every `period` s; return the last state and the number of rows."""
     state = cell.initial() if state is None else state
     rows = 0
@@ -122,11 +136,11 @@ def run(cell: Cell, programme: list[Step], period: float, state: State | None = 
     return state, rows
 
 
-def programmes(cell: Cell) -> dict[str, Callable[[], object]]:
+def programmes(cell: CellModel) -> dict[str, Callable[[], object]]:
     """Return our side of each of `peer.programmes`."""
     grid, fresh = np.arange(0.0, 3601.0, 10.0), cell.initial()
     cycled = fresh.warmed(run(cell, cycle(), 60.0)[0].warm)  # a hold was solved before, as in any cycled cell
-    gitt = [(Current(-NOMINAL / 10), 600.0, ()), (Rest(), 3600.0, ())] * 25
+    gitt = [(Current(-NOMINAL / 10), 600.0, ()), (AtOpenCircuit(), 3600.0, ())] * 25
     rated = [step for rate in RATES for _ in range(5) for step in steps(rate)]
     return {
         "CC 1C, 10 s": lambda: cell.segment(fresh, Current(-NOMINAL), 3600.0).rows(grid),
@@ -138,7 +152,7 @@ def programmes(cell: Cell) -> dict[str, Callable[[], object]]:
     }
 
 
-def stepping(cell: Cell, count: int) -> Callable[[], object]:
+def stepping(cell: CellModel, count: int) -> Callable[[], object]:
     """Return `count` steps of a live cell, each with a new current."""
     live = cell.stepper(cell.initial(soc=0.5))
     currents = [0.2 if k % 2 else -0.2 for k in range(count)]
@@ -150,7 +164,7 @@ def stepping(cell: Cell, count: int) -> Callable[[], object]:
     return work
 
 
-def batch(cell: Cell, cells: int, count: int) -> Callable[[], object]:
+def batch(cell: CellModel, cells: int, count: int) -> Callable[[], object]:
     """Return a discharge of a batch under interactive control, of `count` steps, each cell at its own current."""
     states = [cell.initial()] * cells
     currents = np.linspace(-0.5, -0.4, cells) * NOMINAL
@@ -163,20 +177,46 @@ def batch(cell: Cell, cells: int, count: int) -> Callable[[], object]:
     return work
 
 
+def swept(cell: CellModel, cells: int, count: int) -> Callable[[], object]:
+    """Return a discharge of cells that all have parameters of their own, from making them on."""
+    state, parameter_set = cell.initial(), parameters.read("marquis2019")
+    currents = np.linspace(-0.5, -0.4, cells) * NOMINAL
+    rise = np.linspace(0.5, 2.0, cells)
+    numbers = {"negative.diffusivity": 3.9e-14 * rise, "positive.diffusivity": 1e-13 * rise[::-1]}
+
+    def work() -> None:
+        many = sweep(parameter_set, numbers, NO_SALT, cell).batch([state] * cells)
+        for _ in range(count):
+            many.step(currents, 10.0)
+
+    return work
+
+
 # --- side by side ------------------------------------------------------------------------------------------------
 
 
 def ratios() -> Iterator[Figure]:
     """Yield how many times faster than PyBaMM ours is."""
-    cell = load_model("marquis2019")
+    cell = comparison.plain("marquis2019")
     theirs = peer.programmes() if peer.present() else {}
     for name, work in programmes(cell).items():
         turns = 5 if name.startswith(("100", "rate")) else 9
         yield ratio(name, 20.0, (work, 1), (theirs.get(name), 1), turns)
+    salty = load_model("marquis2019")
+    theirs = peer.programmes("SPMe") if peer.present() else {}
+    for name, work in programmes(salty).items():
+        turns = 3 if name.startswith(("100", "rate")) else 5
+        yield ratio(f"with electrolyte, {name}", 10.0, (work, 1), (theirs.get(name), 1), turns)
+    theirs = peer.programmes("SPMe", thermal="lumped") if peer.present() else {}
+    for name, work in programmes(load_model("marquis2019-heat")).items():
+        turns = 3 if name.startswith(("100", "rate")) else 5
+        yield ratio(f"with electrolyte and heat, {name}", 10.0, (work, 1), (theirs.get(name), 1), turns)
     mine, other = stepping(cell, 1000), peer.stepping(200) if peer.present() else None
     yield ratio("interactive step", 120.0, (mine, 1000), (other, 200), 3)
     mine, other = batch(cell, 1000, 320), peer.listed(200, 321) if peer.present() else None
     yield ratio("batch of 1000 cells, each point", 60.0, (mine, 320_000), (other, 64_200), 3)
+    mine, other = swept(cell, 1000, 320), peer.swept(100, 321) if peer.present() else None
+    yield ratio("sweep of 1000 sets of parameters, each point", 60.0, (mine, 320_000), (other, 32_100), 3)
     frequencies, state = np.geomspace(1e-4, 1e4, 81), cell.initial()
     other = peer.spectrum(frequencies) if peer.present() else None
     yield ratio("EIS, 81 frequencies", 200.0, (lambda: cell.impedance(state, frequencies), 1), (other, 1), 9)
@@ -248,12 +288,12 @@ def ageing_and_profiles() -> Iterator[Figure]:
 
 def ageing() -> Callable[[], object]:
     """Return 1000 CC-CV cycles of an ageing cell, fresh each time, with rows every 60 s."""
-    plain = load_model("marquis2019").chemistry.parameters
+    plain = comparison.plain("marquis2019").chemistry.parameters
     passed = (NOMINAL * 3600.0, NOMINAL * 2880.0)
     fade = Curve(NOMINAL, (0.0, 1000.0), passed, (1.0, 0.8), (1.0, 1.5))
     parameters = replace(plain, ageing=Ageing(curves=(fade,)))
     short = [cycle()[0], cycle()[2], cycle()[3]]
-    return lambda: run(Cell(Insertion(parameters)), short * 1000, 60.0)
+    return lambda: run(CellModel(Insertion(parameters)), short * 1000, 60.0)
 
 
 def symmetric() -> Callable[[], object]:
@@ -265,7 +305,7 @@ def symmetric() -> Callable[[], object]:
 
 def profile() -> Callable[[], object]:
     """Return 24 h of an arbitrary current profile of 1 s."""
-    cell = load_model("marquis2019")
+    cell = comparison.plain("marquis2019")
     currents = 0.3 * NOMINAL * np.sin(np.arange(86400) * 0.7) * np.cos(np.arange(86400) * 0.0131)
     state = cell.initial(soc=0.5)
     return lambda: cell.profile(state, currents, 1.0)
@@ -293,13 +333,13 @@ def start() -> Iterator[Figure]:
     With bytecode, as of an installed package: the first process writes it and is not counted.
     """
     words = [sys.executable, "-c", _START.format(path=[str(ROOT / "simulators")])]
-    found = []
+    spent_each = []
     with tempfile.TemporaryDirectory() as place:
         surroundings = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         surroundings["PYTHONPYCACHEPREFIX"] = place
         for _ in range(8):
             out = subprocess.run(words, capture_output=True, text=True, check=True, env=surroundings)
-            found.append([float(word) for word in out.stdout.split()])
-    spent, memory = (min(column) for column in zip(*found[1:], strict=True))
+            spent_each.append([float(word) for word in out.stdout.split()])
+    spent, memory = (min(column) for column in zip(*spent_each[1:], strict=True))
     yield at_most("import and build beyond numpy", 0.03, spent, " s")
     yield at_most("resident memory after a discharge", 60.0, memory / 1024, " MB")

@@ -1,7 +1,12 @@
-"""What the daemon costs: simulate beside a bare SQLite loop, and a thousand paced channels with store and MQTT on."""
+"""What the daemon costs: simulate beside a bare SQLite loop, and a thousand paced channels with store and MQTT on.
+
+Ten thousand channels are measured by `python -m benchmarks.daemon many` alone: each start writes the list of all runs that are
+active, so that starting as many takes many minutes.
+"""
 
 import asyncio
 import gc
+import hashlib
 import resource
 import sqlite3
 import sys
@@ -9,6 +14,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +25,22 @@ from labctl.clock import RealClock
 from labctl.daemon import Parts, running
 from labctl.daemon.process import SWITCH
 from labctl.run.request import StartRequest
-from labctl.run.simulate import Simulation, Wanted
+from labctl.run.simulate import DryRunRequest, Simulation
 from labctl.run.stations import simulated_station
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 
-CHANNELS = 1000
-HERTZ = 10
 PACED = 20.0  # s measured
 SETTLE = 20.0  # s before, in which the events of all the starts are published
 ROUNDS = 3
+LAST_RANGES = 10_000  # rows of one run in one commit, of the journal's last, that raw sqlite3 stores beside
+SAMPLES_TABLE = (
+    "CREATE TABLE samples (run_id INTEGER, record_index INTEGER, attempt_id INTEGER, test_time_second REAL, "
+    "voltage_volt REAL, current_ampere REAL, charging_capacity_ah REAL, discharging_capacity_ah REAL, "
+    "surface_temperature_celsius REAL, quality INTEGER, charging_energy_wh REAL, "
+    "discharging_energy_wh REAL, PRIMARY KEY (run_id, record_index)) WITHOUT ROWID"
+)
+INSERT = f"INSERT INTO samples VALUES ({', '.join('?' * 12)})"
 
 CELL = """\
 labctl_cell: 1
@@ -63,10 +76,26 @@ steps:
 PACE = """\
 labctl: 1
 name: pace
-record: {every: 0.1 s}
+record: {{every: {every} s}}
 steps:
-  - discharge: {current: 10 mA, for: 20 h}
+  - discharge: {{current: 10 mA, for: 20 h}}
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """So many channels, each with so many rows a second."""
+
+    channels: int
+    hertz: float
+
+    def __str__(self) -> str:
+        """Say it in a figure's name."""
+        return f"{self.channels} channels at {self.hertz:g} Hz"
+
+
+FAST = Load(1000, 10.0)
+MANY = Load(10_000, 1.0)
 
 
 def figures() -> Iterator[Figure]:
@@ -74,7 +103,7 @@ def figures() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "cell.yaml").write_text(CELL)
-        for protocol, text in (("dry", DRY), ("steps", STEPS), ("pace", PACE)):
+        for protocol, text in (("dry", DRY), ("steps", STEPS)):
             (folder / f"{protocol}.yaml").write_text(text)
         yield from dry_run(folder)
         yield from paced(folder)
@@ -106,7 +135,7 @@ def dry_run(folder: Path) -> Iterator[Figure]:
 
 def simulated(folder: Path, protocol: str, database: str) -> int:
     """Run a protocol and return its rows."""
-    simulation = Simulation(Wanted(str(folder / f"{protocol}.yaml"), str(folder / "cell.yaml")))
+    simulation = Simulation(DryRunRequest(str(folder / f"{protocol}.yaml"), str(folder / "cell.yaml")))
     with Journal.open(folder / database) as journal:
         return simulation.run(journal).rows
 
@@ -116,16 +145,11 @@ def bare(path: Path, rows: list[tuple[object, ...]]) -> float:
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
-        database.execute(
-            "CREATE TABLE samples (run_id INTEGER, record_index INTEGER, attempt_id INTEGER, test_time_second REAL, "
-            "voltage_volt REAL, current_ampere REAL, charging_capacity_ah REAL, discharging_capacity_ah REAL, "
-            "surface_temperature_celsius REAL, quality INTEGER, PRIMARY KEY (run_id, record_index)) WITHOUT ROWID"
-        )
-        insert = f"INSERT INTO samples VALUES ({', '.join('?' * 10)})"
+        database.execute(SAMPLES_TABLE)
         begin = time.perf_counter()
         for first in range(0, len(rows), 1000):
             database.execute("BEGIN IMMEDIATE")
-            database.executemany(insert, rows[first : first + 1000])
+            database.executemany(INSERT, rows[first : first + 1000])
             database.execute("COMMIT")
         return time.perf_counter() - begin
 
@@ -135,26 +159,33 @@ def bare(path: Path, rows: list[tuple[object, ...]]) -> float:
 
 def paced(folder: Path) -> Iterator[Figure]:
     """Measure a thousand paced channels, store and MQTT on, and a bare timer loop in the same run."""
-    found = asyncio.run(measured(folder))
-    cost = 1e6 * found["cpu"] / found["rows"]
+    seen = asyncio.run(measured(folder_of(FAST, folder / "fast"), FAST))
+    cost, raw = 1e6 * seen.cpu / seen.rows, 1e6 * seen.raw
     share = (
-        f"{100 * found['cpu'] / found['wall']:.1f} % of a core at {found['rows'] / found['wall']:.0f} rows/s; "
-        f"{1e6 * found['journal'] / found['rows']:.1f} us of it in the journal's thread; "
-        f"a bare asyncio timer loop of as many spends {1e6 * found['bare']:.1f} us here"
+        f"{100 * seen.cpu / seen.wall:.1f} % of a core at {seen.rows / seen.wall:.0f} rows/s; "
+        f"{1e6 * seen.journal / seen.rows:.1f} us of it in the journal's thread; "
+        f"a bare asyncio timer loop of as many spends {1e6 * seen.bare:.1f} us here"
     )
-    share = said(share, 10.0 / cost)
+    yield at_most(f"CPU of a stored sample, {FAST}", 10.0, cost, " us", said(share, 10.0 / cost))
+    beside = f"raw asks {raw:.1f} us for the same rows in the same commits, as tuples, with their digests"
     yield at_most(
-        f"CPU of a stored sample, {CHANNELS} channels at {HERTZ} Hz",
-        10.0,
-        cost,
-        " us",
-        share,
+        f"CPU of a stored sample beside raw sqlite3, {FAST}", 1.7, cost / raw, remark=said(beside, 1.7 * raw / cost)
     )
-    yield at_least("of the rows that were due, committed", 0.99, found["rows"] / (CHANNELS * HERTZ * found["wall"]))
-    late, plain = found["late"], found["plain"]
-    remark = said(f"{1e3 * late:.2f} ms beside {1e3 * plain:.2f} ms", 1.5 * plain / late)
-    yield at_most("tick lateness p99 beside a bare asyncio timer loop", 1.5, late / plain, remark=remark)
-    yield at_most("memory of a running channel", 0.5, found["memory"] / CHANNELS / 1e6, " MB")
+    yield at_least("of the rows that were due, committed", 0.99, seen.committed)
+    remark = said(f"{1e3 * seen.late:.2f} ms beside {1e3 * seen.plain:.2f} ms", 1.5 * seen.plain / seen.late)
+    yield at_most("tick lateness p99 beside a bare asyncio timer loop", 1.5, seen.late / seen.plain, remark=remark)
+    yield at_most("memory of a running channel", 0.5, seen.memory / FAST.channels / 1e6, " MB")
+
+
+def many() -> Iterator[Figure]:
+    """Measure ten thousand paced channels, store and MQTT on."""
+    with tempfile.TemporaryDirectory() as name:
+        seen = asyncio.run(measured(folder_of(MANY, Path(name) / "many"), MANY))
+    share = f"{100 * seen.cpu / seen.wall:.1f} % of a core, {1e6 * seen.cpu / seen.rows:.1f} us a sample"
+    yield at_least(
+        f"{MANY}: of the rows that were due, committed", 0.99, seen.committed, remark=said(share, seen.committed / 0.99)
+    )
+    yield at_most(f"{MANY}: tick lateness p99", 100.0, 1e3 * seen.late, " ms")
 
 
 def said(remark: str, ratio: float) -> str:
@@ -162,11 +193,48 @@ def said(remark: str, ratio: float) -> str:
     return "; ".join(filter(None, (remark, shortfall(ratio))))
 
 
-async def measured(folder: Path) -> dict[str, float]:
-    """Run the daemon and the bare loop in turn and return what was seen."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a paced daemon did.
+
+    Attributes:
+        wall: s measured.
+        cpu: s of the process in that time, `journal` of it in the journal's thread.
+        journal: See `cpu`.
+        rows: Committed in that time.
+        committed: Share of the rows that were due.
+        late: 99th percentile of how late a tick came, s.
+        memory: Bytes of the running channels.
+        raw: s of CPU that raw sqlite3 asks for one of the rows.
+        bare: s of CPU of a tick of a bare loop of as many timers.
+        plain: 99th percentile of how late such a tick came, s.
+    """
+
+    wall: float
+    cpu: float
+    journal: float
+    rows: int
+    committed: float
+    late: float
+    memory: float
+    raw: float
+    bare: float
+    plain: float
+
+
+def folder_of(load: Load, folder: Path) -> Path:
+    """Return a folder with the files of a load."""
+    folder.mkdir()
+    (folder / "cell.yaml").write_text(CELL)
+    (folder / "pace.yaml").write_text(PACE.format(every=1.0 / load.hertz))
+    return folder
+
+
+async def measured(folder: Path, load: Load) -> Seen:
+    """Run the daemon, then raw sqlite3 and the bare loop."""
     gc.collect()
     sys.setswitchinterval(SWITCH)
-    async with running(simulated_station(CHANNELS), folder / "data", RealClock()) as parts:
+    async with running(simulated_station(load.channels), folder / "data", RealClock()) as parts:
         before = resident()
         await start_all(parts, folder)
         await asyncio.sleep(SETTLE)
@@ -179,21 +247,58 @@ async def measured(folder: Path) -> dict[str, float]:
         wall, cpu, rows = time.perf_counter() - begin, time.process_time() - cpu, committed(parts) - first
         journal = parts.sink.cpu - journal
         late = float(np.percentile(list(bench.lateness), 99))
+    raw = raw_cost(folder / "data" / "journal.db", folder / "raw.db")
     begin = time.process_time()
-    ticks = await timers(PACED / 4)
+    ticks = await timers(load, PACED / 4)
     bare, plain = (time.process_time() - begin) / len(ticks), float(np.percentile(ticks, 99))
-    found = {"wall": wall, "cpu": cpu, "rows": rows, "late": late, "plain": plain, "memory": memory}
-    return {**found, "journal": journal, "bare": bare}
+    due = rows / (load.channels * load.hertz * wall)
+    return Seen(wall, cpu, journal, rows, due, late, memory, raw, bare, plain)
+
+
+def raw_cost(journal: Path, file: Path) -> float:
+    """Return the CPU of a sample that raw sqlite3 stores: the rows of the journal's last commits, in the same commits, s.
+
+    They follow the rows before them in a table of the same form; a digest is made of the rows of each run in each commit.
+    """
+    with closing(sqlite3.connect(file, isolation_level=None)) as database:
+        for line in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", SAMPLES_TABLE):
+            database.execute(line)
+        database.execute("ATTACH ? AS journal", (str(journal),))
+        wanted = "SELECT commit_id, run_id, first_record, last_record FROM journal.commit_runs WHERE first_record IS NOT NULL"
+        ranges = database.execute(f"{wanted} ORDER BY commit_id DESC LIMIT ?", (LAST_RANGES,)).fetchall()
+        commits: dict[int, list[list[tuple[float, ...]]]] = {}
+        for commit, *span in sorted(ranges):
+            rows = database.execute(
+                "SELECT * FROM journal.samples WHERE run_id = ? AND record_index BETWEEN ? AND ?", span
+            ).fetchall()
+            commits.setdefault(commit, []).append(rows)
+        first = {run: record for _, run, record, _ in sorted(ranges, reverse=True)}
+        for run, record in first.items():
+            database.execute(
+                "INSERT INTO samples SELECT * FROM journal.samples WHERE run_id = ? AND record_index < ?", (run, record)
+            )
+        database.execute("DETACH journal")
+        sealed = {
+            commit: [np.array(rows, dtype=np.float64).tobytes() for rows in runs] for commit, runs in commits.items()
+        }
+        begin = time.process_time()
+        for commit, runs in commits.items():
+            database.execute("BEGIN IMMEDIATE")
+            database.executemany(INSERT, chain.from_iterable(runs))
+            for rows in sealed[commit]:
+                hashlib.sha256(rows).digest()
+            database.execute("COMMIT")
+        return (time.process_time() - begin) / sum(len(rows) for runs in commits.values() for rows in runs)
 
 
 async def start_all(parts: Parts, folder: Path) -> None:
     """Start a run on every channel."""
-    for number, name in enumerate(parts.seats):
+    for number, name in enumerate(parts.channels):
         await parts.supervisor.start(
             StartRequest(str(folder / "pace.yaml"), str(folder / "cell.yaml"), name, by="bench")
         )
         if sys.stderr.isatty() and number % 100 == 0:
-            sys.stderr.write(f"\rstarting {number} of {len(parts.seats)}\x1b[K")
+            sys.stderr.write(f"\rstarting {number} of {len(parts.channels)}\x1b[K")
 
 
 def committed(parts: Parts) -> int:
@@ -202,7 +307,7 @@ def committed(parts: Parts) -> int:
         return int(reader.query("SELECT count(*) FROM samples")[0][0])
 
 
-async def timers(seconds: float) -> list[float]:
+async def timers(load: Load, seconds: float) -> list[float]:
     """Return how late each tick of a bare loop of as many timers came."""
     loop, late = asyncio.get_running_loop(), []
 
@@ -212,9 +317,9 @@ async def timers(seconds: float) -> list[float]:
         while due < end:
             await asyncio.sleep(due - loop.time())
             late.append(loop.time() - due)
-            due += 1.0 / HERTZ
+            due += 1.0 / load.hertz
 
-    await asyncio.gather(*(one(number / CHANNELS / HERTZ) for number in range(CHANNELS)))
+    await asyncio.gather(*(one(number / load.channels / load.hertz) for number in range(load.channels)))
     return late
 
 
@@ -227,5 +332,5 @@ def resident() -> int:
 
 
 if __name__ == "__main__":
-    for figure in figures():
+    for figure in many() if sys.argv[1:] == ["many"] else figures():
         print(figure)

@@ -18,12 +18,12 @@ from benchmarks.figure import Figure, at_least, at_most
 from labctl.clock import RealClock
 from labctl.daemon import Parts, running
 from labctl.run.request import StartRequest
-from labctl.settings import ChannelSettings, InstrumentSettings, Mqtt, Part, Station
+from labctl.station.settings import ChannelSettings, InstrumentSettings, Mqtt, Part, Station
 from labctl_simulators.models import load_model
-from labctl_simulators.wire.keithley import Keithley2450
+from labctl_simulators.wire.keithley import EmulatedKeithley2450
 from labctl_simulators.wire.line import Server
 from labctl_simulators.wire.neware import Cycler
-from labctl_simulators.wire.neware_channel import Channel
+from labctl_simulators.wire.neware_channel import CyclerChannel
 from labctl_simulators.wire.terminal import Terminal
 
 METERS = 32
@@ -110,7 +110,7 @@ async def cyclers(folder: Path) -> list[Figure]:
             before = rows(parts)
             _, cpu = await paced(parts)
             passed = rows(parts) - before
-            active = sum(seat.activity == "running" for seat in parts.seats.values())
+            active = sum(channel.activity == "running" for channel in parts.channels.values())
     finally:
         process.terminate()
         process.wait()
@@ -123,7 +123,7 @@ async def cyclers(folder: Path) -> list[Figure]:
 
 def rows(parts: Parts) -> int:
     """Return how many rows the runs have."""
-    return sum(0 if seat.course is None else seat.course.next_record for seat in parts.seats.values())
+    return sum(0 if channel.session is None else channel.session.next_record for channel in parts.channels.values())
 
 
 @contextlib.asynccontextmanager
@@ -138,11 +138,11 @@ async def serving(
 
 async def started(parts: Parts, folder: Path) -> None:
     """Start the same protocol on all channels and wait until all run."""
-    for name in parts.seats:
+    for name in parts.channels:
         await parts.supervisor.start(StartRequest(str(folder / "pace.yaml"), str(folder / "cell.yaml"), name))
     async with asyncio.timeout(120):
         while any(  # noqa: ASYNC110 - a rig looks from outside
-            seat.course is not None and not seat.course.state.step for seat in parts.seats.values()
+            channel.session is not None and not channel.session.state.step for channel in parts.channels.values()
         ):
             await asyncio.sleep(0.2)
     await asyncio.sleep(5.0)
@@ -178,14 +178,14 @@ async def emulate(kind: str, count: int) -> None:
         lines = [Server(connected(), clock, only=1) for _ in range(count)]
     else:
         cell = load_model(MODEL)
-        lines = [Server(Cycler({("27", "1", str(at)): Channel(cell) for at in range(1, CYCLERS + 1)}), clock)]
+        lines = [Server(Cycler({("27", "1", str(at)): CyclerChannel(cell) for at in range(1, CYCLERS + 1)}), clock)]
     print(*[await line.start() for line in lines], flush=True)
     await asyncio.Event().wait()
 
 
-def connected() -> Keithley2450:
+def connected() -> EmulatedKeithley2450:
     """Return a source meter whose cell was connected when its off state was high impedance."""
-    device = Keithley2450(Terminal(load_model(MODEL)))
+    device = EmulatedKeithley2450(Terminal(load_model(MODEL)))
     device.off_state = "HIMP"
     device.impose()
     return device
@@ -194,18 +194,18 @@ def connected() -> Keithley2450:
 # --- the guard --------------------------------------------------------------------------------------------------------
 
 
-def killed(folder: Path) -> float:
-    """Kill a daemon whose source meter drives a current; return after how many s the guard had its output off.
+def killed(folder: Path, how: signal.Signals = signal.SIGKILL) -> float:
+    """Kill a daemon whose source meter drives a current, or stop it; return after how many s its guard had the output off.
 
     Told by the ledger of the cell behind the emulator, which runs in this process.
     """
     folder.mkdir(parents=True)
     (folder / "cell.yaml").write_text(CELL)
     (folder / "pace.yaml").write_text(PACE.replace("  - rest: 1 s\n", ""))
-    return asyncio.run(_killed(folder))
+    return asyncio.run(_killed(folder, how))
 
 
-async def _killed(folder: Path) -> float:
+async def _killed(folder: Path, how: signal.Signals) -> float:
     device = connected()
     line = Server(device, time.monotonic, only=1)
     port = await line.start()
@@ -229,10 +229,10 @@ async def _killed(folder: Path) -> float:
         )  # fmt: skip
         assert await start.wait() == 0
         await becomes(lambda: device.output)
-        daemon.send_signal(signal.SIGKILL)
+        daemon.send_signal(how)
         dead = time.monotonic()
         await becomes(lambda: not device.output)
-        off = next(when for when, drive in device.terminal.ledger.drives if when >= dead and drive == "Rest()")
+        off = next(when for when, drive in device.terminal.ledger.drives if when >= dead and drive == "AtOpenCircuit()")
     finally:
         with contextlib.suppress(ProcessLookupError):
             daemon.kill()

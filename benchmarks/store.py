@@ -4,6 +4,7 @@ Both sides of a ratio are measured in turn in one run, and the median of their r
 1000 runs, 0.7 GB; LABCTL_BENCH_ROWS=1000000 makes it shorter where that is too much.
 """
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -28,6 +29,7 @@ from labctl.store.entry import Entry, NewRun
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 from labctl.store.schema import SAMPLE_COLUMNS, samples
+from labctl.store.writer import Writer
 
 ROWS = int(os.environ.get("LABCTL_BENCH_ROWS", "10000000"))  # of the long file
 SHORT = 100_000  # rows of the other cases
@@ -63,6 +65,8 @@ def measured(count: int, *, temperature: bool = False) -> Batch:
         charging_ah=np.cumsum(random.random(count)) * 1e-7,
         discharging_ah=np.cumsum(random.random(count)) * 1e-7,
         temperature_celsius=25 + random.normal(size=count) if temperature else None,
+        charging_wh=np.cumsum(random.random(count)) * 4e-7,
+        discharging_wh=np.cumsum(random.random(count)) * 4e-7,
     )
 
 
@@ -76,12 +80,9 @@ def new_run() -> NewRun:
 def plain(file: Path, rows: Batch, commit: int) -> float:
     """Return the seconds that plain sqlite3 takes for the same rows: executemany of tuples, WAL, FULL."""
     columns = (rows.time, rows.voltage, rows.current, rows.charging_ah, rows.discharging_ah)
-    tuples = [
-        (1, record, 1, *values, None, 0)
-        for record, values in enumerate(
-            zip(*(column.tolist() for column in columns if column is not None), strict=True)
-        )
-    ]
+    energies = (rows.charging_wh, rows.discharging_wh)
+    values = zip(*(column.tolist() for column in (*columns, *energies) if column is not None), strict=True)
+    tuples = [(1, record, 1, *each[:5], None, 0, *each[5:]) for record, each in enumerate(values)]
     connection = sqlite3.connect(file, isolation_level=None)
     for line in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", create_samples()):
         connection.execute(line)
@@ -111,6 +112,25 @@ def ours(file: Path, rows: Batch, commit: int) -> float:
         return time.perf_counter() - begin
 
 
+def through_the_writer(data: Path, rows: Batch, commit: int) -> float:
+    """Return the seconds that a daemon's writer takes in a data folder: two syncs a commit, the head's beside the next commit."""
+
+    async def write() -> float:
+        with Journal.open(data) as journal:
+            run_id = journal.create_run(new_run())
+            writer = Writer(journal, asyncio.get_running_loop(), rows=commit)
+            begin = time.perf_counter()
+            for first in range(0, len(rows), commit):
+                await writer.room()
+                writer.offer(Entry(run_id, rows.rows(first, first + commit), first, 1, checkpoint=b"x" * 600))
+            await writer.flush()
+            took = time.perf_counter() - begin
+            await writer.close()
+            return took
+
+    return asyncio.run(write())
+
+
 def ratios(times: int, one: Callable[[int], float], other: Callable[[int], float]) -> float:
     """Return the median of one's speed over the other's, measured in turn."""
     return statistics.median(other(number) / one(number) for number in range(times))
@@ -130,10 +150,18 @@ def floor(place: Path) -> Iterator[Figure]:
             found,
             remark=f"{SHORT:,} committed rows",
         )
+    found = ratios(
+        TIMES,
+        lambda number: through_the_writer(place / f"data-{number}", rows, 1000),
+        lambda number: plain(place / f"plain-{number}.db", rows, 1000),
+    )
+    yield at_least(
+        "writer with its head, of sqlite3 executemany with 1000", 0.9, found, remark=f"{SHORT:,} acknowledged rows"
+    )
 
 
 def size(place: Path) -> Iterator[Figure]:
-    for temperature, wanted in ((False, 72.0), (True, 82.0)):
+    for temperature, wanted in ((False, 92.0), (True, 102.0)):
         file = place / f"size-{temperature}.db"
         with Journal.open(file) as journal:
             run_id = journal.create_run(new_run())
@@ -259,7 +287,7 @@ def by_hand(file: Path, url: str) -> float:
                 "SELECT * FROM samples WHERE record_index >= ? AND record_index < ?", (first, first + 50_000)
             )
             with connection.cursor() as cursor, cursor.copy("COPY samples FROM STDIN (FORMAT BINARY)") as copy:
-                copy.set_types(["int4", "int8", "int4", *["float8"] * 6, "int2"])
+                copy.set_types(["int4", "int8", "int4", *["float8"] * 6, "int2", *["float8"] * 2])
                 for row in found:
                     copy.write_row(row)
             connection.commit()

@@ -15,6 +15,8 @@ from typing import Protocol, runtime_checkable
 NEVER_EARLIER = (
     1_700_000_000.0  # s of Unix time; a wall clock before it was never set since the machine was switched on
 )
+AT_ONCE = 1e-4  # s within which two readings of clocks count as one
+READINGS = 20  # of both clocks at most, to find them at one moment
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -74,6 +76,25 @@ class Machine:
 def this_machine() -> Machine:
     """Return the clocks of the machine that this runs on."""
     return Machine(boot(), monotonic, time.time)
+
+
+def one_moment(now: Callable[[], float], machine: Machine) -> tuple[float, float]:
+    """Return what a clock and the machine's seconds since boot show at one moment, s each.
+
+    Two clocks that are read one after the other differ by however long the process had to wait between: what is kept of the
+    pair, as the run time at a machine second, would move with every reading of it on a busy machine.
+    """
+    best: tuple[float, float, float] | None = None
+    for _ in range(READINGS):
+        before = machine.monotonic()
+        shown = now()
+        apart = machine.monotonic() - before
+        if best is None or apart < best[0]:
+            best = apart, shown, before + 0.5 * apart
+        if apart < AT_ONCE:
+            break
+    assert best is not None
+    return best[1], best[2]
 
 
 class RealClock:

@@ -45,6 +45,10 @@ class Batch:
         quality: One `Quality` a row.
         step: Index of the program step that was running (see `labctl.driver.Program`).
         auxiliary: Further columns by name, each of the same length; a column not measured is absent.
+        charging_wh: Energy put in so far while charging, Wh: voltage over the charge. None where nothing counts it: then it is
+            summed over the rows.
+        discharging_wh: Energy taken out so far while discharging; it falls where the voltage is below zero, as in every second
+            half-cycle of a symmetric cell.
     """
 
     time: Floats
@@ -56,6 +60,8 @@ class Batch:
     quality: Flags | None = None  # None: every row is good
     step: int = 0
     auxiliary: Mapping[str, Floats] = field(default_factory=dict)
+    charging_wh: Floats | None = None
+    discharging_wh: Floats | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -74,6 +80,8 @@ class Batch:
             quality=None if self.quality is None else self.quality[part],
             step=self.step,
             auxiliary={name: column[part] for name, column in self.auxiliary.items()},
+            charging_wh=None if self.charging_wh is None else self.charging_wh[part],
+            discharging_wh=None if self.discharging_wh is None else self.discharging_wh[part],
         )
 
 
@@ -88,6 +96,8 @@ class Snapshot:
         voltage: Volts.
         current: Amperes; positive charges the cell.
         temperature_celsius: Degrees Celsius, NaN where a channel has no thermometer, or None where none has.
+        stamp: Number or clock that the instrument gives each of its readings, of any origin, or None where it gives none. One
+            that stands is the reading before once more: it is no reading.
     """
 
     channels: tuple[str, ...]
@@ -95,3 +105,15 @@ class Snapshot:
     current: Floats
     time: Floats | None = None
     temperature_celsius: Floats | None = None
+    stamp: Floats | None = None
+
+    def of(self, places: NDArray[np.intp]) -> Self:
+        """Return the columns of some of the channels, by their places."""
+        return type(self)(
+            channels=tuple(self.channels[place] for place in places),
+            voltage=self.voltage[places],
+            current=self.current[places],
+            time=None if self.time is None else self.time[places],
+            temperature_celsius=None if self.temperature_celsius is None else self.temperature_celsius[places],
+            stamp=None if self.stamp is None else self.stamp[places],
+        )

@@ -8,7 +8,7 @@ import numpy as np
 
 from labctl.engine.input import Event
 from labctl.publish.broker import BrokerAddress
-from labctl.publish.mqtt import MqttReader, Node
+from labctl.publish.mqtt import MqttNode, MqttReader
 from labctl.publish.publisher import MqttClient
 from labctl.publish.topic import Topics
 from labctl.sample import Batch
@@ -39,7 +39,7 @@ class Bench:
         self.writer.on_commit(lambda done: self.reader.committed(done))  # noqa: PLW0108 - the reader may be replaced
 
     def new_reader(self):
-        node = Node(
+        node = MqttNode(
             TOPICS,
             lambda: {"version": "0", "mqtt_host": "secret"},
             lambda: list(self.states.values()),

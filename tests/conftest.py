@@ -5,21 +5,75 @@ import inspect
 import os
 import random
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 import pytest_asyncio
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+from labctl.run import guard_process
+from labctl_drivers.contract.handling import NOT_OFFERED
+from labctl_drivers.contract.plugin import reason_of
 
 SEED = int(
     os.environ.setdefault("LABCTL_TEST_SEED", str(random.SystemRandom().randrange(2**31)))
 )  # one for all workers
 NO_SKIPS = "LABCTL_TEST_NO_SKIPS"
+INSTRUMENTS = {
+    "test_instruments",
+    "test_instruments_guard",
+    "test_cyclers",
+    "test_guard",
+    "test_polled",
+    "test_biologic",
+    "test_chambers",
+}
+PAGES = {
+    "test_beside",
+    "test_instruments_pages",
+    "test_notify",
+    "test_pages",
+}  # and test_web...: in a browser, or beside pages
+COMPUTING = {  # of tests/system and tests/crash: they start no daemon that anybody waits for
+    "test_library", "test_notebooks", "test_numbers", "test_power", "test_profiles", "test_protocol_cases", "test_reproduce",
+    "test_retention_rule", "test_simulate", "test_worked_examples", "test_world",
+}  # fmt: skip
 
 collect_ignore = ["independent"]  # needs an environment of its own: make test-independent
 
 hypothesis.settings.register_profile("default", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
 hypothesis.settings.register_profile("night", deadline=None, print_blob=True, max_examples=2000)
 hypothesis.settings.load_profile(os.environ.get("LABCTL_HYPOTHESIS", "default"))
+
+
+def pytest_configure() -> None:
+    """Give a daemon inside this process, and its guard, more time than a lab's: a machine that runs tests keeps both waiting.
+
+    A guard ends the daemon that stands still, which is this process.
+    """
+    guard_process.MISSED, guard_process.STANDS, guard_process.STANDS_SURELY = 60.0, 20.0, 60.0  # type: ignore[misc]
+
+
+class InTurn(LoadScopeScheduling):
+    """Give the tests that start processes and wait for real time to three workers: instruments, pages, and other daemons.
+
+    They mostly wait: beside others of their kind they would only make each other late. All others go to whoever is free.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.split("::", maxsplit=1)[0])
+        if not {"system", "crash"} & set(file.parts) or file.stem in COMPUTING:
+            return nodeid
+        if file.stem in INSTRUMENTS:
+            return "instruments"
+        return "pages" if file.stem in PAGES or file.stem.startswith("test_web") else "daemons"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> InTurn:
+    return InTurn(config, log)
 
 
 def pytest_report_header() -> str:
@@ -62,5 +116,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def refused(reporter: pytest.TerminalReporter | None) -> bool:
-    """Tell whether tests were skipped where that is not allowed; a worker has no reporter and leaves it to the session."""
-    return bool(os.environ.get(NO_SKIPS)) and reporter is not None and bool(reporter.stats.get("skipped"))
+    """Tell whether tests were skipped where that is not allowed; a worker has no reporter and leaves it to the session.
+
+    A test of the contract suite that says nothing of a driver, because the driver offers no such thing, hides nothing: it is
+    skipped by that name, and the reasons are kept with the driver. A service that is missing is what must not be skipped.
+    """
+    if not os.environ.get(NO_SKIPS) or reporter is None:
+        return False
+    skipped = reporter.stats.get("skipped", ())
+    return not all(reason_of(report).startswith(f"{NOT_OFFERED}: ") for report in skipped)

@@ -173,7 +173,7 @@ def _no_constant(word: str) -> None:
 @asynccontextmanager
 async def listening(port: int, *topics: str, **options: object) -> AsyncIterator[Listener]:
     """Subscribe to topics (all by default) with QoS 1 and collect."""
-    client = aiomqtt.Client("127.0.0.1", port, **options)
+    client = aiomqtt.Client("127.0.0.1", port, **{"timeout": WITHIN, **options})
     async with ended(client), client:
         for topic in topics or ("#",):
             await client.subscribe(topic, qos=1)

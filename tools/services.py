@@ -1,9 +1,10 @@
-"""Install the servers that the tests use, where that is possible: Mosquitto and PostgreSQL from Debian's packages.
+"""Install what the tests use, where that is possible: a C compiler, Mosquitto, PostgreSQL and Chromium from Debian's packages.
 
 The tests start their own, on free loopback ports in temporary folders. Where one cannot be had, its tests are counted as
 skipped in the last line.
 """
 
+import importlib.util
 import os
 import pathlib
 import shutil
@@ -11,8 +12,11 @@ import subprocess
 import sys
 
 PACKAGES = {
+    "gcc": lambda: found("cc") or found("gcc") or importlib.util.find_spec("ziglang") is not None,
     "mosquitto": lambda: found("mosquitto", "/usr/sbin/mosquitto"),
     "mosquitto-clients": lambda: found("mosquitto_sub"),
+    "chromium": lambda: found("chromium"),
+    "chromium-driver": lambda: found("chromedriver"),
     "postgresql": lambda: any(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb")) or found("initdb"),
 }
 

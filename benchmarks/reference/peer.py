@@ -37,24 +37,27 @@ def _read(solution: Any) -> object:
     return solution["Time [s]"].entries, solution["Voltage [V]"].entries
 
 
-def _simulation(*, driven: bool = False, **more: Any) -> Any:
+def _simulation(kind: str = "SPM", *, driven: bool = False, thermal: str = "isothermal", **more: Any) -> Any:
     pybamm = _library()
     parameters = pybamm.ParameterValues("Marquis2019")
     if driven:
         parameters["Current function [A]"] = "[input]"
     return pybamm.Simulation(
-        pybamm.lithium_ion.SPM(), parameter_values=parameters, solver=pybamm.IDAKLUSolver(), **more
+        getattr(pybamm.lithium_ion, kind)({"thermal": thermal}),
+        parameter_values=parameters,
+        solver=pybamm.IDAKLUSolver(),
+        **more,
     )
 
 
-def programmes() -> dict[str, Callable[[], object]]:
-    """Return PyBaMM's side of each programme."""
+def programmes(kind: str = "SPM", thermal: str = "isothermal") -> dict[str, Callable[[], object]]:
+    """Return PyBaMM's side of each programme, for its model `SPM` or `SPMe`; `thermal` may be `lumped`."""
 
     def experiment(steps: list, period: str) -> Callable[[], object]:
-        simulation = _simulation(experiment=_library().Experiment(steps, period=period))
+        simulation = _simulation(kind, thermal=thermal, experiment=_library().Experiment(steps, period=period))
         return lambda: _read(simulation.solve())
 
-    plain, grid = _simulation(), np.arange(0.0, 3601.0, 10.0)
+    plain, grid = _simulation(kind, thermal=thermal), np.arange(0.0, 3601.0, 10.0)
     pulses = [("Discharge at C/10 for 10 minutes", "Rest for 1 hour")] * 25
     rated = [
         (f"Discharge at {rate}C until 3.105 V", f"Charge at {rate}C until 4.1 V") for rate in RATES for _ in range(5)
@@ -86,6 +89,24 @@ def listed(cells: int, points: int) -> Callable[[], object]:
     simulation = _simulation(driven=True)
     grid = np.linspace(0.0, 10.0 * (points - 1), points)
     inputs = [{"Current function [A]": float(i)} for i in np.linspace(0.4, 0.5, cells) * NOMINAL]
+
+    def work() -> None:
+        for solution in simulation.solve([0.0, float(grid[-1])], t_interp=grid, inputs=inputs):
+            solution["Voltage [V]"].entries  # noqa: B018
+
+    return work
+
+
+def swept(cells: int, points: int) -> Callable[[], object]:
+    """Return a discharge of `cells` cells at currents and diffusivities of their own, handed over as a list of inputs."""
+    pybamm = _library()
+    values = pybamm.ParameterValues("Marquis2019")
+    names = ("Current function [A]", "Negative particle diffusivity [m2.s-1]", "Positive particle diffusivity [m2.s-1]")
+    values.update(dict.fromkeys(names, "[input]"))
+    simulation = pybamm.Simulation(pybamm.lithium_ion.SPM(), parameter_values=values, solver=pybamm.IDAKLUSolver())
+    grid, rise = np.linspace(0.0, 10.0 * (points - 1), points), np.linspace(0.5, 2.0, cells)
+    sizes = (np.linspace(0.4, 0.5, cells) * NOMINAL, 3.9e-14 * rise, 1e-13 * rise[::-1])
+    inputs = [dict(zip(names, map(float, row), strict=True)) for row in zip(*sizes, strict=True)]
 
     def work() -> None:
         for solution in simulation.solve([0.0, float(grid[-1])], t_interp=grid, inputs=inputs):

@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.reference import comparison
 from benchmarks.reference.comparison import LOW, NOMINAL, RATES
-from labctl_simulators.cell import Cell, Current, Stop
+from labctl_simulators.cell import CellModel, Current, Stop
 from labctl_simulators.models import load_model
 
 mpl.use("Agg")
@@ -26,10 +26,10 @@ LABELLED = (
 def write(folder: Path) -> list[Path]:
     """Write discharge curves, a cycle, pulses and a spectrum into `folder`; return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    cell = load_model("marquis2019")
-    pictures = {f"{name}-discharge": _discharges(load_model(name), name) for name in RATES}
+    cell = comparison.plain("marquis2019")
+    pictures = {f"{name}-discharge": _discharges(comparison.plain(name), name) for name in RATES}
     pictures |= {
-        "marquis2019-electrolyte": _discharges(comparison.with_salt(), "marquis2019", "spme"),
+        "marquis2019-electrolyte": _discharges(load_model("marquis2019"), "marquis2019", "spme"),
         "marquis2019-cycle": _cycle(cell),
         "marquis2019-pulses": _pulses(cell),
         "marquis2019-spectrum": _spectrum(cell),
@@ -51,8 +51,8 @@ def _pair(title: str) -> tuple[plt.Figure, plt.Axes, plt.Axes]:
     return figure, above, below
 
 
-def _discharges(cell: Cell, name: str, kind: str = "spm") -> plt.Figure:
-    rates = RATES[name] if kind == "spm" else comparison.SALT_RATES
+def _discharges(cell: CellModel, name: str, kind: str = "spm") -> plt.Figure:
+    rates = RATES[name] if kind == "spm" else comparison.SALT_RATES[name]
     figure, above, below = _pair(f"{name}, discharge: lines ours, dots PyBaMM {'SPM' if kind == 'spm' else 'SPMe'}")
     for number, rate in enumerate(rates):
         stop = Stop("voltage", False, LOW[name])
@@ -67,7 +67,7 @@ def _discharges(cell: Cell, name: str, kind: str = "spm") -> plt.Figure:
     return figure
 
 
-def _cycle(cell: Cell) -> plt.Figure:
+def _cycle(cell: CellModel) -> plt.Figure:
     figure, above, below = _pair("marquis2019, discharge, charge, held voltage: lines ours, dots PyBaMM SPM")
     twin, begin = above.twinx(), 0.0
     for number, part in enumerate(comparison.cycle(cell)):
@@ -84,7 +84,7 @@ def _cycle(cell: Cell) -> plt.Figure:
     return figure
 
 
-def _pulses(cell: Cell) -> plt.Figure:
+def _pulses(cell: CellModel) -> plt.Figure:
     figure, above, below = _pair("marquis2019, 25 pulses of C/10: line ours, dots PyBaMM SPM")
     compared = comparison.pulses(cell)
     hours = compared.times / 3600.0
@@ -95,7 +95,7 @@ def _pulses(cell: Cell) -> plt.Figure:
     return figure
 
 
-def _spectrum(cell: Cell) -> plt.Figure:
+def _spectrum(cell: CellModel) -> plt.Figure:
     """Return the closed form beside what a sine in the time domain gives."""
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     state = cell.initial(soc=0.5)

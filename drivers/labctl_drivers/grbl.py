@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 REPORT = re.compile(r"<(?P<state>[A-Za-z]+)(?::\d)?\|(?:MPos|WPos):(?P<position>[-+0-9.]+)")
 REACHED = 0.01  # mm
+MOST_LINES = 1000  # before an `ok`
+LONGEST_LINE = 4096  # bytes
 
 
 class Grbl:
@@ -47,7 +49,7 @@ class Grbl:
         timeout: Seconds to wait for a reply; homing may take ten times as long.
     """
 
-    def __init__(  # noqa: PLR0913 - the keys of a station file's entry
+    def __init__(
         self,
         port: str,
         angle: Mapping[str, float] | None = None,
@@ -116,11 +118,11 @@ class Grbl:
         state, position = await self._in_thread(self._report)
         if state == "Alarm":
             raise InstrumentError(f"{self.port}: the stage is in alarm: home it, its position is not known", safe=True)
-        found: list[Reading] = []
+        readings: list[Reading] = []
         if self._target is not None and state == "Idle" and abs(position - self._target) < REACHED:
             self._target = None
-            found.append(Ended(0, 0.0, None, f"standing at {position:g} mm"))
-        return Readings(by_channel=dict.fromkeys(channels, found))
+            readings.append(Ended(0, 0.0, None, f"standing at {position:g} mm"))
+        return Readings(by_channel=dict.fromkeys(channels, readings))
 
     async def output_off(self, channel: str) -> None:
         """Hold the stage where it is; safe to repeat."""
@@ -204,8 +206,8 @@ class Grbl:
     def _report(self) -> tuple[str, float]:
         self._send(b"?")
         for _ in range(20):
-            if found := REPORT.search(self._receive()):
-                return found["state"], position(found["position"])
+            if report := REPORT.search(self._receive()):
+                return report["state"], position(report["position"])
         raise WireError(f"{self.port}: wanted a status report, found none")
 
     def _command(self, text: str) -> list[str]:
@@ -216,11 +218,13 @@ class Grbl:
         """
         self._send(text.encode() + b"\n")
         lines: list[str] = []
-        while (line := self._receive()) != "ok":
+        while len(lines) < MOST_LINES:
+            if (line := self._receive()) == "ok":
+                return lines
             if line.startswith(("error:", "ALARM:")):
                 raise SettingRefused(f"{self.port}: {text} was answered by {line}", safe=True)
             lines.append(line)
-        return lines
+        raise WireError(f"{self.port}: wanted ok after {text}, found {MOST_LINES} other lines")
 
     def _send(self, data: bytes) -> None:
         if self._line is None:
@@ -232,7 +236,7 @@ class Grbl:
 
     def _receive(self) -> str:
         try:
-            raw = self._line.readline()
+            raw = self._line.readline(LONGEST_LINE)
         except OSError as error:
             raise Unreachable(f"{self.port}: {error}") from error
         if not raw.endswith(b"\n"):
@@ -251,8 +255,8 @@ def table(points: Mapping[str, float] | None) -> Any:
 
 def setting(line: str) -> tuple[int, float] | None:
     """Read `$20=1`, or None."""
-    found = re.match(r"\$([0-9]{1,4})=([-+0-9.]+)", line)
-    return (int(found[1]), position(found[2])) if found else None
+    match = re.match(r"\$([0-9]{1,4})=([-+0-9.]+)", line)
+    return (int(match[1]), position(match[2])) if match else None
 
 
 def position(text: str) -> float:

@@ -47,8 +47,8 @@ class Practice:
             raise Unreachable(
                 f"no practice cell answers at {self.host}:{self.port}: {str(error) or 'no answer'}"
             ) from error
-        found = await self._ask("identify")
-        return Identity(str(found.get("make")), str(found.get("model")), str(found.get("serial")))
+        answer = await self._ask("identify")
+        return Identity(str(answer.get("make")), str(answer.get("model")), str(answer.get("serial")))
 
     async def close(self) -> None:
         """Disconnect."""
@@ -69,15 +69,14 @@ class Practice:
             current=(-MOST_CURRENT, MOST_CURRENT),
             current_accuracy=1e-9,
             poll_at_most=0.01,
-            verified=True,
         )
 
     async def status(self, channel: str) -> Status:
         """Return what a channel is doing; a set-point carries the attempt that it was given for."""
-        found = await self._ask("status", channel=channel)
-        if found.get("mode") == "off":
-            return Status("idle", text=str(found.get("tripped") or ""))
-        return Status("running", attempt=int(found.get("tag") or 0), step=0)
+        answer = await self._ask("status", channel=channel)
+        if answer.get("mode") == "off":
+            return Status("idle", text=str(answer.get("tripped") or ""))
+        return Status("running", attempt=int(answer.get("tag") or 0), step=0)
 
     async def apply(self, channel: str, program: Program) -> ReadBack:
         """Hold the set-point of a program's only step, and return what the cell says that it holds."""
@@ -90,26 +89,27 @@ class Practice:
             raise SettingRefused(f"channel {channel}: a practice cell is not energised without a voltage limit")
         if isinstance(step.mode, driver.Galvanostatic) and abs(step.mode.current) > MOST_CURRENT:
             raise SettingRefused(f"channel {channel}: wanted {step.mode.current:g} A, it gives {MOST_CURRENT:g} A")
-        found = await self._ask("set", channel=channel, limits=limits, tag=program.attempt, **wanted)
-        if found.get("mode") != wanted["mode"] or found.get("value") != wanted.get("value", 0.0):
-            raise SettingRefused(f"channel {channel}: wanted {wanted}, read back {found}")
-        return ReadBack({"value": float(found["value"]), "voltage": float(found["voltage"])})
+        answer = await self._ask("set", channel=channel, limits=limits, tag=program.attempt, **wanted)
+        if answer.get("mode") != wanted["mode"] or answer.get("value") != wanted.get("value", 0.0):
+            raise SettingRefused(f"channel {channel}: wanted {wanted}, read back {answer}")
+        return ReadBack({"value": float(answer["value"]), "voltage": float(answer["voltage"])})
 
     async def read(self, channels: Sequence[str]) -> Readings:
         """Return the instant of all channels."""
-        found = await self._ask("read", channels=list(channels))
+        answer = await self._ask("read", channels=list(channels))
         try:
             columns = [
-                np.array(found[name], dtype=np.float64) for name in ("voltage", "current", "time", "temperature")
+                np.array(answer[name], dtype=np.float64) for name in ("voltage", "current", "time", "temperature")
             ]
+            voltage, current, time, celsius = columns
             faults: dict[str, Sequence[Reading]] = {
-                str(name): (Fault(str(words), safe=True),) for name, words in found["tripped"].items()
+                str(name): (Fault(str(words), safe=True),) for name, words in answer["tripped"].items()
             }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise WireError(f"wanted readings of {', '.join(channels)}, found {found}") from error
+            raise WireError(f"wanted readings of {', '.join(channels)}, found {answer}") from error
         if any(len(column) != len(channels) for column in columns):
             raise WireError(f"wanted readings of {len(channels)} channels, found {[len(column) for column in columns]}")
-        return Readings(Snapshot(tuple(channels), *columns), faults)
+        return Readings(Snapshot(tuple(channels), voltage, current, time, celsius, stamp=time), faults)
 
     async def output_off(self, channel: str) -> None:
         """Leave a channel at open circuit."""
@@ -126,6 +126,8 @@ class Practice:
                 writer.write(json.dumps({"id": self._number, "verb": verb, **values}).encode() + b"\n")
                 await writer.drain()
                 answer = await reader.readline()
+                while _number(answer) in range(self._number):  # said before, and too late
+                    answer = await reader.readline()
         except (OSError, TimeoutError, asyncio.CancelledError, ValueError) as error:
             writer.transport.abort()
             self._line = None
@@ -136,22 +138,31 @@ class Practice:
 
     def _checked(self, verb: str, answer: bytes) -> Mapping[str, Any]:
         try:
-            found = json.loads(answer)
-            number = found["id"]
+            tree = json.loads(answer)
+            number = tree["id"]
         except (ValueError, KeyError, TypeError) as error:
             self._break()
             raise WireError(f"{self.host}:{self.port}: wanted an answer to {verb}, found {answer[:80]!r}") from error
         if number != self._number:
             self._break()
             raise WireError(f"{self.host}:{self.port}: wanted answer {self._number}, found {number}")
-        if not found.get("ok"):
-            raise SettingRefused(f"{self.host}:{self.port} refused {verb}: {found.get('error')}", safe=True)
-        return dict(found)
+        if not tree.get("ok"):
+            raise SettingRefused(f"{self.host}:{self.port} refused {verb}: {tree.get('error')}", safe=True)
+        return dict(tree)
 
     def _break(self) -> None:
         if self._line is not None:
             self._line[1].transport.abort()
             self._line = None
+
+
+def _number(answer: bytes) -> int | None:
+    """Return the number of the question that an answer is to, None where it names none."""
+    try:
+        number = json.loads(answer)["id"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return number if isinstance(number, int) else None
 
 
 def _set_point(mode: Mode) -> dict[str, Any]:

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from labctl.analysis.capacity import counted, scales
-from labctl.analysis.record import Analysis, Figure, Record
+from labctl.analysis.complete import DRIVEN, cycles_left_out, galvanostatic_cycles
+from labctl.analysis.run_record import Analysis, Figure, RunRecord
 
-DRIVEN = ("charge", "discharge", "strip", "plate")
 
-
-def analyse_bending(record: Record, options: Mapping[str, str]) -> Analysis:
+def analyse_bending(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     """Tell the mean capacity in every state in the order of the run, and the largest change against the first state.
 
-    A state is an angle and a radius, whichever the stage or the person set; there is no settled standard, so both are kept.
+    A state is an angle and a radius, whichever the stage or the person set; there is no settled standard, so both are kept, and
+    what was not set is not known rather than 0. Only complete cycles count.
     A cycle is of the state in which it was last driven: the bend that follows it keeps its number.
     """
     del options
@@ -23,26 +23,31 @@ def analyse_bending(record: Record, options: Mapping[str, str]) -> Analysis:
     angle = np.asarray(steps["bend_angle_degree"], dtype=float)
     radius = np.asarray(steps["bend_radius_meter"], dtype=float)
     _, capacity = counted(record)
+    taken = galvanostatic_cycles(record)
+    out = cycles_left_out(record, taken)
     states: list[tuple[tuple[float, float], list[float]]] = []
     for at, cycle in enumerate(np.asarray(record.cycles["cycle_count"], dtype=np.int64)):
         mine = np.flatnonzero(cycle_of_step == cycle)
-        if not len(mine) or not np.isfinite(capacity[at]):
+        if not len(mine) or not taken[at] or not np.isfinite(capacity[at]):
             continue
-        state = (float(np.nan_to_num(angle[mine[-1]])), float(np.nan_to_num(radius[mine[-1]])))
-        if not states or states[-1][0] != state:
+        state = (float(angle[mine[-1]]), float(radius[mine[-1]]))
+        if not states or not np.array_equal(states[-1][0], state, equal_nan=True):
             states.append((state, []))
         states[-1][1].append(float(capacity[at]))
     if not states:
-        return Analysis("bending", flags=("no cycle",))
+        return Analysis("bending", flags=("no complete cycle", *out))
     unit, factor = list(scales(record.cell).items())[-1]
     means = np.array([np.mean(values) for _, values in states]) * factor
     change = 100 * (means / means[0] - 1) if means[0] else np.full(len(means), np.nan)
-    table = {
+    given = {
         "angle / deg": tuple(state[0] for state, _ in states),
         "radius / mm": tuple(1e3 * state[1] for state, _ in states),
+    }
+    table: dict[str, tuple[float | int | str, ...]] = {
+        **{name: column for name, column in given.items() if np.isfinite(column).any()},
         f"mean capacity / {unit}": tuple(means.tolist()),
         "change / %": tuple(change.tolist()),
         "cycles": tuple(len(values) for _, values in states),
     }
     worst = Figure("largest change of capacity", float(change[np.argmax(np.abs(change))]), "%")
-    return Analysis("bending", (Figure("capacity, first state", float(means[0]), unit), worst), table)
+    return Analysis("bending", (Figure("capacity, first state", float(means[0]), unit), worst), table, out)

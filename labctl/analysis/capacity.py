@@ -1,15 +1,20 @@
-"""Capacities in the cell's own units, coulombic efficiency, and retention against a reference that is always said."""
+"""Capacities in the cell's own units, coulombic and energy efficiency."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
-from labctl.analysis.record import Analysis, Column, Figure, Integers, Mask, Record
+from labctl.analysis.complete import DRIVEN, cycles_left_out, galvanostatic_cycles
+from labctl.analysis.complete import counted as counted_cycles
+from labctl.analysis.digits import shown
+from labctl.analysis.efficiency import Efficiencies, efficiencies
+from labctl.analysis.run_record import Analysis, Figure, Integers, Mask, RunRecord
+from labctl.engine.cycle import ONE_SIDED
 from labctl.plan.step import CellFigures
-from labctl.sample import Floats
+from labctl.sample import SECONDS_PER_HOUR, Floats
 
 FORMATION = "formation"
-ONE_SIDED = 2.0  # a cycle that gives twice what it took (or takes twice) was not begun where it ended
+SMALL = 1e-4  # Ah of a nominal capacity below which capacities are told in uAh
 
 
 def scales(cell: CellFigures) -> dict[str, float]:
@@ -17,40 +22,120 @@ def scales(cell: CellFigures) -> dict[str, float]:
 
     Specific, areal and volumetric capacity are Q/m, Q/A and Q/(A d): 1 uAh cm-2 um-1 is 10 mAh cm-3.
     """
-    found = {"mAh": 1e3}
+    small = cell.nominal is not None and cell.nominal / SECONDS_PER_HOUR < SMALL
+    units = {"uAh": 1e6} if small else {"mAh": 1e3}
     if cell.active_mass:
-        found["mAh/g"] = 1e3 / (cell.active_mass * 1e3)
+        units["mAh/g"] = 1e3 / (cell.active_mass * 1e3)
     if cell.area:
-        found["uAh/cm2"] = 1e6 / (cell.area * 1e4)
+        units["uAh/cm2"] = 1e6 / (cell.area * 1e4)
     if cell.area and cell.film_thickness:
-        found["uAh/cm2/um"] = 1e6 / (cell.area * 1e4) / (cell.film_thickness * 1e6)
-    return found
+        units["uAh/cm2/um"] = 1e6 / (cell.area * 1e4) / (cell.film_thickness * 1e6)
+    return units
 
 
-def counted(record: Record) -> tuple[str, Floats]:
+def counted(record: RunRecord) -> tuple[str, Floats]:
     """Return which half-cycle the capacity of this kind of cell is, and its column in Ah."""
     side = "charging" if record.cell.retention == "charge" else "discharging"
     return side, np.asarray(record.cycles[f"{side}_capacity_ah"], dtype=float)
 
 
-def analyse_capacity(record: Record, options: Mapping[str, str]) -> Analysis:
-    """Tell charge and discharge capacity and coulombic efficiency of every cycle, in every unit the cell allows."""
+def analyse_capacity(record: RunRecord, options: Mapping[str, str]) -> Analysis:
+    """Tell charge and discharge capacity and coulombic efficiency of every complete cycle, in every unit the cell allows.
+
+    The efficiency is what came out over what had been put in before it: see `labctl.analysis.efficiency`.
+    """
     del options
     cycles = record.cycles
-    count = np.asarray(cycles["cycle_count"], dtype=int)
-    if not len(count):
+    if not len(cycles["cycle_count"]):
         return Analysis("capacity", flags=("no cycle: a block with `cycle: true` makes each of its passes one",))
+    taken = galvanostatic_cycles(record)
+    out = cycles_left_out(record, taken)
+    count = np.asarray(cycles["cycle_count"], dtype=int)[taken]
+    if not len(count):
+        return Analysis("capacity", flags=("no cycle is complete", *out))
     table: dict[str, tuple[float | int | str, ...]] = {"cycle": tuple(count.tolist())}
     for unit, factor in scales(record.cell).items():
         for side, word in (("charging", "charge"), ("discharging", "discharge")):
-            column = np.asarray(cycles[f"{side}_capacity_ah"], dtype=float) * factor
+            column = np.asarray(cycles[f"{side}_capacity_ah"], dtype=float)[taken] * factor
             table[f"{word} capacity / {unit}"] = tuple(column.tolist())
-    efficiency = np.asarray(cycles["coulombic_efficiency"], dtype=float)
-    if np.isfinite(efficiency).any():
-        table["coulombic efficiency / %"] = tuple((100 * efficiency).tolist())
-    odd = efficiency > ONE_SIDED
-    figures = capacity_figures(record, count, np.where(odd, np.nan, efficiency))
-    return Analysis("capacity", figures, table, one_sided(count[odd]))
+    ratios = efficiencies(record)
+    if np.isfinite(ratios.charge[taken]).any():
+        table["coulombic efficiency / %"] = tuple((100 * ratios.charge[taken]).tolist())
+    shifted = taken & (ratios.against > 0) & (ratios.against != np.asarray(cycles["cycle_count"], dtype=int))
+    if shifted.any():
+        table["of the same cycle / %"] = tuple((100 * ratios.own[taken]).tolist())
+    flags = (
+        *out,
+        *unseen_charge(record, taken),
+        *summed_energy(record, taken),
+        *one_sided(cycles["cycle_count"][ratios.one_sided & taken]),
+        *shifted_pairs(record, shifted),
+        *unpaired(record, taken & ~ratios.one_sided & ~np.isfinite(ratios.charge)),
+        *set_charges(record, taken & np.isfinite(ratios.charge)),
+    )
+    return Analysis("capacity", capacity_figures(record, taken, ratios), table, flags)
+
+
+def unseen_charge(record: RunRecord, taken: Mask) -> tuple[str, ...]:
+    """Say in which cycles charge may have passed while nobody was reading: their capacities are intervals."""
+    blind = record.steps.get("blind_charge_high_ah")
+    if blind is None:
+        return ()
+    high = np.nan_to_num(np.asarray(blind, dtype=float))
+    owner = np.asarray(record.steps["cycle_count"], dtype=np.int64)
+    cycles = np.asarray(record.cycles["cycle_count"], dtype=np.int64)[taken]
+    most = {int(cycle): float(high[owner == cycle].sum()) for cycle in np.unique(owner[high > 0.0]) if cycle in cycles}
+    return tuple(
+        f"cycle {cycle}: up to {shown(1e3 * charge, 'mAh')} mAh more may have passed while nobody was reading"
+        for cycle, charge in most.items()
+    )
+
+
+def summed_energy(record: RunRecord, taken: Mask) -> tuple[str, ...]:
+    """Say that energies are sums over stored rows, where the instrument counted none."""
+    records = record.cycles.get("last_record")
+    if records is None or not taken.any():
+        return ()
+    row = int(np.asarray(records)[taken][-1])
+    if row < 0 or record.rows(row, row).charging_wh is not None:
+        return ()
+    return ("energies are sums over the stored rows, since nothing counted them: they hang on the record rule",)
+
+
+def shifted_pairs(record: RunRecord, shifted: Mask) -> tuple[str, ...]:
+    """Say that efficiencies are taken against the cycle before, where they are."""
+    if not shifted.any():
+        return ()
+    taken, put = ("charge", "discharge") if record.cell.efficiency == "charge/discharge" else ("discharge", "charge")
+    words = f"the efficiency of a cycle is its {taken} over the {put} of the cycle before"
+    return (f"the cell is cycled {taken} first: {words}; `of the same cycle` is its {taken} over the {put} after it",)
+
+
+def unpaired(record: RunRecord, without: Mask) -> tuple[str, ...]:
+    """Say which cycles have no efficiency because what they give was put in before any cycle of the run."""
+    numbers = [int(cycle) for cycle in np.asarray(record.cycles["cycle_count"])[without]]
+    if not numbers or record.cell.efficiency is None:
+        return ()
+    reason = "left out of the efficiencies: what came out was put in neither by the cycle nor by one right before it"
+    return (f"{counted_cycles('cycle', numbers)} {reason}",)
+
+
+def set_charges(record: RunRecord, taken: Mask) -> tuple[str, ...]:
+    """Say in which cycles both half-cycles ended by a charge or a time that was set, so that their ratio measures nothing."""
+    steps = record.steps
+    verbs, ends = (np.asarray(steps[name], dtype=object) for name in ("step_type", "end_reason"))
+    owner = np.asarray(steps["cycle_count"], dtype=np.int64)
+    driven = np.isin(verbs, DRIVEN)
+    open_ended = {int(cycle) for cycle in owner[driven & ~np.isin(ends, ["capacity", "for"])]}
+    driving = {int(cycle) for cycle in owner[driven]}
+    numbers = [int(cycle) for cycle in np.asarray(record.cycles["cycle_count"])[taken]]
+    numbers = [cycle for cycle in numbers if cycle in driving - open_ended]
+    if not numbers:
+        return ()
+    words = (
+        "cycled between charges or times that were set: the efficiency there is what was set, not what the cell gives"
+    )
+    return (f"{counted_cycles('cycle', numbers)} {words}",)
 
 
 def one_sided(cycles: Integers) -> tuple[str, ...]:
@@ -58,14 +143,15 @@ def one_sided(cycles: Integers) -> tuple[str, ...]:
     if not len(cycles):
         return ()
     which = ", ".join(str(cycle) for cycle in cycles[:5]) + ("" if len(cycles) <= 5 else ", ...")
-    why = f"more than {ONE_SIDED:.0f} times the charge went out than in, as when a charged cell is charged first"
-    return (f"no coulombic efficiency of cycle {which}: {why}",)
+    reason = f"more than {ONE_SIDED:.0f} times the charge went out than in, as when a charged cell is charged first"
+    return (f"no coulombic efficiency of cycle {which}: {reason}; nor an energy efficiency or a voltage gap",)
 
 
-def capacity_figures(record: Record, count: Integers, efficiency: Floats) -> tuple[Figure, ...]:
-    """Return first and last capacity in every unit, energy and mean voltage, first and median efficiency."""
+def capacity_figures(record: RunRecord, taken: Mask, ratios: Efficiencies) -> tuple[Figure, ...]:
+    """Return first and last capacity in every unit, energy and mean voltage, voltage gap, first and median efficiency."""
     side, column = counted(record)
-    whole = np.flatnonzero(np.isfinite(column))  # the running cycle has no capacity yet
+    count = np.asarray(record.cycles["cycle_count"], dtype=int)
+    whole = np.flatnonzero(taken & np.isfinite(column))
     if not len(whole):
         return ()
     first, last = int(whole[0]), int(whole[-1])
@@ -79,90 +165,51 @@ def capacity_figures(record: Record, count: Integers, efficiency: Floats) -> tup
         for unit, factor in scales(record.cell).items()
         for when, at in (("first", first), ("last", last))
     ]
+    figures += [*largest(record, whole), Figure("complete cycles", float(len(whole)), "cycles")]
     energy = np.asarray(record.cycles[f"{side}_energy_wh"], dtype=float)
     if column[last] > 0 and np.isfinite(energy[last]):
         figures.append(Figure("energy", float(energy[last] * 1e3), "mWh", int(count[last])))
         figures.append(Figure("mean voltage", float(energy[last] / column[last]), "V", int(count[last])))
-        figures += there_and_back(record, last)
-    known = np.isfinite(efficiency)
-    if known.any():
-        figures.append(
-            Figure("first coulombic efficiency", float(100 * efficiency[known][0]), "%", int(count[known][0]))
-        )
-        figures.append(Figure("median coulombic efficiency", float(100 * np.median(efficiency[known])), "%"))
+    figures += mean_voltages(record, last)
+    for name, values, unit, factor in (
+        ("voltage gap", ratios.gap, "V", 1.0),
+        ("energy efficiency", ratios.energy, "%", 100.0),
+    ):
+        if np.isfinite(values[last]):
+            figures.append(Figure(name, float(factor * values[last]), unit, int(count[last])))
+    known = np.flatnonzero(np.isfinite(ratios.charge) & taken)
+    if len(known):
+        at = int(known[0])
+        figures.append(Figure("first coulombic efficiency", float(100 * ratios.charge[at]), "%", int(count[at])))
+        figures.append(Figure("median coulombic efficiency", float(100 * np.median(ratios.charge[known])), "%"))
     return tuple(figures)
 
 
-def there_and_back(record: Record, at: int) -> list[Figure]:
-    """Return the voltage gap of a cycle, E/Q of charging less E/Q of discharging, and its energy efficiency.
-
-    The efficiency is of energy taken out over energy put in; a half cell whose capacity counts on charge stores none.
-    """
-    cycle = int(record.cycles["cycle_count"][at])
-    charge, energy = (
-        {side: float(record.cycles[f"{side}_{what}"][at]) for side in ("charging", "discharging")}
-        for what in ("capacity_ah", "energy_wh")
-    )
-    if not all(value > 0 for value in charge.values()) or not np.isfinite(list(energy.values())).all():
+def largest(record: RunRecord, whole: Integers) -> list[Figure]:
+    """Return the largest counted capacity in every unit with its cycle, where it is neither the first nor the last."""
+    side, column = counted(record)
+    word = "charge" if side == "charging" else "discharge"
+    at = int(whole[np.argmax(column[whole])])
+    if at in {int(whole[0]), int(whole[-1])}:
         return []
-    gap = energy["charging"] / charge["charging"] - energy["discharging"] / charge["discharging"]
-    found = [Figure("voltage gap", gap, "V", cycle)]
-    if record.cell.efficiency == "discharge/charge" and energy["charging"] > 0:
-        found.append(Figure("energy efficiency", 100 * energy["discharging"] / energy["charging"], "%", cycle))
-    return found
+    cycle = int(record.cycles["cycle_count"][at])
+    return [
+        Figure(f"largest {word} capacity", float(column[at] * factor), unit, cycle)
+        for unit, factor in scales(record.cell).items()
+    ]
 
 
-def analyse_retention(record: Record, options: Mapping[str, str]) -> Analysis:
-    """Tell capacity retention, 100 Q_k / Q_reference, and the cycle life.
-
-    Options: `of` is `first` (the first cycle that is not formation, the default), `max`, or a cycle's number; `below` is the
-    end of life in % (default 80). A cell has reached it at the first cycle that is below with at least two of the three
-    that follow.
-    """
-    _, column = counted(record)
-    count = np.asarray(record.cycles["cycle_count"], dtype=int)
-    kinds = np.asarray(record.cycles["kind"], dtype=object)
-    chosen = reference_cycles(kinds) & np.isfinite(column)
-    if not chosen.any():
-        return Analysis("retention", flags=("no cycle that is not formation",))
-    count, column = count[chosen], column[chosen]
-    of = options.get("of", "first")
-    at = reference_position(of, count, column)
-    if at is None or not column[at] > 0:
-        return Analysis(
-            "retention", flags=(f"no capacity to refer to in {'cycle ' + of if of.isdigit() else 'the ' + of} cycle",)
-        )
-    retention = 100 * column / column[at]
-    name = f"retention of {'max' if of == 'max' else f'cycle {count[at]}'}"
-    figures = [Figure(name, float(retention[-1]), "%", int(count[-1]))]
-    life = cycle_life(retention, float(options.get("below", "80").rstrip(" %")))
-    if life is not None:
-        figures.append(Figure("cycle life", float(count[life]), "cycles", int(count[life])))
-    table = {"cycle": tuple(count.tolist()), f"{name} / %": tuple(retention.tolist())}
-    return Analysis("retention", tuple(figures), table)
-
-
-def reference_cycles(kinds: Column) -> Mask:
-    """Return which cycles count: the `check` cycles where there are any, else all that are not formation."""
-    checks = np.array([kind == "check" for kind in kinds], dtype=bool)
-    return checks if checks.any() else np.array([kind != FORMATION for kind in kinds], dtype=bool)
-
-
-def reference_position(of: str, count: Integers, column: Floats) -> int | None:
-    """Return where the reference cycle stands, or None if there is no such cycle."""
-    if of == "max":
-        return int(np.argmax(column))
-    if of == "first":
-        return 0
-    found = np.flatnonzero(count == int(of.removeprefix("cycle ")))
-    return int(found[0]) if len(found) else None
-
-
-def cycle_life(retention: Floats, below: float) -> int | None:
-    """Return the position of the first cycle below `below` % that two of the next three confirm, or None."""
-    low = retention < below
-    for at in np.flatnonzero(low):
-        following = low[at + 1 : at + 4]
-        if following.sum() >= 2:
-            return int(at)
-    return None
+def mean_voltages(record: RunRecord, at: int) -> list[Figure]:
+    """Return the mean voltages E/Q of charge, of discharge and of both together of one cycle, by its position."""
+    figures, cycle = [], int(record.cycles["cycle_count"][at])
+    sums = []
+    for side, word in (("charging", "charge"), ("discharging", "discharge")):
+        charge = float(record.cycles[f"{side}_capacity_ah"][at])
+        energy = float(record.cycles[f"{side}_energy_wh"][at])
+        if charge > 0 and np.isfinite(energy):
+            figures.append(Figure(f"mean {word} voltage", energy / charge, "V", cycle))
+            sums.append((energy, charge))
+    if len(sums) == 2:
+        energy, charge = map(sum, zip(*sums, strict=True))
+        figures.append(Figure("mean voltage of the cycle", energy / charge, "V", cycle))
+    return figures

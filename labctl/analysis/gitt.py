@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labctl.analysis.record import Analysis, Figure, Record
+from labctl.analysis.complete import complete_steps, steps_left_out
+from labctl.analysis.interval import line
+from labctl.analysis.run_record import Analysis, Figure, RunRecord
 from labctl.sample import SECONDS_PER_HOUR, Floats
 
 WINDOW = (0.02, 0.20)  # part of the pulse in which the slope against sqrt t is fitted
@@ -19,12 +21,16 @@ FEWEST = 20  # points in that window
 LONG = 0.1  # pulse over L2/D above which the pulse is not short
 FLAT = 1e-4  # V: below this dE_s is a plateau and D undefined
 DRIFT = 1e-3  # V/h at the end of the rest
+NO_PULSE = "no pulse between two rests: a titration is charge: {current: C/20, for: 10 min} and rest: 2 h, many times"
 ON = 0.01  # part of its current within which a pulse counts as on
 
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """One pulse and the rest after it: V, A, s; `slope` in V/sqrt(s) with R2 `fit` over `points` rows; `jump` at full current."""
+    """One pulse and the rest after it: V, A, s; `slope` in V/sqrt(s) over `points` rows; `jump` at full current.
+
+    `fit` is R2 of the line, and `spread` half the 95 % confidence interval of its slope.
+    """
 
     cycle_side: str
     before: float
@@ -34,6 +40,7 @@ class Pulse:
     slope: float
     intercept: float
     fit: float
+    spread: float
     points: int
     drift: float
     jump: float
@@ -44,7 +51,7 @@ class Pulse:
         return (self.intercept - self.before) * self.current < 0
 
 
-def analyse_gitt(record: Record, options: Mapping[str, str]) -> Analysis:
+def analyse_gitt(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     """Tell D, rested potential and ohmic resistance of every pulse, with flags.
 
     The resistance is the voltage of the first row at the full current less the rested one, over the current: with rows every
@@ -53,15 +60,23 @@ def analyse_gitt(record: Record, options: Mapping[str, str]) -> Analysis:
     Options: `length` in m is L of a film or R/3 of spheres; default the cell's film thickness.
     """
     length = float(options["length"]) if "length" in options else record.cell.film_thickness
-    pulses = found_pulses(record)
+    places = pulse_places(record)
+    complete = complete_steps(record)
+    whole = [at for at in places if complete[at - 1 : at + 2].all()]
+    cut = [at + by for at in places for by in (-1, 0, 1) if not complete[at + by]]
+    out = (*left_out_pulses(len(places) - len(whole)), *steps_left_out(record, dict.fromkeys(cut)))
+    pulses = [pulse for at in whole if (pulse := read_pulse(record, at)) is not None]
     if not pulses:
-        return Analysis("gitt", flags=("no pulse between two rests",))
+        return Analysis("gitt", flags=(NO_PULSE, *out))
     coefficients = np.array([diffusion(pulse, length) for pulse in pulses])
+    low, high = np.array([interval(pulse, value) for pulse, value in zip(pulses, coefficients, strict=True)]).T
     notes = [flags(pulse, value, length) for pulse, value in zip(pulses, coefficients, strict=True)]
     table = {
         "direction": tuple(pulse.cycle_side for pulse in pulses),
         "rested potential / V": tuple(pulse.after for pulse in pulses),
         "D / cm2/s": tuple((1e4 * coefficients).tolist()),
+        "D, low / cm2/s": tuple((1e4 * low).tolist()),
+        "D, high / cm2/s": tuple((1e4 * high).tolist()),
         "slope / V/s^0.5": tuple(pulse.slope for pulse in pulses),
         "R2": tuple(pulse.fit for pulse in pulses),
         "resistance / ohm": tuple((pulse.jump - pulse.before) / pulse.current for pulse in pulses),
@@ -77,25 +92,28 @@ def analyse_gitt(record: Record, options: Mapping[str, str]) -> Analysis:
         if chosen.any():
             median = float(1e4 * np.median(coefficients[chosen]))
             figures.append(Figure(f"median diffusion coefficient{name}", median, "cm2/s"))
-    said = (
+    length_note = (
         () if length else ("no length: give film_thickness in the cell file or the option length; D is not computed",)
     )
-    return Analysis("gitt", tuple(figures), table, said + summary(notes))
+    return Analysis("gitt", tuple(figures), table, length_note + summary(notes) + out)
 
 
-def found_pulses(record: Record) -> list[Pulse]:
-    """Return every charge or discharge that stands between two rests."""
+def pulse_places(record: RunRecord) -> list[int]:
+    """Return the positions of every charge or discharge that stands between two rests."""
     verbs = [str(verb) for verb in record.steps["step_type"]]
-    found = []
-    for at in range(1, len(verbs) - 1):
-        if verbs[at] in {"charge", "discharge"} and verbs[at - 1] == verbs[at + 1] == "rest":
-            pulse = read_pulse(record, at)
-            if pulse is not None:
-                found.append(pulse)
-    return found
+    return [
+        at
+        for at in range(1, len(verbs) - 1)
+        if verbs[at] in {"charge", "discharge"} and verbs[at - 1] == verbs[at + 1] == "rest"
+    ]
 
 
-def read_pulse(record: Record, at: int) -> Pulse | None:
+def left_out_pulses(count: int) -> tuple[str, ...]:
+    """Say how many pulses are left out because they or a rest beside them were cut short."""
+    return (f"{count} pulses are left out: they or a rest beside them were cut short",) if count else ()
+
+
+def read_pulse(record: RunRecord, at: int) -> Pulse | None:
     """Return the pulse at a position in `steps`, or None where its rows are too few for a line."""
     rows, rest = record.step_rows(at), record.step_rows(at + 1)
     if len(rows) < 3 or len(rest) < 2:
@@ -105,7 +123,7 @@ def read_pulse(record: Record, at: int) -> Pulse | None:
     inside = (since >= WINDOW[0] * duration) & (since <= WINDOW[1] * duration)
     if duration <= 0 or inside.sum() < 3:
         return None
-    slope, intercept, fit = line(np.sqrt(since[inside]), rows.voltage[inside])
+    slope, intercept, spread, fit = line(np.sqrt(since[inside]), rows.voltage[inside])
     return Pulse(
         str(record.steps["step_type"][at]),
         float(record.steps["last_voltage_volt"][at - 1]),
@@ -115,25 +133,17 @@ def read_pulse(record: Record, at: int) -> Pulse | None:
         slope,
         intercept,
         fit,
+        spread,
         int(inside.sum()),
         drift(rest.time, rest.voltage),
         float(rows.voltage[np.argmax(np.abs(rows.current / np.median(rows.current) - 1) < ON)]),
     )
 
 
-def line(x: Floats, y: Floats) -> tuple[float, float, float]:
-    """Return slope, intercept and R2 of the least-squares line."""
-    dx, dy = x - x.mean(), y - y.mean()
-    slope = float((dx * dy).sum() / (dx * dx).sum())
-    spread = float((dy * dy).sum())
-    fit = 1.0 - float(((dy - slope * dx) ** 2).sum()) / spread if spread > 0 else 1.0
-    return slope, float(y.mean() - slope * x.mean()), fit
-
-
 def drift(time: Floats, voltage: Floats) -> float:
     """Return |dV/dt| over the last tenth of a rest, V/h."""
     last = time >= time[-1] - 0.1 * (time[-1] - time[0])
-    return abs(line(time[last], voltage[last])[0]) * SECONDS_PER_HOUR if last.sum() > 1 else float("nan")
+    return abs(line(time[last], voltage[last]).slope) * SECONDS_PER_HOUR if last.sum() > 1 else float("nan")
 
 
 def diffusion(pulse: Pulse, length: float | None) -> float:
@@ -143,20 +153,26 @@ def diffusion(pulse: Pulse, length: float | None) -> float:
     return 4 / np.pi * (length * ((pulse.after - pulse.before) / pulse.duration) / pulse.slope) ** 2
 
 
+def interval(pulse: Pulse, coefficient: float) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a D, in its unit: that of the slope; the rested potentials are taken as they are."""
+    part = pulse.spread / abs(pulse.slope) if pulse.slope else np.nan
+    return coefficient / (1.0 + part) ** 2, coefficient / (1.0 - part) ** 2 if part < 1.0 else np.inf
+
+
 def flags(pulse: Pulse, coefficient: float, length: float | None) -> list[str]:
     """Return why the D of a pulse should not be believed."""
-    found = []
+    remarks = []
     if length and coefficient > 0 and pulse.duration > LONG * length**2 / coefficient:
-        found.append("long pulse")
+        remarks.append("long pulse")
     if abs(pulse.after - pulse.before) < FLAT:
-        found.append("plateau")
+        remarks.append("plateau")
     if pulse.bent:
-        found.append("not linear")
+        remarks.append("not linear")
     if pulse.drift > DRIFT:
-        found.append("drifting rest")
+        remarks.append("drifting rest")
     if pulse.points < FEWEST:
-        found.append("few points")
-    return found
+        remarks.append("few points")
+    return remarks
 
 
 def summary(notes: list[list[str]]) -> tuple[str, ...]:

@@ -1,23 +1,24 @@
 """Direct-current resistance: what a current step does to the rested voltage, at named delays."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from labctl.analysis.record import Analysis, Figure, Record
+from labctl.analysis.complete import DRIVEN, complete_steps, steps_left_out
+from labctl.analysis.run_record import Analysis, Figure, RunRecord
 from labctl.sample import Batch
 
 DELAYS = (1.0, 10.0, 30.0)  # s after the current was switched on
 LONGEST = 60.0  # s: a longer step is no pulse
 ON = 0.01  # part of its current within which a pulse counts as on
 LATE = 0.05  # s after which a first row has more in it than the ohmic jump
-DRIVEN = frozenset({"charge", "discharge", "strip", "plate"})
 
 
-def analyse_dcir(record: Record, options: Mapping[str, str]) -> Analysis:
-    """Tell (V(t) - V of the rest) / I of every pulse that follows a rest: at its first row, and after 1, 10 and 30 s.
+def analyse_dcir(record: RunRecord, options: Mapping[str, str]) -> Analysis:
+    """Tell (V(t) - V of the rest) / I of every pulse that follows a rest: at its first row, and at times in it.
 
-    A pulse is a charge, discharge, strip or plate of at most `longest` s (option, default 60). V(t) is taken straight between
+    A pulse is a charge, discharge, strip or plate of at most `longest` s (option, default 60); one that was cut short, or whose
+    rest was, is left out. The times are those of `at` in s (option, default 1, 10, 30). V(t) is taken straight between
     rows, and not at all after the pulse's end. The resistance of the first row is ohmic only where that row is within 50 ms:
     record the pulse with `every: 0.01 s` or as fast as the instrument can.
 
@@ -25,41 +26,48 @@ def analyse_dcir(record: Record, options: Mapping[str, str]) -> Analysis:
     (2014), whose pulse lengths and states of charge are the protocol's business here.
     """
     longest = float(options.get("longest", LONGEST))
+    delays = tuple(float(delay) for delay in options["at"].split(",")) if options.get("at") else DELAYS
     verbs = [str(verb) for verb in record.steps["step_type"]]
     seconds = np.asarray(record.steps["step_time_second"], dtype=float)
-    found = [
-        (verbs[at], rows, float(record.steps["last_voltage_volt"][at - 1]))
+    complete = complete_steps(record)
+    places = [
+        at
         for at in range(1, len(verbs))
         if verbs[at] in DRIVEN and verbs[at - 1] == "rest" and 0 < seconds[at] <= longest
-        if len(rows := record.step_rows(at)) > 1
     ]
-    if not found:
-        return Analysis("dcir", flags=(f"no pulse of at most {longest:g} s after a rest",))
-    values = np.array([resistances(rows, rest) for _, rows, rest in found])
-    names = ("first row", *(f"{delay:g} s" for delay in DELAYS))
+    steps = [
+        (verbs[at], rows, float(record.steps["last_voltage_volt"][at - 1]))
+        for at in places
+        if complete[at - 1] and complete[at] and len(rows := record.step_rows(at)) > 1
+    ]
+    out = steps_left_out(record, [by for at in places for by in (at - 1, at) if not complete[by]])
+    if not steps:
+        return Analysis("dcir", flags=(f"no pulse of at most {longest:g} s after a rest", *out))
+    values = np.array([resistances(rows, rest, delays) for _, rows, rest in steps])
+    names = ("first row", *(f"{delay:g} s" for delay in delays))
     table: dict[str, tuple[float | int | str, ...]] = {
-        "direction": tuple(verb for verb, _, _ in found),
-        "rested voltage / V": tuple(rest for _, _, rest in found),
-        "current / mA": tuple(float(1e3 * np.median(rows.current)) for _, rows, _ in found),
+        "direction": tuple(verb for verb, _, _ in steps),
+        "rested voltage / V": tuple(rest for _, _, rest in steps),
+        "current / mA": tuple(float(1e3 * np.median(rows.current)) for _, rows, _ in steps),
     }
     table |= {f"resistance at {name} / ohm": tuple(values[:, at].tolist()) for at, name in enumerate(names)}
-    figures = [Figure("pulses", float(len(found)), "pulses")]
+    figures = [Figure("pulses", float(len(steps)), "pulses")]
     for at, name in enumerate(names):
         known = values[np.isfinite(values[:, at]), at]
         figures += [Figure(f"median resistance at {name}", float(np.median(known)), "ohm")] if len(known) else []
-    return Analysis("dcir", tuple(figures), table, flags([rows for _, rows, _ in found]))
+    return Analysis("dcir", tuple(figures), table, (*flags([rows for _, rows, _ in steps]), *out))
 
 
-def resistances(rows: Batch, rest: float) -> list[float]:
-    """Return the resistance in ohm at the first row with the full current and at every delay, NaN after the pulse's end."""
+def resistances(rows: Batch, rest: float, delays: Sequence[float] = DELAYS) -> list[float]:
+    """Return the resistance in ohm at the first row with the full current and at every delay in s, NaN after the pulse's end."""
     current = float(np.median(rows.current))
     if current == 0:
-        return [float("nan")] * (1 + len(DELAYS))
+        return [float("nan")] * (1 + len(delays))
     first = int(np.argmax(np.abs(rows.current / current - 1) < ON))
     since = rows.time - rows.time[0]
     reached = since[-1] * (1 + 1e-3)
     voltages = [float(rows.voltage[first])]
-    voltages += [float(np.interp(delay, since, rows.voltage)) if delay <= reached else float("nan") for delay in DELAYS]
+    voltages += [float(np.interp(delay, since, rows.voltage)) if delay <= reached else float("nan") for delay in delays]
     return [(voltage - rest) / current for voltage in voltages]
 
 
@@ -70,5 +78,5 @@ def flags(pulses: list[Batch]) -> tuple[str, ...]:
         on = np.flatnonzero(np.abs(rows.current / np.median(rows.current) - 1) < ON)
         spacing = float(rows.time[min(1, len(rows) - 1)] - rows.time[0])
         late += bool(len(on)) and (rows.time[on[0]] - rows.time[0] > LATE or spacing > 1.0)
-    said = f"{late} of {len(pulses)} pulses: rows too far apart to tell the ohmic jump from the kinetics"
-    return (said,) if late else ()
+    lateness = f"{late} of {len(pulses)} pulses: rows too far apart to tell the ohmic jump from the kinetics"
+    return (lateness,) if late else ()

@@ -1,14 +1,20 @@
 """Stripping and plating: critical current density, life to a short, polarisation, nucleation overpotential."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from labctl.analysis.capacity import FORMATION
-from labctl.analysis.record import Analysis, Figure, Integers, Record
+from labctl.analysis.complete import complete_cycles, complete_steps, steps_left_out
+from labctl.analysis.run_record import Analysis, Figure, Integers, RunRecord
 from labctl.sample import SECONDS_PER_HOUR, Floats
 
+VOLTAGE = re.compile(r"(abs\(\s*|\|)?voltage[)|]?\s*([<>])=?\s*(-?[\d.]+)\s*(m?)V")
+NEAR = 0.01  # V: the last row may lie short of where an instrument ended by itself
+GONE = 1e-3  # V at rest below which nothing but a short is left of a voltage
+AT_ONCE = 2.0  # s
 AREAL = 1e3 / 1e4  # A/m2 to mA/cm2, and Ah/m2 to mAh/cm2
 
 
@@ -25,9 +31,10 @@ class HalfCycles:
     end: Floats  # s
     reason: tuple[str, ...]
     text: tuple[str, ...]
+    voltage: Floats  # V, last
 
 
-def half_cycles(record: Record, *, formation: bool = False) -> HalfCycles:
+def half_cycles(record: RunRecord, *, formation: bool = False) -> HalfCycles:
     """Return the stripping and plating steps, without those of formation cycles unless asked for.
 
     Raises:
@@ -57,113 +64,211 @@ def half_cycles(record: Record, *, formation: bool = False) -> HalfCycles:
         number(record, "end_test_time_second")[at],
         tuple(str(steps["end_reason"][k]) for k in at),
         tuple(str(steps["end_text"][k] or "") for k in at),
+        number(record, "last_voltage_volt")[at],
     )
 
 
-def number(record: Record, name: str) -> Floats:
+def number(record: RunRecord, name: str) -> Floats:
     """Return a column of `steps` as floats."""
     return np.asarray(record.steps[name], dtype=float)
 
 
-def failure(found: HalfCycles, record: Record) -> tuple[int | None, str]:
-    """Return the position in `found` of the half-cycle that failed and its class: `short`, `voltage` or "" for none."""
-    shorted = [name for name, value, _ in record.results if name.startswith("short") and value]
-    for at, (reason, text) in enumerate(zip(found.reason, found.text, strict=True)):
-        if reason in {"stop_if", "abort_if", "limit"}:
-            return at, "short" if shorted and "short" in text else "voltage"
-    return None, ""
+def judged(halves: HalfCycles, record: RunRecord) -> tuple[str, ...]:
+    """Return what the end of each half-cycle proves: "survived", "short", "voltage", or "cut" for nothing.
+
+    A half-cycle that reached its time or its charge was survived, and in an asymmetric cell a strip that its own voltage ended:
+    it has taken what was plated. Any other that its voltage ended (an end of its own, a `stop_if` or `abort_if`, a limit of
+    voltage) failed by voltage, and by a short where a short was found in its cycle and its end asks for one. Whatever else
+    ended it (a block's budget, a person, a limit of charge, current or temperature, a fault) says nothing about the cell.
+    """
+    shorts = {cycle for name, value, cycle in record.results if name.startswith("short") and value}
+    bare = [record.cell.kind == "asymmetric" and step == "strip" for step in halves.step]
+    return tuple(
+        proof(reason, text, float(volts), shorted=cycle in shorts, bare=stripped)
+        for reason, text, volts, cycle, stripped in zip(
+            halves.reason, halves.text, halves.voltage, halves.cycle.tolist(), bare, strict=True
+        )
+    )
 
 
-def analyse_ccd(record: Record, options: Mapping[str, str]) -> Analysis:
+def proof(reason: str, text: str, volts: float = float("nan"), *, shorted: bool, bare: bool = False) -> str:
+    """Return what an end proves; `volts` is the last voltage.
+
+    Args:
+        reason: As in `steps`.
+        text: Of the end, as in `steps`.
+        volts: Last voltage, V.
+        shorted: A short was found in the cycle.
+        bare: A strip down to the bare collector, whose own end by voltage is what it is for.
+    """
+    if reason in {"for", "capacity", "own"} or (bare and reason in {"to", "until"}):
+        return "survived"
+    if reason == "to":
+        return "voltage"
+    if reason == "until":
+        return "voltage" if by_voltage(text, volts) else "survived"
+    if reason in {"stop_if", "abort_if"}:
+        if shorted and "short" in text:
+            return "short"
+        return "voltage" if by_voltage(text, volts) else "cut"
+    return "voltage" if reason == "limit" and text.startswith("voltage") else "cut"
+
+
+def by_voltage(text: str, volts: float) -> bool:
+    """Tell whether a condition that ended a step was met by its voltage: where it has other alternatives, the last row decides."""
+    tests = VOLTAGE.findall(text)
+    if not tests or " or " not in text or not np.isfinite(volts):
+        return "voltage" in text
+    for magnitude, above, limit, milli in tests:
+        value = abs(volts) if magnitude else volts
+        bound = float(limit) * (1e-3 if milli else 1.0)
+        if (value >= bound - NEAR) if above == ">" else (value <= bound + NEAR):
+            return True
+    return False
+
+
+def failure(halves: HalfCycles, record: RunRecord) -> tuple[int | None, str]:
+    """Return the position in `halves` of the half-cycle that failed and its class: `short`, `voltage` or "" for none."""
+    proofs = judged(halves, record)
+    return next(((at, kind) for at, kind in enumerate(proofs) if kind in {"short", "voltage"}), (None, ""))
+
+
+def survived(halves: HalfCycles, record: RunRecord) -> list[int]:
+    """Return the positions of the half-cycles of complete cycles before any failure, in all of which both were survived."""
+    proofs = judged(halves, record)
+    failed, _ = failure(halves, record)
+    whole = set(np.asarray(record.cycles["cycle_count"])[complete_cycles(record)].tolist())
+    spoiled = {int(cycle) for cycle, kind in zip(halves.cycle, proofs, strict=True) if kind != "survived"}
+    through = len(proofs) if failed is None else failed
+    return [at for at in range(through) if int(halves.cycle[at]) in whole - spoiled]
+
+
+def cut_short(halves: HalfCycles, record: RunRecord) -> tuple[str, ...]:
+    """Say which half-cycles are left out because something else than the cell or their own end ended them."""
+    proofs = judged(halves, record)
+    return steps_left_out(
+        record, [int(halves.position[at]) for at, kind in enumerate(proofs) if kind == "cut"], "half-cycle of step"
+    )
+
+
+def analyse_ccd(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     """Tell the critical current density: last fully survived, failing, and cumulative areal capacity at failure.
 
     All three are given, with the class of the failure, because a critical current density is comparable only inside one
-    protocol (time, capacity, area and history all move it).
+    protocol (time, capacity, area and history all move it). What an end proves is said at `judged`.
     """
     del options
-    found = half_cycles(record)
-    failed, kind = failure(found, record)
-    table = {
-        "cycle": tuple(found.cycle.tolist()),
-        "step": found.step,
-        "current density / mA/cm2": tuple(np.round(found.current, 9).tolist()),
-        "capacity / mAh/cm2": tuple(found.capacity.tolist()),
-        "end": found.reason,
-    }
-    if not len(found.current):
+    halves = half_cycles(record)
+    if not len(halves.current):
         return Analysis("ccd", flags=("no stripping or plating outside formation",))
-    through = len(found.current) if failed is None else failed
-    complete = [at for at in range(through) if failed is None or found.cycle[at] != found.cycle[failed]]
+    failed, kind = failure(halves, record)
+    table = {
+        "cycle": tuple(halves.cycle.tolist()),
+        "step": halves.step,
+        "current density / mA/cm2": tuple(np.round(halves.current, 9).tolist()),
+        "capacity / mAh/cm2": tuple(halves.capacity.tolist()),
+        "end": halves.reason,
+        "proves": judged(halves, record),
+    }
+    out = cut_short(halves, record)
     figures = []
-    if complete:
-        figures.append(Figure("last survived current density", float(np.nanmax(found.current[complete])), "mA/cm2"))
+    through = survived(halves, record)
+    if through:
+        figures.append(Figure("last survived current density", float(np.nanmax(halves.current[through])), "mA/cm2"))
     if failed is None:
-        return Analysis("ccd", tuple(figures), table, ("no failure up to the highest current density",))
+        return Analysis("ccd", tuple(figures), table, ("no failure up to the highest survived current density", *out))
     figures.append(
-        Figure("failing current density", float(failing_current(found, failed)), "mA/cm2", int(found.cycle[failed]))
+        Figure("failing current density", float(failing_current(halves, failed)), "mA/cm2", int(halves.cycle[failed]))
     )
-    figures.append(Figure("cumulative capacity at failure", float(np.sum(found.capacity[: failed + 1])), "mAh/cm2"))
-    figures.append(Figure("time to failure", float(found.end[failed] / SECONDS_PER_HOUR), "h"))
-    return Analysis("ccd", tuple(figures), table, (f"failure by {kind}: {found.text[failed]}",))
+    figures.append(Figure("cumulative capacity at failure", float(np.sum(halves.capacity[: failed + 1])), "mAh/cm2"))
+    figures.append(Figure("time to failure", float(halves.end[failed] / SECONDS_PER_HOUR), "h"))
+    return Analysis("ccd", tuple(figures), table, (failed_by(record, halves, failed, kind), *out))
 
 
-def failing_current(found: HalfCycles, failed: int) -> float:
+def failed_by(record: RunRecord, halves: HalfCycles, failed: int, kind: str) -> str:
+    """Say what a half-cycle failed by; of a short, whether the rest after it confirms it: its voltage is gone at once."""
+    words = f"failure by {kind}: {halves.text[failed]}"
+    if kind != "short":
+        return words
+    after = int(halves.position[failed]) + 1
+    verbs = record.steps["step_type"]
+    rows = record.step_rows(after) if after < len(verbs) and str(verbs[after]) == "rest" else None
+    if rows is None or not len(rows):
+        return f"{words}; not confirmed: no rest follows"
+    soon = np.abs(rows.voltage[rows.time - rows.time[0] <= AT_ONCE])
+    least = 1e3 * float(np.nanmin(soon)) if np.isfinite(soon).any() else float("nan")
+    if least < 1e3 * GONE:
+        return f"{words}; confirmed: at rest after it the voltage is below {1e3 * GONE:g} mV within {AT_ONCE:g} s"
+    return f"{words}; not confirmed: at rest after it the voltage is still {least:.3g} mV after {AT_ONCE:g} s"
+
+
+def failing_current(halves: HalfCycles, failed: int) -> float:
     """Return the current density of the half-cycle that failed; one cut short within seconds has that of its cycle."""
-    mine = found.current[found.cycle == found.cycle[failed]]
+    mine = halves.current[halves.cycle == halves.cycle[failed]]
     return float(np.nanmax(mine)) if np.isfinite(mine).any() else float("nan")
 
 
-def analyse_life(record: Record, options: Mapping[str, str]) -> Analysis:
-    """Tell hours, cycles and cumulative areal capacity to the short, and the polarisation on the way.
+def analyse_life(record: RunRecord, options: Mapping[str, str]) -> Analysis:
+    """Tell hours, cycles and cumulative areal capacity to the failure, and the polarisation on the way.
 
-    Polarisation of a cycle is half the difference between the voltages in the middle of its two half-cycles.
+    Without a failure they are those of the complete cycles. Polarisation of a cycle is half the difference between the
+    voltages in the middle of its two half-cycles.
     """
     del options
-    found = half_cycles(record)
-    if not len(found.current):
+    halves = half_cycles(record)
+    if not len(halves.current):
         return Analysis("life", flags=("no stripping or plating outside formation",))
-    failed, kind = failure(found, record)
-    last = len(found.current) - 1 if failed is None else failed
-    began = float(found.begin[0])
+    failed, kind = failure(halves, record)
+    out = cut_short(halves, record)
+    through = survived(halves, record)
+    if failed is None and not through:
+        return Analysis("life", flags=("no complete cycle", *out))
+    last = through[-1] if failed is None else failed
+    cycles = {int(cycle) for cycle in halves.cycle[through]} | (
+        set() if failed is None else {int(halves.cycle[failed])}
+    )
     figures = [
-        Figure("time", float((found.end[last] - began) / SECONDS_PER_HOUR), "h"),
-        Figure("cycles", float(found.cycle[last] - found.cycle[0] + 1), "cycles"),
-        Figure("cumulative capacity", float(np.sum(found.capacity[: last + 1])), "mAh/cm2"),
+        Figure("time", float((halves.end[last] - halves.begin[0]) / SECONDS_PER_HOUR), "h"),
+        Figure("cycles", float(len(cycles)), "cycles"),
+        Figure("cumulative capacity", float(np.sum(halves.capacity[: last + 1])), "mAh/cm2"),
     ]
-    table = polarisation(record, found)
+    table = polarisation(record, halves)
     column = np.asarray(table["polarisation / mV"], dtype=float)
     if len(column):
         figures.append(Figure("polarisation, first", float(column[0]), "mV"))
         figures.append(Figure("polarisation, last", float(column[-1]), "mV"))
-    flags = ("no failure",) if failed is None else (f"failure by {kind}: {found.text[failed]}",)
-    return Analysis("life", tuple(figures), table, flags)
+    flags = ("no failure",) if failed is None else (failed_by(record, halves, failed, kind),)
+    return Analysis("life", tuple(figures), table, (*flags, *out))
 
 
-def polarisation(record: Record, found: HalfCycles, most: int = 500) -> dict[str, tuple[float | int | str, ...]]:
+def polarisation(record: RunRecord, halves: HalfCycles, most: int = 500) -> dict[str, tuple[float | int | str, ...]]:
     """Return the polarisation against time, of at most `most` cycles spread evenly over the run."""
-    pairs = [at for at in range(len(found.cycle) - 1) if found.cycle[at] == found.cycle[at + 1]]
+    whole = np.isin(halves.cycle, np.asarray(record.cycles["cycle_count"])[complete_cycles(record)])
+    pairs = [at for at in range(len(halves.cycle) - 1) if whole[at] and halves.cycle[at] == halves.cycle[at + 1]]
     pairs = (
         [pairs[k] for k in np.unique(np.linspace(0, len(pairs) - 1, min(most, len(pairs))).astype(int))]
         if pairs
         else []
     )
-    values = [abs(middle_voltage(record, found, at) - middle_voltage(record, found, at + 1)) / 2 for at in pairs]
+    values = [abs(middle_voltage(record, halves, at) - middle_voltage(record, halves, at + 1)) / 2 for at in pairs]
     return {
-        "cycle": tuple(int(found.cycle[at]) for at in pairs),
-        "time / h": tuple(float(found.end[at] / SECONDS_PER_HOUR) for at in pairs),
+        "cycle": tuple(int(halves.cycle[at]) for at in pairs),
+        "time / h": tuple(float(halves.end[at] / SECONDS_PER_HOUR) for at in pairs),
         "polarisation / mV": tuple(1e3 * value for value in values),
     }
 
 
-def middle_voltage(record: Record, found: HalfCycles, at: int) -> float:
+def middle_voltage(record: RunRecord, halves: HalfCycles, at: int) -> float:
     """Return the voltage in the middle of a half-cycle, V."""
-    rows = record.step_rows(int(found.position[at]))
+    rows = record.step_rows(int(halves.position[at]))
     return (
-        float(np.interp((found.begin[at] + found.end[at]) / 2, rows.time, rows.voltage)) if len(rows) else float("nan")
+        float(np.interp((halves.begin[at] + halves.end[at]) / 2, rows.time, rows.voltage))
+        if len(rows)
+        else float("nan")
     )
 
 
-def analyse_nucleation(record: Record, options: Mapping[str, str]) -> Analysis:
+def analyse_nucleation(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     """Tell the nucleation overpotential of the first plating: tip, plateau, and tip minus plateau, V below 0 V.
 
     The tip is the farthest of the first half of the step in the direction of the current, so a bare collector's way down
@@ -179,6 +284,8 @@ def analyse_nucleation(record: Record, options: Mapping[str, str]) -> Analysis:
     if not len(plating):
         return Analysis("nucleation", flags=("no plating step",))
     first = int(plating[0])
+    if not complete_steps(record)[first]:
+        return Analysis("nucleation", flags=("the first plating was cut short", *steps_left_out(record, [first])))
     rows = record.step_rows(first)
     if len(rows) < 4:
         return Analysis("nucleation", flags=("fewer than 4 rows in the first plating",))

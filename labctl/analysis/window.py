@@ -4,18 +4,20 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from labctl.analysis.record import Analysis, Figure, Record
+from labctl.analysis.complete import steps_left_out, swept
+from labctl.analysis.run_record import Analysis, Figure, RunRecord
 from labctl.analysis.symmetric import AREAL
 from labctl.sample import Floats
 
 THRESHOLD = 0.01  # mA/cm2
 
 
-def analyse_window(record: Record, options: Mapping[str, str]) -> Analysis:
+def analyse_window(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     """Tell the voltage of every `lsv` at which |j| passes a threshold and stays above it to the end of the sweep.
 
     There is no agreed threshold, so it is part of every figure's name. Options: `threshold` in mA/cm2, default 0.01. The
-    voltage is taken straight between the last row below and the first above.
+    voltage is taken straight between the last row below and the first above. A sweep that was cut short is left out, unless a
+    limit of current did it.
 
     Raises:
         ValueError: The cell has no area.
@@ -23,11 +25,13 @@ def analyse_window(record: Record, options: Mapping[str, str]) -> Analysis:
     if not record.cell.area:
         raise ValueError("a current density needs the area of the cell: give `area` in the cell file")
     threshold = float(options.get("threshold", THRESHOLD))
-    sweeps = [at for at, verb in enumerate(record.steps["step_type"]) if str(verb) == "lsv"]
+    every = [at for at, verb in enumerate(record.steps["step_type"]) if str(verb) == "lsv"]
+    sweeps = [at for at in every if swept(record, at)]
+    out = steps_left_out(record, [at for at in every if at not in sweeps], "sweep of step")
     if not sweeps:
-        return Analysis("window", flags=("no lsv",))
+        return Analysis("window", flags=("no complete lsv", *out) if every else ("no lsv",))
     rows = [record.step_rows(at) for at in sweeps]
-    found = [
+    onsets = [
         onset(batch.voltage, np.abs(batch.current) / record.cell.area * AREAL, threshold)
         if len(batch)
         else float("nan")
@@ -37,16 +41,16 @@ def analyse_window(record: Record, options: Mapping[str, str]) -> Analysis:
         "sweep": tuple(range(1, len(sweeps) + 1)),
         "from / V": tuple(float(batch.voltage[0]) if len(batch) else float("nan") for batch in rows),
         "to / V": tuple(float(batch.voltage[-1]) if len(batch) else float("nan") for batch in rows),
-        f"voltage at {threshold:g} mA/cm2 / V": tuple(found),
+        f"voltage at {threshold:g} mA/cm2 / V": tuple(onsets),
     }
     figures = tuple(
         Figure(f"voltage at {threshold:g} mA/cm2, sweep {number}", value, "V")
-        for number, value in enumerate(found, 1)
+        for number, value in enumerate(onsets, 1)
         if np.isfinite(value)
     )
-    stable = sum(not np.isfinite(value) for value in found)
-    said = f"{stable} of {len(found)} sweeps do not end above {threshold:g} mA/cm2"
-    return Analysis("window", figures, table, (said,) if stable else ())
+    stable = sum(not np.isfinite(value) for value in onsets)
+    note = f"{stable} of {len(onsets)} sweeps do not end above {threshold:g} mA/cm2"
+    return Analysis("window", figures, table, (*((note,) if stable else ()), *out))
 
 
 def onset(voltage: Floats, density: Floats, threshold: float) -> float:

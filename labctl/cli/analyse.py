@@ -1,11 +1,13 @@
 """Figures of merit of a stored run."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from labctl.analysis.record import Analysis
+    from collections.abc import Sequence
+
+    from labctl.analysis.run_record import Analysis
 
 
 def command(
@@ -23,23 +25,54 @@ def command(
         ),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="one JSON object instead of tables")] = False,
+    keep: Annotated[
+        bool,
+        typer.Option("--store/--no-store", help="keep what comes out in the journal, beside that of other versions"),
+    ] = True,
+    history: Annotated[bool, typer.Option("--history", help="what is stored of this run, by every version")] = False,
 ) -> None:
     """Tell the figures of merit of a run: those that its protocol asks for, or those named."""
-    from labctl.control.place import journal
-    from labctl.report.record import analyse, default_analyses, plan_of, record_of
+    import sys
+    import time
+
+    from labctl.control.endpoint import journal
+    from labctl.report.stored import news, store
+    from labctl.store.queries import ANALYSES_OF_RUN
     from labctl.store.reader import Reader
 
     where = db or journal()
     with Reader(where) as reader:
-        found = reader.find(run)
-        wanted = [(name, {}) for name in names] if names else default_analyses(plan_of(reader, found))
-        analyses = analyse(record_of(reader, found), wanted)
+        stored_run = reader.find(run)
+        if history:
+            show_history(reader.query(ANALYSES_OF_RUN, run=stored_run.run_id))
+            return
+        analyses, events = news(reader, stored_run, time.time(), names or [])
+    if keep:
+        store(str(where), stored_run.run_id, events, lambda why: print(why, file=sys.stderr))
     if json:
         typer.echo(as_json(analyses))
         return
     for analysis in analyses:
         show(analysis)
-    typer.echo(f"next: labctl report {run} --db {where} -o run-{found.run_id}.html")
+    typer.echo(f"next: labctl report {run} --db {where} -o run-{stored_run.run_id}.html")
+
+
+def show_history(rows: "Sequence[Sequence[Any]]") -> None:
+    """Print what is stored of a run: each analysis by each version, its inputs, figures and flags."""
+    import orjson
+
+    from labctl.analysis.digits import shown
+    from labctl.cli.terminal.console import console
+
+    out = console()
+    for analysis, options, version, _, _, inputs, figures, flags in rows:
+        given = "" if options == "{}" else f" {options}"
+        made_of = orjson.loads(inputs)
+        out.print(f"{analysis}{given}, labctl {version}, {made_of['complete_cycles']} cycles", style="bold")
+        for each in orjson.loads(figures):
+            out.print(f"  {each['name']:<34} {shown(each['value'], each['unit']):>12} {each['unit']}", soft_wrap=True)
+        for flag in orjson.loads(flags):
+            out.print(f"  {flag}", style="yellow", soft_wrap=True)
 
 
 def as_json(analyses: "list[Analysis]") -> str:
@@ -56,18 +89,18 @@ def show(analysis: "Analysis", most: int = 20) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from labctl.cli.paper import console as paper
+    from labctl.analysis.digits import shown, texts
+    from labctl.cli.terminal.console import console
 
-    console = paper()
-    console.print(analysis.name, style="bold")
+    out = console()
+    out.print(analysis.name, style="bold")
     for figure in analysis.figures:
         cycle = f"  (cycle {figure.cycle})" if figure.cycle is not None else ""
-        console.print(
-            f"  {figure.name:<34} {figure.value:>12.5g} {figure.unit}{cycle}", highlight=False, soft_wrap=True
-        )
+        value = shown(figure.value, figure.unit)
+        out.print(f"  {figure.name:<34} {value:>12} {figure.unit}{cycle}", highlight=False, soft_wrap=True)
     for flag in analysis.flags:
-        console.print(f"  {flag}", style="yellow", soft_wrap=True)
-    rows = list(zip(*analysis.table.values(), strict=True))
+        out.print(f"  {flag}", style="yellow", soft_wrap=True)
+    rows = list(zip(*texts(analysis.table).values(), strict=True))
     if not rows:
         return
     table = Table(box=None, header_style="dim", padding=(0, 2))
@@ -77,6 +110,6 @@ def show(analysis: "Analysis", most: int = 20) -> None:
         rows if len(rows) <= most else [*rows[: most // 2], tuple("..." for _ in analysis.table), *rows[-most // 2 :]]
     )
     for row in kept:
-        table.add_row(*(f"{value:.5g}" if isinstance(value, float) else str(value) for value in row))
+        table.add_row(*row)
     needed = sum(max(len(name), 12) + 4 for name in analysis.table)  # a terminal wraps better than a table does
-    Console(width=max(console.width, needed), markup=False).print(table)
+    Console(width=max(out.width, needed), markup=False).print(table)

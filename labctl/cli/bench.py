@@ -32,9 +32,9 @@ def command(
         draw(modules, plots)
         return
     console = Console()
-    found = [met for module in modules for met in show(module, console, as_json=json)]
+    targets_met = [met for module in modules for met in show(module, console, as_json=json)]
     if not json:
-        missed, unmeasured = found.count(False), found.count(None)
+        missed, unmeasured = targets_met.count(False), targets_met.count(None)
         words = f"{missed} missed" if missed else "every figure met" if not unmeasured else "none missed"
         words += f", {unmeasured} not measured" if unmeasured else ""
         console.print(words, style="yellow" if missed or unmeasured else "green")
@@ -77,9 +77,9 @@ def show(module: "ModuleType", console: "Console", *, as_json: bool) -> "Iterato
         console.print(
             f"\n[bold]{module.__name__.removeprefix('benchmarks.')}[/bold]: {title}", highlight=False, soft_wrap=True
         )
-    found: Iterator[object] = module.figures()
+    figures: Iterator[object] = module.figures()
     with console.status("measuring") if not as_json and console.is_terminal else console:
-        for figure in found:
+        for figure in figures:
             if as_json:
                 typer.echo(orjson.dumps({"case": module.__name__, **fields(figure)}).decode())
             else:

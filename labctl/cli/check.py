@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from labctl.document import Finding
+    from labctl.finding import Finding
     from labctl.protocol.cell import Cell
+    from labctl.protocol.editions import Change
 
 
 def command(
@@ -21,6 +22,12 @@ def command(
     values: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="a parameter of the protocol")
     ] = None,
+    channel: Annotated[
+        str, typer.Option("--channel", metavar="CH", help="check protocols on this channel too; needs --cell")
+    ] = "",
+    station: Annotated[
+        Path | None, typer.Option("--station", help="whose channel; station.yaml where that is not named")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="one JSON object with all findings")] = False,
 ) -> None:
     """Find every error of a file, not the first: file, line, column, code, one sentence, the line, a hint.
@@ -29,87 +36,148 @@ def command(
     """
     from labctl.errors import CellError
 
-    found: list[Finding] = []
+    if channel and cell is None:
+        raise typer.BadParameter("a channel is checked with a cell: add --cell CELL", param_hint="--channel")
+    findings: list[Finding] = []
     on: Cell | None = None
     if cell is not None:
         try:
             on = _cell(cell)
         except CellError as error:
-            found += error.findings
+            findings += error.findings
+    changes: list[Change] = []
     for file in files:
-        found += _checked(file, on, values or [])
-    errors = sum(finding.severity == "error" for finding in found)
-    _show(files, found, errors, json=json)
+        findings += _checked(file, on, values or [], changes)
+    if channel and on is not None and not any(finding.severity == "error" for finding in findings):
+        findings += _on_channel(files, on, values or [], (channel, station))
+    errors = sum(finding.severity == "error" for finding in findings)
+    _show(files, findings, errors, changes, json=json)
     raise typer.Exit(1 if errors else 0)
 
 
 def _cell(path: Path) -> "Cell":
-    from labctl.cli.source import bounded
+    from labctl.cli.terminal.input_files import bounded
+    from labctl.inputs import named_file
     from labctl.protocol.cellfile import load_cell
+    from labctl.run.stand_in import with_model
 
-    return load_cell(bounded(path), str(path))
+    path = named_file(path, "cells")
+    return with_model(load_cell(bounded(path), str(path)))
 
 
-def _checked(path: Path, cell: "Cell | None", values: list[str]) -> "tuple[Finding, ...]":
-    """Return the findings of one file; its first keys say what it is."""
-    from labctl.cli.source import bounded, found_file, kind_of
+def _checked(path: Path, cell: "Cell | None", values: list[str], changes: "list[Change]") -> "tuple[Finding, ...]":
+    """Return the findings of one file; its first keys say what it is. Conditions that once meant something else go to `changes`."""
+    from labctl.cli.terminal.input_files import bounded, found_file, kind_of
     from labctl.protocol.cellfile import read_cell
 
     path = found_file(path)
     source = bounded(path)
     match kind_of(source):
         case "cell":
-            return read_cell(source, str(path))[1]
+            return _cell_file(*read_cell(source, str(path)))
+        case "model":
+            from labctl.run.stand_in import parameter_findings
+
+            return parameter_findings(source.decode("utf-8", errors="replace"), str(path))
         case "station":
             return _station(source, path)
-    return _protocol(source, path, cell, values)
+    return _protocol(source, path, cell, values, changes)
+
+
+def _cell_file(cell: "Cell | None", findings: "tuple[Finding, ...]") -> "tuple[Finding, ...]":
+    """Return the findings of a cell file, those of the model that stands in for it among them."""
+    from labctl.errors import CellError
+    from labctl.run.stand_in import model_findings, with_model
+
+    if cell is None or not cell.model or any(finding.severity == "error" for finding in findings):
+        return findings
+    try:
+        return (*findings, *model_findings(with_model(cell)))
+    except CellError as error:
+        return (*findings, *error.findings)
 
 
 def _station(source: bytes, path: Path) -> "tuple[Finding, ...]":
     """Return the findings of a station file, those of its drivers' options among them."""
-    from labctl.cli.source import driver_names
-    from labctl.errors import StationError
-    from labctl.finding import Finding, Mark, with_lines
-    from labctl.run.drivers import make
-    from labctl.settings import read_station
+    from labctl.cli.terminal.input_files import driver_names
+    from labctl.finding import with_lines
+    from labctl.run.ability import station_findings
+    from labctl.station.load import read_station
 
-    station, found = read_station(source, str(path), driver_names())
-    wrong = []
-    for given in () if station is None or found else station.instruments.values():
-        try:
-            make(given.name, given.driver, given.options)
-        except StationError as error:
-            wrong.append(Finding("driver.options", str(error), given.mark or Mark(str(path), 1, 1)))
-    return (*found, *with_lines(wrong, {str(path): source.decode()}))
+    station, findings = read_station(source, str(path), driver_names())
+    wrong = () if station is None or findings else station_findings(station)
+    return (*findings, *with_lines(wrong, {str(path): source.decode()}))
 
 
-def _protocol(source: bytes, path: Path, cell: "Cell | None", values: list[str]) -> "tuple[Finding, ...]":
-    from labctl.cli.source import assignments, reader_for
-    from labctl.errors import ProtocolError
-    from labctl.protocol.binding import bind
-    from labctl.protocol.check import check_with_cell
+def _protocol(
+    source: bytes, path: Path, cell: "Cell | None", values: list[str], changes: "list[Change]"
+) -> "tuple[Finding, ...]":
+    import time
+
+    from labctl.cli.terminal.input_files import assignments, reader_for
+    from labctl.plan.check import check
+    from labctl.plan.outside import Outside
+    from labctl.protocol.editions import changed
     from labctl.protocol.load import read
+    from labctl.run.outside import local
 
     loaded = read(source, str(path), reader_for(path))
-    if loaded.protocol is None or loaded.errors or not (cell or values):
-        return loaded.findings
-    try:
-        environment = bind(loaded.protocol, assignments(values))
-    except ProtocolError as error:
-        return (*loaded.findings, *error.findings)
-    return (*loaded.findings, *check_with_cell(loaded.protocol, cell, environment)) if cell else loaded.findings
+    if loaded.protocol is not None and not loaded.errors:
+        changes += changed(loaded.protocol)
+    return check(loaded, cell, assignments(values), Outside(0, time.time(), local))
 
 
-def _show(files: list[Path], found: "list[Finding]", errors: int, *, json: bool) -> None:
+def _on_channel(
+    files: list[Path], cell: "Cell", values: list[str], place: tuple[str, Path | None]
+) -> "tuple[Finding, ...]":
+    """Return what keeps a channel from doing protocols to their end."""
+    from labctl.cli.terminal.input_files import assignments, bounded, found_file, kind_of, reader_for
+    from labctl.errors import FileError
+    from labctl.finding import with_lines
+    from labctl.plan.compile import compile_plan
+    from labctl.plan.runnable import runnable
+    from labctl.protocol.load import read
+    from labctl.run.ability import ability_of
+    from labctl.run.stations import found_station
+
+    ability = ability_of(found_station(place[1], None, Path("data"))[0], place[0])
+    findings: list[Finding] = []
+    for file in map(found_file, files):
+        source = bounded(file)
+        if kind_of(source) in {"cell", "model", "station"}:
+            continue
+        loaded = read(source, str(file), reader_for(file))
+        try:
+            assert loaded.protocol is not None
+            plan = compile_plan(loaded.protocol, cell, ability.capabilities, ability.bounds, assignments(values))
+        except FileError as error:
+            findings += error.findings
+            continue
+        findings += with_lines(
+            runnable(plan, ability.capabilities, ability.translate, ability.roles), {str(file): source.decode()}
+        )
+    return tuple(findings)
+
+
+def _show(files: list[Path], findings: "list[Finding]", errors: int, changes: "list[Change]", *, json: bool) -> None:
     import sys
     from json import dumps
 
     if json:
-        print(dumps({"ok": not errors, "findings": [finding.as_json() for finding in found]}, ensure_ascii=False))
+        before = [
+            {"file": change.mark.file, "line": change.mark.line, "condition": change.text, "before": change.before}
+            for change in changes
+        ]
+        content = {"ok": not errors, "findings": [finding.as_json() for finding in findings], "changed": before}
+        print(dumps(content, ensure_ascii=False))
         return
-    for finding in found:
+    for finding in findings:
         print(finding, end="\n\n", file=sys.stderr)
-    warnings = len(found) - errors
+    if changes:
+        which = "; ".join(dict.fromkeys(f"{change.mark.file}:{change.mark.line} {change.text}" for change in changes))
+        note = f"if this was written for labctl before the second edition of the language, by the first edition {which}"
+        print(f"note: {note} meant something else (Editions in docs/reference/protocol.md)", file=sys.stderr)
+    warnings = len(findings) - errors
     if errors:
         print(f"{errors} error{'s' * (errors != 1)}; labctl explain CODE says more about one", file=sys.stderr)
         return

@@ -18,7 +18,7 @@ from labctl.errors import LabctlError, OrderRefused, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from labctl.store.entry import Run
+    from labctl.store.entry import StoredRun
     from labctl.store.reader import Reader
 
 MARK = "labctl-demo"  # name of the folder, and of the file by which one of ours is known
@@ -52,12 +52,16 @@ SCENES = (
 def command(
     *,
     crash: Annotated[bool, typer.Option("--crash", help="kill the daemon with SIGKILL half-way, and go on")] = False,
+    web: Annotated[
+        bool,
+        typer.Option("--web", help="in a browser, five minutes a second, until Ctrl-C; for following and ordering"),
+    ] = False,
     folder: Annotated[Path, typer.Option("--folder", help="where data go; an earlier demo there is removed")] = Path(
         MARK
     ),
 ) -> None:
     """Run the protocol library on simulated cells as fast as it goes, and show it live through MQTT."""
-    stage = Stage(prepared(folder))
+    stage = DemoStage(prepared(folder, "300" if web else "fast"))
     try:
         stage.launch()  # its imports and ours take their time together
         console = stage.console
@@ -65,7 +69,12 @@ def command(
             f"{len(SCENES)} protocols on simulated cells; every row durable in {stage.data}, shown through MQTT"
         )
         stage.wait()
+        stage.open_pages()
         stage.open()
+        console.print(f"in a browser, live: {stage.address()}", highlight=False, soft_wrap=True)
+        if web:
+            stage.stay()
+            return
         if crash:
             stage.watch(ACT)
             stage.kill()
@@ -77,7 +86,7 @@ def command(
     shown(stage, console, crash=crash)
 
 
-def prepared(folder: Path) -> Path:
+def prepared(folder: Path, clock: str = "fast") -> Path:
     """Return an empty folder with a station file of as many channels as there are scenes.
 
     Raises:
@@ -95,7 +104,7 @@ def prepared(folder: Path) -> Path:
     channels = "".join(
         f"  {channel(number)}: {parts.replace('N', str(number))}\n" for number in range(1, len(SCENES) + 1)
     )
-    head = "labctl_station: 1\nname: demo\nclock: fast\nstore: data\n"
+    head = f"labctl_station: 1\nname: demo\nclock: {clock}\nstore: data\n"
     text = f"{head}instruments:\n  bench: {{driver: simulated}}\nchannels:\n{channels}"
     (folder / "station.yaml").write_text(text, encoding="utf-8")
     return folder
@@ -106,7 +115,7 @@ def channel(number: int) -> str:
     return f"c{number}"
 
 
-class Stage:
+class DemoStage:
     """The daemon in a process of its own, and what this process asks of it."""
 
     def __init__(self, folder: Path) -> None:
@@ -115,6 +124,7 @@ class Stage:
         self.data = folder / "data"
         self._log = (folder / "daemon.log").open("ab")
         self._process: subprocess.Popen[bytes] | None = None
+        self._pages: subprocess.Popen[bytes] | None = None
         self.cut: dict[int, int] = {}
 
     @cached_property
@@ -128,6 +138,43 @@ class Stage:
         """Start the daemon without waiting for it."""
         words = [sys.executable, "-m", "labctl", "serve", "--attached", "--station", str(self.folder / "station.yaml")]
         self._process = subprocess.Popen(words, stdout=self._log, stderr=self._log, stdin=subprocess.PIPE)  # noqa: S603
+
+    def open_pages(self) -> None:
+        """Start the pages without waiting for them; what they say goes to a file."""
+        words = [
+            sys.executable,
+            "-m",
+            "labctl",
+            "web",
+            "--data",
+            str(self.data),
+            "--listen",
+            "127.0.0.1:0",
+            "--attached",
+        ]
+        with (self.folder / "web.log").open("wb") as log:
+            self._pages = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=log, stderr=self._log)  # noqa: S603
+
+    def address(self) -> str:
+        """Return where the pages are, with a link that lets in once.
+
+        Raises:
+            OrderRefused: They did not come up.
+        """
+        deadline = time.monotonic() + START_WITHIN
+        while time.monotonic() < deadline and self._pages is not None and self._pages.poll() is None:
+            line = (self.folder / "web.log").read_text(encoding="utf-8")
+            if line.endswith("\n") and " at " in line:
+                return line.strip().partition(" at ")[2]
+            time.sleep(PAUSE)
+        raise OrderRefused(f"the pages did not come up; see {self.folder / 'daemon.log'}")
+
+    def stay(self) -> None:
+        """Serve until Ctrl-C, or until the daemon ends."""
+        self.console.print("Ctrl-C ends it; the journal stays", style="dim")
+        assert self._process is not None
+        with contextlib.suppress(KeyboardInterrupt):
+            self._process.wait()
 
     def wait(self) -> None:
         """Wait until the daemon answers.
@@ -153,7 +200,7 @@ class Stage:
 
     def open(self) -> None:
         """Start every scene on a channel."""
-        from labctl.cli.source import library
+        from labctl.cli.terminal.input_files import library
         from labctl.control.client import DaemonClient
 
         with DaemonClient(self.data) as client:
@@ -168,7 +215,7 @@ class Stage:
 
     def watch(self, seconds: float | None) -> None:
         """Show the live table, for some seconds or until nothing runs any more."""
-        from labctl.cli.live.look import run, show
+        from labctl.cli.terminal.live_table import run, show
         from labctl.control.client import DaemonClient
         from labctl.publish.board import Board
         from labctl.publish.broker import BrokerAddress
@@ -197,7 +244,11 @@ class Stage:
         self.console.print("the same folder again: every run goes on where its last commit stands\n")
 
     def end(self) -> None:
-        """Ask the daemon to end."""
+        """Ask the daemon and the pages to end."""
+        if self._pages is not None and self._pages.poll() is None:
+            self._pages.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._pages.wait(5)
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:
@@ -215,7 +266,7 @@ def cut_off(data: Path) -> dict[int, int]:
         return {run.run_id: run.rows - 1 for run in reader.runs(active=True)}
 
 
-def shown(stage: Stage, console: "Console", *, crash: bool) -> None:
+def shown(stage: DemoStage, console: "Console", *, crash: bool) -> None:
     """Print what each run found, write its page, verify the journal, and say where data are."""
     from rich.table import Table
 
@@ -241,20 +292,20 @@ def shown(stage: Stage, console: "Console", *, crash: bool) -> None:
         console.print(line, highlight=False, soft_wrap=True)
 
 
-def told(reader: "Reader", run: "Run", folder: Path) -> tuple[str, ...]:
+def told(reader: "Reader", run: "StoredRun", folder: Path) -> tuple[str, ...]:
     """Return a run as a row of the table, and write its page."""
     from labctl.report.page import page
-    from labctl.report.plot import figures
-    from labctl.report.record import analyse, default_analyses, plan_of, record_of
+    from labctl.report.plots.choose import figures_of
+    from labctl.report.run_data import analyse, default_analyses, plan_of, record_of
     from labctl.report.summary import line
 
     record = record_of(reader, run)
     analyses = analyse(record, default_analyses(plan_of(reader, run)))
-    (folder / f"run-{run.run_id}.html").write_text(page(run, analyses, figures(record, analyses)), encoding="utf-8")
+    (folder / f"run-{run.run_id}.html").write_text(page(run, analyses, figures_of(record, analyses)), encoding="utf-8")
     return line(run, record, analyses)
 
 
-def verified(stage: Stage, console: "Console") -> None:
+def verified(stage: DemoStage, console: "Console") -> None:
     """Run `labctl verify` and print what it says."""
     words = [sys.executable, "-m", "labctl", "verify", "--db", str(stage.data)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own

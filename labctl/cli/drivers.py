@@ -22,7 +22,7 @@ def command(*, json: Annotated[bool, typer.Option("--json", help="a JSON list in
     for row in rows:
         verified = {"yes": "verified on hardware", "no": "verified: false"}.get(row["verified"], "verified: ?")
         typer.echo(f"{row['driver']:{width}}  {row['quality']:6}  {verified}, of {row['from']}")
-        for line in textwrap.wrap(row["what"], 76 - width):
+        for line in textwrap.wrap(f"{row['what']} {row['why'][:1].upper()}{row['why'][1:]}.", 76 - width):
             typer.echo(f"{'':{width}}  {line}")
     typer.echo("\nbronze passes the contract suite against its emulator; gold was run on hardware besides")
     typer.echo("verified: false until somebody ran it on hardware; practise without: labctl emulate --help")
@@ -58,9 +58,9 @@ def quality_of(name: str, driver: type) -> tuple[str, str]:
 
     package = driver.__module__.partition(".")[0]
     try:
-        found = json.loads(files(package).joinpath("quality.json").read_text(encoding="utf-8"))
+        outcomes = json.loads(files(package).joinpath("quality.json").read_text(encoding="utf-8"))
         tier = importlib.import_module("labctl_drivers.contract.quality").tier
     except (OSError, ValueError, ImportError):
         return "-", "no record of the contract suite beside it"
-    quality, why = tier(driver, found.get(name))
+    quality, why = tier(driver, outcomes.get(name))
     return str(quality), str(why)

@@ -17,7 +17,7 @@ def command(
     from labctl.errors import UsageError
     from labctl.protocol.catalogue import CODES, Code
     from labctl.protocol.catalogue import markdown as page
-    from labctl.reading import near
+    from labctl.text.fields import near
 
     if markdown:
         print(page(), end="")

@@ -14,11 +14,14 @@ DB = typer.Option(
 
 
 class Format(StrEnum):
-    """What can be written: Battery Data Format as CSV or Parquet, or the columns of the view `v_samples`."""
+    """What can be written: rows as Battery Data Format or as `v_samples` has them, tables of cycles or steps, or spectra."""
 
     BDF_CSV = "bdf-csv"
     BDF_PARQUET = "bdf-parquet"
     CSV = "csv"
+    CYCLES = "cycles"
+    STEPS = "steps"
+    IMPEDANCE = "impedance"
 
 
 def command(
@@ -29,14 +32,14 @@ def command(
     db: Annotated[str, DB] = "",
 ) -> None:
     """Write a run to a file, its spectra to one beside it, and protocol, plan, cell and events to a JSON sidecar."""
-    from labctl.cli.paper import progress
-    from labctl.control.place import journal
+    from labctl.cli.terminal.console import progress
+    from labctl.control.endpoint import journal
     from labctl.store.export import export
     from labctl.store.reader import Reader
 
     with Reader(db or journal()) as reader, progress() as bar:
-        found = reader.find(run)
-        task = bar.add_task("rows", total=found.rows)
-        files = export(reader, found, output, kind.value, lambda done: bar.update(task, completed=done))
+        stored = reader.find(run)
+        task = bar.add_task("rows", total=stored.rows)
+        files = export(reader, stored, output, kind.value, lambda done: bar.update(task, completed=done))
     for file in files:
         typer.echo(str(file))

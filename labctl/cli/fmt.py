@@ -14,7 +14,7 @@ def command(
     check: Annotated[bool, typer.Option("--check", help="write nothing; exit code 1 if a file would change")] = False,
 ) -> None:
     """Write files in their usual form: two spaces a level, one after a colon. Comments and meaning stay."""
-    from labctl.cli.source import bounded
+    from labctl.cli.terminal.input_files import bounded
     from labctl.protocol.format import format_text
 
     changed = []

@@ -6,11 +6,13 @@ needed, so that `labctl --help` answers at once.
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from labctl import __version__
+from labctl.control.order_table import ORDERS
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -33,34 +35,41 @@ VERBS: dict[str, dict[str, str]] = {
     },
     "Run it": {
         "serve": "the daemon",
-        "start": "start a protocol on a channel",
-        "status": "all channels, one line each",
+        **{verb: order.about for verb, order in ORDERS.items()},
+        "web": "the pages: every channel and run in a browser",
+        "notify": "alarms that reach a person; --test tries every route",
+        "sentry": "watch another station's pages, and tell people when they fall silent",
+        "ack": "say that somebody has seen an alarm",
+        "people": "who may see the pages and give orders there",
         "watch": "a live table of channels, fed from MQTT",
-        "why": "what a channel waits for, and the command that unblocks it",
-        "pause": "output off, the step keeps what it has done",
-        "resume": "go on, or begin again from a step as a new run",
-        "skip": "end the running step and go on with the next",
-        "stop": "end the run, output off",
-        "confirm": "answer a prompt",
-        "note": "write a remark into the run's record",
         "drivers": "the instrument drivers that are installed",
+        "doctor": "what is wrong around the station, and the command that mends it",
     },
     "Afterwards": {
         "runs": "what is in the journal",
         "show": "steps, cycles and results of a run",
         "analyse": "figures of merit of a run",
+        "import": "other makers' files as runs: BDF, Neware, EC-Lab, Maccor",
         "export": "BDF CSV, BDF Parquet or plain CSV",
         "report": "a page with the plots of a run",
         "replay": "fold a stored run again and compare every bit",
         "verify": "check the journal: hash chain, gaps, counters",
+        "backup": "copy the journal while the daemon goes on, and check the copy",
+        "archive": "move the rows of an ended run to a Parquet file, or back",
         "reproduce": "a paper's measurements on simulated cells",
     },
 }
 
 
+QUANTITIES = frozenset({"--mass", "--active-mass", "--area", "--film-thickness"})
+NUMBER = re.compile(r"[+-]?[\d.]+([eE][+-]?\d+)?")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if words[:2] == ["cell", "correct"]:
+        words = words[1:]
     if not words or words[0] in {"-h", "--help", "help"}:
         print(overview())
         return 0
@@ -91,9 +100,10 @@ def available() -> set[str]:
 
 
 def own() -> set[str]:
-    """Return the verbs that have a file beside this one."""
+    """Return the verbs that have a file beside this one, and the orders, which are made from their table."""
     folder = os.path.dirname(__file__)  # noqa: PTH120 - pathlib costs a tenth of the start-up time
-    return {name[:-3] for name in os.listdir(folder) if name.endswith(".py")} - {"__init__", "main"}  # noqa: PTH208
+    files = {name[:-3] for name in os.listdir(folder) if name.endswith(".py")}  # noqa: PTH208
+    return files - {"__init__", "main", "orders"} | set(ORDERS)
 
 
 def installed() -> "Mapping[str, EntryPoint]":
@@ -113,18 +123,49 @@ def find(verb: str) -> Callable[[Sequence[str]], int] | None:
 
 
 def own_verb(verb: str, words: Sequence[str]) -> int:
-    """Import one verb's file and run its `command` with the words given."""
+    """Import one verb's file, or make it from the table of orders, and run it with the words given."""
     import typer
 
-    function = importlib.import_module(f"labctl.cli.{verb}").command
+    if verb in ORDERS and not ORDERS[verb].asks:
+        from labctl.cli.orders import command_of
+
+        function = command_of(verb)
+    else:
+        function = importlib.import_module(f"labctl.cli.{verb}").command
     application = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     application.command(name=verb, context_settings={"help_option_names": ["-h", "--help"]})(function)
-    outcome = application(args=list(words), prog_name=f"labctl {verb}", standalone_mode=True)
+    outcome = application(args=with_units(words), prog_name=f"labctl {verb}", standalone_mode=True)
     return int(outcome or 0)
+
+
+def with_units(words: Sequence[str]) -> list[str]:
+    """Return the words with `12.3 mg` behind an option for a quantity as one word, quoted or not."""
+    joined: list[str] = []
+    for word in words:
+        if len(joined) > 1 and joined[-2] in QUANTITIES and NUMBER.fullmatch(joined[-1]) and not word.startswith("-"):
+            joined[-1] += f" {word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def guarded(run: Callable[[], int]) -> int:
     """Run a verb; print our own errors as messages and return their exit code."""
+    try:
+        code = ended_with(run)
+        sys.stdout.flush()  # a full disk behind it is said here, not by the interpreter as it ends
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"the output cannot be written: {error.strerror or error}", file=sys.stderr)
+        return 1
+    return code
+
+
+def ended_with(run: Callable[[], int]) -> int:
+    """Run a verb and return its exit code; what it raised and labctl foresees is printed."""
     from labctl.errors import LabctlError
 
     try:
@@ -132,14 +173,15 @@ def guarded(run: Callable[[], int]) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except LabctlError as error:
-        print(error, file=sys.stderr)
+        from labctl.inputs import printable
+
+        print(printable(str(error), lines=True), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(refused(error), file=sys.stderr)
         return 1
@@ -150,10 +192,12 @@ def guarded(run: Callable[[], int]) -> int:
 
 def refused(error: OSError) -> str:
     """Return what is said of a file that the system refuses; a folder that is missing is named, and how to make it."""
+    from errno import EDQUOT, EFBIG, ENOSPC
     from shlex import quote
 
     if not error.filename:
-        return error.strerror or str(error)
+        full = error.errno in {ENOSPC, EDQUOT, EFBIG}
+        return f"the output cannot be written: {error.strerror}" if full else error.strerror or str(error)
     folder = os.path.dirname(str(error.filename))  # noqa: PTH120 - pathlib costs a tenth of the start-up time
     if isinstance(error, FileNotFoundError) and folder and not os.path.isdir(folder):  # noqa: PTH112
         return f"{error.filename}: wanted a folder {folder}, found none; `mkdir -p {quote(folder)}` makes it"
@@ -173,10 +217,10 @@ def defect(error: Exception) -> str:
 
 def unknown(verb: str) -> int:
     """Say that there is no such verb, and which one may have been meant."""
-    import difflib
+    from labctl.inputs import nearest
 
-    near = difflib.get_close_matches(verb, sorted(available()), n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    near = nearest(verb, sorted(available()))
+    hint = f"; did you mean {near}?" if near else ""
     print(f"labctl: wanted a verb, found {verb!r}{hint}\nlabctl --help lists them", file=sys.stderr)
     return 2
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from labctl.driver import Bounds
     from labctl.plan.estimate import Estimate
     from labctl.plan.step import Plan
+    from labctl.protocol.cell import Cell
+    from labctl.run.ability import Ability
 
 
 def command(
@@ -24,30 +26,97 @@ def command(
     values: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="a parameter of the protocol")
     ] = None,
+    channel: Annotated[
+        str,
+        typer.Option("--channel", metavar="CH", help="as this channel would do it, and what of it the daemon watches"),
+    ] = "",
+    station: Annotated[
+        Path | None, typer.Option("--station", help="whose channel; station.yaml where that is not named")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="one JSON object instead of tables")] = False,
 ) -> None:
     """Show what a protocol will do on a cell: steps in amperes, limits, duration, charge, rows, finish date, warnings."""
     import time
+    from dataclasses import replace
 
-    from labctl.control.said import parameters
+    from labctl.inputs import assignments
     from labctl.plan.compile import compile_plan
     from labctl.plan.estimate import estimate
     from labctl.run.files import read_files
+    from labctl.run.outside import outside
+    from labctl.run.stand_in import plan_misfits
 
     files = read_files(str(protocol), str(cell))
-    plan = compile_plan(files.protocol, files.cell, None, None, parameters(values or []))
-    found, now = estimate(plan), time.time()
+    ability = _ability(channel, station) if channel else None
+    capabilities, bounds = (None, None) if ability is None else (ability.capabilities, ability.bounds)
+    now = time.time()
+    plan = compile_plan(files.protocol, files.cell, capabilities, bounds, assignments(values or []), outside(now))
+    estimated = estimate(plan)
+    estimated = replace(estimated, warnings=(*estimated.warnings, *plan_misfits(files.cell, plan)))
+    watched = () if ability is None else _on_channel(plan, ability)
     if json:
-        typer.echo(as_json(plan, found, now))
+        typer.echo(as_json(plan, estimated, now))
         return
-    from labctl.cli.paper import console as paper
+    from labctl.cli.terminal.console import console
 
-    console = paper()
-    for part in page(plan, found, now):
-        console.print(part)
+    out = console()
+    for part in page(plan, estimated, now, told_of_model(files.cell)):
+        out.print(part)
+    for line in watched:
+        out.print(line)
 
 
-def as_json(plan: "Plan", found: "Estimate", now: float) -> str:
+def _ability(channel: str, station: Path | None) -> "Ability":
+    from labctl.run.ability import ability_of
+    from labctl.run.stations import found_station
+
+    return ability_of(found_station(station, None, Path("data"))[0], channel)
+
+
+def _on_channel(plan: "Plan", ability: "Ability") -> "tuple[str, ...]":
+    """Return what the channel does otherwise, and which ends are the daemon's, a line each.
+
+    Raises:
+        ProtocolError: The channel cannot do it to its end.
+    """
+    from labctl.errors import ProtocolError
+    from labctl.plan.runnable import runnable, seen_by_daemon
+    from labctl.quantity.units import display
+
+    findings = runnable(plan, ability.capabilities, ability.translate, ability.roles)
+    if any(finding.severity == "error" for finding in findings):
+        raise ProtocolError(findings)
+    seen = seen_by_daemon(plan, ability.capabilities)
+    watched = [
+        f"step {one.line}: the daemon watches {one.text!r}, and sees it within {display(one.late, 'duration')}"
+        for one in seen
+    ]
+    return (
+        *(f"{finding.mark.file}:{finding.mark.line}: {finding.message}" for finding in findings),
+        *dict.fromkeys(watched),
+        _alone(plan, ability),
+    )
+
+
+def _alone(plan: "Plan", ability: "Ability") -> str:
+    """Say for how long an output may stay on while nobody listens."""
+    from math import isinf
+
+    from labctl.plan.runnable import longest_alone
+    from labctl.quantity.units import display
+    from labctl.run.guard_process import MISSED
+
+    if not ability.capabilities.energises:
+        return "with the daemon dead nothing flows: the cell is simulated in it"
+    alone = longest_alone(plan, ability.capabilities)
+    if alone is None:
+        return f"with the daemon dead for {display(MISSED, 'duration')} the guard switches off"
+    line, lasts = alone
+    bound = "until an end that it locates itself" if isinf(lasts) else f"for {display(lasts, 'duration')} at most"
+    return f"with the daemon dead the instrument goes on by itself {bound}, longest from step {line} on"
+
+
+def as_json(plan: "Plan", estimated: "Estimate", now: float) -> str:
     """Return plan and estimate as one JSON object: SI, BDF names where there are any."""
     import math
     from dataclasses import asdict
@@ -64,13 +133,13 @@ def as_json(plan: "Plan", found: "Estimate", now: float) -> str:
         "name": plan.name,
         "cell": plan.cell.name,
         "hash": digest(plan),
-        "duration_second": finite(found.duration),
-        "finish_unix_time_second": finite(found.finish(now)),
-        "charge_coulomb": found.charge,
-        "rows": found.rows,
+        "duration_second": finite(estimated.duration),
+        "finish_unix_time_second": finite(estimated.finish(now)),
+        "charge_coulomb": estimated.charge,
+        "rows": estimated.rows,
         "limits": dict(limits(_tightest(plan))),
         "steps": [asdict(row) for row in rows(plan.root)],
-        "warnings": [warning.as_json() for warning in found.warnings],
+        "warnings": [warning.as_json() for warning in estimated.warnings],
         "plan": orjson.Fragment(plan_to_json(plan)),
     }
     return orjson.dumps(content, option=orjson.OPT_INDENT_2).decode()
@@ -88,17 +157,54 @@ def _tightest(plan: "Plan") -> "Bounds":
 # --- for people -------------------------------------------------------------------------------------------------------
 
 
-def page(plan: "Plan", found: "Estimate", now: float) -> "Iterator[RenderableType]":
-    """Give the parts of the page: what for, the steps, the sums, the warnings."""
+def told_of_model(cell: "Cell") -> str:
+    """Return what the model that stands in for a cell holds, beside what the file says it does; "" without one."""
+    from labctl.quantity.units import display
+    from labctl.run.stand_in import model_capacity
+
+    capacity = model_capacity(cell)
+    if capacity is None:
+        return ""
+    share = "" if not cell.nominal else f", {capacity / cell.nominal:.0%} of the nominal capacity"
+    return f"model {cell.model}: {display(capacity, 'capacity')} at this size{share}"
+
+
+def _references(plan: "Plan") -> str:
+    """Return the voltages of a plan against every reference that the cell file places; "" where there is but one."""
+    from labctl.plan.description import potentials
+    from labctl.quantity.units import display
+
+    own = plan.cell.reference.partition(",")[0]
+    return "; ".join(
+        f"voltages vs {own} and vs {name}: "
+        + ", ".join(f"{display(volts, 'voltage')} = {display(volts + at, 'voltage')}" for volts in potentials(plan))
+        for name, at in plan.cell.references.items()
+    )
+
+
+def page(plan: "Plan", estimated: "Estimate", now: float, model: str = "") -> "Iterator[RenderableType]":
+    """Give the parts of the page: what for, the steps, the sums, the warnings.
+
+    Args:
+        plan: Compiled.
+        estimated: What it takes.
+        now: Unix time at which it would start, s.
+        model: What the model holds that stands in for the cell, in words.
+    """
     from rich.text import Text
+
+    from labctl.plan.description import drawn
 
     yield Text.assemble(
         (plan.name, "bold"), "  on  ", (plan.cell.name or plan.cell.kind, "bold"), f"  ({plan.cell.kind})"
     )
-    yield Text(_figures(plan), style="dim")
-    yield _steps(plan, found)
-    yield _sums(plan, found, now)
-    for warning in found.warnings:
+    for line in filter(None, (_figures(plan), model, _references(plan))):
+        yield Text(line, style="dim")
+    yield _steps(plan, estimated)
+    yield _sums(plan, estimated, now)
+    for sentence in drawn(plan.root):
+        yield Text(sentence, style="dim")
+    for warning in estimated.warnings:
         place = f"{warning.mark.file}:{warning.mark.line}"
         yield Text.assemble((f"{place}: warning[{warning.code}]: ", "yellow"), warning.message)
         if warning.hint:
@@ -106,7 +212,7 @@ def page(plan: "Plan", found: "Estimate", now: float) -> "Iterator[RenderableTyp
 
 
 def _figures(plan: "Plan") -> str:
-    from labctl.units import display
+    from labctl.quantity.units import display
 
     cell, parts = plan.cell, []
     if cell.nominal is not None:
@@ -117,10 +223,15 @@ def _figures(plan: "Plan") -> str:
         ("film", cell.film_thickness, "length"),
     )
     parts += [f"{name} {display(value, kind)}" for name, value, kind in shown if value is not None]
+    if cell.nominal is not None and cell.area:
+        parts.append(f"{cell.nominal / cell.area / 36e3:.3g} mAh/cm2")  # 1 mAh/cm2 is 36 000 C/m2
+    if cell.active_mass is not None and cell.area:
+        parts.append(f"{cell.active_mass / cell.area * 100:.3g} mg/cm2")
+    parts += [f"voltages vs {cell.reference}"] if cell.reference else []
     return ", ".join(parts) or "the cell states neither area, mass, thickness nor nominal capacity"
 
 
-def _steps(plan: "Plan", found: "Estimate") -> "RenderableType":
+def _steps(plan: "Plan", estimated: "Estimate") -> "RenderableType":
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -144,7 +255,7 @@ def _steps(plan: "Plan", found: "Estimate") -> "RenderableType":
             setting = ", ".join(filter(None, (row.word if row.name else "", row.setting)))
             table.add_row("", title, Text(setting, "cyan"), Text(row.ends, "cyan"))
             continue
-        amount, times = found.lines[row.line]
+        amount, times = estimated.lines[row.line]
         title = Text.assemble(indent, row.word, (f"  {row.name}" if row.name else "", "dim"))
         table.add_row(str(row.line), title, row.setting, row.ends, _takes(amount.likely, amount.longest), f"{times}")
     return table
@@ -159,34 +270,43 @@ def _record(plan: "Plan") -> str:
     return "; ".join(rules[:3]) + (f" and {len(rules) - 3} more" if len(rules) > 3 else "")
 
 
+def _date(unix_time: float) -> str:
+    """Return when a plan is done, as far as calendars go."""
+    from datetime import datetime
+
+    try:
+        return f"about {datetime.fromtimestamp(unix_time).astimezone():%Y-%m-%d %H:%M %Z} if it starts now"
+    except (OverflowError, ValueError, OSError):
+        return "after the year 9999: it ends by what it watches, or by a person"
+
+
 def _takes(likely: float, longest: float) -> str:
     import math
 
-    from labctl.units import display
+    from labctl.quantity.units import display
 
     if not likely and math.isinf(longest):
-        return "a person"
+        return "not known"
     return ("" if likely == longest else "about ") + display(likely, "duration")
 
 
-def _sums(plan: "Plan", found: "Estimate", now: float) -> "RenderableType":
+def _sums(plan: "Plan", estimated: "Estimate", now: float) -> "RenderableType":
     import math
-    from datetime import datetime
 
     from rich.table import Table
 
     from labctl.plan.description import limits
-    from labctl.units import display
+    from labctl.quantity.units import display
 
-    likely, longest = found.duration
-    end = datetime.fromtimestamp(now + likely).astimezone()
+    likely, longest = estimated.duration
+    finish = _date(now + likely)
     most = "as long as a person needs" if math.isinf(longest) else f"at most {display(longest, 'duration')}"
     table = Table.grid(padding=(0, 2))
     table.add_row("limits", ", ".join(f"{name} {text}" for name, text in limits(_tightest(plan))) or "none")
     table.add_row("record", _record(plan))
     table.add_row("duration", f"about {display(likely, 'duration')}, {most}")
-    table.add_row("finish", f"about {end:%Y-%m-%d %H:%M %Z} if it starts now")
-    table.add_row("charge", f"about {display(found.charge, 'capacity')}, both directions together")
-    table.add_row("rows", f"about {found.rows:,}".replace(",", " "))
+    table.add_row("finish", finish)
+    table.add_row("charge", f"about {display(estimated.charge, 'capacity')}, both directions together")
+    table.add_row("rows", f"about {estimated.rows:,}".replace(",", " "))
     table.columns[0].style = "dim"
     return table

@@ -25,7 +25,7 @@ def command(
 
     import orjson
 
-    from labctl.control.place import journal
+    from labctl.control.endpoint import journal
     from labctl.run.replay import replay
     from labctl.store.reader import Reader
 
@@ -33,11 +33,11 @@ def command(
     with Reader(db or journal()) as reader:
         wanted = [reader.find(name) for name in runs] if runs else reader.runs()
         for run in wanted:
-            found = replay(reader, run.run_id)
-            wrong += not found.equal
+            replayed = replay(reader, run.run_id)
+            wrong += not replayed.equal
             if json:
-                print(orjson.dumps({**asdict(found), "equal": found.equal}).decode())
+                print(orjson.dumps({**asdict(replayed), "equal": replayed.equal}).decode())
             else:
-                counted = f"{found.rows} rows, {found.inputs} inputs, {found.events} events"
-                print(f"run {found.run_id}: {f'equal, {counted}' if found.equal else found.difference}")
+                counted = f"{replayed.rows} rows, {replayed.inputs} inputs, {replayed.events} events"
+                print(f"run {replayed.run_id}: {f'equal, {counted}' if replayed.equal else replayed.difference}")
     raise typer.Exit(1 if wrong else 0)

@@ -1,4 +1,4 @@
-"""A page with the plots of a run."""
+"""Figures of a run, as a page, a print, a picture, or each by itself; and several runs beside each other."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,11 +7,25 @@ import typer
 
 
 def command(
-    run: Annotated[str, typer.Argument(help="run number, or the beginning of its uuid", show_default=False)],
+    run: Annotated[
+        list[str],
+        typer.Argument(help="run number, or the beginning of its uuid; several with --compare", show_default=False),
+    ],
     *,
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="file.html, or file.png/.svg/.pdf for the history alone")
+        Path,
+        typer.Option(
+            "-o", "--output", help="file.html, .pdf or .png; a folder/ for each figure by itself; with --plot .svg too"
+        ),
     ],
+    plot: Annotated[str, typer.Option("--plot", help="one figure alone, by name", show_default=False)] = "",
+    unit: Annotated[
+        str, typer.Option("--unit", help="of capacities: mAh, mAh/g, uAh/cm2, uAh/cm2/um", show_default=False)
+    ] = "",
+    cycles: Annotated[str, typer.Option("--cycles", help="that are drawn: 1,2,50", show_default=False)] = "",
+    compare: Annotated[
+        bool, typer.Option("--compare", help="several runs beside each other, replicates as mean and spread")
+    ] = False,
     db: Annotated[
         str,
         typer.Option(
@@ -21,25 +35,39 @@ def command(
         ),
     ] = "",
 ) -> None:
-    """Write a page with the figures, tables and plots of a run, complete in one file."""
-    from labctl.control.place import journal
+    """Write the figures, tables and plots of a run, complete in one file."""
+    from labctl.control.endpoint import journal
     from labctl.errors import UsageError
-    from labctl.report.page import page
-    from labctl.report.plot import figures, history, nyquist
-    from labctl.report.record import analyse, default_analyses, plan_of, record_of, spectra_of
     from labctl.store.reader import Reader
 
+    if len(run) > 1 and not compare:
+        raise UsageError(f"wanted one run, or --compare, found {len(run)} runs")
     with Reader(db or journal()) as reader:
-        found = reader.find(run)
-        record = record_of(reader, found)
-        if output.suffix in {".png", ".svg", ".pdf"}:
-            history(record).savefig(output, dpi=150)
-        elif output.suffix in {".html", ".htm"}:
-            analyses = analyse(record, default_analyses(plan_of(reader, found)))
-            drawn, spectra = figures(record, analyses), spectra_of(reader, found)
-            if spectra:
-                drawn["spectra"] = nyquist(spectra)
-            output.write_text(page(found, analyses, drawn), encoding="utf-8")
+        runs = [reader.find(each) for each in run]
+        if compare:
+            from labctl.report.compare import write_comparison
+
+            write_comparison(output, reader, runs, unit)
         else:
-            raise UsageError(f"wanted a file that ends in .html, .png, .svg or .pdf, found {output}")
-    typer.echo(f"{output}: {output.stat().st_size / 1024:.0f} kB")
+            from labctl.report.files import write_of_run
+            from labctl.report.plots.choose import Wish
+
+            write_of_run(output, reader, runs[0], Wish(unit, numbers(cycles)), plot)
+    if output.is_dir():
+        typer.echo(f"{output}: {len(list(output.iterdir()))} files")
+    else:
+        typer.echo(f"{output}: {output.stat().st_size / 1024:.0f} kB")
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers of a list with commas.
+
+    Raises:
+        UsageError: It is none.
+    """
+    from labctl.errors import UsageError
+
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise UsageError(f"wanted numbers of cycles such as 1,2,50, found {text!r}") from error

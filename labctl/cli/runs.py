@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from labctl.store.entry import Run
+    from labctl.store.entry import StoredRun
 
 DB = typer.Option(
     "--db",
@@ -25,30 +25,30 @@ def command(
 
     import orjson
 
-    from labctl.control.place import journal
+    from labctl.control.endpoint import journal
     from labctl.store.reader import Reader
 
     with Reader(db or journal()) as reader:
-        found = reader.runs(active=active)
+        stored = reader.runs(active=active)
     if json:
-        typer.echo(orjson.dumps([asdict(run) for run in found], option=orjson.OPT_INDENT_2).decode())
-    elif found:
-        show(found)
+        typer.echo(orjson.dumps([asdict(run) for run in stored], option=orjson.OPT_INDENT_2).decode())
+    elif stored:
+        show(stored)
     else:
         typer.echo("no runs yet; labctl simulate or labctl start makes the first")
 
 
-def show(runs: "list[Run]") -> None:
+def show(runs: "list[StoredRun]") -> None:
     """Print runs as a table."""
     from datetime import UTC, datetime
 
     from rich.table import Table
 
-    from labctl.cli.paper import console
+    from labctl.cli.terminal.console import console
 
     table = Table(box=None, header_style="dim", padding=(0, 1))
     table.add_column("run", justify="right", no_wrap=True)
-    for name in ("began (UTC)", "channel", "state"):
+    for name in ("began (UTC)", "channel", "data", "state"):
         table.add_column(name, no_wrap=True)
     for name in ("rows", "hours"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -58,6 +58,16 @@ def show(runs: "list[Run]") -> None:
         began = datetime.fromtimestamp(run.began_unix_time, UTC).strftime("%Y-%m-%d %H:%M")
         state = run.activity if run.active else run.end_reason or "ended"
         hours = f"{run.test_time / 3600:.2f}"
-        row = (str(run.run_id), began, run.channel or "-", state, f"{run.rows:,}", hours, run.cell, run.protocol)
+        row = (
+            str(run.run_id),
+            began,
+            run.channel or "-",
+            "imported" if run.imported else "simulated" if run.simulated else "measured",
+            state,
+            f"{run.rows:,}",
+            hours,
+            run.cell,
+            run.protocol,
+        )
         table.add_row(*row)
     console().print(table)

@@ -18,14 +18,17 @@ def command(
     json: Annotated[bool, AS_JSON] = False,
 ) -> None:
     """Show all channels, one line each: state, step, values, progress, time left, and what they wait for."""
+    from labctl.cli.terminal.console_text import as_json, chosen, plain
     from labctl.control.client import DaemonClient
-    from labctl.control.said import as_json, chosen
 
     with DaemonClient(data) as daemon:
-        rows = chosen(daemon.status(), channels or [])
+        every, alarms = daemon.station()
+        rows = chosen(every, channels or [])
     if json:
         as_json(rows)
     else:
-        from labctl.control.view import to_terminal
+        from labctl.cli.terminal.channel_table import to_terminal
 
         to_terminal(rows)
+    for alarm in alarms:
+        typer.echo(f"{alarm['severity']}: {plain(alarm['text'])}", err=True)

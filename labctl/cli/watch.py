@@ -28,7 +28,7 @@ def command(
     json: Annotated[bool, AS_JSON] = False,
 ) -> None:
     """Watch channels live: state, step, values, progress, time left. Fed from MQTT; Ctrl-C ends it, the runs go on."""
-    from labctl.cli.live.look import look
+    from labctl.cli.terminal.live_table import look
     from labctl.control.client import DaemonClient
     from labctl.publish.board import Board
     from labctl.publish.broker import BrokerAddress, named

@@ -16,8 +16,8 @@ def command(
     json: Annotated[bool, AS_JSON] = False,
 ) -> None:
     """Say in one line what a channel waits for, and the command that unblocks it."""
+    from labctl.cli.terminal.console_text import as_json, because
     from labctl.control.client import DaemonClient
-    from labctl.control.said import as_json, because
 
     with DaemonClient(data) as daemon:
         answer = daemon.why(channel)

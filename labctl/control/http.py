@@ -17,14 +17,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from labctl import errors
-from labctl.control import orders
-from labctl.control.place import HOSTS, Endpoint, Place, listen, same
-from labctl.errors import LabctlError, UsageError
+from labctl.control import dispatch
+from labctl.control.door import Door, guarded_by
+from labctl.control.endpoint import BACKLOG, HOSTS, Endpoint, EndpointFiles, listen, same
+from labctl.control.order_table import SAFE_FIRST
+from labctl.errors import LabctlError, OrderRefused, UsageError
 from labctl.run.supervisor import Supervisor
+from labctl.run.texts import LARGEST
 
 LOG = logging.getLogger("labctl.control")
 STOP_WITHIN = 2  # s that answers on their way have when the daemon stops
-BUSY = 200  # requests at a time; more are told to come again
+BUSY = 32  # requests at a time, stop and pause not counted; more are told to come again
+MOST_TEXT = 2 * LARGEST  # bytes of a request that hands a text over: JSON makes some signs longer
+BODY_WITHIN = 5.0  # s for the body of a request to arrive
 
 STATUS: Mapping[type[LabctlError], int] = {
     errors.UsageError: 400,
@@ -41,26 +46,66 @@ def application(supervisor: Supervisor, token: str, info: Callable[[], Mapping[s
     """Return the ASGI application; `info` says what a client may want to know of the daemon, MQTT's address above all."""
 
     async def order(request: Request) -> Response:
-        asked = orders.check(request.path_params["verb"], orders.parse(await _body(request)))
-        return answer(await orders.obey(supervisor, asked))
+        verb = request.path_params["verb"]
+        with lane.taken(safe=verb in SAFE_FIRST):
+            asked = dispatch.check(verb, dispatch.parse(await _body(request)))
+            return answer(await dispatch.obey(supervisor, asked))
 
     async def status(_request: Request) -> Response:
-        return answer(await orders.obey(supervisor, orders.Asked("status")))
+        return answer(await dispatch.obey(supervisor, dispatch.CheckedOrder("status")))
 
     async def why(request: Request) -> Response:
-        asked = orders.check("why", {"channel": request.path_params["channel"]})
-        return answer(await orders.obey(supervisor, asked))
+        asked = dispatch.check("why", {"channel": request.path_params["channel"]})
+        return answer(await dispatch.obey(supervisor, asked))
+
+    async def may(request: Request) -> Response:
+        """Say which orders the run on a channel would refuse now, and why."""
+        return answer({"refused": supervisor.refusals(request.path_params["channel"])})
+
+    async def text(request: Request) -> Response:
+        """Keep a text, so that what begins is what was checked, wherever it was written."""
+        with lane.taken(safe=False):
+            given = dispatch.parse(await _body(request, MOST_TEXT), MOST_TEXT)
+            return answer({"digest": supervisor.texts.put(str(given.get("name", "")), str(given.get("text", "")))})
 
     async def about(_request: Request) -> Response:
         return answer(info())
 
+    lane = Lane()
     routes = [
         Route("/v1/orders/{verb}", _answering(order), methods=["POST"]),
         Route("/v1/status", _answering(status), methods=["GET"]),
         Route("/v1/why/{channel}", _answering(why), methods=["GET"]),
+        Route("/v1/channels/{channel}/orders", _answering(may), methods=["GET"]),
+        Route("/v1/texts", _answering(text), methods=["POST"]),
         Route("/v1/info", _answering(about), methods=["GET"]),
     ]
     return Gate(Starlette(routes=routes), token)
+
+
+class Lane:
+    """Room for so many requests at a time; stop and pause have a lane of their own, which is never full."""
+
+    def __init__(self) -> None:
+        self._busy = 0
+
+    @contextmanager
+    def taken(self, *, safe: bool) -> Iterator[None]:
+        """Hold a place.
+
+        Raises:
+            OrderRefused: All are taken.
+        """
+        if safe:
+            yield
+            return
+        if self._busy >= BUSY:
+            raise OrderRefused(f"wanted at most {BUSY} requests at a time, found more; try again", retry=True)
+        self._busy += 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
 
 
 class Gate:
@@ -92,8 +137,7 @@ class Gate:
             return failure(403, "Forbidden", f"wanted a request to this machine, found one to {host!r}")
         if b"origin" in headers:
             return failure(403, "Forbidden", "wanted a program on this machine, found a web page")
-        scheme, _, given = headers.get(b"authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not same(given.strip(), self._token):
+        if not carries(headers.get(b"authorization", ""), self._token):
             return failure(
                 401,
                 "Unauthorized",
@@ -102,9 +146,15 @@ class Gate:
         return None
 
 
-def answer(found: Mapping[str, object], status: int = 200) -> Response:
+def carries(authorization: str, token: str) -> bool:
+    """Tell whether an Authorization header carries the token."""
+    scheme, _, given = authorization.partition(" ")
+    return scheme.lower() == "bearer" and same(given.strip(), token)
+
+
+def answer(content: Mapping[str, object], status: int = 200) -> Response:
     """Return a JSON object; numbers that are not finite become null."""
-    body = orjson.dumps(found, default=str, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    body = orjson.dumps(content, default=str, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
     headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
     return Response(body, status, headers=headers, media_type="application/json")
 
@@ -120,12 +170,16 @@ def refused(error: LabctlError) -> Response:
     return failure(status, type(error).__name__, str(error), retry=error.retry)
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, most: int = dispatch.LARGEST) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > orders.LARGEST:
-            raise UsageError(f"wanted an order of at most {orders.LARGEST} bytes, found more")
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most:
+                    raise UsageError(f"wanted an order of at most {most} bytes, found more")
+    except TimeoutError:
+        raise UsageError(f"wanted the whole order within {BODY_WITHIN:g} s, found {len(body)} bytes") from None
     return bytes(body)
 
 
@@ -143,7 +197,7 @@ def _answering(handler: Callable[[Request], object]) -> Callable[[Request], obje
     return answered
 
 
-class _Server(uvicorn.Server):
+class _HttpServer(uvicorn.Server):
     """uvicorn without its signal handlers: the daemon has its own."""
 
     @contextmanager
@@ -164,7 +218,7 @@ class HttpFace:
     def __init__(
         self,
         supervisor: Supervisor,
-        place: Place,
+        place: EndpointFiles,
         wanted: str = "",
         info: Callable[[], Mapping[str, object]] = dict,
     ) -> None:
@@ -172,7 +226,7 @@ class HttpFace:
         self._place = place
         self._wanted = wanted
         self._info = info
-        self._server: _Server | None = None
+        self._server: _HttpServer | None = None
         self._task: asyncio.Task[None] | None = None
         self.endpoint = Endpoint()
 
@@ -182,7 +236,13 @@ class HttpFace:
         Raises:
             UsageError: An address that other machines reach, or that is taken; a token that is open to others.
         """
-        app = application(self._supervisor, self._place.make_token(), self._info)
+        token = self._place.make_token()
+        app = application(self._supervisor, token, self._info)
+        self.door = Door(
+            lambda headers: any(
+                name == b"authorization" and carries(value.decode("latin-1"), token) for name, value in headers
+            )
+        )
         opened, self.endpoint = listen(self._place, self._wanted)
         config = uvicorn.Config(
             app,
@@ -190,14 +250,14 @@ class HttpFace:
             log_level="warning",
             access_log=False,
             lifespan="off",
-            http="h11",
+            http=guarded_by(self.door),
             ws="none",
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=STOP_WITHIN,
-            limit_concurrency=BUSY,
+            backlog=BACKLOG,
         )
-        self._server = _Server(config)
+        self._server = _HttpServer(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[opened]), name="http")
         self._place.publish(self.endpoint)
         return self

@@ -5,17 +5,24 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Literal, TypeAlias
 
 import orjson
 
-from labctl.control import orders
-from labctl.control.orders import ORDERS, Asked
+from labctl import inputs
+from labctl.control import dispatch
+from labctl.control.allowed import allowed
+from labctl.control.dispatch import CheckedOrder
+from labctl.control.order_table import ORDERS
+from labctl.control.signature import SIGNED, is_signed_by
 from labctl.errors import LabctlError, OrderRefused, UsageError
 from labctl.run.supervisor import Supervisor
+from labctl.store.people import Person
 
-Trust: TypeAlias = Literal["off", "stop-only", "all"]
+Trust: TypeAlias = Literal["off", "stop-only", "all", "signed"]
+Tokens: TypeAlias = Callable[[str], tuple[str, Person] | None]  # by the begin of a digest: the digest, and whose it is
 Post: TypeAlias = Callable[[str, bytes, bytes | None], None]  # topic, payload, MQTT 5 correlation data
 
 YOUNGEST = 30.0  # s between `issued_at` and now, either way
@@ -32,10 +39,11 @@ class MqttFace:
 
     Args:
         supervisor: Who obeys.
-        trust: `off`, `stop-only` (stop and pause) or `all`.
+        trust: `off`, `stop-only` (stop and pause), `all`, or `signed`: all, but none that is not signed.
         prefix: Of this node's topics.
-        post: Hands an answer to the publishing task; never blocks.
+        post: Executor an answer to the publishing task; never blocks.
         label: The machine's UTC as seconds of Unix time, whatever the clock of the station: senders stamp with theirs.
+        tokens: Finds the token that a signed order names.
     """
 
     def __init__(
@@ -45,7 +53,9 @@ class MqttFace:
         prefix: str,
         post: Post,
         label: Callable[[], float] = time.time,
+        tokens: Tokens = lambda _: None,
     ) -> None:
+        self._tokens = tokens
         self._supervisor = supervisor
         self._trust = trust
         self._prefix = prefix
@@ -89,21 +99,44 @@ class MqttFace:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _checked(self, verb: str, payload: bytes, answers: "_Answers") -> Asked:
-        request = orders.parse(payload)
+    def _checked(self, verb: str, payload: bytes, answers: "_Answers") -> CheckedOrder:
+        request = dispatch.parse(payload)
         answers.id = request.get("id")
         answers.reply_to = self._reply_to(request.get("reply_to")) or answers.reply_to
         order = ORDERS.get(verb)
-        if order is not None and self._trust == "stop-only" and not order.stops:
-            stops = " and ".join(name for name, known in ORDERS.items() if known.stops)
+        if order is not None and self._trust == "stop-only" and order.who != "stop-only":
+            stops = " and ".join(name for name, known in ORDERS.items() if known.who == "stop-only")
             raise OrderRefused(f"this station takes only {stops} over MQTT, found {verb} (mqtt: commands: all)")
-        asked = orders.check(verb, {key: value for key, value in request.items() if key not in ENVELOPE})
-        if not ORDERS[verb].stops and not asked.id:
+        if order is not None and order.who == "here":
+            raise OrderRefused(f"order {verb}: wanted it from a person at the machine: labctl {verb} CHANNEL")
+        who = self._signer(verb, request)
+        kept = {key: value for key, value in request.items() if key not in (*ENVELOPE, *SIGNED)}
+        asked = dispatch.check(verb, kept)
+        if not ORDERS[verb].safe_first and not asked.id:
             raise UsageError(f"order {verb}: wanted an id of its own, found none; the same id is never obeyed twice")
         self._in_time(verb, request)
         _inside(asked)
         self._not_too_many(verb)
-        return asked
+        if who is None:
+            return replace(
+                asked, by=f"{asked.by or 'somebody'}/mqtt"
+            )  # a broker does not say who: it is what was claimed
+        if why := allowed(who, verb, asked.target):
+            raise OrderRefused(why)
+        return replace(asked, by=f"{who.name}/mqtt signed")
+
+    def _signer(self, verb: str, request: Mapping[str, object]) -> Person | None:
+        """Return who signed an order, None where nobody did."""
+        if "sig" not in request:
+            if self._trust == "signed":
+                raise OrderRefused("this station takes only signed orders over MQTT (mqtt: commands: signed)")
+            return None
+        known = self._tokens(str(request.get("key", ""))[:64])
+        if known is None or not is_signed_by(verb, request, known[0]):
+            raise OrderRefused(f"order {verb}: wanted a signature that holds, of a token that is good, found another")
+        if request.get("issued_at") is None:
+            raise UsageError(f"order {verb}: wanted issued_at in a signed order, found none")
+        return known[1]
 
     def _complain(self, topic: str, error: LabctlError) -> None:
         """Log a rejection; no more than one a second, so that a flood of bad orders cannot fill a disk."""
@@ -118,7 +151,7 @@ class MqttFace:
         """Refuse what was on its way for too long: a start of yesterday is not meant today."""
         now = self._label()
         issued, expires = (_moment(verb, key, request.get(key)) for key in ("issued_at", "expires_at"))
-        if issued is None and not ORDERS[verb].stops:
+        if issued is None and not ORDERS[verb].safe_first:
             raise UsageError(f"order {verb}: wanted issued_at (seconds of Unix time, or ISO-8601), found none")
         if issued is not None and not abs(now - issued) <= YOUNGEST:
             early = "old" if now > issued else "in the future"
@@ -142,7 +175,7 @@ class MqttFace:
         return topic
 
     def _not_too_many(self, verb: str) -> None:
-        if ORDERS[verb].stops:
+        if ORDERS[verb].safe_first:
             return
         now = time.monotonic()
         if len(self._tasks) >= AT_ONCE or self._free_at > now + 1.0:
@@ -151,10 +184,10 @@ class MqttFace:
             )
         self._free_at = max(self._free_at, now) + 1.0 / RATE
 
-    async def _obey(self, asked: Asked, answers: "_Answers") -> None:
+    async def _obey(self, asked: CheckedOrder, answers: "_Answers") -> None:
         answers.give("accepted", {})
         try:
-            found = await orders.obey(self._supervisor, asked)
+            answer = await dispatch.obey(self._supervisor, asked)
         except LabctlError as error:
             LOG.warning("order %s %s refused: %s", asked.verb, printable(asked.target), printable(str(error)))
             answers.give("done", {"ok": False, "error": type(error).__name__, "why": str(error)})
@@ -164,7 +197,7 @@ class MqttFace:
                 "done", {"ok": False, "error": "InternalError", "why": "a defect of labctl; see the daemon's log"}
             )
         else:
-            answers.give("done", {"ok": True, **found})
+            answers.give("done", {"ok": True, **answer})
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work, name="mqtt-order")
@@ -191,41 +224,30 @@ class _Answers:
         time_of = dt.datetime.fromtimestamp(now, dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         identity = {"id": self.id} if isinstance(self.id, str) else {}
         fields = {"unix_time_second": now, "time": time_of, "verb": self._verb[:LONGEST_TOPIC], "answer": word}
-        found = {key: value for key, value in {**fields, **identity, **more}.items() if value is not None}
-        payload = orjson.dumps(found, default=str, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+        fields_given = {key: value for key, value in {**fields, **identity, **more}.items() if value is not None}
+        payload = orjson.dumps(fields_given, default=str, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
         self._post(self.reply_to, payload, self._correlation)
 
 
 def _moment(verb: str, key: str, value: object) -> float | None:
-    match value:
-        case None:
-            return None
-        case bool():
-            pass
-        case int() | float():
-            return float(value)
-        case str():
-            try:
-                found = dt.datetime.fromisoformat(value)
-            except ValueError:
-                pass
-            else:
-                if found.tzinfo is not None:
-                    return found.timestamp()
+    if value is None:
+        return None
+    if (moment := dispatch.moment_of(value)) is not None:
+        return moment
     raise UsageError(f"order {verb}: {key}: wanted seconds of Unix time or ISO-8601 with its zone, found {value!r:.80}")
 
 
-def _inside(asked: Asked) -> None:
+def _inside(asked: CheckedOrder) -> None:
     """Refuse files outside the daemon's own folder: who may send an order may not thereby read its machine."""
-    for key in ("protocol", "cell"):
+    for key in (argument.name for argument in ORDERS[asked.verb].arguments if argument.kind == "file"):
         path = asked.text(key)
         windows = PureWindowsPath(path)
         if PurePosixPath(path).is_absolute() or windows.is_absolute() or windows.drive or ".." in windows.parts:
             raise UsageError(
-                f"order start: {key}: wanted a path inside the daemon's folder over MQTT, found {path!r:.80}"
+                f"order {asked.verb}: {key}: wanted a path inside the daemon's folder over MQTT, found {path!r:.80}"
             )
 
 
 def printable(text: str) -> str:
-    """Return a text that cannot write control characters into a log."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text[:500])
+    """Return the begin of a text for the log."""
+    return inputs.printable(text[:500])

@@ -8,40 +8,48 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from labctl.clock import Clock, make_clock
+from labctl.daemon.analyst import Analyst
 from labctl.daemon.faces import open_faces
+from labctl.daemon.guarding import GuardKeeper, wait_for_guard
+from labctl.daemon.opening import tell_of_opening
 from labctl.daemon.parts import Parts, Tasks
-from labctl.errors import InstrumentError, StoreBusy
+from labctl.daemon.recording import Recording
+from labctl.daemon.reload import Reloader
+from labctl.driver import Stepped
+from labctl.errors import InstrumentError, StationError, StoreError
 from labctl.publish.broker import EmbeddedBroker
-from labctl.run.bench import Bench
+from labctl.run.ability import place_findings
+from labctl.run.alarms import Alarms
+from labctl.run.channel import Channel
 from labctl.run.connection import Connection
+from labctl.run.connection.polled import PolledConnection
+from labctl.run.connection.polled_executor import Shared
+from labctl.run.connection.simulated import SimulatedConnection
 from labctl.run.drivers import make
-from labctl.run.guardian import BEAT, GUARD_LOCK, Guardian
-from labctl.run.hands import Shared
-from labctl.run.line import Line
-from labctl.run.seat import Seat
+from labctl.run.guard_process import GuardProcess
 from labctl.run.sink import Sink
-from labctl.run.source import Told
 from labctl.run.supervisor import Supervisor
-from labctl.settings import InstrumentSettings, Station
+from labctl.station.settings import InstrumentSettings, Station
 from labctl.store.journal import Journal
-from labctl.store.place import Lock
 from labctl.store.reader import Reader
-from labctl.store.writer import Trouble
 
 LOG = logging.getLogger("labctl.daemon")
 OPEN_WITHIN = 5.0  # s for every instrument to answer at start; a late one is tried again while the others work
-STOP_WITHIN = 3.0  # s from the signal to the end
-GUARD_WITHIN = 30.0  # s that an older guard may take to switch its outputs off
-STALLED = 5.0  # s without a commit after which what energises is switched off
-LOOK = 0.5  # s between two looks at guard and journal
+STOP_WITHIN = 3.0  # s from the signal to the end of the process, always
 
 
 @asynccontextmanager
 async def running(
-    station: Station, folder: Path, clock: Clock | None = None, embedded: EmbeddedBroker | None = None
+    station: Station,
+    folder: Path,
+    clock: Clock | None = None,
+    embedded: EmbeddedBroker | None = None,
+    *,
+    copied: bool = False,
 ) -> AsyncIterator[Parts]:
     """Run a daemon for as long as the context is open.
 
@@ -50,81 +58,97 @@ async def running(
         folder: Of the journal and of the files by which the command line finds the daemon.
         clock: In place of the station's.
         embedded: The station's broker, where its process was begun already.
+        copied: The folder is a copy: the runs that are active in it are another daemon's.
 
     Raises:
         StoreBusy: Another daemon has the folder; the message names it.
         StationError: An instrument cannot be made as the station file says.
     """
     async with AsyncExitStack() as stack:
-        parts = await _made(stack, station, folder, clock or make_clock(station.clock))
-        await _wait_for_guard(folder, parts.clock)
+        parts = await _made(stack, station, folder, clock or make_clock(station.clock), copied=copied)
+        await _guarded(parts)
         await _open(parts)
         parts.said = await parts.supervisor.adopt()
         tasks = Tasks(parts)
         stack.push_async_callback(tasks.stop)
-        tasks.start(_watch(parts), "watch")
+        tasks.start(Recording(parts).watch(), "watch")
+        tasks.start(Analyst(parts).watch(), "analyses")
         for connection in parts.connections.values():
             tasks.start(connection.run(), connection.name)
+        tasks.start(parts.supervisor.keep_turns(), "queue")
+        parts.supervisor.reload = Reloader(parts, tasks).reload
         await open_faces(stack, tasks, parts, embedded)
         parts.failed = tasks.failed
         yield parts
 
 
-async def _made(stack: AsyncExitStack, station: Station, folder: Path, clock: Clock) -> Parts:
+async def _made(stack: AsyncExitStack, station: Station, folder: Path, clock: Clock, *, copied: bool) -> Parts:
     """Construct everything, touching no instrument."""
-    journal = stack.enter_context(Journal.open(folder, now=clock.label))
-    if journal.set_aside is not None:
-        LOG.error("the journal was damaged and is set aside at %s; a new one was begun", journal.set_aside)
+    journal = stack.enter_context(Journal.open(folder, now=clock.label, copied=copied))
+    alarms = Alarms()
+    tell_of_opening(journal, alarms)
+    _note_channels(journal, station)
     sink = Sink(journal, asyncio.get_running_loop())
     stack.push_async_callback(sink.close)
-    guardian = Guardian(folder)
-    stack.callback(guardian.stop)
-    seats = {name: Seat(name, channel.parts, channel.limits) for name, channel in station.channels.items()}
+    guard = GuardProcess(folder)
+    stack.callback(guard.stop)
+    channels = {name: Channel(name, of.parts, of.limits) for name, of in station.channels.items()}
     parts: list[Parts] = []
 
-    def ended(seat: Seat) -> None:
-        parts[0].supervisor.ended(seat)
+    def ended(channel: Channel) -> None:
+        parts[0].supervisor.ended(channel)
 
     connections = {
-        name: _connection(given, seats, Shared(clock, sink, guardian, ended))
+        name: _connection(given, channels, Shared(clock, sink, guard, ended))
         for name, given in station.instruments.items()
     }
-    lines = {name: connection for name, connection in connections.items() if isinstance(connection, Line)}
+    lines = {name: connection for name, connection in connections.items() if isinstance(connection, PolledConnection)}
+    if wrong := tuple(place_findings(station, {name: line.instrument for name, line in lines.items()})):
+        raise StationError(wrong)
     for line in lines.values():
-        line.mover.others = lines
-    supervisor = Supervisor(seats, connections, sink, lambda: Reader(folder), clock)
+        line.mover.others = {name: other.mover for name, other in lines.items()}
+    supervisor = Supervisor(channels, connections, sink, lambda: Reader(folder), clock, alarms)
     stack.callback(supervisor.close)
-    if lines:
-        guardian.start()
-    parts.append(Parts(station, folder, clock, journal, sink, supervisor, seats, connections, guardian))
+    keeper = GuardKeeper(guard, clock, list(lines.values()))
+    parts.append(Parts(station, folder, clock, journal, sink, supervisor, channels, connections, guard, keeper, alarms))
+    stack.push_async_callback(keeper.stop)  # the guard hears us until every output is off
     stack.push_async_callback(_close, parts[0])
     return parts[0]
 
 
+def _note_channels(journal: Journal, station: Station) -> None:
+    """Store what the channels are, for those who read the journal later; a disk that is full keeps no daemon from its work."""
+    channels = {name: asdict(replace(channel, mark=None)) for name, channel in station.channels.items()}
+    try:
+        journal.put_channels(channels)
+    except StoreError as error:
+        LOG.warning("the channels of the station were not stored: %s", error)
+
+
 def _connection(
     given: InstrumentSettings,
-    seats: Mapping[str, Seat],
+    channels: Mapping[str, Channel],
     shared: Shared,
 ) -> Connection:
     instrument = make(f"instrument {given.name}", given.driver, given.options)
-    if isinstance(instrument, Told):
-        return Bench(given.name, instrument, shared.clock, shared.sink, shared.ended)
-    mine = [seat for seat in seats.values() if any(part.instrument == given.name for part in seat.parts.values())]
-    return Line(given, instrument, mine, shared)
+    if isinstance(instrument, Stepped):
+        return SimulatedConnection(given.name, instrument, shared.clock, shared.sink, shared.ended)
+    mine = [
+        channel
+        for channel in channels.values()
+        if any(part.instrument == given.name for part in channel.parts.values())
+    ]
+    return PolledConnection(given, instrument, mine, shared)
 
 
-async def _wait_for_guard(folder: Path, clock: Clock) -> None:
-    """Wait until an older daemon's guard has switched off what it watched over."""
-    begin = clock.now()
-    while True:
-        try:
-            Lock(folder / GUARD_LOCK, "the guard").release()
-        except StoreBusy as error:
-            if clock.now() - begin > GUARD_WITHIN * clock.speed:
-                raise StoreBusy(f"the guard of an earlier daemon is still at work: {error}") from error
-            await clock.until(clock.now() + 0.02 * clock.speed)
-        else:
-            return
+async def _guarded(parts: Parts) -> None:
+    """Wait for an older guard, and start one of our own where an instrument may be energised."""
+    lines = {name: each for name, each in parts.connections.items() if isinstance(each, PolledConnection)}
+    parts.keeper.start()  # our guard may have to take over from the older one: it must hear us meanwhile
+    await wait_for_guard(parts.folder, parts.clock, lines, parts.guard)
+    parts.guard.read_record()
+    if lines:
+        parts.guard.start()
 
 
 async def _open(parts: Parts) -> None:
@@ -151,27 +175,3 @@ async def _close(parts: Parts) -> None:
             LOG.error("instrument %s did not close: %s", connection.name, error or "no answer")  # noqa: TRY400
 
     await asyncio.gather(*(one(connection) for connection in parts.connections.values()))
-
-
-async def _watch(parts: Parts) -> None:
-    """Give the guard its signs of life, and switch off what energises when the journal cannot be written for too long."""
-    parts.sink.on_trouble(_complain)
-    clock, off = parts.clock, False
-    while True:
-        parts.guardian.beat()
-        stalled = parts.sink.stalled > STALLED
-        if stalled and not off:
-            LOG.error("the journal could not be written for %.0f s: what energises is switched off", parts.sink.stalled)
-            await asyncio.gather(
-                *(connection.hold_safe("the journal cannot be written") for connection in parts.connections.values()
-                  if isinstance(connection, Line))
-            )  # fmt: skip
-        off = stalled
-        await clock.until(clock.now() + min(LOOK, BEAT) * clock.speed)
-
-
-def _complain(trouble: Trouble) -> None:
-    if trouble.error is None:
-        LOG.warning("the journal can be written again")
-    else:
-        LOG.error("the journal cannot be written: %s", trouble.error)

@@ -6,16 +6,18 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labctl.clock import Clock
+from labctl.clock import Clock, Machine, this_machine
+from labctl.daemon.guarding import GuardKeeper
 from labctl.errors import InternalError
 from labctl.publish.broker import BrokerAddress
 from labctl.publish.mqtt import MqttReader
+from labctl.run.alarms import Alarms
+from labctl.run.channel import Channel
 from labctl.run.connection import Connection
-from labctl.run.guardian import Guardian
-from labctl.run.seat import Seat
+from labctl.run.guard_process import GuardProcess
 from labctl.run.sink import Sink
 from labctl.run.supervisor import Supervisor
-from labctl.settings import Station
+from labctl.station.settings import Station
 from labctl.store.journal import Journal
 
 LOG = logging.getLogger("labctl.daemon")
@@ -32,9 +34,12 @@ class Parts:
     journal: Journal
     sink: Sink
     supervisor: Supervisor
-    seats: Mapping[str, Seat]
+    channels: Mapping[str, Channel]
     connections: Mapping[str, Connection]
-    guardian: Guardian
+    guard: GuardProcess
+    keeper: GuardKeeper
+    alarms: Alarms
+    machine: Machine = field(default_factory=this_machine)
     broker: BrokerAddress | None = None
     mqtt: MqttReader | None = None
     said: list[str] = field(default_factory=list)

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from labctl import __version__
 from labctl.clock import Clock
-from labctl.daemon.core import running
+from labctl.daemon.core import STOP_WITHIN, running
+from labctl.daemon.notify import notify
 from labctl.daemon.parts import Parts
 from labctl.publish.broker import EmbeddedBroker
-from labctl.settings import Station
+from labctl.station.settings import Station
 
 SWITCH = 1e-3  # s after which the writer's thread lets the loop have the interpreter: a tick should not wait longer
 LOG = logging.getLogger("labctl.daemon")
@@ -29,6 +30,7 @@ def serve(
     say: Callable[[str], None] = print,
     embedded: EmbeddedBroker | None = None,
     *,
+    copied: bool = False,
     attached: bool = False,
 ) -> int:
     """Run the daemon until SIGTERM or SIGINT; a second signal hurries. Return the exit code.
@@ -39,28 +41,67 @@ def serve(
         clock: In place of the station's.
         say: Takes what is said to who started it.
         embedded: The station's broker where its process was begun already, to come up while the daemon is imported.
+        copied: The folder is a copy: what runs in it is another daemon's.
         attached: End with the standard input, too: whoever holds its other end must not be outlived.
     """
     sys.setswitchinterval(SWITCH)
+    deadline = Deadline(STOP_WITHIN)
     try:
-        return asyncio.run(_serve(running(station, folder, clock, embedded), say, attached=attached))
+        return asyncio.run(
+            _serve(running(station, folder, clock, embedded, copied=copied), say, deadline, attached=attached)
+        )
     finally:
         if embedded is not None:
             embedded.abandon()
 
 
-async def _serve(daemon: AbstractAsyncContextManager[Parts], say: Callable[[str], None], *, attached: bool) -> int:
+class Deadline:
+    """The end of the process, whatever hangs: a driver's thread, a loop that never waits, a disk that does not answer.
+
+    A killed daemon is what everything here is made for: the guard switches off, and the journal holds what was committed.
+    """
+
+    def __init__(self, within: float) -> None:
+        """End the process `within` s after `begin`."""
+        self._within = within
+        self._timer: threading.Timer | None = None
+        self.code = 1
+
+    def begin(self) -> None:
+        """Begin to count; called from a signal's handler, on a thread of its own so that no loop has to turn."""
+        if self._timer is None:
+            self._timer = threading.Timer(self._within, self._end)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _end(self) -> None:
+        if self.code:
+            busy = ", ".join(
+                thread.name for thread in threading.enumerate() if thread is not threading.current_thread()
+            )
+            sys.stderr.write(f"the daemon did not end within {self._within:g} s and is ended; busy: {busy}\n")
+        sys.stderr.flush()
+        sys.stdout.flush()
+        os._exit(self.code)
+
+
+async def _serve(
+    daemon: AbstractAsyncContextManager[Parts], say: Callable[[str], None], deadline: Deadline, *, attached: bool
+) -> int:
     stop = asyncio.Event()
-    _on_signals(stop)
+    _on_signals(stop, deadline)
     if attached:
         _on_end_of_input(stop)
     async with daemon as parts:
         for words in parts.said:
             say(words)
         say(_greeting(parts))
+        notify("READY=1")
         if not await _until(stop, parts):
             return 1
+        notify("STOPPING=1")
         say("stopping: outputs safe, everything committed")
+    deadline.code = 0  # what may hang from here on holds nothing
     return 0
 
 
@@ -72,7 +113,8 @@ async def _until(stop: asyncio.Event, parts: Parts) -> bool:
     return not parts.failed.done()
 
 
-def _on_signals(stop: asyncio.Event) -> None:
+def _on_signals(stop: asyncio.Event, deadline: Deadline) -> None:
+    """Let SIGTERM and SIGINT end the daemon, a second one in a hurry; the deadline begins even where the loop does not turn."""
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
 
@@ -81,11 +123,14 @@ def _on_signals(stop: asyncio.Event) -> None:
             main.cancel()
         stop.set()
 
+    def on_signal(number: int, frame: object) -> None:
+        del number, frame
+        deadline.begin()
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(received)
+
     for name in ("SIGTERM", "SIGINT"):
-        if sys.platform == "win32":
-            signal.signal(getattr(signal, name), lambda *_: loop.call_soon_threadsafe(received))
-        else:
-            loop.add_signal_handler(getattr(signal, name), received)
+        signal.signal(getattr(signal, name), on_signal)
 
 
 def _on_end_of_input(stop: asyncio.Event) -> None:
@@ -102,8 +147,8 @@ def _on_end_of_input(stop: asyncio.Event) -> None:
 
 def _greeting(parts: Parts) -> str:
     broker = "" if parts.broker is None else f", MQTT at {parts.broker.host}:{parts.broker.port}"
-    idle = next((name for name, seat in parts.seats.items() if seat.course is None), "CHANNEL")
+    idle = next((name for name, channel in parts.channels.items() if channel.session is None), "CHANNEL")
     return "\n".join([
-        f"labctl {__version__} serves {len(parts.seats)} channels of {parts.station.name}; data in {parts.folder}{broker}",
+        f"labctl {__version__} serves {len(parts.channels)} channels of {parts.station.name}; data in {parts.folder}{broker}",
         f"next: export LABCTL_DATA={parts.folder.absolute()}; labctl start FILE --channel {idle} --cell CELL",
     ])  # fmt: skip

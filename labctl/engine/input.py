@@ -12,11 +12,12 @@ from labctl.driver import Points, Program
 from labctl.sample import Batch
 
 if TYPE_CHECKING:
-    from labctl.engine.state import State
+    pass
 
-Verb: TypeAlias = Literal["pause", "resume", "skip", "stop", "confirm", "note"]
-Activity: TypeAlias = Literal["preparing", "running", "paused", "waiting", "tripped", "done", "failed"]
-EndReason: TypeAlias = Literal["done", "stopped", "aborted", "tripped", "failed"]
+Verb: TypeAlias = Literal["pause", "resume", "skip", "stop", "confirm", "note", "release", "edit"]
+Activity: TypeAlias = Literal["preparing", "running", "paused", "waiting", "safe", "tripped", "done", "failed"]
+Cause: TypeAlias = Literal["unmeasured", "contradicted", "unrecorded", "unguarded"]
+EndReason: TypeAlias = Literal["done", "stopped", "aborted", "tripped", "failed", "released"]
 
 # --- inputs -----------------------------------------------------------------------------------------------------------
 
@@ -25,8 +26,8 @@ EndReason: TypeAlias = Literal["done", "stopped", "aborted", "tripped", "failed"
 class Began:
     """A program took effect: `time` is the run time at which it was confirmed, `read_back` what the instrument reported.
 
-    The counters are those of the run at that time, Ah, as the meter has them: the old current holds until the confirmation.
-    None where nothing passed since the last row.
+    The counters are those of the run at that time, Ah and Wh, as the meter has them: the old current holds until the
+    confirmation. None where nothing passed since the last row; energies alone are None where nobody counts them.
     """
 
     attempt: int
@@ -34,6 +35,8 @@ class Began:
     read_back: Mapping[str, float] = field(default_factory=dict)
     charging_ah: float | None = None
     discharging_ah: float | None = None
+    charging_wh: float | None = None
+    discharging_wh: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +60,48 @@ class SpectrumPart:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Nobody was reading from `begin` to `end` (run time). `attempt_goes_on`: the instrument kept running its program."""
+    """Nobody was reading from `begin` to `end` (run time).
+
+    Attributes:
+        begin: Run time, s.
+        end: Run time, s.
+        why: In words.
+        attempt_goes_on: The instrument kept running its program.
+        on_until: Run time after which no unseen charge flowed for sure, s: the output was off, or is read again. None in
+            what was stored before this was asked: no charge is then said to have passed.
+        charging_ah: The run's counters at `end` where the set-point was held on: the last current counted until then. None
+            where they are those of the last row. So is `discharging_ah`.
+        ask: A person must say how to go on, whatever the protocol's `on_interruption`.
+    """
 
     begin: float
     end: float
     why: str
     attempt_goes_on: bool = False
+    on_until: float | None = None
+    charging_ah: float | None = None
+    discharging_ah: float | None = None
+    ask: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a person asked for: `by` says who, `text` is the note or the answer to a prompt."""
+    """What a person asked for.
+
+    Attributes:
+        verb: What.
+        id: Makes a repetition harmless.
+        by: Who.
+        text: The note, or the answer to a prompt.
+        step_seen: The `step_count` that the person saw when asking: another step is not skipped, confirmed or resumed in its
+            place. None obeys whatever the run does now.
+    """
 
     verb: Verb
     id: str
     by: str
     text: str = ""
+    step_seen: int | None = field(default=None, metadata={"later": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +121,21 @@ class InstrumentFault:
     safe: bool
 
 
-Input: TypeAlias = Batch | Began | StepEnded | SpectrumPart | Gap | Order | Result | InstrumentFault
+@dataclass(frozen=True, slots=True)
+class SafeHold:
+    """The run must be held safe: output off, and a person decides how it goes on.
+
+    Attributes:
+        cause: `unmeasured`: no good reading came for too long; `contradicted`: the instrument is not as it was set;
+            `unrecorded`: the journal could not be written for too long; `unguarded`: the guard did not answer for too long.
+        why: In words, for a person.
+    """
+
+    cause: Cause
+    why: str
+
+
+Input: TypeAlias = Batch | Began | StepEnded | SpectrumPart | Gap | Order | Result | InstrumentFault | SafeHold
 
 # --- commands ---------------------------------------------------------------------------------------------------------
 
@@ -115,7 +158,7 @@ class Off:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class RaiseMark:
     """Raise the trigger output where the instrument has one."""
 
     text: str
@@ -129,7 +172,7 @@ class Finish:
     why: str
 
 
-Command: TypeAlias = Apply | Off | Mark | Finish
+Command: TypeAlias = Apply | Off | RaiseMark | Finish
 
 # --- events -----------------------------------------------------------------------------------------------------------
 
@@ -155,15 +198,7 @@ KINDS = (
     "run_began", "run_ended", "activity",  # activity: the channel state in MQTT's closed list, with why
     "attempt", "step_began", "step_ended", "cycle_began", "cycle_ended",
     "spectrum_began", "spectrum_ended", "result",
-    "already_met", "tripped", "asked", "diverged", "order", "note", "mark", "gap", "fault", "quality",
+    "already_met", "reversed", "left_out", "late",
+    "tripped", "asked", "diverged", "order", "note", "mark", "gap", "fault", "quality",
+    "analysed",  # of no fold: an analysis of what is stored
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a fold gives: the new state, how many rows of the batch it took, and what follows, in order."""
-
-    state: "State"
-    taken: int = 0
-    events: tuple[Event, ...] = ()
-    commands: tuple[Command, ...] = ()

@@ -1,9 +1,10 @@
-"""The meter: measured rows in, charge counted, the rows out that are due, outside the watch, or first of a program.
+"""The meter: measured rows in, charge and energy counted, the rows out that are due, outside the watch, or first of a program.
 
 Columns over the channels of one connection: a tick is a few numpy expressions, whatever the number of channels. Between two
 measured rows charge is trapezoidal, split by sign where the current changes it; across a change of set-point the old current
-holds until the confirmation, and the new one's first row holds back to it. Terms are added one by one, so the counters are the
-same bits whether rows come in ticks or in batches.
+holds until the confirmation, and the new one's first row holds back to it. Energy is that charge at the mean of the two voltages
+(at the old voltage across a change of set-point), so it hangs on the rows that were measured and not on those that are stored.
+Terms are added one by one, so the counters are the same bits whether rows come in ticks or in batches.
 """
 
 from collections.abc import Collection, Sequence
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from labctl.driver import RecordRule
 from labctl.engine.condition import Truth
-from labctl.engine.record import Rule, first_rule, next_due
+from labctl.engine.record_rule import Rule, first_rule, next_due
+from labctl.engine.row_quality import BELIEVABLE
+from labctl.engine.state_parts import Counters
 from labctl.engine.watch import FAR, NOTHING, Box
 from labctl.errors import InternalError
 from labctl.sample import Batch, Flags, Floats, Quality, Snapshot
@@ -23,7 +26,8 @@ from labctl.sample import Batch, Flags, Floats, Quality, Snapshot
 Places: TypeAlias = Any  # an index array, or a slice of all
 Columns: TypeAlias = tuple[Floats, ...]  # time, voltage, current, temperature
 SECONDS_PER_HOUR: Final = 3600.0
-_COLUMNS: Final = ("time", "voltage", "current", "charging", "discharging", "temperature")
+_COUNTED: Final = ("charging", "discharging", "charging_wh", "discharging_wh")
+_COLUMNS: Final = ("time", "voltage", "current", *_COUNTED, "temperature")
 _MEASURED: Final = ("time", "voltage", "current", "temperature")
 _BOX: Final = ("voltage", "current", "charging", "discharging", "temperature")
 
@@ -83,9 +87,7 @@ class Meter:
 
     # --- set-up -------------------------------------------------------------------------------------------------------
 
-    def begin(
-        self, channel: str, time: float, record: Sequence[RecordRule], step_time: float = 0.0
-    ) -> tuple[float, float]:
+    def begin(self, channel: str, time: float, record: Sequence[RecordRule], step_time: float = 0.0) -> Counters:
         """Take note that a program took effect; its first row is due.
 
         Args:
@@ -95,7 +97,7 @@ class Meter:
             step_time: Seconds of the step that lie behind, if the rules count from its begin.
 
         Returns:
-            The run's counters at that time, Ah, for `Began`.
+            The run's counters at that time, for `Began`.
         """
         at = self._place(channel)
         if self._active[at]:
@@ -103,8 +105,9 @@ class Meter:
         if self._active[at] and not self._fresh[at]:
             current = self._last["current"][at : at + 1]
             up, down = charge(current, current, np.array([max(time - self._last["time"][at], 0.0)]))
-            self._last["charging"][at] += up[0]
-            self._last["discharging"][at] += down[0]
+            for name, passed in (("charging", up[0]), ("discharging", down[0])):
+                self._last[name][at] += passed
+                self._last[f"{name}_wh"][at] += passed * self._last["voltage"][at]
         self._last["time"][at] = time
         self._active[at], self._fresh[at] = True, True
         self._begun[at] = time - step_time
@@ -112,12 +115,18 @@ class Meter:
         self._set_rule(at, first_rule(self._rules[at], step_time), time)
         return self.counters(channel)
 
-    def resume(self, channel: str, charging_ah: float, discharging_ah: float) -> None:
-        """Take up a channel whose run has these counters, Ah; rows flow once a program has begun."""
+    def resume(self, channel: str, counters: Counters) -> None:
+        """Take up a channel whose run has these counters; rows flow once a program has begun."""
         at = self._place(channel)
-        self._last["charging"][at], self._last["discharging"][at] = charging_ah, discharging_ah
+        for name, value in zip(_COUNTED, counters, strict=True):
+            self._last[name][at] = value
         self._active[at], self._fresh[at], self._fill[at] = False, True, 0
         self._auxiliary[at] = {}
+
+    def waits_for_first_row(self, channel: str) -> bool:
+        """Tell whether no good row has come since the channel's program took effect."""
+        at = self._place(channel)
+        return bool(self._active[at] and self._fresh[at])
 
     def stop(self, channel: str) -> None:
         """Forget a channel's run; rows on it are nobody's."""
@@ -138,10 +147,10 @@ class Meter:
         """Set what another part of the channel reads; it enters the rows taken from now on as a column."""
         self._auxiliary[self._place(channel)][name] = value
 
-    def counters(self, channel: str) -> tuple[float, float]:
-        """Return the run's counters, charging and discharging, Ah."""
+    def counters(self, channel: str) -> Counters:
+        """Return the run's counters."""
         at = self._place(channel)
-        return float(self._last["charging"][at]), float(self._last["discharging"][at])
+        return Counters(*(float(self._last[name][at]) for name in _COUNTED))
 
     def not_before(self, channels: tuple[str, ...], run_times: Floats) -> Floats:
         """Return run times of rows, none earlier than what is known of its channel: by the length of a slow reply they may be.
@@ -188,21 +197,25 @@ class Meter:
 
     def _good(self, at: Places, columns: Columns) -> Truth:
         time, voltage, current, celsius = columns
-        good: Truth = np.abs(voltage) < FAR
-        good &= np.abs(current) < FAR
-        good &= np.abs(time) < FAR
+        good: Truth = np.abs(voltage) < BELIEVABLE
+        good &= np.abs(current) < BELIEVABLE
+        good &= np.abs(time) < BELIEVABLE
         if self._any_warm:
-            good &= ~self._warm[at] | (np.abs(celsius) < FAR)
+            good &= ~self._warm[at] | (np.abs(celsius) < BELIEVABLE)
         return np.logical_and(good, self._active[at])
 
     def _count(self, at: Places, good: Truth, columns: Columns) -> None:
-        last, (time, _, current, _) = self._last, columns
+        last, (time, voltage, current, _), fresh = self._last, columns, self._fresh[at]
         now = np.where(good, current, 0.0)
-        earlier = np.where(self._fresh[at], now, last["current"][at])
+        earlier = np.where(fresh, now, last["current"][at])
         seconds = np.where(good, np.maximum(time - last["time"][at], 0.0), 0.0)
         up, down = charge(earlier, now, seconds)
+        volts = np.where(good, voltage, 0.0)
+        mean = (volts + np.where(fresh, volts, last["voltage"][at])) * 0.5
         last["charging"][at] += up
         last["discharging"][at] += down
+        last["charging_wh"][at] += up * mean
+        last["discharging_wh"][at] += down * mean
 
     def _outside(self, at: Places, good: Truth, columns: Columns) -> Truth:
         low, high, last, (time, voltage, current, celsius) = self._low, self._high, self._last, columns
@@ -277,6 +290,8 @@ class Meter:
             current=column["current"],
             charging_ah=column["charging"],
             discharging_ah=column["discharging"],
+            charging_wh=column["charging_wh"],
+            discharging_wh=column["discharging_wh"],
             temperature_celsius=column["temperature"] if self._warm[at] else None,
             quality=quality if quality.any() else None,
             auxiliary={name: np.full(count, value) for name, value in self._auxiliary[at].items()},
@@ -285,19 +300,19 @@ class Meter:
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _place(self, channel: str) -> int:
-        found = self._at.get(channel)
-        if found is None:
+        place = self._at.get(channel)
+        if place is None:
             raise InternalError(f"wanted a channel of this connection, found {channel}")
-        return found
+        return place
 
     def _places_of(self, channels: tuple[str, ...]) -> tuple[Places, Places]:
         """Return where channels are, and the same as numbers; all of them in order are a slice, which copies nothing."""
         if channels is self.channels or channels == self.channels:
             return slice(None), self._all
-        found = self._places.get(channels)
-        if found is None:
-            found = self._places[channels] = np.array([self._place(name) for name in channels], np.intp)
-        return found, found
+        known = self._places.get(channels)
+        if known is None:
+            known = self._places[channels] = np.array([self._place(name) for name in channels], np.intp)
+        return known, known
 
     def _keep(self, at: Places, wanted: Truth, good: Truth, values: Columns) -> None:
         """Put rows where they wait; a good one is what changes are measured from."""
@@ -310,7 +325,7 @@ class Meter:
         fill = self._fill[places]
         for name, column in zip(_MEASURED, values, strict=True):
             self._rows[name][places, fill] = column[chosen]
-        for name in ("charging", "discharging"):
+        for name in _COUNTED:
             self._rows[name][places, fill] = self._last[name][places]
         self._quality[places, fill] = np.where(good[chosen], Quality.GOOD, Quality.BAD)
         self._fill[places] += 1
@@ -336,25 +351,29 @@ class Meter:
         self._next[at] = time
 
 
-def mapped(batch: Batch, begun: float, counters: tuple[float, float]) -> Batch:
+def mapped(batch: Batch, begun: float, counters: Counters) -> Batch:
     """Return rows of an instrument that records and counts by itself on run time and the run's counters.
 
     Args:
-        batch: Its rows, time and charge from the begin of the program.
+        batch: Its rows; time, charge and energy from the begin of the program.
         begun: Run time at which the program began, s.
-        counters: Of the run then, charging and discharging, Ah.
+        counters: Of the run then; where it knows no energies, or the rows have none, the rows that are returned have none.
 
     Raises:
         InternalError: The rows carry no counters.
     """
     if batch.charging_ah is None or batch.discharging_ah is None:
         raise InternalError("wanted rows of an instrument that counts by itself, found rows without counters")
+    energies = (batch.charging_wh, counters.charging_wh), (batch.discharging_wh, counters.discharging_wh)
+    up, down = (None if rows is None or before is None else rows + before for rows, before in energies)
     return replace(
         batch,
         time=batch.time + begun,
         voltage=batch.voltage + 0.0,  # a negative zero is stored as zero, and what is folded is what is stored
         current=batch.current + 0.0,
         temperature_celsius=None if batch.temperature_celsius is None else batch.temperature_celsius + 0.0,
-        charging_ah=batch.charging_ah + counters[0],
-        discharging_ah=batch.discharging_ah + counters[1],
+        charging_ah=batch.charging_ah + counters.charging_ah,
+        discharging_ah=batch.discharging_ah + counters.discharging_ah,
+        charging_wh=up,
+        discharging_wh=down,
     )

@@ -8,34 +8,33 @@ neither compared nor stored.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, cast
 
 import orjson
 
 from labctl.driver import Capabilities
-from labctl.engine.memory import (
+from labctl.engine.cycle_parts import Alike, Before, Cycle, Figures, Frame, Tally
+from labctl.engine.input import Command, Event
+from labctl.engine.state_parts import (
     Bad,
-    Cycle,
+    Blind,
     Ending,
-    Entry,
-    Figures,
-    Frame,
-    Held,
-    Last,
+    HeldProgram,
+    Idle,
+    LastRow,
     Leaving,
+    OpenStep,
+    Over,
     Question,
     Short,
     Spectra,
-    Step,
-    Tally,
+    SumsAtBegin,
+    Unblock,
     Window,
     time_of,
 )
 from labctl.errors import InternalError
-
-if TYPE_CHECKING:
-    from labctl.engine.prepared import Prepared
-    from labctl.engine.watch import Box
+from labctl.plan.program import NOMINAL
 
 VERSION: Final = 1
 
@@ -54,10 +53,10 @@ TABLE: Final[Mapping[Phase, frozenset[Phase]]] = {
 
 @dataclass(slots=True)
 class Cache:
-    """What follows from plan and state: made when first wanted, never changed."""
+    """What follows from plan and state: made when first wanted by the one function that knows its type, never changed."""
 
-    prepared: "Prepared | None" = None
-    box: "Box | None" = None
+    prepared: Any = None  # of `step_rules.prepared_of`
+    box: Any = None  # of `watch.watch`
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class State:
         phase: Where it is in `TABLE`.
         activity: The channel state as published.
         why: What it does or waits for, in one sentence.
-        unblock: The command that unblocks it, "" if nothing does.
+        unblock: What lets it go on, if something does.
         attempt: To which its rows belong; 0 before the first confirmation.
         applied: The last attempt number given out.
         last: The last row.
@@ -88,11 +87,17 @@ class State:
         dwell: Run time since which a chamber has been within its bounds.
         short: Short circuits.
         bad: Bad rows.
+        blind: Charge that may have passed while nobody was reading.
         references: Capacity in C of the cycles that conditions refer to by number, and of the first and best of the run.
         results: Results found outside, by name.
         externals: External conditions as they stand, by column.
         spectra: Spectra.
         question: What it asks.
+        idle: Steps that did nothing.
+        dwells: Of each comparison that must last, since which run time it has been true; None while it is not.
+        marks: Sums at the last mark of each name.
+        nominal: Measured nominal capacity over that of the cell file.
+        over: Voltage beyond a limit that an end was met with; None while it is inside.
         channel: What the engine asks of the channel's capabilities, as JSON.
         roles: Parts of the channel.
     """
@@ -100,17 +105,17 @@ class State:
     phase: Phase
     activity: str = "preparing"
     why: str = ""
-    unblock: str = ""
+    unblock: Unblock = Unblock.NOTHING
     attempt: int = 0
     applied: int = 0
-    last: Last = field(default=Last())
+    last: LastRow = field(default=LastRow())
     frames: tuple[Frame, ...] = ()
     line: int = 0
     steps: int = 0
-    step: Step | None = None
-    suspended: Step | None = None
+    step: OpenStep | None = None
+    suspended: OpenStep | None = None
     leaving: Leaving | None = None
-    held: Held = field(default=Held())
+    held: HeldProgram = field(default=HeldProgram())
     cycle: Cycle = field(default=Cycle())
     ocv: float | None = None
     ocv_due: str = ""
@@ -127,6 +132,12 @@ class State:
     question: Question | None = None
     channel: str = ""
     roles: tuple[str, ...] = ("cell",)
+    blind: Blind = field(default=Blind())
+    dwells: tuple[float | None, ...] = ()
+    marks: Mapping[str, SumsAtBegin] = field(default_factory=dict)
+    nominal: float = 1.0
+    over: Over | None = None
+    idle: Idle = field(default=Idle())
     version: int = VERSION
     _cache: Cache = field(default_factory=Cache, compare=False, repr=False)
 
@@ -138,7 +149,8 @@ class State:
     @property
     def passes(self) -> dict[int, int]:
         """Return the pass, from 0, of each block around the line."""
-        return {frame.block: frame.number for frame in self.frames}
+        passes = {frame.block: frame.number for frame in self.frames}
+        return passes if self.nominal == 1.0 else cast("dict[int, int]", passes | {NOMINAL: self.nominal})
 
     def step_time(self, time: float) -> float:
         """Return the step time at a run time, s; 0 with no step."""
@@ -160,69 +172,116 @@ def state_from_json(text: bytes | str) -> State:
         InternalError: It is of another version, or not a state.
     """
     try:
-        found: dict[str, Any] = orjson.loads(text)
-        if found.get("version") != VERSION:
-            raise InternalError(f"wanted a state of version {VERSION}, found version {found.get('version')}")
-        return _state(found)
+        tree: dict[str, Any] = orjson.loads(text)
+        if tree.get("version") != VERSION:
+            raise InternalError(f"wanted a state of version {VERSION}, found version {tree.get('version')}")
+        return _state(tree)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InternalError(f"wanted a stored state, found one that does not read back: {error}") from error
 
 
-def _state(found: dict[str, Any]) -> State:
-    leaving, cycle, question = found["leaving"], found["cycle"], found["question"]
-    found |= {
-        "last": Last(**found["last"]),
-        "frames": tuple(_frame(frame) for frame in found["frames"]),
-        "step": _step(found["step"]),
-        "suspended": _step(found["suspended"]),
+def _state(tree: dict[str, Any]) -> State:
+    leaving, cycle, question = tree["leaving"], tree["cycle"], tree["question"]
+    tree |= {
+        "last": LastRow(**tree["last"]),
+        "frames": tuple(_frame(frame) for frame in tree["frames"]),
+        "step": _step(tree["step"]),
+        "suspended": _step(tree["suspended"]),
         "leaving": leaving and _leaving(leaving),
-        "held": _held(found["held"]),
-        "cycle": Cycle(cycle["count"], cycle["kind"], cycle["entry"] and Entry(**cycle["entry"])),
+        "held": _held(tree["held"]),
+        "cycle": _cycle(cycle),
         "windows": tuple(
-            Window(w["quantity"], w["over"], tuple(w["times"]), tuple(w["values"]), w["bin"]) for w in found["windows"]
+            Window(w["quantity"], w["over"], tuple(w["times"]), tuple(w["values"]), w["bin"]) for w in tree["windows"]
         ),
-        "short": Short(
-            **(found["short"] | {"floors": tuple(floor and tuple(floor) for floor in found["short"]["floors"])})
-        ),
-        "bad": Bad(**found["bad"]),
-        "spectra": Spectra(**found["spectra"]),
+        "short": _short(tree["short"]),
+        "bad": Bad(**tree["bad"]),
+        "spectra": Spectra(**tree["spectra"]),
         "question": question and Question(**question),
-        "roles": tuple(found["roles"]),
+        "unblock": Unblock(tree["unblock"]),
+        "roles": tuple(tree["roles"]),
+        "blind": Blind(**tree.get("blind", {})),
+        "idle": Idle(idle["count"], tuple(idle["steps"])) if (idle := tree.get("idle")) else Idle(),
+        "dwells": tuple(tree.get("dwells", ())),
+        "marks": {name: SumsAtBegin(**entry) for name, entry in tree.get("marks", {}).items()},
+        "over": Over(**over) if (over := tree.get("over")) else None,
     }
-    return State(**found)
+    return State(**tree)
 
 
-def _step(found: dict[str, Any] | None) -> Step | None:
-    return None if found is None else Step(**(found | {"entry": Entry(**found["entry"])}))
+def _cycle(tree: dict[str, Any]) -> Cycle:
+    entry, before = tree["entry"], tree.get("before")
+    more = {
+        "ways": tuple(tree.get("ways", ())),
+        "before": before and Before(**before),
+        "largest": tuple(tree.get("largest", (0.0, None))),
+    }
+    return Cycle(**(tree | more | {"entry": entry and SumsAtBegin(**entry)}))
 
 
-def _frame(found: dict[str, Any]) -> Frame:
-    tally = found["tally"]
-    if tally is not None:
-        tally = Tally(tuple(Figures(**each) for each in tally["last"]), tally["first"], tally["most"])
-    return Frame(**(found | {"entry": Entry(**found["entry"]), "tally": tally}))
+def _short(tree: dict[str, Any]) -> Short:
+    floors = tuple(floor and tuple(floor) for floor in tree["floors"])
+    beside = tuple((name, value) for name, value in tree.get("beside", ()))
+    return Short(**(tree | {"floors": floors, "beside": beside}))
 
 
-def _leaving(found: dict[str, Any]) -> Leaving:
-    ending = found["ending"] and Ending(**found["ending"])
-    boundaries = tuple((which, kind, count) for which, kind, count in found["boundaries"])
-    return Leaving(ending, boundaries, found["goes_on"], found["probe"])
+def _step(tree: dict[str, Any] | None) -> OpenStep | None:
+    return None if tree is None else OpenStep(**(tree | {"entry": SumsAtBegin(**tree["entry"])}))
 
 
-def _held(found: dict[str, Any]) -> Held:
-    loops = tuple((index, to, passes) for index, to, passes in found["loops"])
-    return Held(found["attempt"], tuple(found["lines"]), loops, found["at"], tuple(found["done"]))
+def _frame(tree: dict[str, Any]) -> Frame:
+    return Frame(**(tree | {"entry": SumsAtBegin(**tree["entry"]), "tally": _tally(tree["tally"])}))
+
+
+def _tally(tree: dict[str, Any] | None) -> Tally | None:
+    if tree is None:
+        return None
+    more = {
+        "last": tuple(Figures(**each) for each in tree["last"]),
+        "checks": _tally(tree.get("checks")),
+        "alike": tuple(Alike(**each) for each in tree.get("alike", ())),
+    }
+    return Tally(**(tree | more))
+
+
+def _leaving(tree: dict[str, Any]) -> Leaving:
+    ending = tree["ending"] and Ending(**tree["ending"])
+    boundaries = tuple((which, kind, count) for which, kind, count in tree["boundaries"])
+    return Leaving(ending, boundaries, tree["goes_on"], tree["probe"])
+
+
+def _held(tree: dict[str, Any]) -> HeldProgram:
+    loops = tuple((index, to, passes) for index, to, passes in tree["loops"])
+    return HeldProgram(tree["attempt"], tuple(tree["lines"]), loops, tree["at"], tuple(tree["done"]))
 
 
 def capabilities_to_json(capabilities: Capabilities) -> str:
     """Return what the engine asks of capabilities as JSON, sets in the order of the alphabet: it is in every state."""
-    found = {name: getattr(capabilities, name) for name in ("modes", "ends", "most_steps", "loops")}
-    return orjson.dumps(found, default=sorted).decode()
+    names = ("modes", "ends", "most_steps", "loops", "holds", "spans", "bounded", "records", "energises")
+    values = {name: getattr(capabilities, name) for name in names}
+    return orjson.dumps(values, default=sorted, option=orjson.OPT_SORT_KEYS).decode()
 
 
 @lru_cache(maxsize=1024)
 def capabilities_from_json(text: str) -> Capabilities:
-    """Return what `capabilities_to_json` wrote, all else as the class has it; the default ones of no text."""
-    found = orjson.loads(text or "{}")
-    sets = {name: frozenset(found[name]) for name in ("modes", "ends") if name in found}
-    return Capabilities(**(found | sets))
+    """Return what `capabilities_to_json` wrote, all else as the class has it; the default ones of no text.
+
+    A text without `bounded` is of a run that began before programs were cut at what an instrument cannot bound: it is folded
+    as it was.
+    """
+    values = orjson.loads(text or "{}")
+    known: dict[str, Any] = {name: frozenset(values[name]) for name in ("modes", "ends") if name in values}
+    if "holds" in values:
+        known["holds"] = {mode: frozenset(quantities) for mode, quantities in values["holds"].items()}
+    if values and "bounded" not in values:
+        known["bounded"] = False
+    return Capabilities(**(values | known))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a fold gives: the new state, how many rows of the batch it took, and what follows, in order."""
+
+    state: "State"
+    taken: int = 0
+    events: tuple[Event, ...] = ()
+    commands: tuple[Command, ...] = ()

@@ -1,4 +1,7 @@
-"""The sums of a run after more rows: counters as in the last row, energies by the trapezoid of voltage over the counters.
+"""The sums of a run after more rows: counters as in the last row, of charge and, where they were counted, of energy.
+
+Rows that nobody counted the energy of (of an instrument that counts its charge alone, and those stored before energy was
+counted) are summed here, by the trapezoid of voltage over the counters of charge.
 
 Every sum is sequential, from the carry over the new terms, so that any cutting of the rows gives the same bits.
 """
@@ -7,12 +10,12 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from labctl.engine.memory import Last
+from labctl.engine.state_parts import LastRow
 from labctl.errors import InternalError
 from labctl.sample import Batch, Floats
 
 FEW: Final = 24  # rows below which plain floats are quicker than columns
-Lists: TypeAlias = tuple[list[float], list[float], list[float], list[float], list[float], list[float]]
+Lists: TypeAlias = tuple[list[float], list[float], list[float], list[float], list[float], list[float], list[float]]
 
 
 def counters(rows: Batch) -> tuple[Floats, Floats]:
@@ -26,21 +29,21 @@ def counters(rows: Batch) -> tuple[Floats, Floats]:
     return rows.charging_ah, rows.discharging_ah
 
 
-def summed(last: Last, rows: Batch) -> Last:
+def summed(last: LastRow, rows: Batch) -> LastRow:
     """Return the last row and the sums after good rows, at least one."""
     charging, discharging = counters(rows)
     count = len(rows.time)
     if count <= FEW:
         return few_summed(last, listed(rows))
-    carried = np.empty(count + 1)
-    carried[0] = rows.voltage[0] if last.voltage is None else last.voltage
-    carried[1:] = rows.voltage
-    mean = carried[1:] + carried[:-1]
-    mean *= 0.5
     temperature = rows.temperature_celsius
     time = float(rows.time[-1])
     charged, discharged = float(charging[-1]), float(discharging[-1])
-    return Last(
+    energies = rows.charging_wh, rows.discharging_wh
+    if energies[0] is not None and energies[1] is not None:
+        put_in, taken_out = float(energies[0][-1]), float(energies[1][-1])
+    else:
+        put_in, taken_out = _summed_energies(last, rows.voltage, charging, discharging)
+    return LastRow(
         last.record + count,
         max(last.time, time),
         time,
@@ -49,13 +52,78 @@ def summed(last: Last, rows: Batch) -> Last:
         None if temperature is None else float(temperature[-1]),
         charged,
         discharged,
-        _energy(last.charging_wh, mean, last.charging_ah, charging, charged),
-        _energy(last.discharging_wh, mean, last.discharging_ah, discharging, discharged),
+        put_in,
+        taken_out,
+    )
+
+
+def energies(last: LastRow, rows: Batch) -> tuple[Floats, Floats]:
+    """Return both energies of the run at each row, Wh: as they were counted, else summed here to the same bits."""
+    if rows.charging_wh is not None and rows.discharging_wh is not None:
+        return rows.charging_wh, rows.discharging_wh
+    charging, discharging = counters(rows)
+    carried = np.concatenate(([rows.voltage[0] if last.voltage is None else last.voltage], rows.voltage))
+    mean = (carried[1:] + carried[:-1]) * 0.5
+    gained = ((last.charging_wh, last.charging_ah, charging), (last.discharging_wh, last.discharging_ah, discharging))
+    first, second = (
+        np.add.accumulate(np.concatenate(([carry], np.diff(counter, prepend=before) * mean)))[1:]
+        for carry, before, counter in gained
+    )
+    return first, second
+
+
+def _summed_energies(last: LastRow, voltage: Floats, charging: Floats, discharging: Floats) -> tuple[float, float]:
+    """Return both energies after rows that carry none, Wh."""
+    carried = np.empty(len(voltage) + 1)
+    carried[0] = voltage[0] if last.voltage is None else last.voltage
+    carried[1:] = voltage
+    mean = carried[1:] + carried[:-1]
+    mean *= 0.5
+    return (
+        _energy(last.charging_wh, mean, last.charging_ah, charging, float(charging[-1])),
+        _energy(last.discharging_wh, mean, last.discharging_ah, discharging, float(discharging[-1])),
+    )
+
+
+def held_until(
+    last: LastRow,
+    time: float,
+    charging_ah: float | None,
+    discharging_ah: float | None,
+    charging_wh: float | None = None,
+    discharging_wh: float | None = None,
+) -> LastRow:
+    """Return the sums at a moment that is no row: the old current held until then, at the last voltage.
+
+    Args:
+        last: Before.
+        time: Run time, s; nothing goes back.
+        charging_ah: The run's counter then, None for that of the last row.
+        discharging_ah: The same in the other direction.
+        charging_wh: Energy then, Wh, as the meter has it; None for the charge since the last row at its voltage.
+        discharging_wh: The same in the other direction.
+    """
+    charging = last.charging_ah if charging_ah is None else max(charging_ah, last.charging_ah)
+    discharging = last.discharging_ah if discharging_ah is None else max(discharging_ah, last.discharging_ah)
+    voltage = last.voltage or 0.0
+    return LastRow(
+        last.record,
+        max(last.time, time),
+        last.row_time,
+        last.voltage,
+        last.current,
+        last.temperature,
+        charging,
+        discharging,
+        last.charging_wh + voltage * (charging - last.charging_ah) if charging_wh is None else charging_wh,
+        last.discharging_wh + voltage * (discharging - last.discharging_ah)
+        if discharging_wh is None
+        else discharging_wh,
     )
 
 
 def listed(rows: Batch) -> Lists:
-    """Return time, voltage, current, both counters and the temperature (or nothing) of rows as lists."""
+    """Return time, voltage, current, both counters, temperature and both last energies (or nothing) of rows as lists."""
     charging, discharging = counters(rows)
     warm = rows.temperature_celsius
     return (
@@ -65,12 +133,35 @@ def listed(rows: Batch) -> Lists:
         charging.tolist(),
         discharging.tolist(),
         [] if warm is None else warm.tolist(),
+        []
+        if rows.charging_wh is None or rows.discharging_wh is None
+        else [float(rows.charging_wh[-1]), float(rows.discharging_wh[-1])],
     )
 
 
-def few_summed(last: Last, columns: Lists) -> Last:
-    """Do what `summed` does, for so few rows that plain floats are quicker: the same operations in the same order."""
-    times, voltages, currents, charging, discharging, warm = columns
+def few_summed(last: LastRow, columns: Lists) -> LastRow:
+    """Return the same as `summed`, for so few rows that plain floats are quicker: the same operations in the same order."""
+    times, voltages, currents, charging, discharging, warm, energies = columns
+    charged_wh, discharged_wh = energies or _few_energies(last, voltages, charging, discharging)
+    time = times[-1]
+    return LastRow(
+        last.record + len(times),
+        max(time, last.time),
+        time,
+        voltages[-1],
+        currents[-1],
+        warm[-1] if warm else None,
+        charging[-1],
+        discharging[-1],
+        charged_wh,
+        discharged_wh,
+    )
+
+
+def _few_energies(
+    last: LastRow, voltages: list[float], charging: list[float], discharging: list[float]
+) -> tuple[float, float]:
+    """Return the same as `_summed_energies`, for few rows."""
     charged, discharged = last.charging_ah, last.discharging_ah
     charged_wh, discharged_wh = last.charging_wh, last.discharging_wh
     voltage = voltages[0] if last.voltage is None else last.voltage
@@ -79,19 +170,7 @@ def few_summed(last: Last, columns: Lists) -> Last:
         charged_wh += (plus - charged) * mean
         discharged_wh += (minus - discharged) * mean
         voltage, charged, discharged = now, plus, minus
-    time = times[-1]
-    return Last(
-        last.record + len(times),
-        max(time, last.time),
-        time,
-        voltage,
-        currents[-1],
-        warm[-1] if warm else None,
-        charged,
-        discharged,
-        charged_wh,
-        discharged_wh,
-    )
+    return charged_wh, discharged_wh
 
 
 def _energy(carry: float, mean: Floats, before: float, counter: Floats, after: float) -> float:

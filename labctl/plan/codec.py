@@ -2,8 +2,9 @@
 
 A value of a class of `labctl.plan.step` or `labctl.driver` becomes an object with the class's name under `$` and its
 fields; a sequence becomes an array. Only empty fields (None, "", no items) are absent: numbers and flags are always
-written, so that a default which changes later cannot change a stored plan. Keys are sorted; a float is the shortest text
-that reads back to the same bits.
+written, so that a default which changes later cannot change a stored plan. A field that came later than the first plans
+were stored is absent where it has its default too, so that those plans keep their hash. Keys are sorted; a float is the
+shortest text that reads back to the same bits.
 """
 
 import hashlib
@@ -25,6 +26,7 @@ from labctl.plan.step import (
     Interruption,
     Line,
     Plan,
+    Relative,
     Term,
     TextByPass,
     VersusOcv,
@@ -36,25 +38,29 @@ TAG: Final = "$"
 CLASSES: Final[Mapping[str, type]] = {
     kind.__name__: kind
     for kind in (
-        Block, Bounds, ByPass, Carried, CellFigures, Condition, End, Interruption, Line, Plan, RecordRule, Term, TextByPass,
-        VersusOcv,
+        Block, Bounds, ByPass, Carried, CellFigures, Condition, End, Interruption, Line, Plan, RecordRule, Relative, Term,
+        TextByPass, VersusOcv,
     )
 }  # fmt: skip
 
 _ORDER: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
+_ALWAYS: Final = object()
+"""Equal to no value of a plan: stands for the value with which a field is left out, where there is none."""
+
+
 def _empty(value: object) -> bool:
     return value is None or (isinstance(value, str | tuple | list | Mapping) and not value)
 
 
-def _may_be_absent(field: Field[object]) -> bool:
-    """Tell whether a field is empty unless it is said: those are left out of the text."""
+def _left_out_as(field: Field[object]) -> object:
+    """Return the value with which a field is left out of the text: an empty default, or the default of a later field."""
     default = field.default_factory() if field.default_factory is not MISSING else field.default
-    return default is not MISSING and _empty(default)
+    return default if default is not MISSING and (_empty(default) or field.metadata.get("later")) else _ALWAYS
 
 
-_FIELDS: Final = {name: {field.name: _may_be_absent(field) for field in fields(kind)} for name, kind in CLASSES.items()}
+_FIELDS: Final = {name: {field.name: _left_out_as(field) for field in fields(kind)} for name, kind in CLASSES.items()}
 
 
 def plan_to_json(plan: Plan) -> bytes:
@@ -76,9 +82,9 @@ def plan_from_json(text: bytes | str) -> Plan:
         tree = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise InternalError(f"wanted a plan as JSON, found something else: {error}") from error
-    found = tree.get("version") if isinstance(tree, dict) else None
-    if found != VERSION:
-        raise InternalError(f"wanted a plan of version {VERSION}, found version {found}")
+    version = tree.get("version") if isinstance(tree, dict) else None
+    if version != VERSION:
+        raise InternalError(f"wanted a plan of version {VERSION}, found version {version}")
     plan = _value(tree)
     if not isinstance(plan, Plan):
         raise InternalError(f"wanted a plan, found {type(plan).__name__}")
@@ -103,9 +109,10 @@ def _tree(value: object) -> object:
     if name not in CLASSES:
         raise InternalError(f"wanted a value of a plan, found {name}")
     tree: dict[str, object] = {TAG: name}
-    for field, may_be_absent in _FIELDS[name].items():
+    for field, left_out in _FIELDS[name].items():
         item = getattr(value, field)
-        if not (may_be_absent and _empty(item)):
+        absent = left_out is not _ALWAYS and (_empty(item) if _empty(left_out) else item == left_out)
+        if not absent:
             tree[field] = _tree(item)
     return tree
 

@@ -1,29 +1,59 @@
 """Protocol + cell + channel -> Plan: every relative quantity made absolute, every rule that needs a cell held, loops kept."""
 
-import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
-from typing import Final, Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
 
-from labctl.document import Mark, with_lines
 from labctl.driver import Bounds, Capabilities, RecordRule
 from labctl.errors import CellError, ProtocolError
-from labctl.plan.draft import Draft, Place
-from labctl.plan.limit import Envelope
-from labctl.plan.safety import hold_envelope
+from labctl.finding import Finding, with_lines
+from labctl.plan.block_compiler import compiled_items
+from labctl.plan.cell_figures import figures_of_cell, warn_of_misfits
+from labctl.plan.contents import all_items, analyses_of, cycles_of, digest_of_text, files_of, sources_of, texts_of
+from labctl.plan.context import CompileContext
+from labctl.plan.draws import rounds
+from labctl.plan.file_limits import limited_sides, of_file, required_open_circuit, tighter_range
+from labctl.plan.kinds import ANY
+from labctl.plan.named_files import with_named_files
+from labctl.plan.outside import Outside
 from labctl.plan.scope import Scope, file_name
-from labctl.plan.step import Block, CellFigures, End, Interruption, Line, Plan
-from labctl.plan.unroll import unrolled
-from labctl.plan.verb import Maker
+from labctl.plan.step import (
+    EDITION,
+    Block,
+    Interruption,
+    Plan,
+)
+from labctl.plan.step_context import StepContext
+from labctl.plan.warning import too_small, warnings
 from labctl.protocol import model
-from labctl.protocol.binding import bind
-from labctl.protocol.cell import Cell
-from labctl.protocol.expression import show
+from labctl.protocol.binding import DRAWN, bindings
+from labctl.protocol.cell import NO_CELL, Cell
+from labctl.quantity.dimension import NONE
+from labctl.quantity.units import Quantity
 
 RECORD: Final = (RecordRule(every=10.0, voltage=5e-3),)  # where neither step, block nor file says
+
+
 NOMINALS: Final = 2.0  # nominal capacities that one step may pass where nothing else is said
+
+
 CONTINUE_WITHIN: Final = 600.0  # s
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What a protocol came to.
+
+    Attributes:
+        plan: None where it is refused, or where not all of it is known.
+        findings: What is wrong with it, with warnings.
+        unknown: What is not known: names without a value, fields of the cell.
+    """
+
+    plan: Plan | None
+    findings: tuple[Finding, ...]
+    unknown: tuple[Finding, ...] = ()
 
 
 def compile_plan(
@@ -32,8 +62,9 @@ def compile_plan(
     capabilities: Capabilities | None,
     channel_bounds: Bounds | None,
     overrides: Mapping[str, str],
+    outside: Outside | None = None,
 ) -> Plan:
-    """Return the plan of a checked protocol on a cell and channel.
+    """Return the plan of a protocol on a cell and channel.
 
     Args:
         protocol: As `labctl.protocol.load.load` returns it.
@@ -41,50 +72,118 @@ def compile_plan(
         capabilities: Of the channel; without them what a channel cannot do is not checked.
         channel_bounds: The channel's own limits, SI.
         overrides: Parameters by name, as texts.
+        outside: Seed and time; without them draws have the seed 0, and the run begins in 1970.
 
     Raises:
         FileError: With every finding: a `CellError` where all that is missing is in the cell file.
     """
-    draft = Draft(cell, capabilities)
-    place = Place()
-    plan: Plan | None = None
-    values = draft.caught(lambda: bind(protocol, overrides), None)
-    if values is not None:
-        place = replace(place, scope=Scope(values=values))
-        plan = _plan(draft, place, protocol, channel_bounds)
-    if draft.findings or plan is None:
-        raise _refusal(draft, protocol)
-    return plan
+    compiled = compiled_for(protocol, cell, overrides, capabilities, channel_bounds, outside=outside)
+    if compiled.plan is not None:
+        return compiled.plan
+    findings = compiled.findings or compiled.unknown
+    missing = all(finding.code == "cell.missing" for finding in findings)
+    raise CellError(findings) if missing else ProtocolError(findings)
 
 
-def _refusal(draft: Draft, protocol: model.Protocol) -> ProtocolError | CellError:
-    texts = dict(_texts(protocol)) | {draft.cell.file: draft.cell.text}
-    found = {(finding.mark, finding.code, finding.message): finding for finding in draft.findings}
-    findings = with_lines(found.values(), texts)
-    return CellError(findings) if all(one.code == "cell.missing" for one in findings) else ProtocolError(findings)
+def compiled_for(
+    protocol: model.Protocol,
+    cell: Cell | None,
+    overrides: Mapping[str, str],
+    capabilities: Capabilities | None = None,
+    channel_bounds: Bounds | None = None,
+    *,
+    outside: Outside | None = None,
+) -> Compiled:
+    """Return what a protocol comes to on a cell; on one that is not known, as far as no cell is needed to say it.
+
+    Args:
+        protocol: Whose text was read; it may have had errors of its own.
+        cell: None where it is not known.
+        overrides: Parameters by name, as texts; without a cell those that are required may be missing.
+        capabilities: Of the channel.
+        channel_bounds: The channel's own limits, SI.
+        outside: Seed and time.
+    """
+    outside = outside or Outside()
+    draft = CompileContext(cell or NO_CELL, capabilities, known=cell is not None, outside=outside)
+    draft.hardware = _hardware(capabilities, channel_bounds)
+    values, wrong = bindings(protocol, overrides)
+    draft.findings += [finding for finding in wrong if cell is not None or finding.code != "params.required"]
+    values = {**values, DRAWN: Quantity(float(outside.seed), NONE, str(outside.seed))}
+    protocol = with_named_files(protocol, values, draft.note)
+    place = StepContext(scope=Scope(values=values), kinds=frozenset({cell.kind}) if cell else ANY)
+    plan = _plan(draft, place, protocol, channel_bounds)
+    texts = dict(texts_of(protocol)) | {draft.cell.file: draft.cell.text}
+    if outside.seed >= 0:
+        for number in range(rounds(protocol, values)):
+            draw = replace(outside, seed=-1 - number)
+            more = compiled_for(protocol, cell, overrides, capabilities, channel_bounds, outside=draw)
+            draft.findings += [finding for finding in more.findings if finding.severity == "error"]
+    refused = any(finding.severity == "error" for finding in draft.findings)
+    if not refused and not draft.unknown:
+        draft.findings += warnings(plan, draft.places)
+        if capabilities is not None:
+            draft.findings += too_small(plan, capabilities.current_accuracy, draft.places)
+    findings, unknown = (with_lines(_each_once(some), texts) for some in (draft.findings, draft.unknown))
+    return Compiled(None if refused or draft.unknown else plan, findings, unknown)
 
 
-def _plan(draft: Draft, place: Place, protocol: model.Protocol, channel: Bounds | None) -> Plan:
+def _hardware(capabilities: Capabilities | None, channel: Bounds | None) -> tuple[float, float]:
+    """Return the lowest and highest voltage of the channel itself, V."""
+    pairs = [capabilities.voltage] if capabilities is not None else []
+    pairs += [channel.voltage] if channel is not None and channel.voltage is not None else []
+    return max([-math.inf, *(low for low, _ in pairs)]), min([math.inf, *(high for _, high in pairs)])
+
+
+def _within(draft: CompileContext, place: StepContext, protocol: model.Protocol) -> tuple[float, float] | None:
+    """Return what part of the cell file's nominal capacity a measured one may be: the widest of all that are measured."""
+    pairs: list[tuple[float, float]] = []
+    for file in files_of(protocol):
+        for item in all_items(file.children):
+            verb = item.verb if isinstance(item, model.Step) else None
+            if not isinstance(verb, model.Nominal):
+                continue
+            low, high = (1.0 if side is None else draft.fixed(place, side, "fraction") for side in verb.within)
+            if not 0.0 < low <= 1.0 <= high:
+                message = f"wanted a range around 100 %, the lower value first, found {low:.0%} and {high:.0%}"
+                draft.say("nominal.within", message, item.mark, "for example within: [80 %, 120 %]")
+            else:
+                pairs.append((low, high))
+    return (min(low for low, _ in pairs), max(high for _, high in pairs)) if pairs else None
+
+
+def _each_once(findings: Iterable[Finding]) -> Iterable[Finding]:
+    return {(finding.mark, finding.code, finding.message): finding for finding in findings}.values()
+
+
+def _plan(draft: CompileContext, place: StepContext, protocol: model.Protocol, channel: Bounds | None) -> Plan:
     cell = draft.cell
-    place = replace(place, envelope=place.envelope.within(cell.limits, f"limits of the cell {cell.name}".rstrip()))
+    owner = f"limits of the cell {cell.name}".rstrip()
+    place = replace(place, envelope=place.envelope.within(cell.limits, owner))
     if channel is not None:
         place = replace(place, envelope=place.envelope.within(channel, "limits of the channel"))
-    place = replace(place, said=_said(cell.limits), record=RECORD, checks=_has_checks(protocol.children))
-    place = _of_file(draft, place, protocol)
+    place = replace(place, said=limited_sides(cell.limits), record=RECORD)
+    draft.cycles = cycles_of(protocol.children)
+    draft.measurable = _within(draft, place, protocol)
+    place = of_file(draft, place, protocol)
     if place.envelope.bounds.charge is None and cell.nominal is not None:
         most = Bounds(charge=NOMINALS * cell.nominal)
         place = replace(place, envelope=place.envelope.within(most, "twice the nominal capacity"))
-    ocv = _open_circuit(draft, place, protocol)
-    children = tuple(_items(draft, place, protocol.children))
+    ocv = required_open_circuit(draft, place, protocol)
+    warn_of_misfits(draft)
+    children = tuple(compiled_items(draft, place, protocol.children))
     return Plan(
         name=protocol.name or file_name(protocol.file),
         root=Block(0, children, name=protocol.name),
-        cell=_figures(cell),
-        ocv=_joined(ocv, draft.ocv) or place.envelope.bounds.voltage,
+        cell=figures_of_cell(cell),
+        ocv=tighter_range(ocv, draft.ocv) or place.envelope.bounds.voltage,
         interruption=_interruption(draft, place, protocol.interruption),
-        analyses=tuple(_analyses(protocol)),
-        sources=tuple(dict.fromkeys((file_name(name), _sha256(text)) for name, text in _sources(protocol, cell))),
+        analyses=tuple(analyses_of(protocol)),
+        sources=tuple(
+            dict.fromkeys((file_name(name), digest_of_text(text)) for name, text in sources_of(protocol, cell))
+        ),
         accuracy=_accuracy(draft.capabilities),
+        edition=EDITION,
     )
 
 
@@ -93,231 +192,10 @@ def _accuracy(capabilities: Capabilities | None) -> tuple[float, float]:
     return known.voltage_accuracy, known.current_accuracy
 
 
-# --- what a file says as a whole --------------------------------------------------------------------------------------
-
-
-def _of_file(draft: Draft, place: Place, protocol: model.Protocol, use: Mark | None = None) -> Place:
-    """Return the place with a file's limits and record rule, its requirements on the kind of cell checked."""
-    requires, mark = protocol.requires, protocol.limits.mark or use or Mark(protocol.file, 1, 1)
-    if requires.kinds and draft.cell.kind not in requires.kinds:
-        wanted = " or ".join(requires.kinds)
-        where = use or requires.mark or mark
-        draft.say(
-            "cell.kind", f"wanted a {wanted} cell for {file_name(protocol.file)}, found a {draft.cell.kind} one", where
-        )
-    bounds = _bounds(draft, place, protocol.limits)
-    envelope = place.envelope.within(bounds, f"limits of {file_name(protocol.file)}")
-    hold_envelope(draft, envelope, mark)
-    if draft.capabilities is not None:
-        envelope = _driven(envelope, draft.capabilities)
-    place = replace(place, envelope=envelope, said=place.said | _said(bounds))
-    return draft.recorded(place, protocol.record)
-
-
-def _driven(envelope: Envelope, capabilities: Capabilities) -> Envelope:
-    """Return an envelope without currents that the channel cannot drive, so that it can be pushed into the instrument."""
-    if envelope.bounds.current is None:
-        return envelope
-    return envelope.within(Bounds(current=capabilities.current), "what the channel can do")
-
-
-def _bounds(draft: Draft, place: Place, limits: model.Limits) -> Bounds:
-    def pair(
-        given: model.Pair | None, kind: Literal["potential", "current", "temperature"]
-    ) -> tuple[float, float] | None:
-        if given is None:
-            return None
-        low, high = (draft.fixed(place, side, kind) for side in given)
-        return None if math.isnan(low) or math.isnan(high) else (low, high)
-
-    charge = None if limits.capacity is None else draft.fixed(place, limits.capacity, "capacity")
-    return Bounds(
-        pair(limits.voltage, "potential"),
-        pair(limits.current, "current"),
-        pair(limits.temperature, "temperature"),
-        None if charge is None or math.isnan(charge) else charge,
-    )
-
-
-def _said(bounds: Bounds) -> frozenset[str]:
-    pairs = {"voltage": bounds.voltage, "current": bounds.current}
-    return frozenset(name for name, pair in pairs.items() if pair is not None)
-
-
-def _open_circuit(draft: Draft, place: Place, protocol: model.Protocol) -> tuple[float, float] | None:
-    if protocol.requires.ocv is None:
-        return None
-    low, high = (draft.fixed(place, side, "potential") for side in protocol.requires.ocv)
-    return None if math.isnan(low) or math.isnan(high) else (low, high)
-
-
-def _joined(first: tuple[float, float] | None, second: tuple[float, float] | None) -> tuple[float, float] | None:
-    if first is None or second is None:
-        return first or second
-    return max(first[0], second[0]), min(first[1], second[1])
-
-
-def _interruption(draft: Draft, place: Place, written: model.Interruption | None) -> Interruption:
+def _interruption(draft: CompileContext, place: StepContext, written: model.WrittenInterruption | None) -> Interruption:
     if written is None:
         return Interruption(CONTINUE_WITHIN)
     within = CONTINUE_WITHIN
     if written.continue_within is not None:
         within = draft.fixed(place, written.continue_within, "duration")
     return Interruption(within, written.otherwise)
-
-
-def _figures(cell: Cell) -> CellFigures:
-    return CellFigures(
-        name=cell.name,
-        kind=cell.kind,
-        area=cell.area,
-        active_mass=cell.active_mass,
-        film_thickness=cell.film_thickness,
-        nominal=None if cell.nominal is None else float(cell.nominal),
-        efficiency=cell.efficiency,
-        retention=cell.retention,
-    )
-
-
-def _analyses(protocol: model.Protocol) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Give the analyses of a file and of those it uses, each once."""
-    seen: list[tuple[str, Mapping[str, str]]] = []
-    for file in _files(protocol):
-        for analysis in file.analyses:
-            pair = (analysis.name, dict(analysis.options))
-            if pair not in seen:
-                seen.append(pair)
-                yield pair
-
-
-def _files(protocol: model.Protocol) -> Iterator[model.Protocol]:
-    """Give a file and those it uses, in the order of the text."""
-    yield protocol
-    for item in _every(protocol.children):
-        if isinstance(item, model.Use):
-            yield from _files(item.protocol)
-
-
-def _every(items: Iterable[model.Item]) -> Iterator[model.Item]:
-    for item in items:
-        yield item
-        if isinstance(item, model.Block):
-            yield from _every(item.children)
-
-
-def _texts(protocol: model.Protocol) -> Iterator[tuple[str, str]]:
-    """Give name and text of every file that a protocol was made from, tables included."""
-    for file in _files(protocol):
-        yield file.file, file.text
-        for item in _every(file.children):
-            verb = item.verb if isinstance(item, model.Step) else None
-            if isinstance(verb, model.Profile) and verb.table is not None and isinstance(verb.file, str):
-                yield verb.file, verb.table.text
-
-
-def _sources(protocol: model.Protocol, cell: Cell) -> Iterator[tuple[str, str]]:
-    yield from _texts(protocol)
-    if cell.text:
-        yield cell.file, cell.text
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-# --- steps and blocks -------------------------------------------------------------------------------------------------
-
-
-def _items(draft: Draft, place: Place, items: Iterable[model.Item]) -> Iterator[Line | Block]:
-    for item in items:
-        match item:
-            case model.Step(verb=verb):
-                yield from Maker(draft, place, item).items()
-                draft.rested = draft.rested or isinstance(verb, model.Rest)
-            case model.Block():
-                written = draft.caught(lambda: unrolled(item, place.scope), None) if item.each else None  # noqa: B023
-                yield _block(draft, place, written or item)
-            case model.Use():
-                yield _use(draft, place, item)
-
-
-def _block(draft: Draft, place: Place, block: model.Block) -> Block:
-    number, rested = draft.next_block(), draft.rested
-    condition = None if block.if_ is None else draft.condition(place, block.if_)
-    inner = draft.recorded(place, block.record)
-    if block.each:
-        scope = draft.caught(lambda: place.scope.looped(number, block), None)
-        if scope is None:  # the names mean nothing, so nothing inside can be read
-            return Block(number, ())
-        inner = replace(inner, scope=scope)
-    if block.cycle and place.cycle:
-        draft.say("cycle.nested", "wanted cycle blocks beside each other, found one inside another", block.mark)
-    inner = replace(inner, cycle=place.cycle or block.cycle is not None, checks=_has_checks((block,)))
-    passes = _passes(draft, place, inner, number, block)
-    ends = tuple(_block_ends(draft, place, inner, block))
-    children = tuple(_items(draft, inner, block.children))
-    draft.rested = rested or (draft.rested and condition is None and passes > 0)
-    return Block(
-        id=number,
-        children=children,
-        passes=passes,
-        cycle=block.cycle,
-        condition=condition,
-        ends=ends,
-        variables=_variables(inner.scope, number, block),
-        name=_name(draft, inner, block.name),
-    )
-
-
-def _passes(draft: Draft, place: Place, inner: Place, number: int, block: model.Block) -> int:
-    if block.each:
-        return inner.scope.sizes[number]
-    return 1 if block.repeat is None else draft.count(place, block.repeat)
-
-
-def _block_ends(draft: Draft, place: Place, inner: Place, block: model.Block) -> Iterator[End]:
-    """Give the ends of a block; what it watches may name its own variables, its budget may not."""
-    if block.abort_if is not None:
-        yield draft.end(inner, "abort_if", block.abort_if)
-    if block.stop_if is not None:
-        yield draft.end(inner, "stop_if", block.stop_if)
-    if block.for_ is not None:
-        yield draft.end_of_time(place, block.for_)
-
-
-def _has_checks(items: Iterable[model.Item]) -> bool:
-    return any(
-        (isinstance(item, model.Block) and (item.cycle == "check" or _has_checks(item.children)))
-        or (isinstance(item, model.Use) and _has_checks(item.protocol.children))
-        for item in items
-    )
-
-
-def _variables(scope: Scope, number: int, block: model.Block) -> dict[str, tuple[str, ...]]:
-    """Return the text of each variable in each pass, with the first pass of the blocks around."""
-    if not block.each:
-        return {}
-    environments = [scope.environment({number: one}) for one in range(scope.sizes[number])]
-    return {variable.name: tuple(show(one[variable.name]) for one in environments) for variable in block.each}
-
-
-def _name(draft: Draft, place: Place, name: model.Text) -> str:
-    found = draft.caught(lambda: place.scope.text(name), "")
-    if isinstance(found, str):
-        return found
-    return name if isinstance(name, str) else name.text
-
-
-def _use(draft: Draft, place: Place, use: model.Use) -> Block:
-    """Return the steps of an inserted file, inside the tighter of both limits."""
-    number = draft.next_block()
-    scope = draft.caught(lambda: place.scope.inserted(use), None)
-    if scope is None:
-        return Block(number, ())
-    protocol = use.protocol
-    inner = _of_file(draft, replace(place, scope=scope), protocol, use.mark)
-    required = _open_circuit(draft, inner, protocol)
-    if not draft.energised:
-        draft.ocv = _joined(draft.ocv, required)
-    children = tuple(_items(draft, inner, protocol.children))
-    return Block(number, children, name=_name(draft, place, use.name) or protocol.name or use.file)

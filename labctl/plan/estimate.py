@@ -8,11 +8,10 @@ are sure to come allow.
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from labctl.document import Finding
 from labctl.driver import (
     Bend,
     Chamber,
@@ -26,9 +25,15 @@ from labctl.driver import (
     Spectrum,
     Sweep,
 )
+from labctl.finding import Finding
+from labctl.plan.holding import SINCE
+from labctl.plan.index import walk
+from labctl.plan.number import as_filed
 from labctl.plan.program import at_pass, combinations, mode_for, numbers
 from labctl.plan.step import Block, ByPass, End, Line, Plan, Term, VersusOcv
-from labctl.plan.warning import warnings
+from labctl.plan.vain_ends import mark_of, warning
+from labctl.plan.warning import net_charge, warnings
+from labctl.quantity.units import display
 
 TAIL: Final = 0.1  # of the nominal capacity passes in the held part of CC-CV
 PERIODS: Final = 3.0  # of each frequency of a spectrum
@@ -102,49 +107,129 @@ class Estimate:
 
 def estimate(plan: Plan) -> Estimate:
     """Return what a plan takes, with its warnings."""
-    lines: dict[int, tuple[Amount, int]] = {}
-    total = _of_block(plan, plan.root, 1, lines)
+    lines: dict[int, tuple[Amount, float]] = {}
+    total = _of_block(plan, (), plan.root, lines, 0.0)
     return Estimate(
         duration=(total.likely, total.longest),
         charge=total.charge,
         rows=round(total.rows),
-        warnings=warnings(plan),
-        lines=lines,
+        warnings=(*warnings(plan), *_late(plan, lines)),
+        lines={line: (amount, round(often)) for line, (amount, often) in lines.items()},
     )
 
 
-def _of_block(plan: Plan, block: Block, times: int, lines: dict[int, tuple[Amount, int]]) -> Amount:
-    """Return what one doing of a block takes, all its passes; `times` is how often it is done."""
+def _late(plan: Plan, lines: "Mapping[int, tuple[Amount, float]]") -> Iterator[Finding]:
+    """Warn of a block whose passes are likely to take longer than the time from the begin of one to that of the next."""
+    for path, line in walk(plan.root):
+        every = path[-1].every
+        if (
+            "every" in line.options
+            and path[-1].passes > 1
+            and isinstance(every, float)
+            and not lines[line.id][0].likely
+        ):
+            found = (
+                f"wanted passes that take less than {display(every, 'duration')}, found longer ones: each begins late"
+            )
+            yield warning("plan.late", found, mark_of(line), "every is from the begin of a pass to that of the next")
+
+
+def _of_block(
+    plan: Plan, around: tuple[Block, ...], block: Block, lines: dict[int, tuple[Amount, float]], since: float
+) -> Amount:
+    """Return what one doing of a block takes, all its passes.
+
+    Args:
+        plan: Whose block it is.
+        around: The blocks around it, the innermost last.
+        block: To be estimated.
+        lines: Takes what each line takes.
+        since: When it is likely to begin first, s of run time.
+    """
     total = Amount()
-    inner: dict[int, tuple[Amount, int]] = {}
+    inner: dict[int, tuple[Amount, float]] = {}
+    path = (*around, block)
     for child in block.children:
         if isinstance(child, Block):
-            total += _of_block(plan, child, 1, inner)
+            asked: dict[int, tuple[Amount, float]] = {}
+            one = _of_block(plan, path, child, asked, since + total.likely)
+            share = share_of_passes(child, path)
+            total += one if share == 1.0 else one.times(share)
+            inner |= {line: (amount, often * share) for line, (amount, often) in asked.items()}
         else:
-            amount = _of_line(plan, child)
+            amount = _paced(plan, child, total, since) if child.paced else _of_line(plan, child)
             inner[child.id] = (amount, 1)
             total += amount
     passes = _likely_passes(plan, block, total)
-    lines |= {line: (amount, times * passes * often) for line, (amount, often) in inner.items()}
+    lines |= {line: (amount, passes * often) for line, (amount, often) in inner.items()}
     total = total.times(passes, block.passes)
     budgets = [_average(time) for end in block.ends if (time := _time_of(end)) is not None]
     return total.within(min(budgets)) if budgets else total
 
 
+def _paced(plan: Plan, line: Line, before: Amount, since: float) -> Amount:
+    """Return what a rest until the next pass takes after what the pass took before, or one until a date."""
+    one = _of_line(plan, line)
+    if "until" in line.options:
+        return one.within(max(one.likely - since - before.likely, 0.0))
+    every = _average(as_filed(line.options["every"]))  # type: ignore[arg-type]
+    return one.within(max(every - before.likely, 0.0))
+
+
 def _likely_passes(plan: Plan, block: Block, one: Amount) -> int:
     """Return how many passes are likely: a block that a voltage stops has passed the nominal capacity by then."""
     nominal = plan.cell.nominal
-    stops = any(term.quantity == "voltage" for end in block.ends if end.kind == "stop_if" for term in _alone((end,)))
+    ends = [end for end in block.ends if end.kind in {"stop_if", "until"}]
+    stops = any(term.quantity in {"voltage", *SINCE} and not term.slope for term in _alone(ends))
     if not (stops and nominal and one.net):
         return block.passes
     return min(block.passes, math.ceil(nominal / abs(one.net) - ROUNDING))
+
+
+def share_of_passes(block: Block, path: tuple[Block, ...]) -> float:
+    """Return in what share of the passes around it a block is done, where the number of completed cycles decides that.
+
+    Args:
+        block: With `if: every 10 cycles` or `cycle in [5, 10]`; 1 of any other condition.
+        path: The blocks around it, the innermost last.
+    """
+    condition = block.condition
+    if condition is None or any(len(terms) != 1 for terms in condition.any_of):
+        return 1.0
+    terms = [terms[0] for terms in condition.any_of]
+    if any(term.quantity != "every" and not (term.quantity == "cycle" and term.members) for term in terms):
+        return 1.0
+    at = max((number for number, one in enumerate(path) if one.passes > 1), default=0)
+    repeated, inner = path[at], (*path[at + 1 :], block)
+    in_a_pass = 1 if repeated.cycle is not None else cycles_in(repeated.children)
+    before = 0
+    for around, child in zip(path[at:], inner, strict=True):
+        before += cycles_in(around.children[: around.children.index(child)])
+    counts = [in_a_pass * number + before for number in range(repeated.passes)]
+    return sum(any(_is_due(term, count) for term in terms) for count in counts) / max(repeated.passes, 1)
+
+
+def cycles_in(children: Iterable[Block | Line]) -> int:
+    """Return how many cycles, checks not counted, are done in lines and blocks that nothing is asked of."""
+    done = 0
+    for child in children:
+        if isinstance(child, Block) and child.condition is None:
+            one = 0 if child.cycle == "check" else 1 if child.cycle is not None else cycles_in(child.children)
+            done += child.passes * one
+    return done
+
+
+def _is_due(term: Term, count: int) -> bool:
+    if term.members:
+        return count in term.members
+    return count > 0 and count % max(round(float(term.value)), 1) == 0  # type: ignore[arg-type]
 
 
 def _time_of(end: End) -> "float | ByPass | None":
     """Return the time after which an end is sure to have come, if it names one alone."""
     for terms in end.condition.any_of:
         if len(terms) == 1 and terms[0].quantity == "time" and not isinstance(terms[0].value, VersusOcv):
-            return terms[0].value
+            return as_filed(terms[0].value)
     return None
 
 
@@ -164,20 +249,21 @@ def _of_line(plan: Plan, line: Line) -> Amount:
 def _of_pass(plan: Plan, line: Line, passes: Mapping[int, int]) -> Amount:
     """Return what a line takes in a pass."""
     match line.verb:
-        case "mark":
+        case "mark" | "nominal":
             return Amount()
         case "prompt":
             waits = line.options.get("for")
             return Amount(longest=float(waits) if isinstance(waits, float) else INFINITE)
     voltage = _middle(line)
     mode = mode_for(line, passes, voltage)
-    ends = _Ends(line, passes)
+    ends = _EstimatedEnds(line, passes)
     likely, longest, charge = _drawn(plan, line, mode, ends)
     likely, longest = min(likely, ends.time, longest), min(longest, ends.time)
     if likely == INFINITE:
         likely = 0.0
     passed = charge(likely)
-    return Amount(likely, longest, passed, _rows(plan, line, mode, likely, passed), SIGNS.get(line.verb, 0.0) * passed)
+    net = net_charge(line) if isinstance(mode, Profile) else SIGNS.get(line.verb, 0.0) * passed
+    return Amount(likely, longest, passed, _rows(plan, line, mode, likely, passed), net)
 
 
 def _middle(line: Line) -> float:
@@ -185,7 +271,7 @@ def _middle(line: Line) -> float:
     return (low + high) / 2
 
 
-class _Ends:
+class _EstimatedEnds:
     """What the ends of a line allow in a pass: time in s and charge in C that are sure, and whether a voltage may end it."""
 
     def __init__(self, line: Line, passes: Mapping[int, int]) -> None:
@@ -193,7 +279,7 @@ class _Ends:
         self.current: float | None = None
         self.voltage = False
         for term in _alone(line.ends):
-            value = term.value.offset if isinstance(term.value, VersusOcv) else term.value
+            value = as_filed(term.value.offset if isinstance(term.value, VersusOcv) else term.value)
             number = float(at_pass(value, passes)) if isinstance(value, ByPass) else value
             above = term.comparison in {">", ">="}
             match term.quantity:
@@ -221,7 +307,7 @@ class _Passing:
         return min(self.current * seconds, self.most) if seconds else 0.0
 
 
-def _drawn(plan: Plan, line: Line, mode: Mode, ends: _Ends) -> tuple[float, float, _Passing]:
+def _drawn(plan: Plan, line: Line, mode: Mode, ends: _EstimatedEnds) -> tuple[float, float, _Passing]:
     """Return likely and longest time that a mode takes by itself, s, and what passes."""
     match mode:
         case Galvanostatic(current):
@@ -256,7 +342,7 @@ def _by_itself(mode: Mode) -> float:
     return INFINITE
 
 
-def _driven(plan: Plan, line: Line, current: float, ends: _Ends) -> tuple[float, float, _Passing]:
+def _driven(plan: Plan, line: Line, current: float, ends: _EstimatedEnds) -> tuple[float, float, _Passing]:
     if not current:
         return INFINITE, INFINITE, _Passing()
     most = min(ends.charge, INFINITE if line.bounds.charge is None else line.bounds.charge)
@@ -265,7 +351,7 @@ def _driven(plan: Plan, line: Line, current: float, ends: _Ends) -> tuple[float,
     return likely / current, most / current, _Passing(current)
 
 
-def _held(plan: Plan, line: Line, most: float | None, ends: _Ends) -> tuple[float, float, _Passing]:
+def _held(plan: Plan, line: Line, most: float | None, ends: _EstimatedEnds) -> tuple[float, float, _Passing]:
     """Return a hold: its current decays exponentially from `most` with a tenth of the nominal capacity in its tail."""
     nominal, limit, last = plan.cell.nominal, line.bounds.charge, ends.current
     longest = limit / last if limit is not None and last else INFINITE
@@ -281,6 +367,8 @@ def _moved(mode: Profile, voltage: float) -> float:
     """Return the charge that a profile moves, C, whatever its direction."""
     spans = (later - earlier for earlier, later in itertools.pairwise(mode.times))
     moved = math.fsum(abs(value) * span for value, span in zip(mode.values, spans, strict=False))
+    if mode.quantity == "voltage":
+        return 0.0
     return moved if mode.quantity == "current" else moved / voltage if voltage else 0.0
 
 

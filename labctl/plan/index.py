@@ -1,9 +1,10 @@
 """Finding lines and blocks of a plan by their numbers."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
+from labctl.driver import ProgramStep
 from labctl.plan.step import Block, Line, Plan
 
 
@@ -15,42 +16,45 @@ class Index:
         lines: Lines by id, in the order of the text.
         paths: For each line the blocks around it, the whole file first, the innermost last.
         blocks: Blocks by id.
+        fixed: Lines whose numbers are the same in every pass, as steps that begin anew; filled as they are asked for.
     """
 
     lines: dict[int, Line]
     paths: dict[int, tuple[Block, ...]]
     blocks: dict[int, Block]
+    fixed: dict[int, ProgramStep] = field(default_factory=dict)
 
 
-class _Same:
+class PlanKey:
     """A plan as a key: equal to itself only, since plans hold mappings and cannot be hashed."""
 
     __slots__ = ("plan",)
 
     def __init__(self, plan: Plan) -> None:
+        """Stand for a plan."""
         self.plan = plan
 
     def __hash__(self) -> int:
         return id(self.plan)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.plan is self.plan
+        return isinstance(other, PlanKey) and other.plan is self.plan
 
 
 def index(plan: Plan) -> Index:
     """Return the index of a plan, made once."""
-    return _index(_Same(plan))
+    return _index(PlanKey(plan))
 
 
 @lru_cache(maxsize=4096)
-def _index(same: _Same) -> Index:
-    found = Index({}, {}, {})
+def _index(same: PlanKey) -> Index:
+    places = Index({}, {}, {})
     for path, line in walk(same.plan.root):
-        found.lines[line.id] = line
-        found.paths[line.id] = path
+        places.lines[line.id] = line
+        places.paths[line.id] = path
     for block in blocks(same.plan.root):
-        found.blocks[block.id] = block
-    return found
+        places.blocks[block.id] = block
+    return places
 
 
 def walk(block: Block, path: tuple[Block, ...] = ()) -> Iterator[tuple[tuple[Block, ...], Line]]:

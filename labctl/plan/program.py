@@ -1,40 +1,34 @@
-"""A line of a plan, with the numbers of the pass it is in, as the program that an instrument is given.
+"""A line of a plan, with the numbers of the pass it is in, as a step of the program that an instrument is given.
 
-A program begins with the line asked for and holds as many of the lines after it as the instrument can hold by itself. It is
-cut before or after whatever the instrument cannot know: a person, another instrument, a condition of results, an `if`, a
-voltage against an open circuit that the program itself would measure, a line with an end that the instrument cannot
-locate (which may be the last), numbers that differ between the passes of a loop.
+How far a program reaches is decided in `labctl.plan.program_reach`.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from labctl.driver import (
     Bend,
     Bounds,
-    Capabilities,
     Chamber,
     ConstantLoad,
     ConstantPower,
+    Foreign,
     Galvanostatic,
-    Loop,
     Mode,
     Potentiostatic,
     Profile,
-    Program,
     ProgramStep,
     RecordRule,
     Rest,
     Spectrum,
     Sweep,
     Threshold,
-    Watched,
 )
 from labctl.errors import InternalError
-from labctl.plan.index import Index, index
-from labctl.plan.step import Block, ByPass, Condition, End, Line, Plan, Setting, Term, TextByPass, VersusOcv
+from labctl.plan.holding import WATCHED
+from labctl.plan.step import ByPass, End, Line, Relative, Setting, Term, TextByPass, VersusOcv
 
 Passes: TypeAlias = Mapping[int, int] | Iterable[tuple[int, int]]
 """Pass, from 0, of each block around a line, by the block's id."""
@@ -42,13 +36,8 @@ Passes: TypeAlias = Mapping[int, int] | Iterable[tuple[int, int]]
 MODES: Final[Mapping[str, type]] = {
     mode.__name__: mode
     for mode in (
-        Rest, Galvanostatic, Potentiostatic, ConstantPower, ConstantLoad, Sweep, Profile, Spectrum, Bend, Chamber,
+        Rest, Galvanostatic, Potentiostatic, ConstantPower, ConstantLoad, Sweep, Profile, Spectrum, Bend, Chamber, Foreign,
     )
-}  # fmt: skip
-ALONE: Final = frozenset({"prompt", "mark", "bend", "temperature"})  # verbs that need more than the cell's instrument
-MEASURED: Final = frozenset({"voltage", "current", "temperature", "power", "time", "capacity"})
-_WATCHED: Final[Mapping[str, Watched]] = {
-    "time": "time", "voltage": "voltage", "current": "current", "capacity": "charge", "power": "power",
 }  # fmt: skip
 
 
@@ -58,42 +47,6 @@ class Spent:
 
     time: float = 0.0
     charge: float = 0.0
-
-
-def program_for(
-    plan: Plan, line_id: int, passes: Passes, ocv: float | None, spent: Spent, capabilities: Capabilities
-) -> Program:
-    """Return the longest program from a line on that an instrument can hold by itself.
-
-    The first step takes up where earlier attempts left off: thresholds of time and charge, the charge limit, record rules,
-    sweeps and profiles are shortened by what was spent; a spectrum starts again.
-
-    Args:
-        plan: The plan.
-        line_id: Line to begin with.
-        passes: Pass of each block around it.
-        ocv: Last voltage of the last rest, V; None if there was none.
-        spent: By earlier attempts at this step.
-        capabilities: Of the channel; a set without modes gives one step.
-
-    Returns:
-        The program, its attempt 0: the engine numbers it.
-
-    Raises:
-        InternalError: The line is not in the plan, a pass of a block is missing, or a voltage is against an open circuit
-            that nobody measured.
-    """
-    found = index(plan)
-    if line_id not in found.lines:
-        raise InternalError(f"wanted a line of the plan, found line {line_id}")
-    line, path = found.lines[line_id], found.paths[line_id]
-    cut = _Cut(found, dict(passes), ocv, capabilities)
-    cut.steps.append(step_for(line, cut.passes, ocv, spent))
-    cut.open = capabilities.most_steps > 1 and _may_be_followed(line, capabilities)
-    cut.rested = line.mode == "Rest"
-    if cut.open:
-        cut.after(line, path)
-    return Program(attempt=0, steps=tuple(cut.steps), label=line.name or plan.name)
 
 
 def step_for(line: Line, passes: Passes, ocv: float | None, spent: Spent | None = None) -> ProgramStep:
@@ -116,10 +69,23 @@ def mode_for(line: Line, passes: Mapping[int, int], ocv: float | None) -> Mode:
     """Return what a line asks of the cell in a pass, SI."""
     settings = {name: settle(value, passes, ocv) for name, value in line.settings.items()}
     scale = settings.pop("scale", 1.0)
-    if line.mode == "Profile" and isinstance(scale, float) and scale != 1.0:
-        settings["values"] = tuple(scale * float(value) for value in settings["values"])  # type: ignore[union-attr]
+    if line.mode == "Profile":
+        factor = scale if isinstance(scale, float) else 1.0
+        settings["values"] = tuple(limited(factor, settings["values"], str(line.options.get("only", ""))))  # type: ignore[arg-type]
     mode: Mode = MODES[line.mode](**settings)
     return mode
+
+
+def limited(factor: float, values: Sequence[float], only: str = "") -> Sequence[float]:
+    """Return the set-points of a profile times a factor; with `only` one direction, the other is zero."""
+    if factor != 1.0:
+        values = [factor * value for value in values]
+    match only:
+        case "charge":
+            return [max(value, 0.0) for value in values]
+        case "discharge":
+            return [min(value, 0.0) for value in values]
+    return values
 
 
 def settle(value: Setting, passes: Mapping[int, int], ocv: float | None) -> Setting:
@@ -131,6 +97,8 @@ def settle(value: Setting, passes: Mapping[int, int], ocv: float | None) -> Sett
     match value:
         case ByPass() | TextByPass():
             return at_pass(value, passes)
+        case Relative(inner):
+            return float(settle(inner, passes, ocv)) * passes.get(NOMINAL, 1)  # type: ignore[arg-type]
         case VersusOcv():
             if ocv is None:
                 raise InternalError("wanted the voltage of a rest before a voltage vs ocv, found none")
@@ -140,8 +108,8 @@ def settle(value: Setting, passes: Mapping[int, int], ocv: float | None) -> Sett
 
 def text_at(line: Line, option: str, passes: Mapping[int, int]) -> str:
     """Return a text of a line at its pass: the `name` of its step, what a prompt shall `say`, the `text` of a mark."""
-    found = line.options.get(option, line.name)
-    return str(found if isinstance(found, Mapping) else settle(found, passes, None))
+    text = line.options.get(option, line.name)
+    return str(text if isinstance(text, Mapping) else settle(text, passes, None))
 
 
 def at_pass(value: ByPass | TextByPass, passes: Mapping[int, int]) -> float | str:
@@ -159,16 +127,16 @@ def thresholds(
     end: End, number: int, passes: Mapping[int, int], ocv: float | None, spent: Spent
 ) -> tuple[Threshold, ...]:
     """Return what an instrument can hold of an end: every alternative that is one comparison of one measured quantity."""
-    found: list[Threshold] = []
+    held_ends: list[Threshold] = []
     for terms in end.condition.any_of:
         if len(terms) == 1:
-            found += _of_term(terms[0], number, passes, ocv, spent)
-    return tuple(found)
+            held_ends += _of_term(terms[0], number, passes, ocv, spent)
+    return tuple(held_ends)
 
 
 def _of_term(term: Term, number: int, passes: Mapping[int, int], ocv: float | None, spent: Spent) -> list[Threshold]:
-    watched = _WATCHED.get(term.quantity)
-    if watched is None or term.slope:
+    watched = WATCHED.get(term.quantity)
+    if watched is None or term.slope or term.dwell:
         return []
     above, value = term.comparison in {">", ">="}, float(settle(term.value, passes, ocv))  # type: ignore[arg-type]
     match watched:
@@ -180,17 +148,6 @@ def _of_term(term: Term, number: int, passes: Mapping[int, int], ocv: float | No
             # beyond a magnitude is two thresholds; within one is a window, which a threshold is not
             return [Threshold(watched, side > 0, side * value, number) for side in (1, -1)] if above else []
     return [Threshold(watched, above, value, number)]
-
-
-def holdable(condition: Condition, capabilities: Capabilities) -> bool:
-    """Tell whether the instrument locates a condition wholly by itself."""
-    return all(len(terms) == 1 and _holds(terms[0], capabilities) for terms in condition.any_of)
-
-
-def _holds(term: Term, capabilities: Capabilities) -> bool:
-    watched = _WATCHED.get(term.quantity)
-    within = term.quantity == "voltage" and term.absolute and term.comparison in {"<", "<="}
-    return watched in capabilities.ends and not term.slope and not within
 
 
 def record_after(rules: tuple[RecordRule, ...], spent: float) -> tuple[RecordRule, ...]:
@@ -218,141 +175,46 @@ def _shortened(mode: Mode, spent: float) -> Mode:
         case Sweep(start, end, rate) if spent:
             gone = min(spent * rate, abs(end - start))
             return Sweep(start + gone if end > start else start - gone, end, rate)
-        case Profile(times, values, quantity) if spent:
-            return _rest_of(times, values, quantity, spent)
+        case Profile() if spent:
+            return _rest_of(mode, spent)
     return mode
 
 
-def _rest_of(times: tuple[float, ...], values: tuple[float, ...], quantity: str, spent: float) -> Profile:
+def _rest_of(mode: Profile, spent: float) -> Profile:
     """Return a profile from `spent` seconds on: the row then held comes first, the last row stays."""
+    times, values = mode.times, mode.values
     last = len(times) - 1
-    held = max((at for at, time in enumerate(times) if time <= spent), default=0)
-    held = min(held, last - 1) if last else 0
-    rest = tuple(max(time - spent, 0.0) for time in times[held + 1 :])
-    return Profile((0.0, *rest), values[held:], quantity)  # type: ignore[arg-type]
+    begun = max((at for at, time in enumerate(times) if time <= spent), default=0)
+    begun = min(begun, last - 1) if last else 0
+    rest = tuple(max(time - spent, 0.0) for time in times[begun + 1 :])
+    return replace(mode, times=(0.0, *rest), values=values[begun:])
 
 
-# --- how far a program reaches ----------------------------------------------------------------------------------------
-
-
-def _may_be_followed(line: Line, capabilities: Capabilities) -> bool:
-    """Tell whether the instrument can know by itself when this line has ended."""
-    return (
-        line.verb not in ALONE
-        and line.mode in capabilities.modes
-        and all(holdable(end.condition, capabilities) for end in line.ends)
-    )
-
-
-@dataclass(slots=True)
-class _Cut:
-    """A program in the making, and whether more may follow."""
-
-    index: Index
-    passes: dict[int, int]
-    ocv: float | None
-    capabilities: Capabilities
-    steps: list[ProgramStep | Loop] = field(default_factory=list)
-    open: bool = True
-    rested: bool = False  # the program itself measures an open circuit, which nobody knows yet
-
-    def after(self, line: Line, path: tuple[Block, ...]) -> None:
-        """Add what follows a line: the rest of its block's pass, its loop, and so outwards."""
-        child: Line | Block = line
-        begin: int | None = 0  # of the block's pass among the steps, if the program holds it from its first line
-        for block in reversed(path):
-            at = next(number for number, other in enumerate(block.children) if other is child)
-            begin = begin if at == 0 else None
-            for following in block.children[at + 1 :]:
-                self.add(following)
-                if not self.open:
-                    return
-            if not self.again(block, begin):
-                return
-            begin = None if self.passes.get(block.id, 0) else begin  # begun in a later pass: not the whole block
-            child = block
-
-    def add(self, child: Line | Block) -> None:
-        """Add a line, or a block from its begin; closes the program at what it cannot hold."""
-        if isinstance(child, Line):
-            self.add_line(child)
-            return
-        if child.condition is not None or child.passes == 0 or not self.fits(child):
-            self.open = False
-            return
-        begin = len(self.steps)
-        self.passes[child.id] = 0
-        for inner in child.children:
-            self.add(inner)
-            if not self.open:
-                return
-        self.again(child, begin)
-
-    def add_line(self, line: Line) -> None:
-        """Add a line, unless the instrument cannot do it or its numbers are not known yet."""
-        unknown = self.rested and _versus_ocv(line)
-        alone = line.verb in ALONE or line.mode not in self.capabilities.modes
-        if unknown or alone or len(self.steps) >= self.capabilities.most_steps:
-            self.open = False
-            return
-        self.steps.append(step_for(line, self.passes, self.ocv))
-        self.rested = self.rested or line.mode == "Rest"
-        self.open = _may_be_followed(line, self.capabilities)
-
-    def again(self, block: Block, begin: int | None) -> bool:
-        """Close a pass of a block: with a loop over what is left of its passes, or with the end of the program."""
-        left = block.passes - self.passes.get(block.id, 0)
-        if left > 1:
-            room = len(self.steps) < self.capabilities.most_steps
-            if begin is None or not (self.capabilities.loops and room and _same_in_each_pass(block)):
-                self.open = False
-                return False
-            self.steps.append(Loop(begin, left))
-        self.open = self.open and not _asks_results(block)
-        return self.open
-
-    def fits(self, block: Block) -> bool:
-        """Tell whether a whole block fits, so that a program does not end in the middle of one for want of room."""
-        return len(self.steps) + _size(block) <= self.capabilities.most_steps
-
-
-def _size(block: Block) -> int:
-    inner = sum(_size(child) if isinstance(child, Block) else 1 for child in block.children)
-    return inner + (block.passes > 1)
-
-
-def _same_in_each_pass(block: Block) -> bool:
-    """Tell whether every pass of a block has the same numbers and nothing asks in between."""
-    return not _asks_results(block) and all(
-        _same(child, block.id) if isinstance(child, Line) else child.condition is None and _same_block(child, block.id)
-        for child in block.children
-    )
-
-
-def _same_block(block: Block, outer: int) -> bool:
-    return not _asks_results(block) and all(
-        _same_block(child, outer) and child.condition is None if isinstance(child, Block) else _same(child, outer)
-        for child in block.children
-    )
-
-
-def _same(line: Line, block: int) -> bool:
-    return not any(block in value.blocks for value in numbers(line)) and not _versus_ocv(line)
-
-
-def _asks_results(block: Block) -> bool:
-    """Tell whether the end of a pass may decide something that only the daemon knows."""
-    return any(term.quantity not in MEASURED for end in block.ends for terms in end.condition.any_of for term in terms)
+# --- numbers that differ between passes ---------------------------------------------------------------------------------
 
 
 def numbers(line: Line) -> tuple[ByPass, ...]:
     """Return every number of a line that differs between passes."""
-    return tuple(
-        number
-        for value in _values(line)
-        for number in [value.offset if isinstance(value, VersusOcv) else value]
-        if isinstance(number, ByPass)
-    )
+    return tuple(number for value in _values(line) for number in [_inner(value)] if isinstance(number, ByPass))
+
+
+def _inner(value: object) -> object:
+    value = value.offset if isinstance(value, VersusOcv) else value
+    return value.value if isinstance(value, Relative) else value
+
+
+def is_fixed(line: Line) -> bool:
+    """Tell whether every number of a line is the same in every pass, whatever was measured before."""
+    return not any(isinstance(value, ByPass | TextByPass | Relative | VersusOcv) for value in _values(line))
+
+
+def ends_of_measure(line: Line) -> tuple[float, ...]:
+    """Return the parts of the cell file's nominal capacity at which the settings of a line are held against limits."""
+    return next((value.within for value in line.settings.values() if isinstance(value, Relative)), (1.0,))
+
+
+NOMINAL: Final = -1
+"""Stands among the passes of blocks for the measured nominal capacity over that of the cell file."""
 
 
 def combinations(tables: Iterable[ByPass]) -> Iterator[dict[int, int]]:
@@ -362,7 +224,13 @@ def combinations(tables: Iterable[ByPass]) -> Iterator[dict[int, int]]:
         yield dict(zip(sizes, passes, strict=True))
 
 
-def _versus_ocv(line: Line) -> bool:
+def versus_ocv_in(end: End) -> bool:
+    """Tell whether an end compares a voltage with the open circuit."""
+    return any(isinstance(term.value, VersusOcv) for terms in end.condition.any_of for term in terms)
+
+
+def versus_ocv(line: Line) -> bool:
+    """Tell whether some voltage of a line is against the open circuit."""
     return any(isinstance(value, VersusOcv) for value in _values(line))
 
 

@@ -13,34 +13,34 @@ def line_of(plan: Plan, step: str) -> int:
     Raises:
         OrderRefused: There is none, or several of that name.
     """
-    found = index(plan)
+    places = index(plan)
     if step.isdigit():
-        if int(step) in found.lines:
+        if int(step) in places.lines:
             return int(step)
-        raise OrderRefused(f"wanted a line from 1 to {len(found.lines)}, found {step}")
+        raise OrderRefused(f"wanted a line from 1 to {len(places.lines)}, found {step}")
     firsts: dict[int, int] = {}
-    for line, path in found.paths.items():
+    for line, path in places.paths.items():
         for block in path[1:]:
             firsts.setdefault(block.id, line)
-    named = [line.id for line in found.lines.values() if line.name == step]
-    named += [firsts[block.id] for block in found.blocks.values() if block.name == step and block.id in firsts]
+    named = [line.id for line in places.lines.values() if line.name == step]
+    named += [firsts[block.id] for block in places.blocks.values() if block.name == step and block.id in firsts]
     starts = sorted({_first_of_fused(plan, line) for line in named})
     if len(starts) == 1:
         return starts[0]
     if starts:
         lines = ", ".join(map(str, starts))
         raise OrderRefused(f"wanted one step named {step!r}, found lines {lines}: give the number")
-    names = sorted({line.name for line in found.lines.values()} | {block.name for block in found.blocks.values()})
+    names = sorted({line.name for line in places.lines.values()} | {block.name for block in places.blocks.values()})
     raise OrderRefused(f"wanted a step named {step!r}, found {', '.join(filter(None, names)) or 'no names'}")
 
 
 def _first_of_fused(plan: Plan, line: int) -> int:
     """Return the line with which the step that a line is part of begins."""
-    found = index(plan)
-    inner = next((block for block in found.paths[line] if block.fused), None)
+    places = index(plan)
+    inner = next((block for block in places.paths[line] if block.fused), None)
     if inner is None:
         return line
-    return next(one for one, path in found.paths.items() if inner in path)
+    return next(one for one, path in places.paths.items() if inner in path)
 
 
 def resumed(plan: Plan, carried: Carried) -> Plan:
@@ -56,15 +56,15 @@ def resumed(plan: Plan, carried: Carried) -> Plan:
 
 
 def _check_start(plan: Plan, carried: Carried) -> None:
-    found = index(plan)
-    if carried.start not in found.lines:
-        raise OrderRefused(f"wanted a line from 1 to {len(found.lines)}, found {carried.start}")
-    around = {block.id: block for block in found.paths[carried.start]}
+    places = index(plan)
+    if carried.start not in places.lines:
+        raise OrderRefused(f"wanted a line from 1 to {len(places.lines)}, found {carried.start}")
+    around = {block.id: block for block in places.paths[carried.start]}
     for block, number in carried.passes:
         if block not in around or not 0 <= number < around[block].passes:
             most = around[block].passes if block in around else 0
             raise OrderRefused(f"wanted a pass of block {block} below {most}, found {number}")
-    for line in found.lines.values():
+    for line in places.lines.values():
         if line.id < carried.start:
             continue
         if line.verb == "rest":

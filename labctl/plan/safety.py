@@ -5,23 +5,20 @@ Every set-point and cut-off is held against the envelope here, in every pass; ea
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, cast
 
-from labctl.document import Mark
 from labctl.driver import Bounds, Capabilities
-from labctl.plan.draft import Draft, Place
-from labctl.plan.limit import Envelope, extremes, pair_of
+from labctl.finding import Mark
+from labctl.plan.context import CompileContext
+from labctl.plan.envelope import Envelope, extremes, pair_of
 from labctl.plan.number import values
-from labctl.plan.program import combinations, mode_for, numbers, settle
-from labctl.plan.step import ByPass, End, Line, Term, VersusOcv
-from labctl.protocol.model import Step
-from labctl.units import display
+from labctl.plan.program import NOMINAL, combinations, ends_of_measure, mode_for, numbers, settle
+from labctl.plan.step import ByPass, End, Line, Relative, Term, VersusOcv
+from labctl.plan.step_context import Origins, StepContext, ValueOrigin
+from labctl.quantity.units import display
 
-DRIVEN: Final = frozenset({"charge", "discharge"})
-STRIPPED: Final = frozenset({"strip", "plate"})
-METAL: Final = frozenset({"symmetric", "asymmetric"})  # working electrodes that are stripped and plated
-NOT_DRIVEN: Final = METAL | {"blocking"}
+WRITTEN: Final = frozenset({"current", "voltage", "most", "start", "end", "temperature"})  # settings limited as written
 OWN_END: Final = frozenset({"Sweep", "Profile", "Spectrum"})
 OTHER_INSTRUMENTS: Final = frozenset({"Bend", "Chamber"})
 WORDS: Final[Mapping[str, str]] = {
@@ -33,66 +30,78 @@ WORDS: Final[Mapping[str, str]] = {
     "Profile": "a profile",
     "Spectrum": "impedance",
 }
-Marks = Mapping[str | int, Mark]
+COLDEST: Final = 213.15  # K, -60 degC, and
+HOTTEST: Final = 423.15  # K, 150 degC: what cells and their chambers are made for
+SIDES: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("charge", "strip"), ("highest voltage",)),
+    **dict.fromkeys(("discharge", "plate"), ("lowest voltage",)),
+}
+"""Sides of the voltage limits towards which a verb drives; any other drives towards both."""
+END_HINTS: Final[Mapping[str, str]] = {
+    "hold": "add for: 1 h or until: current < C/50",
+    **dict.fromkeys(
+        ("charge", "discharge", "strip", "plate"), "add to: 4.2 V, capacity: 1 mAh/cm2, for: 12 h or until: ..."
+    ),
+}
 
 
-def hold_verb(draft: Draft, step: Step) -> None:
-    """Refuse a verb that means nothing for this kind of cell."""
-    kind, word = draft.cell.kind, step.word
-    if word in DRIVEN and kind in NOT_DRIVEN:
-        other = {"charge": "strip", "discharge": "plate"}[word]
-        hint = f"write {other}" if kind in METAL else "a blocking cell takes hold, lsv, cv and eis"
-        draft.say("cell.kind", f"wanted a cell that can be charged for {word}, found a {kind} one", step.mark, hint)
-    if word in STRIPPED and kind not in METAL:
-        other = {"strip": "charge", "plate": "discharge"}[word]
-        hint = "a blocking cell takes hold, lsv, cv and eis" if kind == "blocking" else f"write {other}"
-        draft.say("cell.kind", f"wanted a symmetric or asymmetric cell for {word}, found a {kind} one", step.mark, hint)
-
-
-def hold_line(draft: Draft, place: Place, line: Line, marks: Marks, mark: Mark) -> None:
+def check_line(draft: CompileContext, place: StepContext, line: Line, origins: Origins, mark: Mark) -> None:
     """Refuse a line that energises without limits or without an end, and every value beyond the envelope."""
     if line.energises:
         draft.energised = True
         _limited(draft, place, line, mark)
         _ended(draft, place, line, mark)
+    _hot_or_cold(draft, place, line, origins, mark)
     _can_be_done(draft, line, mark)
-    _passes_too_much(draft, place, line, marks, mark)
-    hold_settings(draft, place, line, marks, mark)
-    hold_ends(draft, place, line.ends, marks, mark)
+    _passes_too_much(draft, place, line, origins, mark)
+    _swings_too_far(draft, place, line, origins, mark)
+    check_settings(draft, place, line, origins, mark)
+    check_ends(draft, place, line.ends, origins, mark)
 
 
-def _limited(draft: Draft, place: Place, line: Line, mark: Mark) -> None:
-    if "voltage" not in place.said:
+def _limited(draft: CompileContext, place: StepContext, line: Line, mark: Mark) -> None:
+    if not draft.known:
+        return  # the cell's own limits may do
+    missing = [side for side in SIDES.get(line.verb, ("lowest voltage", "highest voltage")) if side not in place.said]
+    if missing:
+        which = (
+            "a voltage limit"
+            if len(missing) > 1 or not {"lowest voltage", "highest voltage"} & place.said
+            else f"a {missing[0]}"
+        )
         draft.say_once(
             "safety.voltage",
-            f"wanted a voltage limit in the file or the cell for {line.verb}, found none",
+            f"wanted {which} in the file or the cell for {line.verb}, found none",
             mark,
             "add limits: {voltage: [2.5 V, 4.3 V]}",
         )
     biased = line.mode == "Spectrum" and line.settings.get("bias") not in {None, 0.0}
-    holds = line.mode == "Potentiostatic" and line.settings.get("most") is None
-    if "current" not in place.said and (biased or holds or line.mode == "Sweep"):
-        also = ", or current: in the hold" if line.verb == "hold" else ""
+    voltages = line.mode == "Profile" and line.settings.get("quantity") == "voltage"
+    holds = (line.mode == "Potentiostatic" or voltages) and line.settings.get("most") is None
+    if not place.said >= {"lowest current", "highest current"} and (biased or holds or line.mode == "Sweep"):
+        also = f", or current: in the {line.verb}" if holds and line.verb in {"hold", "profile"} else ""
         draft.say(
             "safety.current",
             f"wanted a current limit in the file or the cell for {line.verb}{also}, found none",
             mark,
-            "add limits: {current: [-1 mA, 1 mA]}" + (", or current: 1 mA to the hold" if also else ""),
+            "add limits: {current: [-1 mA, 1 mA]}" + (f", or current: 1 mA to the {line.verb}" if also else ""),
         )
 
 
-def _ended(draft: Draft, place: Place, line: Line, mark: Mark) -> None:
+def _ended(draft: CompileContext, place: StepContext, line: Line, mark: Mark) -> None:
     """Refuse a step without an end, or with none that is sure to come."""
     if line.mode in OWN_END or place.sure:
         return
     if not line.ends:
-        draft.say("safety.end", f"wanted an end in {line.verb}, found none", mark, "add for, to, capacity or until")
-    elif place.envelope.bounds.charge is None and not sure(line.ends):
+        draft.say(
+            "safety.end", f"wanted an end of {line.verb}, found none", mark, END_HINTS.get(line.verb, "add for: 1 h")
+        )
+    elif draft.known and place.envelope.bounds.charge is None and not sure(line.ends):
         draft.say(
             "safety.end",
-            f"wanted an end in {line.verb} that is sure to come, found none",
+            f"wanted an end of {line.verb} that is sure to come, found none",
             mark,
-            "add for or capacity, a capacity to limits, or the cell's nominal capacity",
+            "add for: 12 h or capacity:, or a capacity limit, or the nominal capacity of the cell, twice which is the limit",
         )
 
 
@@ -108,7 +117,7 @@ def sure(ends: Iterable[End]) -> bool:
     )
 
 
-def _passes_too_much(draft: Draft, place: Place, line: Line, marks: Marks, mark: Mark) -> None:
+def _passes_too_much(draft: CompileContext, place: StepContext, line: Line, origins: Origins, mark: Mark) -> None:
     """Refuse a constant current whose only ends are times that let it pass more than one step may."""
     terms = [terms for end in line.ends for terms in end.condition.any_of]
     if line.mode != "Galvanostatic" or place.envelope.bounds.charge is None or not terms:
@@ -117,18 +126,52 @@ def _passes_too_much(draft: Draft, place: Place, line: Line, marks: Marks, mark:
         return
     times = [one[0].value for one in terms if not isinstance(one[0].value, VersusOcv)]
     current = line.settings["current"]
-    tables = [number for number in (*times, current) if isinstance(number, ByPass)]
-    for passes in combinations(tables):
+    inner = [number.value if isinstance(number, Relative) else number for number in (*times, current)]
+    tables = [number for number in inner if isinstance(number, ByPass)]
+    for passes in with_measure(line, combinations(tables)):
         seconds = min(float(settle(time, passes, None)) for time in times)  # type: ignore[arg-type]
         passed = abs(float(settle(current, passes, None))) * seconds  # type: ignore[arg-type]
         why = place.envelope.beyond_charge(passed)
         if why:
             hint = "shorten for, add a voltage end, or widen limits: {capacity: ...}"
-            draft.say("limit.charge", f"{why} passed by {line.verb} in its time", marks.get(0, mark), hint)
+            origin = origins.get("current", ValueOrigin(mark))
+            draft.say_beyond("limit.charge", f"{why} passed by {line.verb} in its time", origin, hint)
             return
 
 
-def _can_be_done(draft: Draft, line: Line, mark: Mark) -> None:
+def _hot_or_cold(draft: CompileContext, place: StepContext, line: Line, origins: Origins, mark: Mark) -> None:
+    """Refuse a temperature that hardly any cell stands, unless limits of temperature say that it is meant."""
+    temperature = line.settings.get("temperature")
+    if (
+        line.mode != "Chamber"
+        or place.envelope.bounds.temperature is not None
+        or not isinstance(temperature, float | ByPass)
+    ):
+        return
+    for value in values(temperature):
+        if value < COLDEST or value > HOTTEST:  # NaN is neither
+            origin = origins.get("temperature", ValueOrigin(mark))
+            shown, low, high = (display(one, "temperature") for one in (value, COLDEST, HOTTEST))
+            why = f"wanted a temperature from {low} to {high}, or limits that allow another, found {shown}"
+            hint = "is the unit meant? if so, say it in limits: {temperature: [lowest, highest]}"
+            draft.say_beyond("safety.temperature", why, origin, hint)
+            return
+
+
+def _swings_too_far(draft: CompileContext, place: StepContext, line: Line, origins: Origins, mark: Mark) -> None:
+    """Refuse an amplitude about the open circuit for which the voltage limits have no room wherever that lies."""
+    low, high = place.envelope.bounds.voltage or (-math.inf, math.inf)
+    amplitude = line.settings.get("amplitude")
+    if line.mode != "Spectrum" or not line.settings["potentiostatic"] or not isinstance(amplitude, float | ByPass):
+        return
+    most = max(map(abs, values(amplitude)), default=0.0)
+    if line.settings.get("bias") is None and 2.0 * most > high - low:
+        room = display((high - low) / 2.0, "voltage")
+        why = f"wanted an amplitude of at most {room}, half of what the voltage limits leave, found {display(most, 'voltage')}"
+        draft.say_beyond("limit.set_point", why, origins.get("amplitude", ValueOrigin(mark)), "5 mV to 20 mV are usual")
+
+
+def _can_be_done(draft: CompileContext, line: Line, mark: Mark) -> None:
     known = draft.capabilities
     if known is None or line.mode in known.modes or line.mode in OTHER_INSTRUMENTS or line.mode == "Rest":
         return
@@ -143,18 +186,65 @@ def _can_be_done(draft: Draft, line: Line, mark: Mark) -> None:
 # --- values against the envelope --------------------------------------------------------------------------------------
 
 
-def hold_settings(draft: Draft, place: Place, line: Line, marks: Marks, mark: Mark) -> None:
+def check_settings(draft: CompileContext, place: StepContext, line: Line, origins: Origins, mark: Mark) -> None:
     """Refuse every set-point beyond the envelope or beyond what the channel can do, once for each setting."""
-    found: dict[str, tuple[str, str]] = {}  # the limits first: what they refuse need not be refused again
     envelopes = (("limit.set_point", place.envelope), ("channel.range", channel_range(draft.capabilities)))
-    for (code, envelope), passes in itertools.product(envelopes, combinations(numbers(line))):
+    refused: dict[str, tuple[str, str]] = {}  # the limits first: what they refuse need not be refused again
+    for (code, envelope), passes in itertools.product(envelopes, with_measure(line, combinations(numbers(line)))):
         mode = mode_for(line, passes, math.nan)
         for setting, name, value in extremes(mode, envelope.bounds):
-            why = envelope.beyond(name, value)
+            origin = origins.get(setting, ValueOrigin(mark))
+            why = envelope.beyond(name, value, origin.text if setting in WRITTEN else "")
             if why:
-                found.setdefault(setting, (code, why))
-    for setting, (code, why) in found.items():
-        draft.say(code, f"{why} in {line.verb}", marks.get(setting, mark))
+                refused.setdefault(setting, (code, why))
+    for setting, (code, why) in refused.items():
+        hint = _profile_hint(line, setting)
+        if isinstance(number := line.settings.get(setting), Relative):
+            hint = _narrower(line, setting, number.within, [envelope for _, envelope in envelopes])
+        draft.say_beyond(code, f"{why} in {line.verb}", origins.get(setting, ValueOrigin(mark)), hint)
+
+
+def _narrower(line: Line, setting: str, within: tuple[float, float], envelopes: Iterable[Envelope]) -> str:
+    """Return to which `within` a measured nominal capacity must be narrowed, so that a setting stays inside the envelopes."""
+    checked = tuple(envelopes)
+
+    def fits(part: float) -> bool:
+        modes = (
+            mode_for(line, cast("dict[int, int]", passes | {NOMINAL: part}), math.nan)
+            for passes in combinations(numbers(line))
+        )
+        return not any(
+            name == setting and envelope.beyond(quantity, value)
+            for mode in modes
+            for envelope in checked
+            for name, quantity, value in extremes(mode, envelope.bounds)
+        )
+
+    measured = "the nominal capacity is measured in the run"
+    if not fits(1.0):
+        return f"{measured}; this lies beyond with the cell file's own already"
+    low, high = (_farthest(fits, end) for end in within)
+    return f"{measured}: narrow its range to within: [{low} %, {high} %]"
+
+
+def _farthest(fits: Callable[[float], bool], end: float) -> int:
+    """Return the whole percentage towards an end of a range up to which everything fits, from 100 % on."""
+    percents = range(100, round(100 * end) + (1 if end >= 1.0 else -1), 1 if end >= 1.0 else -1)
+    return max((percent for percent in percents if fits(percent / 100.0)), key=lambda percent: abs(percent - 100))
+
+
+def _profile_hint(line: Line, setting: str) -> str:
+    """Return what brings a profile back inside the limits."""
+    if line.mode != "Profile" or setting != "values":
+        return ""
+    return "correct the table" if line.settings.get("quantity") == "voltage" else "lower scale:"
+
+
+def with_measure(line: Line, combined: Iterable[dict[int, int]]) -> Iterator[dict[int, int]]:
+    """Give combinations of passes with both ends of what a measured nominal capacity may be."""
+    for passes in combined:
+        for part in ends_of_measure(line):
+            yield cast("dict[int, int]", passes | {NOMINAL: part})
 
 
 def channel_range(capabilities: Capabilities | None) -> Envelope:
@@ -164,41 +254,43 @@ def channel_range(capabilities: Capabilities | None) -> Envelope:
     return Envelope().within(Bounds(capabilities.voltage, capabilities.current), "what the channel can do")
 
 
-def hold_ends(draft: Draft, place: Place, ends: Iterable[End], marks: Marks, mark: Mark) -> None:
+def check_ends(draft: CompileContext, place: StepContext, ends: Iterable[End], origins: Origins, mark: Mark) -> None:
     """Refuse every cut-off that the envelope makes impossible, or that the channel cannot see."""
     reach = channel_range(draft.capabilities)
     for number, end in enumerate(ends):
-        for term in (term for terms in end.condition.any_of for term in terms):
-            why = cut_off_beyond(place.envelope, term)
-            if why:
-                draft.say("limit.cut_off", why, marks.get(number, mark), "a cut-off may lie on a limit, not beyond it")
-            elif why := cut_off_beyond(reach, term):
-                draft.say("channel.range", why, marks.get(number, mark))
+        for at, terms in enumerate(end.condition.any_of):
+            for which, term in enumerate(terms):
+                origin = origins.get((number, at, which)) or origins.get(number, ValueOrigin(mark))
+                why = cut_off_beyond(place.envelope, term, origin.text)
+                if why:
+                    draft.say_beyond("limit.cut_off", why, origin, "a cut-off may lie on a limit, not beyond it")
+                elif why := cut_off_beyond(reach, term, origin.text):
+                    draft.say_beyond("channel.range", why, origin)
 
 
-def cut_off_beyond(envelope: Envelope, term: Term) -> str:
+def cut_off_beyond(envelope: Envelope, term: Term, written: str = "") -> str:
     """Return why a comparison can never decide anything inside an envelope, or "" if it can."""
     if term.slope or isinstance(term.value, VersusOcv):
         return ""
     for value in values(term.value):
-        why = _beyond(envelope, term, value)
+        why = _beyond(envelope, term, value, written)
         if why:
             return why
     return ""
 
 
-def _beyond(envelope: Envelope, term: Term, value: float) -> str:
+def _beyond(envelope: Envelope, term: Term, value: float, written: str) -> str:
     match term.quantity:
         case "voltage" if term.absolute:
-            return envelope.beyond("voltage", _farther(pair_of(envelope.bounds, "voltage"), value))
+            return envelope.beyond("voltage", _farther(pair_of(envelope.bounds, "voltage"), value), written)
         case "voltage":
-            return envelope.beyond("voltage", value)
+            return envelope.beyond("voltage", value, written)
         case "temperature":
-            return envelope.beyond("temperature", value)
+            return envelope.beyond("temperature", value, written)
         case "current":
-            return envelope.beyond("current", _farther(pair_of(envelope.bounds, "current"), value))
+            return envelope.beyond("current", _farther(pair_of(envelope.bounds, "current"), value), written)
         case "capacity":
-            return envelope.beyond_charge(value)
+            return envelope.beyond_charge(value, written)
     return ""
 
 
@@ -208,7 +300,7 @@ def _farther(pair: tuple[float, float] | None, value: float) -> float:
     return value if abs(high) >= abs(low) else -value
 
 
-def hold_envelope(draft: Draft, envelope: Envelope, mark: Mark) -> None:
+def check_envelope(draft: CompileContext, envelope: Envelope, mark: Mark) -> None:
     """Refuse limits that leave nothing between them, and limits that the channel cannot measure."""
     for name in envelope.empty():
         low, high = pair_of(envelope.bounds, name) or (0.0, 0.0)
@@ -227,10 +319,10 @@ def hold_envelope(draft: Draft, envelope: Envelope, mark: Mark) -> None:
     low, high = envelope.bounds.voltage or capabilities.voltage
     if low < capabilities.voltage[0] or high > capabilities.voltage[1]:
         reach = " to ".join(display(value, "voltage") for value in capabilities.voltage)
-        found = " to ".join(display(value, "voltage") for value in (low, high))
+        range_text = " to ".join(display(value, "voltage") for value in (low, high))
         draft.say(
             "channel.range",
-            f"wanted voltage limits that the channel can measure ({reach}), found {found}",
+            f"wanted voltage limits that the channel can measure ({reach}), found {range_text}",
             mark,
             "tighten limits, or give the channel limits in the station file",
         )

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from labctl.document import Finding, Mark
 from labctl.errors import ProtocolError
+from labctl.finding import Finding, Mark
 from labctl.plan.step import ByPass, TextByPass
-from labctl.protocol.binding import bind_use, passes
+from labctl.protocol.binding import bind_use, chosen, passes
 from labctl.protocol.expression import Environment, names, settle, settle_text
-from labctl.protocol.model import Block, Computed, Given, Range, Reference, Template, Text, Use
-from labctl.units import Quantity
+from labctl.protocol.model import Choice, Computed, Given, Pick, Range, Reference, Template, Text, Use, WrittenBlock
+from labctl.quantity.units import Quantity
 
 MOST_VALUES: Final = 20_000  # of one table; a protocol that wants more is a mistake, or a `profile`
 
@@ -41,11 +41,11 @@ class Scope:
     sizes: Mapping[int, int] = field(default_factory=dict)
     values: Environment = field(default_factory=dict)
     parent: "Scope | None" = None
-    each: tuple[int, Block] | None = None
+    each: tuple[int, WrittenBlock] | None = None
     use: Use | None = None
     _made: dict[tuple[int, ...], tuple[Environment, ...]] = field(default_factory=dict, compare=False, repr=False)
 
-    def looped(self, number: int, block: Block) -> "Scope":
+    def looped(self, number: int, block: WrittenBlock) -> "Scope":
         """Return the scope inside an `each` block of this id.
 
         Raises:
@@ -57,12 +57,16 @@ class Scope:
             for variable in block.each
         }
         around = frozenset().union(*inner.values()) - {number}
-        counts = {len(passes(block, self.environment(one))) for one in self.combinations(self.ordered(around))}
+        made = [passes(block, self.environment(one)) for one in self.combinations(self.ordered(around))]
+        counts = set(map(len, made))
         if len(counts) > 1:
             text = f"wanted as many passes in each pass of the block around, found {min(counts)} to {max(counts)}"
             raise refused("each.length", text, block.each[0].mark)
         size = counts.pop() if counts else 0
-        return Scope({**self.depends, **inner}, {**self.sizes, number: size}, parent=self, each=(number, block))
+        known: dict[tuple[int, ...], tuple[Environment, ...]] = {(): made[0]} if made and not self.sizes else {}
+        return Scope(
+            {**self.depends, **inner}, {**self.sizes, number: size}, parent=self, each=(number, block), _made=known
+        )
 
     def inserted(self, use: Use) -> "Scope":
         """Return the scope inside an inserted file.
@@ -108,15 +112,24 @@ class Scope:
         return blocks, tuple(settle(given, self.environment(at)) for at in self.combinations(blocks))
 
     def _fits(self, blocks: Sequence[int], text: str, mark: Mark) -> None:
-        found = math.prod(self.sizes[block] for block in blocks)
-        if found > MOST_VALUES:
-            raise refused("each.size", f"wanted at most {MOST_VALUES} values of {text}, found {found}", mark)
+        count = math.prod(self.sizes[block] for block in blocks)
+        if count > MOST_VALUES:
+            raise refused("each.size", f"wanted at most {MOST_VALUES} values of {text}, found {count}", mark)
 
     def table(self, blocks: tuple[int, ...], values: Sequence[float]) -> float | ByPass:
         """Return values of the passes of some blocks as a number of the plan: one float where all are the same."""
         if values and all(value == values[0] for value in values):
             return values[0]
         return ByPass(blocks, tuple(self.sizes[block] for block in blocks), tuple(values))
+
+    def chosen(self, choice: Choice) -> tuple[bool, ...]:
+        """Return whether a choice is for its block, in every pass of the blocks that its name depends on.
+
+        Raises:
+            ProtocolError: The name has no value.
+        """
+        blocks = self.ordered(_union(self.depends, frozenset({choice.name.name})))
+        return tuple(chosen(choice, self.environment(at)) for at in self.combinations(blocks))
 
     def text(self, text: Text) -> str | TextByPass:
         """Return a text with its references filled in, one for each pass where they differ.
@@ -149,7 +162,7 @@ def file_name(path: str) -> str:
     return path.replace("\\", "/").rpartition("/")[2]
 
 
-Named: TypeAlias = Given | Text | tuple[Given | Text, ...] | Reference | Range | None
+Named: TypeAlias = Given | Text | tuple[Given | Text, ...] | Reference | Range | Pick | None
 
 
 def names_in(item: Named) -> frozenset[str]:
@@ -163,6 +176,8 @@ def names_in(item: Named) -> frozenset[str]:
             return frozenset(one.name for part in parts if not isinstance(part, str) for one in names(part))
         case Range():
             return frozenset().union(*(names_in(one) for one in (item.from_, item.to, item.by, item.factor)))
+        case Pick():
+            return names_in(item.items) | names_in(item.times) | names_in(item.seed)
         case tuple():
             return frozenset().union(*(names_in(one) for one in item))
     return frozenset()

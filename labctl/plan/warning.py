@@ -2,60 +2,89 @@
 
 import itertools
 import math
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Final, cast
 
-from labctl.document import Finding, Mark
-from labctl.driver import Profile
+from labctl.finding import Finding, Mark
+from labctl.plan.envelope import Envelope
+from labctl.plan.holding import SINCE
 from labctl.plan.index import blocks, walk
-from labctl.plan.limit import Envelope
-from labctl.plan.number import values
+from labctl.plan.number import as_filed, values
+from labctl.plan.program import limited
 from labctl.plan.safety import cut_off_beyond
-from labctl.plan.step import Block, ByPass, End, Line, Plan, Term, VersusOcv
-from labctl.units import display
+from labctl.plan.step import Block, ByPass, End, Line, Plan, Relative, VersusOcv
+from labctl.plan.step_context import Spot
+from labctl.plan.step_order import one_way, ordinary_ends, step_order
+from labctl.plan.unusual import unusual
+from labctl.plan.vain_ends import LOWERING, RAISING, mark_of, vain_ends, warning
+from labctl.quantity.units import article, display
 
 PULSE: Final = 0.2  # of the nominal capacity: what a time passes below this is meant to be that short
-RAISING: Final = frozenset({"charge", "strip"})
-LOWERING: Final = frozenset({"discharge", "plate"})
 
 
-def warnings(plan: Plan) -> tuple[Finding, ...]:
-    """Return the warnings of a plan in the order of its lines, each once."""
-    found = [*_times(plan), *_neighbours(plan.root), *_profiles(plan), *_never(plan)]
-    unique = {(finding.mark, finding.code, finding.message): finding for finding in found}
-    return tuple(sorted(unique.values(), key=lambda finding: (finding.mark.file, finding.mark.line)))
+SLANT: Final = 0.1  # of all that a profile moves: what is more than so far one-sided is so by intention or by mistake
 
 
-def mark_of(line: Line) -> Mark:
-    """Return the place that a line came from."""
-    file, _, number = line.where.rpartition(":")
-    return Mark(file, int(number) if number.isdigit() else 1, 1)
+NOWHERE: Final[Mapping[Spot, Mark]] = {}
 
 
-def _warning(code: str, message: str, line: Line, hint: str = "") -> Finding:
-    return Finding(code, message, mark_of(line), hint, severity="warning")
+def warnings(plan: Plan, places: Mapping[Spot, Mark] = NOWHERE) -> tuple[Finding, ...]:
+    """Return the warnings of a plan in the order of its lines, each once.
+
+    Args:
+        plan: Compiled.
+        places: Where its parts were written; else each warning stands at the line of the file that the plan keeps.
+    """
+    rules = (
+        *(_times, _neighbours_of, _profiles, _profile_signs, _never, vain_ends),
+        *(step_order, one_way, ordinary_ends, unusual),
+    )
+    findings = [finding for rule in rules for finding in rule(plan, places)]
+    unique = {(finding.mark, finding.code, finding.message): finding for finding in findings}
+    return tuple(sorted(unique.values(), key=lambda finding: finding.mark))
 
 
 # --- a `for` that comes before the voltage end ------------------------------------------------------------------------
 
 
-def _times(plan: Plan) -> Iterator[Finding]:
+def _times(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
     nominal = plan.cell.nominal
     if not nominal:
         return
+    stages, halves = _stages(plan), _halves(plan)
     for path, line in walk(plan.root):
-        if line.mode != "Galvanostatic" or not any(end.kind == "to" for end in line.ends):
+        if line.mode != "Galvanostatic" or line.id in stages or not any(end.kind == "to" for end in line.ends):
             continue
         ends = (*line.ends, *path[-1].ends) if path[-1].fused else line.ends
         passed = _passed_by(line, ends)
-        if passed is not None and PULSE * nominal <= passed < nominal:
-            yield _warning(
+        least = 0.0 if path[-1].fused or line.id in halves else PULSE * nominal
+        if passed is not None and least <= passed < nominal:
+            yield warning(
                 "plan.time_first",
                 f"`for` will come before the voltage end: it lets {line.verb} pass {display(passed, 'capacity')} "
                 f"of the nominal {display(nominal, 'capacity')}",
-                line,
-                "lengthen for, or leave the voltage end out",
+                mark_of(line, places),
+                "lengthen for, if the voltage is to be reached",
             )
+
+
+def _stages(plan: Plan) -> frozenset[int]:
+    """Return the lines that are one of several stages of a charge or discharge: each passes a part of the capacity."""
+    pairs = [pair for block in blocks(plan.root) for pair in itertools.pairwise(_drives(block))]
+    return frozenset(line.id for pair in pairs if pair[0].verb == pair[1].verb for line in pair)
+
+
+def _halves(plan: Plan) -> frozenset[int]:
+    """Return the lines that are the only charge, or the only discharge, of a cycle: no pulses."""
+    found = set()
+    for block in blocks(plan.root):
+        if block.cycle in {"true", "formation", "check"}:
+            inside = [(path, line) for path, line in walk(block) if line.verb in RAISING | LOWERING]
+            for verbs in (RAISING, LOWERING):
+                mine = [line.id for path, line in inside if line.verb in verbs]
+                looped = any(one.passes > 1 for path, _ in inside for one in path[1:])
+                found |= set(mine) if len(mine) == 1 and not looped else set()
+    return frozenset(found)
 
 
 def _passed_by(line: Line, ends: tuple[End, ...]) -> float | None:
@@ -64,7 +93,10 @@ def _passed_by(line: Line, ends: tuple[End, ...]) -> float | None:
     times = [term.value for end in ends if end.kind == "for" for terms in end.condition.any_of for term in terms]
     if not times or isinstance(current, VersusOcv | str):
         return None
-    currents = [abs(value) for value in values(current)]  # type: ignore[arg-type]
+    filed = as_filed(current)  # type: ignore[arg-type]
+    currents = [
+        abs(value) for value in values(filed)
+    ]  # of a measured capacity: it goes along with what it is held against
     seconds = [value for time in times if not isinstance(time, VersusOcv) for value in values(time)]
     return min(currents) * min(seconds) if currents and seconds else None
 
@@ -72,7 +104,11 @@ def _passed_by(line: Line, ends: tuple[End, ...]) -> float | None:
 # --- a charge that ends below the discharge beside it -----------------------------------------------------------------
 
 
-def _neighbours(block: Block) -> Iterator[Finding]:
+def _neighbours_of(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
+    return _neighbours(plan.root, places)
+
+
+def _neighbours(block: Block, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
     drives = list(_drives(block))
     pairs = list(itertools.pairwise(drives))
     if block.passes > 1 and len(drives) > 1:
@@ -83,16 +119,16 @@ def _neighbours(block: Block) -> Iterator[Finding]:
             continue
         high, low = _target(up), _target(down)
         if high is not None and low is not None and high <= low:
-            yield _warning(
+            yield warning(
                 "plan.crossed",
-                f"{up.verb} ends at {display(high, 'voltage')}, which is not above the {display(low, 'voltage')} at which "
-                f"the {down.verb} beside it ends",
-                up,
+                f"wanted {up.verb} to end above {display(low, 'voltage')}, where the {down.verb} beside it ends, "
+                f"found {display(high, 'voltage')}",
+                mark_of(up, places),
                 "are the two voltages swapped?",
             )
     for child in block.children:
         if isinstance(child, Block):
-            yield from _neighbours(child)
+            yield from _neighbours(child, places)
 
 
 def _drives(block: Block) -> Iterator[Line]:
@@ -110,39 +146,110 @@ def _target(line: Line) -> float | None:
             value = end.condition.any_of[0][0].value
             if isinstance(value, VersusOcv):
                 return None
-            found = values(value)
-            return (max(found) if line.verb in RAISING else min(found)) if found else None
+            numbers = values(value)
+            return (max(numbers) if line.verb in RAISING else min(numbers)) if numbers else None
     return None
+
+
+# --- what the channel cannot resolve ----------------------------------------------------------------------------------
+
+
+def too_small(plan: Plan, resolution: float, places: Mapping[Spot, Mark] = NOWHERE) -> Iterator[Finding]:
+    """Warn of currents, set or ended at, that are smaller than what a channel tells apart, A."""
+    for _, line in walk(plan.root):
+        asked: list[tuple[str | tuple[int, int, int], object]] = [
+            (key, line.settings.get(key)) for key in ("current", "most")
+        ]
+        asked += [
+            ((number, at, which), term.value)
+            for number, end in enumerate(line.ends)
+            for at, terms in enumerate(end.condition.any_of)
+            for which, term in enumerate(terms)
+            if term.quantity == "current" and not term.slope
+        ]
+        for key, value in asked:
+            if not isinstance(value, float | ByPass | Relative):
+                continue
+            least = min(map(abs, values(value)), default=math.inf)
+            if 0.0 < least < resolution:
+                message = (
+                    f"wanted a current above the {display(resolution, 'current')} that the channel tells apart, "
+                    f"found {display(least, 'current')}"
+                )
+                yield warning(
+                    "channel.resolution", message, mark_of(line, places, key), "use a channel with a smaller range"
+                )
 
 
 # --- a profile that drifts --------------------------------------------------------------------------------------------
 
 
-def _profiles(plan: Plan) -> Iterator[Finding]:
+def _profiles(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
     nominal = plan.cell.nominal
     if not nominal:
         return
     for path, line in walk(plan.root):
-        if line.mode != "Profile" or line.settings.get("quantity") != "current":
+        if line.mode != "Profile" or line.settings.get("quantity") != "current" or ended_by_the_cell(path, line):
             continue
-        net = _net(line) * _passes_alone(path, line)
+        net = net_charge(line) * _passes_alone(path, line)
         if abs(net) > nominal:
             direction = "charging" if net > 0 else "discharging"
-            yield _warning(
+            yield warning(
                 "plan.profile_net",
                 f"the profile's net charge of {display(abs(net), 'capacity')} ({direction}, all passes) does not fit the "
                 f"nominal {display(nominal, 'capacity')}",
-                line,
+                mark_of(line, places),
                 "scale it, or charge the cell between passes",
             )
 
 
-def _net(line: Line) -> float:
-    """Return the net charge of one pass, C; of a scale that differs between passes the greatest."""
-    mode = Profile(**{name: line.settings[name] for name in ("times", "values")})  # type: ignore[arg-type]
+def _profile_signs(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
+    """Warn of profiles of currents or powers whose net direction is likely to be the other one."""
+    before = ""
+    for _, line in walk(plan.root):
+        if line.mode == "Profile" and line.settings.get("quantity") in {"current", "power"} and not line.options:
+            moved = _moved(line)
+            net, both = math.fsum(moved), min(moved, default=0.0) < 0.0 < max(moved, default=0.0)
+            slanted = abs(net) > SLANT * math.fsum(map(abs, moved))
+            if slanted and (
+                (both and net > 0.0) or (before in RAISING and net > 0.0) or (before in LOWERING and net < 0.0)
+            ):
+                word, other = ("charge", "discharge") if net > 0.0 else ("discharge", "charge")
+                after = f" after a {before} to its voltage" if before else ""
+                yield warning(
+                    "plan.profile_sign",
+                    f"wanted a profile that {other}s the cell{after}, found one whose sum {word}s it",
+                    mark_of(line, places),
+                    f"does a positive value of the table {other} the cell? then write positive: {other}",
+                )
+        if line.energises:
+            before = line.verb if _target(line) is not None else ""
+
+
+def _moved(line: Line) -> list[float]:
+    """Return what each row of a profile moves, C or J."""
+    times, table = (cast("tuple[float, ...]", line.settings[name]) for name in ("times", "values"))
+    return [
+        value * (later - earlier) for (earlier, later), value in zip(itertools.pairwise(times), table, strict=False)
+    ]
+
+
+def ended_by_the_cell(path: tuple[Block, ...], line: Line) -> bool:
+    """Tell whether a voltage or a charge ends a line or a block around it."""
+    ends = itertools.chain(line.ends, *(block.ends for block in path))
+    asked = {term.quantity for end in ends for terms in end.condition.any_of if len(terms) == 1 for term in terms}
+    return bool(asked & {"voltage", "capacity", "energy", *SINCE})
+
+
+def net_charge(line: Line) -> float:
+    """Return the net charge of one pass of a profile, C: 0 of powers and voltages, the greatest of scales that differ."""
+    if line.settings.get("quantity", "current") != "current":
+        return 0.0
+    times, table = (cast("tuple[float, ...]", line.settings[name]) for name in ("times", "values"))
+    values_kept = limited(1.0, table, str(line.options.get("only", "")))
     scale = line.settings.get("scale", 1.0)
-    factor = max(map(abs, scale.values), default=0.0) if isinstance(scale, ByPass) else 1.0
-    pairs = zip(itertools.pairwise(mode.times), mode.values, strict=False)
+    factor = max(map(abs, values(scale)), default=0.0) if isinstance(scale, ByPass | Relative) else 1.0
+    pairs = zip(itertools.pairwise(times), values_kept, strict=False)
     return factor * math.fsum(value * (later - earlier) for (earlier, later), value in pairs)
 
 
@@ -159,28 +266,26 @@ def _passes_alone(path: tuple[Block, ...], line: Line) -> int:
 # --- a watch that never comes -----------------------------------------------------------------------------------------
 
 
-def _never(plan: Plan) -> Iterator[Finding]:
+def _never(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
     """Give every `stop_if` and `abort_if` that a limit forestalls."""
     for block in blocks(plan.root):
         line = next((line for _, line in walk(block) if line.energises), None)
-        if line is None:
+        if line is None or block.fused:
             continue
-        for end in block.ends:
-            if end.kind in {"stop_if", "abort_if"}:
-                yield from (_forestalled(end, term, line) for term in _beyond(end, line))
+        for number, end in enumerate(block.ends):
+            if end.kind not in {"stop_if", "abort_if"}:
+                continue
+            for at, terms in enumerate(end.condition.any_of):
+                for which, term in enumerate(terms):
+                    if term.quantity != "capacity" and cut_off_beyond(Envelope(line.bounds), term):
+                        mark = places.get(("block", block.id, (number, at, which)), mark_of(line, places))
+                        yield _forestalled(end, mark)
 
 
-def _beyond(end: End, line: Line) -> Iterator[Term]:
-    for terms in end.condition.any_of:
-        for term in terms:
-            if term.quantity != "capacity" and cut_off_beyond(Envelope(line.bounds), term):
-                yield term
-
-
-def _forestalled(end: End, term: Term, line: Line) -> Finding:
-    return _warning(
+def _forestalled(end: End, mark: Mark) -> Finding:
+    return warning(
         "plan.forestalled",
-        f"{end.kind} of {term.quantity} lies beyond the limits, which trip the run first: {end.condition.text}",
-        line,
+        f"wanted {article(end.kind)} inside the limits, which trip the run first, found {end.condition.text}",
+        mark,
         f"tighten {end.kind}, or widen limits",
     )

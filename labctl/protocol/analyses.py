@@ -1,26 +1,30 @@
 """The analyses that a protocol asks for: names and their options."""
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from labctl.document import BROKEN, Entries, Items, Node, Scalar, clip
+from labctl.errors import Misread
+from labctl.finding import clip
+from labctl.protocol.circuit import parse_circuit
 from labctl.protocol.keys import ANALYSES
-from labctl.protocol.model import Analysis
+from labctl.protocol.model import AnalysisRequest
 from labctl.protocol.steps import StepFields
-from labctl.reading import near
-from labctl.units import AREA, CURRENT
+from labctl.quantity.dimension import AREA, CURRENT, Kind
+from labctl.text.fields import near
+from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
 
 
 class AnalysisFields(StepFields):
     """Reads what stands behind `analyse`; options become texts in the unit that their analysis wants."""
 
-    def analyses(self, node: Node | None) -> tuple[Analysis, ...]:
+    def analyses(self, node: Node | None) -> tuple[AnalysisRequest, ...]:
         """Return the analyses that a list, or one alone, names."""
         items = node.items if isinstance(node, Items) else () if node is None else (node,)
-        found = [self._analysis(item) for item in items]
-        return tuple(analysis for analysis in found if analysis is not None)
+        requests = [self._analysis(item) for item in items]
+        return tuple(analysis for analysis in requests if analysis is not None)
 
-    def _analysis(self, node: Node) -> Analysis | None:
+    def _analysis(self, node: Node) -> AnalysisRequest | None:
         if isinstance(node, Entries):
             if len(node.entries) != 1:
                 self.report(
@@ -31,16 +35,23 @@ class AnalysisFields(StepFields):
                 )
                 return None
             key, value = node.entries[0]
-            return Analysis(key.text, self._options(key.text, value), key.mark) if self._known(key) else None
+            return AnalysisRequest(key.text, self._options(key.text, value), key.mark) if self._known(key) else None
         scalar = self.scalar(node, "the name of an analysis")
-        return Analysis(scalar.text, {}, scalar.mark) if scalar is not None and self._known(scalar) else None
+        return AnalysisRequest(scalar.text, {}, scalar.mark) if scalar is not None and self._known(scalar) else None
 
     def _known(self, name: Scalar) -> bool:
         if name.text in ANALYSES:
             return True
         if name.text != BROKEN:
+            several = [word.strip() for word in name.text.split(",")]
             hint = (
-                ANALYSIS_WORDS.get(name.text.lower()) or near(name.text, ANALYSES) or "known are " + ", ".join(ANALYSES)
+                f"write [{', '.join(several)}]"
+                if len(several) > 1 and ANALYSES.keys() >= set(several)
+                else (
+                    ANALYSIS_WORDS.get(name.text.lower().replace(" ", "_").replace("-", "_"))
+                    or near(name.text, ANALYSES)
+                    or "known are " + ", ".join(ANALYSES)
+                )
             )
             self.report(
                 "analyse.unknown", f"wanted the name of an analysis, found {clip(name.text)!r}", name.mark, hint
@@ -52,26 +63,42 @@ class AnalysisFields(StepFields):
         if entries is None:
             return {}
         values = self.keys(entries, ANALYSES[analysis], f"the analysis {analysis}")
-        found = {name: self._option(name, value) for name, value in values.items()}
-        return {name: value for name, value in found.items() if value is not None}
+        options = {name: self._option(name, value) for name, value in values.items()}
+        return {name: value for name, value in options.items() if value is not None}
 
     def _option(self, name: str, node: Node) -> str | None:
+        if name in _QUANTITIES:
+            kind, as_text = _QUANTITIES[name]
+            quantity = self.quantity(node, kind)
+            return None if quantity is None else as_text(quantity.value_si)
         match name:
-            case "below":
-                quantity = self.quantity(node, "fraction")
-                return None if quantity is None else f"{100 * quantity.value_si:g}"
-            case "length":
-                quantity = self.quantity(node, "length")
-                return None if quantity is None else repr(quantity.value_si)
-            case "longest":
-                quantity = self.quantity(node, "duration")
-                return None if quantity is None else repr(quantity.value_si)
+            case "at":
+                return self._times(node)
             case "threshold":
                 return self._density(node)
-            case "last":
-                quantity = self.quantity(node, "count")
-                return None if quantity is None else f"{quantity.value_si:.0f}"
+            case "circuit":
+                return self._circuit(node)
+            case "element":
+                return self.text(node, "the name of a resistance of the circuit")
+            case "form":
+                return self.choice(node, ("T/R", "1/R"))
         return self._of(node)
+
+    def _times(self, node: Node) -> str | None:
+        """Return one or several durations in s, joined by commas."""
+        seconds = [self.quantity(item, "duration") for item in self.each_scalar(node, "a duration")]
+        known = [quantity.value_si for quantity in seconds if quantity is not None]
+        return ",".join(f"{second:g}" for second in sorted(set(known))) or None
+
+    def _circuit(self, node: Node) -> str | None:
+        scalar = self.scalar(node, "an equivalent circuit", 'quote it: "R0-p(R1,CPE1)"')
+        if scalar is None:
+            return None
+        try:
+            return parse_circuit(scalar.text).text
+        except Misread as error:
+            self.misread(error, scalar)
+            return None
 
     def _density(self, node: Node) -> str | None:
         """Return a current density in mA/cm2."""
@@ -94,10 +121,19 @@ class AnalysisFields(StepFields):
         return (match[1] or match[0]) if match else None
 
 
+_QUANTITIES: Final[Mapping[str, tuple[Kind, Callable[[float], str]]]] = {
+    "below": ("fraction", lambda value: f"{100 * value:g}"),
+    "length": ("length", repr),
+    "longest": ("duration", repr),
+    "last": ("count", lambda value: f"{value:.0f}"),
+    "window": ("voltage", repr),
+}
+"""Options that are quantities: their kind, and the SI value as the analysis reads it."""
 ANALYSIS_WORDS: Final = {
     "ce": "did you mean capacity? it tells the efficiency of each cycle",
     "efficiency": "did you mean capacity? it tells the efficiency of each cycle",
     "coulombic_efficiency": "did you mean capacity? it tells the efficiency of each cycle",
+    **dict.fromkeys(("aurbach", "reservoir_efficiency", "adams"), "did you mean reservoir?"),
     "cycle_life": "did you mean retention?",
     "fade": "did you mean retention?",
     "rate_test": "did you mean rate?",
@@ -106,4 +142,10 @@ ANALYSIS_WORDS: Final = {
     "diffusion": "did you mean gitt?",
     **dict.fromkeys(("resistance", "hppc", "pulse", "pulses", "ir"), "did you mean dcir?"),
     **dict.fromkeys(("lsv", "stability"), "did you mean window?"),
+    **dict.fromkeys(("eis", "nyquist", "drt", "kramers_kronig", "circuit"), "did you mean impedance?"),
+    **dict.fromkeys(("bruce_vincent", "transport_number"), "did you mean transference?"),
+    **dict.fromkeys(("arrhenius", "activation_energy"), "did you mean activation, or conductivity of a blocking cell?"),
+    **dict.fromkeys(("cv", "peaks"), "did you mean voltammetry?"),
+    **dict.fromkeys(("tafel",), "did you mean exchange_current?"),
+    **dict.fromkeys(("dqdv", "dq_dv", "ica"), "did you mean differential?"),
 }

@@ -1,17 +1,19 @@
 """Environments: what the parameters and loop variables of a file are worth at a place."""
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from labctl.document import BROKEN, Finding, Mark, clip, with_lines
 from labctl.errors import Misread, ProtocolError
-from labctl.protocol.expression import Environment, evaluate, look_up, settle, settle_text
+from labctl.finding import Finding, Mark, clip, with_lines
+from labctl.protocol.expression import Environment, evaluate, look_up, settle, settle_text, show
 from labctl.protocol.model import (
-    Block,
+    Choice,
     Computed,
     Given,
     Parameter,
+    Pick,
     Protocol,
     Range,
     Reference,
@@ -19,11 +21,17 @@ from labctl.protocol.model import (
     Use,
     Value,
     Variable,
+    WrittenBlock,
 )
-from labctl.reading import near
-from labctl.units import KELVIN, TABLES, Dimension, Quantity, article, like, name_of, parse
+from labctl.quantity.dimension import KELVIN, TABLES, Dimension, name_of
+from labctl.quantity.parse import parse
+from labctl.quantity.units import Quantity, article, like
+from labctl.text.fields import near
+from labctl.text.nodes import BROKEN
 
 MOST_PASSES: Final = 20_000
+DRAWN: Final = "seed of draws"
+"""Stands among the values of names, as which it cannot be written, for the seed of draws that have none of their own."""
 ROUNDING: Final = 1e-9
 _NOT_KINDS: Final = frozenset({"amplitude", "bias", "any", "number", "count"})
 
@@ -50,6 +58,8 @@ def _kind_of(value: Value) -> str:
 def _fits(value: Value, default: Value) -> bool:
     """Tell whether a value may take the place of a default."""
     match value, default:
+        case (Quantity(text="ocv"), str()) | (str(), Quantity(text="ocv")):
+            return True  # a word like others where a text is asked
         case Quantity(), Quantity():
             return same_kind(value.dimension, default.dimension)
         case tuple(), tuple():
@@ -74,6 +84,14 @@ def bind(protocol: Protocol, given: Mapping[str, str] | None = None) -> Environm
     Raises:
         ProtocolError: An unknown name, a value of another kind than the default, a required one missing.
     """
+    environment, findings = bindings(protocol, given)
+    if findings:
+        raise ProtocolError(with_lines(findings, {protocol.file: protocol.text}))
+    return environment
+
+
+def bindings(protocol: Protocol, given: Mapping[str, str] | None = None) -> tuple[Environment, list[Finding]]:
+    """Return the values of a file's parameters as far as they are known, and what is wrong with those that are not."""
     given = dict(given or {})
     findings: list[Finding] = []
     environment: dict[str, Value] = {}
@@ -97,9 +115,7 @@ def bind(protocol: Protocol, given: Mapping[str, str] | None = None) -> Environm
             findings.append(_required(parameter))
         else:
             environment[parameter.name] = parameter.default
-    if findings:
-        raise ProtocolError(with_lines(findings, {protocol.file: protocol.text}))
-    return environment
+    return environment, findings
 
 
 def _required(parameter: Parameter) -> Finding:
@@ -142,7 +158,7 @@ def bind_use(use: Use, environment: Environment) -> Environment:
         ProtocolError: As `bind`.
     """
     findings: list[Finding] = []
-    inner: dict[str, Value] = {}
+    inner: dict[str, Value] = {name: environment[name] for name in (DRAWN,) if name in environment}
     known = {parameter.name: parameter for parameter in use.protocol.parameters}
     for name, given in use.with_.items():
         mark = _mark(given, use.marks.get(name, use.mark))
@@ -150,7 +166,7 @@ def bind_use(use: Use, environment: Environment) -> Environment:
             mark = use.marks.get(name, mark)
             hint = near(name, known) or ("its parameters are " + ", ".join(known) if known else "it has none")
             findings.append(
-                Finding("params.unknown", f"wanted a parameter of {use.file}, found {clip(name)!r}", mark, hint)
+                Finding("params.unknown", f"wanted a parameter of {name_of_use(use)}, found {clip(name)!r}", mark, hint)
             )
             continue
         try:
@@ -161,7 +177,7 @@ def bind_use(use: Use, environment: Environment) -> Environment:
         if parameter.name in use.with_:
             continue
         if parameter.default is None:
-            message = f"wanted a value for {parameter.name} of {use.file}, found none"
+            message = f"wanted a value for {parameter.name} of {name_of_use(use)}, found none"
             findings.append(Finding("params.required", message, use.mark, f"add with: {{{parameter.name}: ...}}"))
         else:
             inner[parameter.name] = parameter.default
@@ -169,6 +185,24 @@ def bind_use(use: Use, environment: Environment) -> Environment:
         raise ProtocolError(findings)
     return inner
 
+
+def name_of_use(use: Use) -> str:
+    """Return the name by which a file is used, as it was written."""
+    return use.file if isinstance(use.file, str) else use.file.text
+
+
+def seed_of(pick: Pick, environment: Environment) -> int:
+    """Return the seed of a draw: its own, else one that follows from the plan's and from where the draw stands."""
+    if pick.seed is not None:
+        return round(settle(pick.seed, environment).value_si)
+    drawn = environment.get(DRAWN)
+    if not isinstance(drawn, Quantity):
+        return 0
+    place = f"{round(drawn.value_si)}:{pick.mark.line}:{pick.mark.column}"
+    return int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], "big") % SEEDS
+
+
+SEEDS: Final = 1_000_000
 
 Loose = Given | Text | tuple[Given | Text, ...] | Reference
 
@@ -200,7 +234,7 @@ def _settled(given: Loose, environment: Environment) -> Value:
 # --- loops ------------------------------------------------------------------------------------------------------------
 
 
-def passes(block: Block, environment: Environment) -> tuple[Environment, ...]:
+def passes(block: WrittenBlock, environment: Environment) -> tuple[Environment, ...]:
     """Return the environment of each pass of a block with `each`; several variables go in step.
 
     Raises:
@@ -209,8 +243,8 @@ def passes(block: Block, environment: Environment) -> tuple[Environment, ...]:
     columns = {variable.name: values(variable, environment) for variable in block.each}
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-        message = f"wanted lists of one length in an each, found {found}"
+        lengths_text = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        message = f"wanted lists of one length in an each, found {lengths_text}"
         raise ProtocolError(
             Finding("each.length", message, block.each[0].mark, "they go in step; nest two blocks for all pairs")
         )
@@ -227,79 +261,123 @@ def values(variable: Variable, environment: Environment) -> tuple[Value, ...]:
     match variable.values:
         case Range():
             return tuple(_ranged(variable.values, environment))
+        case Pick():
+            return tuple(_picked(variable.values, environment))
         case Reference() as reference:
-            value = look_up(reference, environment)
-            if not isinstance(value, tuple):
-                message = (
-                    f"wanted a list in ${reference.name}, found {clip(value if isinstance(value, str) else value.text)}"
-                )
-                raise ProtocolError(
-                    Finding("each.list", message, reference.mark, "write [0.1C, 1C] or {from: ..., to: ..., by: ...}")
-                )
-            return value
+            return _list_in(reference, environment)
         case tuple() as items:
             return tuple(_settled(item, environment) for item in items)
 
 
-def _ranged(found: Range, environment: Environment) -> Iterator[Quantity]:
-    first, last = settle(found.from_, environment), settle(found.to, environment)
+def _list_in(reference: Reference, environment: Environment) -> tuple[Value, ...]:
+    value = look_up(reference, environment)
+    if not isinstance(value, tuple):
+        message = f"wanted a list in ${reference.name}, found {clip(value if isinstance(value, str) else value.text)}"
+        raise ProtocolError(
+            Finding("each.list", message, reference.mark, "write [0.1C, 1C] or {from: ..., to: ..., by: ...}")
+        )
+    return value
+
+
+def _picked(pick: Pick, environment: Environment) -> Iterator[Value]:
+    """Draw values from a list: the k-th by the SHA-256 of seed and k, so that the same file draws the same for ever."""
+    items = pick.items
+    known = (
+        _list_in(items, environment)
+        if isinstance(items, Reference)
+        else tuple(_settled(one, environment) for one in items)
+    )
+    times = round(settle(pick.times, environment).value_si)
+    seed = seed_of(pick, environment)
+    if not known or times > MOST_PASSES:
+        shown = "an empty list" if not known else f"{times} draws"
+        raise ProtocolError(
+            Finding("range.long", f"wanted a list and at most {MOST_PASSES} draws, found {shown}", pick.mark)
+        )
+    first = 0.0 if pick.seed is not None else getattr(environment.get(DRAWN), "value_si", 0.0)
+    for number in range(times):
+        if first < 0.0:  # all of the list in turn, over some plans, to see whether any of it is refused
+            yield known[((-round(first) - 1) * times + number) % len(known)]
+            continue
+        drawn = hashlib.sha256(f"{seed}:{number}".encode()).digest()
+        yield known[int.from_bytes(drawn[:8], "big") % len(known)]
+
+
+def chosen(choice: Choice, environment: Environment) -> bool:
+    """Tell whether a choice is for its block: its name has that value, as a text or as a quantity.
+
+    Raises:
+        ProtocolError: The name has no value.
+    """
+    value = look_up(choice.name, environment)
+    if isinstance(value, Quantity) and value.text != choice.value:
+        try:
+            wanted = parse(choice.value, "any", choice.mark)
+        except Misread:
+            return False
+        return wanted.dimension == value.dimension and math.isclose(wanted.value_si, value.value_si, rel_tol=ROUNDING)
+    return show(value).strip() == choice.value
+
+
+def _ranged(span: Range, environment: Environment) -> Iterator[Quantity]:
+    first, last = settle(span.from_, environment), settle(span.to, environment)
     if first.dimension != last.dimension or first.versus != last.versus:
         message = f"wanted the same unit at both ends of a range, found {first.text} and {last.text}"
         raise ProtocolError(
-            Finding("range.units", message, found.mark, "mA and mA/cm2 cannot be counted from one to the other")
+            Finding("range.units", message, span.mark, "mA and mA/cm2 cannot be counted from one to the other")
         )
-    if found.factor is not None and first.offset:
+    if span.factor is not None and first.offset:
         message = f"wanted by in a range of temperatures in degC, found factor from {first.text}"
         hint = "degC has no true zero to multiply: write by: 5 K"
-        raise ProtocolError(Finding("range.units", message, found.mark, hint))
-    for value in _numbers(found, first, last, environment):
+        raise ProtocolError(Finding("range.units", message, span.mark, hint))
+    for value in _numbers(span, first, last, environment):
         yield Quantity(value, first.dimension, like(value, first), first.mark, first.versus, first.offset)
 
 
-def _numbers(found: Range, first: Quantity, last: Quantity, environment: Environment) -> list[float]:
+def _numbers(span: Range, first: Quantity, last: Quantity, environment: Environment) -> list[float]:
     """Return SI values from `first` to `last`; ends are included within rounding."""
     begin, end = first.value_si, last.value_si
     if math.isclose(begin, end, rel_tol=ROUNDING):
         return [begin]
-    step, steps = _steps(found, first, last, environment)
+    step, steps = _steps(span, first, last, environment)
     if not steps > 0 or not math.isfinite(steps):
         hint = (
             "by: must lead from the first to the last value, downwards it is negative"
-            if found.by
+            if span.by
             else "factor: above 1 upwards, below 1 downwards, and both ends of one sign"
         )
         message = f"wanted a range that arrives at {last.text}, found one that never does"
-        raise ProtocolError(Finding("range.never", message, found.mark, hint))
+        raise ProtocolError(Finding("range.never", message, span.mark, hint))
     if steps >= MOST_PASSES:
         raise ProtocolError(
-            Finding("range.long", f"wanted at most {MOST_PASSES} values in a range, found {steps:.0f}", found.mark)
+            Finding("range.long", f"wanted at most {MOST_PASSES} values in a range, found {steps:.0f}", span.mark)
         )
     count = math.floor(steps + max(1.0, steps) * ROUNDING)
-    numbers = [begin * step**at if found.by is None else begin + step * at for at in range(count + 1)]
+    numbers = [begin * step**at if span.by is None else begin + step * at for at in range(count + 1)]
     if math.isclose(count, steps, rel_tol=ROUNDING):
         numbers[-1] = end
     return numbers
 
 
-def _steps(found: Range, first: Quantity, last: Quantity, environment: Environment) -> tuple[float, float]:
+def _steps(span: Range, first: Quantity, last: Quantity, environment: Environment) -> tuple[float, float]:
     """Return the step (or factor) and how many of them lie between the ends, which may be negative or infinite."""
     begin, end = first.value_si, last.value_si
-    if found.by is not None:
-        by = settle(found.by, environment)
+    if span.by is not None:
+        by = settle(span.by, environment)
         if by.dimension != first.dimension:
             message = f"wanted by in the unit of {first.text}, found {by.text}"
             raise ProtocolError(
-                Finding("range.units", message, by.mark or found.mark, "all three of from, to, by are alike")
+                Finding("range.units", message, by.mark or span.mark, "all three of from, to, by are alike")
             )
         step = by.in_kind("temperature step") if first.dimension == KELVIN else by.value_si
         return step, (end - begin) / step if step else -1.0
-    factor = settle(found.factor, environment).value_si if found.factor is not None else 1.0
+    factor = settle(span.factor, environment).value_si if span.factor is not None else 1.0
     if factor <= 0 or factor == 1 or begin == 0 or end / begin <= 0:
         return factor, -1.0
     return factor, math.log(end / begin) / math.log(factor)
 
 
-def repeats(block: Block, environment: Environment) -> int:
+def repeats(block: WrittenBlock, environment: Environment) -> int:
     """Return how often a block is done in all: its `repeat`, the passes of its `each`, else once.
 
     Raises:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from labctl.document import Finding, Mark
 from labctl.driver import Bounds
 from labctl.errors import CellError
-from labctl.units import (
+from labctl.finding import Finding, Mark
+from labctl.quantity.dimension import (
     ANGLE,
     AREA,
     DURATION,
@@ -19,12 +19,12 @@ from labctl.units import (
     VOLTAGE,
     Dimension,
     Kind,
-    Quantity,
     dimension_of,
 )
+from labctl.quantity.units import Quantity
 
-CellKind: TypeAlias = Literal["full", "half_cathode", "half_anode", "asymmetric", "symmetric", "blocking"]
-CELL_KINDS: Final = ("full", "half_cathode", "half_anode", "asymmetric", "symmetric", "blocking")
+CellKind: TypeAlias = Literal["full", "half_cathode", "half_anode", "asymmetric", "symmetric", "blocking", "capacitor"]
+CELL_KINDS: Final = ("full", "half_cathode", "half_anode", "asymmetric", "symmetric", "blocking", "capacitor")
 
 NEVER_RELATIVE: Final = frozenset({NONE, FRACTION, LENGTH, AREA, KELVIN, ANGLE, PRESSURE, NONE / DURATION})
 
@@ -51,7 +51,12 @@ class Cell:
         basis: Where `nominal` comes from, in the user's words.
         limits: Envelope of this cell; a protocol tightens it, never widens.
         reference: Label that "V vs" has for this cell, such as Li.
-        model: Parameter set of a simulated cell that stands in for it.
+        references: Voltage of the cell's reference against others, V: with {"Li": 0.62}, 3.8 V vs Li is 3.18 V here.
+        model: Parameter set of a simulated cell that stands in for it, or the file of one.
+        model_text: Text of that file, where it was read.
+        soc: State of charge at which a simulated cell begins, 0 to 1.
+        rest_voltage: Voltage at which it rests then instead, V.
+        cycles: Cycles that it has gone through by then.
         about: Free notes.
         file: Name of the file it was read from.
         text: The text itself.
@@ -68,7 +73,12 @@ class Cell:
     basis: str = ""
     limits: Bounds = field(default_factory=Bounds)
     reference: str = ""
+    references: Mapping[str, float] = field(default_factory=dict)
     model: str = ""
+    model_text: str | None = None
+    soc: float | None = None
+    rest_voltage: float | None = None
+    cycles: float | None = None
     about: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
     text: str = ""
@@ -77,9 +87,13 @@ class Cell:
     @property
     def retention(self) -> Literal["discharge", "charge"] | None:
         """Name the half-cycle whose capacity counts for retention, from the table of cell kinds."""
-        return {"full": "discharge", "half_cathode": "discharge", "half_anode": "charge", "asymmetric": "charge"}.get(
-            self.kind
-        )  # type: ignore[return-value]
+        return {
+            "full": "discharge",
+            "half_cathode": "discharge",
+            "half_anode": "charge",
+            "asymmetric": "charge",
+            "capacitor": "discharge",
+        }.get(self.kind)  # type: ignore[return-value]
 
     @property
     def efficiency(self) -> Literal["discharge/charge", "charge/discharge"] | None:
@@ -89,6 +103,7 @@ class Cell:
             "half_cathode": "discharge/charge",
             "half_anode": "charge/discharge",
             "asymmetric": "charge/discharge",
+            "capacitor": "discharge/charge",
         }.get(self.kind)  # type: ignore[return-value]
 
     def resolve(self, quantity: Quantity, kind: Kind) -> float:
@@ -111,8 +126,8 @@ class Cell:
         """
         if kind in {"amplitude", "bias"}:
             kind = "voltage" if quantity.dimension == VOLTAGE else "current"
-        found, wanted = quantity.dimension, dimension_of(kind)
-        needed = factors(found, wanted)
+        given, wanted = quantity.dimension, dimension_of(kind)
+        needed = factors(given, wanted)
         if needed is None:
             return None, ()
         missing = tuple(name for name, _ in needed if getattr(self, name) is None)
@@ -121,7 +136,7 @@ class Cell:
         value = quantity.in_kind(kind)
         for name, power in needed:
             value *= float(getattr(self, name)) ** power
-        return value, ()
+        return value - self.references.get(quantity.versus, 0.0), ()
 
     def _finding(self, quantity: Quantity, kind: Kind, missing: tuple[str, ...]) -> Finding:
         mark = quantity.mark or Mark(self.file, 1, 1)
@@ -130,18 +145,23 @@ class Cell:
         fields = " and ".join(missing)
         return Finding(
             "cell.missing",
-            f"{quantity.text} needs the cell's {fields}, and the cell {self.name or '?'} states none",
+            f"wanted the cell's {fields} for {quantity.text}, found none in {self.name or 'the cell'}",
             mark,
-            hint="add to the cell file: " + ", ".join(FIELD_EXAMPLES[name] for name in missing),
+            hint=f"add the cell's own {' and '.join(missing)} to its file, such as "
+            + ", ".join(FIELD_EXAMPLES[name] for name in missing),
         )
 
 
-def factors(found: Dimension, wanted: Dimension) -> tuple[tuple[str, int], ...] | None:
-    """Return (field of the cell, power) that turn a value of dimension `found` into one of `wanted`, or None.
+NO_CELL: Final = Cell("", "full")
+"""A cell of which nothing is known: relative quantities stay unknown on it."""
+
+
+def factors(dimension: Dimension, wanted: Dimension) -> tuple[tuple[str, int], ...] | None:
+    """Return (field of the cell, power) that turn a value of dimension `dimension` into one of `wanted`, or None.
 
     A nominal is A·s per "100 %"; what remains may be per area, per area and thickness, or per mass.
     """
-    ratio = found / wanted
+    ratio = dimension / wanted
     if wanted in NEVER_RELATIVE:
         return None if ratio != NONE else ()
     needed: list[tuple[str, int]] = []

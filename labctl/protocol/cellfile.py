@@ -1,19 +1,24 @@
 """A cell file from text to a `Cell`, with every error of it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from labctl.document import BROKEN, Entries, Finding, Mark, Node, Scalar, clip, compose, with_lines
-from labctl.driver import Bounds
+from labctl.driver import OPEN, Bounds
 from labctl.errors import CellError, Misread
+from labctl.finding import Finding, Mark, clip, with_lines
 from labctl.protocol.cell import FIELD_EXAMPLES, Cell
-from labctl.protocol.expression import check_sign
-from labctl.protocol.fields import LIMIT_WORDS, PAIRS
-from labctl.protocol.keys import CELL, LIMITS, NOMINAL, Key
+from labctl.protocol.cell_fit import misfits
+from labctl.protocol.fields import LIMIT_WORDS, PAIRS, SIDE_WORDS
+from labctl.protocol.keys import CELL, LIMITS, NOMINAL, REFERENCE, SIDES, STATE, Key
 from labctl.protocol.load import CELL_WORDS
-from labctl.reading import Reading
-from labctl.units import Kind, Quantity, reference_label
+from labctl.protocol.sign import check_sign
+from labctl.quantity.dimension import Kind
+from labctl.quantity.units import Quantity, display, reference_label
+from labctl.text.compose import compose
+from labctl.text.fields import Reading
+from labctl.text.nodes import BROKEN, Entries, Node, Scalar
 
 
 def load_cell(text: str | bytes, name: str) -> Cell:
@@ -33,7 +38,8 @@ def read_cell(text: str | bytes, name: str) -> tuple[Cell | None, tuple[Finding,
     document = compose(text, name)
     fields = _CellFields(document)
     cell = fields.cell()
-    return cell, with_lines(fields.findings, {name: document.text})
+    more = misfits(cell) if cell is not None and not fields.findings else ()
+    return cell, with_lines([*fields.findings, *more], {name: document.text})
 
 
 class _CellFields(Reading):
@@ -61,7 +67,9 @@ class _CellFields(Reading):
                     f"for example {name}: {key.example}",
                 )
         marks = {key.text: key.mark for key, _ in entries.entries}
-        return self._limits(self._nominal(self._simple(nodes, marks), nodes.get("nominal")), nodes.get("limits"))
+        marks |= {"area": marks["diameter"]} if "diameter" in marks else {}
+        cell = self._nominal(self._simple(nodes, marks), nodes.get("nominal"))
+        return self._limits(self._state(cell, nodes.get("state")), nodes.get("limits"))
 
     def _version(self, node: Node | None, entries: Entries) -> None:
         if node is None:
@@ -84,10 +92,11 @@ class _CellFields(Reading):
         cell = Cell(
             name=self.text(nodes.get("name")),
             kind=kind or "full",  # type: ignore[arg-type]
-            area=self._si(nodes.get("area"), CELL["area"]),
+            area=self._area(nodes),
             film_thickness=self._si(nodes.get("film_thickness"), CELL["film_thickness"]),
             electrolyte_thickness=self._si(nodes.get("electrolyte_thickness"), CELL["electrolyte_thickness"]),
             reference=self._reference(nodes.get("reference")),
+            references=self._references(nodes.get("reference")),
             model=self.text(nodes.get("model")),
             about=self._about(nodes.get("about")),
             file=self.document.file,
@@ -96,6 +105,17 @@ class _CellFields(Reading):
         )
         mass = self._read(nodes.get("active_mass"), CELL["active_mass"])
         return replace(cell, active_mass=self._resolved(cell, mass, "mass"))
+
+    def _area(self, nodes: Mapping[str, Node]) -> float | None:
+        """Return the area, said itself or by the diameter of a disk, m2."""
+        area, across = (self._si(nodes.get(name), CELL[name]) for name in ("area", "diameter"))
+        if across is None:
+            return area
+        disk = math.pi / 4.0 * across**2
+        if "area" in nodes:
+            message = f"wanted area or diameter, found both; the disk has {display(disk, 'area')}"
+            self.report("cell.area", message, nodes["diameter"].mark, "leave one of them out")
+        return disk
 
     def _read(self, node: Node | None, key: Key) -> Quantity | None:
         quantity = self.quantity(node, key.kind)
@@ -122,7 +142,22 @@ class _CellFields(Reading):
             self.report("cell.missing", message, quantity.mark or Mark(cell.file, 1, 1), f"add {examples}")
         return value
 
+    def _references(self, node: Node | None) -> dict[str, float]:
+        """Return the voltage of the cell's reference against others."""
+        if not isinstance(node, Entries):
+            return {}
+        others = self.entries(_value_of(node, "vs"), "other references", f"for example vs: {REFERENCE['vs'].example}")
+        found: dict[str, float] = {}
+        for key, value in others.entries if others else ():
+            quantity = None if key.text == BROKEN else self.quantity(value, "voltage")
+            if quantity is not None:
+                found[reference_label(key.text) or key.text] = quantity.value_si
+        return found
+
     def _reference(self, node: Node | None) -> str:
+        if isinstance(node, Entries):
+            self.keys(node, REFERENCE, "reference", {})
+            node = _value_of(node, "name")
         text = self.text(node)
         label = reference_label(text.removeprefix("V vs ").removeprefix("vs ")) if text else ""
         if text and (not label or label == "ocv") and node is not None:
@@ -172,6 +207,21 @@ class _CellFields(Reading):
             charge = self._resolved(cell, quantity, "capacity")
         return replace(cell, nominal=charge, basis=self.text(values.get("basis")))
 
+    def _state(self, cell: Cell, node: Node | None) -> Cell:
+        entries = self.entries(node, "the state in braces", f"for example state: {CELL['state'].example}")
+        if entries is None:
+            return cell
+        values = self.keys(entries, STATE, "state", {"SOC": "did you mean soc?", "ocv": "did you mean voltage?"})
+        if not values or {"soc", "voltage"} <= set(values):
+            words = "wanted soc or voltage in state, found " + (" and ".join(values) or "none")
+            self.report("cell.state", words, entries.mark, "for example {soc: 30 %} or {voltage: 3.7 V, cycles: 200}")
+            return cell
+        soc, voltage = self._si(values.get("soc"), STATE["soc"]), self._si(values.get("voltage"), STATE["voltage"])
+        if soc is not None and not 0.0 <= soc <= 1.0:
+            words = f"wanted a state of charge from 0 % to 100 %, found {100.0 * soc:g} %"
+            self.report("cell.state", words, values["soc"].mark, "for example {soc: 30 %}")
+        return replace(cell, soc=soc, rest_voltage=voltage, cycles=self._si(values.get("cycles"), STATE["cycles"]))
+
     def _of_itself(self, quantity: Quantity) -> None:
         self.report(
             "cell.nominal",
@@ -193,6 +243,8 @@ class _CellFields(Reading):
 
     def _pair(self, cell: Cell, node: Node | None, name: str) -> tuple[float, float] | None:
         key = LIMITS[name]
+        if isinstance(node, Entries):
+            return self._one_sided(cell, node, name)
         pair = self.pair(node, f"the {name} limits", key.example)
         if pair is None or node is None:
             return None
@@ -209,6 +261,17 @@ class _CellFields(Reading):
             return None
         return low, high
 
+    def _one_sided(self, cell: Cell, node: Entries, name: str) -> tuple[float, float] | None:
+        """Return `{max: 4.3 V}` as a pair whose other side is open."""
+        values, key = self.keys(node, SIDES, f"the {name} limits", SIDE_WORDS), LIMITS[name]
+        low, high = (
+            open_
+            if (item := values.get(side)) is None
+            else self._resolved(cell, self._absolute(self._read(item, key)), key.kind)
+            for side, open_ in (("min", -OPEN), ("max", OPEN))
+        )
+        return None if low is None or high is None else (low, high)
+
     def _absolute(self, quantity: Quantity | None) -> Quantity | None:
         if quantity is None or quantity.versus != "ocv":
             return quantity
@@ -221,12 +284,15 @@ class _CellFields(Reading):
         return None
 
 
+def _value_of(node: Entries, name: str) -> Node | None:
+    return next((value for key, value in node.entries if key.text == name), None)
+
+
 CELL_KEY_WORDS: Final = {
     "mass": "did you mean active_mass?",
     "loading": "write active_mass: 1.2 mg/cm2",
     "thickness": "did you mean film_thickness or electrolyte_thickness?",
-    "capacity": "write nominal: {capacity: 19.5 uAh/cm2}",
-    "nominal_capacity": "write nominal: {capacity: 19.5 uAh/cm2}",
+    **dict.fromkeys(("capacity", "nominal_capacity"), "write nominal: {capacity: 19.5 uAh/cm2}"),
     "1c": "write nominal: {1C: 170 mA/g}",
     "type": "did you mean kind?",
     "chemistry": "did you mean kind, or about?",
@@ -234,8 +300,9 @@ CELL_KEY_WORDS: Final = {
     "notes": "did you mean about?",
     "comment": "did you mean about?",
     "safety": "did you mean limits?",
-    "diameter": "write the area: area: 1.13 cm2",
+    **dict.fromkeys(("electrode_diameter", "disk", "disc"), "write diameter: 14 mm"),
     "basis": "basis belongs into nominal",
+    "soc": "write state: {soc: 30 %}",
     "ref": "did you mean reference?",
     "electrolyte": "write it below about:",
     "electrode": "write it below about:",

@@ -1,61 +1,38 @@
-"""The rules of the language that need the whole file, and those that need a cell."""
+"""The rules of the language that need the whole file and no value: names, where conditions and verbs may stand."""
 
 from collections.abc import Iterable, Iterator
 
-from labctl.document import Finding, with_lines
-from labctl.protocol.cell import Cell
-from labctl.protocol.envelope import check_values
-from labctl.protocol.expression import Environment
-from labctl.protocol.kinds import check_kinds
-from labctl.protocol.model import (
-    Block,
-    Condition,
-    CyclicVoltammetry,
-    Drive,
-    Hold,
-    Item,
-    Protocol,
-    Rest,
-    Step,
-    Term,
-    Use,
-    Variable,
-)
+from labctl.finding import Finding
+from labctl.protocol.condition import KINDS
+from labctl.protocol.model import Item, Protocol, Step, Use, Variable, WrittenBlock, WrittenCondition, WrittenTerm
+from labctl.protocol.step_model import CyclicVoltammetry, Drive, RestStep
 from labctl.protocol.walk import conditions, every_item, references
-from labctl.reading import near
-from labctl.units import Quantity
+from labctl.quantity.units import Quantity
+from labctl.text.fields import near
 
 MOST_STEPS = 20_000
-_OWN = {"time", "capacity", "dV/dt", "dI/dt"}
+MEASURABLE = ("charge_capacity", "discharge_capacity")  # what may become the nominal capacity
+_OWN = {"time", "capacity", "energy", "dV/dt", "dI/dt", "dT/dt"}
 
 
 def check(protocol: Protocol) -> list[Finding]:
-    """Return what is wrong with a protocol as far as no cell is needed to say it."""
+    """Return what is wrong with a protocol as far as no value is needed to say it."""
     findings: list[Finding] = []
     for file in files(protocol):
         findings += _Structure(file).findings
-    findings += check_kinds(protocol, None)
-    defaults = {item.name: item.default for item in protocol.parameters if item.default is not None}
-    return [*findings, *_size(protocol), *check_values(protocol, defaults, None)]
-
-
-def check_with_cell(protocol: Protocol, cell: Cell, environment: Environment) -> tuple[Finding, ...]:
-    """Return what is wrong with a protocol on a cell, with these values of its parameters; warnings too."""
-    findings = [*check_kinds(protocol, cell), *check_values(protocol, environment, cell)]
-    texts = {file.file: file.text for file in files(protocol)} | {cell.file: cell.text}
-    return with_lines({(item.mark, item.code, item.message): item for item in findings}.values(), texts)
+    return [*findings, *_size(protocol)]
 
 
 def files(protocol: Protocol) -> list[Protocol]:
     """Return a protocol and those it uses, each once."""
-    found = {protocol.file: protocol}
+    by_file = {protocol.file: protocol}
     todo = [protocol]
     while todo:
         for item in every_item(todo.pop().children):
-            if isinstance(item, Use) and item.protocol.file not in found:
-                found[item.protocol.file] = item.protocol
+            if isinstance(item, Use) and item.protocol.file not in by_file:
+                by_file[item.protocol.file] = item.protocol
                 todo.append(item.protocol)
-    return list(found.values())
+    return list(by_file.values())
 
 
 def _size(protocol: Protocol) -> Iterator[Finding]:
@@ -88,7 +65,11 @@ class _Structure:
         self.unused()
 
     def report(
-        self, code: str, message: str, place: Step | Block | Condition | Term | Variable, hint: str = ""
+        self,
+        code: str,
+        message: str,
+        place: Step | WrittenBlock | WrittenCondition | WrittenTerm | Variable,
+        hint: str = "",
     ) -> None:
         self.findings.append(Finding(code, message, place.mark, hint))
 
@@ -101,6 +82,10 @@ class _Structure:
                 hint = near(reference.name, names) or (
                     "known here are " + ", ".join(names) if names else "define it in params"
                 )
+                if reference.name in KINDS:
+                    hint = "what is measured stands in conditions only: a plan is made before it is known"
+                    if reference.name in MEASURABLE:
+                        hint += f"; - nominal: {{from: {reference.name}, within: [80 %, 120 %]}} makes it 1C and 100 %: write C/3"
                 message = f"wanted a parameter or loop variable, found ${reference.name}"
                 self.findings.append(Finding("name.unknown", message, reference.mark, hint))
 
@@ -120,20 +105,19 @@ class _Structure:
 
     # --- items ---
 
-    def items(self, children: tuple[Item, ...], names: dict[str, int], around: list[Block]) -> None:
+    def items(self, children: tuple[Item, ...], names: dict[str, int], around: list[WrittenBlock]) -> None:
         for item in children:
             match item:
                 case Step():
                     self.names_of(item, names)
                     self.step(item)
-                case Block():
+                case WrittenBlock():
                     self.block(item, names, around)
                 case Use():
-                    self.names_of((item.with_, item.name), names)
-                    self.nested_use(item, around)
+                    self.names_of((item.file, item.with_, item.name), names)
 
-    def block(self, block: Block, names: dict[str, int], around: list[Block]) -> None:
-        self.names_of((block.repeat, block.each, block.if_, block.for_, block.record), names)
+    def block(self, block: WrittenBlock, names: dict[str, int], around: list[WrittenBlock]) -> None:
+        self.names_of((block.repeat, block.each, block.if_, block.choice, block.for_, block.every, block.record), names)
         inner = dict(names)
         for variable in block.each:
             if variable.name in names:
@@ -145,35 +129,15 @@ class _Structure:
                 )
             inner[variable.name] = variable.mark.line
         self.names_of((block.name, block.stop_if, block.abort_if), inner)
-        if block.cycle is not None and any(outer.cycle is not None for outer in around):
-            self.report(
-                "cycle.nested",
-                "wanted no cycle block inside another, found one",
-                block,
-                "leave cycle out of the inner or the outer block",
-            )
         self.watched(block, [*around, block])
         self.items(block.children, inner, [*around, block])
 
-    def nested_use(self, use: Use, around: list[Block]) -> None:
-        if any(block.cycle is not None for block in around):
-            for item in every_item(use.protocol.children):
-                if isinstance(item, Block) and item.cycle is not None:
-                    message = f"wanted no cycle block inside another, found one in {use.file}"
-                    self.findings.append(
-                        Finding("cycle.nested", message, use.mark, "leave cycle out of the block around it")
-                    )
-                    return
-
-    def watched(self, block: Block, around: list[Block]) -> None:
+    def watched(self, block: WrittenBlock, around: list[WrittenBlock]) -> None:
         """Check the conditions of a block: no step-own quantities, results only where cycles are counted."""
         for key, condition in (("if", block.if_), ("stop_if", block.stop_if), ("abort_if", block.abort_if)):
             for term in _terms(condition):
                 if term.quantity in _OWN:
-                    hint = {
-                        "time": "a budget of the block is for: 48 h",
-                        "capacity": "a result such as charge_capacity, or limits: {capacity: ...}",
-                    }.get(term.quantity, "put it into the until of a step")
+                    hint = _instead(term)
                     self.report(
                         "condition.own",
                         f"wanted voltage, current, temperature or a result in {key}, found {term.quantity}, which is of one step",
@@ -183,7 +147,7 @@ class _Structure:
                 elif term.is_result and not term.quantity.startswith("short"):
                     self.counted(key, term, around)
 
-    def counted(self, key: str, term: Term, around: list[Block]) -> None:
+    def counted(self, key: str, term: WrittenTerm, around: list[WrittenBlock]) -> None:
         counted = (
             self.has_cycle
             if key == "if"
@@ -211,7 +175,7 @@ class _Structure:
                         f"write stop_if: {term.quantity} ... at the block around it",
                     )
         match step.verb:
-            case Rest() as rest if rest.for_ is None:
+            case RestStep() as rest if rest.for_ is None:
                 self.report(
                     "rest.for",
                     "wanted for in a rest, found none",
@@ -220,14 +184,10 @@ class _Structure:
                 )
             case Drive() as drive:
                 self.drive(step, drive)
-            case Hold() as hold if hold.for_ is None and hold.until is None:
-                self.report(
-                    "safety.end", "wanted an end of hold, found none", step, "add for: 1 h or until: current < C/50"
-                )
             case CyclicVoltammetry() | _:
                 pass
 
-    def in_time(self, step: Step, key: str, condition: Condition) -> None:
+    def in_time(self, step: Step, key: str, condition: WrittenCondition) -> None:
         """Warn of an end that waits for a time at which `for` has ended the step already."""
         longest = getattr(step.verb, "for_", None)
         if not isinstance(longest, Quantity):
@@ -242,24 +202,11 @@ class _Structure:
                 self.findings.append(Finding("end.late", message, term.mark, hint, severity="warning"))
 
     def drive(self, step: Step, drive: Drive) -> None:
-        if (
-            drive.to is None
-            and drive.capacity is None
-            and drive.for_ is None
-            and drive.until is None
-            and not drive.holds
-        ):
-            self.report(
-                "safety.end",
-                f"wanted an end of {step.word}, found none",
-                step,
-                "add to: 4.2 V, capacity: 1 mAh/cm2, for: 12 h or until: ...",
-            )
         for alternative in drive.until.any_of if drive.until else ():
             if len(alternative) == 1:
                 self.side(step, drive, alternative[0])
 
-    def side(self, step: Step, drive: Drive, term: Term) -> None:
+    def side(self, step: Step, drive: Drive, term: WrittenTerm) -> None:
         """Check a single term that ends a driven step: the right side of its voltage, a current that can change."""
         above = term.comparison in {">", ">="}
         if term.quantity == "voltage" and not term.absolute and above != drive.raises:
@@ -278,13 +225,14 @@ class _Structure:
                     "end.constant",
                     message,
                     term.mark,
-                    "to let the current fall at constant voltage, write to: 4.2 V, hold_until: current < C/20",
+                    ("a charge is capacity: 5 mAh; " if term.comparison in {">", ">="} else "")
+                    + "to let the current fall at constant voltage, write to: 4.2 V, hold_until: current < C/20",
                     severity="warning",
                 )
             )
 
 
-def _terms(condition: Condition | None) -> Iterator[Term]:
+def _terms(condition: WrittenCondition | None) -> Iterator[WrittenTerm]:
     for alternative in condition.any_of if condition else ():
         yield from alternative
 
@@ -301,7 +249,21 @@ def _with_uses(children: Iterable[Item]) -> Iterator[Item]:
 
 
 def _counts(item: Item) -> bool:
-    """Tell whether an item counts cycles."""
-    return (isinstance(item, Block) and item.cycle is not None) or (
-        isinstance(item, Step) and isinstance(item.verb, CyclicVoltammetry)
+    """Tell whether an item counts cycles, or may: a file whose name is not known yet."""
+    return (
+        (isinstance(item, Use) and not isinstance(item.file, str))
+        or (isinstance(item, WrittenBlock) and item.cycle is not None)
+        or (isinstance(item, Step) and isinstance(item.verb, CyclicVoltammetry))
     )
+
+
+def _instead(term: WrittenTerm) -> str:
+    """Return what stands for a quantity of one step in a condition of a block, with the author's value."""
+    value = term.value.text if term.value is not None else "..."
+    if term.quantity == "time":
+        return f"a budget of the block is for: {value}" if term.comparison in {">", ">="} else "a budget is for: 48 h"
+    if term.quantity != "capacity":
+        return "put it into the until of a step"
+    if term.comparison in {"<", "<="}:
+        return f"write retention < {value} (of the first cycle), or discharge_capacity < {value}"
+    return f"in all passes together: discharged since block >= {value}; of a cycle: discharge_capacity >= {value}"

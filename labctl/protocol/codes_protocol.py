@@ -92,14 +92,49 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
     "condition.no_cycle": (
         "a result of cycles where nothing counts cycles",
         "",
-        "- repeat: 2\n  stop_if: retention < 80 %\n  steps: [{rest: 1 h}]",
-        "- repeat: 2\n  cycle: true\n  stop_if: retention < 80 %\n  steps: [{rest: 1 h}]",
+        "- repeat: 2\n  stop_if: retention < 80 %\n  steps: [{discharge: {current: 1 mA, for: 1 h}}]",
+        "- repeat: 2\n  cycle: true\n  stop_if: retention < 80 %\n  steps: [{discharge: {current: 1 mA, for: 1 h}}]",
+    ),
+    "condition.which": (
+        "a result that does not say of which cycles, in a block that has checks and others",
+        "The capacity of a check and that of a cycle between two checks are not compared with one value.",
+        (
+            "- steps:\n  - repeat: 5\n    cycle: true\n    steps: [{discharge: {current: 1 mA, for: 1 h}}]\n"
+            "  - cycle: check\n    steps: [{discharge: {current: 1 mA, for: 1 h}}]\n  repeat: 3\n  stop_if: retention < 80 %"
+        ),
+        (
+            "- steps:\n  - repeat: 5\n    cycle: true\n    steps: [{discharge: {current: 1 mA, for: 1 h}}]\n"
+            "  - cycle: check\n    steps: [{discharge: {current: 1 mA, for: 1 h}}]\n  repeat: 3\n"
+            "  stop_if: retention of check < 80 %"
+        ),
+    ),
+    "condition.since": (
+        "charge that is counted since something that is not sure to have come",
+        "A mark names an instant: charged, discharged and net count since it, since cycle or since block.",
+        "- rest: {for: 1 h, until: discharged since full >= 10 %}",
+        "- mark: full\n- rest: {for: 1 h, until: discharged since full >= 10 %}",
+    ),
+    "block.every": (
+        "a time from pass to pass for a block of one pass",
+        "",
+        "- every: 1 h\n  steps: [{rest: 1 min}]",
+        "- repeat: 3\n  every: 1 h\n  steps: [{rest: 1 min}]",
+    ),
+    "condition.more": ("a stop after more cycles than a number, which is one more than that number (warning)",),
+    "condition.inside": (
+        "a result that is watched inside a cycle, where it could act in the next one alone",
+        "",
+        (
+            "- repeat: 9\n  cycle: true\n  steps:\n  - stop_if: discharge_capacity < 1 mAh\n"
+            "    steps: [{discharge: {current: 1 mA, for: 1 h}}]"
+        ),
+        "- repeat: 9\n  cycle: true\n  stop_if: discharge_capacity < 1 mAh\n  steps: [{discharge: {current: 1 mA, for: 1 h}}]",
     ),
     "condition.of": (
-        "`of` after something else than retention",
+        "`of` after something that it does not belong to",
         "",
         "- repeat: 2\n  cycle: true\n  stop_if: cycle of max > 3\n  steps: [{rest: 1 h}]",
-        "- repeat: 2\n  cycle: true\n  stop_if: retention of max < 80 %\n  steps: [{rest: 1 h}]",
+        "- repeat: 2\n  cycle: true\n  stop_if: retention of max < 80 %\n  steps: [{discharge: {current: 1 mA, for: 1 h}}]",
     ),
     "condition.order": (
         "a value before its quantity",
@@ -129,7 +164,7 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "a result in an end of a step",
         "Results are of cycles: stop_if of the block asks for them.",
         "- rest: {for: 2 h, until: retention < 80 %}",
-        "- repeat: 2\n  cycle: true\n  stop_if: retention < 80 %\n  steps: [{rest: 1 h}]",
+        "- repeat: 2\n  cycle: true\n  stop_if: retention < 80 %\n  steps: [{discharge: {current: 1 mA, for: 1 h}}]",
     ),
     "condition.value": (
         "a word where a value belongs",
@@ -157,7 +192,7 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "- charge: {current: 1 mA, hold_for: 1 h}",
         "- charge: {current: 1 mA, to: 4 V, hold_for: 1 h}",
     ),
-    "step.verb": ("no verb in a step, or a word that is none", "", "- wait: 2 h", "- rest: 2 h"),
+    "step.verb": ("no verb in a step, or a word that is none", "", "- sleep: 2 h", "- rest: 2 h"),
     "step.verbs": ("more than one verb in a step", "", "- rest: 1 h\n  mark: now", "- rest: 1 h\n- mark: now"),
     "steps.empty": ("no step where there must be one", "", "steps: []", "- rest: 2 h"),
     "steps.many": ("more than 20 000 steps with those of the files used", "Write loops with repeat and each."),
@@ -234,8 +269,13 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "- eis: {from: 1 MHz, to: 1 Hz, amplitude: 10 mV, at: 1 mA}",
         "- eis: {from: 1 MHz, to: 1 Hz, amplitude: 10 mV, at: 3 V}",
     ),
+    "profile.beside": (
+        "a key that has no effect with a profile's kind of table",
+        "`positive`, `only`, `scale` and `clip` are for currents and powers, `current` for voltages.",
+    ),
+    "profile.encoding": ("a profile's file that is not UTF-8", "Save it with the encoding UTF-8."),
     "profile.header": (
-        "a profile without the columns time and current or power",
+        "a profile without the columns time and current, power, voltage or temperature",
         "The header is `time / s` and `current / A`, in any units.",
     ),
     "profile.missing": ("a profile's file that is not there", "", "- profile: {file: none.csv, positive: charge}", ""),
@@ -247,6 +287,10 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "profile.row": ("a row of a profile that is not two numbers, or too few rows",),
     "profile.size": ("a profile of more than 200 000 rows",),
+    "profile.ms": (
+        "a profile whose times look like milliseconds (warning)",
+        "Its rows are multiples of 100 s apart, and of no whole minutes; the header says s.",
+    ),
     "profile.time": ("a profile whose times do not rise",),
     "profile.unit": ("a column of a profile without a unit",),
     "use.depth": ("a file that uses itself, or more than 8 uses inside each other",),
@@ -258,6 +302,18 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "use.name": ("a used name with a path, an address or a reference", "", "- use: ../activation", "- use: activation"),
     "analyse.unknown": ("an analysis that does not exist", "", "analyse: [magic]", "analyse: [capacity]"),
+    "circuit.element": (
+        "an element that no equivalent circuit has, or one named twice",
+        "Elements are R, C, L, CPE, W, Ws, Wo and G, each with a number of its own.",
+        'analyse: [{impedance: {circuit: "R0-p(R1,Q1)"}}]',
+        'analyse: [{impedance: {circuit: "R0-p(R1,CPE1)"}}]',
+    ),
+    "circuit.syntax": (
+        "a circuit that cannot be read",
+        "A hyphen is series, p( , ) is parallel.",
+        'analyse: [{impedance: {circuit: "R0-(R1,C1)"}}]',
+        'analyse: [{impedance: {circuit: "R0-p(R1,C1)"}}]',
+    ),
     "end.side": (
         "a voltage end on the wrong side of its verb",
         "It would be met at once, or never.",

@@ -59,6 +59,12 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "name: a\nabout\nsource: b",
         "name: a\nabout: why\nsource: b",
     ),
+    "yaml.comment": (
+        "a comment as other languages write it: //, ;, %, or a # that touches a value",
+        "A comment begins with a # at the beginning of a line or after a space.",
+        "- rest: 1 h // wait",
+        "- rest: 1 h  # wait",
+    ),
     "yaml.comma": (
         "a comma where a decimal point belongs",
         "A comma separates values in braces and brackets.",
@@ -167,6 +173,12 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "",
         "- eis: {from: 1 MHz, amplitude: 10 mV, at: 3 V}",
         "- eis: {from: 1 MHz, to: 1 Hz, amplitude: 10 mV, at: 3 V}",
+    ),
+    "key.left_behind": (
+        "a key behind a commented step, which joins the step above it",
+        "Comment the key too, or take the # away from the step.",
+        "- rest: 1 h\n#- name: second\n  record: {every: 1 s}",
+        "- rest: 1 h\n#- name: second\n#  record: {every: 1 s}",
     ),
     "word.unknown": ("a word that is not one of those allowed", "", "requires: {cell: coin}", "requires: {cell: full}"),
     "text.empty": ("a text with nothing in it", "", "- prompt: {say: }", "- prompt: {say: Look}"),

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final
 
-from labctl.document import clip
 from labctl.errors import Misread
+from labctl.finding import clip
 from labctl.protocol.expression import Places, closing, parse_given
-from labctl.protocol.model import Comparison, Condition, Given, Sign, Term
-from labctl.reading import near
-from labctl.units import Kind
+from labctl.protocol.model import Comparison, Given, Sign, WrittenCondition, WrittenTerm
+from labctl.quantity.dimension import Kind
+from labctl.quantity.units import Quantity, reads
+from labctl.text.fields import near
 
 KINDS: Final[Mapping[str, Kind]] = {
     "voltage": "potential",
@@ -20,18 +22,36 @@ KINDS: Final[Mapping[str, Kind]] = {
     "capacity": "capacity",
     "dV/dt": "voltage slope",
     "dI/dt": "current slope",
+    "dT/dt": "temperature slope",
+    "energy": "energy",
     "charge_capacity": "capacity",
     "discharge_capacity": "capacity",
     "coulombic_efficiency": "fraction",
     "retention": "fraction",
     "cycle": "count",
+    "every": "count",
+    "charged": "capacity",
+    "discharged": "capacity",
+    "net": "capacity",
 }
 """What may be compared, and with what kind of value."""
 
 FLAGS: Final = ("short", "short.soft")
-SLOPES: Final = frozenset({"dV/dt", "dI/dt"})
+SLOPES: Final = frozenset({"dV/dt", "dI/dt", "dT/dt"})
+DWELLING: Final = frozenset({"voltage", "current", "temperature", "power"})
 MAGNITUDES: Final = frozenset(
-    {"current", "power", "capacity", "time", "charge_capacity", "discharge_capacity", "cycle"}
+    {
+        "current",
+        "power",
+        "capacity",
+        "time",
+        "charge_capacity",
+        "discharge_capacity",
+        "cycle",
+        "charged",
+        "discharged",
+        "energy",
+    }
 )
 MOST_LENGTH: Final = 1000
 MOST_TERMS: Final = 40
@@ -56,7 +76,8 @@ WORDS: Final[Mapping[str, str]] = {
     "efficiency": "coulombic_efficiency",
     "capacity_retention": "retention",
     "soh": "retention",
-    "soc": "capacity, in %",
+    "soc": "discharged since full >= ... after - mark: full where the cell is full (at 90 % that is 10 %): a state of charge is "
+    "counted from there; of this step alone capacity >= ...",
     "cycles": "cycle",
     "cycle_count": "cycle",
     "temp": "temperature",
@@ -69,12 +90,22 @@ WORDS: Final[Mapping[str, str]] = {
     "dq/dv": "a slope in time: dV/dt or dI/dt",
 }
 _COMPARISONS: Final[Mapping[str, Comparison]] = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "≤": "<=", "≥": ">="}
-_WORD: Final = re.compile(r"\b(and|or)\b|\$\(|(&&|\|\||\bAND\b|\bOR\b|\bnot\b)")
+_WORD: Final = re.compile(r"\b(and|or)\b|\$\(|(&&?|\|\||\bAND\b|\bOR\b|\bnot\b)")
 _SPLIT: Final = re.compile(r"<=|>=|=<|=>|==|!=|<|>|=|≤|≥")
-_NAMED: Final = re.compile(r"(abs\s*\(\s*)?([A-Za-z_<>][\w./<>]*)\s*(?:of\s+(max|first|cycle\s+\d+)\s*)?(\))?")
+RESULTS: Final = ("charge_capacity", "discharge_capacity", "coulombic_efficiency", "retention")
+_OF: Final = r"max|first|cycle\s+\d+|check|cycles|block"
+_NAMED: Final = re.compile(rf"(abs\s*\(\s*)?([A-Za-z_<>][\w./<>]*)((?:\s+of\s+(?:{_OF}))*)\s*(\))?")
+SINCE: Final = ("charged", "discharged", "net")
+_SINCE: Final = re.compile(rf"({'|'.join(SINCE)})\s+since\s+(\S.*)")
+_MARK: Final = re.compile(r"[A-Za-z_][\w-]*")
+_FIGURE: Final = re.compile(r"(spread|change)\s+of\s+(.+?)\s+over\s+(\S+)(?:\s+cycles?)?")
+_RUNNING: Final = re.compile(r"(.*\S)\s+for\s+(\S+)\s+cycles?")
+_LASTING: Final = re.compile(r"(.*\S)\s+for\s+(\d.*)")
+_EVERY: Final = re.compile(r"every\s+(\S+?)(?:st|nd|rd|th)?\s+cycles?")
+_MEMBERS: Final = re.compile(r"cycle\s+in\s*\[([^\]]*)\]")
 
 
-def parse_condition(text: str, places: Places) -> Condition:
+def parse_condition(text: str, places: Places) -> WrittenCondition:
     """Return the condition that a text states.
 
     Raises:
@@ -84,14 +115,14 @@ def parse_condition(text: str, places: Places) -> Condition:
         raise Misread("condition.long", f"wanted at most {MOST_LENGTH} characters, found {len(text)}")
     if not text.strip():
         raise Misread("condition.empty", "wanted a condition, found nothing", "for example voltage > 4.2 V")
-    alternatives: list[list[Term]] = [[]]
+    alternatives: list[list[WrittenTerm]] = [[]]
     for word, begin, end in _parts(text):
         if word == "or":
             alternatives.append([])
         alternatives[-1].append(_term(text, begin, end, places))
     if sum(map(len, alternatives)) > MOST_TERMS:
         raise Misread("condition.long", f"wanted at most {MOST_TERMS} comparisons, found more")
-    return Condition(text.strip(), tuple(map(tuple, alternatives)), places(0))
+    return WrittenCondition(text.strip(), tuple(map(tuple, alternatives)), places(0))
 
 
 def _parts(text: str) -> list[tuple[str, int, int]]:
@@ -101,7 +132,9 @@ def _parts(text: str) -> list[tuple[str, int, int]]:
     while (match := _WORD.search(text, at)) is not None:
         at = match.end()
         if match[2]:
-            wanted = {"&&": "and", "AND": "and", "||": "or", "OR": "or"}.get(match[2], "the opposite comparison")
+            wanted = {"&&": "and", "&": "and", "AND": "and", "||": "or", "OR": "or"}.get(
+                match[2], "the opposite comparison"
+            )
             raise Misread("condition.word", f"wanted `and` or `or`, found {match[2]}", f"write {wanted}", match.start())
         if match[0] == "$(":
             at = closing(text, at) + 1
@@ -111,7 +144,7 @@ def _parts(text: str) -> list[tuple[str, int, int]]:
     return [*parts, (word, begin, len(text))]
 
 
-def _term(text: str, begin: int, end: int, places: Places) -> Term:
+def _term(text: str, begin: int, end: int, places: Places) -> WrittenTerm:
     part = text[begin:end]
     offset = begin + len(part) - len(part.lstrip())
     part = part.strip()
@@ -128,30 +161,41 @@ def _term(text: str, begin: int, end: int, places: Places) -> Term:
             f"write voltage {clip(part)}" if part.endswith("V") else f"write the quantity first: current {clip(part)}"
         )
         raise Misread("condition.order", f"wanted the quantity first, found {clip(part)!r}", hint, offset)
-    quantity, absolute, of = _named(part[: split.start()].rstrip(), offset)
+    left = _left(part[: split.start()].rstrip(), offset, places)
     comparison = _comparison(split[0], part, offset + split.start())
     place = offset + split.end() + len(part) - split.end() - len(part[split.end() :].lstrip())
-    value, over = _over(part[split.end() :].strip())
-    _refuse_for(value, quantity, place)
-    if over is not None and quantity not in SLOPES:
-        raise Misread(
-            "condition.over",
-            f"wanted over only with a slope, found it with {quantity}",
-            "slopes are dV/dt and dI/dt",
-            place,
-        )
-    return Term(
-        quantity,
-        comparison,
-        _given(value, KINDS[quantity], place, places, _sign(quantity, absolute=absolute)),
-        mark,
-        absolute,
-        None if over is None else _given(over[0], "duration", place + over[1], places, "positive"),
-        of,
+    value, running = _running(part[split.end() :].strip(), left.quantity, place, places)
+    value, dwell = _dwell(value, left.quantity, place, places)
+    value, over = _over(value)
+    _refuse_for(value, left.quantity, place)
+    if over is not None and left.quantity not in SLOPES:
+        hint = "slopes are dV/dt, dI/dt and dT/dt; of cycles write spread of discharge_capacity over 3 < 3 %"
+        raise Misread("condition.over", f"wanted over only with a slope, found it with {left.quantity}", hint, place)
+    kind = "fraction" if left.figure == "spread" else KINDS[left.quantity]
+    sign = "any" if left.figure == "change" else _sign(left.quantity, absolute=left.absolute)
+    return replace(
+        left,
+        comparison=comparison,
+        value=_given(value, kind, place, places, sign),
+        mark=mark,
+        over=None if over is None else _given(over[0], "duration", place + over[1], places, "positive"),
+        cycles=running,
+        dwell=dwell,
     )
 
 
+def _dwell(text: str, quantity: str, place: int, places: Places) -> tuple[str, Given | None]:
+    """Return a value and, of `3 V for 10 s`, how long it must have been met."""
+    match = _LASTING.fullmatch(text)
+    if match is None or quantity not in DWELLING:
+        return text, None
+    return match[1], _given(match[2], "duration", place + match.start(2), places, "positive")
+
+
 def _given(text: str, kind: Kind, place: int, places: Places, sign: Sign) -> Given:
+    if kind == "duration" and re.match(r"\d{4}-\d{1,2}-\d{1,2}", text):
+        message = f"wanted a duration, found the date {clip(text)!r}"
+        raise Misread("condition.value", message, f"write a step of its own: - wait: {{until: {clip(text)}}}", place)
     if re.match(r"[A-Za-z]", text) and kind != "current" and text != "ocv" and "$" not in text:
         raise Misread(
             "condition.value",
@@ -162,20 +206,25 @@ def _given(text: str, kind: Kind, place: int, places: Places, sign: Sign) -> Giv
     try:
         return parse_given(text, kind, lambda offset: places(place + offset), sign)
     except Misread as error:
-        raise Misread(error.code, str(error), error.hint, place + error.offset) from None
+        hint = error.hint
+        if joined := re.fullmatch(r"([^,;]+)[,;]\s*([a-zA-Z]\w*\s*[<>].*)", text):
+            hint = f"join conditions with or, and: {clip(joined[1])} or {clip(joined[2])}"
+        raise Misread(error.code, str(error), hint, place + error.offset) from None
 
 
 def _sign(quantity: str, *, absolute: bool) -> Sign:
     return "not negative" if absolute or quantity in MAGNITUDES else "any"
 
 
-def _comparison(found: str, part: str, place: int) -> Comparison:
-    if found in _COMPARISONS:
-        return _COMPARISONS[found]
+def _comparison(word: str, part: str, place: int) -> Comparison:
+    if word in _COMPARISONS:
+        return _COMPARISONS[word]
     hint = {"=<": "write <=", "=>": "write >=", "!=": "write < or >"}.get(
-        found, "a measured value meets no equality: write >= or <="
+        word, "a measured value meets no equality: write >= or <="
     )
-    raise Misread("condition.comparison", f"wanted <, <=, > or >=, found {found} in {clip(part)!r}", hint, place)
+    if word in {"=", "=="} and (count := re.fullmatch(r"cycle\s*==?\s*(\d+)", part)):
+        hint = f"write cycle in [{count[1]}], which is for if; stop_if: cycle >= {count[1]} ends after that many"
+    raise Misread("condition.comparison", f"wanted <, <=, > or >=, found {word} in {clip(part)!r}", hint, place)
 
 
 def _over(text: str) -> tuple[str, tuple[str, int] | None]:
@@ -194,38 +243,88 @@ def _refuse_for(value: str, quantity: str, place: int) -> None:
     hint = (
         f"write {match[1]} over {match[2]}"
         if quantity in SLOPES
-        else "a condition holds at once; only slopes have a window"
+        else "a time behind a value goes with voltage, current, temperature and power; slopes have a window: over 10 min"
     )
     raise Misread("condition.over", f"wanted a value, found {clip(value)!r}", hint, place + match.end(1))
 
 
-def _named(text: str, offset: int) -> tuple[str, bool, Literal["max"] | int | None]:
-    """Return (quantity, magnitude taken, reference) of the left side of a comparison."""
+def _running(text: str, quantity: str, place: int, places: Places) -> tuple[str, Given | None]:
+    """Return a value and, of `80 % for 3 cycles`, in how many cycles running it must be met."""
+    match = _RUNNING.fullmatch(text)
+    if match is None:
+        return text, None
+    if quantity not in RESULTS:
+        message = f"wanted `for {match[2]} cycles` after a result of cycles, found it after {quantity}"
+        raise Misread("condition.over", message, "results are " + ", ".join(RESULTS), place + match.end(1))
+    return match[1], _given(match[2], "count", place + match.start(2), places, "positive")
+
+
+def _left(text: str, offset: int, places: Places) -> WrittenTerm:
+    """Return the left side of a comparison as a term without the rest."""
+    if match := _SINCE.fullmatch(text):
+        if _MARK.fullmatch(match[2]) is None:
+            message = f"wanted the name of a mark, cycle or block after since, found {clip(match[2])!r}"
+            raise Misread(
+                "condition.since", message, "a mark that is asked for is one word: mark: full", offset + match.start(2)
+            )
+        return WrittenTerm(match[1], ">", None, places(offset), since=match[2])
+    match = _FIGURE.fullmatch(text)
+    if match is None:
+        return _named(text, offset, places)
+    left = _named(match[2], offset + match.start(2), places)
+    if left.quantity not in RESULTS or left.absolute:
+        message = f"wanted a result of cycles after {match[1]} of, found {clip(match[2])!r}"
+        raise Misread("condition.of", message, "results are " + ", ".join(RESULTS), offset + match.start(2))
+    among = _given(match[3], "count", offset + match.start(3), places, "positive")
+    if isinstance(among, Quantity) and among.value_si < 2:
+        message = f"wanted at least 2 cycles for a {match[1]}, found {match[3]}"
+        raise Misread("condition.over", message, f"write {match[1]} of {match[2]} over 3", offset + match.start(3))
+    return replace(left, figure=match[1], among=among)  # type: ignore[arg-type]
+
+
+def _named(text: str, offset: int, places: Places) -> WrittenTerm:
+    """Return the quantity of a comparison, whether its magnitude is taken, and of which cycles it is."""
     match = _NAMED.fullmatch(text)
     if match is None or bool(match[1]) != bool(match[4]):
         raise _unnamed(text, offset)
     name = match[2]
     if name in FLAGS:
         raise Misread("condition.flag", f"wanted {name} alone, found it in a comparison", f"write {name}", offset)
-    if name not in KINDS:
+    if name in SINCE:
+        hint = f"write {name} since cycle, {name} since block, or {name} since full after - mark: full"
+        raise Misread("condition.since", f"wanted since what after {name}, found nothing", hint, offset)
+    if name not in KINDS or name == "every":
         hint = WORDS.get(name.lower(), "")
-        hint = f"write {hint}" if hint else near(name, (*KINDS, *FLAGS)) or "known are " + ", ".join((*KINDS, *FLAGS))
+        known = (*(each for each in KINDS if each != "every"), *FLAGS)
+        hint = f"write {hint}" if hint else near(name, known) or "known are " + ", ".join(known)
         raise Misread(
             "condition.quantity", f"wanted a quantity to compare, found {clip(name)!r}", hint, offset + match.start(2)
         )
-    if match[3] and name != "retention":
-        raise Misread("condition.of", f"wanted `of` only after retention, found it after {name}", "", offset)
-    return name, bool(match[1]), _reference(match[3])
+    term = WrittenTerm(name, ">", None, places(offset), bool(match[1]))
+    for of in re.findall(_OF, match[3]):
+        term = _of(term, of, offset)
+    return term
 
 
-def _reference(text: str | None) -> Literal["max"] | int | None:
-    if text is None or text == "first":
-        return None
-    return "max" if text == "max" else int(text.split()[1])
+def _of(term: WrittenTerm, of: str, offset: int) -> WrittenTerm:
+    """Return a term with one of its `of`."""
+    name = term.quantity
+    if of in {"check", "cycles"} and name in RESULTS and not term.which:
+        return replace(term, which=of)  # type: ignore[arg-type]
+    if of == "block" and name == "cycle" and not term.which:
+        return replace(term, which="block")
+    if of not in {"check", "cycles", "block"} and name == "retention" and term.of is None:
+        return replace(term, of=None if of == "first" else "max" if of == "max" else int(of.split()[1]))
+    wanted = {
+        "check": "a result of cycles", "cycles": "a result of cycles", "block": "cycle",
+    }.get(of, "retention")  # fmt: skip
+    raise Misread("condition.of", f"wanted `of {of}` once and after {wanted}, found it after {name}", "", offset)
 
 
 def _unnamed(text: str, offset: int) -> Misread:
     message = f"wanted a quantity such as voltage, found {clip(text)!r}"
+    if modulo := re.match(r"cycle\s*(?:%|mod)\s*(\d+)", text):
+        return Misread("condition.quantity", message, f"write every {modulo[1]} cycles", offset)
     if text.startswith("|"):
         return Misread("condition.bars", message, f"write abs({text.strip('| ')})", offset)
     if "(" in text or ")" in text:
@@ -236,11 +335,14 @@ def _unnamed(text: str, offset: int) -> Misread:
     return Misread("condition.quantity", message, "one quantity, a comparison, a value: voltage > 4.2 V", offset)
 
 
-def _flag(part: str, offset: int, places: Places) -> Term:
+def _flag(part: str, offset: int, places: Places) -> WrittenTerm:
     if part in FLAGS:
-        return Term(part, ">", None, places(offset))
+        return WrittenTerm(part, ">", None, places(offset))
+    counted = _of_cycles(part, offset, places)
+    if counted is not None:
+        return counted
     bare = part.strip("()")
-    if bare in KINDS:
+    if bare in KINDS and bare != "every":
         raise Misread(
             "condition.comparison", f"wanted a comparison after {bare}, found none", f"for example {bare} > ...", offset
         )
@@ -251,4 +353,44 @@ def _flag(part: str, offset: int, places: Places) -> Term:
         hint = f"write {word} > {clip(value[0])}, or <" if value else f"for example {word} > ..."
     if part.startswith("("):
         hint = "there are no brackets but those of abs( ); `and` binds before `or`"
+    if re.match(r"\d{4}-\d{1,2}-\d{1,2}", part):
+        hint = f"a date is waited for by a step of its own: - wait: {{until: {clip(part)}}}"
+    elif compared := _asked_of_cycles(part) or _compared(part):
+        hint = f"write {compared}"
     raise Misread("condition.comparison", f"wanted a comparison, found {clip(part)!r}", hint, offset)
+
+
+def _of_cycles(part: str, offset: int, places: Places) -> WrittenTerm | None:
+    """Return `every 10 cycles` or `cycle in [5, 10]`, None of anything else."""
+    if match := _EVERY.fullmatch(part):
+        value = _given(match[1], "count", offset + match.start(1), places, "positive")
+        return WrittenTerm("every", ">=", value, places(offset))
+    if match := _MEMBERS.fullmatch(part):
+        texts = list(re.finditer(r"[^,\s][^,]*", match[1]))
+        numbers = tuple(
+            _given(text[0].strip(), "count", offset + match.start(1) + text.start(), places, "positive")
+            for text in texts
+        )
+        if not numbers:
+            raise Misread("condition.value", "wanted numbers of cycles in [ ], found none", "cycle in [5, 10]", offset)
+        return WrittenTerm("cycle", "in", None, places(offset), members=numbers)
+    return None
+
+
+def _asked_of_cycles(part: str) -> str:
+    """Return what `every 50` and `cycle in 10, 20` stand for, or ""."""
+    if count := re.fullmatch(r"every\s+(\d+)(?:\s*\w+)?", part):
+        return f"every {count[1]} cycles"
+    listed = re.fullmatch(r"cycles?\s+(?:in|is)?\s*[(\[]?\s*(\d+(?:\s*,\s*\d+)*)\s*[)\]]?", part)
+    return f"cycle in [{listed[1]}]" if listed else ""
+
+
+def _compared(part: str) -> str:
+    """Return the comparison that a bare value stands for, or "": `C/20` is where a current has fallen to."""
+    compared: tuple[tuple[Kind, str], ...] = (
+        ("current", "current <"),
+        ("potential", "voltage >"),
+        ("duration", "time >"),
+        ("capacity", "capacity >"),
+    )
+    return next((f"{quantity} {part}" for kind, quantity in compared if reads(part, kind)), "")

@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from labctl.document import Finding, Mark, clip
 from labctl.errors import Misread, ProtocolError
+from labctl.finding import Finding, Mark, clip
 from labctl.protocol.cell import factors
 from labctl.protocol.model import (
     Computed,
@@ -20,7 +20,10 @@ from labctl.protocol.model import (
     Text,
     Value,
 )
-from labctl.units import DURATION, KELVIN, NONE, Kind, Quantity, accepts, article, dimension_of, like, name_of, parse
+from labctl.protocol.sign import check_sign
+from labctl.quantity.dimension import DURATION, KELVIN, NONE, TABLES, Kind, accepts, dimension_of, name_of
+from labctl.quantity.parse import parse
+from labctl.quantity.units import Quantity, article, like
 
 Environment: TypeAlias = Mapping[str, Value]
 """Parameters and loop variables in force at a place."""
@@ -51,7 +54,7 @@ def parse_reference(text: str, places: Places, begin: int = 0) -> tuple[Expressi
     if match[1]:
         return Reference(match[1], places(begin)), match.end()
     end = closing(text, match.end())
-    return _Parser(text[match.end() : end], match.end(), places).whole(), end + 1
+    return _ExpressionParser(text[match.end() : end], match.end(), places).whole(), end + 1
 
 
 def closing(text: str, begin: int) -> int:
@@ -70,7 +73,7 @@ def closing(text: str, begin: int) -> int:
     )
 
 
-class _Parser:
+class _ExpressionParser:
     """Recursive descent over names, bare numbers, + - * /, abs and brackets."""
 
     def __init__(self, text: str, begin: int, places: Places) -> None:
@@ -84,10 +87,10 @@ class _Parser:
         self.depth = 0
 
     def whole(self) -> Expression:
-        found = self.sum()
+        expression = self.sum()
         if self.at < len(self.tokens):
             self.fail("an operator")
-        return found
+        return expression
 
     def peek(self) -> str:
         return self.tokens[self.at][0][0].strip() if self.at < len(self.tokens) else ""
@@ -96,14 +99,14 @@ class _Parser:
         return self.tokens[self.at][1] if self.at < len(self.tokens) else self.end
 
     def fail(self, wanted: str) -> None:
-        found, hint = self.peek(), ""
-        if found == "$":
+        symbol, hint = self.peek(), ""
+        if symbol == "$":
             hint = "inside $( ) names stand without $"
         elif self.at and self.tokens[self.at - 1][0][1] and self.at < len(self.tokens) and self.tokens[self.at][0][2]:
             hint = "only bare numbers stand inside $( ): make a quantity with a unit a parameter"
-        elif found == "^":
+        elif symbol == "^":
             hint = "there are no powers: multiply"
-        message = f"wanted {wanted} in $( ), found {found!r}" if found else f"wanted {wanted} in $( ), found its end"
+        message = f"wanted {wanted} in $( ), found {symbol!r}" if symbol else f"wanted {wanted} in $( ), found its end"
         raise Misread("reference.syntax", message, hint, self.place())
 
     def sum(self) -> Expression:
@@ -112,17 +115,17 @@ class _Parser:
             raise Misread(
                 "reference.long", f"wanted at most {MOST_DEPTH} brackets inside each other in $( ), found more"
             )
-        found = self.chain("+-", lambda: self.chain("*/", self.factor))
+        expression = self.chain("+-", lambda: self.chain("*/", self.factor))
         self.depth -= 1
-        return found
+        return expression
 
     def chain(self, operators: str, operand: Callable[[], Expression]) -> Expression:
-        found = operand()
+        expression = operand()
         while self.peek() and self.peek() in operators:
             operator, mark = self.peek(), self.places(self.place())
             self.at += 1
-            found = Operation(operator, (found, operand()), mark)  # type: ignore[arg-type]
-        return found
+            expression = Operation(operator, (expression, operand()), mark)  # type: ignore[arg-type]
+        return expression
 
     def factor(self) -> Expression:
         match, place = self.tokens[self.at] if self.at < len(self.tokens) else (None, self.end)
@@ -154,11 +157,11 @@ class _Parser:
         if self.peek() != "(":
             self.fail("a number or a name")
         self.at += 1
-        found = self.sum()
+        expression = self.sum()
         if self.peek() != ")":
             self.fail(")")
         self.at += 1
-        return found
+        return expression
 
 
 def parse_given(text: str, kind: Kind, places: Places, sign: Sign = "any") -> Given:
@@ -174,11 +177,22 @@ def parse_given(text: str, kind: Kind, places: Places, sign: Sign = "any") -> Gi
     lead = len(text) - len(text.lstrip())
     expression, end = parse_reference(text, places, text.index("$"))
     if text.index("$") != lead or text[end:].strip():
-        hint = "a reference stands alone; arithmetic goes inside: $(2 * name)"
+        hint = _alone_hint(text.strip())
         raise Misread(
             "reference.alone", f"wanted {article(kind)}, found a reference with more around it: {clip(text)!r}", hint
         )
     return Computed(kind, expression, text.strip(), places(0), sign)
+
+
+def _alone_hint(text: str) -> str:
+    """Return how `$j*2` and `$j mA` are written."""
+    operand, operator = rf"(?:\${NAME}|\d[\d.]*)", r"\s*[*/+-]\s*"
+    if re.fullmatch(rf"{operand}(?:{operator}{operand})+", text):
+        spaced = re.sub(r"\s*([*/+-])\s*", r" \1 ", text.replace("$", ""))
+        return f"arithmetic goes inside: write $({clip(spaced.strip())})"
+    if unit := re.fullmatch(rf"\$({NAME})\s*([A-Za-z%][\w/%^-]*)", text):
+        return f"the unit belongs to the value of {unit[1]}, with a number: 2 {unit[2]}; write ${unit[1]} here"
+    return "a reference stands alone; arithmetic goes inside: $(2 * name)"
 
 
 def parse_template(text: str, places: Places, mark: Mark) -> Text:
@@ -249,8 +263,8 @@ def look_up(reference: Reference, environment: Environment) -> Value:
 def _quantity(value: Value, name: str, mark: Mark) -> Quantity:
     if isinstance(value, Quantity):
         return value
-    found = "a list" if isinstance(value, tuple) else f"the text {clip(value)!r}"
-    raise _error("reference.kind", f"wanted a quantity in ${name}, found {found}", mark)
+    shown = "a list" if isinstance(value, tuple) else f"the text {clip(value)!r}"
+    raise _error("reference.kind", f"wanted a quantity in ${name}, found {shown}", mark)
 
 
 def _error(code: str, message: str, mark: Mark, hint: str = "") -> ProtocolError:
@@ -275,8 +289,8 @@ def _result(value: float, pattern: Quantity, versus: str = "", offset: float = 0
 
 def _add(left: Quantity, right: Quantity, sign: float, mark: Mark) -> Quantity:
     if left.dimension != right.dimension:
-        found = " and ".join(f"{item.text} ({name_of(item.dimension)})" for item in (left, right))
-        message = f"wanted two quantities alike, found {found}"
+        operands = " and ".join(f"{item.text} ({name_of(item.dimension)})" for item in (left, right))
+        message = f"wanted two quantities alike, found {operands}"
         raise _error("reference.units", message, mark, "only like units are added; a bare number has none")
     if left.dimension == KELVIN and sign < 0 and right.offset:  # the difference of two temperatures is a step
         step = left.value_si - (right.value_si if left.offset else right.in_kind("temperature step"))
@@ -288,10 +302,10 @@ def _add(left: Quantity, right: Quantity, sign: float, mark: Mark) -> Quantity:
 
 def _multiply(left: Quantity, right: Quantity, operator: str, mark: Mark) -> Quantity:
     if left.offset or right.offset or "ocv" in {left.versus, right.versus}:
-        found = left.text if left.offset or left.versus else right.text
+        spelled = left.text if left.offset or left.versus else right.text
         raise _error(
             "reference.units",
-            f"wanted a quantity with a true zero, found {found}",
+            f"wanted a quantity with a true zero, found {spelled}",
             mark,
             "a temperature in degC or a voltage vs ocv cannot be multiplied",
         )
@@ -319,11 +333,11 @@ def settle(given: Given, environment: Environment) -> Quantity:
     if isinstance(given, Quantity):
         return given
     try:
-        found = _settled(given, environment)
-        check_sign(found, given.sign, given.kind)
+        quantity = _settled(given, environment)
+        check_sign(quantity, given.sign, given.kind)
     except Misread as error:
         raise _error(error.code, f"{error} (in {given.text})", given.mark, error.hint) from None
-    return Quantity(found.value_si, found.dimension, found.text, given.mark, found.versus, found.offset)
+    return Quantity(quantity.value_si, quantity.dimension, quantity.text, given.mark, quantity.versus, quantity.offset)
 
 
 def _settled(given: Computed, environment: Environment) -> Quantity:
@@ -331,39 +345,27 @@ def _settled(given: Computed, environment: Environment) -> Quantity:
         value = look_up(given.expression, environment)
         if isinstance(value, str):
             return parse(value, given.kind, given.mark)
-    found = evaluate(given.expression, environment)
+    quantity = evaluate(given.expression, environment)
     direct = isinstance(given.expression, Reference)
-    fits = accepts(given.kind, found.dimension) if direct else _reachable(found, given.kind)
-    whole = given.kind != "count" or found.value_si == round(found.value_si)
-    if not fits or not whole or (found.versus == "ocv" and given.kind not in {"potential", "bias", "any"}):
-        raise Misread(
-            "unit.kind", f"wanted {article(given.kind)}, found {found.text}, {article(name_of(found.dimension))}"
-        )
-    return found
+    fits = accepts(given.kind, quantity.dimension) if direct else _reachable(quantity, given.kind)
+    whole = given.kind != "count" or quantity.value_si == round(quantity.value_si)
+    if not fits or not whole or (quantity.versus == "ocv" and given.kind not in {"potential", "bias", "any"}):
+        found = f"{quantity.text}, {article(name_of(quantity.dimension))}"
+        raise Misread("unit.kind", f"wanted {article(given.kind)}, found {found}", _unit_where_set(given, quantity))
+    return quantity
 
 
-def _reachable(found: Quantity, kind: Kind) -> bool:
+def _unit_where_set(given: Computed, quantity: Quantity) -> str:
+    """Return where a bare number of a loop or parameter gets its unit, "" of anything else."""
+    units = TABLES[given.kind].units
+    if not isinstance(given.expression, Reference) or quantity.dimension != NONE or not units:
+        return ""
+    return f"give it its unit where {given.expression.name} is set, such as {quantity.text} {units[0]}"
+
+
+def _reachable(quantity: Quantity, kind: Kind) -> bool:
     """Tell whether a cell could make this a quantity of the kind."""
-    return accepts(kind, found.dimension) or factors(found.dimension, dimension_of(kind)) is not None
-
-
-def check_sign(quantity: Quantity, sign: Sign, kind: Kind) -> None:
-    """Refuse a value that its place does not take.
-
-    Raises:
-        Misread: It is negative, or zero where nothing would happen.
-    """
-    if kind == "temperature" and quantity.value_si <= 0:
-        hint = "the difference of two temperatures is a step, no temperature" if not quantity.offset else ""
-        raise Misread("value.negative", f"wanted a temperature above absolute zero, found {quantity.text}", hint)
-    if sign == "any" or quantity.value_si > 0 or (sign == "not negative" and quantity.value_si == 0):
-        return
-    if quantity.value_si < 0:
-        hint = "the verb gives the direction, values are magnitudes" if kind in {"current", "power", "capacity"} else ""
-        hint = "from and to give the direction" if kind == "scan rate" else hint
-        raise Misread("value.negative", f"wanted {article(kind)} that is not negative, found {quantity.text}", hint)
-    hint = "write rest for no current" if kind in {"current", "power"} else ""
-    raise Misread("value.zero", f"wanted {article(kind)} above zero, found {quantity.text}", hint)
+    return accepts(kind, quantity.dimension) or factors(quantity.dimension, dimension_of(kind)) is not None
 
 
 def settle_text(text: Text, environment: Environment) -> str:

@@ -4,25 +4,28 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from labctl.document import Items, Mark, Node, Scalar, clip
 from labctl.errors import Misread
+from labctl.finding import Mark, clip
 from labctl.protocol.condition import parse_condition
 from labctl.protocol.expression import NAME, parse_given, parse_template
-from labctl.protocol.keys import LIMITS, RECORD, Key
+from labctl.protocol.keys import LIMITS, RECORD, SIDES, Key
 from labctl.protocol.model import (
-    Condition,
     Given,
     Limits,
     Pair,
     Record,
-    RecordRule,
     Reference,
     Sign,
     Text,
     Value,
+    WrittenCondition,
+    WrittenRecordRule,
 )
-from labctl.reading import Reading
-from labctl.units import Kind, article, parse
+from labctl.quantity.dimension import Kind
+from labctl.quantity.parse import parse
+from labctl.quantity.units import article, reads
+from labctl.text.fields import Reading
+from labctl.text.nodes import Entries, Items, Node, Scalar
 
 Loose = Given | Text
 CONDITION_LIST_HINT: Final = "one text: join the conditions with or"
@@ -33,7 +36,13 @@ class Fields(Reading):
 
     def given(self, node: Node | None, kind: Kind, sign: Sign = "any") -> Given | None:
         """Return a quantity or the computation of one."""
-        scalar = self.scalar(node, article(kind))
+        hint = ""
+        if isinstance(node, Items):
+            texts = [item.text for item in node.items if isinstance(item, Scalar)]
+            hint = (
+                f"one value; for one after the other, a block with each: {{x: [{clip(', '.join(texts))}]}} and $x here"
+            )
+        scalar = self.scalar(node, article(kind), hint)
         if scalar is None or self.full:
             return None
         try:
@@ -46,7 +55,7 @@ class Fields(Reading):
         """Return the quantity that a key wants."""
         return self.given(node, key.kind, key.sign)
 
-    def condition(self, node: Node | None) -> Condition | None:
+    def condition(self, node: Node | None) -> WrittenCondition | None:
         """Return a condition."""
         scalar = self.scalar(node, "a condition as one text", CONDITION_LIST_HINT)
         if scalar is None:
@@ -73,6 +82,10 @@ class Fields(Reading):
 
     def positions(self, node: Node | None, key: Key, what: str) -> Pair | None:
         """Return the quantities of `[low, high]`."""
+        if isinstance(node, Entries) and key.form == "pair":
+            values = self.keys(node, SIDES, what, SIDE_WORDS)
+            sides = [None if (item := values.get(side)) is None else self.by_key(item, key) for side in ("min", "max")]
+            return (sides[0], sides[1]) if any(side is not None for side in sides) else None
         pair = self.pair(node, what, key.example)
         if pair is None:
             return None
@@ -81,7 +94,8 @@ class Fields(Reading):
 
     def limits(self, node: Node | None) -> Limits:
         """Return the envelope that a `limits` states."""
-        entries = self.entries(node, "limits such as {voltage: [2.5 V, 4.3 V]}")
+        hint = "name what is limited: limits: {voltage: [2.5 V, 4.3 V]}" if isinstance(node, Items) else ""
+        entries = self.entries(node, "limits such as {voltage: [2.5 V, 4.3 V]}", hint)
         if entries is None:
             return Limits()
         values = self.keys(entries, LIMITS, "limits", LIMIT_WORDS)
@@ -96,14 +110,14 @@ class Fields(Reading):
         if node is None:
             return None
         rules = node.items if isinstance(node, Items) else (node,)
-        found = [self._rule(rule, last=at == len(rules) - 1) for at, rule in enumerate(rules)]
+        rules_read = [self._rule(rule, last=at == len(rules) - 1) for at, rule in enumerate(rules)]
         if not rules:
             self.report(
                 "form", "wanted a record rule, found an empty list", node.mark, "for example {every: 10 s, dV: 5 mV}"
             )
-        return tuple(rule for rule in found if rule is not None)
+        return tuple(rule for rule in rules_read if rule is not None)
 
-    def _rule(self, node: Node, *, last: bool) -> RecordRule | None:
+    def _rule(self, node: Node, *, last: bool) -> WrittenRecordRule | None:
         hint = "for example {every: 10 s, dV: 5 mV}"
         entries = self.entries(node, "a record rule in braces", hint)
         if entries is None:
@@ -126,15 +140,17 @@ class Fields(Reading):
                 "the last rule holds to the end of the step",
             )
         read = {name: self.by_key(value, RECORD[name]) for name, value in values.items()}
-        return RecordRule(entries.mark, read.get("every"), read.get("dV"), read.get("dI"), read.get("for"))
+        return WrittenRecordRule(entries.mark, read.get("every"), read.get("dV"), read.get("dI"), read.get("for"))
 
     # --- parameters ---
 
     def value(self, node: Node, name: str) -> Value | None:
         """Return a parameter's value: quantity, count, text or list of them; no references."""
         if isinstance(node, Items):
-            found = [self.value(item, name) for item in node.items]
-            return None if None in found else tuple(item for item in found if item is not None)
+            if self._decimal_commas(node, name):
+                return None
+            items = [self.value(item, name) for item in node.items]
+            return None if None in items else tuple(item for item in items if item is not None)
         loose = self.loose(node, name)
         if loose is None or isinstance(loose, str):
             return loose
@@ -147,6 +163,20 @@ class Fields(Reading):
             )
             return None
         return loose  # type: ignore[return-value]
+
+    def _decimal_commas(self, node: Items, name: str) -> bool:
+        """Report a list that decimal commas cut in two at each number: `[0,05C, 0,1C]`."""
+        texts = [item.text for item in node.items if isinstance(item, Scalar) and not item.style]
+        pairs = list(zip(texts[::2], texts[1::2], strict=False))
+        cut = all(
+            re.fullmatch(r"[-+]?\d+", first) and re.fullmatch(r"\d+\s*[A-Za-z%].*", rest) for first, rest in pairs
+        )
+        if not node.flow or not pairs or len(texts) != 2 * len(pairs) or len(texts) != len(node.items) or not cut:
+            return False
+        right = ", ".join(f"{first}.{rest}" for first, rest in pairs)
+        message = f"wanted decimal points in {name}, found commas in '{clip(', '.join(map(','.join, pairs)))}'"
+        self.report("yaml.comma", message, node.mark, f"write [{clip(right, 60)}]")
+        return True
 
     def loose(self, node: Node, name: str) -> "Loose | None":
         """Return what may be a quantity, a count or a text: a text unless it reads as a number with a unit."""
@@ -161,7 +191,7 @@ class Fields(Reading):
         try:
             return parse(scalar.text, "any", scalar.mark)
         except Misread as error:
-            if scalar.style or not re.match(r"[-+\u2212]?\.?\d", scalar.text):
+            if scalar.style or _PLAIN_TEXT.match(scalar.text):
                 self.refuse_if_cut(scalar)
                 return scalar.text
             hint = error.hint or f'quote it if it is a text: "{clip(scalar.text)}"'
@@ -181,18 +211,20 @@ class Fields(Reading):
         """Return the items of a list, or the reference to one."""
         if isinstance(node, Scalar) and (match := re.fullmatch(rf"\s*\$({NAME})\s*", node.text)):
             return Reference(match[1], node.mark)
-        found = [
+        items = [
             self.loose(item, name)
             for item in self.items(
                 node, f"a list or a range for {name}", "for example [0.1C, 1C] or {from: 1, to: 5, by: 1}"
             )
         ]
-        return tuple(item for item in found if item is not None) if isinstance(node, Items) else None
+        return tuple(item for item in items if item is not None) if isinstance(node, Items) else None
 
     def named(self, key: Scalar, taken: Mapping[str, Mark]) -> bool:
         """Check the name of a parameter or loop variable; `taken` are those in force."""
         if re.fullmatch(NAME, key.text) is None or key.text in RESERVED:
             hint = "letters, digits and _, not beginning with a digit"
+            if reads(key.text, "any"):
+                hint = "a list has brackets: rates: [0.1C, 0.2C]"
             hint = f"{key.text} is a word of the language" if key.text in RESERVED else hint
             self.report("name.form", f"wanted a name, found {clip(key.text)!r}", key.mark, hint)
             return False
@@ -207,13 +239,22 @@ class Fields(Reading):
         return True
 
 
+_DATE: Final = r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?"
+_PLAIN_TEXT: Final = re.compile(rf"(?![-+\u2212]?\.?\d)|{_DATE}$|\d{{1,2}}\.\d{{1,2}}\.\d{{4}}$|\w+(?:[-_]\w+)+$")
+"""What reads as a text where no quantity is asked: all that begins without a digit, dates, and marks such as 27-1-3."""
 RESERVED: Final = frozenset({"abs", "and", "or", "over", "of", "ocv"})
 PAIRS: Final = ("voltage", "current", "temperature")
 LIMIT_WORDS: Final = {
+    **dict.fromkeys(("voltage_max", "max_voltage", "vmax", "upper"), "one side alone is voltage: {max: 4.3 V}"),
+    **dict.fromkeys(("voltage_min", "min_voltage", "vmin", "lower"), "one side alone is voltage: {min: 2.5 V}"),
     "on_breach": "a breach always switches the output off and trips the run",
     "potential": "did you mean voltage?",
     "charge": "did you mean capacity?",
     "time": "write for: at the step or block",
+}
+SIDE_WORDS: Final = {
+    **dict.fromkeys(("low", "lower", "lowest", "minimum", "from"), "did you mean min?"),
+    **dict.fromkeys(("high", "upper", "highest", "maximum", "to"), "did you mean max?"),
 }
 RECORD_WORDS: Final = {
     "time": "did you mean every?",

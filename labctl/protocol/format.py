@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from labctl.document import Document, Entries, Items, Node, Scalar, compose
 from labctl.errors import FileError
+from labctl.text.compose import compose
+from labctl.text.nodes import Document, Entries, Items, Node, Scalar
 
 WIDTH: Final = 120
 
@@ -19,7 +20,7 @@ def format_text(text: str | bytes, name: str) -> str:
     document = compose(text, name)
     if document.findings or document.root is None:
         raise FileError(document.findings)
-    written = _Writer(document).whole()
+    written = _Formatter(document).whole()
     again = compose(written, name)
     same = not again.findings and again.root is not None and _said(again.root) == _said(document.root)
     return written if same else document.text
@@ -36,7 +37,7 @@ def _said(node: Node) -> object:
             return {key.text: _said(value) for key, value in node.entries}
 
 
-class _Writer:
+class _Formatter:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.text = document.text
@@ -188,10 +189,10 @@ def _scalar_spans(node: Node) -> Iterator[tuple[int, int]]:
 
 def _squeezed(lines: list[str]) -> str:
     """Return the lines with at most one blank one in a row, none at the ends."""
-    found: list[str] = []
+    kept: list[str] = []
     for line in lines:
-        if line.strip() or (found and found[-1].strip()):
-            found.append(line.rstrip())
-    while found and not found[-1].strip():
-        found.pop()
-    return "\n".join(found) + "\n"
+        if line.strip() or (kept and kept[-1].strip()):
+            kept.append(line.rstrip())
+    while kept and not kept[-1].strip():
+        kept.pop()
+    return "\n".join(kept) + "\n"

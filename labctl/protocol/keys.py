@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from labctl.protocol.model import Sign
-from labctl.units import Kind
+from labctl.quantity.dimension import Kind
 
 Form: TypeAlias = Literal[
     "quantity", "condition", "text", "flag", "choice", "pair", "record", "state", "steps", "name", "mapping", "list"
@@ -57,7 +57,7 @@ FILE: Final[Keys] = {
 }
 
 LIMITS: Final[Keys] = {
-    "voltage": Key("lowest and highest voltage", "pair", "potential", example="[2.5 V, 4.3 V]"),
+    "voltage": Key("lowest and highest voltage, or {max: 4.3 V}", "pair", "potential", example="[2.5 V, 4.3 V]"),
     "current": Key("lowest and highest current; positive charges", "pair", "current", example="[-1 mA, 1 mA]"),
     "temperature": Key("lowest and highest temperature", "pair", "temperature", example="[10 degC, 60 degC]"),
     "capacity": Key(
@@ -90,6 +90,7 @@ RECORD: Final[Keys] = {
 STEP: Final[Keys] = {
     "name": Key("name of the step, for people and results", "text", example="formation charge"),
     "record": Key("when rows of this step are written", "record", example="{every: 1 s}"),
+    "temperature": Key("brings the chamber there before the step", kind="temperature", example="45 degC"),
 }
 
 BLOCK: Final[Keys] = {
@@ -101,6 +102,12 @@ BLOCK: Final[Keys] = {
     "cycle": Key("each pass is one cycle", "choice", choices=("true", "formation", "check"), example="true"),
     "stop_if": Key("ends the block; the run goes on after it", "condition", example="short or abs(voltage) > 2 V"),
     "abort_if": Key("ends the run", "condition", example="temperature > 55 degC"),
+    "every": Key(
+        "time from the begin of a pass to that of the next; it rests meanwhile",
+        kind="duration",
+        sign="positive",
+        example="1 h",
+    ),
     "for": Key("longest time of the whole block", kind="duration", sign="positive", example="48 h"),
     "record": Key("when rows of this block are written", "record", example="{every: 1 s}"),
 }
@@ -110,6 +117,17 @@ RANGE: Final[Keys] = {
     "to": Key("last value, included", required=True, example="2 mA/cm2"),
     "by": Key("added in each pass", example="0.05 mA/cm2"),
     "factor": Key("multiplied in each pass", kind="number", sign="positive", example="1.25"),
+}
+
+PICK: Final[Keys] = {
+    "pick": Key("what is drawn from", "list", required=True, example="[0.5 A, 1 A, 1.5 A]"),
+    "times": Key("how many are drawn", kind="count", sign="positive", required=True, example="1500"),
+    "seed": Key(
+        "the same seed draws the same; one is drawn and told if not said",
+        kind="count",
+        sign="not negative",
+        example="7",
+    ),
 }
 
 USE: Final[Keys] = {
@@ -140,6 +158,7 @@ _DRIVE: Final[Keys] = {
     "for": FOR,
     "until": UNTIL,
     "capacity": _magnitude("charge that ends the step", "capacity", "1 mAh/cm2"),
+    "energy": _magnitude("energy that ends the step", "energy", "5 mWh"),
     "to": _TO,
     "hold_until": Key("hold the voltage `to` until this is true", "condition", example="current < C/20"),
     "hold_for": Key("hold the voltage `to` for at most so long", kind="duration", sign="not negative", example="1 h"),
@@ -151,6 +170,11 @@ _SWEEP_RATE: Final = Key(
 
 VERBS: Final[Mapping[str, Verb]] = {
     "rest": Verb("open circuit", {"for": FOR, "until": UNTIL}, "rest: 2 h", "for"),
+    "wait": Verb(
+        "open circuit until a date and time, at the place of the computer that runs it if no zone is said",
+        {"until": Key("date and time", "text", required=True, example="2026-12-01 08:00")},
+        "wait: {until: 2026-12-01 08:00}",
+    ),
     "charge": Verb(
         "raise the voltage of a cell with electrodes", _DRIVE, "charge: {current: C/10, to: 4.2 V, for: 12 h}"
     ),
@@ -194,18 +218,25 @@ VERBS: Final[Mapping[str, Verb]] = {
         "cv: {from: ocv, to: 4 V, back: 2 V, rate: 0.1 mV/s, cycles: 3}",
     ),
     "profile": Verb(
-        "a table of currents or powers from a file",
+        "a table of currents, powers, voltages or temperatures from a file",
         {
             "file": Key(
-                "CSV beside the protocol, header `time / s` and `current / A`",
+                "CSV beside the protocol, header `time / s` and `current / A` (or power, voltage, temperature)",
                 "text",
                 required=True,
                 example="drive.csv",
             ),
             "positive": Key(
-                "what a positive value does", "choice", required=True, choices=("charge", "discharge"), example="charge"
+                "what a positive current or power does", "choice", choices=("charge", "discharge"), example="charge"
+            ),
+            "only": Key(
+                "set the other direction to zero", "choice", choices=("charge", "discharge"), example="discharge"
             ),
             "scale": Key("factor on every value", kind="number", sign="positive", example="0.5"),
+            "clip": Key(
+                "voltages at which it is held instead of going on beyond", "pair", "potential", example="[2.5 V, 4.2 V]"
+            ),
+            "current": _magnitude("the most that a table of voltages may draw", "current", "1 mA"),
             "for": FOR,
             "until": UNTIL,
         },
@@ -249,6 +280,7 @@ VERBS: Final[Mapping[str, Verb]] = {
             ),
         },
         "temperature: {to: 60 degC, within: 0.5 K, soak: 30 min, for: 3 h}",
+        "to",
     ),
     "prompt": Verb(
         "ask a person, at open circuit",
@@ -261,6 +293,25 @@ VERBS: Final[Mapping[str, Verb]] = {
         },
         "prompt: {say: Set the pressure, state: {pressure: 5 MPa}}",
         "say",
+    ),
+    "nominal": Verb(
+        "make 1C and 100 % mean what a completed cycle gave",
+        {
+            "from": Key(
+                "the result that counts: charge_capacity or discharge_capacity, also of check or of cycle 3",
+                "text",
+                required=True,
+                example="discharge_capacity",
+            ),
+            "within": Key(
+                "what part of the cell file's nominal it may be; else the run asks",
+                "pair",
+                "fraction",
+                required=True,
+                example="[80 %, 120 %]",
+            ),
+        },
+        "nominal: {from: discharge_capacity, within: [80 %, 120 %]}",
     ),
     "mark": Verb(
         "an event, and trigger output where there is one",
@@ -279,20 +330,37 @@ CELL: Final[Keys] = {
         "what the electrodes are",
         "choice",
         required=True,
-        choices=("full", "half_cathode", "half_anode", "asymmetric", "symmetric", "blocking"),
+        choices=("full", "half_cathode", "half_anode", "asymmetric", "symmetric", "blocking", "capacitor"),
         example="half_cathode",
     ),
     "area": Key("area of the working electrode", kind="area", sign="positive", example="1 cm2"),
+    "diameter": Key("of a round electrode, for its area", kind="length", sign="positive", example="14 mm"),
     "active_mass": Key("mass of active material", kind="mass", sign="positive", example="0.12 mg"),
     "film_thickness": Key("thickness of the electrode film", kind="length", sign="positive", example="300 nm"),
     "electrolyte_thickness": Key("thickness of the electrolyte", kind="length", sign="positive", example="1.5 um"),
     "nominal": Key("what 1C and 100 % mean", "mapping", example="{capacity: 19.5 uAh/cm2}"),
     "limits": Key("safety envelope of this cell", "mapping", example="{voltage: [2.0 V, 4.0 V]}"),
-    "reference": Key('what "V vs" means for this cell', "text", example="Li"),
-    "model": Key("parameter set of a simulated cell that stands in for it", "text", example="voc1-atfb"),
+    "reference": Key('what "V vs" means for this cell, or {name: In/InLi, vs: {Li: 0.62 V}}', "text", example="Li"),
+    "model": Key("parameter set of a simulated cell in its place, or the file of one", "text", example="voc1-atfb"),
+    "state": Key("state in which a simulated cell begins, at rest", "mapping", example="{soc: 30 %}"),
     "about": Key("free notes", "mapping", example="{substrate: polyimide 5 um}"),
 }
 
+REFERENCE: Final[Keys] = {
+    "name": Key("the reference of this cell", "text", required=True, example="In/InLi"),
+    "vs": Key("its voltage against others", "mapping", example="{Li: 0.62 V}"),
+}
+
+SIDES: Final[Keys] = {
+    "min": Key("the lowest; the other side stays that of the cell", example="2.5 V"),
+    "max": Key("the highest; the other side stays that of the cell", example="4.3 V"),
+}
+
+STATE: Final[Keys] = {
+    "soc": Key("state of charge within the window of the model", kind="fraction", example="30 %"),
+    "voltage": Key("voltage at which it rests", kind="voltage", example="3.7 V"),
+    "cycles": Key("cycles that it has gone through", kind="count", sign="positive", example="200"),
+}
 NOMINAL: Final[Keys] = {
     "capacity": Key("capacity that is 100 %", kind="capacity", sign="positive", example="19.5 uAh/cm2"),
     "1C": Key("current that is 1C", kind="nominal rate", sign="positive", example="170 mA/g"),
@@ -309,8 +377,23 @@ ANALYSES: Final[Mapping[str, Mapping[str, str]]] = {
     "ccd": {},
     "life": {},
     "nucleation": {},
+    "reservoir": {},
     "gitt": {"length": "diffusion length in m; the film thickness if not said"},
     "bending": {},
-    "dcir": {"longest": "longest step that is a pulse; 60 s"},
+    "dcir": {"longest": "longest step that is a pulse; 60 s", "at": "times in it; [1 s, 10 s, 30 s]"},
     "window": {"threshold": "current density that ends the window; 10 uA/cm2"},
+    "impedance": {"circuit": "equivalent circuit to fit, for example R0-p(R1,CPE1)-W1"},
+    "conductivity": {"circuit": "circuit whose first resistance is the electrolyte, or the high-frequency intercept"},
+    "activation": {
+        "circuit": "equivalent circuit to fit",
+        "element": "its resistance whose activation energy is wanted; R1",
+        "form": "what is drawn over 1/T: T/R, or 1/R",
+    },
+    "transference": {"circuit": "equivalent circuit to fit; one arc or two if not said"},
+    "electronic": {},
+    "voltammetry": {},
+    "b_value": {},
+    "exchange_current": {},
+    "limiting_current": {},
+    "differential": {"window": "width of the voltage window that smooths dQ/dV; 5 mV"},
 }

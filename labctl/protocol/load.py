@@ -1,32 +1,37 @@
 """A protocol file, with the files it uses, from text to a checked Protocol; every error, not the first."""
 
 import re
+import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from labctl.document import BROKEN, Document, Entries, Finding, Items, Mark, Node, Scalar, clip, compose, with_lines
 from labctl.errors import ProtocolError
+from labctl.finding import Finding, Mark, clip, with_lines
 from labctl.protocol.analyses import AnalysisFields
 from labctl.protocol.cell import CELL_KINDS
 from labctl.protocol.check import check
 from labctl.protocol.keys import FILE, INTERRUPTION, REQUIRES
-from labctl.protocol.model import (
-    Interruption,
-    Item,
-    Parameter,
-    Protocol,
-    Requires,
-    Table,
-    Value,
-)
+from labctl.protocol.model import Item, Parameter, Protocol, Requires, Value, WrittenInterruption
 from labctl.protocol.profile import read_table
+from labctl.protocol.step_model import ProfileTable
 from labctl.protocol.steps import STEPS_HINT
 from labctl.protocol.words import FILE_WORDS
-from labctl.reading import MOST_FINDINGS
+from labctl.text.compose import compose
+from labctl.text.fields import MOST_FINDINGS, near
+from labctl.text.nodes import BROKEN, Document, Entries, Items, Node, Scalar
 
 Reader: TypeAlias = Callable[[str], str | None]
 """Reads a file beside the protocol or of the shipped library by its plain name; None where there is none."""
+
+
+@typing.runtime_checkable
+class Lists(typing.Protocol):
+    """A reader that knows which files there are."""
+
+    def names(self, ending: str) -> typing.Sequence[str]:
+        """Return the names of the files that can be read and end so."""
+
 
 MOST_INCLUDES: Final = 8
 MOST_STEPS: Final = 20_000
@@ -74,10 +79,10 @@ def read(text: str | bytes, name: str, reader: Reader = nothing_beside) -> Loade
     protocol = shelf.read(text, name, ())
     if protocol is not None:
         shelf.findings += check(protocol)
-    found = _bounded(_unique(shelf.findings))
-    if any(finding.severity == "error" for finding in found):  # what an unread line uses is not known
-        found = [finding for finding in found if finding.code != "params.unused"]
-    return Loaded(protocol, with_lines(found, shelf.texts))
+    findings = bounded(_unique(shelf.findings))
+    if any(finding.severity == "error" for finding in findings):  # what an unread line uses is not known
+        findings = [finding for finding in findings if finding.code != "params.unused"]
+    return Loaded(protocol, with_lines(findings, shelf.texts))
 
 
 def _unique(findings: Iterable[Finding]) -> list[Finding]:
@@ -85,7 +90,7 @@ def _unique(findings: Iterable[Finding]) -> list[Finding]:
     return list({(finding.mark, finding.code, finding.message): finding for finding in findings}.values())
 
 
-def _bounded(findings: list[Finding]) -> list[Finding]:
+def bounded(findings: list[Finding]) -> list[Finding]:
     """Keep the first of very many findings, and that there are more."""
     if len(findings) <= MOST_FINDINGS + 1:
         return findings
@@ -102,6 +107,7 @@ class _Shelf:
         self.findings: list[Finding] = []
         self.texts: dict[str, str] = {}
         self.done: dict[str, Protocol | None] = {}
+        self.later: dict[str, tuple[Protocol | None, tuple[Finding, ...]]] = {}
 
     def read(self, text: str | bytes, name: str, above: tuple[str, ...]) -> Protocol | None:
         document = compose(text, name)
@@ -127,11 +133,12 @@ class _Shelf:
         if file not in self.done:
             text = self.reader(file)
             if text is None:
+                close = near(file.removesuffix(".yaml"), [each.removesuffix(".yaml") for each in self._names(".yaml")])
                 fields.report(
                     "use.missing",
                     f"wanted {file} beside this file or in the library, found none",
                     mark,
-                    "labctl new lists the protocols of the library",
+                    close or "labctl new lists the protocols of the library",
                 )
                 return None
             self.done[file] = self.read(text, file, (*fields.above, file))
@@ -144,12 +151,12 @@ class _Shelf:
         if re.fullmatch(r"[A-Za-z0-9][\w-]*(/[A-Za-z0-9][\w-]*)*", plain) and len(plain) <= 200:
             return f"{plain}.yaml"
         hint = "a name such as activation; no upward paths, no addresses, no endings"
-        if "$" in name:
-            hint = "a name cannot be computed: write one block with if for each"
+        if name.startswith("./") and re.fullmatch(r"[A-Za-z0-9][\w-]*", plain[2:]):
+            hint = f"write use: {plain[2:]}"
         fields.report("use.name", f"wanted the name of a file beside this one, found {clip(name)!r}", mark, hint)
         return None
 
-    def table(self, fields: "_FileFields", name: str, mark: Mark) -> Table | None:
+    def table(self, fields: "_FileFields", name: str, mark: Mark) -> ProfileTable | None:
         if name.startswith("/") or ".." in name.split("/") or "\\" in name or ":" in name:
             fields.report(
                 "profile.name",
@@ -160,11 +167,42 @@ class _Shelf:
             return None
         text = self.reader(name)
         if text is None:
-            fields.report("profile.missing", f"wanted {clip(name)!r} beside this file, found none", mark)
+            fields.report(
+                "profile.missing", f"wanted {clip(name)!r} beside this file, found none", mark, self._nearly(name)
+            )
             return None
         table, findings = read_table(text, name)
         fields.findings += findings
         return table
+
+    def _nearly(self, name: str) -> str:
+        """Return a hint at the table whose name, its ending apart, is nearest to one that is not there; or ""."""
+        ending = ".csv"
+        close = near(name.rpartition(".")[0] or name, [each.removesuffix(ending) for each in self._names(ending)])
+        return f"{close[:-1]}{ending}?" if close.endswith("?") else close
+
+    def _names(self, ending: str) -> typing.Sequence[str]:
+        """Return the files of this ending that a name may have meant."""
+        return self.reader.names(ending) if isinstance(self.reader, Lists) else ()
+
+    def later_table(self, document: Document, name: str, mark: Mark) -> tuple[ProfileTable | None, tuple[Finding, ...]]:
+        """Return a table whose name is known only now, and what is wrong with it."""
+        fields = _FileFields(document, self, ())
+        table = self.table(fields, name, mark)
+        return table, with_lines(fields.findings, self.texts)
+
+    def later_use(
+        self, document: Document, above: tuple[str, ...], name: str, mark: Mark
+    ) -> tuple[Protocol | None, tuple[Finding, ...]]:
+        """Return a used file whose name is known only now, checked, and what is wrong with it."""
+        if name not in self.later:
+            before, self.findings = self.findings, []
+            fields = _FileFields(document, self, above)
+            protocol = self.use(fields, name, mark)
+            inner = check(protocol) if protocol is not None else []
+            self.later[name] = protocol, with_lines((*fields.findings, *self.findings, *inner), self.texts)
+            self.findings = before
+        return self.later[name]
 
 
 class _FileFields(AnalysisFields):
@@ -175,6 +213,8 @@ class _FileFields(AnalysisFields):
         self.above = above
         self.tables = lambda name, mark: shelf.table(self, name, mark)
         self.includes = lambda name, mark: shelf.use(self, name, mark)
+        self.later_tables = lambda name, mark: shelf.later_table(document, name, mark)
+        self.later_uses = lambda name, mark: shelf.later_use(document, above, name, mark)
 
     def protocol(self) -> Protocol | None:
         root = self.document.root
@@ -184,16 +224,17 @@ class _FileFields(AnalysisFields):
         if entries is None:
             return None
         if any(key.text in {"labctl_cell", "labctl_station"} for key, _ in entries.entries):
-            found = next(key.text for key, _ in entries.entries if key.text.startswith("labctl_"))
+            version_key = next(key.text for key, _ in entries.entries if key.text.startswith("labctl_"))
             self.report(
                 "file.kind",
-                f"wanted a protocol, found a {found.removeprefix('labctl_')} file",
+                f"wanted a protocol, found a {version_key.removeprefix('labctl_')} file",
                 entries.mark,
                 "a protocol begins with labctl: 1",
             )
             return None
         nodes = self.keys(entries, FILE, "a protocol", FILE_WORDS)
         self._version(nodes.get("labctl"), entries)
+        self.name_all(nodes.get("params"))
         steps = self.steps(nodes.get("steps"))
         if "steps" not in nodes and not self._lost(entries):
             self.report("key.missing", "wanted steps in a protocol, found none", entries.mark, STEPS_HINT)
@@ -244,12 +285,12 @@ class _FileFields(AnalysisFields):
 
     def _parameters(self, node: Node | None) -> tuple[Parameter, ...]:
         entries = self.entries(node, "names and defaults below params", "for example params: {rate: C/10}")
-        found: list[Parameter] = []
+        parameters: list[Parameter] = []
         for key, value in entries.entries if entries else ():
             if key.text == BROKEN or not self.named(key, {}):
                 continue
-            found.append(Parameter(key.text, self._default(value, key.text), key.mark))
-        return tuple(found)
+            parameters.append(Parameter(key.text, self._default(value, key.text), key.mark))
+        return tuple(parameters)
 
     def _default(self, node: Node, name: str) -> Value | None:
         if isinstance(node, Scalar) and (node.text in {"required", BROKEN} and not node.style):
@@ -270,7 +311,7 @@ class _FileFields(AnalysisFields):
         )
         return Requires(kinds, self.positions(values.get("ocv"), REQUIRES["ocv"], "the range of ocv"), entries.mark)
 
-    def _interruption(self, node: Node | None) -> Interruption | None:
+    def _interruption(self, node: Node | None) -> WrittenInterruption | None:
         entries = self.entries(node, "what an outage does, in braces", f"for example {FILE['on_interruption'].example}")
         if entries is None:
             return None
@@ -286,11 +327,11 @@ class _FileFields(AnalysisFields):
             {"continue": "raise continue_within", "abort": "write stop", "hold": "write ask"},
         )
         within = self.by_key(values.get("continue_within"), INTERRUPTION["continue_within"])
-        return Interruption(within, "stop" if otherwise == "stop" else "ask", entries.mark)
+        return WrittenInterruption(within, "stop" if otherwise == "stop" else "ask", entries.mark)
 
 
 CELL_WORDS: Final = {
-    "full_cell": "did you mean full?",
+    **dict.fromkeys(("full_cell", "li-ion", "lithium-ion", "lib", "na-ion", "nmc", "lfp"), "did you mean full?"),
     "half": "half_cathode or half_anode: which electrode is studied",
     "half_cell": "half_cathode or half_anode: which electrode is studied",
     "cathode": "did you mean half_cathode?",

@@ -1,50 +1,65 @@
 """A protocol as values: what the text of a file means, before any cell is known.
 
-Quantities are SI (`labctl.units.Quantity`) with the text and the place they were written at. Where the text has `$name`
+Quantities are SI (`labctl.quantity.units.Quantity`) with the text and the place they were written at. Where the text has `$name`
 or `$(expression)` the field holds a `Computed`, and `labctl.protocol.expression.settle` gives its Quantity in an
 environment of parameters and loop variables. Relative quantities (C/10, mA/cm2, %) become amperes, coulombs and so on in
 `labctl.protocol.cell.Cell.resolve`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from labctl.document import Mark
+from labctl.finding import Finding, Mark
+from labctl.protocol.step_model import (
+    BendStep,
+    CyclicVoltammetry,
+    Direction,
+    Drive,
+    HoldStep,
+    Impedance,
+    LinearSweep,
+    MarkEvent,
+    Nominal,
+    ProfileStep,
+    ProfileTable,
+    Prompt,
+    RestStep,
+    Temperature,
+    Wait,
+)
 from labctl.protocol.value import (
     Comparison,
     Computed,
-    Condition,
     Expression,
     Flag,
     Given,
-    Interruption,
     Limits,
     Measured,
     Number,
     Operation,
     Pair,
     Record,
-    RecordRule,
     Reference,
     Requires,
     Resulting,
     Sign,
     Slope,
     Template,
-    Term,
     Text,
     Value,
+    WrittenCondition,
+    WrittenInterruption,
+    WrittenRecordRule,
+    WrittenTerm,
 )
-from labctl.units import Quantity
 
 __all__ = [
-    "Analysis",
-    "Bend",
-    "Block",
+    "AnalysisRequest",
+    "BendStep",
+    "Choice",
     "Comparison",
     "Computed",
-    "Condition",
     "CycleKind",
     "CyclicVoltammetry",
     "Direction",
@@ -52,208 +67,63 @@ __all__ = [
     "Expression",
     "Flag",
     "Given",
-    "Hold",
+    "HoldStep",
     "Impedance",
-    "Interruption",
     "Item",
     "Limits",
     "LinearSweep",
     "MarkEvent",
     "Measured",
+    "Nominal",
     "Number",
     "Operation",
     "Pair",
     "Parameter",
-    "Profile",
+    "Pick",
+    "ProfileStep",
+    "ProfileTable",
     "Prompt",
     "Protocol",
     "Range",
     "Record",
-    "RecordRule",
     "Reference",
     "Requires",
-    "Rest",
+    "RestStep",
     "Resulting",
     "Sign",
     "Slope",
     "Step",
-    "Table",
     "Temperature",
     "Template",
-    "Term",
     "Text",
     "Use",
     "Value",
     "Variable",
     "Verb",
+    "Wait",
+    "WrittenBlock",
+    "WrittenCondition",
+    "WrittenInterruption",
+    "WrittenRecordRule",
+    "WrittenTerm",
 ]
 
 # --- verbs ------------------------------------------------------------------------------------------------------------
 
-Direction: TypeAlias = Literal["charge", "discharge", "strip", "plate"]
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """Open circuit."""
-
-    for_: Given | None = None
-    until: Condition | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Drive:
-    """`charge`, `discharge`, `strip`, `plate`: constant current, power or load, and what ends it.
-
-    Attributes:
-        direction: The verb.
-        control: What is held constant.
-        setting: Its magnitude.
-        for_: Longest time of the whole step, the held part included.
-        until: Further ends.
-        capacity: Charge after which the step ends.
-        to: Voltage after which it ends, or is held where a `hold_` end is given.
-        hold_until: End of the held part.
-        hold_for: Longest time of the held part.
-    """
-
-    direction: Direction
-    control: Literal["current", "power", "resistance"]
-    setting: Given
-    for_: Given | None = None
-    until: Condition | None = None
-    capacity: Given | None = None
-    to: Given | None = None
-    hold_until: Condition | None = None
-    hold_for: Given | None = None
-
-    @property
-    def raises(self) -> bool:
-        """Tell whether this raises the voltage (positive current): charge and strip do."""
-        return self.direction in {"charge", "strip"}
-
-    @property
-    def holds(self) -> bool:
-        """Tell whether the voltage `to` is held after it was reached."""
-        return self.hold_until is not None or self.hold_for is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Constant voltage; `current` is the most it may draw, a magnitude."""
-
-    voltage: Given
-    current: Given | None = None
-    for_: Given | None = None
-    until: Condition | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LinearSweep:
-    """`lsv`: from one voltage to another."""
-
-    from_: Given
-    to: Given
-    rate: Given
-    until: Condition | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CyclicVoltammetry:
-    """`cv`: `from_` -> `to` -> `back` is one cycle, the next ones go `back` -> `to` -> `back`; None is `from_`, one cycle."""
-
-    from_: Given
-    to: Given
-    rate: Given
-    back: Given | None = None
-    cycles: Given | None = None
-    until: Condition | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A profile's file, read: seconds, and values that times `unit` are currents or powers.
-
-    `unit` is a Quantity of value 1 in SI of the header's dimension, to be resolved against the cell as `quantity`.
-    """
-
-    times: tuple[float, ...]
-    values: tuple[float, ...]
-    quantity: Literal["current", "power"]
-    unit: Quantity
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """A table of currents or powers beside the protocol; `positive` says what a positive value does to the cell."""
-
-    file: Text
-    positive: Literal["charge", "discharge"]
-    table: Table | None  # None where it could not be read, with a finding
-    scale: Given | None = None
-    for_: Given | None = None
-    until: Condition | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Impedance:
-    """`eis`: `amplitude` is the peak; volts potentiostatic, amperes galvanostatic; `at` the bias, None for ocv or 0 A."""
-
-    from_: Given
-    to: Given
-    amplitude: Given
-    per_decade: Given | None = None  # 10
-    at: Given | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Bend:
-    """The bending stage, or a person."""
-
-    angle: Given | None = None
-    radius: Given | None = None
-    times: Given | None = None
-    confirm: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Temperature:
-    """The chamber: within `within` of `to` during `soak`; asks when not there after `for_`."""
-
-    to: Given
-    within: Given | None = None
-    soak: Given | None = None
-    for_: Given | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """Open circuit until a person answers; asks after `for_`. `state` is what the person has set, by name."""
-
-    say: Text
-    for_: Given | None = None
-    state: Mapping[str, "Given | Text"] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class MarkEvent:
-    """`mark`: an event, and trigger output where the instrument has one."""
-
-    text: Text
-
 
 Verb: TypeAlias = (
-    Rest
+    RestStep
+    | Wait
     | Drive
-    | Hold
+    | HoldStep
     | LinearSweep
     | CyclicVoltammetry
-    | Profile
+    | ProfileStep
     | Impedance
-    | Bend
+    | BendStep
     | Temperature
     | Prompt
+    | Nominal
     | MarkEvent
 )
 
@@ -262,13 +132,17 @@ Verb: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One verb with its name and record rule (None: the nearest around it)."""
+    """One verb with its name and record rule (None: the nearest around it).
+
+    `temperature` is that to which the chamber is brought before it.
+    """
 
     verb: Verb
     word: str  # as in the file: rest, charge, ..., mark
     mark: Mark
     name: Text = ""
     record: Record | None = None
+    temperature: Temperature | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,11 +157,30 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Pick:
+    """`{pick: [list], times, seed}`: so many values drawn from a list, the same ones for the same seed."""
+
+    items: "tuple[Given | Text, ...] | Reference"
+    times: Given
+    mark: Mark
+    seed: Given | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`$mode = ocv`: decided when a plan is made, by the value of a parameter or loop variable."""
+
+    name: Reference
+    value: str
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
 class Variable:
     """A loop variable of an `each`: a range, a list, or a reference to a list."""
 
     name: str
-    values: "Range | tuple[Given | Text, ...] | Reference"
+    values: "Range | Pick | tuple[Given | Text, ...] | Reference"
     mark: Mark
 
 
@@ -295,7 +188,7 @@ CycleKind: TypeAlias = Literal["true", "formation", "check"]
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class WrittenBlock:
     """Steps done together: once, `repeat` times in all, for `each` value, or `if_` a condition holds on arrival."""
 
     children: tuple["Item", ...]
@@ -303,27 +196,37 @@ class Block:
     name: Text = ""
     repeat: Given | None = None
     each: tuple[Variable, ...] = ()
-    if_: Condition | None = None
+    if_: WrittenCondition | None = None
     cycle: CycleKind | None = None
-    stop_if: Condition | None = None
-    abort_if: Condition | None = None
+    stop_if: WrittenCondition | None = None
+    abort_if: WrittenCondition | None = None
     for_: Given | None = None
     record: Record | None = None
+    every: Given | None = None
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Another file's steps inserted here, with its own parameters given by `with_` from this file's environment."""
+    """Another file's steps inserted here, with its own parameters given by `with_` from this file's environment.
 
-    file: str
+    A name with references is looked up when a plan is made, by `find`; until then `protocol` is an empty one.
+    """
+
+    file: Text
     protocol: "Protocol"
     mark: Mark
     name: Text = ""
     with_: Mapping[str, "Given | Text | tuple[Given | Text, ...] | Reference"] = field(default_factory=dict)
     marks: Mapping[str, Mark] = field(default_factory=dict)  # of the names in `with_`
+    find: "Uses | None" = field(default=None, compare=False, repr=False)
 
 
-Item: TypeAlias = Step | Block | Use
+Uses: TypeAlias = "Callable[[str, Mark], tuple[Protocol | None, tuple[Finding, ...]]]"
+"""Loads a protocol by its name and where it is named; None where it cannot be loaded, with findings."""
+
+
+Item: TypeAlias = Step | WrittenBlock | Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +239,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Analysis:
+class AnalysisRequest:
     """An analysis of the run, with its options as texts."""
 
     name: str
@@ -364,5 +267,5 @@ class Protocol:
     requires: Requires = field(default_factory=Requires)
     record: Record | None = None
     limits: Limits = field(default_factory=Limits)
-    interruption: Interruption | None = None
-    analyses: tuple[Analysis, ...] = ()
+    interruption: WrittenInterruption | None = None
+    analyses: tuple[AnalysisRequest, ...] = ()

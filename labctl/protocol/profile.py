@@ -1,46 +1,91 @@
-"""A profile's table: `time / s` and `current / A` (or `power / W`), any units of the language."""
+"""A profile's table: `time / s` and `current / A` (or power, voltage, temperature), in any units of the language."""
 
 import csv
+import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from labctl.document import Finding, Mark, clip
 from labctl.errors import Misread
-from labctl.protocol.model import Table
-from labctl.reading import near
-from labctl.units import Quantity, number, parse
+from labctl.finding import Finding, Mark, Severity, clip
+from labctl.protocol.step_model import ProfileTable
+from labctl.quantity.dimension import Kind
+from labctl.quantity.parse import parse
+from labctl.quantity.units import Quantity, number
+from labctl.text.fields import near
 
 _HEADS: Final = {
     **dict.fromkeys(("t", "test time", "step time", "elapsed time", "seconds"), "did you mean time?"),
     **dict.fromkeys(("i", "<i>", "j"), "did you mean current?"),
     **dict.fromkeys(("p", "load"), "did you mean power?"),
+    **dict.fromkeys(("v", "u", "e", "ewe", "ecell", "potential"), "did you mean voltage?"),
+    **dict.fromkeys(("temp", "ambient", "chamber"), "did you mean temperature?"),
 }
+FEWEST_SPANS: Final = 3  # between rows, by which times are taken for milliseconds
 MOST_ROWS: Final = 200_000
 MOST_BYTES: Final = 16 * 1024 * 1024
-_HEADER: Final = re.compile(r"\s*(time|current|power)\s*(?:/\s*(.+?)|\[(.+?)\]|\((.+?)\))?\s*", re.IGNORECASE)
+_NO_UTF_8: Final = re.compile("[\udc80-\udcff]")  # bytes as the reader of files keeps them
+_BDF: Final = {
+    "test_time_second": "time / s",
+    "test time / s": "time / s",
+    "test_time(s)": "time / s",
+    "current_ampere": "current / A",
+    "power_watt": "power / W",
+}
+"""Headers of measured data (Battery Data Format, Arbin), as the table's own."""
+_HEADER: Final = re.compile(
+    r"\s*(time|current|power|voltage|temperature)\s*(?:/\s*(.+?)|\[(.+?)\]|\((.+?)\))?\s*", re.IGNORECASE
+)
 
 
-def read_table(text: str, file: str) -> tuple[Table | None, tuple[Finding, ...]]:
+_COLUMNS: Final = ("current", "power", "voltage", "temperature")
+"""What can be driven; of several columns the first of these is, as measured data have the others beside it."""
+_UNITS: Final = {"time": "s", "current": "mA", "power": "W", "voltage": "V", "temperature": "degC"}
+
+
+def read_table(text: str, file: str) -> tuple[ProfileTable | None, tuple[Finding, ...]]:
     """Return the table that a CSV text states, or what is wrong with it."""
     if len(text) > MOST_BYTES:
         return None, (Finding("profile.size", f"wanted at most {MOST_BYTES >> 20} MiB, found more", Mark(file, 1, 1)),)
     reader = _TableReader(file)
     table = reader.read(text)
-    return (None if reader.findings else table), tuple(reader.findings)
+    wrong = any(finding.severity == "error" for finding in reader.findings)
+    return (None if wrong else table), tuple(reader.findings)
+
+
+def like_milliseconds(times: Sequence[float]) -> bool:
+    """Tell whether times look like milliseconds: every row a multiple of 100 apart, and not of the minutes that people write."""
+    spans = [later - earlier for earlier, later in itertools.pairwise(times)]
+    hundreds = all(_multiple(span, 100.0) for span in spans)
+    return len(spans) >= FEWEST_SPANS and hundreds and not all(_multiple(span, 60.0) for span in spans)
+
+
+def _multiple(value: float, of: float) -> bool:
+    return math.isclose(value, of * round(value / of), abs_tol=1e-6) and value >= of
 
 
 class _TableReader:
     def __init__(self, file: str) -> None:
         self.file = file
         self.findings: list[Finding] = []
+        self.lines: list[str] = []
+        self.measured = False  # the data of a run: two rows may have one time, as at the end of a step
 
-    def report(self, code: str, message: str, line: int, hint: str = "", text: str = "") -> None:
-        self.findings.append(Finding(code, message, Mark(self.file, line, 1), hint, text))
+    def report(
+        self, code: str, message: str, line: int, hint: str = "", text: str = "", severity: Severity = "error"
+    ) -> None:
+        self.findings.append(Finding(code, message, Mark(self.file, line, 1), hint, text, severity=severity))
 
-    def read(self, text: str) -> Table | None:
-        rows = self._rows(text)
+    def read(self, text: str) -> ProfileTable | None:
+        if no_text := _NO_UTF_8.search(text):
+            line = text.count("\n", 0, no_text.start()) + 1
+            byte = ord(no_text[0]) - 0xDC00
+            message = f"wanted UTF-8, found the byte 0x{byte:02X}"
+            self.report("profile.encoding", message, line, "save the file with the encoding UTF-8")
+            return None
+        self.lines = text.removeprefix("\ufeff").splitlines()
+        rows = self._rows()
         head = next(rows, None)
         columns = self._header(*head) if head else None
         if columns is None:
@@ -49,53 +94,85 @@ class _TableReader:
             return None
         times, values = self._columns(rows, columns)
         quantity, unit = columns["value"][1], columns["value"][2]
-        return Table(times, values, "power" if quantity == "power" else "current", unit, text)
+        if quantity in {"voltage", "temperature"}:
+            zero = parse(f"0 {unit.text.partition(' ')[2]}", _kind_of(quantity)).value_si
+            values = tuple(zero + (unit.value_si - zero) * value for value in values)
+        if columns["time"][2].value_si == 1.0 and not self.measured and like_milliseconds(times):
+            step = times[1] - times[0]
+            message = f"wanted times in s, found rows {step:g} s apart, as in a table of ms"
+            hint = "write time / ms if they are; else leave it as it is"
+            self.report("profile.ms", message, head[0], hint, ",".join(head[1]), "warning")  # type: ignore[index]
+        return ProfileTable(times, values, quantity, unit, text)  # type: ignore[arg-type]
 
-    def _rows(self, text: str) -> Iterator[tuple[int, list[str]]]:
-        lines = text.removeprefix("\ufeff").splitlines()
-        first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        first = next((line for line in self.lines if line.strip() and not line.startswith("#")), "")
         separator = max(",;\t", key=first.count)
-        for at, line in enumerate(lines, 1):
+        for at, line in enumerate(self.lines, 1):
             if line.strip() and not line.startswith("#"):
-                yield at, next(csv.reader([line], delimiter=separator))
+                try:
+                    yield at, next(csv.reader([line], delimiter=separator))
+                except csv.Error:  # a field without an end
+                    yield at, [line]
 
     def _header(self, line: int, cells: list[str]) -> dict[str, tuple[int, str, Quantity]] | None:
-        hint = "the header is `time / s` and `current / A` (or `power / W`), separated by a comma"
-        found: dict[str, tuple[int, str, Quantity]] = {}
-        for at, cell in enumerate(cells):
-            match = _HEADER.fullmatch(cell)
-            if match is None:
-                continue
-            name, unit = match[1].lower(), match[2] or match[3] or match[4]
-            quantity = self._unit(name, unit, line)
-            if quantity is None:
-                return None
-            place = "time" if name == "time" else "value"
-            if place in found:
-                message = f"wanted one column of {name if place == 'time' else 'current or power'}, found two"
-                self.report("profile.header", message, line, "leave one of them out", ",".join(cells))
-                return None
-            found[place] = (at, name, quantity)
-        if len(found) == 2:
-            return found
-        names = ("time", "current", "power")
+        own = [_BDF.get(cell.strip().lower(), cell) for cell in cells]
+        self.measured = own != cells
+        named = [(at, match[1].lower(), match[2] or match[3] or match[4]) for at, cell in enumerate(own)
+                 if (match := _HEADER.fullmatch(cell))]  # fmt: skip
+        times = [column for column in named if column[1] == "time"]
+        values = sorted((column for column in named if column[1] != "time"), key=lambda each: _COLUMNS.index(each[1]))
+        if not times or not values:
+            self._no_header(line, cells)
+            return None
+        twice = "time" if len(times) > 1 else self._twice([name for _, name, _ in values])
+        if twice:
+            message = f"wanted one column of {twice}, found two"
+            self.report("profile.header", message, line, "leave one of them out", ",".join(cells))
+            return None
+        columns = {"time": times[0], "value": values[0]}
+        units = {place: self._unit(name, unit, line) for place, (_, name, unit) in columns.items()}
+        known = {place: unit for place, unit in units.items() if unit is not None}
+        if len(known) < len(columns):
+            return None
+        return {place: (at, name, known[place]) for place, (at, name, _) in columns.items()}
+
+    def _twice(self, names: list[str]) -> str:
+        """Return what is there twice of what can be driven, "" where one is driven and the others were measured with it."""
+        if self.measured or len(names) == 1:
+            return ""
+        if names[0] == names[1]:
+            return names[0]
+        driven = [name for name in names if name in {"current", "power"}]
+        return "" if len(driven) == 1 else " or ".join(driven or names)
+
+    def _no_header(self, line: int, cells: list[str]) -> None:
+        hint = "the header is `time / s` and `current / A` (or power, voltage, temperature), separated by a comma"
         heads = [re.split(r"[/\[(]", cell)[0].strip() for cell in cells]
-        close = next((said for head in heads if (said := _HEADS.get(head.lower()) or near(head, names))), "")
-        message = f"wanted the columns time and current or power, found {clip(', '.join(cells))!r}"
+        words = ("time", *_COLUMNS)
+        close = next((likely for head in heads if (likely := _HEADS.get(head.lower()) or near(head, words))), "")
+        message = (
+            f"wanted the columns time and current (or power, voltage, temperature), found {clip(', '.join(cells))!r}"
+        )
         self.report("profile.header", message, line, f"{hint}; {close}" if close else hint, ",".join(cells))
-        return None
 
     def _unit(self, name: str, unit: str | None, line: int) -> Quantity | None:
-        kind = "duration" if name == "time" else name
+        kind = _kind_of(name)
         if unit is None:
-            hint = f"write {name} / {'s' if name == 'time' else 'mA'}"
+            hint = f"write the unit that the table is in behind a slash, such as {name} / {_UNITS[name]}"
             self.report("profile.unit", f"wanted a unit for {name}, found none", line, hint)
             return None
         try:
-            return parse(f"1 {unit.strip()}", kind)  # type: ignore[arg-type]
+            return parse(f"1 {unit.strip()}", kind)
         except Misread as error:
             self.report(error.code, f"{error} in the header", line, error.hint)
             return None
+
+    def _bad_row(self, line: int) -> None:
+        """Report a row that is no two numbers, as it stands in the file, with what its decimal commas should be."""
+        text = self.lines[line - 1].strip()
+        points = re.sub(r"(?<=\d),(?=\d)", ".", text)
+        hint = f"write {clip(points)}" if ";" in text and points != text else "decimal points, no units in the rows"
+        self.report("profile.row", f"wanted two numbers, found {clip(text)!r}", line, hint, text)
 
     def _columns(
         self, rows: Iterator[tuple[int, list[str]]], columns: dict[str, tuple[int, str, Quantity]]
@@ -107,12 +184,9 @@ class _TableReader:
         for line, cells in rows:
             pair = [number(cells[at]) if at < len(cells) else None for at in (time_at, value_at)]
             if pair[0] is None or pair[1] is None:
-                self.report(
-                    "profile.row",
-                    f"wanted two numbers, found {clip(','.join(cells))!r}",
-                    line,
-                    "decimal points, no units in the rows",
-                )
+                self._bad_row(line)
+            elif self.measured and times and pair[0] * time_unit.value_si == times[-1]:
+                values[-1] = pair[1]  # what follows holds from there on
             elif times and pair[0] * time_unit.value_si <= times[-1]:
                 self.report(
                     "profile.time", "wanted times that rise, found one that does not", line, "", ",".join(cells)
@@ -131,3 +205,9 @@ class _TableReader:
         if times and not math.isclose(times[0], 0.0) and not self.findings:
             times = [time - times[0] for time in times]
         return tuple(times), tuple(values)
+
+
+def _kind_of(column: str) -> Kind:
+    """Return the kind of quantity of a column."""
+    kinds: dict[str, Kind] = {"time": "duration", "current": "current", "power": "power", "voltage": "voltage"}
+    return kinds.get(column, "temperature")

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from labctl.dimension import SYMBOLS, TABLES, accepts
 from labctl.protocol.condition import FLAGS, KINDS
 from labctl.protocol.keys import (
     ANALYSES,
@@ -19,9 +18,13 @@ from labctl.protocol.keys import (
     INTERRUPTION,
     LIMITS,
     NOMINAL,
+    PICK,
     RANGE,
     RECORD,
+    REFERENCE,
     REQUIRES,
+    SIDES,
+    STATE,
     STEP,
     UNTIL,
     USE,
@@ -30,15 +33,17 @@ from labctl.protocol.keys import (
     Keys,
     Verb,
 )
-from labctl.settings import ROLES
-from labctl.stationfile import HTTP_KEYS, MQTT_KEYS, STATION_KEYS
-from labctl.units import NUMBER, Kind
+from labctl.quantity.dimension import SYMBOLS, TABLES, Kind, accepts
+from labctl.quantity.units import NUMBER
+from labctl.station.faces import NOTIFY_KEYS, ROUTE_KEYS, WEB_KEYS
+from labctl.station.load import HTTP_KEYS, MQTT_KEYS, STATION_KEYS
+from labctl.station.settings import ROLES
 
 Schema = dict[str, Any]
 
-OWN: Final = frozenset({"time", "capacity", "dV/dt", "dI/dt"})  # of one step
+OWN: Final = frozenset({"time", "capacity", "energy", "dV/dt", "dI/dt", "dT/dt"})  # of one step
 RESULTS: Final = frozenset(
-    {"charge_capacity", "discharge_capacity", "coulombic_efficiency", "retention", "cycle", *FLAGS}
+    {"charge_capacity", "discharge_capacity", "coulombic_efficiency", "retention", "cycle", "every", *FLAGS}
 )
 _REFERENCE: Final = r"\$[A-Za-z_(].*"
 _VERSUS_KINDS: Final = frozenset({"potential", "bias"})
@@ -91,14 +96,14 @@ _PRODUCTS: Final[Mapping[Kind, list[str]]] = {  # units written as products of o
 def _starts(kind: Kind) -> list[tuple[str, list[str]]]:
     """Return (symbol, prefixes) with which a unit of the kind may begin, in every spelling."""
     wanted = {re.split(r"[/\s]", unit)[0] for unit in TABLES[kind].units}
-    found: list[tuple[str, list[str]]] = []
+    starts: list[tuple[str, list[str]]] = []
     if wanted & {"degC"}:
-        found += [(spelling, []) for spelling in ("degC", "°C", "° C", "ºC", "º C", "˚C", "˚ C", "\u2103")]
+        starts += [(spelling, []) for spelling in ("degC", "°C", "° C", "ºC", "º C", "˚C", "˚ C", "\u2103")]
     for symbol, _, _, prefixes in SYMBOLS:
         if wanted & {prefix + symbol for prefix in ("", *prefixes)}:
             micro = ["\u00b5", "\u03bc"] if "u" in prefixes else []
-            found += [(spelling, [*prefixes, *micro]) for spelling in _SPELLED.get(symbol, (symbol,))]
-    return found
+            starts += [(spelling, [*prefixes, *micro]) for spelling in _SPELLED.get(symbol, (symbol,))]
+    return starts
 
 
 def _quantity(key: Key) -> Schema:
@@ -115,7 +120,8 @@ def _quantity(key: Key) -> Schema:
 def _condition(names: Iterable[str]) -> str:
     """Return the regular expression of a condition: a quantity of these first, and no words of programming languages."""
     first = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    return rf"^(?!.*(?:&&|\|\||==|!=|=>|=<|\bAND\b|\bOR\b|\bnot\b))\s*(?:abs\s*\(\s*)?(?:{first})(?![A-Za-z_])"
+    lead = r"(?:abs\s*\(\s*|(?:spread|change)\s+of\s+)?"
+    return rf"^(?!.*(?:&&|\|\||==|!=|=>|=<|\bAND\b|\bOR\b|\bnot\b))\s*{lead}(?:{first})(?![A-Za-z_])"
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------
@@ -124,29 +130,33 @@ def _condition(names: Iterable[str]) -> str:
 def _value(key: Key) -> Schema:  # noqa: C901 - one arm a form
     match key.form:
         case "quantity":
-            found = _quantity(key)
+            body = _quantity(key)
         case "pair":
-            found = {"type": "array", "items": _quantity(key), "minItems": 2, "maxItems": 2}
+            both = {"type": "array", "items": _quantity(key), "minItems": 2, "maxItems": 2}
+            sides = dict.fromkeys(SIDES, _quantity(key))
+            one = {"type": "object", "properties": sides, "additionalProperties": False, "minProperties": 1}
+            body = {"anyOf": [both, one]}
         case "flag":
-            found = {"type": "boolean"}
+            body = {"type": "boolean"}
         case "choice" if "true" in key.choices:
-            found = {"enum": [True, *(choice for choice in key.choices if choice != "true")]}
+            body = {"enum": [True, *(choice for choice in key.choices if choice != "true")]}
         case "choice":
-            found = {"enum": list(key.choices)}
+            body = {"enum": list(key.choices)}
         case "record":
-            found = {"$ref": "#/$defs/record"}
+            body = {"$ref": "#/$defs/record"}
         case "steps":
-            found = {"$ref": "#/$defs/steps"}
+            body = {"$ref": "#/$defs/steps"}
         case "state":
-            found = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
+            body = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
         case "condition":
             own = key is UNTIL or "hold" in key.about
-            found = {"type": "string", "pattern": _condition({*KINDS, *FLAGS} - (RESULTS if own else OWN))}
+            choice = "" if own else rf"|^\s*{_REFERENCE.removesuffix('.*')}\w*\s*(?:==?|is)\s*\S"
+            body = {"type": "string", "pattern": _condition({*KINDS, *FLAGS} - (RESULTS if own else OWN)) + choice}
         case "name":
-            found = {"type": "string", "pattern": r"^[A-Za-z0-9][\w-]*(?:/[A-Za-z0-9][\w-]*)*(?:\.ya?ml)?$"}
+            body = {"type": "string", "pattern": r"^[A-Za-z0-9][\w-]*(?:/[A-Za-z0-9][\w-]*)*(?:\.ya?ml)?$"}
         case _:
-            found = {"type": ["string", "number", "boolean"]}
-    return found | _words(key)
+            body = {"type": ["string", "number", "boolean"]}
+    return body | _words(key)
 
 
 def _words(key: Key) -> Schema:
@@ -238,7 +248,8 @@ def _analyse() -> Schema:
             "type": "object",
             "additionalProperties": False,
             "properties": {
-                option: {"type": ["string", "number"], "description": about} for option, about in options.items()
+                option: {"type": ["string", "number", *(["array"] if option == "at" else [])], "description": about}
+                for option, about in options.items()
             },
         }
         for name, options in ANALYSES.items()
@@ -257,15 +268,15 @@ def _step() -> Schema:
     return _object(STEP, properties=verbs) | _one_only(*VERBS)
 
 
-_ENDS: Final = ("for", "until", "capacity", "to")
+_ENDS: Final = ("for", "until", "capacity", "energy", "to")
 
 
 def _needs(word: str) -> Schema:
     """Return what a verb needs beyond its required keys: something held constant, an end."""
     if word in DRIVES:
         controls = ("current", "power", "resistance") if word == "discharge" else ("current", "power")
-        held = {"hold_until": ["to"], "hold_for": ["to"]}
-        return {"allOf": [_one_only(*controls), _one_at_least(*_ENDS)], "dependentRequired": held}
+        required = {"hold_until": ["to"], "hold_for": ["to"]}
+        return {"allOf": [_one_only(*controls), _one_at_least(*_ENDS)], "dependentRequired": required}
     needs = {
         "rest": {"required": ["for"]},
         "hold": _one_at_least("for", "until"),
@@ -288,6 +299,7 @@ def _block() -> Schema:
     one = {
         "anyOf": [
             _object(RANGE) | _one_only("by", "factor"),
+            _object(PICK, properties={"pick": {"type": ["array", "string"], "items": {"type": ["string", "number"]}}}),
             {"type": "array", "items": {"type": ["string", "number"]}},
             {"type": "string", "pattern": f"^{_REFERENCE}$"},
         ]
@@ -310,9 +322,17 @@ def cell_schema() -> Schema:
         "labctl_cell": {"const": 1, "description": CELL["labctl_cell"].about},
         "nominal": nominal,
         "limits": _object(LIMITS) | {"description": CELL["limits"].about},
+        "state": _object(STATE) | {"description": CELL["state"].about, "minProperties": 1, "maxProperties": 1},
         "about": {"type": ["object", "string"], "description": CELL["about"].about},
+        "reference": {"anyOf": [{"type": "string"}, _reference()], "description": CELL["reference"].about},
     }
     return _head("cell", "labctl cell file, version 1") | _object(CELL, properties=properties)
+
+
+def _reference() -> Schema:
+    volts = {"type": "string", "pattern": pattern("voltage")}
+    vs: Schema = {"type": "object", "description": REFERENCE["vs"].about, "additionalProperties": volts}
+    return _object(REFERENCE, properties={"vs": vs})
 
 
 def station_schema() -> Schema:
@@ -344,10 +364,16 @@ def station_schema() -> Schema:
     properties["instruments"] |= {"type": "object", "additionalProperties": instrument}
     properties["channels"] |= {"type": "object", "additionalProperties": channel}
     properties["mqtt"] |= _settings(
-        MQTT_KEYS, broker={"type": ["string", "object"]}, commands={"enum": ["off", "stop-only", "all", False]}
+        MQTT_KEYS,
+        broker={"type": ["string", "object"]},
+        commands={"enum": ["off", "stop-only", "all", "signed", False]},
     )
     properties["postgres"] |= {"type": ["string", "object"]}
     properties["http"] |= _settings(HTTP_KEYS)
+    texts: Schema = {"type": ["string", "array"], "items": {"type": "string"}}
+    route = _settings(ROUTE_KEYS, mail=texts, last={"type": "boolean"})
+    properties["web"] |= _settings(WEB_KEYS, names=texts)
+    properties["notify"] |= _settings(NOTIFY_KEYS, routes={"type": "object", "additionalProperties": route})
     properties["clock"] |= {"type": ["string", "number"], "examples": ["real", "fast", 60]}
     return _head("station", "labctl station file, version 1") | {
         "type": "object",

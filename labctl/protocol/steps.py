@@ -5,31 +5,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeAlias, cast
 
-from labctl.document import BROKEN, Entries, Items, Mark, Node, Scalar, clip
-from labctl.protocol.keys import BLOCK, RANGE, USE, VERBS
+from labctl.finding import Mark, clip
+from labctl.protocol.keys import BLOCK, PICK, RANGE, USE, VERBS
 from labctl.protocol.model import (
-    Block,
-    Drive,
+    Choice,
     Given,
-    Hold,
     Item,
+    Pick,
     Protocol,
     Range,
     Reference,
-    Rest,
     Step,
     Text,
     Use,
     Variable,
+    WrittenBlock,
 )
+from labctl.protocol.step_model import Drive, HoldStep, RestStep, Temperature
 from labctl.protocol.verbs import Tables, VerbFields, unread
-from labctl.protocol.words import BESIDE_WORDS, BLOCK_WORDS, VERB_WORDS
-from labctl.reading import near
+from labctl.protocol.words import BESIDE_WORDS, BLOCK_WORDS, CV_VOLTAGE, REPEATED, VERB_WORDS
+from labctl.text.fields import near
+from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
+from labctl.text.own_value import with_own
 
 Includes: TypeAlias = Callable[[str, Mark], Protocol | None]
 """Loads a protocol by the name that `use` gives; None where it could not, with a finding."""
 
 STEPS_HINT: Final = "a list: begin each step with - , for example - rest: 2 h"
+_CHOICE: Final = re.compile(r"\s*\$([A-Za-z_]\w*)\s*(?:==?|is)\s*(\S.*?)\s*")
 _BLOCK_ONLY: Final = frozenset({"steps", "repeat", "each", "if", "cycle", "stop_if", "abort_if"})
 _BY_FORM: Final = ("repeat", "each", "if")
 
@@ -44,13 +47,17 @@ class StepFields(VerbFields):
         """Return the items of a `steps`."""
         if node is None:
             return ()
-        items = self.items(node, "a list of steps", STEPS_HINT)
+        hint = STEPS_HINT
+        stuck = node.entries[0][0].text.partition("-")[2] if isinstance(node, Entries) and node.entries else ""
+        if stuck in VERBS:
+            hint = f"begin each step with - and a space: - {stuck}: ..."
+        items = self.items(node, "a list of steps", hint)
         if not items and isinstance(node, Items):
             self.report(
                 "steps.empty", "wanted at least one step, found an empty list", node.mark, "for example - rest: 2 h"
             )
-        found = [self.item(item) for item in items]
-        return tuple(item for item in found if item is not None)
+        items_read = [self.item(item) for item in items]
+        return tuple(item for item in items_read if item is not None)
 
     def item(self, node: Node) -> Item | None:
         """Return a step, a block or a use."""
@@ -64,6 +71,12 @@ class StepFields(VerbFields):
         if "use" in keys:
             return self._use(entries)
         verbs = [key for key, _ in entries.entries if key.text in VERBS]
+        if [verb.text for verb in verbs] == ["temperature"] and "steps" in keys:
+            message = "wanted temperature beside a step, found it beside a block"
+            hint = "put it in front of the block, a step of its own, or first below steps: - temperature: 45 degC"
+            self.report("block.form", message, verbs[0].mark, hint)
+            entries = replace(entries, entries=tuple(pair for pair in entries.entries if pair[0] is not verbs[0]))
+            verbs = []
         if not verbs and keys & _BLOCK_ONLY:
             return self._block(entries)
         return self._step(entries, verbs)
@@ -90,6 +103,9 @@ class StepFields(VerbFields):
         if not verbs:
             self._no_verb(entries)
             return None
+        beside = next((verb for verb in verbs if verb.text == "temperature"), None) if len(verbs) == 2 else None
+        if beside is not None and not {"bend", "mark", "nominal", "wait"} & {verb.text for verb in verbs}:
+            verbs = [verb for verb in verbs if verb is not beside]
         if len(verbs) > 1:
             words = " and ".join(verb.text for verb in verbs)
             self.report(
@@ -98,13 +114,17 @@ class StepFields(VerbFields):
                 verbs[1].mark,
                 "begin each step with its own -",
             )
+        known = (*known, "temperature") if beside is not None else known
         values = self.keys(entries, known, "a step", BESIDE_WORDS)
+        self.left_behind(entries)
         verb = self.verb(verbs[0].text, values[verbs[0].text], self.tables)
-        if len(values) < len(entries.entries) and isinstance(verb, Rest | Drive | Hold) and verb.for_ is None:
+        if len(values) < len(entries.entries) and isinstance(verb, RestStep | Drive | HoldStep) and verb.for_ is None:
             verb = replace(verb, for_=unread(entries.mark))  # what stands beside the verb may be its end
         name: Text = self.template(values["name"]) if "name" in values else ""
         record = self.record(values.get("record"))
-        return Step(verb, verbs[0].text, entries.mark, name, record) if verb is not None else None
+        around = self.verb("temperature", values["temperature"], self.tables) if beside is not None else None
+        chamber = around if isinstance(around, Temperature) else None
+        return Step(verb, verbs[0].text, entries.mark, name, record, chamber) if verb is not None else None
 
     def _no_verb(self, entries: Entries) -> None:
         if self.full:
@@ -127,17 +147,25 @@ class StepFields(VerbFields):
             )
             return
         plain = word.lower().replace("-", "_").replace(" ", "_")
-        hint = VERB_WORDS.get(plain) or near(word, (*VERBS, *BLOCK, "use")) or "verbs are " + ", ".join(VERBS)
+        hint = with_own(VERB_WORDS.get(plain, ""), value)
+        hint = hint or near(word, (*VERBS, *BLOCK, "use")) or "verbs are " + ", ".join(VERBS)
         if word.startswith("-") and word[1:] in VERBS:
             hint = f"put a space after the hyphen: - {word[1:]}"
+        elif (
+            plain == "cv" and isinstance(value, Entries) and any(inner.text == "voltage" for inner, _ in value.entries)
+        ):
+            hint = CV_VOLTAGE
         elif word.lower() in VERBS:
             hint = f"write {word.lower()}"
+        elif times := REPEATED.match(word):
+            hint = f"write a block: repeat: {times[1]} with steps: below it"
         self.report("step.verb", f"wanted a verb, found {clip(word)!r}", key.mark, hint)
 
     # --- blocks ---
 
-    def _block(self, entries: Entries) -> Block:
+    def _block(self, entries: Entries) -> WrittenBlock:
         values = self.keys(entries, BLOCK, "a block", BLOCK_WORDS)
+        self.name_all(values.get("each"))
         if "steps" not in values and not any(key.text == BROKEN for key, _ in entries.entries):
             first = next(key.text for key, _ in entries.entries if key.text in _BLOCK_ONLY)
             self.report(
@@ -154,18 +182,30 @@ class StepFields(VerbFields):
                 entries.mark,
                 "put one block inside the other",
             )
-        return Block(
+        if "every" in values and not values.keys() & {"repeat", "each"}:
+            message = "wanted repeat or each with every, found none"
+            self.report(
+                "block.every", message, values["every"].mark, "every is from the begin of a pass to that of the next"
+            )
+        choice = self._choice(values.get("if"))
+        return WrittenBlock(
             self.steps(values.get("steps")),
             entries.mark,
             self.template(values["name"]) if "name" in values else "",
             self._given_key(values, "repeat"),
             self._each(values.get("each")),
             **{
-                f"{name}{'_' if name == 'if' else ''}": self.condition(values.get(name))
+                f"{name}{'_' if name == 'if' else ''}": self.condition(
+                    None if name == "if" and choice else values.get(name)
+                )
                 for name in ("if", "stop_if", "abort_if")
             },
-            cycle=cast("Any", self.choice(values.get("cycle"), BLOCK["cycle"].choices, CYCLE_WORDS)),
+            choice=choice,
+            cycle=cast(
+                "Any", self.choice(values.get("cycle"), BLOCK["cycle"].choices, _cycle_words(values.get("cycle")))
+            ),
             for_=self._given_key(values, "for"),
+            every=self._given_key(values, "every"),
             record=self.record(values.get("record")),
         )
 
@@ -173,8 +213,8 @@ class StepFields(VerbFields):
         node = values.get(name)
         if node is None:
             return None
-        found = self.by_key(node, BLOCK[name])
-        return unread(node.mark, BLOCK[name]) if found is None else found
+        value = self.by_key(node, BLOCK[name])
+        return unread(node.mark, BLOCK[name]) if value is None else value
 
     def _each(self, node: Node | None) -> tuple[Variable, ...]:
         entries = self.entries(node, "names and values after each", f"for example each: {BLOCK['each'].example}")
@@ -187,13 +227,40 @@ class StepFields(VerbFields):
                 entries.mark,
                 f"for example each: {BLOCK['each'].example}",
             )
-        found: list[Variable] = []
+        variables: list[Variable] = []
         for key, value in entries.entries:
             if key.text == BROKEN or not self.named(key, {}):
                 continue
-            values = self._range(value) if isinstance(value, Entries) else self.loose_list(value, key.text)
-            found.append(Variable(key.text, values if values is not None else Reference(BROKEN, key.mark), key.mark))
-        return tuple(found)
+            if isinstance(value, Entries) and any(inner.text == "pick" for inner, _ in value.entries):
+                values: Any = self._pick(value, key.text)
+            else:
+                values = self._range(value) if isinstance(value, Entries) else self.loose_list(value, key.text)
+            variables.append(
+                Variable(key.text, values if values is not None else Reference(BROKEN, key.mark), key.mark)
+            )
+        return tuple(variables)
+
+    def _pick(self, node: Entries, name: str) -> Pick | None:
+        values = self.keys(node, PICK, "a draw", {"from": "did you mean pick?", "count": "did you mean times?"})
+        items = self.loose_list(values["pick"], name)
+        if "times" not in values:
+            self.report(
+                "key.missing",
+                "wanted times in a draw, found none",
+                node.mark,
+                "for example {pick: [1 A, 2 A], times: 100}",
+            )
+            return None
+        times = self.by_key(values["times"], PICK["times"])
+        seed = self.by_key(values["seed"], PICK["seed"]) if "seed" in values else None
+        return None if items is None or times is None else Pick(items, times, node.mark, seed)
+
+    def _choice(self, node: Node | None) -> Choice | None:
+        """Return `$mode = ocv` of an `if`, None of any other condition."""
+        match = _CHOICE.fullmatch(node.text) if isinstance(node, Scalar) else None
+        if match is None or not isinstance(node, Scalar):
+            return None
+        return Choice(Reference(match[1], node.at(match.start(1) - 1)), match[2].strip("\"'"), node.mark)
 
     def _range(self, node: Entries) -> Range | None:
         values = self.keys(node, RANGE, "a range", RANGE_WORDS)
@@ -209,10 +276,10 @@ class StepFields(VerbFields):
                 )
                 return None
         if len(values.keys() & {"by", "factor"}) != 1:
-            found = "both" if "by" in values else "neither"
+            which = "both" if "by" in values else "neither"
             self.report(
                 "range.step",
-                f"wanted by or factor in a range, found {found}",
+                f"wanted by or factor in a range, found {which}",
                 node.mark,
                 "by: is added, factor: is multiplied",
             )
@@ -231,24 +298,32 @@ class StepFields(VerbFields):
         name = self.scalar(values.get("use"), "the name of a protocol", "for example use: activation")
         if name is None:
             return None
-        protocol = self.includes(name.text, name.mark)
+        file = self.template(name) if "$" in name.text else name.text
+        protocol = self.includes(file, name.mark) if isinstance(file, str) else Protocol("", "", ())
         inner = values.get("with")
         given = self._with(inner)
         if protocol is None:
             return None
         title: Text = self.template(values["name"]) if "name" in values else ""
         marks = {key.text: key.mark for key, _ in inner.entries} if isinstance(inner, Entries) else {}
-        return Use(name.text, protocol, entries.mark, title, given, marks)
+        return Use(file, protocol, entries.mark, title, given, marks, self.later_uses)
 
     def _with(self, node: Node | None) -> "dict[str, Given | Text | tuple[Given | Text, ...] | Reference]":
         entries = self.entries(node, "names and values after with", "for example with: {rate: C/20}")
-        found: dict[str, Given | Text | tuple[Given | Text, ...] | Reference] = {}
+        givens: dict[str, Given | Text | tuple[Given | Text, ...] | Reference] = {}
         for key, value in entries.entries if entries else ():
             if key.text == BROKEN:
                 continue
             read = self.loose_list(value, key.text) if isinstance(value, Items) else self.loose(value, key.text)
-            found[key.text] = unread(key.mark) if read is None else read
-        return found
+            givens[key.text] = unread(key.mark) if read is None else read
+        return givens
+
+
+def _cycle_words(node: Node | None) -> Mapping[str, str]:
+    """Return hints at `cycle`; a count there is the block's `repeat`."""
+    if isinstance(node, Scalar) and node.text.isdigit():
+        return {node.text: f"write repeat: {node.text}, and cycle: true beside it"}
+    return CYCLE_WORDS
 
 
 CYCLE_WORDS: Final = {"yes": "write true", "on": "write true", "false": "leave cycle out", "rpt": "did you mean check?"}
@@ -269,4 +344,5 @@ USE_WORDS: Final = {
         ("repeat", "each", "if", "cycle", "stop_if", "abort_if", "for"), "put the use into a block with steps:"
     ),
     "record": "the inserted file has its own record",
+    "every": "put the use into a block: repeat: or each: with every: 1 h, or if: every 10 cycles, and steps:",
 }

@@ -1,10 +1,11 @@
 """Values as written: quantities, references and arithmetic, texts with references, conditions, rules."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from labctl.document import Mark
-from labctl.units import Kind, Quantity
+from labctl.finding import Mark
+from labctl.quantity.dimension import Kind
+from labctl.quantity.units import Quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +67,23 @@ Value: TypeAlias = Quantity | str | tuple["Value", ...]
 
 # --- conditions -------------------------------------------------------------------------------------------------------
 
-Comparison: TypeAlias = Literal["<", "<=", ">", ">="]
+Comparison: TypeAlias = Literal["<", "<=", ">", ">=", "in"]
 
 Measured: TypeAlias = Literal["voltage", "current", "temperature", "power", "time", "capacity"]
-Slope: TypeAlias = Literal["dV/dt", "dI/dt"]
-Resulting: TypeAlias = Literal["charge_capacity", "discharge_capacity", "coulombic_efficiency", "retention", "cycle"]
+MEASURED: Final = frozenset({
+    "voltage", "current", "temperature", "power", "time", "capacity", "energy", "dV/dt", "dI/dt", "dT/dt",
+    "charged", "discharged", "net",
+})  # fmt: skip
+"""What a row decides."""
+Slope: TypeAlias = Literal["dV/dt", "dI/dt", "dT/dt"]
+Resulting: TypeAlias = Literal[
+    "charge_capacity", "discharge_capacity", "coulombic_efficiency", "retention", "cycle", "every"
+]
 Flag: TypeAlias = Literal["short", "short.soft"]
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class WrittenTerm:
     """One comparison, or a flag.
 
     Attributes:
@@ -86,6 +94,12 @@ class Term:
         over: Window of a slope; None is the default of 1 min.
         of: Reference of a retention: None for the first cycle that is not formation, "max", or a cycle's number.
         mark: Where the term begins.
+        which: Which cycles a result is of: "check", "cycles" (all others), "block" of a number; "" where it is not said.
+        cycles: Number of cycles running that must meet it, None where it is not said.
+        since: Of `charged`, `discharged` and `net`: the name of a mark, "cycle" or "block".
+        dwell: How long it must have been true, row by row (`voltage < 3 V for 10 s`).
+        figure: "spread" or "change" of a result over the last `among` cycles.
+        members: Numbers of cycles of which the last completed one must be one (`cycle in [5, 10]`).
     """
 
     quantity: str
@@ -95,24 +109,31 @@ class Term:
     absolute: bool = False
     over: Given | None = None
     of: Literal["max"] | int | None = None
+    which: Literal["", "check", "cycles", "block"] = ""
+    cycles: Given | None = None
+    figure: Literal["", "spread", "change"] = ""
+    among: Given | None = None
+    members: tuple[Given, ...] = ()
+    since: str = ""
+    dwell: Given | None = None
 
     @property
     def is_slope(self) -> bool:
         """Tell whether this compares a slope in time."""
-        return self.quantity in {"dV/dt", "dI/dt"}
+        return self.quantity in {"dV/dt", "dI/dt", "dT/dt"}
 
     @property
     def is_result(self) -> bool:
         """Tell whether this asks for a result of cycles or a short, not for a row."""
-        return self.quantity not in {"voltage", "current", "temperature", "power", "time", "capacity", "dV/dt", "dI/dt"}
+        return self.quantity not in MEASURED
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class WrittenCondition:
     """A disjunction of conjunctions of terms, with the text it was written as."""
 
     text: str
-    any_of: tuple[tuple[Term, ...], ...]
+    any_of: tuple[tuple[WrittenTerm, ...], ...]
     mark: Mark
 
 
@@ -120,7 +141,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordRule:
+class WrittenRecordRule:
     """When a row is written; `for_` is how long in the step this rule holds, then the next of the list does."""
 
     mark: Mark
@@ -130,13 +151,14 @@ class RecordRule:
     for_: Given | None = None
 
 
-Record: TypeAlias = tuple[RecordRule, ...]
-Pair: TypeAlias = tuple[Given, Given]
+Record: TypeAlias = tuple[WrittenRecordRule, ...]
+Pair: TypeAlias = tuple[Given | None, Given | None]
+"""Lowest and highest; a side that is None stays open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The envelope: pairs are (low, high); `capacity` is the most any one step may pass. None is not said."""
+    """The envelope: pairs are (low, high), a side may be open; `capacity` is the most any one step may pass. None is not said."""
 
     voltage: Pair | None = None
     current: Pair | None = None
@@ -155,7 +177,7 @@ class Requires:
 
 
 @dataclass(frozen=True, slots=True)
-class Interruption:
+class WrittenInterruption:
     """Outages shorter than `continue_within` go on inside the same step; longer ones ask or stop. None: the default."""
 
     continue_within: Given | None = None

@@ -1,36 +1,45 @@
 """The verbs of a step: from keys to values."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from labctl.document import BROKEN, Entries, Mark, Node, Scalar
+from labctl.finding import Mark
 from labctl.protocol.fields import Fields
 from labctl.protocol.keys import DRIVES, VERBS, Key, Verb
-from labctl.protocol.model import (
-    Bend,
-    Computed,
-    Condition,
+from labctl.protocol.model import Computed, Given, Reference, Text, Uses, WrittenCondition
+from labctl.protocol.model import Verb as VerbValue
+from labctl.protocol.step_model import (
+    BendStep,
     CyclicVoltammetry,
     Drive,
-    Given,
-    Hold,
+    HoldStep,
     Impedance,
     LinearSweep,
     MarkEvent,
-    Profile,
+    Nominal,
+    ProfileStep,
+    ProfileTable,
     Prompt,
-    Reference,
-    Rest,
-    Table,
+    RestStep,
     Temperature,
-    Template,
-    Text,
+    Wait,
 )
-from labctl.protocol.model import Verb as VerbValue
-from labctl.protocol.words import CV_VOLTAGE, STEP_KEY_WORDS
+from labctl.protocol.step_model import Tables as LaterTables
+from labctl.protocol.words import (
+    CHAMBER_WORDS,
+    CV_VOLTAGE,
+    PROFILE_WORDS,
+    SIGN_WORDS,
+    STEP_KEY_WORDS,
+    SWEEP_WORDS,
+    WAIT_WORDS,
+)
+from labctl.quantity.units import reads
+from labctl.text.nodes import BROKEN, Entries, Node, Scalar
 
 Values = dict[str, Any]
-Tables = Callable[[str, Mark], Table | None]
+Tables = Callable[[str, Mark], ProfileTable | None]
 """Reads a profile's file: its name and where it is named; None where it could not be read, with a finding."""
 
 
@@ -46,6 +55,9 @@ def is_unread(given: object) -> bool:
 
 class VerbFields(Fields):
     """Reads what stands behind a verb."""
+
+    later_tables: LaterTables
+    later_uses: Uses
 
     def verb(self, word: str, node: Node, tables: Tables) -> VerbValue | None:
         """Return the verb's value; None where its form is wrong altogether."""
@@ -68,16 +80,18 @@ class VerbFields(Fields):
             self._one_control(word, values, node)
         if word == "profile":
             values["table"] = self._table(values, nodes, tables)
+            values["find"] = self.later_tables
+            self._of_table(values, node)
         self._mismatches(word, values, node)
         return _BUILD[word](values)
 
     def _guessed(self, word: str, verb: Verb, mark: Mark) -> Values:
         """Return what stands for the keys of a step that could not be read: nothing more is said about them."""
         names = {name for name, key in verb.keys.items() if key.required or name == "for"}
-        found = {name: self._unread(verb.keys[name], mark) for name in names}
+        values = {name: self._unread(verb.keys[name], mark) for name in names}
         if word in DRIVES:
-            found |= {"control": "current", "setting": unread(mark, verb.keys["current"]), "direction": word}
-        return found
+            values |= {"control": "current", "setting": unread(mark, verb.keys["current"]), "direction": word}
+        return values
 
     def _nodes(self, word: str, verb: Verb, node: Node) -> dict[str, Node] | None:
         if isinstance(node, Scalar) and verb.short:
@@ -88,20 +102,41 @@ class VerbFields(Fields):
         if word == "mark":
             self.wanted("a text", node, "for example mark: beam on")
             return None
-        entries = self.entries(node, f"keys in braces after {word}", f"for example {verb.example}")
+        entries = self.entries(node, f"keys in braces after {word}", self._brace_hint(node, word, verb))
         if entries is None:
             return None
         words = dict(STEP_KEY_WORDS)
+        if word in {"eis", "lsv", "cv"}:
+            words.update(SWEEP_WORDS)
+        words.update({"profile": PROFILE_WORDS, "temperature": CHAMBER_WORDS, "wait": WAIT_WORDS}.get(word, {}))
         if word == "cv":
             words["voltage"] = CV_VOLTAGE
-        elif word != "hold" and word not in DRIVES:
+        elif word not in {"hold", "profile", *DRIVES}:
             words.pop("voltage", None)
         elif word != "discharge":
             words["resistance"] = "a load only discharges: write discharge: {resistance: 100 Ohm}"
         return self.keys(entries, [name for name in verb.keys if name != "text"], word, words)
 
+    @staticmethod
+    def _brace_hint(node: Node, word: str, verb: Verb) -> str:
+        """Return how a value that stands alone behind a verb is written: `hold: 4.2 V` as `hold: {voltage: 4.2 V, ...}`."""
+        text = node.text.strip() if isinstance(node, Scalar) else ""
+        if word == "wait" and reads(text, "duration"):
+            return f"write rest: {text}; wait is for a date: wait: {{until: 2026-12-01 08:00}}"
+        if word == "wait" and text:
+            return f"write wait: {{until: {text}}}"
+        fits = (name for name, key in verb.keys.items() if key.form == "quantity" and key.kind != "count")
+        name = next((name for name in fits if reads(text, verb.keys[name].kind)), "file" if word == "profile" else "")
+        if not text or not name:
+            return f"for example {verb.example}"
+        first = f"{word}: {{{name}: "  # the example shows what else is usual beside its first key
+        rest = verb.example.removeprefix(first).partition(", ")[2] if verb.example.startswith(first) else ""
+        return f"write {first}{text}, {rest}" if rest else f"write {first}{text}}}"
+
     def _empty_hint(self, node: Scalar, verb: Verb) -> str:
         comment = self.comment_after(node)
+        if re.match(r"#(?:REF|DIV/0|N/A|NAME|VALUE|NUM|NULL)", comment):
+            return f"{comment} is the error of a spreadsheet: write the value"
         return f"a # after a space begins a comment: quote {comment!r}" if comment else f"for example {verb.example}"
 
     @staticmethod
@@ -110,49 +145,53 @@ class VerbFields(Fields):
             case "quantity":
                 return unread(mark, key)
             case "condition":
-                return Condition("", (), mark)
+                return WrittenCondition("", (), mark)
             case "flag":
                 return False
             case "choice":
                 return key.choices[0]
             case "state":
                 return {}
+            case "pair":
+                return (unread(mark, key), unread(mark, key))
             case _:
                 return ""
 
     def _value(self, node: Node, key: Key) -> Any:
         match key.form:
             case "quantity":
-                found: Any = self.by_key(node, key)
+                value: Any = self.by_key(node, key)
             case "condition":
-                found = self.condition(node)
+                value = self.condition(node)
             case "flag":
-                found = self.flag(node)
+                value = self.flag(node)
             case "choice":
-                found = self.choice(node, key.choices)
+                value = self.choice(node, key.choices, SIGN_WORDS)
             case "state":
-                found = self._state(node)
+                value = self._state(node)
+            case "pair":
+                value = self.positions(node, key, "the range")
             case _:
-                found = self.template(node)
-        return self._unread(key, node.mark) if found is None else found
+                value = self.template(node)
+        return self._unread(key, node.mark) if value is None else value
 
     def _state(self, node: Node) -> Mapping[str, Given | Text]:
         entries = self.entries(node, "names and values in braces", "for example state: {pressure: 5 MPa}")
         if entries is None:
             return {}
-        found = {key.text: self.loose(value, key.text) for key, value in entries.entries if key.text != BROKEN}
-        return {name: value for name, value in found.items() if value is not None}
+        state = {key.text: self.loose(value, key.text) for key, value in entries.entries if key.text != BROKEN}
+        return {name: value for name, value in state.items() if value is not None}
 
     def _one_control(self, word: str, values: Values, node: Node) -> None:
-        found = [name for name in ("current", "power", "resistance") if name in values]
-        if not found and "setting" in values:
+        controls = [name for name in ("current", "power", "resistance") if name in values]
+        if not controls and "setting" in values:
             return
         wanted = "current, power or resistance" if word == "discharge" else "current or power"
-        if len(found) != 1:
-            what = " and ".join(found) or "none"
+        if len(controls) != 1:
+            what = " and ".join(controls) or "none"
             message = f"wanted one of {wanted} in {word}, found {what}"
             self.report("step.control", message, node.mark, f"for example {VERBS[word].example}")
-        control = found[0] if found else "current"
+        control = controls[0] if controls else "current"
         values.setdefault(control, unread(node.mark, VERBS[word].keys[control]))
         values.update(control=control, setting=values[control], direction=word)
 
@@ -175,19 +214,51 @@ class VerbFields(Fields):
                 "for example bend: {angle: 90 deg}",
             )
 
-    def _table(self, values: Values, nodes: Mapping[str, Node], tables: Tables) -> Table | None:
+    def _table(self, values: Values, nodes: Mapping[str, Node], tables: Tables) -> ProfileTable | None:
         file = values.get("file")
-        if isinstance(file, Template):
-            message = f"wanted the name of a file, found {file.text!r}, which is computed"
-            hint = "name the file itself; for several files write one block with if for each"
-            self.report("profile.name", message, nodes["file"].mark, hint)
         if not isinstance(file, str) or not file or "file" not in nodes:
             return None
         return tables(file, nodes["file"].mark)
 
+    def _of_table(self, values: Values, node: Node) -> None:
+        """Report what a table's kind wants beside it and is missing, or stands there without an effect."""
+        table: ProfileTable | None = values["table"]
+        if table is None:
+            values.setdefault("positive", "")
+            return
+        for code, message, hint in beside_table(table, values):
+            self.report(code, message, node.mark, hint)
+        values.setdefault("positive", "charge" if table.quantity in SIGNED else "")
+
+
+SIGNED: Final = ("current", "power")
+
+
+def beside_table(table: ProfileTable, values: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
+    """Give code, message and hint of what is missing beside a table of this kind, or has no effect there."""
+    if table.quantity in SIGNED:
+        if not values.get("positive"):
+            yield (
+                "key.missing",
+                "wanted positive in profile, found none",
+                "say what a positive value does to the cell: positive: charge, or positive: discharge",
+            )
+        if values.get("current") is not None:
+            yield (
+                "profile.beside",
+                f"wanted current with a table of voltages, found one of {table.quantity}",
+                "leave it out",
+            )
+        return
+    named = [name for name in ("positive", "only", "scale", "clip") if values.get(name)]
+    named += ["current"] if table.quantity == "temperature" and values.get("current") is not None else []
+    for name in named:
+        message = f"wanted no {name} with a table of {table.quantity}s, found one"
+        yield "profile.beside", message, f"leave {name} out: it is for currents and powers"
+
 
 def _drive(values: Values) -> Drive:
-    names = ("direction", "control", "setting", "until", "capacity", "to", "hold_until", "hold_for")
+    names = ("direction", "control", "setting", "until", "capacity", "energy", "to", "hold_until", "hold_for")
     return Drive(**{name: values[name] for name in names if name in values}, for_=values.get("for"))
 
 
@@ -199,15 +270,17 @@ def _plain(make: Callable[..., VerbValue]) -> Callable[[Values], VerbValue]:
 
 
 _BUILD: Final[Mapping[str, Callable[[Values], VerbValue]]] = {
-    "rest": _plain(Rest),
+    "rest": _plain(RestStep),
+    "wait": _plain(Wait),
     **dict.fromkeys(DRIVES, _drive),
-    "hold": _plain(Hold),
+    "hold": _plain(HoldStep),
     "lsv": _plain(LinearSweep),
     "cv": _plain(CyclicVoltammetry),
-    "profile": lambda values: _plain(Profile)({"table": None, **values}),
+    "profile": lambda values: _plain(ProfileStep)({"table": None, **values}),
     "eis": _plain(Impedance),
-    "bend": _plain(Bend),
+    "bend": _plain(BendStep),
     "temperature": _plain(Temperature),
     "prompt": _plain(Prompt),
+    "nominal": _plain(Nominal),
     "mark": _plain(MarkEvent),
 }

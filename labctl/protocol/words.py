@@ -1,7 +1,10 @@
 """Words of other programs, and what to write for them here."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
+
+from labctl.text.own_value import TO_OR_UNTIL
 
 _DRIVES = "charge or discharge (strip or plate on metal)"
 _SPECTRUM = "eis: {from: 1 MHz, to: 0.1 Hz, amplitude: "
@@ -9,7 +12,7 @@ _SPECTRUM = "eis: {from: 1 MHz, to: 0.1 Hz, amplitude: "
 VERB_WORDS: Final[Mapping[str, str]] = {
     "ocv": "open circuit is a step `rest: 2 h`; `ocv` is the voltage it ends at",
     "ocp": "open circuit is a step `rest: 2 h`",
-    "wait": "write rest: 10 min",
+    **dict.fromkeys(("wait_until", "start_at", "begin_at"), "write wait: {until: 2026-12-01 08:00}"),
     "pause": "write rest: 10 min; to wait for a person, prompt: text",
     "sleep": "write rest: 10 min",
     "delay": "write rest: 10 min",
@@ -94,6 +97,10 @@ VERB_WORDS: Final[Mapping[str, str]] = {
         ("cycle_life", "end", "stop"), "a run ends after its last step; stop_if and abort_if end a block or run"
     ),
     **dict.fromkeys(("comment", "text"), "write mark: text for an event, or # in front of a comment"),
+    **dict.fromkeys(("laden", "aufladen", "charger", "carga", "chargez"), "write charge"),
+    **dict.fromkeys(("entladen", "decharge", "décharge", "descarga"), "write discharge"),
+    **dict.fromkeys(("ruhe", "ruhen", "repos", "reposo", "warten"), "write rest: 10 min"),
+    "step": "a step is its verb: write - rest: 1 h; several steps of a block stand below steps:",
 }
 
 FILE_WORDS: Final[Mapping[str, str]] = {
@@ -123,6 +130,25 @@ FILE_WORDS: Final[Mapping[str, str]] = {
     "abort_if": "abort_if belongs to a block in steps",
     "channel": "the channel is named when the protocol is started: labctl start FILE --channel CH",
     "labctl_cell": "this is a cell file: give it with --cell",
+    **dict.fromkeys(
+        (
+            "area",
+            "active_mass",
+            "mass",
+            "loading",
+            "capacity",
+            "nominal",
+            "film_thickness",
+            "electrolyte_thickness",
+            "thickness",
+            "kind",
+            "model",
+            "reference",
+            "chemistry",
+        ),
+        "that belongs to the cell file, which is given with --cell; labctl new cell cell.yaml writes one",
+    ),
+    **dict.fromkeys(("voltage", "current", "temperature"), "write limits: {voltage: [2.5 V, 4.3 V]}"),
 }
 
 STEP_KEY_WORDS: Final[Mapping[str, str]] = {
@@ -136,10 +162,13 @@ STEP_KEY_WORDS: Final[Mapping[str, str]] = {
     "while": "write until: with the opposite condition",
     "stop_if": "stop_if belongs to a block; the ends of a step are until, to, capacity, for",
     "abort_if": "abort_if belongs to a block; the ends of a step are until, to, capacity, for",
-    "cutoff": "did you mean to (voltage) or until?",
-    "cut_off": "did you mean to (voltage) or until?",
-    "limit": "did you mean to (voltage) or until?",
-    "max": "did you mean to (voltage) or until?",
+    **dict.fromkeys(("cutoff", "cut_off", "limit", "max"), TO_OR_UNTIL),
+    **dict.fromkeys(
+        ("cutoff_voltage", "voltage_cutoff", "cut_off_voltage", "end_voltage", "vcut", "v_cut"), "write to: 4.2 V"
+    ),
+    **dict.fromkeys(
+        ("cutoff_current", "current_cutoff", "cut_off_current", "end_current"), "write hold_until: current < C/20"
+    ),
     "voltage": "a voltage that ends the step is to: 4.2 V",
     "v": "a voltage that ends the step is to: 4.2 V",
     "potential": "did you mean voltage, or to?",
@@ -148,12 +177,16 @@ STEP_KEY_WORDS: Final[Mapping[str, str]] = {
     "rate": "a C-rate is a current: current: 0.1C",
     "c_rate": "a C-rate is a current: current: 0.1C",
     "crate": "a C-rate is a current: current: 0.1C",
+    **dict.fromkeys(("ewe", "ecell", "e", "em"), "did you mean voltage, or to?"),
     "i": "did you mean current?",
+    **dict.fromkeys(("is", "i_s"), "did you mean current?"),
     "current_density": "did you mean current? it takes mA/cm2",
     "charge": "did you mean capacity?",
     "q": "did you mean capacity?",
     "soc": "write capacity: 50 %",
+    "dod": "write capacity: 80 %",
     "load": "did you mean resistance?",
+    "temperature": "temperature stands beside the verb: a line of its own below it",
     "record": "record stands beside the verb: a line of its own below it",
     "name": "name stands beside the verb: a line of its own",
     "sign": "the verb gives the direction",
@@ -172,10 +205,35 @@ STEP_KEY_WORDS: Final[Mapping[str, str]] = {
     "repeat": "repeat belongs to a block with steps",
 }
 
+PROFILE_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
+    ("voltage", "window", "limits", "between", "hold"), "did you mean clip? clip: [2.5 V, 4.2 V] holds the edge"
+) | {"column": "the header of the file names the columns", "loop": "repeat belongs to a block with steps"}
+SIGN_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
+    ("true", "yes", "+", "positive"), "say what a positive value does to the cell: charge or discharge"
+)
+WAIT_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
+    ("for", "duration", "time", "hours"), "a time that long is a rest: - rest: 2 h; a wait is until a date"
+) | dict.fromkeys(("date", "at"), "did you mean until?")
+CHAMBER_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
+    ("file", "profile", "table"), "a table of temperatures is a step of its own: - profile: {file: chamber.csv}"
+)
+
+REPEATED: Final = re.compile(r"(\d+) *[x×*](?:$|\W)")  # `5x charge`, `3x`
 CV_VOLTAGE: Final = (
     "constant voltage is hold: {voltage: 4.2 V, current: 1 mA, until: current < C/20, for: 2 h}; "
     "cv is cyclic voltammetry"
 )
+
+SWEEP_WORDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("end", "stop", "high", "final", "fend", "f_end", "fmin", "ff", "vertex1", "e1"), "did you mean to?"
+    ),
+    **dict.fromkeys(("fstart", "f_start", "fmax", "fi", "ei"), "did you mean from?"),
+    **dict.fromkeys(("vertex2", "e2", "ef"), "did you mean back?"),
+    **dict.fromkeys(("ac", "va", "vac", "sinus", "perturbation"), "did you mean amplitude?"),
+    "begin": "did you mean from?",
+    "initial": "did you mean from?",
+}
 
 BESIDE_WORDS: Final[Mapping[str, str]] = {
     key: f"{key} belongs to the verb: inside its braces, or indented below it"

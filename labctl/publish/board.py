@@ -38,8 +38,8 @@ class Board:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """One row a channel, by name."""
-        found = [self._rows[name] for name in sorted(self._rows)]
-        return found if self.node != "lost" else [{**row, "activity": "lost"} for row in found]
+        shown = [self._rows[name] for name in sorted(self._rows)]
+        return shown if self.node != "lost" else [{**row, "activity": "lost"} for row in shown]
 
     @property
     def settled(self) -> bool:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import ipaddress
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import Literal
 
 from labctl.errors import BrokerError, UsageError
 
+USER = "labctl"  # of the embedded broker, where it has a password
 USUAL_PORT = 1883  # of MQTT
 START_WITHIN = 20.0  # s; usually about half a second
 STOP_WITHIN = 3.0  # s
@@ -144,6 +146,22 @@ def named(
     return address
 
 
+def made_password(folder: Path) -> Path:
+    """Return the file of the embedded broker's password in a data folder, made at the first call; its owner alone reads it."""
+    file = folder / "mqtt.password"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as opened:
+            opened.write(secrets.token_urlsafe(24) + "\n")
+    return file
+
+
+def embedded_broker(host: str, port: int | None, folder: Path, *, orders: bool) -> "EmbeddedBroker":
+    """Return the embedded broker of a station, not started: with a password in the data folder as soon as it takes orders."""
+    return EmbeddedBroker(host, port, password_file=made_password(folder) if orders else None)
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a host name or address stays on this machine."""
     if host == "localhost":
@@ -170,13 +188,16 @@ class EmbeddedBroker:
         host: Where it listens, "" for loopback. Anybody who reaches it may read everything, so another than loopback must be meant.
         port: 0 for a free one, None for the usual one or a free one where that is taken; which then stays the same for
             the life of this object.
+        password_file: Its first line is the password of the user `labctl`, the only one who is let in; None lets everybody in.
         exposed: Allow a `host` that other machines reach.
 
     Raises:
         UsageError: A `host` that is not loopback, without `exposed`.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int | None = 0, *, exposed: bool = False) -> None:
+    def __init__(
+        self, host: str = "127.0.0.1", port: int | None = 0, *, password_file: Path | None = None, exposed: bool = False
+    ) -> None:
         host = host or "127.0.0.1"
         if not (exposed or is_loopback(host)):
             raise UsageError(
@@ -184,6 +205,7 @@ class EmbeddedBroker:
                 "use Mosquitto for other machines (docs/how-to/mosquitto.md)"
             )
         self._host = host
+        self._password_file = password_file
         self._elsewhere = port is None
         self._port = port or 0
         if port is None and free(host, USUAL_PORT):
@@ -199,7 +221,8 @@ class EmbeddedBroker:
     @property
     def address(self) -> BrokerAddress:
         """Where it listens; only once it is started."""
-        return BrokerAddress(host=self._host, port=self._port)
+        user = None if self._password_file is None else USER
+        return BrokerAddress(host=self._host, port=self._port, username=user, password_file=self._password_file)
 
     @property
     def pid(self) -> int | None:
@@ -278,6 +301,7 @@ class EmbeddedBroker:
 
     def _spawned(self) -> "subprocess.Popen[bytes]":
         words = [sys.executable, "-m", "labctl.publish.embedded", self._host, str(self._port)]
+        words += [] if self._password_file is None else [str(self._password_file.absolute())]
         flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows: Ctrl-C is for the daemon alone
         return subprocess.Popen(  # noqa: S603 - our own words
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=flags

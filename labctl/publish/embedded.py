@@ -1,4 +1,4 @@
-"""The embedded broker's own process: `python -m labctl.publish.embedded HOST PORT`.
+"""The embedded broker's own process: `python -m labctl.publish.embedded HOST PORT [PASSWORD_FILE]`.
 
 Prints the port it listens on as one line, or why it cannot, and exits at the end of its standard input.
 """
@@ -14,15 +14,18 @@ import warnings
 GRACE = 30  # s beyond a client's keep-alive; clients ping at the keep-alive itself, and amqtt would cut them there
 
 
-async def serve(host: str, port: int) -> None:
-    """Listen until cancelled."""
-    from amqtt.broker import Broker  # noqa: PLC0415 - after the logs are silenced
+async def serve(host: str, port: int, password_file: str | None = None) -> None:
+    """Listen until cancelled; with a password for its user alone."""
+    from labctl.publish.broker_login import RightBroker  # noqa: PLC0415 - after the logs are silenced
 
-    broker = Broker(
+    door: dict[str, object] = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+    if password_file is not None:
+        door = {"labctl.publish.broker_login.Password": {"file": password_file}}
+    broker = RightBroker(
         {
             "listeners": {"default": {"type": "tcp", "bind": f"{host}:{port}", "max_connections": 0}},
             "timeout_disconnect_delay": GRACE,
-            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+            "plugins": door,
         }
     )
     await broker.start()
@@ -51,7 +54,7 @@ def main() -> int:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     threading.Thread(target=exit_with_parent, daemon=True).start()
     try:
-        asyncio.run(serve(sys.argv[1], int(sys.argv[2])))
+        asyncio.run(serve(sys.argv[1], int(sys.argv[2]), *sys.argv[3:]))
     except Exception as error:  # noqa: BLE001 - said to the parent, which raises it
         print(f"{error.__cause__ or error}", flush=True)  # noqa: T201 - the parent reads it
         return 1

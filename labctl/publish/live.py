@@ -1,22 +1,24 @@
 """The live view: the newest committed row of each run, with the names that the store's view gives its columns."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Protocol
+from itertools import repeat
+from math import nan
+from typing import Protocol, TypeAlias
 
 from labctl.engine.input import Event
-from labctl.sample import Batch, Quality
-from labctl.store.entry import Entry, Run
+from labctl.publish.encode import stamped
+from labctl.publish.outgoing import Fields
+from labctl.sample import Batch, Flags, Floats, Quality
+from labctl.store.entry import Entry, Item, StoredRun
 
-Fields = Mapping[str, object]
-SMALL = 100  # rows
+OF_ATTEMPT = ("cycle_count", "cycles_completed", "step_count", "step_id", "step_type")
 
 
 class Runs(Protocol):
     """Who knows the runs."""
 
-    def run(self, run_id: int) -> Run:
+    def run(self, run_id: int) -> StoredRun:
         """Return one run."""
 
 
@@ -24,8 +26,13 @@ class Runs(Protocol):
 class _Seen:
     """A run with samples, and its attempts that may still get rows, by number."""
 
-    run: Run
+    run: StoredRun
     attempts: dict[int, Fields] = field(default_factory=dict)
+
+
+Row: TypeAlias = tuple[_Seen, Floats | Sequence[Sequence[float]], int, Fields]
+"""The row before a place among rows as `store.matrix` has them, with what else it measured: few are ever published."""
+_NONE: Fields = {}
 
 
 class Newest:
@@ -35,65 +42,81 @@ class Newest:
         self._runs = runs
         self._seen: dict[int, _Seen] = {}
 
-    def row(self, entry: Entry) -> tuple[str, float, Fields | Callable[[], Fields]] | None:
-        """Return channel, UTC and fields of an entry's newest row, or None where there is none to show.
+    def rows(self, item: Item) -> Iterable[tuple[str, Row]]:
+        """Give the newest row of each run of an item that has a channel, with its name."""
+        if isinstance(item, Entry):
+            return self._row(item)
+        seen = [self._of(run_id) for run_id in item.run_ids]
+        channels = [each.run.channel or "" for each in seen]
+        newest = zip(channels, zip(seen, repeat(item.values), item.ends, repeat(_NONE)), strict=True)
+        return newest if all(channels) else [pair for pair in newest if pair[0]]
 
-        Most rows are replaced before their turn comes, so the fields of a small batch are made only when they are asked for;
-        a large one is not kept for the sake of its last row.
-        """
-        seen = self._seen.get(entry.run_id)
+    def _of(self, run_id: int) -> _Seen:
+        seen = self._seen.get(run_id)
         if seen is None:
-            seen = self._seen[entry.run_id] = _Seen(self._runs.run(entry.run_id))
+            seen = self._seen[run_id] = _Seen(self._runs.run(run_id))
+        return seen
+
+    def _row(self, entry: Entry) -> list[tuple[str, Row]]:
+        seen = self._of(entry.run_id)
         for event in entry.events:
             self._note(seen, event)
-        found = None
+        newest: list[tuple[str, Row]] = []
         if seen.run.channel is not None and entry.batch is not None and len(entry.batch):
             if len(seen.attempts) > 1:
-                seen.attempts = {number: told for number, told in seen.attempts.items() if number >= entry.attempt_id}
-            time = seen.run.began_unix_time + float(entry.batch.time[-1])
-            make = partial(fields_of, seen.run, entry, entry.batch, seen.attempts.get(entry.attempt_id, {}))
-            found = (seen.run.channel, time, make if len(entry.batch) <= SMALL else make())
+                seen.attempts = {
+                    number: attempts for number, attempts in seen.attempts.items() if number >= entry.attempt_id
+                }
+            auxiliary = {name: float(column[-1]) for name, column in entry.batch.auxiliary.items()}
+            newest.append((seen.run.channel, (seen, (_last_row(entry, entry.batch),), 1, auxiliary)))
         if any(event.kind == "run_ended" for event in entry.events):
             del self._seen[entry.run_id]
-        return found
+        return newest
 
     def _note(self, seen: _Seen, event: Event) -> None:
         if event.kind == "attempt":
             seen.attempts[int(str(event.data.get("attempt_id", 0)))] = event.data
 
 
-def fields_of(run: Run, entry: Entry, batch: Batch, attempt: Fields) -> Fields:
-    """Return the last row of a batch; what is not finite or not measured is absent."""
-    last = len(batch) - 1
-    time = float(batch.time[last])
-    fields: dict[str, object] = {
-        "run": run.uuid,
-        "ch": run.channel,
-        "record_index": entry.first_record + last,
-        "test_time_second": time,
-        **_measured(batch, last),
-        **{key: attempt.get(key) for key in ("cycle_count", "step_count", "step_id", "step_type")},
-    }
-    if batch.charging_ah is not None and batch.discharging_ah is not None:
-        fields["charging_capacity_ah"] = float(batch.charging_ah[last])
-        fields["discharging_capacity_ah"] = float(batch.discharging_ah[last])
+def _last_row(entry: Entry, batch: Batch) -> Sequence[float]:
+    """Return the last row of an entry, as `store.matrix` has it."""
+
+    def last(column: Floats | Flags | None) -> float:
+        return nan if column is None else float(column[-1])
+
+    record, quality = entry.first_record + len(batch) - 1, 0 if batch.quality is None else last(batch.quality)
+    return (
+        entry.run_id, record, entry.attempt_id, last(batch.time), last(batch.voltage), last(batch.current),
+        last(batch.charging_ah), last(batch.discharging_ah), last(batch.temperature_celsius), quality,
+        last(batch.charging_wh), last(batch.discharging_wh),
+    )  # fmt: skip
+
+
+def payload(row: Row) -> bytes:
+    """Return the message of a row; what is not finite or not measured is absent."""
+    seen, rows, end, auxiliary = row
+    _, record, number, time, voltage, current, charging, discharging, warm, quality, charging_wh, discharging_wh = map(
+        float, rows[end - 1]
+    )
+    attempt = seen.attempts.get(int(number), {})
+    measured: dict[str, object] = {"voltage_volt": voltage, "current_ampere": current, **auxiliary}
+    measured["surface_temperature_celsius"] = warm
     begun, spent = attempt.get("begun_test_time_second"), attempt.get("step_time_second")
-    if isinstance(begun, int | float) and isinstance(spent, int | float):
-        fields["step_time_second"] = spent + (time - begun)
-    return fields
-
-
-def _measured(batch: Batch, last: int) -> Fields:
-    quality = Quality.GOOD if batch.quality is None else Quality(int(batch.quality[last]))
-    if quality == Quality.BAD:
-        return {"quality": int(quality)}
-    fields: dict[str, object] = {
-        "voltage_volt": float(batch.voltage[last]),
-        "current_ampere": float(batch.current[last]),
-        **{name: float(column[last]) for name, column in batch.auxiliary.items()},
-    }
-    if batch.temperature_celsius is not None:
-        fields["surface_temperature_celsius"] = float(batch.temperature_celsius[last])
-    if quality != Quality.GOOD:
-        fields["quality"] = int(quality)
-    return fields
+    timed = isinstance(begun, int | float) and isinstance(spent, int | float)
+    return stamped(
+        seen.run.began_unix_time + time,
+        {
+            "run": seen.run.uuid,
+            "ch": seen.run.channel,
+            "record_index": int(record),
+            "test_time_second": time,
+            **({} if quality == Quality.BAD else measured),
+            "quality": int(quality) or None,
+            **{key: attempt.get(key) for key in OF_ATTEMPT},
+            "charging_capacity_ah": charging,
+            "discharging_capacity_ah": discharging,
+            "charging_energy_wh": charging_wh,
+            "discharging_energy_wh": discharging_wh,
+            "step_time_second": spent + (time - begun) if timed else None,  # type: ignore[operator]  # `timed` says so
+        },
+    )

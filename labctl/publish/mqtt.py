@@ -11,35 +11,33 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from labctl.errors import BrokerError, StoreError
-from labctl.publish.cursor import Follower, Page
-from labctl.publish.live import Newest
+from labctl.publish.channel_state import alarm_of, channel_state, news_of
+from labctl.publish.encode import encode, stamped
+from labctl.publish.event_feed import Follower, Page
+from labctl.publish.live import Newest, payload
 from labctl.publish.outgoing import Fields, Outgoing
-from labctl.publish.payload import encode, iso, stamped
 from labctl.publish.publisher import Message, Publisher
 from labctl.publish.topic import Topics
-from labctl.store.entry import Entry
+from labctl.store.committed import Committed
+from labctl.store.entry import Item
 from labctl.store.reader import Reader
-from labctl.store.writer import Committed
 
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # s between two attempts to connect
 LOOK_EVERY = 1.0  # s between two looks at the states of all channels, longer if there are very many
 LOOKING, LOOKING_AT_NEWS = 0.005, 0.03  # most of the time that looking may take, usually and when things happen
 SAVE_EVERY = 1.0  # s between two cursors written
 BREATH = 0.1  # s; samples that fall due within it go in one wake-up
-STATE_AGAIN = 30.0  # s after which a state is published again for its progress and time left
+STATE_AGAIN = (
+    30.0  # s after which a state is published again for its progress and time left, longer if there are very many
+)
+STATES_AGAIN = 10.0  # a second, of all channels
 AT_A_LOOK = 25  # channels
 AT_A_STRETCH = 4  # messages that others wait for
+COMPLAIN_EVERY = 10.0  # s between two lines of the log on forged messages
 FAREWELL = 1.0  # s that delivering what is left may take at the end
 
 LOG = logging.getLogger("labctl.mqtt")
 Value = TypeVar("Value")
-
-ALARMING = {"waiting": "warning", "unknown": "error", "tripped": "error", "failed": "error", "safe": "warning"}
-NEWS = (
-    "activity", "why", "unblock", "run", "run_id", "protocol", "cell", "instrument", "cycle_count", "step_count", "step_id",
-    "step_type", "step_name", "clock",
-)  # fmt: skip # of a status: a change is told at once, and so is every per cent of progress
-IN_STATE = (*NEWS, "began_unix_time_second", "progress", "remaining_second")
 
 
 class Inbox(Protocol):
@@ -56,7 +54,7 @@ class Inbox(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class MqttNode:
     """What the reader asks of the daemon.
 
     Attributes:
@@ -84,14 +82,14 @@ class MqttReader:
         position: The stored cursor; events of later commits are published.
     """
 
-    def __init__(self, publisher: Publisher, node: Node, reader: Reader, position: int) -> None:
+    def __init__(self, publisher: Publisher, node: MqttNode, reader: Reader, position: int) -> None:
         self._publisher = publisher
         self._node = node
         self._topics = node.topics
         self._pages = Reader(reader.where)
         self._follower = Follower(self._pages, node.topics, position)
         self._page: Page | None = None
-        self._outgoing = Outgoing(node.topics)
+        self._outgoing = Outgoing(node.topics, payload)
         self._inbox: Inbox | None = None
         self._news = asyncio.Event()
         self._newest = Newest(reader)
@@ -102,7 +100,7 @@ class MqttReader:
         self._page_began = -math.inf
         self._waking: asyncio.TimerHandle | None = None
         self._saved = position
-        self._save_at = -math.inf
+        self._save_at = self._complain_at = -math.inf
         self._leaving: float | None = None
         self.connected = asyncio.Event()
         self.trouble = ""  # why there is no connection, for `status`
@@ -118,6 +116,14 @@ class MqttReader:
         self._outgoing.post(Message(topic, payload, qos=1, correlation=correlation))
         self._news.set()
 
+    def keep(self, topic: str, payload: bytes) -> None:
+        """Keep a payload at the broker, now and after every connection; an empty one is cleared from there."""
+        if payload:
+            self._outgoing.retain(topic, payload)
+        else:
+            self._outgoing.post(Message(topic, b"", retain=True))
+        self._news.set()
+
     def alarm(self, name: str, severity: str, text: str) -> None:
         """Raise an alarm, retained until `all_clear`."""
         fields = {"alarm": name, "severity": severity, "text": text}
@@ -129,13 +135,12 @@ class MqttReader:
         self._outgoing.retain(self._topics.alarm(name), b"")
         self._news.set()
 
-    def committed(self, done: Committed | Iterable[Entry]) -> None:
+    def committed(self, done: Committed | Iterable[Item]) -> None:
         """Take note of what has become durable; a listener of `labctl.store.writer.Writer.on_commit`."""
         news = False
         for entry in done.entries if isinstance(done, Committed) else done:
             news = news or bool(entry.events)
-            if (row := self._newest.row(entry)) is not None:
-                self._outgoing.sample(*row)
+            self._outgoing.show(self._newest.rows(entry))
         if news:
             self._behind = True
             self._look_at = min(self._look_at, max(self._look_early, asyncio.get_running_loop().time() + BREATH))
@@ -295,14 +300,24 @@ class MqttReader:
         """Take what arrives: orders, and what an earlier life of this node left behind."""
         while True:
             found = await self._publisher.received()
-            if found.topic == self._topics.state:
+            if found.topic == self._topics.state and b'"lost"' in found.payload:
                 self._assert_state(found.payload)
             elif found.topic.startswith(f"{self._topics.prefix}/cmd/"):
                 if self._inbox is not None:
                     self._inbox.receive(found.topic, found.payload, found.retained, found.reply_to, found.correlation)
-            elif found.retained and found.payload and self._outgoing.left_behind(found.topic):
+            elif found.payload and self._outgoing.left_behind(found.topic):
                 self._outgoing.clear(found.topic)
                 self._news.set()
+            elif self._leaving is None and not found.retained and self._outgoing.forged(found.topic, found.payload):
+                self._complain(found.topic)
+                self._news.set()
+
+    def _complain(self, topic: str) -> None:
+        """Say that somebody else speaks for us: a forger, or a second daemon of our name."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._complain_at:
+            self._complain_at = now + COMPLAIN_EVERY
+            LOG.warning("somebody else published on %s, which is ours; what is right is said again", topic)
 
     def _assert_state(self, payload: bytes) -> None:
         """Say again that we are here when the will of an earlier connection arrives after it."""
@@ -328,39 +343,27 @@ class MqttReader:
         self._look_early = loop.time() + min(max(BREATH, took / LOOKING_AT_NEWS), LOOK_EVERY)
 
     def _tell(self, status: Mapping[str, object], now: float) -> None:
-        channel = str(status["channel"])
-        progress = status.get("progress")
-        per_cent = int(100 * progress) if isinstance(progress, float) and math.isfinite(progress) else 0
-        news = (per_cent, *map(status.get, NEWS))
+        channel, news = str(status["channel"]), news_of(status)
         before, told_at, since = self._states.get(channel, ((), -math.inf, 0.0))
-        if news == before and now < told_at + STATE_AGAIN:
+        if news == before and now < told_at + max(STATE_AGAIN, len(self._states) / STATES_AGAIN):
             return
         label = self._node.label()
         if news[1:3] != before[1:3]:
             since = label if news[1:2] != before[1:2] else since
             self._alarm_of(channel, status)
         self._states[channel] = (news, now, since)
-        self._outgoing.state(channel, _state(label, since, status))
+        self._outgoing.state(channel, channel_state(label, since, status))
 
     def _alarm_of(self, channel: str, status: Mapping[str, object]) -> None:
-        activity = str(status.get("activity"))
-        name = f"ch-{channel}"
-        if activity not in ALARMING:
+        name, alarm = f"ch-{channel}", alarm_of(status)
+        if alarm is None:
             self.all_clear(name)
-            return
-        text = f"channel {channel} is {activity}"
-        text += f": {status['why']}" if status.get("why") else ""
-        text += f"; {status['unblock']}" if status.get("unblock") else ""
-        self.alarm(name, ALARMING[activity], text)
+        else:
+            self.alarm(name, *alarm)
 
     def _woken(self) -> None:
         self._waking = None
         self._news.set()
-
-
-def _state(label: float, since: float, status: Mapping[str, object]) -> bytes:
-    head = {"ch": status["channel"], "state": status.get("activity"), "since": iso(since)}
-    return stamped(label, {**head, **{key: status.get(key) for key in IN_STATE if key != "activity"}})
 
 
 async def _in_thread(work: Callable[[], Value]) -> Value:

@@ -1,15 +1,15 @@
 """What goes out next: answers, then what is retained, then samples in their ration. Pure; time is handed in."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Generic, TypeAlias, TypeVar
 
-from labctl.publish.payload import stamped
 from labctl.publish.publisher import Message
-from labctl.publish.ration import Ration
+from labctl.publish.rate_limit import Ration
 from labctl.publish.topic import Topics
 
 Fields: TypeAlias = Mapping[str, object]
+Sample = TypeVar("Sample")
 
 SAMPLE_EVERY = 1.0  # s of one channel
 SAMPLES_TOGETHER = 200.0  # a second, of all channels
@@ -17,22 +17,30 @@ LAST_EVERY = 10.0  # s of one channel
 LAST_TOGETHER = 20.0  # a second
 STATE_EVERY = 0.5  # s of one channel; the newest state is what counts
 STATES_TOGETHER = 400.0  # a second: a thousand channels are told within 3 s of a return
+ECHOES = 8  # newest messages of a topic that are known as our own when they come back
 MOST_ANSWERS = 1000  # that may wait while the broker is away; the oldest go first
 
 
-class Outgoing:
-    """Everything but the events of runs, which wait in the journal. Memory is bounded by the number of channels."""
+class Outgoing(Generic[Sample]):
+    """Everything but the events of runs, which wait in the journal. Memory is bounded by the number of channels.
 
-    def __init__(self, topics: Topics) -> None:
+    Args:
+        topics: Of the node.
+        payload: Makes the message of a sample when its turn has come; most are replaced before.
+    """
+
+    def __init__(self, topics: Topics, payload: Callable[[Sample], bytes]) -> None:
         self._topics = topics
+        self._payload = payload
         self._answers: deque[Message] = deque(maxlen=MOST_ANSWERS)
         self._retained: dict[str, bytes] = {}
         self._changed: dict[str, None] = {}
         self._states: dict[str, bytes] = {}
-        self._known: set[str] = set()
-        self._samples: dict[str, tuple[float, Fields | Callable[[], Fields]]] = {}
+        self._sent: dict[str, deque[bytes]] = {}  # by topic: what may still come back to us as ours
+        self._channel_of: dict[str, str] = {}  # by topic of its state
+        self._samples: dict[str, Sample] = {}
         self._state_turns: Ration[bytes] = Ration(STATE_EVERY, STATES_TOGETHER, burst=200)
-        self._sample_turns: Ration[tuple[float, Fields | Callable[[], Fields]]] = Ration(SAMPLE_EVERY, SAMPLES_TOGETHER)
+        self._sample_turns: Ration[None] = Ration(SAMPLE_EVERY, SAMPLES_TOGETHER)
         self._last_turns: Ration[None] = Ration(LAST_EVERY, LAST_TOGETHER)
 
     def post(self, message: Message) -> None:
@@ -49,15 +57,16 @@ class Outgoing:
     def state(self, channel: str, payload: bytes) -> None:
         """Keep the state of a channel at the broker."""
         if channel not in self._states:
-            self._known.add(self._topics.channel_state(channel).rpartition("/")[0])
+            self._channel_of[self._topics.channel_state(channel)] = channel
         self._states[channel] = payload
         self._state_turns.offer(channel, payload)
 
-    def sample(self, channel: str, unix_time: float, fields: Fields | Callable[[], Fields]) -> None:
-        """Show the newest row of a channel when it is its turn."""
-        self._samples[channel] = (unix_time, fields)
-        self._sample_turns.offer(channel, (unix_time, fields))
-        self._last_turns.offer(channel, None)
+    def show(self, newest: Iterable[tuple[str, Sample]]) -> None:
+        """Show the newest sample of each of some channels when it is its turn."""
+        fresh = dict(newest)
+        self._samples.update(fresh)
+        self._sample_turns.offer_all(fresh, None)
+        self._last_turns.offer_all(fresh, None)
 
     def again(self) -> None:
         """Begin anew on a new connection: what is retained is due, and so is what was seen last."""
@@ -77,8 +86,27 @@ class Outgoing:
             case ["alarm", _]:
                 return not self._retained.get(topic)
             case ["ch", _, "state" | "last"]:
-                return topic.rpartition("/")[0] not in self._known
+                return f"{topic.rpartition('/')[0]}/state" not in self._channel_of
         return False
+
+    def forged(self, topic: str, payload: bytes) -> bool:
+        """Tell whether a message on a topic that we keep is none of ours, and if so say again what is right."""
+        kept = self._retained.get(topic)
+        channel = self._channel_of.get(topic)
+        if kept is None and channel is None:
+            return False
+        if payload in self._sent.get(topic, ()):
+            return False
+        if channel is not None:
+            self._state_turns.offer(channel, self._states[channel])
+        else:
+            self._changed[topic] = None
+        return True
+
+    def _noted(self, message: Message) -> Message:
+        """Remember what is sent to a topic that we listen to."""
+        self._sent.setdefault(message.topic, deque(maxlen=ECHOES)).append(message.payload)
+        return message
 
     def clear(self, topic: str) -> None:
         """Clear at the broker what an earlier life of this node left behind: an alarm, or state and last of a channel."""
@@ -99,13 +127,13 @@ class Outgoing:
         if self._changed:
             topic = next(iter(self._changed))
             del self._changed[topic]
-            return Message(topic, self._retained[topic], qos=1, retain=True)
+            return self._noted(Message(topic, self._retained[topic], qos=1, retain=True))
         if (state := self._state_turns.take(now)) is not None:
-            return Message(self._topics.channel_state(state[0]), state[1], qos=1, retain=True)
+            return self._noted(Message(self._topics.channel_state(state[0]), state[1], qos=1, retain=True))
         if (sample := self._sample_turns.take(now)) is not None:
-            return Message(self._topics.sample(sample[0]), _made(*sample[1]))
+            return Message(self._topics.sample(sample[0]), self._payload(self._samples[sample[0]]))
         if (last := self._last_turns.take(now)) is not None:
-            return Message(self._topics.last(last[0]), _made(*self._samples[last[0]]), retain=True)
+            return Message(self._topics.last(last[0]), self._payload(self._samples[last[0]]), retain=True)
         return None
 
     def due(self) -> float | None:
@@ -114,7 +142,3 @@ class Outgoing:
             return float("-inf")
         turns = (self._state_turns.due(), self._sample_turns.due(), self._last_turns.due())
         return min((due for due in turns if due is not None), default=None)
-
-
-def _made(unix_time: float, fields: Fields | Callable[[], Fields]) -> bytes:
-    return stamped(unix_time, fields() if callable(fields) else fields)

@@ -1,6 +1,7 @@
 """The topic tree: where each message of a node goes (docs/reference/mqtt.md)."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 from labctl.errors import UsageError
@@ -9,6 +10,7 @@ SAFE = " -_.~:@!$&'()*,;="  # what of a name stays as it is inside one level; le
 LONGEST = 65_535  # bytes of a topic, MQTT 3.1.1 section 4.7.3
 
 
+@lru_cache(4096)
 def level(name: str) -> str:
     """Return a name as one level of a topic: separators, wildcards and control characters are percent-encoded."""
     return quote(str(name), safe=SAFE) or "%"

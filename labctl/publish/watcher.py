@@ -36,8 +36,8 @@ async def subscribe(
             async with client.session(None, watched.filters):
                 trouble("")
                 while True:
-                    found = await client.received()
-                    fields = watched.take(found.topic, found.payload)
+                    message = await client.received()
+                    fields = watched.take(message.topic, message.payload)
                     if fields is not None:
                         show(fields)
         except BrokerError as error:

@@ -13,11 +13,9 @@ import threading
 from typing import Any
 
 import aiomqtt
-from paho.mqtt.client import MQTT_ERR_SUCCESS
+from paho.mqtt.client import MQTT_ERR_SUCCESS, PUBLISH
 from paho.mqtt.client import Client as Paho
 from paho.mqtt.properties import Properties
-
-CORK: int | None = getattr(socket, "TCP_CORK", None)  # Linux; elsewhere every message leaves by itself
 
 GATHER = 0.002  # s that a sample may wait for the next one
 
@@ -38,23 +36,32 @@ class WireClient(aiomqtt.Client):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._thread = threading.get_ident()
-        self._corked = False
+        self._sending = False
+        self._gathering: asyncio.TimerHandle | None = None  # writes the samples that wait for each other
         super().__init__(*args, **kwargs)
 
     async def send(self, topic: str, payload: bytes, qos: int, retain: bool, properties: Properties | None) -> None:
-        """Publish one message: QoS 0 returns once it is written, QoS 1 once it is acknowledged.
+        """Publish one message: QoS 0 returns at once, or when it is written where the socket is full; QoS 1 once acknowledged.
 
         Raises:
             aiomqtt.MqttError: There is no connection, or no acknowledgement in time.
         """
-        if qos == 0:
-            self._together()
-        info = self._client.publish(topic, payload, qos, retain, properties)
+        full = self._client.want_write() and self._gathering is None
+        self._sending = True
+        try:
+            info = self._client.publish(topic, payload, qos, retain, properties)
+        finally:
+            self._sending = False
         if info.rc != MQTT_ERR_SUCCESS:
             raise aiomqtt.MqttCodeError(info.rc, "not connected")
+        if (
+            qos == 0 and not full
+        ):  # it leaves with those of the next moment, in one piece: each piece wakes the broker up
+            self._gathering = self._gathering or self._loop.call_later(GATHER, self._write_or_wait)
+            return
         confirmed = asyncio.Event()
         with self._pending_call(info.mid, confirmed, self._pending_publishes):
-            self._write()
+            self._write_or_wait()
             if info.is_published():
                 return
             try:
@@ -69,29 +76,32 @@ class WireClient(aiomqtt.Client):
             self._client._sock_close()  # noqa: SLF001 - paho has no public way to close without a dialogue
         if isinstance(context := self._client._ssl_context, Context) and context.wrapped is not None:  # noqa: SLF001
             context.wrapped.close()
+        if self._gathering is not None:
+            self._gathering.cancel()
         if self._misc_task is not None:  # or it outlives the connection for up to a second
             self._misc_task.cancel()
             await asyncio.wait({self._misc_task})
         if self._disconnected.done() and not self._disconnected.cancelled():
             self._disconnected.exception()  # retrieved, or asyncio complains that nobody did
 
-    def _together(self) -> None:
-        """Let what is sent within the next moment leave in one piece; each piece wakes the broker up."""
-        sock = self._client.socket()
-        if CORK is not None and not self._corked and isinstance(sock, socket.socket):
-            self._corked = True
-            self._loop.call_later(GATHER, self._leave, sock)
-            self._cork(sock, 1)
-
-    def _leave(self, sock: socket.socket) -> None:
-        self._corked = False
-        self._cork(sock, 0)
-
-    def _cork(self, sock: socket.socket, closed: int) -> None:
-        with contextlib.suppress(OSError):  # closed meanwhile
-            sock.setsockopt(socket.IPPROTO_TCP, CORK or 0, closed)
+    def _join(self) -> None:
+        """Make one of the samples that wait beside each other, so that one call of the system writes them."""
+        waiting = self._client._out_packet  # noqa: SLF001 - paho writes packet by packet
+        joined: list[Any] = []
+        for packet in waiting:
+            if joined and _is_whole_sample(packet) and _is_whole_sample(joined[-1]):
+                joined[-1]["packet"] += packet["packet"]
+                joined[-1]["to_process"] += packet["to_process"]
+            else:
+                joined.append(packet)
+        waiting.clear()
+        waiting.extend(joined)
 
     def _write(self) -> None:
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+            self._join()
         try:
             self._client.loop_write()
         except Exception as error:  # noqa: BLE001 - as aiomqtt does: whatever it is, the connection is gone
@@ -102,16 +112,22 @@ class WireClient(aiomqtt.Client):
         """Called by paho when it has something to write, at the latest when the socket was full."""
         if threading.get_ident() != self._thread:
             super()._on_socket_register_write(client, userdata, sock)  # while connecting, from its thread
-        elif isinstance(sock, socket.socket) and sock.fileno() >= 0:
-            self._loop.call_soon(self._write_or_wait, sock)
+        elif not self._sending:
+            self._loop.call_soon(self._write_or_wait)
 
-    def _write_or_wait(self, sock: socket.socket) -> None:
-        """Write what `send` has not written already; wait for room where there is none."""
+    def _write_or_wait(self) -> None:
+        """Write what waits; wait for room where there is none."""
+        sock = self._client.socket()
         if self._client.want_write():
             self._write()
-        if self._client.want_write() and sock.fileno() >= 0:
+        if self._client.want_write() and isinstance(sock, socket.socket) and sock.fileno() >= 0:
             self._loop.add_writer(sock.fileno(), self._write)
 
     def _on_socket_unregister_write(self, client: Paho, userdata: Any, sock: Any) -> None:  # noqa: ARG002
         if sock.fileno() >= 0:
             self._loop.remove_writer(sock)
+
+
+def _is_whole_sample(packet: Any) -> bool:
+    """Tell whether a packet is a message that nobody acknowledges, nothing of it written."""
+    return bool(packet["command"] & 0xF0 == PUBLISH and packet["qos"] == 0 and packet["pos"] == 0)

@@ -2,56 +2,75 @@
 
 import html
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from matplotlib.figure import Figure
 
-from labctl.analysis.record import Analysis
+from labctl.analysis.digits import shown, texts
+from labctl.analysis.run_record import Analysis
+from labctl.report.plots.style import Drawn, printed, styled
 from labctl.sample import SECONDS_PER_HOUR
-from labctl.store.entry import Run
+from labctl.store.entry import StoredRun
 
 STYLE = """body{font:15px/1.45 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:right}
-td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto}.flag{color:#8a4b00}details{margin:1em 0}"""
+td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto}figure{margin:1.5em 0;max-width:44em}
+figcaption{color:#555;font-size:13px}
+@media print{details{display:none}figure{break-inside:avoid}}.flag{color:#8a4b00}details{margin:1em 0}"""
 ROWS = 1000  # of a table that is shown
 
 
-def page(run: Run, analyses: Sequence[Analysis], figures: Mapping[str, Figure]) -> str:
-    """Return the page."""
+def page(run: StoredRun, analyses: Sequence[Analysis], drawn: Sequence[Drawn]) -> str:
+    """Return the page: what was done, the figures, and what each analysis found."""
+    parts = [
+        f"<h1>{text(run.protocol)} on {text(run.cell)}{' (simulated)' if run.simulated else ''}</h1>",
+        grid(list(facts(run).items())),
+        *(plate(each) for each in drawn),
+        *(section(analysis) for analysis in analyses),
+    ]
+    return document(f"{run.protocol}, run {run.run_id}", parts)
+
+
+def document(title: str, parts: Sequence[str]) -> str:
+    """Return a whole page with its style, so that it needs nothing beside it."""
+    head = f"<meta charset='utf-8'><title>{text(title)}</title><style>{STYLE}</style>"
+    body = "\n".join(parts)
+    return f"<!doctype html><html lang='en'><head>{head}</head><body>{body}</body></html>\n"
+
+
+def facts(run: StoredRun) -> dict[str, str]:
+    """Return what was done, when, and how it ended."""
     began = datetime.fromtimestamp(run.began_unix_time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    facts = {
+    return {
         "run": f"{run.run_id} ({run.uuid})",
         "protocol": run.protocol,
         "cell": run.cell,
+        **({"data": run.origin} if run.simulated or run.imported else {}),
         "began": began,
         "ended": f"{run.end_reason or run.activity}: {run.end_why or run.why}",
         "duration": f"{run.test_time / SECONDS_PER_HOUR:.2f} h",
         "rows": f"{run.rows}",
         "software": run.software,
     }
-    parts = [
-        f"<h1>{text(run.protocol)} on {text(run.cell)}</h1>",
-        grid(list(facts.items())),
-    ]
-    if "history" in figures:
-        parts.append(svg(figures["history"]))
-    if "spectra" in figures:
-        parts.append(f"<h2>spectra</h2>{svg(figures['spectra'])}")
-    parts += [section(analysis, figures.get(analysis.name)) for analysis in analyses]
-    body = "\n".join(parts)
-    head = f"<meta charset='utf-8'><title>{text(run.protocol)}, run {run.run_id}</title><style>{STYLE}</style>"
-    return f"<!doctype html><html lang='en'><head>{head}</head><body>{body}</body></html>\n"
 
 
-def section(analysis: Analysis, figure: Figure | None) -> str:
+def plate(drawn: Drawn) -> str:
+    """Return one figure with its caption."""
+    return f"<figure id='{text(drawn.name)}'>{svg(drawn.figure)}<figcaption>{text(drawn.caption)}</figcaption></figure>"
+
+
+def section(analysis: Analysis) -> str:
     """Return one analysis."""
     rows = [
-        (item.name + (f" (cycle {item.cycle})" if item.cycle else ""), f"{item.value:.6g} {item.unit}")
+        (
+            item.name + (f" (cycle {item.cycle})" if item.cycle else ""),
+            f"{shown(item.value, item.unit)} {printed(item.unit)}",
+        )
         for item in analysis.figures
     ]
     flags = "".join(f"<p class='flag'>{text(flag)}</p>" for flag in analysis.flags)
-    return f"<h2>{text(analysis.name)}</h2>{grid(rows)}{flags}{svg(figure) if figure else ''}{details(analysis)}"
+    return f"<h2>{text(analysis.name)}</h2>{grid(rows)}{flags}{details(analysis)}"
 
 
 def details(analysis: Analysis) -> str:
@@ -59,8 +78,8 @@ def details(analysis: Analysis) -> str:
     if not analysis.table:
         return ""
     head = "".join(f"<th>{text(name)}</th>" for name in analysis.table)
-    rows = list(zip(*analysis.table.values(), strict=True))
-    body = "".join("<tr>" + "".join(f"<td>{shown(value)}</td>" for value in row) + "</tr>" for row in rows[:ROWS])
+    rows = list(zip(*texts(analysis.table).values(), strict=True))
+    body = "".join("<tr>" + "".join(f"<td>{text(value)}</td>" for value in row) + "</tr>" for row in rows[:ROWS])
     more = f"<p>{len(rows) - ROWS} more rows: labctl analyse</p>" if len(rows) > ROWS else ""
     return f"<details><summary>{len(rows)} rows</summary><table><tr>{head}</tr>{body}</table>{more}</details>"
 
@@ -74,19 +93,15 @@ def grid(rows: Sequence[tuple[str, str]]) -> str:
     )
 
 
-def shown(value: object) -> str:
-    """Return a value as it stands in a table."""
-    return f"{value:.6g}" if isinstance(value, float) else text(str(value))
-
-
 def text(value: str) -> str:
     """Return text that can do no harm in a page."""
     return html.escape(value)
 
 
+@styled
 def svg(figure: Figure) -> str:
-    """Return a figure as inline SVG."""
+    """Return a figure as inline SVG, its letters as outlines: it looks the same wherever it is opened."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "labctl"})
-    found = buffer.getvalue()
-    return found[found.index("<svg") :]
+    whole = buffer.getvalue()
+    return whole[whole.index("<svg") :]

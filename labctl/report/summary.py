@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from labctl.analysis.record import Analysis, Record
+from labctl.analysis.digits import shown
+from labctl.analysis.run_record import Analysis, RunRecord
 from labctl.sample import SECONDS_PER_HOUR
-from labctl.store.entry import Run
+from labctl.store.entry import StoredRun
 
 COLUMNS = ("run", "protocol", "cell", "hours", "rows", "cycles", "result")
 NUMBERS = frozenset({"hours", "rows", "cycles"})
@@ -22,7 +23,7 @@ KNOWN_BY = (
 )
 
 
-def line(run: Run, record: Record, analyses: Sequence[Analysis]) -> tuple[str, ...]:
+def line(run: StoredRun, record: RunRecord, analyses: Sequence[Analysis]) -> tuple[str, ...]:
     """Return a run's values of `COLUMNS` as texts."""
     ended = run.end_reason or run.activity
     result = headline(analyses) if ended == "done" else f"{ended}: {run.end_why or run.why}"
@@ -32,9 +33,13 @@ def line(run: Run, record: Record, analyses: Sequence[Analysis]) -> tuple[str, .
 
 def headline(analyses: Sequence[Analysis]) -> str:
     """Return the one or two figures that a run is known by."""
-    found = {figure.name: figure for analysis in analyses for figure in analysis.figures}
-    retention = [figure for name, figure in found.items() if name.startswith("retention")]
-    chosen = [found[name] for name in KNOWN_BY if name in found]
+    by_name = {figure.name: figure for analysis in analyses for figure in analysis.figures}
+    retention = [figure for name, figure in by_name.items() if name.startswith("retention")]
+    chosen = [by_name[name] for name in KNOWN_BY if name in by_name]
     return (
-        ", ".join(f"{figure.name} {figure.value:.4g} {figure.unit}" for figure in [*chosen[:2], *retention][:2]) or "-"
+        ", ".join(
+            f"{figure.name} {shown(figure.value, figure.unit)} {figure.unit}"
+            for figure in [*chosen[:2], *retention][:2]
+        )
+        or "-"
     )

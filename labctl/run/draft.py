@@ -2,27 +2,34 @@
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from labctl.driver import Capabilities
+from labctl.driver import SIMULATED_CELL
 from labctl.engine.state import state_from_json
-from labctl.errors import OrderRefused
+from labctl.errors import OrderRefused, ProtocolError, StoreDamaged
 from labctl.plan.codec import digest, plan_from_json, plan_to_json
 from labctl.plan.compile import compile_plan
+from labctl.plan.description import drawn
 from labctl.plan.estimate import Estimate, estimate
+from labctl.plan.runnable import runnable
 from labctl.plan.step import Plan
-from labctl.run.bookmark import Bookmark
-from labctl.run.files import read_files
+from labctl.plan.waits import begun_at
+from labctl.run.ability import Ability
+from labctl.run.channel import Channel
+from labctl.run.files import Files
+from labctl.run.outside import outside
 from labctl.run.request import StartRequest
 from labctl.run.resume import carried
-from labctl.run.seat import Seat
-from labctl.run.simulate import card
-from labctl.store.entry import NewRun, Run
+from labctl.run.resume_point import ResumePoint, Saved
+from labctl.run.simulate import cell_options
+from labctl.run.stand_in import refuse_misfits
+from labctl.store.entry import NewRun, StoredRun
+from labctl.store.queries import LAST_RUN
 from labctl.store.reader import Reader
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class PreparedRun:
     """A plan with what is to be stored of its run.
 
     Attributes:
@@ -31,7 +38,7 @@ class Draft:
         new: For the journal.
         cell: What a simulated source must know of the cell.
         seed: Of everything random in a simulated cell.
-        source: State of the cell where it goes on, as an earlier run left it; None for a fresh one.
+        source: State of the cell where it goes on, as an earlier run left it; no state for a fresh one.
     """
 
     plan: Plan
@@ -39,34 +46,68 @@ class Draft:
     new: NewRun
     cell: Mapping[str, object]
     seed: int
-    source: bytes | None = None
+    source: Saved = field(default_factory=Saved)
+    notes: tuple[str, ...] = ()
 
 
-def draft_of(request: StartRequest, seat: Seat, capabilities: Capabilities, reader: Reader, label: float) -> Draft:
-    """Return the draft of a protocol on a cell: files are read and checked, the plan is compiled.
+def draft_of(
+    request: StartRequest, files: Files, channel: Channel, ability: Ability, reader: Reader, label: float
+) -> PreparedRun:
+    """Return the draft of a protocol on a cell, whose files have been read and checked: the plan is compiled.
 
     Raises:
         FileError: With every finding.
     """
-    files = read_files(request.protocol, request.cell)
-    plan = compile_plan(files.protocol, files.cell, capabilities, seat.bounds, request.values)
-    known, seed = card(files.cell), _seed(seat.name)
+    capabilities = ability.capabilities
+    plan = compile_plan(files.protocol, files.cell, capabilities, channel.bounds, request.values, outside(label))
+    findings = runnable(plan, capabilities, ability.translate, tuple(channel.parts))
+    if any(finding.severity == "error" for finding in findings):
+        raise ProtocolError(findings)
+    if not capabilities.energises:
+        refuse_misfits(files.cell, plan)
+    known, seed = cell_options(files.cell), _seed(channel.name)
     new = NewRun(
         plan=plan_to_json(plan),
         plan_hash=digest(plan),
         began_unix_time=label,
-        channel=seat.name,
+        channel=channel.name,
         protocol=plan.name,
         cell=files.cell.name,
         protocols=files.texts,
         cell_file=files.cell_text,
         by=request.by,
-        options={"seed": seed, "values": dict(request.values), "instrument": seat.parts["cell"].instrument, **known},
+        options={
+            "seed": seed,
+            "values": dict(request.values),
+            "instrument": channel.parts["cell"].instrument,
+            "simulated": not capabilities.energises,
+            **known,
+        },
     )
-    return Draft(plan, estimate(plan), new, known, seed, _left_by(reader, seat.name, files.cell.name, known))
+    notes = (*(finding.message for finding in findings), *drawn(plan.root))
+    draft = PreparedRun(plan, estimate(plan), new, known, seed, notes=notes)
+    try:
+        return replace(draft, source=_left_by(reader, channel.name, files.cell.name, known))
+    except StoreDamaged as error:
+        return at_rest(draft, str(error))
 
 
-def draft_from(request: StartRequest, seat: Seat, run: Run, reader: Reader, label: float) -> Draft:
+def draft_of_queued(new: NewRun, channel: Channel, reader: Reader, label: float) -> PreparedRun:
+    """Return the draft of a run that was accepted earlier and begins now: its plan stands, its cell is as it was left since."""
+    plan = begun_at(plan_from_json(new.plan), label)
+    new = replace(new, plan=plan_to_json(plan), plan_hash=digest(plan))
+    known = {key: new.options[key] for key in SIMULATED_CELL if key in new.options}
+    seed = new.options.get("seed", 0)
+    draft = PreparedRun(
+        plan, estimate(plan), replace(new, began_unix_time=label), known, seed if isinstance(seed, int) else 0
+    )
+    try:
+        return replace(draft, source=_left_by(reader, channel.name, new.cell, known))
+    except StoreDamaged as error:
+        return at_rest(draft, str(error))
+
+
+def draft_from(request: StartRequest, channel: Channel, run: StoredRun, reader: Reader, label: float) -> PreparedRun:
     """Return the draft of a run that goes on from an earlier one.
 
     Raises:
@@ -77,40 +118,40 @@ def draft_from(request: StartRequest, seat: Seat, run: Run, reader: Reader, labe
         raise OrderRefused(f"run {run.run_id} has not ended; `labctl resume {run.channel}` lets it go on as it is")
     if checkpoint is None:
         raise OrderRefused(f"run {run.run_id} ended before its first row: start it anew")
-    mark = Bookmark.from_json(checkpoint.source)
-    plan = carried(plan_from_json(reader.plan(run.run_id)), state_from_json(checkpoint.state), mark, request.step)
+    mark = ResumePoint.of(checkpoint)
+    earlier = begun_at(plan_from_json(reader.plan(run.run_id)), label)
+    plan = carried(earlier, state_from_json(checkpoint.state), mark, request.step)
     new = NewRun(
         plan=plan_to_json(plan),
         plan_hash=digest(plan),
         began_unix_time=label,
-        channel=seat.name,
+        channel=channel.name,
         protocol=run.protocol,
         cell=run.cell,
         by=request.by,
         resumed_from=run.run_id,
-        options={**run.options, "instrument": seat.parts["cell"].instrument},
+        options={**run.options, "instrument": channel.parts["cell"].instrument},
     )
-    known = {key: run.options[key] for key in ("model", "area", "active_mass") if key in run.options}
+    known = {key: run.options[key] for key in SIMULATED_CELL if key in run.options}
     seed = run.options.get("seed", 0)
-    return Draft(plan, estimate(plan), new, known, seed if isinstance(seed, int) else 0, mark.source)
+    return PreparedRun(plan, estimate(plan), new, known, seed if isinstance(seed, int) else 0, mark.saved)
 
 
-def _left_by(reader: Reader, channel: str, cell: str, known: Mapping[str, object]) -> bytes | None:
+def _left_by(reader: Reader, channel: str, cell: str, known: Mapping[str, object]) -> Saved:
     """Return the state in which the last run on a channel left the same simulated cell."""
-    found = reader.query(
-        "SELECT run_id FROM runs WHERE channel = :channel ORDER BY run_id DESC LIMIT 1", channel=channel
-    )
-    if not found:
-        return None
-    run = reader.run(int(found[0][0]))
+    last_run = reader.query(LAST_RUN, channel=channel)
+    if not last_run:
+        return Saved()
+    run = reader.run(int(last_run[0][0]))
     same = run.cell == cell and all(run.options.get(key) == value for key, value in known.items())
     checkpoint = reader.checkpoint(run.run_id) if same else None
-    return None if checkpoint is None else Bookmark.from_json(checkpoint.source).source
+    return ResumePoint.of(checkpoint).saved
 
 
-def at_rest(draft: Draft) -> Draft:
-    """Return the draft with a fresh cell."""
-    return replace(draft, source=None)
+def at_rest(draft: PreparedRun, why: str) -> PreparedRun:
+    """Return the draft with a fresh cell, since the one that the last run left cannot be put back."""
+    note = f"a fresh simulated cell is put in: the state in which the last run left it does not read back: {why}"
+    return replace(draft, source=Saved(), notes=(*draft.notes, note))
 
 
 def _seed(name: str) -> int:

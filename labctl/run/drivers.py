@@ -1,12 +1,12 @@
 """Instrument drivers by name: entry points of the group `labctl.drivers`, loaded when named and not before."""
 
-import difflib
 import inspect
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 
-from labctl.driver import Instrument
+from labctl.driver import Instrument, Stepped
 from labctl.errors import StationError
+from labctl.inputs import near
 
 GROUP = "labctl.drivers"
 
@@ -16,13 +16,13 @@ def names() -> list[str]:
     return sorted(entry.name for entry in entry_points(group=GROUP))
 
 
-def make(where: str, driver: str, options: Mapping[str, object]) -> Instrument:
+def make(where: str, driver: str, options: Mapping[str, object]) -> Instrument | Stepped:
     """Return an instrument of a driver with the options of its entry in a station file; it is not opened.
 
     Raises:
         StationError: No such driver, an option that it does not have, or one that it needs; `where` says whose.
     """
-    kind = _load(where, driver)
+    kind = load(where, driver)
     accepted = inspect.signature(kind).parameters
     for key in options:
         if key not in accepted:
@@ -41,10 +41,15 @@ def make(where: str, driver: str, options: Mapping[str, object]) -> Instrument:
     return made
 
 
-def _load(where: str, driver: str) -> type[Instrument]:
+def load(where: str, driver: str) -> type[Instrument | Stepped]:
+    """Return the class of a driver.
+
+    Raises:
+        StationError: There is none of that name, or it cannot be loaded; `where` says who asked.
+    """
     for entry in entry_points(group=GROUP, name=driver):
         try:
-            kind: type[Instrument] = entry.load()
+            kind: type[Instrument | Stepped] = entry.load()
         except ImportError as error:
             raise StationError(f"{where}: driver {driver} cannot be loaded: {error}") from error
         return kind
@@ -52,9 +57,3 @@ def _load(where: str, driver: str) -> type[Instrument]:
     raise StationError(
         f"{where}: wanted an installed driver, found {driver!r}{near(driver, installed)}; there are {', '.join(installed)}"
     )
-
-
-def near(word: str, known: Mapping[str, object] | list[str]) -> str:
-    """Return a hint at the nearest known word, or ""."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""

@@ -1,39 +1,17 @@
 """Protocol and cell files from the disk, with what they use: files beside them or in the shipped library."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.errors import CellError, ProtocolError
+from labctl.inputs import beside, library, missing_file, named_file, read_file, text_of
 from labctl.protocol.cell import Cell
+from labctl.protocol.cell_correction import with_value
 from labctl.protocol.cellfile import load_cell
 from labctl.protocol.load import load
 from labctl.protocol.model import Protocol
+from labctl.run.stand_in import with_model
 from labctl.store.entry import Source
-
-LARGEST = 64 * 1024 * 1024  # bytes of a profile's table
-
-
-def library() -> Path:
-    """Return the folder of the shipped protocols: in the wheel, or of a checkout."""
-    package = Path(__file__).parent.parent
-    shipped = package / "_protocols"
-    return shipped if shipped.is_dir() else package.parent / "protocols"
-
-
-def beside(folder: Path) -> Callable[[str], str | None]:
-    """Return a reader of files by name: beside a protocol first, then in the shipped library; None where there is none."""
-
-    def read(name: str) -> str | None:
-        if Path(name).name != name:
-            return None
-        for place in (folder, library()):
-            path = place / name
-            if path.is_file() and path.stat().st_size <= LARGEST:
-                return path.read_text(encoding="utf-8")
-        return None
-
-    return read
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +24,18 @@ class Files:
     cell_text: Source
 
 
-def read_files(protocol: str, cell: str) -> Files:
+def read_files(protocol: "str | Source", cell: "str | Source", mass: str = "") -> Files:
     """Read, load and check a protocol and a cell; a bare name that is no file here is looked for in the shipped library.
+
+    What is no name but a text is taken as it is; what it includes is looked for in the library alone. A mass, such as `12.3 mg`,
+    takes the place of the cell file's: the text that is kept says so.
 
     Raises:
         FileError: With every finding of a file, or that it cannot be read.
     """
-    path, cell_path = _shipped(protocol), _shipped(cell, "cells")
+    path, source = _named(protocol, "", ProtocolError)
     used: dict[str, str] = {}
-    reader = beside(path.parent)
+    reader = beside(library() if isinstance(protocol, Source) else path.parent)
 
     def noting(name: str) -> str | None:
         text = reader(name)
@@ -62,41 +43,30 @@ def read_files(protocol: str, cell: str) -> Files:
             used[name] = text
         return text
 
-    text = _text(path, ProtocolError)
-    loaded = load(text, str(path), noting)
-    cell_text = _text(cell_path, CellError)
-    texts = [Source(path.name, text), *(Source(name, body) for name, body in used.items())]
-    return Files(loaded, load_cell(cell_text, str(cell_path)), tuple(texts), Source(cell_path.name, cell_text))
+    loaded = load(source, str(path), noting)
+    cell_path, cell_source = _named(cell, "cells", CellError)
+    loaded_cell = with_model(load_cell(cell_source, str(cell_path)), files=not isinstance(cell, Source))
+    if mass:
+        cell_source = with_value(text_of(cell_source), str(cell_path), "active_mass", mass).encode()
+        loaded_cell = with_model(load_cell(cell_source, str(cell_path)))
+    texts = [Source(path.name, text_of(source)), *(Source(name, text) for name, text in used.items())]
+    if loaded_cell.model_text is not None:
+        texts.append(Source(Path(loaded_cell.model).name, loaded_cell.model_text))
+    return Files(loaded, loaded_cell, tuple(texts), Source(cell_path.name, text_of(cell_source)))
 
 
-def _shipped(name: str, folder: str = "") -> Path:
-    """Return a file's path; a bare name that is no file here is looked for in the library."""
-    path = Path(name)
-    if path.is_file() or path.parent != Path():
-        return path
-    shipped = library() / folder / (path.name if path.suffix else f"{path.name}.yaml")
-    return shipped if shipped.is_file() else path
+def _named(name: "str | Source", folder: str, error: type[ProtocolError | CellError]) -> tuple[Path, bytes]:
+    if isinstance(name, Source):
+        return Path(name.name), name.text.encode()
+    path = named_file(Path(name), folder)
+    return path, _source(path, error)
 
 
-def _text(path: Path, error: type[ProtocolError | CellError]) -> str:
+def _source(path: Path, error: type[ProtocolError | CellError]) -> bytes:
     try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as found:
-        raise error(_missing(path, "cells" if error is CellError else "")) from found
-    except (OSError, UnicodeDecodeError) as found:
-        raise error(f"{path}: cannot be read: {getattr(found, 'strerror', None) or found}") from found
-
-
-def _missing(path: Path, folder: str) -> str:
-    """Return what is said of a file that is not there, with what may have been meant."""
-    import difflib  # noqa: PLC0415 - for a mistake alone
-
-    what = "cell" if folder else "protocol"
-    if path.parent != Path():
-        return f"{path}: wanted a {what} file, found none"
-    shipped = sorted(each.stem for each in (library() / folder).glob("*.yaml"))
-    here = sorted(each.name for each in Path().glob("*.yaml"))
-    near = difflib.get_close_matches(path.name, [*here, *shipped], n=1)
-    near = near or [name for name in here if Path(name).stem == path.stem]
-    hint = f"did you mean {near[0]}?" if near else f"the library has {', '.join(shipped)}"
-    return f"{path}: wanted a {what} file here or the name of one of the library, found neither; {hint}"
+        return read_file(path)
+    except FileNotFoundError as missing:
+        what, folder = ("cell", "cells") if error is CellError else ("protocol", "")
+        raise error(missing_file(path, what, folder)) from missing
+    except (OSError, ValueError) as refused:  # a name with a NUL is a ValueError
+        raise error(f"{path}: cannot be read: {getattr(refused, 'strerror', None) or refused}") from refused

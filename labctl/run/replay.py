@@ -1,17 +1,19 @@
 """Folding a stored run again: the same rows and inputs through the same plan must give the same state and events, to the bit."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
-from labctl.engine.decide import begin, fold
-from labctl.engine.input import Event, Outcome
-from labctl.engine.state import State, state_from_json, state_to_json
-from labctl.errors import StoreDamaged
+from labctl.engine.edit import edited_plan
+from labctl.engine.fold import begin, fold
+from labctl.engine.input import Event, Input, Order
+from labctl.engine.state import Outcome, State, capabilities_to_json, state_from_json, state_to_json
+from labctl.errors import StoreDamaged, UsageError
 from labctl.plan.codec import plan_from_json
 from labctl.plan.step import Plan
 from labctl.sample import Batch
+from labctl.store.assemble import obeyed
 from labctl.store.entry import StoredInput
 from labctl.store.reader import Reader
 
@@ -44,15 +46,20 @@ def replay(reader: Reader, run_id: int) -> Replayed:
     """Fold a stored run again from its begin and compare events and state with what was stored.
 
     Raises:
-        UsageError: There is no such run.
+        UsageError: There is no such run, or it was imported: no fold made it.
         StoreDamaged: Its plan or its checkpoint is missing.
     """
-    reader.run(run_id)
-    plan = plan_from_json(reader.plan(run_id))
+    if imported := reader.run(run_id).imported:
+        raise UsageError(
+            f"run {run_id} was imported from {imported}: there is nothing to fold again; `labctl verify {run_id}` checks it"
+        )
+    plan = plan_from_json(reader.plan(run_id, 1))
     checkpoint = reader.checkpoint(run_id)
     if checkpoint is None:
         return Replayed(run_id, 0, 0, 0, difference="nothing of it was stored: no checkpoint")
     stored = state_from_json(checkpoint.state)
+    # A run of an older labctl stored fewer words on its channel: what they mean is compared, as today's has it.
+    stored = replace(stored, channel=capabilities_to_json(stored.capabilities))
     again = _Again(plan, stored)
     rows = 0
     inputs = 0
@@ -61,9 +68,9 @@ def replay(reader: Reader, run_id: int) -> Replayed:
             again.rows(piece)
             rows += len(piece)
         else:
-            again.take(fold(plan, again.state, piece.input))
+            again.input(piece.input)
             inputs += 1
-    difference = _events_differ(again.events, [found.event for found in reader.events(run_id)])
+    difference = _events_differ(again.events, _of_folds(reader, run_id))
     if not difference and state_to_json(again.state) != state_to_json(stored):
         difference = f"state: {_first_difference(again.state, stored)}"
     return Replayed(run_id, rows, inputs, len(again.events), difference)
@@ -82,6 +89,12 @@ class _Again:
     def take(self, outcome: Outcome) -> None:
         self.state = outcome.state
         self.events.extend(outcome.events)
+
+    def input(self, given: Input) -> None:
+        outcome = fold(self.plan, self.state, given)
+        self.take(outcome)
+        if isinstance(given, Order) and given.verb == "edit" and obeyed(outcome.events):
+            self.plan = edited_plan(given)
 
     def rows(self, batch: Batch) -> None:
         while len(batch):
@@ -111,13 +124,18 @@ def _in_order(reader: Reader, run_id: int) -> Iterator[Batch | StoredInput]:
         following = next(inputs, None)
 
 
-def _events_differ(found: list[Event], stored: list[Event]) -> str:
-    for place, (one, other) in enumerate(zip(found, stored, strict=False), 1):
+def _of_folds(reader: Reader, run_id: int) -> list[Event]:
+    """Return the events of a run that folds gave: an analysis of what is stored, and a corrected cell, are none of them."""
+    return [stored.event for stored in reader.events(run_id) if stored.event.kind not in {"analysed", "cell_corrected"}]
+
+
+def _events_differ(events: list[Event], stored: list[Event]) -> str:
+    for place, (one, other) in enumerate(zip(events, stored, strict=False), 1):
         if _plain(one) != _plain(other):
             return f"event {place}: wanted {_shown(other)}, found {_shown(one)}"
-    ended_outside = len(stored) == len(found) + 1 and stored[-1].kind == "run_ended"  # failed beyond the engine
-    if len(found) != len(stored) and not ended_outside:
-        return f"wanted {len(stored)} events, found {len(found)}"
+    ended_outside = len(stored) == len(events) + 1 and stored[-1].kind == "run_ended"  # failed beyond the engine
+    if len(events) != len(stored) and not ended_outside:
+        return f"wanted {len(stored)} events, found {len(events)}"
     return ""
 
 
@@ -129,8 +147,8 @@ def _shown(event: Event) -> str:
     return f"{event.kind} after row {event.record_index} at {event.time!r} s {orjson.dumps(event.data).decode()}"
 
 
-def _first_difference(found: State, stored: State) -> str:
-    one, other = (orjson.loads(state_to_json(state)) for state in (found, stored))
+def _first_difference(replayed: State, stored: State) -> str:
+    one, other = (orjson.loads(state_to_json(state)) for state in (replayed, stored))
     for name, value in other.items():
         if one.get(name) != value:
             return f"{name}: wanted {value!r}, found {one.get(name)!r}"

@@ -4,18 +4,20 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from labctl.driver import Bounds
+from labctl.driver import SIMULATED_CELL, Bounds, Stepped
 from labctl.engine.input import Order
 from labctl.errors import OrderRefused, StationError
 from labctl.plan.codec import digest, plan_to_json
 from labctl.plan.compile import compile_plan
 from labctl.plan.step import Plan
 from labctl.protocol.cell import Cell
-from labctl.run.course import Course
+from labctl.run.connection.stepped import SteppedExecutor, SteppedRun
 from labctl.run.drivers import make
 from labctl.run.files import Files, read_files
-from labctl.run.source import Rider, Told
-from labctl.store.entry import NewRun
+from labctl.run.outside import outside
+from labctl.run.session import RunSession
+from labctl.run.stand_in import refuse_misfits
+from labctl.store.entry import NewRun, Source
 from labctl.store.journal import Journal
 
 CHANNEL = "1"  # of the simulated instrument; no channel of a station
@@ -24,11 +26,11 @@ COMMIT = 4000  # rows
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DryRunRequest:
     """A dry run: files, parameters, seed, driver and its options."""
 
-    protocol: str
-    cell: str
+    protocol: str | Source
+    cell: str | Source
     values: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     driver: str = "simulated"
@@ -48,7 +50,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Simulated:
+class DryRunResult:
     """A dry run that ended."""
 
     run_id: int
@@ -65,9 +67,10 @@ class Simulation:
     Attributes:
         plan: What will be done.
         warnings: Findings that refuse nothing.
+        began: When it was made, s of Unix time: run time 0.
     """
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: DryRunRequest) -> None:
         """Read, check and compile.
 
         Raises:
@@ -77,63 +80,80 @@ class Simulation:
         self.wanted = wanted
         self.files: Files = read_files(wanted.protocol, wanted.cell)
         source = make("simulate", wanted.driver, wanted.options)
-        if not isinstance(source, Told):
+        if not isinstance(source, Stepped):
             raise StationError(f"simulate: wanted a driver of simulated cells, found {wanted.driver}")
-        self.source: Told = source
-        self.source.insert(CHANNEL, card(self.files.cell), wanted.seed)
+        self.source: Stepped = source
+        refuse_misfits(self.files.cell)
+        self.source.insert(CHANNEL, cell_options(self.files.cell), wanted.seed)
         self.capabilities = self.source.capabilities(CHANNEL)
-        self.plan: Plan = compile_plan(self.files.protocol, self.files.cell, self.capabilities, Bounds(), wanted.values)
+        self.began = time.time()
+        self.plan: Plan = compile_plan(
+            self.files.protocol, self.files.cell, self.capabilities, Bounds(), wanted.values, outside(self.began)
+        )
+        self.warnings = refuse_misfits(self.files.cell, self.plan)
 
-    def run(self, journal: Journal, progress: Callable[[Progress], None] = lambda _: None) -> Simulated:
-        """Run to the end and commit every row; a run that asks a person ends where it asks.
+    def run(
+        self,
+        journal: Journal,
+        progress: Callable[[Progress], None] = lambda _: None,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> DryRunResult:
+        """Run to the end and commit every row; a run that asks a person, or is interrupted, ends there as stopped.
 
         Raises:
             StoreError: The journal cannot be written; what was committed stays.
         """
-        course = Course(journal.create_run(self._new_run()), self.plan)
-        rider = Rider(course, self.source, CHANNEL)
-        course.begin(self.capabilities, ROLES)
-        rider.obey()
+        session = RunSession(journal.create_run(self._new_run()), self.plan)
+        run = SteppedRun(session, SteppedExecutor(self.source), CHANNEL)
+        session.begin(self.capabilities, ROLES)
+        run.obey()
         try:
-            while course.finish is None:
-                self._forward(rider)
-                if course.rows >= COMMIT:
-                    journal.commit(course.hand_over())
-                    progress(_progress(course))
+            while session.finish is None:
+                if interrupted():
+                    self._stop(run, "the keyboard")
+                else:
+                    self._forward(run)
+                if session.rows >= COMMIT:
+                    journal.commit(session.hand_over())
+                    progress(_progress(session))
         finally:
-            if entries := course.hand_over():
+            if entries := session.hand_over():
                 journal.commit(entries)
-            progress(_progress(course))
-        state = course.state
-        return Simulated(
-            course.run_id,
-            course.finish.reason,
-            course.finish.why,
-            course.next_record,
+            progress(_progress(session))
+        state = session.state
+        return DryRunResult(
+            session.run_id,
+            session.finish.reason,
+            session.finish.why,
+            session.next_record,
             state.last.time,
             state.cycle.count,
         )
 
-    def _forward(self, rider: Rider) -> None:
+    def _forward(self, run: SteppedRun) -> None:
         """Read once; answer prompts as a person would, and end where the run asks what nobody here can answer."""
-        state = rider.course.state
+        state = run.session.state
         if state.phase == "asking":
-            rider.course.take(Order("stop", "", "labctl simulate", ""))
-            rider.obey()
+            self._stop(run, "labctl simulate, where nobody answers")
         elif state.activity == "waiting":
-            rider.course.take(Order("confirm", "", "labctl simulate", "simulated"))
-            rider.obey()
-        elif not rider.forward() and rider.course.finish is None and rider.course.state is state:
+            run.session.take(Order("confirm", "", "labctl simulate", "simulated"))
+            run.obey()
+        elif not run.forward() and run.session.finish is None and run.session.state is state:
             raise OrderRefused(
                 f"the simulated cell has nothing more to say, and the run is {state.activity}: {state.why}"
             )
+
+    @staticmethod
+    def _stop(run: SteppedRun, by: str) -> None:
+        run.session.take(Order("stop", "", by, ""))
+        run.obey()
 
     def _new_run(self) -> NewRun:
         cell, wanted = self.files.cell, self.wanted
         return NewRun(
             plan=plan_to_json(self.plan),
             plan_hash=digest(self.plan),
-            began_unix_time=time.time(),
+            began_unix_time=self.began,
             protocol=self.plan.name,
             cell=cell.name,
             protocols=self.files.texts,
@@ -144,18 +164,17 @@ class Simulation:
                 "driver": wanted.driver,
                 "clock": "fast",
                 "values": dict(wanted.values),
-                **card(cell),
+                **cell_options(cell),
             },
         )
 
 
-def card(cell: Cell) -> dict[str, object]:
-    """Return what a simulated source must know of a cell: model, and where the file states them area (m2) and mass (kg)."""
-    found = {"model": cell.model, "area": cell.area, "active_mass": cell.active_mass}
-    return {key: value for key, value in found.items() if value is not None}
+def cell_options(cell: Cell) -> dict[str, object]:
+    """Return what a simulated source must know of a cell: its model, and what the file states of its size, SI."""
+    return {key: value for key in SIMULATED_CELL if (value := getattr(cell, key)) is not None}
 
 
-def _progress(course: Course) -> Progress:
-    state = course.state
+def _progress(session: RunSession) -> Progress:
+    state = session.state
     step = "" if not state.line else str(state.line)
-    return Progress(course.run_id, state.last.time, course.next_record, state.cycle.count, step)
+    return Progress(session.run_id, state.last.time, session.next_record, state.cycle.count, step)

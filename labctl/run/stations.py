@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 
 from labctl.errors import StationError
+from labctl.inputs import read_file
 from labctl.run.drivers import names
-from labctl.settings import ChannelSettings, InstrumentSettings, Part, Station, load_station
+from labctl.station.load import load_station
+from labctl.station.settings import ChannelSettings, InstrumentSettings, Part, Station
 
 USUAL = Path("station.yaml")
 
@@ -20,7 +22,7 @@ def found_station(path: Path | None, data: Path | None, usual: Path) -> tuple[St
         return simulated_station(4), data or usual
     chosen = path or USUAL
     try:
-        text = chosen.read_bytes()
+        text = read_file(chosen)
     except OSError as error:
         raise StationError(f"{chosen}: cannot be read: {error.strerror}") from error
     station = load_station(text, str(chosen), names())

@@ -1,38 +1,41 @@
-"""The supervisor: which run is on which channel; starts, orders, adoption at start, and what the faces ask."""
+"""The supervisor: what the faces (command line, HTTP, MQTT) ask of a station's channels and of the runs on them."""
 
-import asyncio
-import logging
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from typing import Any
-
-import orjson
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from functools import partial
+from pathlib import Path
 
 from labctl.clock import Clock
 from labctl.engine.input import Order
-from labctl.engine.order import orders_now
-from labctl.engine.state import state_from_json
-from labctl.errors import LabctlError, OrderRefused, UsageError
-from labctl.plan.codec import plan_from_json
-from labctl.plan.estimate import estimate
-from labctl.run.bookmark import Bookmark
+from labctl.errors import OrderRefused, UsageError
+from labctl.run.alarms import Alarms
+from labctl.run.aside import aside
+from labctl.run.channel import Channel
 from labctl.run.connection import Connection
-from labctl.run.course import Course
-from labctl.run.draft import Draft, draft_from, draft_of
-from labctl.run.drivers import near
-from labctl.run.request import ORDER_VERBS, Flat, OrderReply, StartReply, StartRequest, is_order
-from labctl.run.seat import Card, Seat
+from labctl.run.correction import Corrector
+from labctl.run.edit import Editor
+from labctl.run.orderbook import OrderBook, Reply
+from labctl.run.orders import Orders
+from labctl.run.queue import Queue
+from labctl.run.queue_orders import QueueOrders
+from labctl.run.recovery import Reconciler
+from labctl.run.refusals import refusals_of
+from labctl.run.request import (
+    CorrectRequest,
+    EditReply,
+    EditRequest,
+    Flat,
+    OrderReply,
+    QueueRequest,
+    StartReply,
+    StartRequest,
+)
+from labctl.run.roster import Roster
 from labctl.run.sink import Sink
-from labctl.store.entry import Run
+from labctl.run.starter import FILES_WITHIN, Starter
+from labctl.run.texts import Texts
+from labctl.run.why import why_of
+from labctl.store.attachments import keep
 from labctl.store.reader import Reader
-
-LOG = logging.getLogger("labctl.run")
-SAFE = frozenset({"stop", "pause"})  # verbs that never wait for a disk
-REMEMBERED = 10_000  # answers kept in memory; the journal keeps a day's
-
-Reply = StartReply | OrderReply
 
 
 class Supervisor:
@@ -40,206 +43,122 @@ class Supervisor:
 
     Every refusal is a `labctl.errors.LabctlError` whose message is meant for a person: `OrderRefused` (busy channel, nothing
     to resume), `FileError` (all findings of a file), `UsageError` (unknown channel or verb), `StoreError`.
+
+    Attributes:
+        book: The orders by their ids.
+        alarms: What is wrong with the station as a whole.
+        texts: What was handed over to be started by its digest.
+        reload: Takes the station file anew; whoever put the daemon together says how.
     """
 
     def __init__(
         self,
-        seats: Mapping[str, Seat],
+        channels: Mapping[str, Channel],
         connections: Mapping[str, Connection],
         sink: Sink,
         reader: Callable[[], Reader],
         clock: Clock,
+        alarms: Alarms | None = None,
     ) -> None:
-        """Take the station as `daemon.py` made it; `reader` opens a reader of the journal, for one thread."""
-        self._seats = dict(seats)
-        self._connections = dict(connections)
-        self._sink = sink
-        self._reader = reader
+        """Take the station as `daemon` made it; `reader` opens a reader of the journal, for one thread."""
+        self.alarms = alarms or Alarms()
+        self.reload: Callable[[], Awaitable[str]] = _no_file
+        self._roster = Roster(channels, connections, sink, reader, clock)
         self._clock = clock
-        self._desk = ThreadPoolExecutor(1, "supervisor")
-        self._open: Reader | None = None
-        self._answers: OrderedDict[str, asyncio.Future[Reply]] = OrderedDict()
-
-    # --- starts ---
+        self.book = OrderBook(sink)
+        self._queue = Queue(self._roster)
+        self.texts = Texts()
+        self._starter = Starter(self._roster, self.book, self._queue, self.texts)
+        self._queue_orders = QueueOrders(self._roster, self.book, self._starter, self._queue)
+        self._orders = Orders(self._roster, self.book, self._starter, self._queue)
+        self._corrector = Corrector(self._roster, self.book)
+        self._editor = Editor(self._roster, self._starter, self._orders, self.texts)
 
     async def start(self, request: StartRequest) -> StartReply:
-        """Load, check, compile and store a plan, and start it; nothing moves before the run is committed."""
-        reply = await self._once(request.id, "start", asdict(request), lambda: self._start(request))
-        assert isinstance(reply, StartReply)
-        return reply
+        """Load, check, compile and store a plan, and start it; see `Starter.start`."""
+        return await self._starter.start(request)
 
-    async def _start(self, request: StartRequest) -> StartReply:
-        run = await self._ask(lambda reader: reader.find(request.resume)) if request.resume else None
-        seat = self._seat(request.channel or (run.channel if run else None) or "")
-        self._refuse_if_taken(seat)
-        seat.starting = True
+    async def order(
+        self,
+        verb: str,
+        target: str,
+        order_id: str = "",
+        by: str = "",
+        text: str = "",
+        run: str = "",
+        step_seen: int | None = None,
+    ) -> OrderReply:
+        """Give an order to the run on a channel and answer once it is committed; see `Orders.give`."""
+        return await self._orders.give(Order(verb, order_id, by, text, step_seen), target, run)  # type: ignore[arg-type]
+
+    async def attach(self, path: str) -> str:
+        """Keep a file beside the journal and return how a remark names it; off the loop, since it may lie on a share.
+
+        Raises:
+            UsageError: It cannot be read or kept.
+        """
+        folder = self._roster.sink.journal.place.folder
         try:
-            return await self._begin(seat, request, run)
-        finally:
-            seat.starting = False
+            return await aside(partial(keep, folder, Path(path)), f"file {path}", FILES_WITHIN)
+        except TimeoutError:
+            raise UsageError(f"{path}: wanted it read within {FILES_WITHIN:g} s, found no end") from None
 
-    async def _begin(self, seat: Seat, request: StartRequest, run: Run | None) -> StartReply:
-        connection = self._connection(seat)
-        await connection.ready(seat)
-        label = self._clock.label()
-        if run is None:
-            capabilities = connection.capabilities(seat)
-            draft = await self._ask(lambda reader: draft_of(request, seat, capabilities, reader, label))
-        else:
-            draft = await self._ask(lambda reader: draft_from(request, seat, run, reader, label))
-        await connection.prepare(seat, draft.cell, draft.seed, draft.source)
-        await self._sink.flush()  # the end of the run before, which frees the channel
-        run_id = await self._sink.call(self._sink.journal.create_run, draft.new)
-        course = Course(run_id, draft.plan)
-        stored = await self._ask(lambda reader: reader.run(run_id))
-        self._sit(seat, course, stored, draft.estimate.duration[0])
-        await connection.begin(seat, course, roles(seat))
-        return _reply(draft, stored, seat)
+    async def queue(self, request: QueueRequest) -> Reply:
+        """Add a run to those that wait for a channel, move one, or take it out; see `QueueOrders.give`."""
+        return await self._queue_orders.give(request)
 
-    def _sit(self, seat: Seat, course: Course, run: Run, duration: float) -> None:
-        seat.course = course
-        seat.card = Card(run.run_id, run.uuid, run.protocol, run.cell, run.began_unix_time, duration or None)
+    async def edit(self, request: EditRequest) -> EditReply:
+        """Show how an edited protocol would change a run, or let the run take it; see `Editor.edit`."""
+        return await self._editor.edit(request)
 
-    def ended(self, seat: Seat) -> None:
+    async def correct(self, request: CorrectRequest) -> Reply:
+        """Correct what is known of the cell of a run; see `Corrector.correct`."""
+        return await self._corrector.correct(request)
+
+    def waiting(self, channel: str) -> list[Flat]:
+        """Return the runs that wait for a channel, in their order; keys as `Channel.waiting`."""
+        return self._roster.channel(channel).waiting()
+
+    def able_to(self, verb: str, reason: str = "") -> list[str]:
+        """Return the channels on which an order to all has something to act on: a run that obeys it, a start under way."""
+        channels = self._roster.channels
+        return [name for name, channel in channels.items() if self._orders.has_to_act(channel, verb, reason)]
+
+    def refusals(self, channel: str) -> Mapping[str, str]:
+        """Return for each order to a run why the channel would refuse it now, "" where it would obey."""
+        meant = self._roster.channel(channel)
+        return refusals_of(meant, starting=self._starter.is_under_way(meant))
+
+    async def foreign(self, verb: str, channel: str, order_id: str = "", by: str = "") -> OrderReply:
+        """Take over or let go what an instrument runs and this station did not start; see `Orders.foreign`."""
+        return await self._orders.foreign(verb, channel, order_id, by)
+
+    def add(self, channels: Mapping[str, Channel], connections: Mapping[str, Connection]) -> None:
+        """Take further channels with their connections; `adopt` must follow."""
+        self._roster.add(channels, connections)
+
+    async def adopt(self, only: Collection[str] | None = None) -> list[str]:
+        """Reconcile every channel, or `only` some, with the journal, once the connections are open; see `Reconciler.adopt`."""
+        words = await Reconciler(self._roster).adopt(only)
+        await self._queue.load(only)
+        return words
+
+    async def keep_turns(self) -> None:
+        """Begin the runs that wait when their turn has come, until cancelled; see `Queue`."""
+        await self._queue.watch(self._starter.begin_queued)
+
+    def ended(self, channel: Channel) -> None:
         """Free a channel whose run has ended; connections call it."""
-        course, seat.course = seat.course, None
-        if course is None:
+        session, channel.session = channel.session, None
+        if session is None:
             return
-        state = course.state
-        seat.ended_as = state.activity if state.phase == "ended" else "failed"
-        finish = course.finish
-        seat.last = finish.why or finish.reason if finish else "failed"
-
-    # --- adoption ---
-
-    async def adopt(self) -> list[str]:
-        """Reconcile every channel with the journal, once the connections are open; return what was done, in words.
-
-        A run that stands in the journal goes on; a channel that no run explains is switched off.
-        """
-        runs = {run.channel: run for run in await self._ask(lambda reader: reader.runs(active=True))}
-        if self._sink.journal.moved:
-            return [f"the journal came from another machine: its {len(runs)} active runs are not touched here"]
-        said = [f"run {run.run_id} is on channel {name}, which the station does not have" for name, run in runs.items()
-                if name not in self._seats]  # fmt: skip
-        done = await asyncio.gather(*(self._adopt_one(seat, runs.get(name)) for name, seat in self._seats.items()))
-        return said + [words for words in done if words]
-
-    async def _adopt_one(self, seat: Seat, run: Run | None) -> str:
-        connection = self._connection(seat)
-        try:
-            if run is None:
-                await connection.look(seat)
-                return ""
-            return await self._take_up(seat, run, connection)
-        except LabctlError as error:
-            LOG.error("channel %s: %s", seat.name, error)  # noqa: TRY400 - the message says it all
-            seat.unknown = str(error)
-            return f"channel {seat.name}: {error}"
-
-    async def _take_up(self, seat: Seat, run: Run, connection: Connection) -> str:
-        plan = plan_from_json(await self._ask(lambda reader: reader.plan(run.run_id)))
-        checkpoint = await self._ask(lambda reader: reader.checkpoint(run.run_id))
-        known = {key: run.options[key] for key in ("model", "area", "active_mass") if key in run.options}
-        seed = run.options.get("seed", 0)
-        mark = Bookmark.from_json(checkpoint.source if checkpoint else None)
-        await connection.prepare(seat, known, seed if isinstance(seed, int) else 0, mark.source)
-        state = state_from_json(checkpoint.state) if checkpoint else None
-        course = Course(run.run_id, plan, state)
-        course.go_back_to(mark)
-        self._sit(seat, course, run, estimate(plan).duration[0])
-        if state is None:
-            return await self._begin_late(seat, course, connection)
-        await connection.adopt(seat, course, mark)
-        return f"channel {seat.name}: run {run.run_id} goes on after row {state.last.record}"
-
-    async def _begin_late(self, seat: Seat, course: Course, connection: Connection) -> str:
-        """Begin a run that was stored and had not begun when the daemon ended; where that cannot be, it has failed."""
-        try:
-            await connection.begin(seat, course, roles(seat))
-        except LabctlError as error:
-            seat.course = None
-            await self._sink.call(self._sink.journal.finish_run, course.run_id, "failed", f"it never began: {error}")
-            return f"channel {seat.name}: run {course.run_id} had not begun and cannot: {error}"
-        return f"channel {seat.name}: run {course.run_id} begins, it had not before"
-
-    # --- orders ---
-
-    async def order(self, verb: str, target: str, order_id: str = "", by: str = "", text: str = "") -> OrderReply:
-        """Give an order to the run on a channel; `target` is a channel or the id of an active run.
-
-        `stop` and `pause` switch the output off first and are recorded after; the others are committed before they act.
-        The same `order_id` within 24 h is answered as the first time without acting again.
-        """
-        request = {"verb": verb, "target": target, "by": by, "text": text}
-        reply = await self._once(order_id, verb, request, lambda: self._order(verb, target, order_id, (by, text)))
-        assert isinstance(reply, OrderReply)
-        return reply
-
-    async def _order(self, verb: str, target: str, order_id: str, said: tuple[str, str]) -> OrderReply:
-        if not is_order(verb):
-            raise UsageError(
-                f"wanted an order, found {verb!r}{near(verb, list(ORDER_VERBS))}; there are {', '.join(ORDER_VERBS)}"
-            )
-        seat = self._seat(target)
-        course, card = seat.course, seat.card
-        if course is None or card is None:
-            raise OrderRefused(f"channel {seat.name} is {seat.activity}: there is no run to {verb}")
-        allowed = orders_now(course.state)
-        if verb not in allowed:
-            state = course.state
-            raise OrderRefused(
-                f"channel {seat.name} is {state.activity}{f' ({state.why})' if state.why else ''} and cannot {verb} now; "
-                f"it obeys {', '.join(sorted(allowed))}"
-            )
-        by, text = said
-        await self._connection(seat).order(seat, Order(verb, order_id, by, text))
-        return OrderReply(
-            verb, seat.name, card.uuid, seat.activity, seat.last if seat.course is None else course.state.why
-        )
-
-    # --- the same order twice ---
-
-    async def _once(
-        self, order_id: str, verb: str, request: Mapping[str, Any], act: Callable[[], Awaitable[Reply]]
-    ) -> Reply:
-        """Act, or answer as the first time."""
-        if not order_id:
-            return await act()
-        if order_id in self._answers:
-            return await asyncio.shield(self._answers[order_id])
-        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._answers[order_id] = answer
-        while len(self._answers) > REMEMBERED:
-            self._answers.popitem(last=False)
-        try:
-            reply = await self._stored_or(order_id, verb, request, act)
-        except BaseException as error:
-            del self._answers[order_id]  # what was refused may be asked again
-            answer.set_exception(error if isinstance(error, Exception) else OrderRefused("the daemon is stopping"))
-            answer.exception()  # somebody may be waiting for it or nobody
-            raise
-        answer.set_result(reply)
-        return reply
-
-    async def _stored_or(
-        self, order_id: str, verb: str, request: Mapping[str, Any], act: Callable[[], Awaitable[Reply]]
-    ) -> Reply:
-        journal = self._sink.journal
-        if verb not in SAFE:
-            known = await self._sink.call(journal.order, order_id)
-            if known is not None and known[1] is not None:
-                found = orjson.loads(known[1])
-                return _started(found) if verb == "start" else OrderReply(**found)
-        reply = await act()
-        text = orjson.dumps(asdict(reply)).decode()
-        storing = self._sink.call(journal.put_order, order_id, orjson.dumps(request).decode(), text)
-        if verb in SAFE:
-            task = asyncio.ensure_future(storing)
-            task.add_done_callback(lambda done: done.exception())
-        else:
-            await storing
-        return reply
+        state = session.state
+        channel.ended_as = state.activity if state.phase == "ended" else "failed"
+        finish = session.finish
+        channel.last = finish.why or finish.reason if finish else "failed"
+        channel.ended_reason = finish.reason if finish else "failed"
+        channel.ended_commit = self._roster.sink.journal.commit_id + 1
+        self._queue.wake()
 
     # --- what people ask ---
 
@@ -252,86 +171,25 @@ class Supervisor:
 
         Keys: channel, activity, why, run, protocol, cell, step_id, step_count, step_type,
         step_name, cycle_count, test_time_second, step_time_second, voltage_volt, current_ampere,
-        charging_capacity_ah, discharging_capacity_ah, record_index, progress (0..1), remaining_second, unblock, clock.
+        charging_capacity_ah, discharging_capacity_ah, charging_energy_wh, discharging_energy_wh,
+        cycles_completed, record_index, progress (0..1), remaining_second, unblock, clock.
         """
         clock = "fast" if self._clock.fast else self._clock.speed
-        for seat in self._seats.values():
-            yield {**seat.look(), "clock": clock}
+        for channel in self._roster.channels.values():
+            yield {**channel.look(), "clock": clock}
 
     def why(self, channel: str) -> tuple[str, str]:
-        """Return what a channel waits for, in one sentence, and the command that unblocks it ("" if nothing does)."""
-        seat = self._seat(channel)
-        look = seat.look()
-        if seat.unknown:
-            return f"channel {seat.name} is unknown: {seat.unknown}", ""
-        if seat.course is None:
-            ended = f", the last run ended: {seat.last}" if seat.last else ""
-            return (
-                f"channel {seat.name} is {seat.activity}{ended}",
-                f"labctl start FILE --channel {seat.name} --cell CELL",
-            )
-        doing = f"step {look['step_id']} ({look['step_type']})" if look.get("step_id") else "its first step"
-        why = f": {look['why']}" if look["why"] else f": {doing} runs to its end"
-        return f"channel {seat.name} is {seat.activity}{why}", str(look["unblock"] or "")
+        """Return what a channel waits for, with what is wrong with the station, and the command that unblocks it; see `why_of`."""
+        return why_of(self._roster.channel(channel), self.alarms)
 
     def channels(self) -> Mapping[str, str]:
         """Return the name of the instrument of every channel."""
-        return {name: seat.parts["cell"].instrument for name, seat in self._seats.items()}
-
-    # --- inside ---
-
-    def _seat(self, target: str) -> Seat:
-        if target in self._seats:
-            return self._seats[target]
-        for seat in self._seats.values():
-            if seat.card is not None and target in {seat.card.uuid, str(seat.card.run_id)}:
-                return seat
-        raise UsageError(
-            f"wanted a channel or an active run, found {target!r}{near(target, list(self._seats))}; "
-            f"channels are {', '.join(self._seats) or 'none'}"
-        )
-
-    def _refuse_if_taken(self, seat: Seat) -> None:
-        if seat.unknown:
-            raise OrderRefused(f"channel {seat.name} is unknown: {seat.unknown}")
-        if seat.starting:
-            raise OrderRefused(f"channel {seat.name} is about to start a run")
-        if seat.course is not None and seat.card is not None:
-            raise OrderRefused(
-                f"channel {seat.name} is taken by run {seat.card.run_id} ({seat.card.protocol}); "
-                f"`labctl stop {seat.name}` ends it"
-            )
-
-    def _connection(self, seat: Seat) -> Connection:
-        return self._connections[seat.parts["cell"].instrument]
-
-    async def _ask(self, question: Callable[[Reader], Any]) -> Any:
-        """Ask the journal, in a thread that has a reader of its own."""
-
-        def asked() -> Any:
-            if self._open is None:
-                self._open = self._reader()
-            return question(self._open)
-
-        return await asyncio.get_running_loop().run_in_executor(self._desk, asked)
+        return {name: channel.parts["cell"].instrument for name, channel in self._roster.channels.items()}
 
     def close(self) -> None:
         """Let the journal's reader go; safe to repeat."""
-        self._desk.shutdown()
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        self._roster.close()
 
 
-def roles(seat: Seat) -> tuple[str, ...]:
-    """Return the roles that a channel has parts for, the cell first."""
-    return ("cell", *(role for role in seat.parts if role != "cell"))
-
-
-def _started(found: Mapping[str, Any]) -> StartReply:
-    return StartReply(**{**found, "warnings": tuple(found["warnings"])})
-
-
-def _reply(draft: Draft, run: Run, seat: Seat) -> StartReply:
-    warnings = tuple(finding.message for finding in draft.estimate.warnings)
-    return StartReply(run.uuid, seat.name, run.protocol, draft.estimate.duration[0], warnings)
+async def _no_file() -> str:
+    raise OrderRefused("wanted a station file to read again, found none")

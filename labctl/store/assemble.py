@@ -4,19 +4,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import groupby, pairwise, takewhile
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+import numpy as np
+import orjson
 from sqlalchemy import Table
 
-from labctl.engine.input import SpectrumPart
+from labctl.engine.input import Event, Order, SpectrumPart
 from labctl.errors import InternalError
+from labctl.plan.codec import digest, plan_from_json, plan_to_json
 from labctl.sample import Floats
 from labctl.store.codec import input_to_json, to_json
-from labctl.store.entry import Checkpoint, Entry, Part
-from labctl.store.matrix import auxiliary_of, matrix_of
-from labctl.store.project import Row, Value, attempt_of, projected, standing
-from labctl.store.seal import Auxiliary, EventRow, InputRow, part_digest
+from labctl.store.entry import Checkpoint, Entry, Item, OrderRecord, RunRanges
+from labctl.store.hash_chain import Auxiliary, EventRow, InputRow, part_digest, rows_digest
+from labctl.store.matrix import ATTEMPT, WIDTH, auxiliary_of, batch_of, matrix_of
+from labctl.store.projection import Row, Value, attempt_of, projected, standing
 
 
 class Position(NamedTuple):
@@ -42,32 +46,108 @@ class Assembled:
     projections: list[tuple[Table, Row]] = field(default_factory=list)
     standing: list[tuple[int, dict[str, Value]]] = field(default_factory=list)
     checkpoints: list[Checkpoint] = field(default_factory=list)
-    parts: list[tuple[Part, bytes]] = field(default_factory=list)
+    parts: list[tuple[RunRanges, bytes]] = field(default_factory=list)
+    orders: list[OrderRecord] = field(default_factory=list)
+    plans: list[tuple[int, str, str]] = field(default_factory=list)
     positions: dict[int, Position] = field(default_factory=dict)
 
 
-def assemble(entries: Iterable[Entry], positions: Mapping[int, Position], commit_id: int) -> Assembled:
+class _QuietPart(NamedTuple):
+    """The rows of one run among `QuietRows`."""
+
+    run_id: int
+    first: int
+    step: int
+    values: Floats
+
+    def entry(self) -> Entry:
+        """Return them as an entry, to be joined with others of the run."""
+        attempt = int(self.values[0, ATTEMPT])
+        return Entry(self.run_id, batch_of(self.values, self.step), self.first, attempt, quiet=True)
+
+
+def assemble(items: Iterable[Item], positions: Mapping[int, Position], commit_id: int) -> Assembled:
     """Return what one commit writes.
 
     Args:
-        entries: In the order in which they were offered.
+        items: In the order in which they were offered.
         positions: Where each of their runs stands.
         commit_id: Of this commit.
 
     Raises:
         InternalError: Rows do not follow the last ones of their run, or cannot be stored.
     """
-    by_run: dict[int, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        by_run[entry.run_id].append(entry)
-    runs = sorted(by_run)
-    done = Assembled(rows=matrix_of([entry for run_id in runs for entry in by_run[run_id]]))
+    quiet, by_run = _by_run(items)
+    runs = sorted([*quiet, *by_run])
+    pieces: list[Floats] = []
+    for alone, some in groupby(runs, quiet.__contains__):
+        if alone:
+            pieces += [quiet[run_id].values for run_id in some]
+        else:
+            pieces.append(matrix_of([entry for run_id in some for entry in by_run[run_id]]))
+    done = Assembled(rows=pieces[0] if len(pieces) == 1 else np.concatenate([_NO_ROWS, *pieces]))
     begin = 0
     for run_id in runs:
-        count = sum(entry.rows for entry in by_run[run_id])
-        _run(done, by_run[run_id], positions[run_id], (begin, begin + count), commit_id)
-        begin += count
+        if run_id in quiet:
+            end = begin + len(quiet[run_id].values)
+            _quiet(done, quiet[run_id], positions[run_id])
+        else:
+            end = begin + sum(entry.rows for entry in by_run[run_id])
+            _run(done, by_run[run_id], positions[run_id], (begin, end), commit_id)
+        begin = end
     return done
+
+
+_NO_ROWS: Final[Floats] = np.empty((0, WIDTH))
+
+
+def _by_run(items: Iterable[Item]) -> tuple[dict[int, _QuietPart], dict[int, list[Entry]]]:
+    """Return the runs that have quiet rows alone, of one step, in one piece, and the entries of all others in their order."""
+    parts: dict[int, list[_QuietPart]] = {}
+    by_run: dict[int, list[Entry]] = defaultdict(list)
+    for item in items:
+        if isinstance(item, Entry):
+            by_run[item.run_id] += [part.entry() for part in parts.pop(item.run_id, ())]
+            by_run[item.run_id].append(item)
+            continue
+        begin = 0
+        for run_id, first, end, step in zip(item.run_ids, item.firsts, item.ends, item.steps, strict=True):
+            part, begin = _QuietPart(run_id, first, step, item.values[begin:end]), end
+            if run_id in by_run:
+                by_run[run_id].append(part.entry())
+            elif run_id in parts:
+                parts[run_id].append(part)
+            else:
+                parts[run_id] = [part]
+    return {run_id: some[0] if len(some) == 1 else _joined(some) for run_id, some in parts.items()}, by_run
+
+
+def _joined(parts: Sequence[_QuietPart]) -> _QuietPart:
+    """Return quiet rows of one run in one piece.
+
+    Raises:
+        InternalError: They do not follow each other.
+    """
+    for before, after in pairwise(parts):
+        _follows(after, before.first + len(before.values), before.step)
+    return parts[0]._replace(values=np.concatenate([part.values for part in parts]))
+
+
+def _follows(part: _QuietPart, record: int, step: int) -> None:
+    if part.first != record or part.step != step:
+        raise InternalError(
+            f"rows of run {part.run_id} do not follow: wanted record {record} of step {step}, "
+            f"found {part.first} of step {part.step}"
+        )
+
+
+def _quiet(done: Assembled, part: _QuietPart, before: Position) -> None:
+    """Add the rows of a run that changed nothing but its sums: what they say of its state stands in them."""
+    _follows(part, before.record, before.step)
+    run_id, first, _, values = part
+    end = first + len(values)
+    done.parts.append((RunRanges(run_id, (first, end - 1)), rows_digest(values)))
+    done.positions[run_id] = Position(end, *before[1:])
 
 
 def _run(done: Assembled, entries: Sequence[Entry], before: Position, span: tuple[int, int], commit_id: int) -> None:
@@ -78,7 +158,7 @@ def _run(done: Assembled, entries: Sequence[Entry], before: Position, span: tupl
     for entry in entries:
         after = _entry(done, entry, after)
     fresh = done.auxiliary[marks[0] :], done.inputs[marks[1] :], done.events[marks[2] :]
-    part = Part(
+    part = RunRanges(
         run_id,
         records=_span(before.record, after.record),
         events=_span(before.event, after.event),
@@ -112,6 +192,8 @@ def _entry(done: Assembled, entry: Entry, at: Position) -> Position:
     if entry.input is not None:
         if isinstance(entry.input, SpectrumPart):
             points = _points(done, entry.run_id, entry.input, points)
+        elif isinstance(entry.input, Order) and obeyed(entry.events):
+            _order(done, entry.run_id, entry.input)
         done.inputs.append((entry.run_id, number, record - 1, *input_to_json(entry.input)))
         number += 1
     seq = at.event
@@ -122,6 +204,31 @@ def _entry(done: Assembled, entry: Entry, at: Position) -> Position:
     done.projections += projected(entry.run_id, at.attempt, entry.events)
     attempt = reduce(lambda before, event: attempt_of(event, before), entry.events, at.attempt)
     return Position(record=record, event=seq, input=number, step=step, attempt=attempt, points=points)
+
+
+def _order(done: Assembled, run_id: int, order: Order) -> None:
+    """Add what is kept of an order that took effect: the order by its id, and the plan that it brought."""
+    if order.id:
+        done.orders.append(order_record(run_id, order))
+    if order.verb == "edit":
+        plan = plan_from_json(orjson.dumps(orjson.loads(order.text)["plan"]))
+        done.plans.append((run_id, plan_to_json(plan).decode(), digest(plan)))
+
+
+def obeyed(events: Iterable[Event]) -> bool:
+    """Tell whether the events of the fold of an order say that it took effect."""
+    return any(event.kind == "note" or (event.kind == "order" and event.data.get("obeyed") is True) for event in events)
+
+
+def order_record(run_id: int, order: Order) -> OrderRecord:
+    """Return what is kept of an order to a run, in the transaction of its effect; the run's channel is the database's to add."""
+    return OrderRecord("", order.verb, order.id, request_of(order), None, run_id)
+
+
+def request_of(order: Order) -> str:
+    """Return what an order to a run asks, JSON, for the comparison with a repetition."""
+    seen = {} if order.step_seen is None else {"step_seen": order.step_seen}
+    return to_json({"by": order.by, "text": order.text, **seen})
 
 
 def _points(done: Assembled, run_id: int, part: SpectrumPart, points: Mapping[int, int]) -> Mapping[int, int]:
@@ -138,5 +245,6 @@ def _checkpoint(done: Assembled, entries: Sequence[Entry], after: Position, comm
     sources = [entry.source for entry in entries if entry.source is not None]
     if states:
         source = sources[-1] if sources else None
-        record = after.record - 1
+        later = takewhile(lambda entry: entry.checkpoint is None, reversed(entries))
+        record = after.record - 1 - sum(entry.rows for entry in later if entry.quiet)
         done.checkpoints.append(Checkpoint(entries[0].run_id, commit_id, record, states[-1], source))

@@ -16,6 +16,7 @@ from labctl.engine.input import (
     InstrumentFault,
     Order,
     Result,
+    SafeHold,
     SpectrumPart,
     StepEnded,
 )
@@ -23,7 +24,7 @@ from labctl.errors import InternalError, StoreDamaged
 from labctl.sample import Batch
 
 _KINDS: Mapping[str, type] = {
-    kind.__name__: kind for kind in (Began, StepEnded, SpectrumPart, Gap, Order, Result, InstrumentFault)
+    kind.__name__: kind for kind in (Began, StepEnded, SpectrumPart, Gap, Order, Result, InstrumentFault, SafeHold)
 }
 _POINT_COLUMNS = ("time", "frequency", "real", "imaginary", "voltage", "current")
 
@@ -47,7 +48,9 @@ def input_to_json(item: Input) -> tuple[str, str]:
     if isinstance(item, SpectrumPart):
         points = {name: getattr(item.points, name).tolist() for name in _POINT_COLUMNS}
         return "SpectrumPart", to_json({"attempt": item.attempt, "points": {**points, "step": item.points.step}})
-    return type(item).__name__, to_json({each.name: getattr(item, each.name) for each in fields(item)})
+    named = {each.name: getattr(item, each.name) for each in fields(item)}
+    later = {each.name: each.default for each in fields(item) if each.metadata.get("later")}
+    return type(item).__name__, to_json({k: v for k, v in named.items() if k not in later or v != later[k]})
 
 
 def input_from_json(kind: str, data: str) -> Input:

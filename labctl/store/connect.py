@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from labctl.errors import SinkError, StoreBusy, StoreDamaged, StoreError, StoreFull
+from labctl.store.older_schema import show_as_today
 
 BUSY_TIMEOUT = 2.0  # seconds that one attempt waits for somebody else's lock
 _CACHE_KIB = 32 * 1024
@@ -46,6 +47,7 @@ def reader_engine(where: Path | str) -> Engine:
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10.0)
+        show_as_today(connection, where)
         connection.execute("PRAGMA query_only = ON")
         return connection
 
@@ -59,12 +61,12 @@ def postgresql_url(url: str) -> sqlalchemy.URL:
         SinkError: It is not a PostgreSQL URL.
     """
     try:
-        found = sqlalchemy.make_url(url)
+        parsed = sqlalchemy.make_url(url)
     except SQLAlchemyError as error:
         raise SinkError(f"wanted a URL like postgresql://user@host/database, found {url!r}", retry=False) from error
-    if found.get_backend_name() != "postgresql":
-        raise SinkError(f"wanted a postgresql:// URL, found {found.get_backend_name()}://", retry=False)
-    return found.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() != "postgresql":
+        raise SinkError(f"wanted a postgresql:// URL, found {parsed.get_backend_name()}://", retry=False)
+    return parsed.set(drivername="postgresql+psycopg")
 
 
 @contextmanager

@@ -1,12 +1,12 @@
 """What is written to the journal and what is read back: values between `run` and `store`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:  # who only plans needs no numpy
     from labctl.engine.input import Event, Input
-    from labctl.sample import Batch
+    from labctl.sample import Batch, Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Entry:
         events: What the fold said, in order.
         checkpoint: The engine's state after it, JSON, or None to keep the one before.
         source: State of a rewindable source after the last row, or None to keep the one before.
+        quiet: The rows changed nothing but the sums: the state before them is kept, and stands before them.
     """
 
     run_id: int
@@ -32,11 +33,58 @@ class Entry:
     events: "tuple[Event, ...]" = ()
     checkpoint: bytes | None = None
     source: bytes | None = None
+    quiet: bool = False
 
     @property
     def rows(self) -> int:
         """Return the number of rows."""
         return 0 if self.batch is None else len(self.batch)
+
+    @property
+    def closes(self) -> bool:
+        """Tell whether a commit may end here: the state after the rows is there."""
+        return self.checkpoint is not None
+
+
+@dataclass(frozen=True, slots=True)
+class QuietRows:
+    """Rows of many runs that changed nothing but their sums: the state after each is the one before it with its last row.
+
+    Attributes:
+        values: Rows as `store.matrix` has them, run after run in the order of their numbers.
+        run_ids: Of the runs, each once.
+        firsts: Number of the first row of each.
+        ends: Place among the rows behind the last one of each.
+        steps: Of the program that the rows of each belong to.
+    """
+
+    values: "Floats"
+    run_ids: Sequence[int]
+    firsts: Sequence[int]
+    ends: Sequence[int]
+    steps: Sequence[int]
+
+    closes: ClassVar[bool] = True
+    events: ClassVar[tuple[()]] = ()
+    input: ClassVar[None] = None
+
+    @property
+    def rows(self) -> int:
+        """Return the number of rows."""
+        return len(self.values)
+
+
+Item: TypeAlias = Entry | QuietRows
+"""What is offered to the journal."""
+
+
+def runs_of(items: "Iterable[Item]") -> "Iterator[int]":
+    """Give the runs that items are of, some perhaps more than once."""
+    for item in items:
+        if isinstance(item, QuietRows):
+            yield from item.run_ids
+        else:
+            yield item.run_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +93,27 @@ class Source:
 
     name: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    """An order that took effect, so that the same id is answered again and not obeyed again.
+
+    Attributes:
+        channel: Whose run it was given to.
+        verb: What was ordered; an id belongs to a verb and a channel.
+        order_id: As the sender made it.
+        request: What was asked, JSON, to be compared with a repetition.
+        reply: The answer, JSON; None where it is what the run came to.
+        run_id: The run that it took effect on, or that it began.
+    """
+
+    channel: str
+    verb: str
+    order_id: str
+    request: str
+    reply: str | None = None
+    run_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +132,8 @@ class NewRun:
         by: Who started it.
         resumed_from: The run that this one goes on after.
         options: Flat JSON values: seed, clock, overrides of parameters, instrument identity.
+        uuid: Its identity across databases; "" for a new one.
+        order: The order that begins it: stored in the same transaction.
     """
 
     plan: bytes
@@ -76,11 +147,35 @@ class NewRun:
     by: str = ""
     resumed_from: int | None = None
     options: Mapping[str, object] = field(default_factory=dict)
+    uuid: str = ""
+    order: OrderRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """A stored run: the columns of `runs`, with `rows` and `test_time` of its last row."""
+class Queued:
+    """A run that was accepted and waits for its turn on a channel.
+
+    Attributes:
+        channel: Where it will run.
+        new: All that will be stored of it; its `uuid` is set.
+        begin: UTC before which it does not begin, s; None for as soon as the channel is free.
+        accepted: UTC at which it was accepted, s.
+        after: The last commit then: a run that ends otherwise than done in a later one holds it.
+    """
+
+    channel: str
+    new: NewRun
+    begin: float | None
+    accepted: float
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A stored run: the columns of `runs`, with `rows` and `test_time` of its last row.
+
+    `damage` says what of them is not readable, "" of a whole one.
+    """
 
     run_id: int
     uuid: str
@@ -100,15 +195,35 @@ class Run:
     software: str
     rows: int
     test_time: float
+    damage: str = ""
 
     @property
     def active(self) -> bool:
         """Tell whether the run has not ended."""
         return self.ended_unix_time is None
 
+    @property
+    def simulated(self) -> bool:
+        """Tell whether its data are those of a simulated cell."""
+        return self.options.get("driver") == "simulated" or self.options.get("simulated") is True
+
+    @property
+    def imported(self) -> str:
+        """Return the name of the file of another maker that it was imported from, "" for none."""
+        return str(self.options.get("imported", ""))
+
+    @property
+    def origin(self) -> str:
+        """Return in words where its data come from."""
+        if self.imported:
+            return f"imported from {self.imported} ({self.options.get('format', '-')})"
+        if not self.simulated:
+            return "measured"
+        return f"simulated, model {self.options.get('model', '-')}, seed {self.options.get('seed', '-')}"
+
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class StoredRows:
     """Stored rows that belong to one attempt and one step of its program, from `first_record` on."""
 
     run_id: int
@@ -143,17 +258,20 @@ class StoredInput:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The engine's state after the row `record_index`, with the source's state where it can be set back."""
+    """The engine's state after the row `record_index`, with the source's state where it can be set back.
+
+    The source's is as of `behind` rows before that: rows that came since by themselves.
+    """
 
     run_id: int
     commit_id: int
     record_index: int
     state: bytes
     source: bytes | None
+    behind: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class RunRanges(NamedTuple):
     """What one or several commits hold of one run: ranges of records, events and inputs, each None where there are none."""
 
     run_id: int
@@ -174,8 +292,8 @@ class Changes:
     """
 
     commit_id: int
-    parts: tuple[Part, ...] = ()
-    rows: Mapping[int, tuple[Rows, ...]] = field(default_factory=dict)
+    parts: tuple[RunRanges, ...] = ()
+    rows: Mapping[int, tuple[StoredRows, ...]] = field(default_factory=dict)
     events: Mapping[int, tuple[StoredEvent, ...]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:

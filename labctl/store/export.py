@@ -5,9 +5,7 @@ it has no name for is prefixed `labctl_`. A sidecar `FILE.metadata.json` has the
 """
 
 import csv
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -15,80 +13,84 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from labctl.errors import StoreError, UsageError
+from labctl.errors import UsageError
 from labctl.sample import Batch, Floats
-from labctl.store.entry import Rows, Run
+from labctl.store import schema
+from labctl.store.entry import StoredRows, StoredRun
 from labctl.store.parquet import pyarrow
 from labctl.store.reader import Reader
 from labctl.store.sidecar import metadata
+from labctl.store.whole_file import whole_file
 
-Format: TypeAlias = Literal["bdf-csv", "bdf-parquet", "csv"]
+Format: TypeAlias = Literal["bdf-csv", "bdf-parquet", "csv", "cycles", "steps", "impedance"]
 Columns: TypeAlias = dict[str, NDArray[Any]]
 
 FORMATS: tuple[Format, ...] = ("bdf-csv", "bdf-parquet", "csv")
+TABLES: tuple[Format, ...] = ("cycles", "steps", "impedance")
 BDF_AUXILIARY = frozenset(
     {"ambient_temperature_celsius", "ambient_pressure_pa", "applied_pressure_pa", "surface_pressure_pa"}
     | {f"temperature_t{number}_celsius" for number in range(1, 6)}
 )
 _INTEGERS = frozenset(
     {"record_index", "cycle_count", "step_count", "step_id", "labctl_attempt_id", "labctl_quality", "attempt_id"}
-    | {"quality", "labctl_spectrum", "labctl_point"}
+    | {"quality", "labctl_spectrum", "labctl_point", "cycles_completed", "labctl_cycles_completed"}
 )
 _TEXTS = frozenset({"step_type"})
 _AUXILIARY = "auxiliary "  # before the name of a further quantity, inside this module
 _ATTEMPTS = """
-SELECT attempt_id, cycle_count, step_count, step_id, step_type, begun_test_time_second, step_time_second,
-       step_begin_charging_ah, step_begin_discharging_ah, cycle_begin_charging_ah, cycle_begin_discharging_ah
+SELECT attempt_id, cycle_count, cycles_completed, step_count, step_id, step_type, begun_test_time_second, step_time_second,
+       step_begin_charging_ah, step_begin_discharging_ah, cycle_begin_charging_ah, cycle_begin_discharging_ah,
+       step_begin_charging_wh, step_begin_discharging_wh, cycle_begin_charging_wh, cycle_begin_discharging_wh
 FROM attempts WHERE run_id = :run"""
 
 
 def export(
-    reader: Reader, run: Run, file: Path, kind: Format = "bdf-csv", progress: Callable[[int], None] = lambda _: None
+    reader: Reader,
+    run: StoredRun,
+    file: Path,
+    kind: Format = "bdf-csv",
+    progress: Callable[[int], None] = lambda _: None,
 ) -> list[Path]:
     """Write a run to a file, its spectra to one beside it, and its metadata to a sidecar; return the files.
+
+    `cycles` and `steps` are those tables alone, as CSV with the columns of SQL; `impedance` is one file a spectrum of frequency,
+    real and imaginary part without a header, from high to low, as programs that fit circuits read it.
 
     Args:
         reader: Of the store.
         run: One of its runs.
         file: Replaced when all is written.
-        kind: One of `FORMATS`.
+        kind: One of `FORMATS` or `TABLES`.
         progress: Called with the number of rows written so far.
 
     Raises:
         UsageError: No such format, or Parquet without pyarrow.
         StoreError: The file cannot be written.
     """
-    if kind not in FORMATS:
-        raise UsageError(f"wanted a format out of {', '.join(FORMATS)}, found {kind!r}")
+    if kind not in {*FORMATS, *TABLES}:
+        raise UsageError(f"wanted a format out of {', '.join((*FORMATS, *TABLES))}, found {kind!r}")
+    if kind == "impedance":
+        return _impedance(reader, run, file)
+    if kind in TABLES:
+        with whole_file(file) as part:
+            _write_csv(part, iter([_table(reader, run, kind)]))
+        return [file]
     write = _write_parquet if kind == "bdf-parquet" else _write_csv
     pages = _counted((plain if kind == "csv" else bdf)(reader, run), progress)
-    with _whole(file) as part:
+    with whole_file(file) as part:
         write(part, pages)
     files = [file]
     spectra = list(_spectra(reader, run))
     if spectra:
         stem, dot, ending = file.name.partition(".")
         beside = file.with_name(f"{stem}-spectra{dot}{ending}")
-        with _whole(beside) as part:
+        with whole_file(beside) as part:
             write(part, iter(spectra))
         files.append(beside)
     sidecar = file.with_name(file.name + ".metadata.json")
-    with _whole(sidecar) as part:
+    with whole_file(sidecar) as part:
         part.write_bytes(orjson.dumps(metadata(reader, run, kind), option=orjson.OPT_INDENT_2))
     return [*files, sidecar]
-
-
-@contextmanager
-def _whole(file: Path) -> Iterator[Path]:
-    """Give a path to write to that becomes the file only when all went well."""
-    part = file.with_name(f".{file.name}.part")
-    try:
-        yield part
-        os.replace(part, file)  # noqa: PTH105 - Path.replace says the same
-    except OSError as error:
-        raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _counted(pages: Iterator[Columns], progress: Callable[[int], None]) -> Iterator[Columns]:
@@ -102,7 +104,7 @@ def _counted(pages: Iterator[Columns], progress: Callable[[int], None]) -> Itera
 # --- columns ----------------------------------------------------------------------------------------------------------
 
 
-def bdf(reader: Reader, run: Run) -> Iterator[Columns]:
+def bdf(reader: Reader, run: StoredRun) -> Iterator[Columns]:
     """Give a run as pages of columns with the names of the Battery Data Format."""
     for page in plain(reader, run):
         yield {_bdf_name(name): column for name, column in page.items()}
@@ -110,17 +112,17 @@ def bdf(reader: Reader, run: Run) -> Iterator[Columns]:
 
 def _bdf_name(name: str) -> str:
     own = name.removeprefix(_AUXILIARY)
-    ours = name in {"attempt_id", "quality"} or (own != name and own not in BDF_AUXILIARY)
+    ours = name in {"attempt_id", "quality", "cycles_completed"} or (own != name and own not in BDF_AUXILIARY)
     return f"labctl_{own}" if ours else own
 
 
-def plain(reader: Reader, run: Run) -> Iterator[Columns]:
+def plain(reader: Reader, run: StoredRun) -> Iterator[Columns]:
     """Give a run as pages of the columns of `v_samples`, auxiliary ones after them."""
-    found = reader.query(_ATTEMPTS, run=run.run_id)
-    attempts = {row[0]: row[1:] for row in found}
+    attempt_rows = reader.query(_ATTEMPTS, run=run.run_id)
+    attempts = {row[0]: row[1:] for row in attempt_rows}
     names = [row[0] for row in reader.query(_NAMES, run=run.run_id)]
     for rows in reader.batches(run.run_id) if run.rows else [_none(run.run_id)]:  # a header even so
-        page = _columns(rows, run.began_unix_time, attempts.get(rows.attempt_id, (None,) * 10))
+        page = _columns(rows, run.began_unix_time, attempts.get(rows.attempt_id, (None,) * 15))
         for name in names:
             column = rows.batch.auxiliary.get(name)
             page[_AUXILIARY + name] = np.full(len(rows.batch), np.nan) if column is None else column
@@ -130,10 +132,10 @@ def plain(reader: Reader, run: Run) -> Iterator[Columns]:
 _NAMES = "SELECT DISTINCT name FROM auxiliary WHERE run_id = :run ORDER BY name"
 
 
-def _columns(rows: Rows, began: float, attempt: Any) -> Columns:
+def _columns(rows: StoredRows, began: float, attempt: Any) -> Columns:
     batch, count = rows.batch, len(rows.batch)
-    cycle, step, line, verb = attempt[:4]
-    numbers = [np.nan if value is None else float(value) for value in attempt[4:]]
+    cycle, completed, step, line, verb = attempt[:5]
+    numbers = [np.nan if value is None else float(value) for value in attempt[5:]]
     begun, spent, counters = numbers[0], numbers[1], numbers[2:]
     page: Columns = {
         "test_time_second": batch.time,
@@ -154,27 +156,28 @@ def _columns(rows: Rows, began: float, attempt: Any) -> Columns:
     else:
         page["surface_temperature_celsius"] = np.full(count, np.nan)
     page["power_watt"] = batch.voltage * batch.current
-    page |= _capacities(batch, counters)
+    page |= _counters("capacity_ah", (batch.charging_ah, batch.discharging_ah), count, counters[:4])
+    page |= _counters("energy_wh", (batch.charging_wh, batch.discharging_wh), count, counters[4:])
+    page["cycles_completed"] = _repeated(completed, count)
     page["attempt_id"] = np.full(count, rows.attempt_id)
     page["quality"] = np.zeros(count, np.int64) if batch.quality is None else batch.quality.astype(np.int64)
     return page
 
 
-def _capacities(batch: Batch, counters: Sequence[float]) -> dict[str, Floats]:
-    charging = batch.time * 0.0 if batch.charging_ah is None else batch.charging_ah
-    discharging = batch.time * 0.0 if batch.discharging_ah is None else batch.discharging_ah
-    found: dict[str, Floats] = {}
-    steps, cycles = (counters[0], counters[1]), (counters[2], counters[3])
-    for prefix, (low, high) in (("", (0.0, 0.0)), ("step_", steps), ("cycle_", cycles)):
+def _counters(what: str, counters: Sequence[Floats | None], count: int, begins: Sequence[float]) -> Columns:
+    """Return the columns of a pair of counters: in each direction, net and cumulative, of the run, the step and the cycle."""
+    columns: Columns = {}
+    charging, discharging = (np.full(count, np.nan) if counter is None else counter for counter in counters)
+    for prefix, (low, high) in (("", (0.0, 0.0)), ("step_", begins[:2]), ("cycle_", begins[2:])):
         plus, minus = charging - low, discharging - high
-        found[f"{prefix}charging_capacity_ah"], found[f"{prefix}discharging_capacity_ah"] = plus, minus
-        found[f"{prefix}net_capacity_ah"], found[f"{prefix}cumulative_capacity_ah"] = plus - minus, plus + minus
-    return found
+        columns[f"{prefix}charging_{what}"], columns[f"{prefix}discharging_{what}"] = plus, minus
+        columns[f"{prefix}net_{what}"], columns[f"{prefix}cumulative_{what}"] = plus - minus, plus + minus
+    return columns
 
 
-def _none(run_id: int) -> Rows:
+def _none(run_id: int) -> StoredRows:
     nothing = np.empty(0)
-    return Rows(run_id, 0, 0, Batch(nothing, nothing, nothing, nothing, nothing))
+    return StoredRows(run_id, 0, 0, Batch(nothing, nothing, nothing, nothing, nothing))
 
 
 def _repeated(value: object, count: int) -> NDArray[Any]:
@@ -183,14 +186,48 @@ def _repeated(value: object, count: int) -> NDArray[Any]:
     return column
 
 
-def _spectra(reader: Reader, run: Run) -> Iterator[Columns]:
-    found = reader.query(_SPECTRA, run=run.run_id)
+def _table(reader: Reader, run: StoredRun, name: str) -> Columns:
+    """Return a table of a run as columns, in order."""
+    columns = [column.name for column in schema.metadata.tables[name].columns if column.name != "run_id"]
+    rows = reader.query(f"SELECT {', '.join(columns)} FROM {name} WHERE run_id = :run ORDER BY 1", run=run.run_id)  # noqa: S608
+    cells = zip(*rows, strict=True) if rows else [()] * len(columns)
+    return {name: np.array(values, dtype=object) for name, values in zip(columns, cells, strict=True)}
+
+
+def _impedance(reader: Reader, run: StoredRun, file: Path) -> list[Path]:
+    """Write each spectrum to a file of its own, numbered where there are several; return the files.
+
+    Raises:
+        UsageError: There is no spectrum.
+    """
+    spectra: dict[int, list[tuple[float, float, float]]] = {}
+    for spectrum, *point in reader.query(_POINTS, run=run.run_id):
+        spectra.setdefault(int(spectrum), []).append(tuple(point))
+    if not spectra:
+        raise UsageError(f"wanted a spectrum of run {run.run_id}, found none")
+    files = []
+    for number, points in spectra.items():
+        named = file if len(spectra) == 1 else file.with_name(f"{file.stem}-{number}{file.suffix}")
+        with whole_file(named) as part, part.open("w", encoding="utf-8", newline="") as opened:
+            csv.writer(opened, lineterminator="\n").writerows(points)
+        files.append(named)
+    return files
+
+
+_POINTS = """
+SELECT spectrum, frequency_hertz, real_impedance_ohm, imaginary_impedance_ohm FROM v_spectrum_points
+WHERE run_id = :run AND real_impedance_ohm IS NOT NULL AND imaginary_impedance_ohm IS NOT NULL
+ORDER BY spectrum, frequency_hertz DESC, point"""
+
+
+def _spectra(reader: Reader, run: StoredRun) -> Iterator[Columns]:
+    points = reader.query(_SPECTRA, run=run.run_id)
     names = (
         "test_time_second", "voltage_volt", "current_ampere", "unix_time_second", "cycle_count", "step_count",
         "frequency_hertz", "real_impedance_ohm", "imaginary_impedance_ohm", "labctl_spectrum", "labctl_point",
     )  # fmt: skip
-    if found:
-        columns = [np.array(column, dtype=object) for column in zip(*found, strict=True)]
+    if points:
+        columns = [np.array(column, dtype=object) for column in zip(*points, strict=True)]
         yield dict(zip(names, columns, strict=True))
 
 

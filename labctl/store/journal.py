@@ -2,29 +2,40 @@
 
 import contextlib
 import sqlite3
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from importlib.metadata import version
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-import orjson
-
 from labctl.engine.input import Event
-from labctl.errors import InternalError, OrderRefused, StoreDamaged, StoreError
-from labctl.store import migrate, schema, statement
+from labctl.errors import StoreDamaged, StoreError
+from labctl.store import insert_rows, schema
+from labctl.store.archived import Archived
 from labctl.store.assemble import Assembled, Position, assemble
 from labctl.store.codec import to_json
-from labctl.store.connect import explain, told, writer_engine
-from labctl.store.entry import Entry, NewRun, Part
-from labctl.store.place import Lock, Place, Reserve, machine, place, prepare, sync_folder
-from labctl.store.seal import BIRTH, birth, digest_of, first_chain, next_chain, part_digest
-from labctl.store.start import set_aside_if_damaged
-
-ORDERS_KEPT = 24 * 3600.0  # seconds within which an order with the same id is the same order
+from labctl.store.connect import explain, told
+from labctl.store.entry import Entry, Item, NewRun, RunRanges, runs_of
+from labctl.store.generation import (
+    Generation,
+    active_runs,
+    adopt_generations,
+    begin_generation,
+    copied_further,
+    cut_runs,
+    cut_why,
+    forget_queue,
+    generations,
+    text_of,
+)
+from labctl.store.hash_chain import VERSION, first_chain, next_chain, part_digest
+from labctl.store.head import ActiveRun, HeadRecord
+from labctl.store.integrity import Opening, look_before_opening, next_generation
+from labctl.store.location import JournalLocation, Lock, Reserve, machine, place, prepare
+from labctl.store.new_run import birth_of, run_row, store_run, taken
+from labctl.store.order_store import Ordered
+from labctl.store.position import find_position
+from labctl.store.write_connection import WriteConnection
 
 
 class Journal:
@@ -33,35 +44,54 @@ class Journal:
     Attributes:
         place: Its files.
         uuid: Identity of the journal.
-        generation: Raised when the file is found on another machine than the one that wrote it.
-        moved: It was, at this opening: its active runs are the other machine's.
-        set_aside: Where a damaged journal was moved at this opening, or None.
+        opening: What was there before it was opened: set aside, missing, kept.
+        moved: The file was found on another machine than the one that wrote it: its active runs are the other machine's.
+        restored: It was opened from a backup for the first time.
+        cut: Numbers of active runs that may lack rows, inputs or their end, since the journal lost commits or is an older copy, and
+            that were not taken up since.
+        unqueued: Channels whose waiting runs were taken out of the queue, since they may have begun in what is not known.
         reserve: Room to be given back when the disk is full.
+        ordered: Orders that took effect, and runs that wait for their turn.
+        archived: Runs whose rows lie in a file.
+        head: The last commit and the outputs that may be on, a second time; of a data folder only.
     """
 
-    def __init__(self, found: Place, lock: Lock, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, location: JournalLocation, lock: Lock, opening: Opening, *, now: Callable[[], float] = time.time
+    ) -> None:
         """Take over an opened place; use `Journal.open`."""
-        self.place = found
-        self.set_aside: Path | None = None
-        self.reserve = Reserve(found.reserve)
+        self.place = location
+        self.opening = opening
+        self.head = opening.head
+        self.reserve = Reserve(location.reserve)
         self._lock_file = lock
         self._now = now
-        self._mutex = threading.RLock()
+        self._file = WriteConnection(location)
+        self.ordered = Ordered(self._apart, self._file.reading, now)
+        self.archived = Archived(self._file.transaction, self._file.reading)
         self._positions: dict[int, Position] = {}
         self._cursors: dict[str, int] = {}
-        self.moved = False
-        self.uuid, self.generation = "", 0
+        self.moved = self.restored = False
+        self.cut: tuple[int, ...] = ()
+        self.unqueued: tuple[str, ...] = ()
+        self.uuid = ""
+        self._generations: list[Generation] = []
         self._commit_id, self._chain = 0, b""
         self._attempted = 0, b""
+        self._runs: tuple[ActiveRun, ...] = ()
+        self._in_doubt = False
 
     @classmethod
-    def open(cls, where: Path | str, *, create: bool = True, now: Callable[[], float] = time.time) -> Self:
+    def open(
+        cls, where: Path | str, *, create: bool = True, now: Callable[[], float] = time.time, copied: bool = False
+    ) -> Self:
         """Open a journal for writing.
 
         Args:
             where: A data folder or a single file, see `store.place`.
             create: Make it if there is none.
             now: UTC label for commits, s.
+            copied: It is a copy of one that may still be written, and goes on from here as one that was moved.
 
         Raises:
             StoreBusy: Another process writes it; the message names it.
@@ -69,84 +99,124 @@ class Journal:
             StoreError: There is none and `create` is false, or it is newer than this labctl.
             UsageError: `where` names another kind of database.
         """
-        found = place(where)
-        if not create and not found.file.is_file():
-            raise StoreError(f"wanted a journal, found none: {found.file}")
-        prepare(found)
-        lock = Lock(found.lock, f"the journal {found.file}")
+        location = place(where)
+        if not create and not location.file.is_file():
+            raise StoreError(f"wanted a journal, found none: {location.file}")
+        prepare(location)
+        lock = Lock(location.lock, f"the journal {location.file}")
         try:
-            journal = cls(found, lock, now=now)
-            journal.set_aside = set_aside_if_damaged(found)
-            journal._connect()
-            journal._identify()
+            journal = cls(location, lock, look_before_opening(location), now=now)
+            journal._identify(copied=copied)
         except BaseException:
             lock.release()
             raise
         return journal
 
-    def _connect(self) -> None:
-        fresh = not self.place.file.is_file()
-        self._engine = writer_engine(self.place.file)
-        with told(self.place.file):
-            self._pooled = self._engine.raw_connection()
-            driver = self._pooled.driver_connection
-            if not isinstance(driver, sqlite3.Connection):
-                raise InternalError(f"wanted a connection of sqlite3, found {type(driver).__name__}")
-            self._connection = driver
-            self._cursor = driver.cursor()
-            migrate.bring_up_to_date(self._engine, self.place.file)
-        if fresh:
-            sync_folder(self.place.folder)
+    def _identify(self, *, copied: bool) -> None:
+        """Say which journal this is, begin a new generation where its history is not simply what was acknowledged, and its head.
 
-    def _identify(self) -> None:
+        A head is there before anything says that one is kept, so that only a head that was taken away is missed.
+        """
         with told(self.place.file):
-            found = self._cursor.execute(
-                "SELECT uuid, generation, machine FROM journal ORDER BY generation DESC LIMIT 1"
-            ).fetchone()
-            last = self._last_commit()
+            known, last = generations(self._file.cursor), self._last_commit()
+            self._runs = active_runs(self._file.cursor)
         here = machine()
-        self.uuid, self.generation = (found[0], found[1]) if found else (str(uuid.uuid4()), 0)
+        self.uuid = known[0].uuid if known else str(uuid.uuid4())
         self._commit_id, self._chain = last or (0, first_chain(self.uuid))
-        self.moved = found is not None and found[2] != here
-        if found is None or self.moved:
-            self.generation += 1
-            row = (self.generation, self.uuid, here, self._commit_id, self._now())
-            with self._transaction() as cursor:
-                statement.insert_all(cursor, schema.journal, [row])
+        self.moved = bool(known) and (known[-1].machine != here or copied)
+        self.restored = bool(known) and known[-1].origin == "copy"
+        first = Generation(1, self.uuid, here, self._commit_id, self._now())
+        fresh = next_generation(known, self.opening, first, moved=self.moved)
+        self._generations = [*known, fresh] if fresh is not None else known
+        if self.opening.missing is None:
+            self.acknowledge()
+        if fresh is not None or any(each.origin is None for each in known):
+            with self._file.transaction() as cursor:
+                if fresh is not None:
+                    begin_generation(cursor, fresh)
+                    self.unqueued = forget_queue(cursor) if fresh.origin in {"shortened", "restored"} else ()
+                adopt_generations(cursor)
+        with told(self.place.file):
+            self._generations = generations(self._file.cursor)
+            self.cut = cut_runs(self._file.cursor, self._generations)
+        self.acknowledge()
+
+    @property
+    def remade(self) -> tuple[str, ...]:
+        """Return the tables of what is under way that were gone and were made anew: what was in them is not known."""
+        return self._file.remade
+
+    @property
+    def generation(self) -> int:
+        """Return the number of the generation that is written."""
+        return self._generations[-1].generation
+
+    @property
+    def generations(self) -> tuple[Generation, ...]:
+        """Return all generations of the journal, the first one first."""
+        return tuple(self._generations)
+
+    def shorten(self, commit_id: int, text: str) -> None:
+        """Begin a new generation where commits up to a number are known elsewhere and are not here, unless that was noted."""
+        with self._file.mutex:
+            now = (self._commit_id, self._now(), machine())
+            if (fresh := copied_further(self._generations, commit_id, now, text)) is not None:
+                with self._file.transaction() as cursor:
+                    begin_generation(cursor, fresh)
+                self._generations.append(fresh)
+                self.acknowledge()
+
+    @property
+    def cut_why(self) -> str:
+        """Return why the runs in `cut` may lack something, "" where nothing does."""
+        return cut_why(self._generations)
+
+    def now(self) -> float:
+        """Return the label that a commit would have now, UTC in s."""
+        return self._now()
+
+    def _record(self) -> HeadRecord:
+        return HeadRecord(self.uuid, self.generation, self._commit_id, self._chain)
 
     def _last_commit(self) -> tuple[int, bytes] | None:
-        found: tuple[int, bytes] | None = self._cursor.execute(
+        row: tuple[int, bytes] | None = self._file.cursor.execute(
             "SELECT commit_id, chain FROM commits ORDER BY commit_id DESC LIMIT 1"
         ).fetchone()
-        return found
+        return row
 
     @property
     def commit_id(self) -> int:
         """Return the last commit."""
         return self._commit_id
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Cursor]:
-        with self._mutex:
-            cursor = self._cursor
-            try:
-                cursor.execute("BEGIN IMMEDIATE")
-                yield cursor
-                cursor.execute("COMMIT")
-            except BaseException as error:
-                with contextlib.suppress(sqlite3.Error):
-                    if self._connection.in_transaction:
-                        cursor.execute("ROLLBACK")
-                if isinstance(error, sqlite3.IntegrityError):
-                    raise
-                if isinstance(error, sqlite3.Error):
-                    raise explain(error, self.place.file) from error
-                raise
-
     # --- rows ---------------------------------------------------------------------------------------------------------
 
-    def commit(self, entries: Sequence[Entry]) -> int:
-        """Make entries durable, all or none, and return the number of the commit.
+    def commit(self, entries: Sequence[Item]) -> int:
+        """Make entries durable, all or none, let the head follow, and return the number of the commit.
+
+        Raises:
+            StoreError: As `seal` and `acknowledge`.
+        """
+        with self._file.mutex:
+            commit_id = self.seal(entries)
+            self.acknowledge()
+            return commit_id
+
+    def acknowledge(self) -> None:
+        """Let the head follow to the last commit; before that nobody may be told of it.
+
+        Raises:
+            StoreError: The disk failed under the head; try again.
+        """
+        self.head.follow(*self.unacknowledged())
+
+    def unacknowledged(self) -> tuple[HeadRecord, tuple[ActiveRun, ...]]:
+        """Return the head as it must become, for whoever lets it follow beside the next commit."""
+        with self._file.mutex:
+            return self._record(), self._runs
+
+    def seal(self, entries: Sequence[Item]) -> int:
+        """Make entries durable, all or none, and return the number of the commit; `acknowledge` must follow.
 
         Args:
             entries: In order; those of one run follow each other without a hole in their records.
@@ -157,59 +227,60 @@ class Journal:
             StoreError: The disk failed; call `reopen` before the next one.
             InternalError: Rows do not follow the last ones of their run, or are not finite where they must be.
         """
-        with self._mutex:
-            for entry in entries:
-                if entry.run_id not in self._positions:
-                    self._positions[entry.run_id] = self._find_position(entry.run_id)
+        with self._file.mutex:
+            self._settle()
+            for run_id in runs_of(entries):
+                if run_id not in self._positions:
+                    self._positions[run_id] = self._position(run_id)
             done = assemble(entries, self._positions, self._commit_id + 1)
             return self._seal(done)
 
     def _seal(self, done: Assembled, more: Callable[[sqlite3.Cursor], None] | None = None) -> int:
         commit_id, now = self._commit_id + 1, self._now()
-        chain = next_chain(self._chain, commit_id, now, done.parts)
+        chain = next_chain(self._chain, commit_id, now, done.parts, generations=text_of(self._generations))
         self._attempted = commit_id, chain
         cursors = dict(self._cursors)
-        with self._transaction() as cursor:
-            statement.write(cursor, done)
-            if more is not None:
-                more(cursor)
-            cursor.execute(statement.insert(schema.commits), (commit_id, now, chain))
-            statement.insert_all(cursor, schema.commit_runs, statement.ranges(commit_id, done))
-            cursor.executemany(statement.CURSOR, cursors.items())
-        self._commit_id, self._chain = commit_id, chain
+        try:
+            with self._file.transaction() as cursor:
+                insert_rows.write(cursor, done, now)
+                if more is not None:
+                    more(cursor)
+                cursor.execute(insert_rows.insert(schema.commits), (commit_id, now, chain, VERSION))
+                insert_rows.insert_all(cursor, schema.commit_runs, insert_rows.ranges(commit_id, done))
+                cursor.executemany(insert_rows.CURSOR, cursors.items())
+                changed = more or any("ended" in columns for _, columns in done.standing)
+                runs = active_runs(cursor) if changed else self._runs
+        except StoreError as error:
+            self._in_doubt = type(error) is StoreError  # neither full nor busy: nobody knows what the disk has
+            raise
+        self._commit_id, self._chain, self._runs = commit_id, chain, runs
         self._positions.update(done.positions)
         self._cursors = {reader: at for reader, at in self._cursors.items() if cursors.get(reader) != at}
         return commit_id
 
-    def _find_position(self, run_id: int) -> Position:
+    def _apart(self, change: Callable[[sqlite3.Cursor], None]) -> None:
+        """Make a change durable that belongs to no run, as a commit without rows: the head follows it, so that its loss is noticed.
+
+        Raises:
+            StoreError: As `commit`; nobody may be told of it.
+        """
+        with self._file.mutex:
+            self._settle()
+            try:
+                self._seal(assemble([], {}, self._commit_id + 1), change)
+            except StoreError:
+                if not self._in_doubt or not self.reopen():  # else it is stored: the disk failed after that
+                    raise
+            self.acknowledge()
+
+    def _settle(self) -> None:
+        """Find out what the disk has of a commit whose outcome nobody knows."""
+        if self._in_doubt:
+            self.reopen()
+
+    def _position(self, run_id: int) -> Position:
         with told(self.place.file):
-            one = self._cursor.execute
-            if one("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone() is None:
-                raise StoreError(f"wanted a run of {self.place.file}, found none with the number {run_id}")
-            record, event, number, attempt = one(
-                "SELECT (SELECT max(record_index) FROM samples WHERE run_id = :run), "
-                "(SELECT max(seq) FROM events WHERE run_id = :run), (SELECT max(seq) FROM inputs WHERE run_id = :run), "
-                "(SELECT max(attempt_id) FROM attempts WHERE run_id = :run)",
-                {"run": run_id},
-            ).fetchone()
-            archived = one("SELECT last_record FROM archives WHERE run_id = ?", (run_id,)).fetchone()
-            step = one(
-                "SELECT data FROM inputs WHERE run_id = ? AND kind = 'program_step' ORDER BY seq DESC LIMIT 1",
-                (run_id,),
-            ).fetchone()
-            points = one(
-                "SELECT attempt_id, max(point) + 1 FROM spectrum_points WHERE run_id = ? GROUP BY 1", (run_id,)
-            ).fetchall()
-        if record is None and archived is not None:
-            record = archived[0]
-        return Position(
-            record=0 if record is None else record + 1,
-            event=(event or 0) + 1,
-            input=(number or 0) + 1,
-            step=orjson.loads(step[0])["step"] if step else 0,
-            attempt=attempt or 0,
-            points=dict(points),
-        )
+            return find_position(self._file.cursor, run_id, self.place.file)
 
     def reopen(self) -> bool:
         """Close and open the file again after the disk failed, and tell whether the commit that failed is in it after all.
@@ -217,21 +288,23 @@ class Journal:
         Raises:
             StoreDamaged: What is stored is not what was acknowledged.
         """
-        with self._mutex:
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.close()
-            self._engine.dispose()
-            self._connect()
+        with self._file.mutex:
+            self._file.close()
+            self._file.open()
             with told(self.place.file):
-                found = self._last_commit() or (0, first_chain(self.uuid))
+                last_commit, self._runs = (
+                    self._last_commit() or (0, first_chain(self.uuid)),
+                    active_runs(self._file.cursor),
+                )
             known = (self._commit_id, self._chain)
-            if found[0] < known[0] or (found[0] == known[0] and found[1] != known[1]):
+            if last_commit[0] < known[0] or (last_commit[0] == known[0] and last_commit[1] != known[1]):
                 raise StoreDamaged(
-                    f"{self.place.file} lost what it had acknowledged: wanted commit {known[0]}, found {found[0]}"
+                    f"{self.place.file} lost what it had acknowledged: wanted commit {known[0]}, found {last_commit[0]}"
                 )
             self._positions.clear()
-            self._commit_id, self._chain = found
-            return found[0] > known[0] and found == self._attempted
+            self._commit_id, self._chain = last_commit
+            self._in_doubt = False
+            return last_commit[0] > known[0] and last_commit == self._attempted
 
     # --- runs ---------------------------------------------------------------------------------------------------------
 
@@ -240,133 +313,76 @@ class Journal:
 
         Raises:
             OrderRefused: The channel has a run that has not ended.
+            StoreError: It could not be stored; nothing of it is there.
         """
-        with self._mutex:
-            run_id = int(self._cursor.execute("SELECT COALESCE(max(run_id), 0) + 1 FROM runs").fetchone()[0])
-            row = self._run_row(run_id, new)
+        with self._file.mutex:
+            self._settle()
+            run_id = int(self._file.cursor.execute("SELECT COALESCE(max(run_id), 0) + 1 FROM runs").fetchone()[0])
+            row = run_row(run_id, new, self.uuid, self._commit_id + 1)
             done = assemble([], {}, self._commit_id + 1)
-            given = dict(zip(schema.runs.columns.keys(), row, strict=True))
-            born = birth([given[name] for name in BIRTH], new.plan.decode(), new.plan_hash)
-            done.parts.append((Part(run_id), part_digest(done.rows, [], [], [], born)))
-            texts = [(digest_of(each.text), each.name, each.text) for each in new.protocols]
-
-            def store(cursor: sqlite3.Cursor) -> None:
-                statement.insert_all(cursor, schema.runs, [row])
-                statement.insert_all(cursor, schema.plans, [(run_id, 1, new.plan.decode(), new.plan_hash)])
-                cursor.executemany(statement.insert(schema.protocols, ignore=True), texts)
-                if new.cell_file is not None:
-                    cell = (digest_of(new.cell_file.text), new.cell or new.cell_file.name, new.cell_file.text)
-                    cursor.execute(statement.insert(schema.cells, ignore=True), cell)
-
+            done.parts.append((RunRanges(run_id), part_digest(done.rows, [], [], [], birth_of(row, new))))
             try:
-                self._seal(done, store)
+                self._seal(done, lambda cursor: store_run(cursor, row, new, self._now()))
             except sqlite3.IntegrityError as error:
-                raise self._taken(new.channel, error) from error
+                raise taken(self._file.cursor, new.channel) or explain(error, self.place.file) from error
+            except StoreError:
+                if not self._in_doubt or not self.reopen():  # else it is stored: the disk failed after that
+                    raise
             self._positions[run_id] = Position()
+            self._acknowledge_run(run_id)
             return run_id
 
-    def _run_row(self, run_id: int, new: NewRun) -> tuple[object, ...]:
-        given: Mapping[str, object] = {
-            "run_id": run_id,
-            "uuid": str(uuid.uuid4()),
-            "journal": self.uuid,
-            "channel": new.channel,
-            "protocol": new.protocol,
-            "cell": new.cell,
-            "protocol_hash": digest_of(new.protocols[0].text) if new.protocols else None,
-            "cell_hash": digest_of(new.cell_file.text) if new.cell_file else None,
-            "activity": "preparing",
-            "why": "",
-            "unblock": "",
-            "began_unix_time_second": new.began_unix_time,
-            "started_by": new.by,
-            "resumed_from": new.resumed_from,
-            "options": to_json(new.options),
-            "software": f"labctl {version('labctl')}",
-            "created_commit_id": self._commit_id + 1,
-        }
-        return tuple(given.get(column.name) for column in schema.runs.columns)
-
-    def _taken(self, channel: str | None, error: sqlite3.IntegrityError) -> Exception:
-        found = self._cursor.execute(
-            "SELECT run_id, protocol FROM runs WHERE channel = ? AND ended_unix_time_second IS NULL", (channel,)
-        ).fetchone()
-        if found is None:
-            return explain(error, self.place.file)
-        return OrderRefused(
-            f"channel {channel} is taken by run {found[0]} ({found[1]}); `labctl stop {channel}` ends it"
-        )
+    def _acknowledge_run(self, run_id: int) -> None:
+        """Let the head follow to a new run, or end it: what is refused must not begin after the next start of the daemon."""
+        try:
+            self.acknowledge()
+        except StoreError as error:
+            with contextlib.suppress(StoreError):
+                self.finish_run(run_id, "failed", f"it never began: {error}")
+            raise
 
     def finish_run(self, run_id: int, reason: str, why: str = "") -> int:
         """End a run from outside the engine, at the time of its last row, and free its channel."""
-        with self._mutex:
-            record = self._positions.setdefault(run_id, self._find_position(run_id)).record - 1
-            row = self._cursor.execute(
+        with self._file.mutex:
+            record = self._positions.setdefault(run_id, self._position(run_id)).record - 1
+            row = self._file.cursor.execute(
                 "SELECT test_time_second FROM samples WHERE run_id = ? AND record_index = ?", (run_id, record)
             ).fetchone()
             event = Event("run_ended", record, row[0] if row else 0.0, {"reason": reason, "why": why})
             return self.commit([Entry(run_id, events=(event,))])
 
-    def forget_rows(self, archived: tuple[int, str, str, int, float]) -> None:
-        """Delete the samples of a run that lie in a file now, and give their room back; `archived` is a row of `archives`."""
-        with self._transaction() as cursor:
-            statement.insert_all(cursor, schema.archives, [archived])
-            cursor.execute("DELETE FROM samples WHERE run_id = ?", archived[:1])
-        with self._mutex, told(self.place.file):
-            self._cursor.execute("PRAGMA incremental_vacuum").fetchall()
+    def put_channels(self, channels: Mapping[str, Mapping[str, object]]) -> None:
+        """Store what the channels of the station are, in place of those of before."""
+        with self._file.transaction() as cursor:
+            cursor.execute("DELETE FROM channels")
+            insert_rows.insert_all(cursor, schema.channels, [(name, to_json(data)) for name, data in channels.items()])
 
-    def put_channel(self, channel: str, data: Mapping[str, object]) -> None:
-        """Store what a channel of the station is."""
-        with self._transaction() as cursor:
-            cursor.execute("INSERT OR REPLACE INTO channels (channel, data) VALUES (?, ?)", (channel, to_json(data)))
-
-    # --- orders and cursors -------------------------------------------------------------------------------------------
-
-    def order(self, order_id: str) -> tuple[str, str | None] | None:
-        """Return request and reply, JSON, of an order that was given within a day, or None."""
-        with self._mutex, told(self.place.file):
-            found: tuple[str, str | None] | None = self._cursor.execute(
-                "SELECT request, reply FROM orders WHERE order_id = ? AND unix_time_second >= ?",
-                (order_id, self._now() - ORDERS_KEPT),
-            ).fetchone()
-            return found
-
-    def put_order(self, order_id: str, request: str, reply: str | None = None) -> None:
-        """Store an order, or its reply; orders older than a day are forgotten."""
-        now = self._now()
-        with self._transaction() as cursor:
-            cursor.execute("DELETE FROM orders WHERE unix_time_second < ?", (now - ORDERS_KEPT,))
-            cursor.execute(
-                "INSERT INTO orders (order_id, unix_time_second, request, reply) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (order_id) DO UPDATE SET reply = excluded.reply",
-                (order_id, now, request, reply),
-            )
+    # --- cursors ----------------------------------------------------------------------------------------------------
 
     def set_cursor(self, reader: str, commit_id: int) -> None:
         """Note how far a reader has come; durable with the next commit, or at `close`."""
-        with self._mutex:
+        with self._file.mutex:
             self._cursors[reader] = commit_id
 
     def cursor(self, reader: str) -> int:
         """Return how far a reader has come, 0 at first."""
-        with self._mutex, told(self.place.file):
+        with self._file.mutex, told(self.place.file):
             if reader in self._cursors:
                 return self._cursors[reader]
-            found = self._cursor.execute("SELECT commit_id FROM cursors WHERE reader = ?", (reader,)).fetchone()
-            return int(found[0]) if found else 0
+            row = self._file.cursor.execute("SELECT commit_id FROM cursors WHERE reader = ?", (reader,)).fetchone()
+            return int(row[0]) if row else 0
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Write what is noted, fold the log into the file and let go of the lock; safe to repeat."""
-        with self._mutex:
+        with self._file.mutex:
             if self._cursors:
-                with contextlib.suppress(StoreError), self._transaction() as cursor:
-                    cursor.executemany(statement.CURSOR, self._cursors.items())
+                with contextlib.suppress(StoreError), self._file.transaction() as cursor:
+                    cursor.executemany(insert_rows.CURSOR, self._cursors.items())
                     self._cursors = {}
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.close()
-            self._engine.dispose()
+            self._file.close()
+            self.head.close()
             self._lock_file.release()
 
     def __enter__(self) -> Self:

@@ -1,20 +1,36 @@
 """Rows of `samples` as one float64 matrix, the same bits in memory, in SQLite and in a digest.
 
-The columns are those of the table, in its order: run, record, attempt, time, voltage, current, both counters, temperature,
-quality. Integers are exact in a float64 up to 2^53; SQLite's column affinity makes them integers again. NaN stands for null.
+The columns are those of the table, in its order: run, record, attempt, time, voltage, current, both counters of charge,
+temperature, quality, both counters of energy. Integers are exact in a float64 up to 2^53; SQLite's column affinity makes them
+integers again. NaN stands for null.
 """
 
 from collections.abc import Sequence
 from itertools import repeat
+from math import isnan
 
 import numpy as np
 
+from labctl.engine.state_parts import LastRow
 from labctl.errors import InternalError
 from labctl.sample import Batch, Flags, Floats, Quality
 from labctl.store.entry import Entry
 
-WIDTH = 10
-RUN, RECORD, ATTEMPT, TIME, VOLTAGE, CURRENT, CHARGING, DISCHARGING, TEMPERATURE, QUALITY = range(WIDTH)
+WIDTH = 12
+(
+    RUN,
+    RECORD,
+    ATTEMPT,
+    TIME,
+    VOLTAGE,
+    CURRENT,
+    CHARGING,
+    DISCHARGING,
+    TEMPERATURE,
+    QUALITY,
+    CHARGING_WH,
+    DISCHARGING_WH,
+) = range(WIDTH)
 
 
 def matrix_of(entries: Sequence[Entry]) -> Floats:
@@ -45,6 +61,8 @@ def matrix_of(entries: Sequence[Entry]) -> Floats:
     _join(rows, DISCHARGING, [_counter(batch, batch.discharging_ah) for batch in only])
     _optional(rows, TEMPERATURE, [(len(batch), batch.temperature_celsius) for batch in only], np.nan)
     _optional(rows, QUALITY, [(len(batch), batch.quality) for batch in only], Quality.GOOD)
+    _optional(rows, CHARGING_WH, [(len(batch), batch.charging_wh) for batch in only], np.nan)
+    _optional(rows, DISCHARGING_WH, [(len(batch), batch.discharging_wh) for batch in only], np.nan)
     rows += 0.0
     _clean(rows)
     return rows
@@ -79,8 +97,9 @@ def _clean(rows: Floats) -> None:
             row = rows[int(np.argmin(finite.all(axis=1)))]
             raise InternalError(f"a time or charge counter to be stored is not finite: run {row[RUN]:.0f}, row {row}")
         rows[:, [VOLTAGE, CURRENT]] = np.where(finite[:, [1, 2]], rows[:, [VOLTAGE, CURRENT]], np.nan)
-    temperature = rows[:, TEMPERATURE]
-    temperature[~np.isfinite(temperature)] = np.nan
+    for column in (TEMPERATURE, CHARGING_WH, DISCHARGING_WH):
+        values = rows[:, column]
+        values[~np.isfinite(values)] = np.nan
     bad = rows[:, QUALITY] == Quality.BAD
     if bad.any():
         rows[np.ix_(bad, [VOLTAGE, CURRENT, TEMPERATURE])] = np.nan
@@ -88,26 +107,42 @@ def _clean(rows: Floats) -> None:
 
 def batch_of(rows: Floats, step: int = 0) -> Batch:
     """Return stored rows as a batch; a column without a value is absent, a row without one is NaN."""
-    temperature, quality = rows[:, TEMPERATURE], rows[:, QUALITY]
+    quality = rows[:, QUALITY]
     return Batch(
         time=_column(rows, TIME),
         voltage=_column(rows, VOLTAGE),
         current=_column(rows, CURRENT),
         charging_ah=_column(rows, CHARGING),
         discharging_ah=_column(rows, DISCHARGING),
-        temperature_celsius=None if np.isnan(temperature).all() else np.ascontiguousarray(temperature),
+        temperature_celsius=_measured(rows, TEMPERATURE),
         quality=quality.astype(np.uint8) if quality.any() else None,
         step=step,
+        charging_wh=_measured(rows, CHARGING_WH),
+        discharging_wh=_measured(rows, DISCHARGING_WH),
     )
+
+
+def last_of(row: Floats) -> LastRow:
+    """Return what a state knows of a row that is its last: a good one with all its counters."""
+    values: list[float] = row.tolist()
+    time, warm = values[TIME], values[TEMPERATURE]
+    return LastRow(
+        int(values[RECORD]), time, time, values[VOLTAGE], values[CURRENT], None if isnan(warm) else warm,
+        values[CHARGING], values[DISCHARGING], values[CHARGING_WH], values[DISCHARGING_WH],
+    )  # fmt: skip
 
 
 def _column(rows: Floats, column: int) -> Floats:
     return np.ascontiguousarray(rows[:, column])
 
 
+def _measured(rows: Floats, column: int) -> Floats | None:
+    return None if np.isnan(rows[:, column]).all() else _column(rows, column)
+
+
 def auxiliary_of(entries: Sequence[Entry]) -> list[tuple[int, int, str, float]]:
     """Return the rows of `auxiliary` of all entries in the order of record and name; a value that is not finite is absent."""
-    found: list[tuple[int, int, str, float]] = []
+    values: list[tuple[int, int, str, float]] = []
     for entry in entries:
         if entry.batch is None or not entry.batch.auxiliary:
             continue
@@ -118,5 +153,5 @@ def auxiliary_of(entries: Sequence[Entry]) -> list[tuple[int, int, str, float]]:
             for row in zip(repeat(entry.run_id), records, repeat(name), (column + 0.0).tolist(), strict=False)
             if np.isfinite(row[3])
         ]
-        found += sorted(mine)
-    return found
+        values += sorted(mine)
+    return values

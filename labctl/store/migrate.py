@@ -10,7 +10,10 @@ from pathlib import Path
 from sqlalchemy import Column, Connection, Engine, MetaData, PrimaryKeyConstraint, String, Table, inspect, text
 
 from labctl.errors import StoreError
+from labctl.store.older_schema import newer
 from labctl.store.schema import INDEXES, SCHEMA_VERSION, VIEWS, metadata
+
+UNDER_WAY = ("orders", "queue")  # tables that belong to no run's record
 
 
 def bring_up_to_date(engine: Engine, where: Path | str) -> str | None:
@@ -25,13 +28,27 @@ def bring_up_to_date(engine: Engine, where: Path | str) -> str | None:
     """
     with engine.connect() as connection:
         _begin(connection)
-        found = _version(connection, where)
-        if found is None:
+        version = _version(connection, where)
+        if version is None:
             _create(connection)
-        elif found != SCHEMA_VERSION:
-            _upgrade(connection, found, where)
+        elif version != SCHEMA_VERSION:
+            _upgrade(connection, version, where)
         connection.exec_driver_sql("COMMIT") if engine.dialect.name == "sqlite" else connection.commit()
-    return found
+    return version
+
+
+def make_missing(engine: Engine) -> tuple[str, ...]:
+    """Make those tables anew that hold what is under way and are gone, so that the runs can go on; return their names.
+
+    Without them no commit with an order can be written. What was in them is not known: whoever opens the journal says so.
+    """
+    with engine.connect() as connection:
+        there = set(inspect(connection).get_table_names())
+        gone = tuple(name for name in UNDER_WAY if name not in there)
+        for name in gone:
+            metadata.tables[name].create(connection)
+        connection.commit()
+    return gone
 
 
 def _begin(connection: Connection) -> None:
@@ -62,7 +79,7 @@ def _create(connection: Connection) -> None:
     connection.execute(stamp.insert(), {"version_num": SCHEMA_VERSION})
 
 
-def _upgrade(connection: Connection, found: str, where: Path | str) -> None:
+def _upgrade(connection: Connection, version: str, where: Path | str) -> None:
     from alembic.config import Config  # noqa: PLC0415 - a tenth of a second that only an upgrade pays
     from alembic.script import ScriptDirectory  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415
@@ -71,11 +88,9 @@ def _upgrade(connection: Connection, found: str, where: Path | str) -> None:
         config = Config()
         config.set_main_option("script_location", str(folder))
         try:
-            ScriptDirectory.from_config(config).get_revision(found)
+            ScriptDirectory.from_config(config).get_revision(version)
         except CommandError as error:
-            raise StoreError(
-                f"{where} was written by a newer labctl: its schema is {found}, this labctl knows up to {SCHEMA_VERSION}"
-            ) from error
+            raise StoreError(newer(where, version)) from error
         run_migrations(connection, config)
 
 

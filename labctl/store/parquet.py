@@ -54,7 +54,8 @@ def read_rows(file: Path, first: int, last: int, page: int) -> Iterator[Floats]:
         raise StoreDamaged(f"the archive {file} is not there; it holds the rows of an archived run")
     try:
         with arrow.parquet.ParquetFile(file) as opened:
-            for batch in opened.iter_batches(batch_size=page, columns=list(schema.SAMPLE_COLUMNS)):
+            known = [name for name in schema.SAMPLE_COLUMNS if name in opened.schema_arrow.names]
+            for batch in opened.iter_batches(batch_size=page, columns=known):
                 rows = _matrix(batch)
                 rows = rows[(rows[:, RECORD] >= first) & (rows[:, RECORD] <= last)]
                 if len(rows):
@@ -64,7 +65,7 @@ def read_rows(file: Path, first: int, last: int, page: int) -> Iterator[Floats]:
 
 
 def _matrix(batch: Any) -> Floats:
-    rows = np.empty((batch.num_rows, WIDTH))
+    rows = np.full((batch.num_rows, WIDTH), np.nan)  # an archive of labctl 0.1 lacks the last columns
     for at, column in enumerate(batch.columns):
         rows[:, at] = column.to_numpy(zero_copy_only=False)
     rows[np.isnan(rows)] = np.nan  # one bit pattern for null, as the digests want it

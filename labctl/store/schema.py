@@ -1,7 +1,8 @@
 """The tables, on SQLite and PostgreSQL alike, and the view that has every column of the Battery Data Format.
 
 Names and units are the Battery Data Format's where it has one. Times are seconds, labels are UTC. Text columns named
-`data`, `options`, `plan`, `request` and `reply` hold JSON.
+`data`, `detail`, `figures`, `flags`, `inputs`, `options`, `texts`, `plan`, `request` and `reply` hold JSON. Columns that came
+with a later version stand last in their table, as a migration adds them.
 """
 
 from sqlalchemy import (
@@ -15,9 +16,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
-SCHEMA_VERSION = "0001"  # the newest migration
+SCHEMA_VERSION = "0002"  # the newest migration
 
 metadata = MetaData()
 
@@ -47,6 +49,7 @@ journal = Table(
     Column("generation", Integer, primary_key=True, autoincrement=False),
     _text("uuid", null=False), _text("machine", null=False),
     Column("began_commit_id", BigInteger, nullable=False), _real("unix_time_second", null=False),
+    _text("origin"), _text("detail"),
 )  # fmt: skip
 channels = Table("channels", metadata, Column("channel", Text, primary_key=True), _text("data", null=False))
 cells = Table(
@@ -67,7 +70,7 @@ runs = Table(
     _real("began_unix_time_second", null=False), _real("ended_unix_time_second"),
     _text("end_reason"), _text("end_why"), _text("started_by", null=False), _integer("resumed_from"),
     _text("options", null=False), _text("software", null=False),
-    Column("created_commit_id", BigInteger, nullable=False),
+    Column("created_commit_id", BigInteger, nullable=False), _text("texts"),
 )  # fmt: skip
 plans = Table(
     "plans", metadata,
@@ -79,6 +82,7 @@ samples = Table(
     _real("test_time_second", null=False), _real("voltage_volt"), _real("current_ampere"),
     _real("charging_capacity_ah", null=False), _real("discharging_capacity_ah", null=False),
     _real("surface_temperature_celsius"), Column("quality", SmallInteger, nullable=False),
+    _real("charging_energy_wh"), _real("discharging_energy_wh"),
     sqlite_with_rowid=False,
 )  # fmt: skip
 auxiliary = Table(
@@ -93,6 +97,9 @@ attempts = Table(
     _real("charging_capacity_ah"), _real("discharging_capacity_ah"),
     _real("step_begin_charging_ah"), _real("step_begin_discharging_ah"),
     _real("cycle_begin_charging_ah"), _real("cycle_begin_discharging_ah"),
+    _real("charging_energy_wh"), _real("discharging_energy_wh"),
+    _real("step_begin_charging_wh"), _real("step_begin_discharging_wh"),
+    _real("cycle_begin_charging_wh"), _real("cycle_begin_discharging_wh"), _integer("cycles_completed"),
 )  # fmt: skip
 steps = Table(
     "steps", metadata,
@@ -106,6 +113,8 @@ steps = Table(
     _real("bend_angle_degree"), _real("bend_radius_meter"),
     _real("chamber_temperature_celsius"), _real("applied_pressure_pa"),
     Column("first_record", BigInteger), Column("last_record", BigInteger),
+    _real("blind_charge_low_ah"), _real("blind_charge_high_ah"),
+    _integer("complete"), _integer("cycles_completed"),
 )  # fmt: skip
 cycles = Table(
     "cycles", metadata,
@@ -115,11 +124,14 @@ cycles = Table(
     _real("charging_energy_wh"), _real("discharging_energy_wh"),
     _real("coulombic_efficiency"), _real("retention"),
     Column("first_record", BigInteger), Column("last_record", BigInteger),
+    _integer("complete"), _text("end_reason"), _text("end_text"), _integer("efficiency_cycle"),
+    _integer("cycles_completed"),
 )  # fmt: skip
 spectra = Table(
     "spectra", metadata,
     _run(), _key("spectrum"), _integer("attempt_id"), _integer("step_count"), _integer("cycle_count"),
     _real("begin_test_time_second"), _real("end_test_time_second"), _integer("points"), _integer("complete"),
+    _integer("cycles_completed"),
 )  # fmt: skip
 spectrum_points = Table(
     "spectrum_points", metadata,
@@ -141,7 +153,15 @@ inputs = Table(
 results = Table(
     "results", metadata,
     _run(), Column("name", String, primary_key=True), _key("cycle_count"), _real("value"), _text("unit"),
-    Column("record_index", BigInteger),
+    Column("record_index", BigInteger), _integer("cycles_completed"),
+    _text("method"), _text("version"), _text("flags"),
+)  # fmt: skip
+analyses = Table(
+    "analyses", metadata,
+    _run(), Column("analysis", String, primary_key=True), Column("options", String, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("record_index", BigInteger), _real("unix_time_second"),
+    _text("inputs", null=False), _text("figures", null=False), _text("flags", null=False), _text("data"),
 )  # fmt: skip
 checkpoints = Table(
     "checkpoints", metadata,
@@ -155,15 +175,25 @@ archives = Table(
 )  # fmt: skip
 orders = Table(
     "orders", metadata,
-    Column("order_id", String, primary_key=True), _real("unix_time_second", null=False),
+    Column("channel", String, primary_key=True), Column("order_id", String, primary_key=True),
+    Column("verb", String, primary_key=True), _integer("run_id"), _real("unix_time_second", null=False),
     _text("request", null=False), _text("reply"),
 )  # fmt: skip
+queue = Table(
+    "queue", metadata,
+    Column("uuid", String, primary_key=True), _text("channel", null=False), _integer("position", null=False),
+    _real("begin_unix_time_second"), _real("queued_unix_time_second", null=False), _text("queued_by", null=False),
+    Column("after_commit_id", BigInteger, nullable=False), _text("data", null=False),
+)  # fmt: skip
 cursors = Table(
-    "cursors", metadata, Column("reader", String, primary_key=True), Column("commit_id", BigInteger, nullable=False)
-)
+    "cursors", metadata,
+    Column("reader", String, primary_key=True), Column("commit_id", BigInteger, nullable=False),
+    Column("chain", LargeBinary),
+)  # fmt: skip
 commits = Table(
     "commits", metadata,
     _key("commit_id", BigInteger), _real("unix_time_second", null=False), Column("chain", LargeBinary, nullable=False),
+    Column("version", Integer, nullable=False, server_default=text("1")),
 )  # fmt: skip
 commit_runs = Table(
     "commit_runs", metadata,
@@ -184,6 +214,7 @@ SELECT
   s.voltage_volt,
   s.current_ampere,
   a.cycle_count,
+  a.cycles_completed,
   a.step_count,
   a.step_id,
   a.step_type,
@@ -206,6 +237,22 @@ SELECT
     - (s.discharging_capacity_ah - a.cycle_begin_discharging_ah) AS cycle_net_capacity_ah,
   (s.charging_capacity_ah - a.cycle_begin_charging_ah)
     + (s.discharging_capacity_ah - a.cycle_begin_discharging_ah) AS cycle_cumulative_capacity_ah,
+  s.charging_energy_wh,
+  s.discharging_energy_wh,
+  s.charging_energy_wh - s.discharging_energy_wh AS net_energy_wh,
+  s.charging_energy_wh + s.discharging_energy_wh AS cumulative_energy_wh,
+  s.charging_energy_wh - a.step_begin_charging_wh AS step_charging_energy_wh,
+  s.discharging_energy_wh - a.step_begin_discharging_wh AS step_discharging_energy_wh,
+  (s.charging_energy_wh - a.step_begin_charging_wh)
+    - (s.discharging_energy_wh - a.step_begin_discharging_wh) AS step_net_energy_wh,
+  (s.charging_energy_wh - a.step_begin_charging_wh)
+    + (s.discharging_energy_wh - a.step_begin_discharging_wh) AS step_cumulative_energy_wh,
+  s.charging_energy_wh - a.cycle_begin_charging_wh AS cycle_charging_energy_wh,
+  s.discharging_energy_wh - a.cycle_begin_discharging_wh AS cycle_discharging_energy_wh,
+  (s.charging_energy_wh - a.cycle_begin_charging_wh)
+    - (s.discharging_energy_wh - a.cycle_begin_discharging_wh) AS cycle_net_energy_wh,
+  (s.charging_energy_wh - a.cycle_begin_charging_wh)
+    + (s.discharging_energy_wh - a.cycle_begin_discharging_wh) AS cycle_cumulative_energy_wh,
   s.attempt_id,
   s.quality,
   r.uuid AS run_uuid,
@@ -230,6 +277,7 @@ SELECT
   p.voltage_volt,
   p.current_ampere,
   x.cycle_count,
+  x.cycles_completed,
   x.step_count,
   a.step_id,
   p.attempt_id

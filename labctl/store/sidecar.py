@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import orjson
 
-from labctl.store.entry import Run
+from labctl.store.entry import StoredRun
 from labctl.store.reader import Reader
 
 _PROTOCOL = "SELECT text, hash FROM protocols WHERE hash = (SELECT protocol_hash FROM runs WHERE run_id = :run)"
@@ -13,12 +14,13 @@ _CELL = "SELECT text, hash FROM cells WHERE hash = (SELECT cell_hash FROM runs W
 _RESULTS = "SELECT name, cycle_count, value, unit FROM results WHERE run_id = :run ORDER BY name, cycle_count"
 
 
-def metadata(reader: Reader, run: Run, kind: str) -> Mapping[str, object]:
+def metadata(reader: Reader, run: StoredRun, kind: str) -> Mapping[str, object]:
     """Return the metadata of a run, of which `kind` names the file's format; times are ISO 8601 in UTC."""
     return {
         "format": kind,
         "software": run.software,
         "run": run.uuid,
+        "journal": _journal(reader),
         "channel": run.channel,
         "operator": run.by,
         "started": _iso(run.began_unix_time),
@@ -41,9 +43,18 @@ def metadata(reader: Reader, run: Run, kind: str) -> Mapping[str, object]:
     }
 
 
-def _text(reader: Reader, sql: str, run: Run) -> dict[str, str]:
-    found = reader.query(sql, run=run.run_id)
-    return {"text": found[0][0], "sha256": found[0][1]} if found else {}
+def _journal(reader: Reader) -> dict[str, object]:
+    """Return which journal the run is in, and the head of its chain: `labctl verify --anchor` proves by it what stood then."""
+    if not isinstance(reader.where, Path):
+        return {}  # a copy in PostgreSQL has no chain
+    head = reader.head()
+    uuid = reader.query("SELECT uuid FROM journal ORDER BY generation LIMIT 1")[0][0]
+    return {"uuid": uuid, **({} if head is None else {"commit": head[0], "digest": head[1].hex()})}
+
+
+def _text(reader: Reader, sql: str, run: StoredRun) -> dict[str, str]:
+    texts = reader.query(sql, run=run.run_id)
+    return {"text": texts[0][0], "sha256": texts[0][1]} if texts else {}
 
 
 def _iso(moment: float | None) -> str | None:

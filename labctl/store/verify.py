@@ -1,44 +1,59 @@
-"""Is what is stored what was written? Digests and chain are computed again, and what belongs together is compared."""
+"""Is what is stored what was written? Digests and chain are computed again, and what belongs together is compared.
 
-from collections.abc import Callable, Iterator, Sequence
+The chain proves that nothing before a commit was changed to whoever knows that commit's digest from elsewhere: the head beside the
+journal, an export, a printed page. Without one it shows damage and changes of those who do not compute the chain anew.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from labctl.errors import LabctlError, UsageError
-from labctl.sample import Floats
-from labctl.store.derived import derived_differences
-from labctl.store.entry import Part
-from labctl.store.matrix import CHARGING, DISCHARGING, RECORD, TIME, WIDTH
+from labctl.errors import StoreError, UsageError
+from labctl.store.attachments import missing
+from labctl.store.digest_check import NOTHING, DigestCheck, Mismatch
+from labctl.store.head import Head, shortfall
+from labctl.store.location import place
 from labctl.store.reader import Reader
-from labctl.store.seal import BIRTH, birth, digest_of, first_chain, next_chain, part_digest
+from labctl.store.stray_check import foreign_rows, run_strays, structure, texts, under_way
 
-PAGE = 1000  # commits a query
+ANCHOR_DIGITS = 16  # hexadecimal digits of a commit's chain that name it
+
+__all__ = ["Anchor", "Mismatch", "Verified", "verify"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is not as it was written: where, and what was wanted and found."""
+class Anchor:
+    """A commit and the chain up to it: whoever keeps the digest elsewhere can prove what stood before."""
 
-    where: str
-    what: str
+    commit_id: int
+    digest: str
 
     def __str__(self) -> str:
         """Return it as one line."""
-        return f"{self.where}: {self.what}"
+        return f"commit {self.commit_id}, {self.digest}"
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was looked at, and what is wrong with it."""
+    """What was looked at, and what is wrong with it.
+
+    Attributes:
+        commits: The last commit.
+        runs: Runs looked at.
+        rows: Rows looked at.
+        findings: What is not as it was written.
+        head: The last commit with its chain, None before the first.
+        notes: What could not be told, and what else is worth knowing.
+        journal: Uuid of the journal.
+    """
 
     commits: int
     runs: int
     rows: int
-    findings: tuple[Finding, ...]
+    findings: tuple[Mismatch, ...]
+    head: Anchor | None = None
+    notes: tuple[str, ...] = ()
+    journal: str = ""
 
     @property
     def whole(self) -> bool:
@@ -46,187 +61,136 @@ class Verified:
         return not self.findings
 
 
-def verify(where: Path | str, run: int | None = None, progress: Callable[[int, int], None] | None = None) -> Verified:
-    """Compare a journal, or one run of it, with its digests.
+def verify(
+    where: Path | str,
+    run: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    anchor: str = "",
+    since: str = "",
+) -> Verified:
+    """Compare a journal, or one run of it, with its digests; beside a daemon that writes it, too.
 
     Args:
         where: A data folder, a journal's file or its URL.
         run: Only this run's rows; the chain of commits is checked in either case.
         progress: Called with the commit that was looked at and the last one.
+        anchor: Digest of a commit, known from elsewhere: a commit with it must be there.
+        since: The same, and what was committed up to it is taken as it is: only what is newer is read.
 
     Raises:
         StoreError: There is no journal.
-        UsageError: It is a copy in PostgreSQL.
+        UsageError: It is a copy in PostgreSQL, or a digest is none.
     """
     with Reader(where) as reader:
         if not isinstance(reader.where, Path):
             raise UsageError("a copy in PostgreSQL has no digests; verify the journal that it came from")
-        upto = reader.last_commit()
-        findings = [*_pages(reader)]
-        looked = _Looked()
-        findings += _commits(reader, upto, run, looked, progress or _quiet)
-        findings += _texts(reader)
+        head = _head(reader)
+        findings: list[Mismatch] = []
+        notes: list[str] = []
+        begin = _since(reader, since, findings)
+        if begin[0]:
+            notes.append(f"commits 1 to {begin[0]} were taken as they were, by the digest that was given")
+        else:
+            findings += [*_pages(reader), *structure(reader)]
+        findings += [*_acknowledged(reader, where, notes), *_lost(reader, begin[0]), *_anchored(reader, anchor)]
+        walk = DigestCheck(reader, head.commit_id if head else 0, run, begin, progress or _quiet)
+        findings += walk.findings()
         known = [row[0] for row in reader.query("SELECT run_id FROM runs ORDER BY 1")]
-        runs = [each for each in known if run in {None, each}]
+        runs = [each for each in known if run in {None, each} and (not begin[0] or each in walk.looked)]
         for run_id in runs:
-            findings += _run(reader, run_id, looked)
-        return Verified(upto, len(runs), looked.rows, tuple(findings))
-
-
-class _Looked:
-    """What the walk over the commits saw: how many rows, and where each run's rows must end."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.last: dict[int, int] = {}
-        self.tail: dict[int, Floats] = {}  # last row of each run
+            with reader.snapshot():
+                findings += run_strays(reader, run_id, walk.ends.get(run_id, NOTHING), walk.upto)
+        findings += [*_attachments(reader, place(where).folder, run)]
+        if not begin[0]:
+            with reader.snapshot():
+                findings += [*texts(reader), *foreign_rows(reader), *under_way(reader)]
+        return Verified(walk.upto, len(runs), walk.rows, tuple(findings), head, tuple(notes), _uuid(reader))
 
 
 def _quiet(_: int, __: int) -> None: ...
 
 
-def _pages(reader: Reader) -> Iterator[Finding]:
+def _head(reader: Reader) -> Anchor | None:
+    row = reader.head()
+    return None if row is None else Anchor(row[0], row[1].hex())
+
+
+def _attachments(reader: Reader, folder: Path, run: int | None) -> Iterator[Mismatch]:
+    """Look for the files that remarks name; they lie beside the journal."""
+    rows = reader.query("SELECT run_id, data FROM events WHERE kind = 'note' AND data LIKE '%sha256:%'")
+    for run_id, text in rows:
+        if run in {None, run_id}:
+            yield from (Mismatch(f"run {run_id}", words) for words in missing(folder, [str(text)]))
+
+
+def _uuid(reader: Reader) -> str:
+    return str(reader.query("SELECT uuid FROM journal ORDER BY generation LIMIT 1")[0][0])
+
+
+def _pages(reader: Reader) -> Iterator[Mismatch]:
     answers = [str(row[0]) for row in reader.query("PRAGMA quick_check(10)")]
     if answers != ["ok"]:
-        yield from (Finding(str(reader.where), answer) for answer in answers)
+        yield from (Mismatch(str(reader.where), answer) for answer in answers)
 
 
-def _commits(
-    reader: Reader, upto: int, run: int | None, looked: _Looked, progress: Callable[[int, int], None]
-) -> Iterator[Finding]:
-    uuid = str(reader.query("SELECT uuid FROM journal ORDER BY generation LIMIT 1")[0][0])
-    chain, wanted = first_chain(uuid), 1
-    born = {row[0]: row for row in reader.query(_BORN)}
-    while wanted <= upto:
-        page = reader.query(_COMMITS, first=wanted, last=min(upto, wanted + PAGE - 1))
-        parts = _parts(reader, wanted, min(upto, wanted + PAGE - 1))
-        for commit_id, unix_time, stored in page:
-            if commit_id != wanted:
-                yield Finding(f"commit {wanted}", f"is missing; found {commit_id} next")
-            mine = parts.get(commit_id, [])
-            chain = next_chain(chain, commit_id, unix_time, mine)
-            if chain != bytes(stored):
-                yield Finding(
-                    f"commit {commit_id}", "the chain of digests is broken: this or an earlier commit was changed"
-                )
-                chain = bytes(stored)
-            for part, digest in mine:
-                if run in {None, part.run_id}:
-                    yield from _part(reader, commit_id, part, digest, looked, born)
-            wanted = commit_id + 1
-        if not page:
-            yield Finding(f"commit {wanted}", f"is missing with all up to {upto}")
-            return
-        progress(wanted - 1, upto)
+def _acknowledged(reader: Reader, where: Path | str, notes: list[str]) -> Iterator[Mismatch]:
+    """Compare the journal with its head, the second place that knows the last commit."""
+    path = place(where).head
+    if path is None:
+        notes.append("there is no head beside a single file: that no commit is missing at its end cannot be told")
+        return
+    record = Head.read(path).record  # before the journal is asked: a daemon that writes is ahead of it, never behind
+    if record is None:
+        notes.append(
+            f"there is no head in {path.parent}: that no commit is missing at the journal's end cannot be told"
+        )
+        return
+    uuid = _uuid(reader)
+    row = reader.query("SELECT chain FROM commits WHERE commit_id = :commit", commit=record.commit_id)
+    missing = shortfall(record, uuid, reader.last_commit(), bytes(row[0][0]) if row else None)
+    if missing is not None:
+        yield Mismatch("head", str(missing))
 
 
-_COMMITS = "SELECT commit_id, unix_time_second, chain FROM commits WHERE commit_id BETWEEN :first AND :last ORDER BY 1"
-_BORN = f"""
-SELECT r.created_commit_id || ' ' || r.run_id, {", ".join(f"r.{name}" for name in BIRTH)}, p.plan, p.hash
-FROM runs r LEFT JOIN plans p ON p.run_id = r.run_id AND p.version = 1"""  # noqa: S608 - names are ours
-_PARTS = """
-SELECT commit_id, run_id, first_record, last_record, first_event, last_event, first_input, last_input, digest
-FROM commit_runs WHERE commit_id BETWEEN :first AND :last ORDER BY commit_id, run_id"""
+def _lost(reader: Reader, after: int) -> Iterator[Mismatch]:
+    """Say again what was lost once: a journal that lacks commits is not whole, however long ago that was."""
+    for loss in reader.losses():
+        if loss.began_commit_id >= after:
+            yield Mismatch(f"after commit {loss.began_commit_id}", loss.text)
 
 
-def _parts(reader: Reader, first: int, last: int) -> dict[int, list[tuple[Part, bytes]]]:
-    found: dict[int, list[tuple[Part, bytes]]] = {}
-    for row in reader.query(_PARTS, first=first, last=last):
-        part = Part(row[1], _range(row[2], row[3]), _range(row[4], row[5]), _range(row[6], row[7]))
-        found.setdefault(row[0], []).append((part, bytes(row[8])))
-    return found
-
-
-def _range(first: int | None, last: int | None) -> tuple[int, int] | None:
-    """Return a range as the chain has it; -1 stands for a half that somebody took away or put there."""
-    return (-1 if first is None else first, -1 if last is None else last) if (first, last) != (None, None) else None
-
-
-def _part(
-    reader: Reader, commit_id: int, part: Part, digest: bytes, looked: _Looked, born: dict[str, Any]
-) -> Iterator[Finding]:
-    place = f"run {part.run_id}, commit {commit_id}"
-    rows = np.empty((0, WIDTH))
-    auxiliary: Sequence[Any] = ()
-    if part.records is not None:
-        first, last = part.records
-        try:
-            rows = np.concatenate([*reader.matrices(part.run_id, first, last), rows])
-        except LabctlError as error:
-            yield Finding(place, str(error))
-            return
-        auxiliary = reader.query(_AUXILIARY, run=part.run_id, first=first, last=last)
-        wanted = looked.last.get(part.run_id, -1) + 1
-        if first != wanted:
-            yield Finding(place, f"records do not follow: wanted {wanted}, found {first}")
-        if len(rows) != last - first + 1 or not (rows[:, RECORD] == np.arange(first, first + len(rows))).all():
-            yield Finding(place, f"wanted records {first} to {last}, found {len(rows)} rows")
-        yield from _falling(place, rows, looked.tail.get(part.run_id))
-        if len(rows):
-            looked.tail[part.run_id] = rows[-1]
-        looked.rows += len(rows)
-        looked.last[part.run_id] = last
-    inputs = reader.query(_INPUTS, run=part.run_id, first=(part.inputs or _NONE)[0], last=(part.inputs or _NONE)[1])
-    events = reader.query(_EVENTS, run=part.run_id, first=(part.events or _NONE)[0], last=(part.events or _NONE)[1])
-    made = born.get(f"{commit_id} {part.run_id}")
-    text = birth(made[1:-2], made[-2] or "", made[-1]) if made is not None else ""
-    if part_digest(np.ascontiguousarray(rows), auxiliary, inputs, events, text) != digest:
-        what = f"records {part.records}, events {part.events} or inputs {part.inputs}"
-        yield Finding(
-            place,
-            f"{what} were changed" if made is None else "the run's plan, channel, names, options or begin were changed",
+def _anchored(reader: Reader, anchor: str) -> Iterator[Mismatch]:
+    if anchor and _commit_of(reader, anchor) is None:
+        yield Mismatch(
+            "anchor",
+            f"no commit has the digest {anchor}: the journal is another one, lacks commits, or its chain was made anew",
         )
 
 
-def _falling(place: str, rows: Floats, before: Floats | None) -> Iterator[Finding]:
-    """Find times and counters that fall; they never do."""
-    follow = rows if before is None else np.vstack([before, rows])
-    for column, name in ((TIME, "time"), (CHARGING, "charging counter"), (DISCHARGING, "discharging counter")):
-        fallen = np.flatnonzero(np.diff(follow[:, column]) < 0)
-        if len(fallen):
-            yield Finding(place, f"the {name} falls before record {follow[fallen[0] + 1, RECORD]:.0f}")
+def _since(reader: Reader, since: str, findings: list[Mismatch]) -> tuple[int, bytes]:
+    if not since:
+        return 0, b""
+    commit = _commit_of(reader, since)
+    if commit is None:
+        findings += _anchored(reader, since)
+        return 0, b""
+    return commit
 
 
-_NONE = (0, -1)
-_AUXILIARY = """
-SELECT run_id, record_index, name, value FROM auxiliary
-WHERE run_id = :run AND record_index BETWEEN :first AND :last ORDER BY record_index, name"""
-_INPUTS = """
-SELECT run_id, seq, record_index, kind, data FROM inputs
-WHERE run_id = :run AND seq BETWEEN :first AND :last ORDER BY seq"""
-_EVENTS = """
-SELECT run_id, seq, record_index, test_time_second, kind, data FROM events
-WHERE run_id = :run AND seq BETWEEN :first AND :last ORDER BY seq"""
+def _commit_of(reader: Reader, digest: str) -> tuple[int, bytes] | None:
+    """Return the commit of a digest, which may be cut short.
 
-
-def _texts(reader: Reader) -> Iterator[Finding]:
-    for table in ("protocols", "cells"):
-        for stored, name, text in reader.query(f"SELECT hash, name, text FROM {table}"):  # noqa: S608 - names are ours
-            if digest_of(text) != stored:
-                yield Finding(f"{table}, {name}", "the text is not the one that was stored")
-
-
-def _run(reader: Reader, run_id: int, looked: _Looked) -> Iterator[Finding]:
-    """Compare a run with what the digests do not cover: rows beyond the last commit, what follows from events, checkpoint."""
-    place = f"run {run_id}"
-    last = looked.last.get(run_id, -1)
-    beyond = reader.query(
-        "SELECT count(*) FROM samples WHERE run_id = :run AND (record_index > :last OR record_index < 0)",
-        run=run_id,
-        last=last,
-    )[0][0]
-    if beyond:
-        yield Finding(place, f"{beyond} rows belong to no commit")
-    checkpoint = reader.checkpoint(run_id)
-    if checkpoint is not None and checkpoint.record_index > last:
-        yield Finding(place, f"the checkpoint stands at record {checkpoint.record_index}, the last row is {last}")
-    tail = looked.tail.get(run_id)
-    yield from (Finding(place, words) for words in derived_differences(reader, run_id, tail))
-    for table, numbers in (("events", _EVENT_NUMBERS), ("inputs", _INPUT_NUMBERS)):
-        found = [row[0] for row in reader.query(numbers, run=run_id)]
-        if found and (found[0] != 1 or any(after != before + 1 for before, after in pairwise(found))):
-            yield Finding(place, f"{table} are not numbered without a hole")
-
-
-_EVENT_NUMBERS = "SELECT seq FROM events WHERE run_id = :run ORDER BY 1"
-_INPUT_NUMBERS = "SELECT seq FROM inputs WHERE run_id = :run ORDER BY 1"
+    Raises:
+        UsageError: It is none.
+    """
+    digits = digest.strip().lower()
+    if len(digits) < ANCHOR_DIGITS or set(digits) - set("0123456789abcdef"):
+        raise UsageError(
+            f"wanted the digest of a commit, {ANCHOR_DIGITS} to 64 hexadecimal digits as `labctl verify` prints them, "
+            f"found {digest!r}"
+        )
+    rows = reader.query("SELECT commit_id, chain FROM commits WHERE lower(hex(chain)) LIKE :begin", begin=f"{digits}%")
+    if len(rows) > 1:
+        raise StoreError(f"the digest {digest} names several commits; give more of its digits")
+    return (int(rows[0][0]), bytes(rows[0][1])) if rows else None

@@ -11,11 +11,13 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
 from labctl.errors import InternalError, LabctlError, StoreError, StoreFull
-from labctl.store.entry import Entry
+from labctl.store.committed import Committed, Trouble, first_of
+from labctl.store.entry import Item
 from labctl.store.journal import Journal
 
 T = TypeVar("T")
@@ -28,21 +30,12 @@ RETRY = 0.5  # seconds between two attempts while the disk is full, busy or fail
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
-    """A commit has been acknowledged: its number and its entries."""
+class _Landed:
+    """A commit that is in the journal, and who waits for it."""
 
     commit_id: int
-    entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """The journal cannot be written; entries wait. `error` is None once it can again.
-
-    An `InternalError` means that the writer has ended and nothing more will be stored.
-    """
-
-    error: LabctlError | None
+    entries: tuple[Item, ...]
+    flushes: Sequence["asyncio.Future[int]"]
 
 
 class Writer:
@@ -52,7 +45,13 @@ class Writer:
     """
 
     def __init__(
-        self, journal: Journal, loop: asyncio.AbstractEventLoop, *, rows: int = ROWS, age: float = AGE
+        self,
+        journal: Journal,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        rows: int = ROWS,
+        age: float = AGE,
+        at_checkpoints: bool = False,
     ) -> None:
         """Start the thread.
 
@@ -61,14 +60,15 @@ class Writer:
             loop: Where callbacks run.
             rows: Waiting rows that start a commit.
             age: Seconds after which the oldest entry is committed.
+            at_checkpoints: A commit ends at an entry with a checkpoint: rows and the state after them are never cut apart.
         """
         self.journal = journal
         self._loop = loop
-        self._rows_wanted, self._age = rows, age
+        self._rows_wanted, self._age, self._at_checkpoints = rows, age, at_checkpoints
         self._changed = threading.Condition()
-        self._entries: list[Entry] = []
+        self._entries: list[Item] = []
         self._rows = 0
-        self._doubtful: tuple[Entry, ...] = ()  # of a commit whose outcome nobody knows, since the disk failed
+        self._doubtful: tuple[Item, ...] = ()  # of a commit whose outcome nobody knows, since the disk failed
         self._oldest = 0.0
         self._hurried = False
         self._flushes: list[asyncio.Future[int]] = []
@@ -77,6 +77,9 @@ class Writer:
         self._calls: list[Callable[[], None]] = []
         self._closing = False
         self._failed_since: float | None = None
+        self._sealed: list[_Landed] = []  # in the journal, and not yet in its head: nobody has been told
+        self._following: Future[None] | None = None  # of the head, beside the next commit
+        self._heads = ThreadPoolExecutor(1, "journal head")
         self._on_commit: list[Callable[[Committed], None]] = []
         self._on_trouble: list[Callable[[Trouble], None]] = []
         self._thread = threading.Thread(target=self._run, name="journal writer", daemon=True)
@@ -84,11 +87,11 @@ class Writer:
 
     # --- on the loop --------------------------------------------------------------------------------------------------
 
-    def offer(self, entry: Entry) -> None:
+    def offer(self, entry: Item) -> None:
         """Hand over an entry; it is durable when a commit with it is announced."""
         self.offer_all((entry,))
 
-    def offer_all(self, entries: Sequence[Entry]) -> None:
+    def offer_all(self, entries: Sequence[Item]) -> None:
         """Hand over entries in order."""
         rows = sum(entry.rows for entry in entries)
         with self._changed:
@@ -198,30 +201,80 @@ class Writer:
             while self._turn():
                 pass
             self._fail_flushes(InternalError("the journal's writer has ended"))
+            self._heads.shutdown()
         except Exception as error:  # noqa: BLE001 - told to everybody who waits and to the listeners; nothing is lost by silence
             self._died(error)
 
     def _turn(self) -> bool:
-        """Wait for something to do and do it; false when that was the last."""
+        """Wait for something to do and do it; false when that was the last.
+
+        While the head follows one commit, the next is written: two syncs a commit cost little more than one.
+        """
         with self._changed:
             while not self._due():
                 self._changed.wait(self._patience())
             calls, self._calls = self._calls, []
             self._hurried = False
             entries = self._doubtful  # and nothing else; a flush waits for what comes after it, too
-            if not entries:
+            behind = (
+                bool(self._sealed) and self._failed_since is not None
+            )  # the head must catch up before more is written
+            if not entries and not behind:
                 self._promised, self._flushes = self._flushes, []
                 entries = self._front(all_of_it=bool(self._promised) or self._closing)
             closing = self._closing
+        if calls:
+            self._follow_to_the_end()
         for call in calls:
             call()
-        written = self._commit(entries) if entries else self._well()
+        written = self._commit(entries) if entries else (bool(self._sealed) or self._well())
         if written:
             self._written(entries)
-        return not closing or (written and bool(self._entries))
+        following = self._follow(more=written and self._saturated())
+        return not closing or (written and following and bool(self._entries))
+
+    def _saturated(self) -> bool:
+        """Tell whether the next commit is due already."""
+        with self._changed:
+            return not self._calls and not self._closing and self._rows >= self._rows_wanted
+
+    def _follow(self, *, more: bool) -> bool:
+        """Let the head follow to the last commit, beside the next one if there is `more`; tell whether it is not behind."""
+        if not self._followed():
+            return False
+        if not self._sealed:
+            return True
+        self._following = self._heads.submit(self.journal.head.follow, *self.journal.unacknowledged())
+        return True if more else self._followed()
+
+    def _follow_to_the_end(self) -> None:
+        """Let the head catch up before anything else is asked of the journal; what goes wrong is told to those who wait."""
+        if self._followed() and self._sealed:
+            self._follow(more=False)
+
+    def _followed(self) -> bool:
+        """Wait for the head, and tell of the commits that it has reached."""
+        following, self._following = self._following, None
+        if following is None:
+            return True
+        try:
+            following.result()
+        except StoreError as error:
+            self._note_trouble(error)
+            flushes = [flush for sealed in self._sealed for flush in sealed.flushes]
+            self._sealed = [_Landed(each.commit_id, each.entries, ()) for each in self._sealed]
+            self._tell(_fail, flushes, error)
+            self._fail_flushes(error)
+            return False
+        reached = self.journal.head.record
+        while self._sealed and reached is not None and self._sealed[0].commit_id <= reached.commit_id:
+            sealed = self._sealed.pop(0)
+            self._tell(self._announce, Committed(sealed.commit_id, sealed.entries), sealed.flushes)
+        self._well()
+        return True
 
     def _due(self) -> bool:
-        if self._closing or self._flushes or self._calls:
+        if self._closing or self._flushes or self._calls or self._following is not None:
             return True
         if self._failed_since is None and (self._hurried or self._rows >= self._rows_wanted):
             return True
@@ -234,23 +287,19 @@ class Writer:
             return self._oldest + RETRY - time.monotonic()
         return self._oldest + self._age - time.monotonic() if self._entries else None
 
-    def _front(self, *, all_of_it: bool) -> tuple[Entry, ...]:
+    def _front(self, *, all_of_it: bool) -> tuple[Item, ...]:
         if all_of_it or self._rows <= MOST_ROWS:
             return tuple(self._entries)
-        count = rows = 0
-        while count < len(self._entries) and (rows + self._entries[count].rows <= MOST_ROWS or not count):
-            rows += self._entries[count].rows
-            count += 1
-        return tuple(self._entries[:count])
+        return first_of(self._entries, MOST_ROWS, at_checkpoints=self._at_checkpoints)
 
-    def _commit(self, entries: Sequence[Entry]) -> bool:
+    def _commit(self, entries: Sequence[Item]) -> bool:
         """Commit, on the reserve's room if the disk is full; tell whether the entries are durable."""
         try:
             if self._doubtful and self.journal.reopen():
                 self._doubtful = ()
                 return True  # the disk failed, but not before it had them
             self._doubtful = ()
-            self.journal.commit(entries)
+            self.journal.seal(entries)
         except StoreFull as error:
             return self._commit_on_reserve(entries, error)
         except StoreError as error:
@@ -258,15 +307,14 @@ class Writer:
             if type(error) is StoreError:  # neither busy nor damaged: the disk failed, and nobody knows what it has
                 self._doubtful = tuple(entries)
             return False
-        self._well()
         return True
 
-    def _commit_on_reserve(self, entries: Sequence[Entry], error: StoreFull) -> bool:
+    def _commit_on_reserve(self, entries: Sequence[Item], error: StoreFull) -> bool:
         given = self.journal.reserve.release()
         self._note_trouble(error)
         try:
             if given:
-                self.journal.commit(entries)
+                self.journal.seal(entries)
                 return True
         except StoreFull:
             pass
@@ -300,7 +348,7 @@ class Writer:
             self._oldest = time.monotonic()
         return True
 
-    def _written(self, entries: tuple[Entry, ...]) -> None:
+    def _written(self, entries: tuple[Item, ...]) -> None:
         rooms: list[asyncio.Future[None]] = []
         with self._changed:
             del self._entries[: len(entries)]
@@ -309,21 +357,24 @@ class Writer:
             if self._rows < WAITING:
                 rooms, self._rooms = self._rooms, []
             flushes, self._promised = self._promised, []
-        self._tell(self._announce, Committed(self.journal.commit_id, entries), flushes, rooms)
+            self._sealed.append(_Landed(self.journal.commit_id, entries, flushes))
+        self._tell(_settle, rooms, None)
 
     def _died(self, error: Exception) -> None:
         told = error if isinstance(error, LabctlError) else InternalError(f"the journal's writer failed: {error!r}")
         with self._changed:
             self._closing = True
-            waiting = [*self._promised, *self._flushes, *self._rooms]
+            waiting = [
+                *self._promised,
+                *self._flushes,
+                *self._rooms,
+                *(each for done in self._sealed for each in done.flushes),
+            ]
         self._tell(_fail, waiting, told)
         self._tell(self._announce_trouble, Trouble(told))
 
-    def _announce(
-        self, done: Committed, flushes: Sequence["asyncio.Future[int]"], rooms: Sequence["asyncio.Future[None]"]
-    ) -> None:
+    def _announce(self, done: Committed, flushes: Sequence["asyncio.Future[int]"]) -> None:
         _settle(flushes, done.commit_id)
-        _settle(rooms, None)
         if done.entries:
             for listener in self._on_commit:
                 listener(done)

@@ -15,11 +15,11 @@ def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] in {"-h", "--help"}:
         sys.stdout.write("usage: labctl emulate NAME ...\n\ninstruments:\n  " + "\n  ".join(sorted(installed())) + "\n")
         return 0 if argv else 2
-    found = installed().get(argv[0])
-    if found is None:
+    commands = installed().get(argv[0])
+    if commands is None:
         sys.stderr.write(f"labctl emulate: wanted one of {', '.join(sorted(installed()))}, found {argv[0]!r}\n")
         return 2
-    return found(list(argv[1:]))
+    return commands(list(argv[1:]))
 
 
 def installed() -> dict[str, Callable[[Sequence[str]], int]]:

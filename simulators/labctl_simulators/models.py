@@ -35,109 +35,11 @@ And the impedance about a state, in ohm, here at 100 kHz and 1 Hz:
 True
 """
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from importlib import import_module
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from labctl_simulators import parameters
-from labctl_simulators.assembly.tree import Numbers
-from labctl_simulators.cell.chemistry import Chemistry
-from labctl_simulators.cell.model import Cell
-from labctl_simulators.parameters import ParameterError, ParameterSet
+from labctl_simulators.assembly.build import ModelInfo, build_cell, list_models, load_model
 
-_BUILDERS = ("insertion", "symmetric", "blocking")
-"""Modules of `assembly`, each with its `build`; imported as the first such cell is built."""
-
-
-class ModelInfo(NamedTuple):
-    """Say what one model is.
-
-    Attributes:
-        name: under which it is loaded.
-        model: `insertion`, `symmetric` or `blocking`.
-        kind: as in a cell file.
-        about: what it stands for.
-        area: m2, of the cell as it is loaded without scaling.
-        window: lowest and highest voltage, V.
-        capacity: nominal, C; None where there is none.
-        quoted: how many of its numbers are quoted.
-        fitted: how many are fitted to reported figures, or derived from quoted ones.
-        assumed: how many are assumed.
-        sources: citations.
-    """
-
-    name: str
-    model: str
-    kind: str
-    about: str
-    area: float
-    window: tuple[float, float]
-    capacity: float | None
-    quoted: int
-    fitted: int
-    assumed: int
-    sources: tuple[str, ...]
-
-
-def load_model(name: str, area: float | None = None, mass: float | None = None) -> Cell:
-    """Build the cell of a parameter set, scaled to a user's own.
-
-    Args:
-        name: of the parameter set, as `list_models` gives them.
-        area: of the electrode in m2; everything extensive is scaled to it. None: the parameter set's own.
-        mass: of the active material in kg, which then scales the capacity and the exchange currents at the given area
-            (a loading of its own). None: the parameter set's loading.
-
-    Raises:
-        ParameterError: there is no such model, or a scale is not a positive number, or one of its numbers is missing.
-
-    >>> load_model("voc1-atfb", area=2e-4).name
-    'voc1-atfb'
-    """
-    for what, scale in (("area", area), ("mass", mass)):
-        if scale is not None and not 0.0 < scale < float("inf"):
-            raise ParameterError(f"wanted {what} above 0 for model {name}, found {scale}")
-    return _load(name, area, mass)
-
-
-@lru_cache(maxsize=64)
-def _load(name: str, area: float | None, mass: float | None) -> Cell:
-    """Build and keep a cell; it is immutable, so it may be shared."""
-    found = parameters.read(name)
-    if found.model not in _BUILDERS:
-        raise ParameterError(f"{name}: wanted model {', '.join(_BUILDERS)}, found {found.model!r}")
-    module = import_module(f"labctl_simulators.assembly.{found.model}")
-    build: Callable[[ParameterSet, float | None, float | None], Chemistry] = module.build
-    try:
-        return Cell(build(found, area, mass))
-    except ParameterError:
-        raise
-    except ValueError as error:
-        raise ParameterError(f"{name}: {error}") from error
-
-
-def list_models() -> list[ModelInfo]:
-    """Return what models there are, in alphabetical order."""
-    return [_info(parameters.read(name)) for name in parameters.names()]
-
-
-def _info(found: ParameterSet) -> ModelInfo:
-    numbers = Numbers(found.values, found.name)
-    statuses = [origin.status for origin in found.origins]
-    return ModelInfo(
-        name=found.name,
-        model=found.model,
-        kind=found.kind,
-        about=" ".join(found.about.split()),
-        area=numbers.number("area"),
-        window=(numbers.number("lower_voltage"), numbers.number("upper_voltage")),
-        capacity=numbers.optional("nominal_capacity"),
-        quoted=statuses.count("quoted"),
-        fitted=statuses.count("fitted") + statuses.count("derived"),
-        assumed=statuses.count("assumed"),
-        sources=tuple(" ".join(text.split()) for text in found.sources.values()),
-    )
+__all__ = ["ModelInfo", "build_cell", "list_models", "load_model", "main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,10 +3,13 @@
 import contextlib
 import math
 import tempfile
-from types import SimpleNamespace
+from pathlib import Path
 
 from labctl.driver import Bounds, Program, ProgramStep, RecordRule, Rest
+from labctl_drivers.biologic import BioLogic
+from labctl_drivers.chamber import Espec, Memmert
 from labctl_drivers.contract.bench import Traits
+from labctl_drivers.contract.stepped import SteppedInstrument
 from labctl_drivers.grbl import Grbl
 from labctl_drivers.keithley import Keithley2400, Keithley2450
 from labctl_drivers.neware import Neware
@@ -14,9 +17,12 @@ from labctl_drivers.palmsens import PalmSens
 from labctl_drivers.practice import Practice
 from labctl_drivers.simulated import Simulated
 from labctl_simulators.models import load_model
-from labctl_simulators.wire import grbl, keithley, neware, palmsens, practice
+from labctl_simulators.wire import espec, grbl, keithley, memmert, neware, palmsens, practice
+from labctl_simulators.wire.biologic import MODELS, EmulatedBioLogic
+from labctl_simulators.wire.biologic_channel import PotentiostatChannel
+from labctl_simulators.wire.eclib import build
 from labctl_simulators.wire.line import SerialPort, Server
-from labctl_simulators.wire.neware_channel import Channel
+from labctl_simulators.wire.neware_channel import CyclerChannel
 from labctl_simulators.wire.terminal import Terminal
 
 MODEL = "marquis2019"
@@ -25,7 +31,10 @@ PATIENT, SHORT = (
     30.0,
     0.15,
 )  # s for a reply: of a line that works, on however busy a machine; of one that is made to be silent
-NO_SIMPLE_OPEN = {"test_a_verb_before_opening_is_an_error_of_ours": "a cell in the daemon has no line to open"}
+OF_CELLS = {
+    "test_a_verb_before_opening_is_an_error_of_ours": "a cell in the daemon has no line to open",
+    "test_a_stage_gets_where_it_is_sent_and_says_so": "its cell of this suite does not bend",
+}
 
 
 class LineBench:
@@ -89,7 +98,7 @@ class SerialBench(LineBench):
 
 class KeithleyBench(LineBench):
     driver_class = Keithley2450
-    device_class = keithley.Keithley2450
+    device_class = keithley.EmulatedKeithley2450
 
     def make_device(self):
         return self.device_class(Terminal(load_model(MODEL)))
@@ -99,11 +108,11 @@ class KeithleyBench(LineBench):
 
     def wait(self, seconds: float) -> None:
         super().wait(seconds)
-        if self.driver._session is not None:
-            self.driver._session.timeout = 1e3 * seconds
+        if self.driver._line.session is not None:
+            self.driver._line.session.timeout = 1e3 * seconds
 
     async def restart(self) -> None:
-        self.driver._session.timeout = 1e3 * SHORT  # of this connection; the next one is waited for
+        self.driver._line.session.timeout = 1e3 * SHORT  # of this connection; the next one is waited for
         self.line.unplug()
         self.device.reset()
         self.device.off_state = "HIMP"  # somebody has taken the leads off and put them on again
@@ -112,12 +121,12 @@ class KeithleyBench(LineBench):
 
 class OlderKeithleyBench(KeithleyBench):
     driver_class = Keithley2400
-    device_class = keithley.Keithley2400
+    device_class = keithley.EmulatedKeithley2400
 
 
 class PalmSensBench(SerialBench):
     def make_device(self):
-        return palmsens.PalmSens(Terminal(load_model(MODEL)))
+        return palmsens.EmulatedPalmSens(Terminal(load_model(MODEL)))
 
     def make_line(self):
         return SerialPort(self.device, self.ticking)
@@ -141,7 +150,7 @@ class NewareBench(LineBench):
     traits = Traits(faults=("pieces", "silence=1", "garbage=1", "cut=1", "hang"))
 
     def make_device(self):
-        self.cycler = Channel(load_model(MODEL))
+        self.cycler = CyclerChannel(load_model(MODEL))
         return neware.Cycler({("27", "1", "4"): self.cycler})
 
     def make_driver(self, port):
@@ -157,10 +166,39 @@ class NewareBench(LineBench):
         return row.voltage, row.current
 
 
+class BioLogicBench(LineBench):
+    """The vendor's library stands before the wire, with a wire and a patience of its own: silence is tested beside the driver."""
+
+    traits = Traits(faults=("cut=1",))
+    model = "vmp300"
+
+    def make_device(self):
+        self.cell = PotentiostatChannel(load_model(MODEL), MODELS[self.model][1])
+        return EmulatedBioLogic([self.cell], self.model)
+
+    def make_driver(self, port):
+        self.folder = tempfile.TemporaryDirectory(prefix="labctl-biologic-")
+        library = build(Path(tempfile.gettempdir()))
+        return BioLogic(str(library), f"127.0.0.1:{port}", self.folder.name, timeout=PATIENT)
+
+    async def stop(self) -> None:
+        await super().stop()
+        self.folder.cleanup()
+
+    def wait(self, seconds: float) -> None:
+        """Its patience is the library's, whatever this side would wait."""
+
+    async def restart(self) -> None:
+        self.cell.restart(self.now)
+
+    def truth(self) -> tuple[float, float]:
+        return self.cell.read(self.now)
+
+
 class PracticeBench(LineBench):
     def make_device(self):
         cell = load_model(MODEL)
-        return practice.Practice([(cell, cell.initial())], 0.0)
+        return practice.EmulatedPractice([(cell, cell.initial())], 0.0)
 
     def make_driver(self, port):
         return Practice(port=port, timeout=PATIENT)
@@ -170,6 +208,7 @@ class PracticeBench(LineBench):
 
 
 class GrblBench(SerialBench):
+    angle = 90.0  # degrees
     bounds = Bounds(voltage=(0.0, 1.0))
 
     def make_device(self):
@@ -185,17 +224,54 @@ class GrblBench(SerialBench):
         return math.nan, 0.0
 
 
+class EspecBench(LineBench):
+    bounds = Bounds(voltage=(0.0, 1.0))
+    traits = Traits(faults=("pieces", "silence=1", "garbage=1", "cut=1", "hang"))
+
+    def make_device(self):
+        return espec.EmulatedEspec()
+
+    def make_driver(self, port):
+        made = Espec(f"socket://127.0.0.1:{port}", timeout=PATIENT)
+        made.clock = self.clock
+        return made
+
+    def wait(self, seconds: float) -> None:
+        super().wait(seconds)
+        if self.driver._line is not None:
+            with contextlib.suppress(OSError):
+                self.driver._line.timeout = seconds
+
+    def truth(self) -> tuple[float, float]:
+        return math.nan, 0.0
+
+
+class MemmertBench(LineBench):
+    bounds = Bounds(voltage=(0.0, 1.0))
+    traits = Traits(faults=("pieces", "silence=1", "garbage=1", "cut=1", "hang"))
+
+    def make_device(self):
+        return memmert.EmulatedMemmert()
+
+    def make_driver(self, port):
+        made = Memmert("127.0.0.1", port=port, timeout=PATIENT)
+        made.clock = self.clock
+        return made
+
+    def truth(self) -> tuple[float, float]:
+        return math.nan, 0.0
+
+
 class SimulatedBench(LineBench):
     unplug = None
-    traits = Traits(excused=NO_SIMPLE_OPEN, faults=())
+    traits = Traits(excused=OF_CELLS, faults=())
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.driver = self.inserted()
+        self.driver = SteppedInstrument(self.make_stepped(), self.clock)
 
-    def inserted(self) -> Simulated:
+    def make_stepped(self) -> Simulated:
         made = Simulated()
-        made.clock = SimpleNamespace(now=self.clock)
         made.insert("1", {"model": MODEL})
         return made
 
@@ -207,13 +283,13 @@ class SimulatedBench(LineBench):
 
     def truth(self) -> tuple[float, float]:
         """Let a twin of the cell go on to this moment; before the first program it rests."""
-        twin = self.inserted()
-        twin.restore("1", self.driver.save("1"))
-        begun = self.driver._begun.get("1", self.now)
-        if "1" not in self.driver._begun:
+        twin = self.make_stepped()
+        twin.restore("1", self.driver.stepped.save("1"))
+        begun = self.driver.begun.get("1", self.now)
+        if "1" not in self.driver.begun:
             twin.begin("1", Program(1, (ProgramStep(1, Rest(), (), (RecordRule(every=1.0),)),)))
         twin.advance("1", self.now - begun)
-        last = twin._bays["1"]._last
+        last = twin._channels["1"]._last
         return last.voltage, last.current
 
     def fault(self, text: str) -> None:
@@ -226,6 +302,9 @@ def pytest_labctl_benches():
         "keithley2400": OlderKeithleyBench,
         "palmsens": PalmSensBench,
         "neware": NewareBench,
+        "biologic": BioLogicBench,
+        "espec": EspecBench,
+        "memmert": MemmertBench,
         "practice": PracticeBench,
         "grbl": GrblBench,
         "simulated": SimulatedBench,

@@ -3,18 +3,29 @@
 import sys
 from pathlib import Path
 
-from labctl.document import Finding
+from labctl.finding import Finding
+from labctl.plan.check import check
 from labctl.protocol.cellfile import read_cell
 from labctl.protocol.load import read
-from labctl.settings import read_station
+from labctl.station.load import read_station
 
 HERE = Path(__file__).parent
 DRIVERS = ("keithley_2400", "simulated")
 
 
-def beside(name: str) -> str | None:
-    path = HERE / "beside" / name
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+class Beside:
+    """The files beside a protocol of the corpus; those of the library are known by name."""
+
+    def __call__(self, name: str) -> str | None:
+        path = HERE / "beside" / name
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
+    def names(self, ending: str) -> list[str]:
+        folders = (HERE / "beside", HERE.parents[1] / "protocols")
+        return sorted({path.name for folder in folders for path in folder.glob(f"*{ending}")})
+
+
+beside = Beside()
 
 
 def findings(path: Path) -> tuple[Finding, ...]:
@@ -24,7 +35,7 @@ def findings(path: Path) -> tuple[Finding, ...]:
             return read_cell(source, name)[1]
         case "stations":
             return read_station(source, name, DRIVERS)[1]
-    return read(source, name, beside).findings
+    return check(read(source, name, beside))
 
 
 def rendered(path: Path) -> str:

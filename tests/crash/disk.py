@@ -21,10 +21,11 @@ from pathlib import Path
 
 from labctl.errors import LabctlError, StoreError
 from labctl.store import writer as writer_module
+from labctl.store.committed import Committed
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 from labctl.store.verify import verify
-from labctl.store.writer import Committed, Writer
+from labctl.store.writer import Writer
 from tests.crash.power import ROOT, build
 from tests.unit.store.making import batch, entries, new_run
 
@@ -45,19 +46,19 @@ async def once(shim: ctypes.CDLL, folder: Path, k: int, number: int, commits: in
     """Write a journal whose k-th request fails; tell whether it came so far."""
     shim.labctl_arm(ctypes.c_long(k), number)
     try:
-        journal = Journal.open(folder / "journal.db")
+        journal = Journal.open(folder)
     except StoreError:
         count.refused += 1
-        journal = Journal.open(folder / "journal.db")  # it is all there or not at all
+        journal = Journal.open(folder)  # it is all there or not at all
     with journal:
-        journal._connection.execute("PRAGMA wal_autocheckpoint = 16")
+        journal._file.driver.execute("PRAGMA wal_autocheckpoint = 16")
         acknowledged = await _write(journal, commits)
     reached = shim.labctl_seen() >= k
     shim.labctl_arm(0, 0)
     count.failures += reached
-    with Reader(folder / "journal.db") as reader:
+    with Reader(folder) as reader:
         rows = reader.run(1).rows
-    found = [str(each) for each in verify(folder / "journal.db").findings]
+    found = [str(each) for each in verify(folder).findings]
     if rows != acknowledged:
         found.append(f"{acknowledged} rows were acknowledged, {rows} are there")
     count.wrong += [f"request {k}, {errno.errorcode[number]}: {words}" for words in found]

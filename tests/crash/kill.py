@@ -28,11 +28,11 @@ import numpy as np
 
 from labctl.clock import FastClock, ScaledClock
 from labctl.daemon import Parts, running
-from labctl.run.bookmark import Bookmark
 from labctl.run.replay import replay
 from labctl.run.request import StartRequest
-from labctl.run.simulate import Simulation, Wanted
-from labctl.settings import ChannelSettings, InstrumentSettings, Mqtt, Part, Station
+from labctl.run.resume_point import ResumePoint
+from labctl.run.simulate import DryRunRequest, Simulation
+from labctl.station.settings import ChannelSettings, InstrumentSettings, Mqtt, Part, Station
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 from labctl.store.verify import verify
@@ -119,8 +119,8 @@ async def live(folder: Path, station: Station, fast: bool, pipe: int) -> None:
         async with running(station, folder / "data", clock) as parts:
             parts.sink.on_commit(lambda done: say(commit=done.commit_id, rows=acknowledged(done.entries)))
             while True:
-                for name, seat in parts.seats.items():
-                    if seat.course is None and not seat.starting:
+                for name, channel in parts.channels.items():
+                    if channel.session is None and not channel.starting:
                         await start(parts, folder, name, fast)
                 say(ready=True)
                 await asyncio.sleep(0.02)
@@ -239,7 +239,7 @@ class Rig:
         if checkpoint.record_index != run.rows - 1:
             self.count.wrong.append(f"run {run.run_id}: checkpoint at {checkpoint.record_index} of {run.rows} rows")
         if not self.fast and run.channel:
-            mark = Bookmark.from_json(checkpoint.source)
+            mark = ResumePoint.from_json(checkpoint.source)
             applied = json.loads(checkpoint.state)["applied"]
             ledger = ask(self.port, verb="ledger")["channels"][run.channel[1:]]
             self.count.set_points = max(self.count.set_points, len(ledger["set_points"]))
@@ -272,7 +272,7 @@ class Rig:
         """Compare finished runs with dry runs that nobody killed."""
         with Journal.open(self.folder / "dry.db") as journal, Reader(self.folder / "dry.db") as dry:
             for run in runs:
-                wanted = Wanted(str(self.folder / "inside.yaml"), self._cell(run.cell), seed=run.options["seed"])
+                wanted = DryRunRequest(str(self.folder / "inside.yaml"), self._cell(run.cell), seed=run.options["seed"])
                 ended = Simulation(wanted).run(journal)
                 found, dry_found = columns(reader, run.run_id), columns(dry, ended.run_id)
                 self.count.equal += found == dry_found

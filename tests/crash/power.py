@@ -7,7 +7,9 @@ A process writes a journal with the real store while a preloaded shim (`shim.c`,
 creation, removal and sync. For every operation of the record there are disks that hold nothing unsynced, all of it, or random
 512-byte sectors of it; names come and go in order and are durable with the next sync, as on ext4. Each disk is opened as a
 daemon would, and must be whole: no acknowledged commit is missing, records have no gap, every checkpoint stands at the last
-row, the counters are the bits that were written, and (on one disk in eight) every digest is the one in the chain.
+row, the counters are the bits that were written, and (on one disk in eight) every digest is the one in the chain. The head, which
+lies in a second file, must say that something is missing exactly when something is: never of a disk that kept what it was asked to
+keep, and always of one that did not (`--synchronous NORMAL` lets the log lie).
 """
 
 import argparse
@@ -29,6 +31,7 @@ import numpy as np
 
 from labctl.errors import LabctlError
 from labctl.store.entry import Entry
+from labctl.store.integrity import Opening
 from labctl.store.journal import Journal
 from labctl.store.verify import verify
 from tests.unit.store.making import batch, entries, new_run
@@ -51,9 +54,9 @@ def write(folder: Path, commits: int, synchronous: str, seed: int) -> None:
     rows = {1: 0, 2: 0}
     made = {run: batch(ROWS, seed=run) for run in rows}
     for life in range(3):
-        with Journal.open(folder / "journal.db") as journal:
-            journal._connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES}")
-            journal._connection.execute(f"PRAGMA synchronous = {synchronous}")
+        with Journal.open(folder) as journal:
+            journal._file.driver.execute(f"PRAGMA wal_autocheckpoint = {PAGES}")
+            journal._file.driver.execute(f"PRAGMA synchronous = {synchronous}")
             if life == 0:
                 for run in rows:
                     journal.create_run(new_run(f"c{run}"))
@@ -199,13 +202,15 @@ class Count:
     verified: int = 0
     lost: int = 0
     most_lost: int = 0
+    noticed: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
 class Judge:
     """Opens what is left and compares it with what was written and acknowledged."""
 
-    def __init__(self, folder: Path, count: Count) -> None:
+    def __init__(self, folder: Path, count: Count, *, synced: bool = True) -> None:
+        self.synced = synced  # else the head may know of a commit a moment before it was acknowledged
         self.folder = folder
         self.count = count
         self.written = {run: batch(ROWS, seed=run) for run in (1, 2)}
@@ -216,21 +221,35 @@ class Judge:
         self.folder.mkdir()
         for name, content in files.items():
             (self.folder / name).write_bytes(content)
+        (self.folder / "reserve").touch()  # not to be written for every disk
         file = self.folder / "journal.db"
         self.count.states += 1
         try:
-            with Journal.open(file):
-                pass
+            with Journal.open(self.folder) as journal:
+                opening = journal.opening
             with contextlib.closing(sqlite3.connect(file)) as connection:
                 (answer,) = connection.execute("PRAGMA integrity_check").fetchone()
                 found = [] if answer == "ok" else [answer]
+                lost = self.count.lost
                 found += self._rows(connection, acknowledged)
+                found += self._noticed(opening, lost=self.count.lost > lost)
             if self.count.states % VERIFIED == 0:
                 self.count.verified += 1
-                found += [str(each) for each in verify(file).findings]
+                found += [str(each) for each in verify(self.folder).findings]
         except (LabctlError, sqlite3.Error) as error:
             found = [repr(error)]
         self.count.wrong += [f"{where}: {words}" for words in found]
+
+    def _noticed(self, opening: Opening, *, lost: bool) -> Iterator[str]:
+        """Compare what the head says of a disk with what is so."""
+        missing = opening.missing is not None
+        self.count.noticed += missing and lost
+        if opening.headless:
+            yield "the head is said to be gone, nobody took it away"
+        if missing and not lost and self.synced:
+            yield f"nothing acknowledged is missing, the head says: {opening.missing}"
+        if lost and not missing:
+            yield "acknowledged rows are missing, and the head does not say so"
 
     def _rows(self, connection: sqlite3.Connection, acknowledged: tuple[int, int, int]) -> Iterator[str]:
         (commit,) = connection.execute("SELECT COALESCE(max(commit_id), 0) FROM commits").fetchone()
@@ -261,7 +280,7 @@ def rig(states: int, seed: int, folder: Path, synchronous: str = "FULL", commits
     """Look at so many disks, spread over all operations of one record, and return what was seen."""
     rng, count = random.Random(seed), Count()
     record = recorded(folder, commits, synchronous, seed)
-    judge = Judge(folder / "disk", count)
+    judge = Judge(folder / "disk", count, synced=synchronous == "FULL")
     disk, acknowledged, asked = Disk(), (0, 0, 0), 0
     count.operations = sum(operation.name != ACKNOWLEDGED for operation in record)
     for place, operation in enumerate(record):
@@ -299,7 +318,7 @@ def main() -> int:
         f"seed {given.seed}, synchronous {given.synchronous}: {count.operations} operations, {count.states} disks looked at"
     )
     print(
-        f"{count.torn} of them torn, {count.verified} verified; acknowledged rows missing on {count.lost}, up to {count.most_lost}; {rate:.0f} a second"
+        f"{count.torn} of them torn, {count.verified} verified; acknowledged rows missing on {count.lost}, up to {count.most_lost}, noticed on {count.noticed}; {rate:.0f} a second"
     )
     for words in count.wrong[:20]:
         print(f"WRONG: {words}")

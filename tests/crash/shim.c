@@ -1,7 +1,7 @@
 /* Preloaded into a process that writes a journal: records what it asks of the disk, and fails the k-th request when told.
 
    Built at test time:  cc -shared -fPIC -O1 -o shim.so shim.c -ldl
-   LABCTL_SHIM_LOG names the record. Only files whose path has "/journal.db" in it count, the shared index apart, and folders.
+   LABCTL_SHIM_LOG names the record. Only files whose path has "/journal.db" in it count, the shared index apart, those called "head", and folders.
    One operation of the record: kind, length of name, offset, size (host order), name, and the bytes of a write.
    Kinds: C created, W written, T cut to a length, U removed, S synced, D folder synced. */
 #define _GNU_SOURCE
@@ -31,7 +31,7 @@ long labctl_seen(void) { return seen; }
 
 static const char *tracked(const char *path) {
     const char *base = strrchr(path, '/');
-    if (!base || strncmp(base, "/journal.db", 11) != 0 || strstr(base, "-shm")) return NULL;
+    if (!base || (strncmp(base, "/journal.db", 11) != 0 && strcmp(base, "/head") != 0) || strstr(base, "-shm")) return NULL;
     return strlen(base + 1) < sizeof names[0] ? base + 1 : NULL;
 }
 

@@ -27,6 +27,8 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path, seed):
 def test_the_rig_finds_what_is_lost_without_a_full_sync(tmp_path, seed):
     count = rig(60, seed, tmp_path, "NORMAL", commits=30)
     assert count.lost > 0
+    assert count.noticed == count.lost, "whatever is lost is noticed at the next opening"
+    assert not [words for words in count.wrong if "the head" in words]
 
 
 @needs_shim

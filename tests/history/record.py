@@ -43,7 +43,10 @@ from labctl.driver import Bounds  # noqa: E402
 from labctl.engine.input import Gap  # noqa: E402
 from labctl.engine.state import capabilities_to_json, state_to_json  # noqa: E402
 from labctl.plan.codec import plan_to_json  # noqa: E402
+from labctl.plan.compile import compile_plan  # noqa: E402
 from labctl.plan.step import Block  # noqa: E402
+from labctl.protocol.cell import Cell as ProtocolCell  # noqa: E402
+from labctl.protocol.load import load  # noqa: E402
 from labctl.sample import Batch  # noqa: E402
 from labctl.store.codec import input_to_json  # noqa: E402
 
@@ -118,7 +121,75 @@ def tripped() -> Bench:
     return bench
 
 
+SECOND = """\
+labctl: 1
+name: what the second edition added
+limits: {voltage: [0 V, 5 V], current: [-1 A, 1 A], capacity: 1 Ah}
+on_interruption: {continue_within: 10 min, else: ask}
+steps:
+  - rest: 1 min
+  - name: formation that ends by itself
+    repeat: 6
+    cycle: formation
+    stop_if: spread of discharge_capacity over 2 < 3 %
+    steps:
+      - charge: {current: 0.5 A, to: 4.1 V, hold_until: current < 50 mA, for: 3 h}
+      - discharge: {current: 0.5 A, to: 3.2 V, for: 3 h}
+  - cycle: check
+    steps:
+      - charge: {current: 0.2 A, to: 4 V, for: 3 h}
+      - discharge: {current: 0.2 A, to: 3.3 V, for: 3 h}
+  - nominal: {from: discharge_capacity of check, within: [20 %, 120 %]}
+  - charge: {current: 0.5C, to: 4 V, for: 3 h}
+  - mark: full
+  - each: {q: [-5 %, -10 %]}
+    steps:
+      - discharge: {current: 0.3 A, until: net since full <= $q, to: 3 V, for: 2 h}
+      - rest: 1 min
+  - repeat: 3
+    every: 15 min
+    steps:
+      - discharge: {current: 0.1 A, until: voltage < 3.5 V for 1 min, for: 10 min}
+  - if: charged since full >= 20 %
+    steps: [{rest: 10 min}]
+  - repeat: 4
+    stop_if: retention of cycles < 50 % or retention of check < 50 %
+    steps:
+      - cycle: true
+        steps:
+          - charge: {current: 0.5 A, to: 3.9 V, for: 3 h}
+          - discharge: {current: 0.5 A, to: 3.4 V, for: 3 h}
+      - if: every 2 cycles
+        steps:
+          - cycle: check
+            steps:
+              - charge: {current: 0.2 A, to: 3.9 V, for: 3 h}
+              - discharge: {current: 0.2 A, to: 3.4 V, for: 3 h}
+  - charge: {current: 0.5 A, to: 3.2 V, for: 1 h}
+  - rest: 1 min
+"""
+
+
+def second_edition(capabilities: object) -> Bench:
+    """What the second edition of the language added, with an outage in a cycle and a person who decides what it left open."""
+    cell = ProtocolCell("cell", "full", nominal=3600.0, limits=Bounds((0.0, 5.0), (-1.0, 1.0)))
+    made = compile_plan(load(SECOND, "second.yaml"), cell, None, None, {})
+    bench = Bench(made, capabilities, 60.0).start()  # type: ignore[arg-type]
+    while bench.state.cycle.count < 2:
+        bench.step()
+    bench.time += 120.0
+    bench.tell(Gap(bench.time - 120.0, bench.time, "power", on_until=bench.time - 60.0))
+    bench.obey()
+    for _ in range(20):
+        if bench.run().finish:
+            break
+        bench.order("resume")
+    return bench
+
+
 RUNS = {
+    "second-edition-watched": lambda: second_edition(PUPPET),
+    "second-edition-located": lambda: second_edition(LOCATES),
     "cycling-watched": lambda: cycling(PUPPET),
     "cycling-located": lambda: cycling(LOCATES),
     "interrupted": interrupted,

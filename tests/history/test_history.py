@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from labctl.driver import Capabilities
-from labctl.engine.decide import begin, fold
+from labctl.engine.fold import begin, fold
 from labctl.engine.state import capabilities_from_json, state_from_json, state_to_json
 from labctl.plan.codec import plan_from_json
 from labctl.sample import Batch
@@ -26,7 +26,12 @@ def given(found: dict[str, object]) -> object:
 
 
 def test_there_are_stored_runs():
-    assert len(RUNS) >= 5
+    assert len(RUNS) >= 7
+
+
+def test_there_are_runs_of_both_editions():
+    editions = [orjson.loads(path.read_bytes())["plan"].get("edition", 1) for path in RUNS]
+    assert set(editions) == {1, 2}
 
 
 @pytest.mark.parametrize("path", RUNS, ids=[path.stem for path in RUNS])

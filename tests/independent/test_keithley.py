@@ -1,5 +1,7 @@
 """pymeasure's classes against our emulated source meters, and our drivers against labmcp's simulators."""
 
+import re
+
 import pytest
 from labmcp_keithley_smu.simulator import make_simulator
 from pymeasure.instruments.keithley import Keithley2400 as Measure2400
@@ -13,7 +15,7 @@ from labctl_simulators.wire.terminal import Terminal
 
 
 @pytest.mark.parametrize(
-    ("client", "device"), [(Measure2450, emulated.Keithley2450), (Measure2400, emulated.Keithley2400)]
+    ("client", "device"), [(Measure2450, emulated.EmulatedKeithley2450), (Measure2400, emulated.EmulatedKeithley2400)]
 )
 def test_pymeasure_drives_our_emulator(bench, client, device):
     meter = device(Terminal(load_model("marquis2019")))
@@ -39,10 +41,34 @@ def test_pymeasure_drives_our_emulator(bench, client, device):
     smu.adapter.close()
 
 
+class Ranged:
+    """Their simulator with what it lacks though the instruments have it: the range of the source, and the clock of a reading."""
+
+    def __init__(self, simulator):
+        self.simulator = simulator
+        self.ranges = {}
+        self.seconds = 0
+
+    def handle(self, line):
+        if given := re.fullmatch(r":SOUR:(\w+):RANG (\S+)", line.strip()):
+            self.ranges[given[1]] = given[2]
+        if ",SEC,FRAC" in line:
+            self.seconds += 1
+            return f"{self.text(line.replace(',SEC,FRAC', ''))},{self.seconds},0.5"
+        asked = re.fullmatch(r"(.*);:SOUR:(\w+):RANG\?", line.strip())
+        if asked is None:
+            return self.simulator.handle(line)
+        return f"{self.text(asked[1])};{self.ranges[asked[2]]}"
+
+    def text(self, line):
+        reply = self.simulator.handle(line)
+        return reply if isinstance(reply, str) else reply[0]
+
+
 @pytest.mark.parametrize(("driver", "dialect"), [(Keithley2450, "2450"), (Keithley2400, "2400")])
 async def test_our_driver_drives_their_simulator(bench, line_device, driver, dialect):
     """A kilohm behind their simulator: 1 mA are 1 V, and 2 V of limit hold 3 mA back."""
-    port = bench.socket(line_device(make_simulator(dialect, resistance_ohm=1000.0), "SMOD"))
+    port = bench.socket(line_device(Ranged(make_simulator(dialect, resistance_ohm=1000.0)), "SMOD"))
     smu = driver(f"TCPIP0::127.0.0.1::{port}::SOCKET", four_wire=False)
     assert (await smu.open()).model == dialect
     bounds = Bounds(voltage=(-2.0, 2.0), current=(-0.01, 0.01))

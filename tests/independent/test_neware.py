@@ -4,10 +4,10 @@ import pytest
 from aurora_neware import NewareAPI
 
 from labctl.driver import Bounds, Galvanostatic, Program, ProgramStep, RecordRule, Rest, Threshold
-from labctl_drivers.neware_file import step_file
+from labctl_drivers.neware.stepfile import step_file
 from labctl_simulators.models import load_model
 from labctl_simulators.wire.neware import Cycler
-from labctl_simulators.wire.neware_channel import Channel
+from labctl_simulators.wire.neware_channel import CyclerChannel
 
 BOUNDS = Bounds(voltage=(2.5, 4.2), current=(-2.0, 2.0))
 RECORD = (RecordRule(every=1.0),)
@@ -22,7 +22,7 @@ PROGRAM = Program(
 
 @pytest.fixture
 def client(bench):
-    cycler = Cycler({("27", "1", number): Channel(load_model("marquis2019")) for number in ("1", "2")})
+    cycler = Cycler({("27", "1", number): CyclerChannel(load_model("marquis2019")) for number in ("1", "2")})
     port = bench.socket(cycler)
     with NewareAPI("127.0.0.1", port) as api:
         yield api, cycler

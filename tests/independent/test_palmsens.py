@@ -11,7 +11,7 @@ from labctl.driver import Bounds, Ended, Potentiostatic, Program, ProgramStep, R
 from labctl.sample import Batch
 from labctl_drivers.palmsens import PalmSens
 from labctl_simulators.models import load_model
-from labctl_simulators.wire.palmsens import PalmSens as Module
+from labctl_simulators.wire.palmsens import EmulatedPalmSens as Module
 from labctl_simulators.wire.terminal import Terminal
 
 SCRIPT = [
@@ -39,7 +39,7 @@ def test_their_driver_runs_a_script_on_our_module(bench):
 
 
 async def test_our_driver_runs_a_step_on_their_simulator(bench, line_device):
-    path = bench.serial(line_device(MethodScriptSimulator(speed=50.0), "if p", "breakloop", "endif"))
+    path = bench.serial(line_device(MethodScriptSimulator(speed=50.0), "if ", "breakloop", "endif"))
     driver = PalmSens(path, timeout=3.0)
     await driver.open()
     bounds = Bounds(voltage=(-1.0, 1.0), current=(-1e-3, 1e-3))

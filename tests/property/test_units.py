@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.dimension import UNITS
 from labctl.errors import Misread
-from labctl.units import TABLES, display, like, measure_unit, parse
+from labctl.quantity.dimension import TABLES, UNITS
+from labctl.quantity.parse import parse
+from labctl.quantity.units import display, like, measure_unit
 
 KINDS = st.sampled_from(sorted(TABLES))
 PLAIN = [unit for unit in UNITS if unit not in {"C", "%"}]

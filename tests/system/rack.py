@@ -10,11 +10,11 @@ from labctl.clock import ScaledClock
 from labctl.daemon import running
 from labctl.run.request import StartRequest
 from labctl.run.stations import found_station
-from labctl.settings import Mqtt
+from labctl.station.settings import Mqtt
 from labctl_simulators.models import load_model
 from labctl_simulators.wire import grbl, keithley, neware, palmsens
 from labctl_simulators.wire.line import SerialPort, Server
-from labctl_simulators.wire.neware_channel import Channel
+from labctl_simulators.wire.neware_channel import CyclerChannel
 from labctl_simulators.wire.program import PUMP
 from labctl_simulators.wire.terminal import Terminal
 
@@ -65,7 +65,7 @@ class Rack:
         line = SerialPort(device, self.time)
         await line.start()
         self.lines.append(line)
-        if isinstance(device, palmsens.PalmSens):
+        if isinstance(device, palmsens.EmulatedPalmSens):
             self.tasks.add(asyncio.create_task(self.pump(line, device), name="emulated script"))
         return line
 
@@ -82,7 +82,7 @@ class Rack:
         self.channels.append(f"  {name}: {{cell: {{instrument: {name}, at: 1}}}}")
 
     async def keithley2450(self, name="kei", stage="", **options):
-        device = keithley.Keithley2450(self.terminal())
+        device = keithley.EmulatedKeithley2450(self.terminal())
         device.off_state = "HIMP"  # the leads are connected once the instrument has been opened
         device.impose()
         line = await self.serve(device, only=1)
@@ -94,7 +94,7 @@ class Rack:
         return device, line
 
     async def palmsens(self, name="ps"):
-        device = palmsens.PalmSens(self.terminal())
+        device = palmsens.EmulatedPalmSens(self.terminal())
         line = await self.plug(device)
         self.instruments.append(f"  {name}: {{driver: palmsens, port: {line.path}}}")
         self.channels.append(f"  {name}: {{cell: {{instrument: {name}, at: 1}}}}")
@@ -102,7 +102,8 @@ class Rack:
 
     async def neware(self, name="nw", channels=1, poll=0.2):
         cells = {
-            ("27", "1", str(at)): Channel(load_model(self.model), now=self.time()) for at in range(1, channels + 1)
+            ("27", "1", str(at)): CyclerChannel(load_model(self.model), now=self.time())
+            for at in range(1, channels + 1)
         }
         line = await self.serve(neware.Cycler(cells))
         places = ", ".join(f"c{at}: 27-1-{at}" for at in range(1, channels + 1))

@@ -2,12 +2,12 @@
 
 import pytest
 
-from labctl.errors import InstrumentError, OrderRefused, Unreachable
-from labctl.run import line as lines
+from labctl.errors import OrderRefused, Unreachable
+from labctl.run.connection import polled as lines
 from labctl.run.replay import replay
 from labctl.store.reader import Reader
 from labctl_simulators.cell import Current
-from labctl_simulators.wire.neware_step import Profile, Step
+from labctl_simulators.wire.neware_step import FileStep, StepFile
 from tests.system.rack import Ends, activity, rack, start, until
 
 CELL = """\
@@ -184,18 +184,20 @@ async def test_a_cable_that_is_pulled_and_put_back_costs_one_channel_an_outage_a
         assert replay(reader, 1).equal
 
 
-async def test_a_person_who_stops_a_channel_in_the_vendors_program_ends_its_run_with_the_data_kept(files):
+async def test_a_person_who_stops_a_channel_in_the_vendors_program_holds_its_run_with_the_data_kept(files):
     async with rack(files, SPEED) as made:
         (first, _second), _ = await made.neware(channels=2)
         async with made.daemon() as parts:
-            ends = Ends(parts)
             await start(parts, files, "nw1", "long.yaml")
             await start(parts, files, "nw2", "long.yaml")
             await until(lambda: len(first.records) > 5, parts)
             first.stop(made.time())
-            await ends.wait(1)
-            assert "somebody stopped it" in parts.supervisor.why("nw1")[0]
+            await until(lambda: activity(parts, "nw1") == "safe", parts)
+            words, unblock = parts.supervisor.why("nw1")
+            assert "somebody stopped it" in words
+            assert unblock == "labctl resume nw1"
             assert activity(parts, "nw2") == "running"
+            await parts.sink.flush()
             records = len(first.records)
     with Reader(files / "data") as reader:
         opened = 2  # rows of the look at the open circuit, a test of its own
@@ -208,19 +210,19 @@ async def test_an_autonomous_test_that_outlives_the_daemon_has_no_gap_and_no_dup
         (cycler,), _ = await made.neware()
         async with made.daemon() as parts:
             await start(parts, files, "nw1", "protocol.yaml")
-            await until(lambda: len(cycler.records) > 20, parts)
+            await until(lambda: cycler.test == 2 and len(cycler.records) > 20, parts)
             await parts.sink.flush()
         await made.clock.until(made.clock.now() + 300.0)
-        assert cycler.test == 1
+        assert cycler.test == 2
         async with made.daemon() as parts:
             ends = Ends(parts)
             await ends.wait(1)
             assert activity(parts, "nw1") == "done"
-        assert cycler.test == 1
+        assert cycler.test == 2
         records = [(row.voltage, row.current) for row in cycler.records]
     with Reader(files / "data") as reader:
         rows = reader.rows(1)
-        found = list(zip(rows.voltage.tolist(), rows.current.tolist(), strict=True))
+        found = list(zip(rows.voltage.tolist(), rows.current.tolist(), strict=True))[-len(records) :]
     assert [value for row in found for value in row] == pytest.approx(
         [value for row in records for value in row], rel=1e-6
     )
@@ -275,8 +277,8 @@ async def test_a_start_on_a_channel_that_somebody_else_uses_is_refused_and_their
     async with rack(files, SPEED) as made:
         (cycler,), _ = await made.neware()
         async with made.daemon() as parts:
-            cycler.work(Profile((Step(4, time=1e6),)), "theirs", made.time())
-            with pytest.raises(InstrumentError, match="says 'working': somebody else uses it"):
+            cycler.work(StepFile((FileStep(4, time=1e6),)), "theirs", made.time())
+            with pytest.raises(OrderRefused, match="somebody else's test runs on it: nw says 'working: theirs'"):
                 await start(parts, files, "nw1", "long.yaml")
             assert (cycler.status, cycler.barcode) == ("working", "theirs")
 
@@ -332,6 +334,7 @@ async def test_a_line_that_breaks_at_a_set_point_is_an_outage_and_the_run_goes_o
 
 @pytest.mark.parametrize("fault", ["garbage=1", "silence=1", "restart"])
 async def test_a_potentiostat_whose_line_fails_in_a_step_does_the_rest_of_it(files, fault):
+    """A step that may have been done while nobody was reading is not begun again unasked: a person lets the run go on."""
     async with rack(files, SPEED) as made:
         device, line = await made.palmsens()
         async with made.daemon() as parts:
@@ -342,6 +345,9 @@ async def test_a_potentiostat_whose_line_fails_in_a_step_does_the_rest_of_it(fil
                 line.push(device.restart(made.time()))
             else:
                 line.faults.set(fault)
+            await until(lambda: activity(parts, "ps") in {"waiting", "done"}, parts, 60.0)
+            if activity(parts, "ps") == "waiting":
+                await parts.supervisor.order("resume", "ps", by="a person")
             await ends.wait(1)
             assert activity(parts, "ps") == "done"
     with Reader(files / "data") as reader:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from labctl.run.drivers import make
-from labctl.settings import load_station
+from labctl.station.load import load_station
 
 PAGES = sorted((Path(__file__).parent.parent.parent / "docs" / "reference" / "instruments").glob("*.md"))
 BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)

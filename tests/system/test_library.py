@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from labctl.inputs import library
 from labctl.report.page import page
-from labctl.report.plot import figures
-from labctl.report.record import analyse, default_analyses, plan_of, record_of
-from labctl.run.files import library
-from labctl.run.simulate import Simulation, Wanted
+from labctl.report.plots.choose import figures_of
+from labctl.report.run_data import analyse, default_analyses, plan_of, record_of
+from labctl.run.simulate import DryRunRequest, Simulation
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 
@@ -22,6 +22,27 @@ CASES = {
     "cccv-cycling": ("marquis2019", {"cycles": "20"}),
     "dcir": ("chen2020", {"high": "4.1 V", "low": "2.8 V"}),
     "stripping-life": ("na-bare", {"current": "0.5 mA/cm2", "areal": "1 mAh/cm2"}),
+    "galvanostatic-cycling": ("voc1", {"cycles": "3"}),
+    "galvanostatic-cycling-charge-first": ("phlt-lfp", {"cycles": "3"}),
+    "eis": ("phlt-symmetric", {}),
+    "eis-against-temperature": ("phlt-blocking", {}),
+    "eis-against-state": ("msi-c", {"low": "0.01 V"}),
+    "eis-in-cycling": ("phlt-symmetric", {"spectra": "2", "cycles": "2"}),
+    "transference": ("phlt-symmetric", {}),
+    "electronic-conductivity": ("phlt-blocking", {}),
+    "stability-window": ("phlt-blocking", {"to": "1 V"}),
+    "cyclic-voltammetry": ("voc1", {"low": "2.15 V", "high": "3.8 V", "cycles": "1"}),
+    "exchange-current": ("na-bare", {}),
+    "limiting-current": ("phlt-symmetric", {}),
+    "current-step": ("na-vn", {"cycles": "2"}),
+    "nucleation": ("na-bare", {}),
+    "go-to-potential": ("voc1", {"to": "2.5 V"}),
+    "ocv-watch": ("phlt-ncm811", {}),
+    "operando": ("voc1", {}),
+    "self-discharge": ("phlt-ncm811", {}),
+    "leakage": ("phlt-ncm811", {}),
+    "pitt": ("phlt-ncm811", {"by": "100 mV"}),
+    "current-interruption": ("phlt-ncm811", {"between": "30 min"}),
 }
 
 FILM = 300e-7**2 / (5.166 * 3600)  # cm2/s: the parameter set's own diffusion time is 5.166 h over 300 nm
@@ -33,7 +54,7 @@ def ran(tmp_path: Path):
 
     def run(protocol: str, **values: str):
         cell, usual = CASES[protocol]
-        wanted = Wanted(
+        wanted = DryRunRequest(
             str(library() / f"{protocol}.yaml"), str(library() / "cells" / f"{cell}.yaml"), {**usual, **values}
         )
         where = tmp_path / "journal.db"
@@ -44,7 +65,7 @@ def ran(tmp_path: Path):
             stored = reader.run(done.run_id)
             record = record_of(reader, stored)
             analyses = analyse(record, default_analyses(plan_of(reader, stored)))
-            written = page(stored, analyses, figures(record, analyses))
+            written = page(stored, analyses, figures_of(record, analyses))
         assert "<svg" in written
         return stored, record, {found.name: found.value for item in analyses for found in item.figures}
 
@@ -119,3 +140,47 @@ def test_pulses_of_both_directions_have_the_resistance_of_the_cell(ran):
     assert longer[0] > 0
     rests = [at for at, verb in enumerate(record.steps["step_type"]) if verb == "rest"]
     assert len(rests) >= 25
+
+
+def test_spectra_against_temperature_give_the_published_conductivity(ran):
+    _, _, found = ran("eis-against-temperature")
+    assert found["conductivity, first"] == pytest.approx(1.29e-3, rel=0.02)  # S/cm at 25 degC, as published
+    assert found["activation energy of ln s, 95 % interval +-"] < 0.01
+
+
+def test_a_voltage_on_a_blocking_cell_gives_the_published_electronic_conductivity(ran):
+    _, _, found = ran("electronic-conductivity")
+    assert found["electronic conductivity"] == pytest.approx(2.48e-9, rel=0.01)  # S/cm, as published
+
+
+def test_a_first_plating_shows_the_published_nucleation_overpotential(ran):
+    _, _, found = ran("nucleation")
+    assert found["nucleation overpotential"] == pytest.approx(68.0, abs=2.0)  # mV, as published
+
+
+def test_sweeps_through_the_open_circuit_give_the_published_exchange_current(ran):
+    _, _, found = ran("exchange-current")
+    # the resistance of the electrolyte is in a micropolarisation: a lower bound
+    assert found["exchange current density, micropolarisation"] <= 0.07
+    assert found["exchange current density, Tafel"] == pytest.approx(0.068, rel=0.3)  # mA/cm2, as published
+
+
+def test_a_hold_between_two_spectra_gives_a_transference_number(ran):
+    _, _, found = ran("transference")
+    assert 0.0 < found["transference number"] < 1.0
+    assert found["steady current"] < found["initial current"]
+
+
+def test_spectra_of_cycling_keep_their_place_between_the_cycles(ran):
+    _, record, _ = ran("eis-in-cycling")
+    assert [each.number for each in record.spectra()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    ["galvanostatic-cycling", "galvanostatic-cycling-charge-first", "eis", "eis-against-state", "stability-window", "cyclic-voltammetry", "limiting-current", "current-step",
+     "go-to-potential", "ocv-watch", "operando", "self-discharge", "leakage", "pitt", "current-interruption"],
+)  # fmt: skip
+def test_a_protocol_of_the_library_comes_to_its_end(ran, protocol):
+    stored, _, _ = ran(protocol)
+    assert stored.rows > 30

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from labctl.cli.main import main
-from labctl.control.place import Place
+from labctl.control.endpoint import EndpointFiles
 
 ROOT = Path(__file__).parents[2]
 CELL = ROOT / "protocols" / "cells" / "phl-symmetric.yaml"
@@ -32,12 +32,13 @@ steps:
 class Daemon:
     """`labctl serve` on a data folder of its own."""
 
-    def __init__(self, folder, clock):
+    def __init__(self, folder, clock, *, ready=True):
         self.data = folder / "data"
         words = [sys.executable, "-m", "labctl", "serve", "--clock", clock, "--data", str(self.data)]
         self.process = subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
-            self._await_greeting()
+            if ready:
+                self._await_greeting()
         except BaseException:
             self.process.kill()
             self.stop()
@@ -66,7 +67,7 @@ def daemon(request, tmp_path, monkeypatch):
     monkeypatch.setenv("LABCTL_DATA", str(started.data))
     yield started
     assert started.stop() == 0
-    assert not Place(started.data).endpoint_file.exists()
+    assert not EndpointFiles(started.data).endpoint_file.exists()
 
 
 def asked(capsys, *words):
@@ -149,3 +150,18 @@ def test_without_a_daemon_the_way_to_one_is_said(capsys, tmp_path):
         code, said = asked(capsys, *words, "--data", str(tmp_path))
         assert code == 1
         assert said.err.strip() == f"no daemon serves {tmp_path}; start one with: labctl serve"
+
+
+def test_a_start_pasted_with_the_daemon_waits_for_it_and_says_so(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("labctl.control.client.PATIENCE", WITHIN)
+    monkeypatch.setattr("labctl.cli.terminal.follow.PATIENCE", WITHIN)
+    protocol = tmp_path / "slow.yaml"
+    protocol.write_text(SLOW)
+    daemon = Daemon(tmp_path, "real", ready=False)
+    try:
+        words = ["start", str(protocol), "--channel", "sim1", "--cell", str(CELL), "--data", str(daemon.data)]
+        code, said = asked(capsys, *words)
+        assert code == 0, said.err
+        assert "waiting 60 s for it to come up" in said.err
+    finally:
+        assert daemon.stop() == 0

@@ -12,7 +12,8 @@ import pytest
 
 from labctl.daemon import running
 from labctl.run.stations import simulated_station
-from labctl.settings import Mqtt, load_station
+from labctl.station.load import load_station
+from labctl.station.settings import Mqtt
 from tests.services_mosquitto import guarded, listening  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
@@ -34,11 +35,16 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def as_user(broker):
+    """Listen with the password that the embedded broker has where it takes orders."""
+    return listening(broker.port, "labctl/#", username=broker.username, password=broker.password())
+
+
 @asynccontextmanager
 async def talking(folder):
     """A daemon, and somebody who talks to it over its broker."""
     station = replace(simulated_station(2, "bench"), mqtt=Mqtt(commands="all"))
-    async with running(station, folder / "data") as parts, listening(parts.broker.port, "labctl/#") as seen:
+    async with running(station, folder / "data") as parts, as_user(parts.broker) as seen:
         await seen.until(lambda: seen.on("bench/state") and seen.on("ch/sim1/state"))
         yield seen
 

@@ -26,7 +26,7 @@ class Told(Supervisor):
         self.told = []
         self.answers = {}
 
-    async def order(self, verb, target, order_id="", by="", text=""):
+    async def order(self, verb, target, order_id="", by="", text="", run=""):
         if order_id not in self.answers:
             self.told.append((verb, target, order_id, by, text))
             self.answers[order_id] = OrderReply(verb, target, "run-1", "paused")
@@ -77,7 +77,7 @@ async def test_an_order_is_answered_twice_and_a_duplicate_is_not_obeyed_again(po
         await seen.until(lambda: len(words(seen)) == 6)
         assert words(seen) == ["accepted", "done"] * 3
         assert [fields["ok"] for fields in seen.on("reply/me") if fields["answer"] == "done"] == [True] * 3
-        assert bench.told.told == [("skip", "A1", "1", "", "")]
+        assert bench.told.told == [("skip", "A1", "1", "somebody/mqtt", "")]
 
 
 async def test_a_retained_order_is_not_obeyed_at_a_connection(port, tmp_path):
@@ -92,10 +92,13 @@ async def test_a_retained_order_is_not_obeyed_at_a_connection(port, tmp_path):
 
 async def test_a_late_order_is_rejected(port, tmp_path):
     async with listening(port, ANSWERS) as seen, station(tmp_path / "data", port) as bench:
-        await seen.client.publish(TOPICS.command("start"), request(1, issued_at=time.time() - 3600), qos=1)
+        await seen.client.publish(TOPICS.command("skip"), request(1, issued_at=time.time() - 3600), qos=1)
         await seen.until(lambda: words(seen) == ["rejected"])
-        assert "3600 s old" in seen.on("reply/me")[0]["why"] or "wanted" in seen.on("reply/me")[0]["why"]
+        assert "found one 3600 s old" in seen.on("reply/me")[0]["why"]
         assert not bench.told.told
+        await seen.client.publish(TOPICS.command("skip"), request(1), qos=1)  # the same, in time
+        await seen.until(lambda: words(seen) == ["rejected", "accepted", "done"])
+        assert [told[:3] for told in bench.told.told] == [("skip", "A1", "1")]
 
 
 @pytest.mark.parametrize("trust", ["off", "stop-only"])

@@ -9,12 +9,12 @@ from labctl.clock import ScaledClock, monotonic
 from labctl.daemon import running
 from labctl.run.replay import replay
 from labctl.run.request import StartRequest
-from labctl.settings import ChannelSettings, InstrumentSettings, Mqtt, Part, Station
+from labctl.station.settings import ChannelSettings, InstrumentSettings, Mqtt, Part, Station
 from labctl.store.reader import Reader
 from labctl_simulators.models import load_model
 from labctl_simulators.wire.fault import Switchboard
 from labctl_simulators.wire.line import Server
-from labctl_simulators.wire.practice import Practice
+from labctl_simulators.wire.practice import EmulatedPractice
 
 SPEED = 50.0
 CELL = """\
@@ -58,7 +58,7 @@ class Cells:
 
     def __init__(self, channels=2):
         cell = load_model("marquis2019")
-        self.practice = Practice([(cell, cell.initial(0.5, number)) for number in range(channels)], self.now())
+        self.practice = EmulatedPractice([(cell, cell.initial(0.5, number)) for number in range(channels)], self.now())
         self.faults = Switchboard()
         self.server = Server(self.practice, self.now, self.faults)
 
@@ -153,8 +153,7 @@ async def test_a_stop_switches_off_before_it_is_written(folder):
     async with served(folder, {"a": cells}) as parts:
         told = Told(parts)
         await start(parts, folder, "a1")
-        await told.until(lambda seen: seen.rows.get(1, 0) > 3)
-        assert cells.mode("1") == "current"
+        await told.until(lambda seen: seen.rows.get(1, 0) > 3 and cells.mode("1") == "current")
         reply = await parts.supervisor.order("stop", "a1", by="me")
         assert cells.mode("1") == "off"
         assert reply.text == "stopped by me"
@@ -210,7 +209,7 @@ async def test_one_instrument_that_hangs_delays_no_other(folder):
         seen = told.rows[2]
         await told.until(lambda now: now.rows[2] > seen + 10)
         assert status(parts, "slow1")["activity"] == "unknown"
-        assert "did not answer" in parts.supervisor.why("slow1")[0]
+        assert "is unknown: instrument slow" in parts.supervisor.why("slow1")[0]
         assert status(parts, "quick1")["activity"] == "running"
         slow.faults.hang = False
         slow.server.unplug()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import queue
 import random
+import shutil
 import socket
 import threading
 from collections.abc import Callable
@@ -17,10 +18,12 @@ from labctl.driver import Points
 from labctl.engine.input import Event, Gap, SpectrumPart
 from labctl.errors import SinkError
 from labctl.publish.postgres import Postgres, follow
-from labctl.store.entry import Entry
+from labctl.store.entry import Entry, OrderRecord
 from labctl.store.journal import Journal
+from labctl.store.matrix import WIDTH
 from labctl.store.reader import Reader
 from labctl.store.schema import metadata
+from labctl.store.verify import verify
 from tests.services_postgresql import Postgresql, postgresql, postgresql_server  # noqa: F401
 from tests.unit.store.making import attempt, batch, entries, new_run
 
@@ -46,6 +49,7 @@ def filled(folder: Path, runs: int = 3, rows: int = 500) -> Journal:
         made = batch(rows, seed=number, temperature=number == 1, bad=number == 2)
         for entry in entries(run_id, made, 37):
             journal.commit([entry])
+        journal.ordered.put(OrderRecord(f"ch{number}", "stop", "S", "{}", "{}"))  # a commit that belongs to no run
     return journal
 
 
@@ -56,8 +60,8 @@ def same(folder: Path, url: str) -> None:
         assert set(copies) == {run.uuid for run in here.runs()}
         for run in here.runs():
             copy = copies[run.uuid]
-            mine = np.concatenate([np.empty((0, 10)), *here.matrices(run.run_id)])
-            other = np.concatenate([np.empty((0, 10)), *there.matrices(copy.run_id)])
+            mine = np.concatenate([np.empty((0, WIDTH)), *here.matrices(run.run_id)])
+            other = np.concatenate([np.empty((0, WIDTH)), *there.matrices(copy.run_id)])
             assert mine[:, 1:].tobytes() == other[:, 1:].tobytes()
             for table in COPIED:
                 order = ", ".join(column.name for column in metadata.tables[table].primary_key)
@@ -302,3 +306,143 @@ async def test_following_says_when_the_server_goes_and_is_back(
         with contextlib.suppress(asyncio.CancelledError):
             await task
         same(tmp_path, url)
+
+
+# --- an older journal beside a newer copy -----------------------------------------------------------------------------
+
+
+def rows_of(url: str) -> dict[str, int]:
+    with Reader(url) as there:
+        return {run.uuid: run.rows for run in there.runs()}
+
+
+@pytest.mark.parametrize(
+    "kept", ["the head, too", "the journal alone", "the journal alone, which went on before it was asked"]
+)
+def test_postgres_restore_stall(tmp_path: Path, postgresql: str, kept: str) -> None:  # noqa: F811
+    """Yesterday's journal beside today's copy: it is noticed, nothing of either is lost, and what follows arrives."""
+    folder, yesterday = tmp_path / "data", tmp_path / "yesterday"
+    with filled(folder, runs=1, rows=200) as journal, Postgres(folder, postgresql) as sink:
+        sink.carry_all()
+    shutil.copytree(folder, yesterday)
+    with Journal.open(folder) as journal, Postgres(folder, postgresql) as sink:
+        for entry in entries(1, batch(300).rows(200), 20, 200):
+            journal.commit([entry])
+        journal.finish_run(1, "done")
+        lost = journal.create_run(new_run("ch1"))
+        for entry in entries(lost, batch(50, seed=7), 25):
+            journal.commit([entry])
+        today = journal.commit_id
+        sink.carry_all()
+        with Reader(folder) as reader:
+            first, second = (reader.run(number).uuid for number in (1, 2))
+    before = rows_of(postgresql)
+    assert before == {first: 300, second: 50}
+
+    shutil.copy(yesterday / "journal.db", folder / "journal.db")
+    if kept == "the head, too":
+        shutil.copy(yesterday / "head", folder / "head")
+    with Journal.open(folder) as journal:
+        if "went on" in kept:
+            shutil.copy(yesterday / "head", folder / "head")
+            for entry in entries(1, batch(3000, seed=9).rows(200), 20, 200):
+                journal.commit([entry])
+            assert journal.commit_id > today
+        with Postgres(folder, postgresql) as sink:
+            sink.carry_all()
+            assert sink.ahead is not None
+            assert f"commits up to {today}" in str(sink.ahead)
+            journal.shorten(sink.ahead.copied, str(sink.ahead))
+            generations = len(journal.generations)
+            sink.ahead = None
+            sink.begin_again()
+            journal.finish_run(1, "done")
+            third = journal.create_run(new_run("ch1"))
+            for entry in entries(third, batch(60, seed=8), 25):
+                journal.commit([entry])
+            sink.carry_all()
+            assert sink.ahead is None, "it is noticed once"
+            assert len(journal.generations) == generations
+            with Reader(folder) as reader:
+                uuid = reader.run(third).uuid
+    after = rows_of(postgresql)
+    assert after[f"{first} lost 1"] == 300, "what only the copy had is kept"
+    assert after[second] == 50
+    assert after[uuid] == 60
+    with Reader(folder) as here, Reader(postgresql) as there:
+        assert after[first] == here.run(1).rows
+        assert {run.uuid: run.end_reason for run in there.runs()} == {
+            f"{first} lost 1": "lost", second: "lost", first: "done", uuid: None,
+        }  # fmt: skip
+        copies = {run.uuid: run.run_id for run in there.runs()}
+        for run in here.runs():
+            mine = np.concatenate([*here.matrices(run.run_id)])
+            other = np.concatenate([*there.matrices(copies[run.uuid])])
+            assert mine[:, 1:].tobytes() == other[:, 1:].tobytes()
+        assert [loss.began_commit_id > 0 for loss in here.losses()] == [True]
+    assert not verify(folder).whole, "an older journal lacks what had been acknowledged"
+
+
+def test_postgres_restore_stall_beside_a_journal_that_goes_on(tmp_path: Path, postgresql: str) -> None:  # noqa: F811
+    """What is committed while the copy and the older journal meet again comes after that, once."""
+    folder, yesterday = tmp_path / "data", tmp_path / "yesterday"
+    with filled(folder, runs=1, rows=200), Postgres(folder, postgresql) as sink:
+        sink.carry_all()
+    shutil.copytree(folder, yesterday)
+    with Journal.open(folder) as journal, Postgres(folder, postgresql) as sink:
+        journal.finish_run(1, "done")
+        sink.carry_all()
+    for name in ("journal.db", "head"):
+        shutil.copy(yesterday / name, folder / name)
+    with Journal.open(folder) as journal, Postgres(folder, postgresql) as sink:
+        asked, more = sink._reader.last_commit, list(entries(1, batch(300).rows(200), 20, 200))
+
+        def last_commit() -> int:
+            upto = asked()
+            if more:
+                journal.commit([more.pop(0)])
+            return upto
+
+        sink._reader.last_commit = last_commit  # type: ignore[method-assign]
+        sink.carry_all()
+        assert sink.ahead is not None
+        for entry in more:
+            journal.commit([entry])
+        sink.carry_all()
+        assert len(more) < 5
+    with Reader(folder) as here, Reader(postgresql) as there:
+        copies = {run.uuid: run.run_id for run in there.runs()}
+        mine = np.concatenate([*here.matrices(1)])
+        other = np.concatenate([*there.matrices(copies[here.run(1).uuid])])
+        assert len(mine) == 300
+        assert mine[:, 1:].tobytes() == other[:, 1:].tobytes()
+
+
+def test_a_commit_between_two_questions_is_carried(tmp_path: Path, postgresql: str) -> None:  # noqa: F811
+    """The copy asks for what there is of rows, and how far commits go: what comes between the two is of the next turn."""
+    with filled(tmp_path, runs=1, rows=200) as journal, Postgres(tmp_path, postgresql) as sink:
+        sink.carry_all()
+        asked, more = sink._reader.parts_after, list(entries(1, batch(300).rows(200), 20, 200))
+
+        def parts_after(commit: int, most: int):
+            parts = asked(commit, most)
+            if more:
+                journal.commit([more.pop(0)])
+            return parts
+
+        sink._reader.parts_after = parts_after  # type: ignore[method-assign]
+        while more:
+            sink.carry_all()
+        sink.carry_all()
+        same(tmp_path, postgresql)
+
+
+def test_postgres_run_ids(tmp_path: Path, postgresql: str) -> None:  # noqa: F811
+    """Run numbers there follow each other, however many batches of rows a run has."""
+    with filled(tmp_path, runs=3, rows=400) as journal, Postgres(tmp_path, postgresql) as sink:
+        while sink.carry(most=30):
+            pass
+        journal.create_run(new_run("ch9"))
+        sink.carry_all()
+    with Reader(postgresql) as there:
+        assert [run.run_id for run in there.runs()] == [1, 2, 3, 4]

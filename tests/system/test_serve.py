@@ -13,9 +13,9 @@ from labctl.daemon import running
 from labctl.errors import FileError, OrderRefused, StationError, StoreBusy, UsageError
 from labctl.run.replay import replay
 from labctl.run.request import StartRequest
-from labctl.run.simulate import Simulation, Wanted
+from labctl.run.simulate import DryRunRequest, Simulation
 from labctl.run.stations import found_station, simulated_station
-from labctl.settings import Mqtt, Station
+from labctl.station.settings import Mqtt, Station
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 
@@ -107,7 +107,7 @@ async def test_a_run_on_a_fast_clock_is_the_dry_run_to_the_bit(files):
         assert replay(reader, 1).equal
         seed = reader.run(1).options["seed"]
     with Journal.open(files / "dry.db") as journal:
-        Simulation(Wanted(str(files / "cccv.yaml"), str(files / "cell.yaml"), seed=seed)).run(journal)
+        Simulation(DryRunRequest(str(files / "cccv.yaml"), str(files / "cell.yaml"), seed=seed)).run(journal)
     assert samples(files / "data" / "journal.db") == samples(files / "dry.db")
 
 
@@ -169,7 +169,7 @@ async def test_refusals_say_what_would_help(files):
             await give.start(request(files, channel="simm1"))
         with pytest.raises(UsageError, match="did you mean stop"):
             await give.order("stopp", "sim1")
-        with pytest.raises(OrderRefused, match="cannot confirm now; it obeys note, pause, skip, stop"):
+        with pytest.raises(OrderRefused, match="cannot confirm now; it obeys edit, note, pause, skip, stop"):
             await give.order("confirm", "sim1")
         (files / "cell.yaml").write_text(CELL.replace("marquis2019", "marquis"))
         with pytest.raises(Exception, match="marquis2019"):
@@ -222,8 +222,8 @@ async def test_a_cell_that_breaks_ends_its_run_alone(files, monkeypatch):
     async with serving(files, FastClock()) as parts:
         done = ends(parts, 2)
         await parts.supervisor.start(request(files))
-        bay = parts.connections["bench"].source._bays["1"]
-        monkeypatch.setattr(bay, "advance", lambda *_: 1 / 0)
+        simulated = parts.connections["bench"].source._channels["1"]
+        monkeypatch.setattr(simulated, "advance", lambda *_: 1 / 0)
         await parts.supervisor.start(request(files, channel="sim2"))
         await done
         assert [row["activity"] for row in parts.supervisor.status()] == ["failed", "done", "idle"]
@@ -268,3 +268,13 @@ def test_a_daemon_that_belongs_to_another_process_ends_with_it(tmp_path):
         daemon.stdin.close()  # as the death of its parent closes it
         assert b"stopping" in daemon.stdout.read()
         assert daemon.wait() == 0
+
+
+async def test_the_channels_of_the_station_are_in_the_journal(files):
+    async with serving(files, FastClock()) as parts:
+        names = list(parts.channels)
+    with sqlite3.connect(files / "data" / "journal.db") as database:
+        stored = dict(database.execute("SELECT channel, data FROM channels ORDER BY channel"))
+    database.close()
+    assert list(stored) == sorted(names)
+    assert '"cell"' in stored[names[0]]

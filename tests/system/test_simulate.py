@@ -1,11 +1,16 @@
 """The dry run as a user runs it: files in, rows and figures in SQLite out."""
 
 import json
+import signal
 import sqlite3
 
 import pytest
 
 from labctl.cli.main import main
+from labctl.cli.terminal.dry_run import interruptions
+from labctl.run import simulate as simulating
+from labctl.run.simulate import DryRunRequest, Simulation
+from labctl.store.journal import Journal
 
 CELL = """\
 labctl_cell: 1
@@ -149,3 +154,42 @@ def test_what_the_readme_simulates_folds_again_to_the_same_bits(tmp_path, capsys
     db = f"sqlite:///{tmp_path / 'x.db'}"
     assert main(["simulate", "ccd-time-constant", "--cell", "phlt-symmetric", "--db", db]) == 0
     assert main(["replay", "1", "--db", db]) == 0, capsys.readouterr().err
+
+
+WRONG_CELL = """\
+labctl: 1
+name: wrong open circuit
+requires: {ocv: [4.0 V, 4.2 V]}
+steps:
+  - rest: 10 min
+  - discharge: {current: 0.3 A, for: 1 h}
+"""
+
+
+def test_simulate_hides_why(files, capsys):
+    (files / "ocv.yaml").write_text(WRONG_CELL)
+    assert simulate(files, "ocv.yaml") == 1
+    shown = capsys.readouterr().out
+    assert "the open circuit is at 3.8" in shown
+    assert "wanted 4 V to 4.2 V" in shown
+    assert "nobody answers" in shown
+    ((why,),) = rows(files, "SELECT end_why FROM runs")
+    assert why.startswith("it asked: the open circuit is at 3.8")
+
+
+def test_an_interrupted_dry_run_ends_as_stopped_with_its_rows(files, monkeypatch):
+    monkeypatch.setattr(simulating, "COMMIT", 100)
+    shown, before = [], signal.getsignal(signal.SIGINT)
+
+    def interrupt(progress):
+        shown.append(progress)
+        if len(shown) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    simulation = Simulation(DryRunRequest(str(files / "cccv.yaml"), str(files / "cell.yaml")))
+    with Journal.open(f"sqlite:///{files / 'x.db'}") as journal, interruptions() as interrupted:
+        ended = simulation.run(journal, interrupt, interrupted)
+    assert (ended.reason, ended.why) == ("stopped", "stopped by the keyboard")
+    ((count, reason),) = rows(files, "SELECT (SELECT count(*) FROM samples), end_reason FROM runs")
+    assert (count, reason) == (ended.rows, "stopped")
+    assert signal.getsignal(signal.SIGINT) is before

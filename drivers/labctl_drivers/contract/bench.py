@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from labctl.driver import Bounds, Instrument
+from labctl.driver import Bounds, Instrument, Stepped
 
 
 class Bench(Protocol):
@@ -55,6 +55,14 @@ class Restartable(Bench, Protocol):
 
     async def restart(self) -> None:
         """Let the instrument forget what it was doing; the line is what it then is."""
+
+
+@runtime_checkable
+class SteppedBench(Bench, Protocol):
+    """A bench of cells to which time is given; its driver is a `SteppedInstrument`."""
+
+    def make_stepped(self) -> Stepped:
+        """Return the instrument anew, with a fresh cell on the channel."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import pytest
@@ -26,7 +26,16 @@ from labctl.errors import LabctlError
 from labctl.sample import Batch, Snapshot
 from labctl_drivers.contract.bench import Traits
 
+NOT_OFFERED: Final = "not offered"  # begins the reason of a skip that hides nothing
 WITHIN = 60.0  # s that a line may take to deliver on a busy machine
+
+
+@pytest.fixture
+async def stepped_bench(make_stepped_bench: Callable[[], Any]) -> AsyncIterator[Any]:
+    made = make_stepped_bench()
+    await made.start()
+    yield made
+    await made.stop()
 
 
 @pytest.fixture
@@ -46,9 +55,43 @@ async def bench(make_bench: Callable[[], Any], request: pytest.FixtureRequest) -
         await made.stop()
 
 
-def excused(bench: Any) -> bool:
-    """Tell whether the bench gives a reason why this test says nothing of its driver."""
-    return bool(getattr(bench, "excuse", ""))
+def not_offered(what: str) -> NoReturn:
+    """Skip a test that says nothing of this driver; the record of the suite counts these apart, with their reasons."""
+    pytest.skip(f"{NOT_OFFERED}: {what}")
+
+
+def needs(bench: Any, *modes: str) -> None:
+    """Skip a test of modes that the channel does not have, or from which the bench excuses its driver."""
+    if excuse := getattr(bench, "excuse", ""):
+        not_offered(excuse)
+    lacking = sorted(set(modes) - bench.driver.capabilities(bench.channel).modes) if modes else []
+    if lacking:
+        not_offered(f"no {' and no '.join(lacking)}")
+
+
+def needs_end(bench: Any, quantity: str) -> None:
+    """Skip a test of an end that the daemon watches for this driver."""
+    if quantity not in bench.driver.capabilities(bench.channel).ends:
+        not_offered(f"it ends no step at a {quantity}")
+
+
+def needs_limit(bench: Any, quantity: str) -> None:
+    """Skip a test of a limit that the daemon watches for this driver."""
+    if quantity not in bench.driver.capabilities(bench.channel).limits:
+        not_offered(f"it holds no limit of {quantity}")
+
+
+def needs_records(bench: Any) -> None:
+    """Skip a test of counters that the daemon keeps for this driver."""
+    if not bench.driver.capabilities(bench.channel).records:
+        not_offered("it counts no charge")
+
+
+def needs_fault(bench: Any, fault: str) -> None:
+    """Skip a fault that the driver's line cannot have."""
+    needs(bench)
+    if fault not in getattr(bench, "traits", Traits()).faults:
+        not_offered("its line has no such fault")
 
 
 def program(bench: Any, mode: Mode, *ends: Threshold, attempt: int = 1, bounds: Bounds | None = None) -> Program:
@@ -62,15 +105,15 @@ def until(seconds: float, number: int = 0) -> Threshold:
 
 
 def can(bench: Any, *modes: str) -> bool:
-    """Tell whether the channel has all of these modes; a driver without is right to refuse them (another test sees to that)."""
-    return set(modes) <= bench.driver.capabilities(bench.channel).modes and not excused(bench)
+    """Tell whether the channel has all of these modes."""
+    return bool(set(modes) <= bench.driver.capabilities(bench.channel).modes)
 
 
 async def readings(bench: Any) -> list[Reading]:
     """Read once and return the channel's readings, a snapshot as a batch of one row."""
-    found = await bench.driver.read([bench.channel])
-    listed = list(found.by_channel.get(bench.channel, ()))
-    snapshot: Snapshot | None = found.snapshot
+    taken = await bench.driver.read([bench.channel])
+    listed = list(taken.by_channel.get(bench.channel, ()))
+    snapshot: Snapshot | None = taken.snapshot
     if snapshot is not None:
         time = np.zeros(1) if snapshot.time is None else snapshot.time[:1]
         listed.append(Batch(time, snapshot.voltage[:1], snapshot.current[:1]))
@@ -79,14 +122,14 @@ async def readings(bench: Any) -> list[Reading]:
 
 async def rows(bench: Any, seconds: float, steps: int = 3) -> list[Reading]:
     """Let time pass in pieces and return all that was read; where a voltage is measured, not nothing."""
-    found: list[Reading] = []
+    gathered: list[Reading] = []
     for _ in range(steps):
         await bench.let_pass(seconds / steps)
-        found += await readings(bench)
+        gathered += await readings(bench)
     async with asyncio.timeout(WITHIN):
-        while not found and "voltage" in bench.driver.capabilities(bench.channel).measures:
-            found += await readings(bench)
-    return found
+        while not gathered and "voltage" in bench.driver.capabilities(bench.channel).measures:
+            gathered += await readings(bench)
+    return gathered
 
 
 def energising(bench: Any, mode: str) -> Mode:
@@ -102,11 +145,11 @@ def energising(bench: Any, mode: str) -> Mode:
 async def run_to_end(bench: Any, wanted: Program, longest: float) -> list[Reading]:
     """Run a program until its end was read, with steps of a twentieth of `longest` s; a line may be slow to deliver."""
     await bench.driver.apply(bench.channel, wanted)
-    found: list[Reading] = []
+    gathered: list[Reading] = []
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(WITHIN):
-            while not any(isinstance(reading, Ended) for reading in found):
+            while not any(isinstance(reading, Ended) for reading in gathered):
                 await bench.let_pass(longest / 20)
-                found += await readings(bench)
-            return found
-    raise AssertionError(f"no end within {WITHIN:g} s, found {found[-3:]}")
+                gathered += await readings(bench)
+            return gathered
+    raise AssertionError(f"no end within {WITHIN:g} s, found {gathered[-3:]}")

@@ -15,7 +15,7 @@ from labctl.driver import (
     Rest,
 )
 from labctl.errors import InstrumentError
-from labctl_drivers.contract.handling import can, energising, excused, program, until
+from labctl_drivers.contract.handling import can, energising, needs, program, until
 
 MODES = frozenset(mode.__name__ for mode in (
     contract.Rest, contract.Galvanostatic, contract.Potentiostatic, contract.ConstantPower, contract.ConstantLoad,
@@ -58,17 +58,17 @@ async def test_opening_touches_no_output(bench: Any) -> None:
 
 async def test_closing_touches_no_output(bench: Any) -> None:
     await bench.driver.open()
-    if can(bench, "Galvanostatic"):
-        await bench.driver.apply(bench.channel, program(bench, Galvanostatic(bench.current), until(1e5)))
-        await bench.let_pass(1.0)
-        await bench.driver.close()
-        assert bench.truth()[1] == pytest.approx(bench.current, rel=1e-3)
+    needs(bench, "Galvanostatic")
+    await bench.driver.apply(bench.channel, program(bench, Galvanostatic(bench.current), until(1e5)))
+    await bench.let_pass(1.0)
+    await bench.driver.close()
+    assert bench.truth()[1] == pytest.approx(bench.current, rel=1e-3)
 
 
 async def test_a_verb_before_opening_is_an_error_of_ours(bench: Any) -> None:
-    if not excused(bench):
-        with pytest.raises(InstrumentError):
-            await bench.driver.output_off(bench.channel)
+    needs(bench)
+    with pytest.raises(InstrumentError):
+        await bench.driver.output_off(bench.channel)
 
 
 async def test_satisfies_the_contract_structurally(bench: Any) -> None:
@@ -80,15 +80,15 @@ async def test_satisfies_the_contract_structurally(bench: Any) -> None:
 
 async def test_capabilities_make_sense(bench: Any) -> None:
     await bench.driver.open()
-    found = bench.driver.capabilities(bench.channel)
-    assert isinstance(found, Capabilities)
-    assert found.modes <= MODES
-    assert found.voltage[0] <= found.voltage[1]
-    assert found.current[0] <= found.current[1]
-    assert found.most_steps >= 1
-    assert found.poll_at_most >= 0
-    assert found.ends <= {"time", "voltage", "current", "charge", "power"}
-    assert found.limits <= {"voltage", "current", "temperature", "charge"}
+    able = bench.driver.capabilities(bench.channel)
+    assert isinstance(able, Capabilities)
+    assert able.modes <= MODES
+    assert able.voltage[0] <= able.voltage[1]
+    assert able.current[0] <= able.current[1]
+    assert able.most_steps >= 1
+    assert able.poll_at_most >= 0
+    assert able.ends <= {"time", "voltage", "current", "charge", "power"}
+    assert able.limits <= {"voltage", "current", "temperature", "charge"}
 
 
 async def test_capabilities_do_not_change_while_open(bench: Any) -> None:
@@ -128,29 +128,29 @@ async def test_off_may_be_repeated(bench: Any) -> None:
 @pytest.mark.parametrize("mode", ENERGISING)
 async def test_off_ends_whatever_ran(bench: Any, mode: str) -> None:
     await bench.driver.open()
-    if can(bench, mode):
-        await bench.driver.apply(bench.channel, program(bench, energising(bench, mode), until(1e5)))
-        await bench.let_pass(1.0)
-        await bench.driver.output_off(bench.channel)
-        await bench.let_pass(1.0)
-        assert bench.truth()[1] == 0.0
+    needs(bench, mode)
+    await bench.driver.apply(bench.channel, program(bench, energising(bench, mode), until(1e5)))
+    await bench.let_pass(1.0)
+    await bench.driver.output_off(bench.channel)
+    await bench.let_pass(1.0)
+    assert bench.truth()[1] == 0.0
 
 
 async def test_off_on_a_new_connection_works(bench: Any) -> None:
     """What the guard does when the daemon has died."""
     await bench.driver.open()
-    if can(bench, "Galvanostatic"):
-        await bench.driver.apply(bench.channel, program(bench, Galvanostatic(bench.current), until(1e5)))
-        await bench.let_pass(1.0)
-        await bench.driver.close()
-        await bench.driver.open()
-        await bench.driver.output_off(bench.channel)
-        assert bench.truth()[1] == 0.0
+    needs(bench, "Galvanostatic")
+    await bench.driver.apply(bench.channel, program(bench, Galvanostatic(bench.current), until(1e5)))
+    await bench.let_pass(1.0)
+    await bench.driver.close()
+    await bench.driver.open()
+    await bench.driver.output_off(bench.channel)
+    assert bench.truth()[1] == 0.0
 
 
 async def test_says_that_it_runs_and_for_which_attempt(bench: Any) -> None:
     await bench.driver.open()
-    if can(bench, "Galvanostatic"):
-        await bench.driver.apply(bench.channel, program(bench, Galvanostatic(bench.current), until(1e5), attempt=41))
-        found = await bench.driver.status(bench.channel)
-        assert (found.activity, found.attempt) == ("running", 41)
+    needs(bench, "Galvanostatic")
+    await bench.driver.apply(bench.channel, program(bench, Galvanostatic(bench.current), until(1e5), attempt=41))
+    status = await bench.driver.status(bench.channel)
+    assert (status.activity, status.attempt) == ("running", 41)

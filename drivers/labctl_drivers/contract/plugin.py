@@ -28,32 +28,46 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Count outcomes if they are to be written."""
     if path := config.getoption("--labctl-quality"):
-        config.pluginmanager.register(Record(Path(path)), "labctl-quality")
+        config.pluginmanager.register(SuiteRecord(Path(path)), "labctl-quality")
 
 
-class Record:
+class SuiteRecord:
     """Outcomes of the suite by driver, and a digest of what was tested."""
 
     def __init__(self, path: Path) -> None:
         """Begin with nothing."""
         self.path = path
         self.outcomes: dict[str, Counter[str]] = {}
+        self.reasons: dict[str, Counter[str]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a test of a driver; what fails before or after it counts as well."""
         if "[" in report.nodeid and (report.when == "call" or report.failed):
             name = report.nodeid.partition("[")[2].rstrip("]").partition("-")[0]
             self.outcomes.setdefault(name, Counter())[report.outcome] += 1
+            if report.skipped:
+                self.reasons.setdefault(name, Counter())[reason_of(report)] += 1
 
     def pytest_sessionfinish(self) -> None:
         """Write what was found of the drivers that are installed."""
         classes = {entry.name: entry.load() for entry in entry_points(group="labctl.drivers")}
-        found = {
-            name: {"passed": count["passed"], "failed": count["failed"], "digest": digest(classes[name])}
+        counts = {
+            name: {
+                "passed": count["passed"],
+                "failed": count["failed"],
+                "skipped": dict(sorted(self.reasons.get(name, {}).items())),
+                "digest": digest(classes[name]),
+            }
             for name, count in sorted(self.outcomes.items())
             if name in classes
         }
-        self.path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        self.path.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+
+
+def reason_of(report: pytest.TestReport) -> str:
+    """Return why a test was skipped, in its own words."""
+    words = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return words.removeprefix("Skipped: ")
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -62,15 +76,18 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for `make_bench` once for every bench."""
+    """Run a test that asks for `make_bench` once for every bench, one for `make_stepped_bench` once for those of cells."""
+    named: dict[str, Callable[[], Any]] = {}
+    for benches in metafunc.config.hook.pytest_labctl_benches():
+        named.update(benches)
     if "make_bench" in metafunc.fixturenames:
-        named: dict[str, Callable[[], Any]] = {}
-        for found in metafunc.config.hook.pytest_labctl_benches():
-            named.update(found)
         metafunc.parametrize("make_bench", named.values(), ids=named.keys())
+    if "make_stepped_bench" in metafunc.fixturenames:
+        stepped = {name: make for name, make in named.items() if hasattr(make, "make_stepped")}
+        metafunc.parametrize("make_stepped_bench", stepped.values(), ids=stepped.keys())
 
 
 @pytest.fixture
 def driver_benches(request: pytest.FixtureRequest) -> set[str]:
     """Return the names of the drivers that have a bench."""
-    return {name for found in request.config.hook.pytest_labctl_benches() for name in found}
+    return {name for benches in request.config.hook.pytest_labctl_benches() for name in benches}

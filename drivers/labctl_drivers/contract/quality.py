@@ -5,14 +5,25 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+SHOWN = 3  # reasons of skipped tests
+
 
 def digest(driver: type) -> str:
-    """Return a digest of the module of a driver, by which a result of its suite is known to be of this version."""
-    path = sys.modules[driver.__module__].__file__
-    return "" if path is None else hashlib.sha256(Path(path).read_bytes().replace(b"\r\n", b"\n")).hexdigest()[:16]
+    """Return a digest of a driver's code, by which a result of its suite is known to be of this version.
+
+    Of the module of its class, or of every module of the package where a make has one.
+    """
+    name = sys.modules[driver.__module__].__file__
+    if name is None:
+        return ""
+    path = Path(name)
+    whole = "." in driver.__module__.partition(".")[2]  # a package in the drivers' own
+    files = sorted(path.parent.glob("*.py")) if whole else [path]
+    texts = b"".join(file.read_bytes().replace(b"\r\n", b"\n") for file in files)
+    return hashlib.sha256(texts).hexdigest()[:16]
 
 
-def tier(driver: type, found: Mapping[str, object] | None) -> tuple[str, str]:
+def tier(driver: type, outcomes: Mapping[str, object] | None) -> tuple[str, str]:
     """Return the tier of a driver and why.
 
     None: no result of the contract suite. Bronze: it passes the suite against its emulator, faults of the line included.
@@ -20,13 +31,24 @@ def tier(driver: type, found: Mapping[str, object] | None) -> tuple[str, str]:
 
     Args:
         driver: Its class.
-        found: Entry of the driver in a record written by `pytest --labctl-quality=FILE`, None if there is none.
+        outcomes: Entry of the driver in a record written by `pytest --labctl-quality=FILE`, None if there is none.
     """
-    if found is None:
+    if outcomes is None:
         return "-", "the contract suite was not run over it"
-    if found.get("failed") or not found.get("passed"):
-        return "-", f"{found.get('failed')} tests of the contract suite fail"
-    if found.get("digest") != digest(driver):
+    if outcomes.get("failed") or not outcomes.get("passed"):
+        return "-", f"{outcomes.get('failed')} tests of the contract suite fail"
+    if outcomes.get("digest") != digest(driver):
         return "-", "changed since the contract suite was run over it"
-    passed = f"passes {found['passed']} tests of the contract suite against its emulator"
+    passed = f"passes {outcomes['passed']} tests of the contract suite against its emulator{_skips(outcomes)}"
     return ("gold", f"{passed}, run on hardware") if getattr(driver, "verified", False) else ("bronze", passed)
+
+
+def _skips(outcomes: Mapping[str, object]) -> str:
+    """Return how many tests say nothing of a driver, and the reasons that count most."""
+    skipped = outcomes.get("skipped")
+    if not isinstance(skipped, Mapping) or not skipped:
+        return ""
+    reasons = sorted(((int(count), str(reason)) for reason, count in skipped.items()), reverse=True)
+    named = ", ".join(f"{reason.partition(': ')[2] or reason} ({count})" for count, reason in reasons[:SHOWN])
+    more = ", ..." if len(reasons) > SHOWN else ""
+    return f"; {sum(count for count, _ in reasons)} say nothing of it: {named}{more}"

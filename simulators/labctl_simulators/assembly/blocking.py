@@ -1,38 +1,41 @@
 """Blocking cells from their parameter sets."""
 
-from math import tau
+from math import inf, tau
 
-from labctl_simulators.assembly.tree import Numbers, bend
-from labctl_simulators.cell.blocking import Blocking, Boundary, Parameters
+from labctl_simulators.assembly.tree import HIGHEST, LOWEST, Numbers, Size, bend, refuse_sizes
+from labctl_simulators.cell.chemistry.blocking import Blocking, BlockingParameters, Boundary
 from labctl_simulators.parameters import ParameterSet
 
 
-def build(found: ParameterSet, area: float | None, mass: float | None) -> Blocking:
-    """Build a blocking cell of `area` m2 (None: its own).
+def build(parameters: ParameterSet, size: Size, read: set[str] | None = None) -> Blocking:
+    """Build a blocking cell of a size.
 
     Raises:
-        ParameterError: a number is missing.
+        ParameterError: a number is missing, or a size cannot act.
     """
-    del mass  # nothing here depends on it
-    numbers = Numbers(found.values, found.name)
-    at, size = numbers.number("temperature"), area or numbers.number("area")
+    numbers = Numbers(parameters.values, parameters.name, read)
+    refuse_sizes(numbers, {"film_thickness": size.film}, "a blocking cell has no film")
+    at, area = numbers.number("temperature"), size.area or numbers.number("area")
     bulk, contact = numbers.at("electrolyte"), numbers.at("contact")
+    own = bulk.number("thickness")
+    thickness = size.layer or own
     return Blocking(
-        Parameters(
-            name=found.name,
-            area=size,
-            thickness=bulk.number("thickness"),
+        BlockingParameters(
+            name=parameters.name,
+            area=area,
+            thickness=thickness,
             conductivity=bulk.thermal("conductivity", at),
-            geometric=bulk.number("geometric"),
+            geometric=bulk.number("geometric") * own / thickness,
             electronic=bulk.thermal("electronic", at) if bulk.has("electronic") else None,
             boundary=_boundary(bulk.at("boundary"), at) if bulk.has("boundary") else None,
             contact=contact.number("quantity"),
             alpha=contact.number("alpha"),
-            leads=contact.number("leads") / size,
-            bend=bend(numbers, size),
+            leads=contact.number("leads") / area,
+            bend=bend(numbers, area),
             temperature=at,
-            lowest=numbers.number("lowest_temperature", 230.0),
-            highest=numbers.number("highest_temperature", 400.0),
+            lowest=numbers.above("lowest_temperature", LOWEST),
+            highest=numbers.above("highest_temperature", HIGHEST),
+            highest_current=numbers.above("highest_current", inf) * area,
         )
     )
 

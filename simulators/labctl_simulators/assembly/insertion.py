@@ -1,69 +1,218 @@
 """Insertion cells from their parameter sets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from math import exp, tau
-from typing import Any
+from math import inf, tau
+from typing import Any, NamedTuple
 
-from labctl_simulators.assembly.tree import Numbers, bend
-from labctl_simulators.cell.insertion import EDGE, Arc, Electrode, Insertion, Metal, Parameters, porous
-from labctl_simulators.cell.ocp import OpenCircuit, from_table, from_terms
+from labctl_simulators.assembly.potential import entropy, potential
+from labctl_simulators.assembly.tree import HIGHEST, LOWEST, Numbers, Size, bend, refuse_sizes
+from labctl_simulators.cell.chemistry.electrode import EDGE, Arc, Electrode, Metal, PorousElectrode
+from labctl_simulators.cell.chemistry.electrolyte import Electrolyte, Layer
+from labctl_simulators.cell.chemistry.hysteresis import Hysteresis
+from labctl_simulators.cell.chemistry.insertion import Insertion
+from labctl_simulators.cell.chemistry.insertion_parameters import InsertionParameters
+from labctl_simulators.cell.chemistry.ocp import OpenCircuit
+from labctl_simulators.cell.physics import WALL_WIDTH, Array, Heat
 from labctl_simulators.parameters import ParameterError, ParameterSet
+from labctl_simulators.parameters.expression import compile_expression, evaluated
 
 
-def build(found: ParameterSet, area: float | None, mass: float | None) -> Insertion:
-    """Build an insertion cell.
-
-    Args:
-        found: the parameter set.
-        area: m2; None: its own.
-        mass: kg of active material; None: its own loading times the area. A set without a loading is told by its area alone.
+def build(parameters: ParameterSet, size: Size, read: set[str] | None = None) -> Insertion:
+    """Build an insertion cell of a size.
 
     Raises:
-        ParameterError: a number is missing.
+        ParameterError: a number is missing, or a size cannot act.
     """
-    numbers = Numbers(found.values, found.name)
-    at = numbers.number("temperature")
-    size, share = _scale(numbers, area, mass)
+    numbers = Numbers(parameters.values, parameters.name, read)
+    scale = _scale(numbers, size)
     names = ("positive", "negative") if numbers.has("positive") else ("working", "counter")
-    hosts = [_electrode(numbers, name, size) for name in names]
-    positive, negative = (_loaded(host, share) for host in hosts)
+    hosts = [_electrode(numbers, name, scale.area) for name in names]
+    positive, negative = (_scaled(host, scale) for host in hosts)
     if not isinstance(positive, Electrode):
-        raise ParameterError(f"{found.name}: wanted a host as {names[0]} electrode, found a metal")
+        raise ParameterError(f"{parameters.name}: wanted a host as {names[0]} electrode, found a metal")
     positive, negative = _windows(numbers, positive, negative)
-    series = numbers.at("series") if numbers.has("series") else None
     return Insertion(
-        Parameters(
-            name=found.name,
-            kind=found.kind,
+        InsertionParameters(
+            name=parameters.name,
+            kind=parameters.kind,
             positive=positive,
             negative=negative,
-            resistance=series.number("resistance") / size if series else 0.0,
-            resistance_activation=series.number("resistance_activation", 0.0) if series else 0.0,
-            arcs=_arcs(numbers, size),
-            bend=bend(numbers, size),
-            ageing=_ageing(numbers, size * share),
-            temperature=at,
-            lowest=numbers.number("lowest_temperature", 230.0),
-            highest=numbers.number("highest_temperature", 400.0),
+            arcs=_arcs(numbers, scale),
+            electrolyte=_modes(numbers, scale) if size.electrolyte else None,
+            bend=bend(numbers, scale.area),
+            ageing=_ageing(numbers, scale, abs(positive.high - positive.low) * positive.capacity),
+            temperature=numbers.number("temperature"),
+            lowest=numbers.above("lowest_temperature", LOWEST),
+            highest=numbers.above("highest_temperature", HIGHEST),
+            highest_current=numbers.above("highest_current", inf) * scale.exchange * scale.area,
+            heat=_heat(numbers, scale) if size.heat else None,
+            hysteresis=_hysteresis(numbers, dict(zip(names, (positive, negative), strict=True))),
+            leak=_leak(numbers, scale),
+            **_series(numbers, scale),
         )
     )
 
 
-def _scale(numbers: Numbers, area: float | None, mass: float | None) -> tuple[float, float]:
-    """Return the area in m2, and the loading against the parameter set's own."""
-    own = numbers.number("area")
-    if mass is None or not numbers.has("loading"):
-        return area or own, 1.0
-    loading = numbers.number("loading")
-    return (mass / loading, 1.0) if area is None else (area, mass / area / loading)
+def _heat(numbers: Numbers, scale: "_Scale") -> Heat | None:
+    """Return the thermal numbers of a cell, which go with its area; None where it has none."""
+    if not numbers.has("heat"):
+        return None
+    given, own = numbers.at("heat"), scale.area / numbers.above("area")
+    return Heat(given.above("capacity") * own, given.number("transfer") * own)
 
 
-def _loaded(host: Electrode | Metal, share: float) -> Electrode | Metal:
-    """Return the electrode with another loading of active material; a metal has none."""
+def _hysteresis(numbers: Numbers, hosts: Mapping[str, Electrode | Metal]) -> Hysteresis | None:
+    """Return the hysteresis of the one electrode that has some.
+
+    Raises:
+        ParameterError: both have.
+    """
+    having = [
+        name for name, host in hosts.items() if numbers.at(name).has("hysteresis") and isinstance(host, Electrode)
+    ]
+    if len(having) > 1:
+        raise ParameterError(f"{numbers.path}.{having[1]}.hysteresis: wanted it in one electrode, found it in both")
+    if not having:
+        return None
+    given, host = numbers.at(having[0]).at("hysteresis"), hosts[having[0]]
+    assert isinstance(host, Electrode)
+    return Hysteresis(given.number("gap"), given.share("reach") * host.capacity)
+
+
+def _leak(numbers: Numbers, scale: "_Scale") -> float:
+    """Return the conductance beside a cell that discharges itself, S; 0 where it does not."""
+    if not numbers.has("self_discharge"):
+        return 0.0
+    return scale.area / numbers.at("self_discharge").above("resistance")
+
+
+class _Scale(NamedTuple):
+    """Hold what a size makes of a parameter set's own cell: the area in m2, and factors on what it has by area.
+
+    Attributes:
+        area: m2.
+        capacity: factor on what an electrode takes up.
+        exchange: factor on its exchange current; a film has the same face however thick it is.
+        time: factor on its time of diffusion.
+        layer: factor on the thickness of the electrolyte.
+    """
+
+    area: float
+    capacity: float = 1.0
+    exchange: float = 1.0
+    time: float = 1.0
+    layer: float = 1.0
+
+
+def _scale(numbers: Numbers, size: Size) -> _Scale:
+    """Return what a size makes of the cell.
+
+    Raises:
+        MisfitError: one of its numbers cannot act.
+    """
+    film, loading = numbers.optional("film_thickness"), numbers.optional("loading")
+    if film is None:
+        refuse_sizes(numbers, {"film_thickness": size.film}, "the electrodes of this parameter set are no film")
+    layer = 1.0 if size.layer is None else size.layer / _layer(numbers, size.layer)
+    numbers.optional("electrolyte_thickness")
+    area, share = size.area or numbers.number("area"), 1.0
+    if size.mass is not None and loading is not None:
+        area = size.area or size.mass / loading
+        share = size.mass / area / loading
+    thickness = share if size.film is None or film is None else size.film / film
+    if film is None:
+        return _Scale(area, share, share, 1.0, layer)
+    return _Scale(area, thickness if size.mass is None else share, 1.0, thickness**2, layer)
+
+
+def _layer(numbers: Numbers, wanted: float) -> float:
+    """Return the parameter set's own thickness of the electrolyte between its electrodes, m."""
+    if numbers.has("separator"):
+        return numbers.at("separator").number("thickness")
+    own = numbers.optional("electrolyte_thickness")
+    if own is None:
+        refuse_sizes(
+            numbers, {"electrolyte_thickness": wanted}, "the parameter set does not say of what thickness it is"
+        )
+    return own or wanted
+
+
+def _scaled(host: Electrode | Metal, scale: _Scale) -> Electrode | Metal:
+    """Return the electrode at the loading and thickness of the cell; a metal has none."""
     if isinstance(host, Metal):
         return host
-    return replace(host, capacity=host.capacity * share, exchange=host.exchange * share)
+    return replace(
+        host,
+        capacity=host.capacity * scale.capacity,
+        exchange=host.exchange * scale.exchange,
+        time=host.time * scale.time,
+    )
+
+
+def _series(numbers: Numbers, scale: _Scale) -> dict[str, float]:
+    """Return the ohmic resistances of a cell and how they are activated, as `InsertionParameters` names them."""
+    if not numbers.has("series"):
+        return {}
+    series = numbers.at("series")
+    return {
+        "resistance": series.number("resistance") / scale.area,
+        "resistance_activation": series.number("resistance_activation", 0.0),
+        "layer": series.number("electrolyte", 0.0) / scale.area * scale.layer,
+        "layer_activation": series.number("electrolyte_activation", 0.0),
+    }
+
+
+def _modes(numbers: Numbers, scale: _Scale) -> Electrolyte | None:
+    """Return the electrolyte of a cell of two porous electrodes, if all its numbers are given."""
+    if not (numbers.has("separator") and numbers.has("electrolyte") and numbers.at("electrolyte").has("conductivity")):
+        return None
+    bulk = numbers.at("electrolyte")
+    positive, separator, negative = (_porous_layer(numbers.at(key)) for key in ("positive", "separator", "negative"))
+    return Electrolyte(
+        positive=positive,
+        separator=replace(separator, thickness=separator.thickness * scale.layer),
+        negative=negative,
+        area=scale.area,
+        concentration=bulk.above("concentration"),
+        diffusivity=bulk.above("diffusivity"),
+        conductivity=bulk.above("conductivity"),
+        transference=bulk.share("transference"),
+        diffusivity_activation=bulk.number("diffusivity_activation", 0.0),
+        conductivity_activation=bulk.number("conductivity_activation", 0.0),
+        factor=bulk.number("thermodynamic_factor", 1.0),
+        shape=_shape(bulk),
+        temperature=numbers.number("temperature"),
+    )
+
+
+def _shape(bulk: Numbers) -> Callable[[Array], Array] | None:
+    """Return the salt's diffusivity by relative concentration, against that at rest; None where no formula is given.
+
+    Raises:
+        ParameterError: the formula is none, or not above 0 at rest.
+    """
+    if not bulk.has("diffusivity_curve"):
+        return None
+    given, rest = bulk.at("diffusivity_curve"), 1e-3 * bulk.above("concentration")  # mol/l
+    try:
+        formula = compile_expression(given.word("expression"))
+        own = float(formula(rest))
+    except (ValueError, ArithmeticError) as error:
+        raise ParameterError(f"{given.path}: {error}") from None
+    if not own > 0.0:
+        raise ParameterError(f"{given.path}: wanted a diffusivity above 0 at {rest:g} mol/l, found {own:g}")
+    return lambda relative: evaluated(formula, relative * rest) / own
+
+
+def _porous_layer(given: Numbers) -> Layer:
+    return Layer(
+        thickness=given.above("thickness"),
+        porosity=given.share("porosity"),
+        bruggeman=given.number("bruggeman", 1.5),
+        conductivity=given.number("conductivity", inf)
+        * given.number("active_fraction", 1.0) ** given.number("conductivity_bruggeman", 0.0),
+    )
 
 
 def _electrode(numbers: Numbers, name: str, area: float) -> Electrode | Metal:
@@ -75,73 +224,61 @@ def _electrode(numbers: Numbers, name: str, area: float) -> Electrode | Metal:
         exchange, layer = given.number("exchange") * area, given.number("double_layer", 0.0) * area
         return Metal(exchange, given.number("exchange_activation", 0.0), layer)
     if given.has("capacity"):
-        capacity = given.number("capacity")
+        capacity = given.above("capacity")
     else:
         capacity = given.number("specific_capacity") * numbers.number("loading") * given.number("mass_ratio", 1.0)
     shape = given.word("shape")
     if shape not in ("film", "sphere"):
-        raise ParameterError(f"{given.path}: wanted shape film or sphere, found {shape!r}")
+        raise ParameterError(f"{given.path}.shape: wanted film or sphere, found {shape!r}")
     return Electrode(
         shape=shape,  # type: ignore[arg-type]
         capacity=capacity * area,
-        time=given.number("diffusion_time"),
-        exchange=given.number("exchange") * area,
+        time=given.above("diffusion_time"),
+        exchange=given.above("exchange") * area,
         potential=potential(given.at("ocp")),
         low=0.5,
         high=0.5,
         time_activation=given.number("diffusion_activation", 0.0),
         exchange_activation=given.number("exchange_activation", 0.0),
         double_layer=given.number("double_layer", 0.0) * area,
+        entropy=entropy(given),
     )
 
 
 def _porous(numbers: Numbers, given: Numbers, area: float) -> Electrode:
-    largest = given.number("largest_concentration")
-    return porous(
+    largest = given.above("largest_concentration")
+    return PorousElectrode(
         area=area,
-        thickness=given.number("thickness"),
-        active_fraction=given.number("active_fraction"),
-        radius=given.number("particle_radius"),
+        thickness=given.above("thickness"),
+        active_fraction=given.share("active_fraction"),
+        radius=given.above("particle_radius"),
         largest=largest,
-        diffusivity=given.number("diffusivity"),
-        rate_constant=given.number("rate_constant"),
-        salt=numbers.at("electrolyte").number("concentration"),
+        diffusivity=given.above("diffusivity"),
+        rate_constant=given.above("rate_constant"),
+        salt=numbers.at("electrolyte").above("concentration"),
         potential=potential(given.at("ocp")),
         low=0.5,
         high=0.5,
-        start=given.number("initial_concentration") / largest,
-        diffusivity_activation=given.number("diffusivity_activation"),
-        rate_activation=given.number("rate_activation"),
-        double_layer=given.number("double_layer"),
-    )
+        start=_fresh(given, largest),
+        diffusivity_activation=given.number("diffusivity_activation", 0.0),
+        rate_activation=given.number("rate_activation", 0.0),
+        double_layer=given.number("double_layer", 0.0),
+        entropy=entropy(given),
+    ).electrode()
 
 
-def potential(numbers: Numbers) -> OpenCircuit:
-    """Return U(x): a table of points, or constant + linear x + exponentials + steps; `stretch` multiplies x first.
+def _fresh(given: Numbers, largest: float) -> float:
+    """Return the stoichiometry of a fresh electrode.
 
-    `exp_height` a and `exp_rate` r add a exp(-r x); `rise_height` a and `rise_rate` r add a exp(-r (1 - x));
-    `step_height`, `step_centre`, `step_width` add a tanh((x - c)/w); `tanh_height`, `tanh_offset`, `tanh_slope` add
-    a tanh(o + s x).
+    Raises:
+        ParameterError: it lies outside 0..1.
     """
-    if numbers.has("points"):
-        return from_table(numbers.row("stoichiometry"), numbers.row("points"))
-    stretch = numbers.number("stretch", 1.0)
-    falls = [(a, -r * stretch) for a, r in _rows(numbers, "exp_height", "exp_rate")]
-    rises = [(a * exp(-r), r * stretch) for a, r in _rows(numbers, "rise_height", "rise_rate")]
-    steps = [(a, c / stretch, w / stretch) for a, c, w in _rows(numbers, "step_height", "step_centre", "step_width")]
-    lines = [
-        (height, -offset / slope / stretch, 1.0 / slope / stretch)
-        for height, offset, slope in _rows(numbers, "tanh_height", "tanh_offset", "tanh_slope")
-    ]
-    linear = numbers.number("linear", 0.0) * stretch
-    return from_terms(numbers.number("constant"), linear, falls + rises, steps + lines)
-
-
-def _rows(numbers: Numbers, *keys: str) -> list[tuple[float, ...]]:
-    rows = [numbers.row(key) for key in keys]
-    if len({len(row) for row in rows}) != 1:
-        raise ParameterError(f"{numbers.path}: wanted rows of one length for {', '.join(keys)}")
-    return list(zip(*rows, strict=True))
+    start = given.above("initial_concentration") / largest
+    if not start < 1.0:
+        raise ParameterError(
+            f"{given.path}.initial_concentration: wanted less than largest_concentration, found {start:.4g} times it"
+        )
+    return start
 
 
 def _windows(numbers: Numbers, positive: Electrode, negative: Electrode | Metal) -> tuple[Electrode, Electrode | Metal]:
@@ -149,6 +286,7 @@ def _windows(numbers: Numbers, positive: Electrode, negative: Electrode | Metal)
     window = numbers.number("lower_voltage"), numbers.number("upper_voltage")
     if isinstance(negative, Metal):
         low, high = (_solve(positive.potential, v) for v in window)
+        _reached(numbers, (low, high), "working")
         start = numbers.optional("start_voltage")
         fresh = None if start is None else _solve(positive.potential, start)
         return replace(positive, low=low, high=high, start=fresh), negative
@@ -166,9 +304,25 @@ def _windows(numbers: Numbers, positive: Electrode, negative: Electrode | Metal)
 
     least, most = max(1e-6, p - (1.0 - 1e-6 - n) / ratio), min(1.0 - 1e-6, p + (n - 1e-6) / ratio)
     low, high = (_bisect(voltage, v, least, most) for v in window)
-    return replace(positive, low=low, high=high), replace(
-        negative, low=n + ratio * (p - low), high=n + ratio * (p - high)
-    )
+    ends = n + ratio * (p - low), n + ratio * (p - high)
+    _reached(numbers, (low, high), "positive")
+    _reached(numbers, ends, "negative")
+    return replace(positive, low=low, high=high), replace(negative, low=ends[0], high=ends[1])
+
+
+def _reached(numbers: Numbers, ends: tuple[float, float], host: str) -> None:
+    """Refuse a voltage window that the open-circuit potential does not reach: its end would be the numeric wall.
+
+    Raises:
+        ParameterError: in words.
+    """
+    for x, key in zip(ends, ("lower_voltage", "upper_voltage"), strict=True):
+        if not WALL_WIDTH < x < 1.0 - WALL_WIDTH:
+            raise ParameterError(
+                f"{numbers.path}.{key}: wanted a voltage that the open-circuit potentials reach, found "
+                f"{numbers.number(key):g} V, where the {host} electrode is {'empty' if x < 0.5 else 'full'}; let them "
+                "reach beyond it"
+            )
 
 
 def _at(table: OpenCircuit, x: float) -> float:
@@ -187,24 +341,28 @@ def _bisect(falling: Callable[[float], float], wanted: float, least: float, most
     return 0.5 * (least + most)
 
 
-def _arcs(numbers: Numbers, area: float) -> list[Arc]:
-    """Return the arcs in series; each is given by its resistance, the frequency of its top, and its exponent."""
+def _arcs(numbers: Numbers, scale: _Scale) -> list[Arc]:
+    """Return the arcs in series; each is given by its resistance, the frequency of its top, and its exponent.
+
+    `layer: electrolyte` marks the one whose resistance goes with the thickness of the electrolyte.
+    """
     if not numbers.has("arcs"):
         return []
     given = numbers.at("arcs")
     arcs = []
     for name in given.values:
         one = given.at(name)
-        resistance, alpha = one.number("resistance") / area, one.number("alpha", 1.0)
+        thick = scale.layer if one.word("layer") == "electrolyte" else 1.0
+        resistance, alpha = one.number("resistance") / scale.area * thick, one.number("alpha", 1.0)
         own = 1.0 / (tau * one.number("frequency"))
         arcs.append(Arc(resistance, own**alpha / resistance, alpha, one.number("resistance_activation", 0.0)))
     return arcs
 
 
-def _ageing(numbers: Numbers, area: float) -> Any:
-    """Return how the cell ages; its currents and capacities are given by area."""
+def _ageing(numbers: Numbers, scale: _Scale, capacity: float) -> Any:
+    """Return how a cell of `capacity` C ages; its currents and capacities are given by area."""
     if not numbers.has("ageing"):
         return None
     from labctl_simulators.assembly.ageing import ageing  # noqa: PLC0415 - not every cell ages
 
-    return ageing(numbers.at("ageing"), area)
+    return ageing(numbers.at("ageing"), scale.area * scale.capacity, capacity, numbers.number("temperature"))

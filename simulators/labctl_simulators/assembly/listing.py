@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -11,8 +12,9 @@ from rich.padding import Padding
 from rich.table import Table
 
 from labctl_simulators import parameters
-from labctl_simulators.models import ModelInfo, list_models
+from labctl_simulators.assembly.build import ModelInfo, list_models
 from labctl_simulators.parameters import ParameterError, ParameterSet, Tree
+from labctl_simulators.parameters.own import read_text
 
 _WIDE = 140
 _ENDLESS = 1000
@@ -21,21 +23,59 @@ _ENDLESS = 1000
 def main(argv: Sequence[str] | None) -> int:
     """Print what is asked for; see `labctl_simulators.models.main`."""
     parser = argparse.ArgumentParser(prog="labctl models", description="List the simulated cells that can be loaded.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="show every number of these, with its source")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="show every number of these, with its source; a file of one's own too"
+    )
+    parser.add_argument("--plot", metavar="FILE", help="draw the one that is named, into a .png, .svg or .pdf file")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args(argv)
     try:
-        chosen = [parameters.read(name) for name in given.names]
+        chosen = [_read(name) for name in given.names]
+        if given.plot:
+            return _plot(chosen, Path(given.plot))
     except ParameterError as error:
         sys.stderr.write(f"labctl models: {error}\n")
         return 1
     if given.json:
-        found = [numbers(one) for one in chosen] if chosen else [plain(one) for one in list_models()]
-        sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        shown = [numbers(one) for one in chosen] if chosen else [plain(one) for one in list_models()]
+        sys.stdout.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
     elif chosen:
         show_numbers(chosen)
     else:
         show_models(list_models())
+    return 0
+
+
+def _read(name: str) -> ParameterSet:
+    """Return a shipped set, or that of a file."""
+    path = Path(name)
+    if path.suffix not in {".yaml", ".yml", ".json"}:
+        return parameters.read(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ParameterError(f"wanted a parameter file, found that {name} cannot be read: {why}") from error
+    return read_text(text, name)
+
+
+def _plot(chosen: Sequence[ParameterSet], path: Path) -> int:
+    """Draw the one set that was named.
+
+    Raises:
+        ParameterError: none or several were, or there is no such kind of picture.
+    """
+    if len(chosen) != 1:
+        raise ParameterError(f"wanted one name beside --plot, found {len(chosen)}")
+    if path.suffix not in {".png", ".svg", ".pdf"}:
+        raise ParameterError(f"wanted a .png, .svg or .pdf file to draw into, found {path.name!r}")
+    from labctl_simulators.assembly.plots import draw  # noqa: PLC0415 - matplotlib is slow to import
+
+    try:
+        draw(chosen[0], path)
+    except OSError as error:
+        raise ParameterError(f"wanted a file that can be written, found {path}: {error.strerror}") from error
+    sys.stdout.write(f"{path}: written\n")
     return 0
 
 
@@ -57,25 +97,25 @@ def plain(info: ModelInfo) -> dict[str, Any]:
     }
 
 
-def numbers(found: ParameterSet) -> dict[str, Any]:
+def numbers(parameters: ParameterSet) -> dict[str, Any]:
     """Return every number of a parameter set with its origin as JSON values, SI."""
-    values = dict(_leaves(found.values, found.name))
+    values = dict(_leaves(parameters.values, parameters.name))
     return {
-        "name": found.name,
-        "model": found.model,
-        "kind": found.kind,
-        "about": " ".join(found.about.split()),
-        "sources": {key: " ".join(text.split()) for key, text in found.sources.items()},
+        "name": parameters.name,
+        "model": parameters.model,
+        "kind": parameters.kind,
+        "about": " ".join(parameters.about.split()),
+        "sources": {key: " ".join(text.split()) for key, text in parameters.sources.items()},
         "numbers": [
             {
-                "name": origin.path.removeprefix(f"{found.name}."),
-                "value": values[origin.path],
+                "name": origin.path.removeprefix(f"{parameters.name}."),
+                "value": values.get(origin.path, origin.given),
                 "given": origin.given,
                 "status": origin.status,
                 "source": origin.source or None,
                 "note": origin.words if origin.words != origin.source else None,
             }
-            for origin in found.origins
+            for origin in parameters.origins
         ],
     }
 
@@ -88,7 +128,7 @@ def _leaves(tree: Tree, path: str) -> Iterable[tuple[str, Any]]:
             yield from _leaves(entry, f"{path}.{key}")
 
 
-def show_models(found: Iterable[ModelInfo]) -> None:
+def show_models(models: Iterable[ModelInfo]) -> None:
     """Print a line for each model and what it stands for, beside it where there is room, else below it.
 
     The last figures count the numbers that are quoted, fitted or derived, and assumed.
@@ -102,7 +142,7 @@ def show_models(found: Iterable[ModelInfo]) -> None:
         table.add_column(head, justify="right", no_wrap=True)
     if wide:
         table.add_column("stands for")
-    for one in found:
+    for one in models:
         cells = [
             f"[bold]{one.name}[/]",
             one.kind,
@@ -125,10 +165,10 @@ def show_models(found: Iterable[ModelInfo]) -> None:
     )
 
 
-def show_numbers(found: Iterable[ParameterSet]) -> None:
+def show_numbers(sets: Iterable[ParameterSet]) -> None:
     """Print every number of some parameter sets as its file gives it, with status and source."""
     console = _console()
-    for one in found:
+    for one in sets:
         table = Table(header_style="bold", show_edge=False, pad_edge=False, box=None)
         table.add_column("number", no_wrap=True)
         table.add_column("value", overflow="fold", max_width=30 if console.width < _WIDE else 60)

@@ -1,44 +1,47 @@
 """Metal cells from their parameter sets."""
 
-from labctl_simulators.assembly.tree import Numbers, bend
-from labctl_simulators.cell.metal import Collector, Film, Nucleation, Parameters, Salt
-from labctl_simulators.cell.shorts import Shorts
-from labctl_simulators.cell.symmetric import Symmetric
+from math import inf
+
+from labctl_simulators.assembly.tree import HIGHEST, LOWEST, Numbers, Size, bend, refuse_sizes
+from labctl_simulators.cell.chemistry.metal_parameters import Collector, Film, MetalParameters, Nucleation, Salt
+from labctl_simulators.cell.chemistry.shorts import Shorts
+from labctl_simulators.cell.chemistry.symmetric import Symmetric
 from labctl_simulators.parameters import ParameterError, ParameterSet
 
 
-def build(found: ParameterSet, area: float | None, mass: float | None) -> Symmetric:
-    """Build a metal cell of `area` m2 (None: its own).
+def build(parameters: ParameterSet, size: Size, read: set[str] | None = None) -> Symmetric:
+    """Build a metal cell of a size.
 
     Raises:
-        ParameterError: a number is missing.
+        ParameterError: a number is missing, or a size cannot act.
     """
-    del mass  # nothing here depends on it
-    numbers = Numbers(found.values, found.name)
-    at, size = numbers.number("temperature"), area or numbers.number("area")
+    numbers = Numbers(parameters.values, parameters.name, read)
+    refuse_sizes(numbers, {"film_thickness": size.film}, "a metal electrode is no film")
+    at, area = numbers.number("temperature"), size.area or numbers.number("area")
     return Symmetric(
-        Parameters(
-            name=found.name,
-            area=size,
-            salt=_salt(numbers.at("electrolyte"), at),
+        MetalParameters(
+            name=parameters.name,
+            area=area,
+            salt=_salt(numbers.at("electrolyte"), at, size.layer),
             exchange=numbers.at("kinetics").thermal("exchange", at),
             double_layer=numbers.at("kinetics").number("double_layer"),
             film=_film(numbers.at("film"), at),
             nucleation=_nucleation(numbers),
             shorts=_shorts(numbers, at),
             collector=_collector(numbers),
-            bend=bend(numbers, size),
-            contact=numbers.number("contact", 0.0) / size,
+            bend=bend(numbers, area),
+            contact=numbers.number("contact", 0.0) / area,
             temperature=at,
-            lowest=numbers.number("lowest_temperature", 230.0),
-            highest=numbers.number("highest_temperature", 400.0),
+            lowest=numbers.above("lowest_temperature", LOWEST),
+            highest=numbers.above("highest_temperature", HIGHEST),
+            highest_current=numbers.above("highest_current", inf) * area,
         )
     )
 
 
-def _salt(numbers: Numbers, at: float) -> Salt:
+def _salt(numbers: Numbers, at: float, thickness: float | None) -> Salt:
     return Salt(
-        thickness=numbers.number("thickness"),
+        thickness=thickness or numbers.number("thickness"),
         conductivity=numbers.thermal("conductivity", at),
         transference=numbers.number("transference"),
         concentration=numbers.number("concentration"),

@@ -5,22 +5,22 @@ One parameter set serves three paths (`segment`, `stepper`, `batch`) and the imp
 charges the cell.
 """
 
-from labctl_simulators.cell.drive import Current, Drive, Load, Power, Rest, Stop, Sweep, Voltage
-from labctl_simulators.cell.model import Cell
-from labctl_simulators.cell.segment import Rows, Segment
-from labctl_simulators.cell.state import State
+from labctl_simulators.cell.drive import AtOpenCircuit, Current, Drive, Load, Power, Stop, Voltage, VoltageSweep
+from labctl_simulators.cell.model import CellModel
+from labctl_simulators.cell.solve.segment import Rows, Segment
+from labctl_simulators.cell.state import CellState
 
 __all__ = [
-    "Cell",
+    "AtOpenCircuit",
+    "CellModel",
+    "CellState",
     "Current",
     "Drive",
     "Load",
     "Power",
-    "Rest",
     "Rows",
     "Segment",
-    "State",
     "Stop",
-    "Sweep",
     "Voltage",
+    "VoltageSweep",
 ]

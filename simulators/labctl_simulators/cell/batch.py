@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from labctl_simulators.cell.chemistry import Array, Chemistry, Conditions, Physics
 from labctl_simulators.cell.drive import check_step
-from labctl_simulators.cell.state import State, read_only
+from labctl_simulators.cell.heat import decays_of
+from labctl_simulators.cell.physics import Array, Chemistry, Conditions, Physics
+from labctl_simulators.cell.state import CellState, read_only
 
 ROUNDS: Final = 40
 SOLVED: Final = 2e-13
@@ -25,12 +26,14 @@ class Mode(IntEnum):
     LOAD = 3
 
 
+WARMER: Final = 0.1
+"""K by which a cell that heats itself may be warmer than the temperature of its numbers."""
 _OVER: Final = 1e-20
 """A decay below this is over."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class _Table:
+class _StepTables:
     """Hold the tables of steps of one length; n poles, k of which are not over within a step.
 
     Attributes:
@@ -58,7 +61,7 @@ class _Table:
         return np.asarray(self.own @ (moving if self.left is None else self.left * moving))
 
 
-class Batch:
+class CellBatch:
     """Advance N cells together; the current of a step is constant in each.
 
     Attributes:
@@ -68,7 +71,7 @@ class Batch:
         time: s since the batch began.
     """
 
-    def __init__(self, chemistry: Chemistry, states: Sequence[State]) -> None:
+    def __init__(self, chemistry: Chemistry, states: Sequence[CellState]) -> None:
         if not states:
             raise ValueError("wanted at least one state, found none")
         self._chemistry, self._origins = chemistry, tuple(states)
@@ -76,6 +79,8 @@ class Batch:
         self._moving: Array | None = None
         self._followed = np.zeros(0)  # the current of the last step, A; NaN: the quick poles are in `_x`
         self._level = np.array([state.level for state in states]).T.copy()
+        self._kelvin = np.array([state.kelvin for state in states])
+        self._heated = chemistry.heat is not None and all(state.warmth is not None for state in states)
         self._slow = np.array([state.slow for state in states]).T.reshape(-1, len(states))
         self._direction = np.array([state.direction for state in states])
         zero = np.zeros(len(states))
@@ -95,6 +100,9 @@ class Batch:
         warmth, angle, radius = (
             _shared([getattr(state, name) for state in origins]) for name in ("temperature", "angle", "radius")
         )
+        if self._heated:
+            self._prepared = np.minimum(np.maximum(self._kelvin, self._chemistry.valid[0]), self._chemistry.valid[1])
+            warmth = self._prepared.copy()
         seeds = [state.seed for state in origins]
         self._physics: Physics = self._chemistry.prepare(Conditions(warmth, angle, radius, tuple(self._slow), seeds))
         linear, count = self._physics.memory, len(origins)
@@ -102,7 +110,8 @@ class Batch:
         self._rate = linear.rate if linear.rate.ndim > 1 else linear.rate[wide]
         gain = self._physics.gain if self._physics.gain.ndim > 1 else self._physics.gain[wide]
         feed = linear.feed if linear.feed.ndim > 1 else linear.feed[wide]
-        self._feed, self._integrator = feed * gain, linear.integrator[wide] * gain
+        whole = linear.integrator if linear.integrator.ndim > 1 else linear.integrator[wide]
+        self._feed, self._integrator = feed * gain, whole * gain
         steady = linear.steady if linear.steady.ndim > 1 else linear.steady[wide]
         self._steady = steady * gain[linear.row]
         self._low, self._high = self._physics.low[wide], self._physics.high[wide]
@@ -110,7 +119,7 @@ class Batch:
         self._leaking = bool(self._leak.any())
         self._own = np.ascontiguousarray(linear.own.T)
         self._none = np.zeros(count, dtype=bool)
-        self._table: _Table | None = None
+        self._table: _StepTables | None = None
         for clock in (self._since, self._charge, self._passed):
             clock[:] = 0.0
 
@@ -120,7 +129,7 @@ class Batch:
     def _map(self, z: Array, inner: Array, time: Array, charge: Array) -> Array:
         return self._physics.voltage(np.minimum(np.maximum(z, self._low), self._high), inner, time, charge)
 
-    def _scaled(self, dt: float) -> tuple[_Table, Array]:
+    def _scaled(self, dt: float) -> tuple[_StepTables, Array]:
         """Return the tables of a step of `dt` s, and the memory in the unit that such steps are fast in.
 
         Between steps of one length the memory is kept in units of what an ampere adds in a step, so that a step is two
@@ -135,14 +144,14 @@ class Batch:
             self._followed = np.full(len(self), np.nan)
         return table, self._moving
 
-    def _tabled(self, dt: float) -> _Table:
+    def _tabled(self, dt: float) -> _StepTables:
         decay, gain = np.exp(-self._rate * dt), -np.expm1(-self._rate * dt) * self._steady
         slow = np.flatnonzero((decay > _OVER).any(axis=1))
         slope = self._own @ gain + self._integrator * dt + self._feed
         own, after = self._own[:, slow], (gain * decay)[slow]
         narrow = after.shape[1] == 1
         own, left = (own * after[:, 0], None) if narrow else (own, after)
-        return _Table(dt, slow, np.delete(np.arange(len(decay)), slow), decay[slow], gain, own, left, slope)
+        return _StepTables(dt, slow, np.delete(np.arange(len(decay)), slow), decay[slow], gain, own, left, slope)
 
     def _settle(self) -> None:
         """Bring the memory back into its own unit."""
@@ -152,13 +161,13 @@ class Batch:
 
     def _memory(self, which: NDArray[np.bool_] | slice) -> Array:
         """Return the memory of some cells in its own unit, shape (n, cells)."""
-        found = self._x[:, which].copy()
+        memory = self._x[:, which].copy()
         if self._moving is not None and self._table is not None:
             table, followed = self._table, self._followed[which]
             gain = table.gain if table.gain.shape[1] == 1 else table.gain[:, which]
-            found[table.slow] = self._moving[:, which] * gain[table.slow]
-            found[table.quick] = np.where(np.isnan(followed), found[table.quick], followed * gain[table.quick])
-        return found
+            memory[table.slow] = self._moving[:, which] * gain[table.slow]
+            memory[table.quick] = np.where(np.isnan(followed), memory[table.quick], followed * gain[table.quick])
+        return memory
 
     def step(self, value: ArrayLike, dt: float, mode: ArrayLike = Mode.CURRENT, most: ArrayLike = np.inf) -> Array:
         """Control each cell for `dt` s; return the voltages in V at the end, shape (N,), never NaN.
@@ -228,12 +237,28 @@ class Batch:
             charge = outer * dt
         self._charge += charge
         self._net += charge
+        warmed = self._heated and self._warm(z, inner, voltage, dt)
         charge = np.abs(charge)
         self._passed += charge
         self._gross += charge
         self.time += dt
         self.voltage, self.current = voltage, outer
+        if warmed:
+            self._flush()
         return voltage
+
+    def _warm(self, z: Array, current: Array, voltage: Array, dt: float) -> bool:
+        """Warm the cells by the heat at a step's end, and say whether they are so much warmer that their numbers change."""
+        chemistry, potential = self._chemistry, self._physics.potential_difference(z)
+        slope = chemistry.entropic_slope(z)
+        power = current * (
+            voltage - potential + chemistry.temperature * slope
+        )  # the potential is that at the numbers' own
+        assert chemistry.heat is not None
+        around = np.array([state.temperature for state in self._origins])
+        fading, early, late = decays_of(chemistry.heat.rate, dt)
+        self._kelvin = around + fading * (self._kelvin - around) + (early + late) * power / chemistry.heat.capacity
+        return bool(np.abs(self._kelvin - self._prepared).max() > WARMER)
 
     def _inside(self, z: Array) -> bool:
         """Say whether every cell is in its range; NaN is not."""
@@ -290,16 +315,16 @@ class Batch:
             chosen = mode == kind
             match Mode(int(kind)):
                 case Mode.CURRENT:
-                    found, slope = outer - value, 1.0 + leak * total
+                    demanded, slope = outer - value, 1.0 + leak * total
                 case Mode.VOLTAGE:
-                    found, slope = voltage - value, total
+                    demanded, slope = voltage - value, total
                 case Mode.POWER:
                     size = np.maximum(np.abs(outer), 1e-12)
-                    found = (voltage * outer - value) / size
+                    demanded = (voltage * outer - value) / size
                     slope = (total * outer + voltage * (1.0 + leak * total)) / size
                 case Mode.LOAD:
-                    found, slope = voltage + value * outer, total + value * (1.0 + leak * total)
-            error = np.where(chosen, found, error)
+                    demanded, slope = voltage + value * outer, total + value * (1.0 + leak * total)
+            error = np.where(chosen, demanded, error)
             change = np.where(chosen, slope, change)
         return error, change
 
@@ -321,15 +346,15 @@ class Batch:
         self._prepare()
 
     def _slowed(self) -> Array:
-        found = self._physics.slow(tuple(self._slow), self._since, self._charge, self._passed)
-        return np.array([np.broadcast_to(value, (len(self),)) for value in found])
+        slow = self._physics.slow(tuple(self._slow), self._since, self._charge, self._passed)
+        return np.array([np.broadcast_to(value, (len(self),)) for value in slow]).reshape(-1, len(self))
 
-    def states(self) -> list[State]:
+    def states(self) -> list[CellState]:
         """Return the cells' states now."""
         slow = self._slowed() if len(self._slow) else self._slow
         self._settle()
         return [
-            State(
+            CellState(
                 memory=read_only(self._x[:, cell]),
                 level=read_only(self._level[:, cell]),
                 slow=tuple(slow[:, cell].tolist()),
@@ -341,6 +366,7 @@ class Batch:
                 angle=origin.angle,
                 radius=origin.radius,
                 seed=origin.seed,
+                warmth=float(self._kelvin[cell] - origin.temperature) if self._heated else None,
             )
             for cell, origin in enumerate(self._origins)
         ]

@@ -1,7 +1,6 @@
 """What is imposed on a cell (drives) and what may end it (stops)."""
 
-from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 LARGEST: Final = 1e15
 """SI; a number beyond it is a mistake, and its square might be no number at all."""
@@ -9,19 +8,46 @@ LARGEST: Final = 1e15
 Quantity = Literal["time", "voltage", "current", "charge", "power"]
 
 
-@dataclass(frozen=True, slots=True)
-class Current:
+class Imposed:
+    """Compare drives by what they impose; a drive is never changed once it is made.
+
+    Written out rather than generated: making the classes is a part of every start-up.
+    """
+
+    __slots__: tuple[str, ...] = ()
+
+    def numbers(self) -> tuple[float | None, ...]:
+        """Return what is imposed, in the order of its arguments."""
+        return tuple([getattr(self, name) for name in self.__slots__])
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.numbers() == other.numbers()
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, *self.numbers()))
+
+    def __repr__(self) -> str:
+        words = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        return f"{type(self).__name__}({words})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.numbers()
+
+
+class Current(Imposed):
     """Hold a constant current.
 
     Attributes:
         current: A, positive charges the cell.
     """
 
-    current: float
+    __slots__ = ("current",)
+
+    def __init__(self, current: float) -> None:
+        self.current = current
 
 
-@dataclass(frozen=True, slots=True)
-class Voltage:
+class Voltage(Imposed):
     """Hold a constant voltage.
 
     Attributes:
@@ -30,39 +56,45 @@ class Voltage:
             exactly this current.
     """
 
-    voltage: float
-    most: float | None = None
+    __slots__ = ("voltage", "most")  # noqa: RUF023 - the order of the arguments
+
+    def __init__(self, voltage: float, most: float | None = None) -> None:
+        self.voltage, self.most = voltage, most
 
 
-@dataclass(frozen=True, slots=True)
-class Power:
+class Power(Imposed):
     """Hold a constant power.
 
     Attributes:
         power: W at the terminals, positive charges the cell.
     """
 
-    power: float
+    __slots__ = ("power",)
+
+    def __init__(self, power: float) -> None:
+        self.power = power
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Imposed):
     """Discharge the cell into a resistor.
 
     Attributes:
         resistance: ohm, > 0.
     """
 
-    resistance: float
+    __slots__ = ("resistance",)
+
+    def __init__(self, resistance: float) -> None:
+        self.resistance = resistance
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
+class AtOpenCircuit(Imposed):
     """Leave the cell at open circuit."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
+
+class VoltageSweep(Imposed):
     """Move the voltage linearly; the segment ends when `end` is reached.
 
     Attributes:
@@ -71,14 +103,15 @@ class Sweep:
         rate: V/s, a magnitude; the direction is from `start` to `end`.
     """
 
-    start: float
-    end: float
-    rate: float
+    __slots__ = ("start", "end", "rate")  # noqa: RUF023 - the order of the arguments
+
+    def __init__(self, start: float, end: float, rate: float) -> None:
+        self.start, self.end, self.rate = start, end, rate
 
 
-Drive = Current | Voltage | Power | Load | Rest | Sweep
+Drive = Current | Voltage | Power | Load | AtOpenCircuit | VoltageSweep
 
-REST: Final = Rest()
+REST: Final = AtOpenCircuit()
 
 
 def check_step(value: float, dt: float) -> None:

@@ -4,15 +4,15 @@ from typing import Final
 
 import numpy as np
 
-from labctl_simulators.cell.chemistry import Array, Chemistry, Memory
 from labctl_simulators.cell.drive import LARGEST
-from labctl_simulators.cell.segment import Rows
-from labctl_simulators.cell.state import State, read_only
+from labctl_simulators.cell.physics import Array, Chemistry, Memory
+from labctl_simulators.cell.solve.segment import Rows
+from labctl_simulators.cell.state import CellState, read_only
 
 BLOCK: Final = 64
 
 
-def profile(chemistry: Chemistry, state: State, currents: Array, dt: float) -> tuple[Rows, State]:
+def profile(chemistry: Chemistry, state: CellState, currents: Array, dt: float) -> tuple[Rows, CellState]:
     """Return rows at the end of each step and the last state; see `Cell.profile`."""
     currents = np.asarray(currents, dtype=np.float64)
     if not (len(currents) and 0.0 < dt <= LARGEST and np.abs(currents).max() <= LARGEST):
@@ -21,6 +21,8 @@ def profile(chemistry: Chemistry, state: State, currents: Array, dt: float) -> t
         )
     if chemistry.slow_names and chemistry.paced:
         raise ValueError(f"wanted a cell whose slow states only add up, found {chemistry.name}: use its stepper")
+    if state.warmth is not None:
+        return _stepped(chemistry, state, currents, dt)
     physics = chemistry.physics_of(state)
     if physics.leak:
         raise ValueError(f"wanted a cell without a leak, found one in {chemistry.name}: use its stepper")
@@ -42,7 +44,7 @@ def profile(chemistry: Chemistry, state: State, currents: Array, dt: float) -> t
     rows = Rows(times, voltage, currents, np.full(len(times), state.temperature), up, down)
     net, gross = float(passed[-1]), float(up[-1] + down[-1])
     flowing = currents[currents != 0.0]
-    last = State(
+    last = CellState(
         memory=read_only(memory),
         level=read_only(state.level + linear.integrator * gain * net),
         slow=tuple(map(float, physics.slow(state.slow, float(times[-1]), net, gross))) if state.slow else (),
@@ -56,6 +58,22 @@ def profile(chemistry: Chemistry, state: State, currents: Array, dt: float) -> t
         seed=state.seed,
     )
     return rows, last
+
+
+def _stepped(chemistry: Chemistry, state: CellState, currents: Array, dt: float) -> tuple[Rows, CellState]:
+    """Return the same of a cell that heats itself, step by step: its memory changes with its temperature."""
+    from labctl_simulators.cell.stepper import Stepper  # noqa: PLC0415 - few cells heat themselves
+
+    live = Stepper(chemistry, state)
+    voltage, kelvin = np.empty(len(currents)), np.empty(len(currents))
+    for at, current in enumerate(currents.tolist()):
+        voltage[at] = live.step(current, dt)
+        if live.collapse is not None:
+            raise ValueError(f"wanted a profile that the cell can follow, found that {live.collapse} at step {at}")
+        kelvin[at] = live.kelvin
+    times = np.asarray(dt * np.arange(1, len(currents) + 1), dtype=np.float64)
+    up, down = np.cumsum(np.maximum(currents, 0.0)) * dt, np.cumsum(np.maximum(-currents, 0.0)) * dt
+    return Rows(times, voltage, currents, kelvin, up, down), live.state
 
 
 def _scan(linear: Memory, memory: Array, currents: Array, dt: float, gain: Array) -> tuple[Array, Array]:

@@ -7,17 +7,18 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl_simulators.cell.drive import Current, Drive, Load, Power, Rest, Sweep, Voltage
+from labctl_simulators.cell.drive import AtOpenCircuit, Current, Drive, Load, Power, Voltage, VoltageSweep
 
 Array = NDArray[np.float64]
 
 VERSION: Final = 1
 _DRIVES: Final[dict[str, Any]] = {
-    "current": Current, "voltage": Voltage, "power": Power, "load": Load, "rest": Rest, "sweep": Sweep,
+    "current": Current, "voltage": Voltage, "power": Power, "load": Load, "rest": AtOpenCircuit, "sweep": VoltageSweep,
 }  # fmt: skip
+_STORED_AS: Final = {kind: name for name, kind in _DRIVES.items()}
 
 
-class State(NamedTuple):
+class CellState(NamedTuple):
     """Hold everything that a cell remembers.
 
     A state belongs to the cell (parameters) that made it. It is immutable; its arrays are read-only.
@@ -30,13 +31,14 @@ class State(NamedTuple):
         throughput: sum of the magnitudes of charge since the beginning, C.
         age: s of simulated time since the beginning.
         direction: sign of the last current that flowed: -1, 0 (none yet), 1.
-        temperature: K.
+        temperature: of the surroundings, K.
         angle: bend angle, degrees.
         radius: bend radius, m; infinity is flat.
         seed: of everything random in this cell.
         hold: where the running controlled drive began, so that cutting it changes nothing; None outside one.
         warm: starting values for the next solve; never stored, changes nothing beyond rounding and, where it brings a
             hold its mesh, beyond what a mesh is allowed.
+        warmth: by how much the cell is warmer than its surroundings, K; None in a cell that has their temperature.
     """
 
     memory: Array
@@ -50,31 +52,37 @@ class State(NamedTuple):
     angle: float = 0.0
     radius: float = float("inf")
     seed: int = 0
-    hold: "Hold | None" = None
+    hold: "HoldOrigin | None" = None
     warm: Any = None
+    warmth: float | None = None
 
-    def turned(self, slow: tuple[float, ...], level: Array, direction: int) -> "State":
+    @property
+    def kelvin(self) -> float:
+        """Return the temperature of the cell, K."""
+        return self.temperature if self.warmth is None else self.temperature + self.warmth
+
+    def turned(self, slow: tuple[float, ...], level: Array, direction: int) -> "CellState":
         """Return this state with the current turned to `direction`."""
-        return State(
+        return CellState(
             self.memory, level, slow, self.charge, self.throughput, self.age, direction,
-            self.temperature, self.angle, self.radius, self.seed, None, self.warm,
+            self.temperature, self.angle, self.radius, self.seed, None, self.warm, self.warmth,
         )  # fmt: skip
 
-    def warmed(self, warm: Any) -> "State":
+    def warmed(self, warm: Any) -> "CellState":
         """Return this state with other starting values for the next solve."""
         return self._replace(warm=warm)
 
-    def free(self) -> "State":
+    def free(self) -> "CellState":
         """Return this state outside a controlled drive."""
         return self._replace(hold=None)
 
     def at(
         self, *, temperature: float | None = None, angle: float | None = None, radius: float | None = None
-    ) -> "State":
-        """Return this state under other outer conditions.
+    ) -> "CellState":
+        """Return this state under other outer conditions; a cell that heats itself is as warm as before.
 
         Args:
-            temperature: K.
+            temperature: of the surroundings, K.
             angle: bend angle in degrees.
             radius: bend radius in m.
 
@@ -93,10 +101,12 @@ class State(NamedTuple):
             raise ValueError(f"wanted a finite bend angle in degrees, found {angle}")
         if not changed.radius > 0.0:
             raise ValueError(f"wanted a bend radius above 0 m, found {radius} m")
-        return changed
+        if self.warmth is None:
+            return changed
+        return changed._replace(warmth=self.kelvin - changed.temperature)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, State) and self.to_json() == other.to_json()
+        return isinstance(other, CellState) and self.to_json() == other.to_json()
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -120,16 +130,17 @@ class State(NamedTuple):
             "radius": self.radius if self.radius != float("inf") else None,
             "seed": self.seed,
         }
+        if self.warmth is not None:
+            value["warmth"] = self.warmth
         if self.hold is not None:
-            name = type(self.hold.drive).__name__.lower()
-            fields = [getattr(self.hold.drive, key) for key in self.hold.drive.__slots__]
-            value |= {"hold_drive": [name, *fields], "hold_elapsed": self.hold.elapsed}
+            name = _STORED_AS[type(self.hold.drive)]
+            value |= {"hold_drive": [name, *self.hold.drive.numbers()], "hold_elapsed": self.hold.elapsed}
             value["hold_mesh"] = list(self.hold.mesh)
             value |= {f"hold_{key}": item for key, item in self.hold.origin.to_json().items()}
         return value
 
     @staticmethod
-    def from_json(value: Mapping[str, Any]) -> "State":
+    def from_json(value: Mapping[str, Any]) -> "CellState":
         """Read a state back from `to_json`.
 
         Raises:
@@ -144,7 +155,7 @@ class State(NamedTuple):
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class Hold:
+class HoldOrigin:
     """Remember where a controlled drive began.
 
     Attributes:
@@ -156,7 +167,7 @@ class Hold:
 
     drive: Drive
     elapsed: float
-    origin: State
+    origin: CellState
     mesh: tuple[float, ...] = ()
 
 
@@ -167,14 +178,14 @@ def read_only(values: Any) -> Array:
     return array
 
 
-def _read(value: Mapping[str, Any]) -> State:
+def _read(value: Mapping[str, Any]) -> CellState:
     hold = None
     if "hold_drive" in value:
         name, *fields = value["hold_drive"]
         origin = {key.removeprefix("hold_"): item for key, item in value.items() if key.startswith("hold_")}
         mesh = tuple(map(float, origin["mesh"]))
-        hold = Hold(_DRIVES[name](*fields), float(value["hold_elapsed"]), _read(origin), mesh)
-    return State(
+        hold = HoldOrigin(_DRIVES[name](*fields), float(value["hold_elapsed"]), _read(origin), mesh)
+    return CellState(
         memory=read_only(value["memory"]),
         level=read_only(value["level"]),
         slow=tuple(map(float, value["slow"])),
@@ -187,4 +198,5 @@ def _read(value: Mapping[str, Any]) -> State:
         radius=float("inf") if value["radius"] is None else float(value["radius"]),
         seed=int(value["seed"]),
         hold=hold,
+        warmth=None if value.get("warmth") is None else float(value["warmth"]),
     )

@@ -6,11 +6,12 @@ from typing import Final
 
 import numpy as np
 
-from labctl_simulators.cell.chemistry import Chemistry, Conditions
-from labctl_simulators.cell.crossing import root
 from labctl_simulators.cell.drive import check_step
-from labctl_simulators.cell.element import moments
-from labctl_simulators.cell.state import State, read_only
+from labctl_simulators.cell.heat import NEAR, Still, Warmed, decays_of, still
+from labctl_simulators.cell.physics import Chemistry, Conditions
+from labctl_simulators.cell.solve.crossing import root
+from labctl_simulators.cell.solve.element import moments
+from labctl_simulators.cell.state import CellState, read_only
 
 _KEPT = 64
 MOST: Final = 10_000
@@ -27,9 +28,11 @@ class Stepper:
         collapse: why the last step could not be taken, in words; None where it could.
     """
 
-    def __init__(self, chemistry: Chemistry, state: State) -> None:
+    def __init__(self, chemistry: Chemistry, state: CellState) -> None:
         self._chemistry = chemistry
         self._origin = state
+        self._kelvin = state.kelvin
+        self._warmed: Warmed | None = None  # of a cell that heats itself
         self._x: list[float] = state.memory.tolist()
         self._level: list[float] = state.level.tolist()
         self._slow = state.slow
@@ -44,9 +47,13 @@ class Stepper:
     def _prepare(self) -> None:
         """Take the physics of the present slow states; the piece begins now."""
         origin = self._origin
-        self._physics = self._chemistry.prepare(
-            Conditions(origin.temperature, origin.angle, origin.radius, self._slow, origin.seed)
-        )
+        if origin.warmth is None:
+            self._physics = self._chemistry.prepare(
+                Conditions(origin.temperature, origin.angle, origin.radius, self._slow, origin.seed)
+            )
+        else:
+            self._warmed = still(self._chemistry, origin._replace(slow=self._slow), self._kelvin)
+            self._physics = self._warmed
         linear, gain = self._physics.memory, self._physics.gain
         self._tables: dict[float, tuple[list[float], list[float]]] = {}
         self._parts = [(part.start, part.stop) for part in linear.parts]
@@ -136,13 +143,16 @@ class Stepper:
 
         inner = current
         if self._leak:
-            found = solve(lambda u: voltage(u) + (u - current) / self._leak, self._inward)
-            inner = current if found is None else found
+            solution = solve(lambda u: voltage(u) + (u - current) / self._leak, self._inward)
+            inner = current if solution is None else solution
+        warm = self._begin(self._inward), self._inward
         self._x, self._level = (memory + late * inner).tolist(), (level + weight * inner).tolist()
         self._net, self._charge = self._net + charge, passed
         self._gross, self._passed = self._gross + abs(charge), self._passed + abs(charge)
         self._since, self.time, self.current, self._inward = since, self.time + dt, current, inner
         self.voltage = voltage(inner)
+        if self._warmed is not None:
+            self._warm(warm, ([a + b * inner for a, b in zip(base, slope, strict=True)], inner), dt)
         return self.voltage
 
     def _change(self, current: float) -> float:
@@ -165,6 +175,8 @@ class Stepper:
             if not self._low[row] < value < self._high[row]:
                 self.collapse = self._physics.words[row][value >= self._high[row]]
                 return self.voltage
+        if self._warmed is not None:
+            self._warm((self._begin(inner), inner), (z, inner), dt)
         self._x, self._level = x, level
         self._net += outer * dt
         self._gross += abs(outer) * dt
@@ -175,6 +187,30 @@ class Stepper:
         self.current, self._inward = outer, inner
         self.voltage = self._map(z, inner, self._since, self._charge)
         return self.voltage
+
+    def _begin(self, current: float) -> list[float]:
+        """Return the surface values now, with a current flowing."""
+        return [
+            level + sum(self._x[first:last]) + feed * current
+            for level, (first, last), feed in zip(self._level, self._parts, self._feed, strict=True)
+        ]
+
+    def _warm(self, begin: tuple[list[float], float], end: tuple[list[float], float], dt: float) -> None:
+        """Warm the cell by the mean of the heat as a step begins and as it ends, each its surfaces and current."""
+        warmed, heat = self._warmed, self._chemistry.heat
+        assert warmed is not None
+        assert heat is not None
+        power = 0.5 * sum(warmed.heating_of(*side) for side in (begin, end)) if begin[1] or end[1] else 0.0
+        around = self._origin.temperature
+        fading, early, late = decays_of(heat.rate, dt)
+        self._kelvin = around + fading * (self._kelvin - around) + (early + late) * power / heat.capacity
+        low, high = warmed.ends
+        if not low - NEAR <= self._kelvin <= high + NEAR:
+            valid = self._chemistry.valid
+            self._kelvin = min(max(self._kelvin, valid[0]), valid[1])
+            self._flush()
+        elif isinstance(warmed.course, Still):
+            warmed.course.temperature = self._kelvin
 
     def hold(self, voltage: float, dt: float, most: float | None = None) -> float:
         """Let the constant current flow for `dt` s that ends the step at `voltage` (V); return it in A.
@@ -244,11 +280,16 @@ class Stepper:
         self._prepare()
 
     @property
-    def state(self) -> State:
+    def kelvin(self) -> float:
+        """Return the temperature of the cell now, K."""
+        return self._kelvin
+
+    @property
+    def state(self) -> CellState:
         """Return the cell's state now."""
         origin = self._origin
         slow = self._physics.slow(self._slow, self._since, self._charge, self._passed) if self._slow else ()
-        return State(
+        return CellState(
             memory=read_only(self._x),
             level=read_only(self._level),
             slow=tuple(map(float, slow)),
@@ -260,6 +301,7 @@ class Stepper:
             angle=origin.angle,
             radius=origin.radius,
             seed=origin.seed,
+            warmth=None if self._warmed is None else self._kelvin - origin.temperature,
         )
 
 

@@ -46,7 +46,7 @@ _UNITS: dict[str, float] = {
     "ohm": 1.0, "ohm cm2": 1e-4, "ohm m2": 1.0, "S/m": 1.0, "S/cm": 100.0, "mS/cm": 0.1, "uS/cm": 1e-4,
     "F": 1.0, "F/m2": 1.0, "uF/cm2": 1e-2, "mF/cm2": 10.0, "nF/cm2": 1e-5, "ohm-1 s^n/m2": 1.0,
     "m2/s": 1.0, "cm2/s": 1e-4, "mol/m3": 1.0, "mol/l": 1e3, "(A/m2)(m3/mol)^1.5": 1.0,
-    "J/mol": 1.0, "kJ/mol": 1e3, "eV": _FARADAY, "mHz": 1e-3, "Hz": 1.0, "kHz": 1e3,
+    "J/K": 1.0, "W/K": 1.0, "J/mol": 1.0, "kJ/mol": 1e3, "eV": _FARADAY, "mHz": 1e-3, "Hz": 1.0, "kHz": 1e3,
 }  # fmt: skip
 
 
@@ -71,6 +71,7 @@ class ParameterSet(NamedTuple):
         sources: The citations, by the short names used on the numbers.
         values: SI numbers, tuples of them and words, in the nesting of the file.
         origins: One for every number.
+        electrolyte: Whether the modes of a liquid electrolyte are wanted where its numbers are given.
     """
 
     name: str
@@ -80,10 +81,21 @@ class ParameterSet(NamedTuple):
     sources: Mapping[str, str]
     values: Tree
     origins: tuple[Origin, ...]
+    electrolyte: bool = True
 
 
 class ParameterError(ValueError):
-    """A parameter file or set does not say what it must, or says something that no cell can be."""
+    """A parameter file or set does not say what it must, or says something that no cell can be.
+
+    Attributes:
+        line: Of a file of a user's own, from 1.
+        words: What is wrong, without the place.
+    """
+
+    def __init__(self, message: str, line: int = 1, words: str = "") -> None:
+        super().__init__(message)
+        self.line = line
+        self.words = words or message
 
 
 def names() -> list[str]:
@@ -103,11 +115,44 @@ def read(name: str) -> ParameterSet:
     >>> read("voc1-atfb").kind
     'half_cathode'
     """
-    if name not in names():
-        raise ParameterError(f"wanted a model, found {name!r}; there are {', '.join(names())}")
+    return parse(whole_document(name), name)
+
+
+def whole_document(name: str) -> Mapping[str, object]:
+    """Return the document of a shipped parameter file, laid over the one that it is `like`.
+
+    Raises:
+        ParameterError: There is none of that name.
+    """
+    own = document(name)
+    if "like" not in own:
+        return own
+    return laid_over(whole_document(str(own["like"])), {key: value for key, value in own.items() if key != "like"})
+
+
+def laid_over(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
+    """Return one document laid over another: numbers of the upper one replace those of the lower, branch by branch."""
+    out = dict(below)
+    for key, value in above.items():
+        known = out.get(key)
+        branch = isinstance(value, Mapping) and isinstance(known, Mapping) and "value" not in value
+        # potentials are replaced as a whole: a table and a formula do not add up
+        out[key] = laid_over(known, value) if branch and key not in {"ocp", "entropy"} else value  # type: ignore[arg-type]
+    return out
+
+
+def document(name: str) -> Mapping[str, object]:
+    """Return the document of a shipped parameter file.
+
+    Raises:
+        ParameterError: There is none of that name.
+    """
+    known = names()
+    if name not in known:
+        raise ParameterError(f"wanted a model, found {name!r}; there are {', '.join(known)}")
     with open(os.path.join(_HERE, f"{name}.yaml"), encoding="utf-8") as file:
         text = file.read()
-    return parse(_composed(name, text), name)
+    return _composed(name, text)
 
 
 def _composed(name: str, text: str) -> Mapping[str, object]:
@@ -115,10 +160,10 @@ def _composed(name: str, text: str) -> Mapping[str, object]:
     try:
         with open(_PARSED, encoding="utf-8") as file:
             line = next((line for line in file if line.startswith(f'["{name}",')), "[0, 0, 0]")
-        _, of, found = json.loads(line)
+        _, of, kept = json.loads(line)
     except (OSError, ValueError):
         return compose(text)
-    return found if of == crc32(text.encode()) and isinstance(found, dict) else compose(text)
+    return kept if of == crc32(text.encode()) and isinstance(kept, dict) else compose(text)
 
 
 def compose(text: str) -> Mapping[str, object]:
@@ -126,8 +171,8 @@ def compose(text: str) -> Mapping[str, object]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # shipped files only, never a submitted one
-    found: Mapping[str, object] = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
-    return found
+    composed: Mapping[str, object] = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
+    return composed
 
 
 def keep() -> None:
@@ -145,7 +190,15 @@ def keep() -> None:
 
 
 def parse(document: Mapping[str, object], name: str) -> ParameterSet:
-    """Turn a composed document into a parameter set, checking every number's unit, status and source."""
+    """Turn a composed document into a parameter set, checking every number's unit, status and source.
+
+    Args:
+        document: As it is composed.
+        name: What it must be called; messages begin with it and the path of keys.
+
+    Raises:
+        ParameterError: One of them is missing.
+    """
     if document.get("labctl_model") != VERSION:
         raise ParameterError(f"{name}: wanted labctl_model: {VERSION}, found {document.get('labctl_model')!r}")
     if document.get("name") != name:
@@ -153,19 +206,19 @@ def parse(document: Mapping[str, object], name: str) -> ParameterSet:
     sources = {str(key): str(text) for key, text in _mapping(document, "sources", name).items()}
     origins: list[Origin] = []
     values = _branch(_mapping(document, "values", name), name, sources, origins)
-    words = {key: str(document.get(key, "")).strip() for key in ("model", "kind", "about")}
+    words = {key: " ".join(str(document.get(key, "")).split()) for key in ("model", "kind", "about")}
     for key, text in words.items():
         if not text:
             raise ParameterError(f"{name}: wanted {key}, found nothing")
-    return ParameterSet(name=name, sources=sources, values=values, origins=tuple(origins), **words)
+    return ParameterSet(name, words["model"], words["kind"], words["about"], sources, values, tuple(origins))
 
 
 def _mapping(document: Mapping[str, object], key: str, where: str) -> Mapping[str, object]:
     """Return the mapping under `key`."""
-    found = document.get(key)
-    if not isinstance(found, Mapping):
-        raise ParameterError(f"{where}: wanted a mapping under {key}, found {found!r}")
-    return found
+    entry = document.get(key)
+    if not isinstance(entry, Mapping):
+        raise ParameterError(f"{where}: wanted a mapping under {key}, found {entry!r}")
+    return entry
 
 
 def _branch(branch: Mapping[str, object], path: str, sources: Mapping[str, str], origins: list[Origin]) -> Tree:
@@ -176,10 +229,10 @@ def _branch(branch: Mapping[str, object], path: str, sources: Mapping[str, str],
         if isinstance(entry, str):
             out[key] = entry
         elif not isinstance(entry, Mapping):
-            raise ParameterError(f"{here}: wanted value, unit and status, found {entry!r}")
+            raise ParameterError(f"{here}: wanted value, unit and source (or why it is assumed), found {entry!r}")
         elif "value" in entry:
             origins.append(_origin(entry, here, sources))
-            out[key] = _number(entry, here)
+            out[key] = str(entry["value"]) if key == "expression" else _number(entry, here)
         else:
             out[key] = _branch(entry, here, sources, origins)
     return out
@@ -187,12 +240,12 @@ def _branch(branch: Mapping[str, object], path: str, sources: Mapping[str, str],
 
 def _origin(leaf: Mapping[str, object], path: str, sources: Mapping[str, str]) -> Origin:
     """Check and return what a leaf says about where its number comes from."""
-    status = str(leaf.get("status"))
+    status = str(leaf.get("status", "assumed" if "why" in leaf else "quoted"))
     if status not in STATUSES:
         raise ParameterError(f"{path}: wanted status {', '.join(STATUSES)}, found {status!r}")
     words = str(leaf.get(STATUSES[status], ""))
     if not words:
-        raise ParameterError(f"{path}: {status} wants `{STATUSES[status]}`, found nothing")
+        raise ParameterError(f"{path}: wanted `{STATUSES[status]}` of a number that is {status}, found nothing")
     source = str(leaf.get("source", ""))
     if status != "assumed" and source.rstrip("0123456789") not in sources and source not in sources:
         raise ParameterError(f"{path}: wanted a source of this file ({', '.join(sources)}), found {source!r}")

@@ -147,8 +147,8 @@ class Stage:
             return b"[VER:1.1h.20190830:]\r\n[OPT:V,15,128]\r\nok\r\n"
         if line == "$$":
             return "".join(f"${number}={value:g}\r\n" for number, value in self.settings.items()).encode() + b"ok\r\n"
-        if (found := re.fullmatch(r"\$(\d+)=([-+]?\d*\.?\d+)", line)) and int(found[1]) in self.settings:
-            self.settings[int(found[1])] = float(found[2])
+        if (match := re.fullmatch(r"\$(\d+)=([-+]?\d*\.?\d+)", line)) and int(match[1]) in self.settings:
+            self.settings[int(match[1])] = float(match[2])
             return b"ok\r\n"
         return b"error:3\r\n"
 

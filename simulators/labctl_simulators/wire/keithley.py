@@ -5,15 +5,17 @@ are kept: `:READ?` with the output off answers nothing and queues an error, `:ME
 other than high impedance put 0 V across the cell, values of +9.91E37 are not a number.
 """
 
+import math
 from functools import partial
 from typing import ClassVar
 
-from labctl_simulators.cell import Current, Rest, Voltage
+from labctl_simulators.cell import AtOpenCircuit, Current, Voltage
 from labctl_simulators.wire.scpi import Commands, boolean, split
 from labctl_simulators.wire.terminal import Terminal
 
 NOT_A_NUMBER = 9.91e37
 OVER_RANGE = 1.05
+CLOCKS = frozenset({"REL", "SEC", "FRAC", "TIME"})  # of a reading: their digits outlast a month
 RANGES = {
     "CURR": (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 3.0, 7.0, 10.0),
     "VOLT": (0.2, 2.0, 20.0, 200.0, 1000.0),
@@ -84,7 +86,7 @@ class SourceMeter:
         """Put what the settings say across the cell."""
         if not self.output:
             zero = self.off_state in {"NORM", "ZERO"}
-            self.terminal.drive(Voltage(0.0, self.highest_current) if zero else Rest(), self.now)
+            self.terminal.drive(Voltage(0.0, self.highest_current) if zero else AtOpenCircuit(), self.now)
         elif self.function == "CURR":
             most = abs(self.limit["CURR"])
             self.terminal.drive(Current(self.level["CURR"]), self.now, (-most, most))
@@ -200,7 +202,7 @@ def void(_: object) -> None:
     """Take a value that changes nothing here."""
 
 
-class Keithley2450(SourceMeter):
+class EmulatedKeithley2450(SourceMeter):
     """Models 2450, 2460 and 2461 in SCPI mode."""
 
     no_error = '0,"No error;0,0,0"'
@@ -247,10 +249,11 @@ class Keithley2450(SourceMeter):
         sourced, sensed = (current, voltage) if self.function == "CURR" else (voltage, current)
         if self.sense != self.function:
             sensed = voltage if self.sense == "VOLT" else current
-        values = {"SOUR": sourced, "READ": sensed, "REL": self.now, "SEC": self.now}
+        seconds = math.floor(self.now)
+        values = {"SOUR": sourced, "READ": sensed, "REL": self.now, "SEC": seconds, "FRAC": self.now - seconds}
         if any(name not in values for name in wanted):
             raise ValueError(text)
-        return ",".join(f"{values[name]:.6E}" for name in wanted)
+        return ",".join(f"{values[name]:.9E}" if name in CLOCKS else f"{values[name]:.6E}" for name in wanted)
 
     def measure(self, function: str, _: str) -> str:
         """Answer :MEASure:...?, which switches the output on."""
@@ -260,7 +263,7 @@ class Keithley2450(SourceMeter):
         return f"{voltage if function == 'VOLT' else current:.6E}"
 
 
-class Keithley2400(SourceMeter):
+class EmulatedKeithley2400(SourceMeter):
     """Models 2400 to 2440."""
 
     identity = "KEITHLEY INSTRUMENTS INC.,MODEL 2400,{serial},C32   Oct  4 2010 14:20:11/A02  /S/K"
@@ -304,7 +307,7 @@ class Keithley2400(SourceMeter):
             return None
         voltage, current, limited = self.measured()
         values = {"VOLT": voltage, "CURR": current, "RES": NOT_A_NUMBER, "TIME": self.now, "STAT": float(limited << 3)}
-        return ",".join(f"{values[name]:+.6E}" for name in self.elements)
+        return ",".join(f"{values[name]:+.9E}" if name in CLOCKS else f"{values[name]:+.6E}" for name in self.elements)
 
     def measure(self) -> str | None:
         """Answer :MEASure?, which switches the output on."""

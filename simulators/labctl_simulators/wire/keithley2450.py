@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from labctl_simulators.wire.keithley import Keithley2450
+from labctl_simulators.wire.keithley import EmulatedKeithley2450
 from labctl_simulators.wire.program import Kind, parser, run
 from labctl_simulators.wire.terminal import Terminal
 
@@ -11,4 +11,4 @@ KIND = Kind("keithley2450", port=5025, only=1)
 
 def main(argv: Sequence[str]) -> int:
     """Serve until a signal ends the process."""
-    return run(KIND, parser(KIND), argv, lambda given: Keithley2450(Terminal(given.cell, given.state)))
+    return run(KIND, parser(KIND), argv, lambda given: EmulatedKeithley2450(Terminal(given.cell, given.state)))

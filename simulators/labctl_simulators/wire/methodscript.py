@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from labctl_simulators.cell import Current, Rest, Voltage
+from labctl_simulators.cell import AtOpenCircuit, Current, Voltage
 from labctl_simulators.wire.terminal import Terminal
 
 PREFIXES = {
@@ -26,6 +26,7 @@ ARGUMENTS = {"ca": 5, "cp": 5, "ocp": 3, "lsv": 6, "eis": 8, "geis": 8}
 SIMPLE = {
     "var": 1, "store_var": 3, "set_pgstat_chan": 1, "set_pgstat_mode": 1, "set_max_bandwidth": 1, "set_range": 2,
     "set_autoranging": 3, "set_range_minmax": 3, "set_e": 1, "set_i": 1, "cell_on": 0, "cell_off": 0, "wait": 1,
+    "add_var": 2, "sub_var": 2, "mul_var": 2, "div_var": 2,
     "timer_start": 0, "timer_get": 1, "pck_start": 0, "pck_add": 1, "pck_end": 0, "breakloop": 0, "send_string": 1,
 }  # fmt: skip
 COMPARISONS = {">": lambda a, b: a > b, "<": lambda a, b: a < b, ">=": lambda a, b: a >= b, "<=": lambda a, b: a <= b}
@@ -113,10 +114,10 @@ def arity(number: int, words: list[str]) -> None:
 
 def literal(word: str) -> float:
     """Return the value of a literal: an integer and a prefix."""
-    found = LITERAL.match(word)
-    if found is None:
+    match = LITERAL.match(word)
+    if match is None:
         raise ValueError(word)
-    return int(found[1], 0) * PREFIXES[found[2]]
+    return int(match[1], 0) * PREFIXES[match[2]]
 
 
 def packed(kind: str, value: float) -> str:
@@ -179,6 +180,8 @@ class Interpreter:
                 self.values.setdefault(arguments[0], 0.0)
             case "store_var":
                 self.values[arguments[0]], self.kinds[arguments[0]] = literal(arguments[1]), arguments[2]
+            case "add_var" | "sub_var" | "mul_var" | "div_var":
+                self.compute(name, arguments[0], self.value(arguments[1], statement), statement)
             case "set_pgstat_mode":
                 self.set_mode(int(literal(arguments[0])), statement)
             case "set_e":
@@ -189,7 +192,7 @@ class Interpreter:
                 self.on = True
             case "cell_off":
                 self.on = False
-                self.terminal.drive(Rest(), self.now)
+                self.terminal.drive(AtOpenCircuit(), self.now)
             case "wait":
                 self.now += self.value(arguments[0], statement)
             case "timer_start":
@@ -203,6 +206,21 @@ class Interpreter:
                 self._package.append(packed(self.kinds.get(arguments[0], "aa"), self.values[arguments[0]]))
             case "breakloop":
                 self._broken = True
+
+    def compute(self, name: str, target: str, value: float, statement: Statement) -> None:
+        """Change a variable by another value."""
+        before = self.value(target, statement)
+        match name:
+            case "add_var":
+                self.values[target] = before + value
+            case "sub_var":
+                self.values[target] = before - value
+            case "mul_var":
+                self.values[target] = before * value
+            case _:
+                if value == 0.0:
+                    raise ScriptError("0028", statement.line)
+                self.values[target] = before / value
 
     def set_mode(self, mode: int, statement: Statement) -> None:
         """Choose the mode; the Pico has no galvanostat."""
@@ -227,7 +245,14 @@ class Interpreter:
     def loop(self, statement: Statement, kind: str, arguments: list[str]) -> Iterator[Out]:
         """Run a measurement loop."""
         yield self.now, f"M{TECHNIQUES[kind]}\n".encode()
-        rounds = {"ca": self.steady, "cp": self.steady, "ocp": self.steady, "lsv": self.sweep, "eis": self.spectrum}
+        rounds = {
+            "ca": self.steady,
+            "cp": self.steady,
+            "ocp": self.steady,
+            "lsv": self.sweep,
+            "eis": self.spectrum,
+            "geis": self.spectrum,
+        }
         yield from rounds[kind](statement, kind, arguments)
         self._broken = False
         yield self.now, b"*\n"
@@ -265,10 +290,18 @@ class Interpreter:
             if self._broken:
                 return
 
-    def spectrum(self, statement: Statement, _: str, arguments: list[str]) -> Iterator[Out]:
-        """Measure a spectrum: `eis f zr zi amplitude f_start f_end n bias`."""
+    def spectrum(self, statement: Statement, kind: str, arguments: list[str]) -> Iterator[Out]:
+        """Measure a spectrum: `eis f zr zi amplitude f_start f_end n bias`, or `geis` with currents.
+
+        A potentiostat holds the bias while it measures, a galvanostat its current; one is needed for each.
+        """
+        if not self.on:
+            raise ScriptError("4027", statement.line)
+        if (kind == "geis") != (self.mode == 6):
+            raise ScriptError("0023", statement.line)
         names, numbers = arguments[:3], [self.value(word, statement) for word in arguments[3:8]]
-        first, last, count = numbers[1:4]
+        first, last, count, bias = numbers[1:5]
+        self.impose(Voltage(bias) if kind == "eis" else Current(bias))
         for frequency in np.geomspace(first, last, int(count)):
             self.now += max(3.0 / frequency, 0.01)
             self.terminal.advance(self.now)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from labctl_simulators.wire.neware_channel import Channel, Record
+from labctl_simulators.wire.neware_channel import CyclerChannel, StoredRow
 from labctl_simulators.wire.neware_step import read_profile
 from labctl_simulators.wire.program import Kind, parser, run
 
@@ -37,13 +37,15 @@ class Cycler:
         ip: Of the middle machine, as replies name it.
         device_type: 24 is the common kind.
         wrong_subdevice: Answer with subdevid 1, whatever was asked, as some versions do.
+        lag: Seconds until a record is in the database of this PC, from which it is downloaded.
         reader: How it opens a step file, by path.
     """
 
-    channels: Mapping[Place, Channel]
+    channels: Mapping[Place, CyclerChannel]
     ip: str = "127.0.0.1"
     device_type: str = "24"
     wrong_subdevice: bool = False
+    lag: float = 0.0
     reader: Callable[[str], str] = field(default=lambda path: Path(path).read_text(encoding="utf-8"))
     now: float = 0.0
     _buffer: bytes = b""
@@ -105,7 +107,7 @@ class Cycler:
                 rows.append(f"    <inquire {self.inquired(element, channel)}/>\r\n")
         return "inquire", f'<list count="{len(rows)}">\r\n{"".join(rows)}  </list>'
 
-    def inquired(self, element: ET.Element, channel: Channel) -> str:
+    def inquired(self, element: ET.Element, channel: CyclerChannel) -> str:
         """Return the attributes of one inquiry."""
         row = channel.read(self.now)
         place = "-".join(element.get(name, "0") for name in ("devtype", "devid", "subdevid", "chlid"))
@@ -131,9 +133,10 @@ class Cycler:
     def on_inquiredf(self, root: ET.Element) -> tuple[str, str]:
         """Tell how many records a test has, and whether they are complete."""
 
-        def told(channel: Channel, _: ET.Element) -> tuple[dict[str, str], str]:
-            complete = channel.status != "working"
-            return {"testid": str(channel.test), "count": str(len(channel.records))}, "true" if complete else "false"
+        def told(channel: CyclerChannel, _: ET.Element) -> tuple[dict[str, str], str]:
+            count = channel.uploaded(self.now, self.lag)
+            complete = channel.status != "working" and count == len(channel.records)
+            return {"testid": str(channel.test), "count": str(count)}, "true" if complete else "false"
 
         return "inquiredf", self.each(root, "chl", told)
 
@@ -146,14 +149,15 @@ class Cycler:
         begin, count = int(element.get("startpos", "1")), min(MOST, int(element.get("count", "0")))
         channel.advance(self.now)
         mine = element.get("testid", "0") in {"0", str(channel.test)}
-        rows = channel.records[begin - 1 : begin - 1 + count] if begin >= 1 and mine else []
+        there = channel.records[: channel.uploaded(self.now, self.lag)]
+        rows = there[begin - 1 : begin - 1 + count] if begin >= 1 and mine else []
         head = f'<download {same(element)} testid="{channel.test}" startpos="{begin}" count="{count}"/>\r\n  '
         if not rows:
             return "donwload", f'{head}<list count="0" />'
         body = "".join(f"    {self.data(row)}\r\n" for row in rows)
         return "donwload", f'{head}<list count="{len(rows)}">\r\n{body}  </list>'
 
-    def data(self, row: Record) -> str:
+    def data(self, row: StoredRow) -> str:
         """Return one record as an element: A, V, Ah, Wh, and ms since the step began."""
         when = (EPOCH + timedelta(seconds=row.absolute)).strftime("%Y-%m-%d %H:%M:%S")
         return (
@@ -165,7 +169,7 @@ class Cycler:
     def on_start(self, root: ET.Element) -> tuple[str, str]:
         """Start step files; the path is opened by this program's PC."""
 
-        def begin(channel: Channel, element: ET.Element) -> tuple[dict[str, str], str]:
+        def begin(channel: CyclerChannel, element: ET.Element) -> tuple[dict[str, str], str]:
             try:
                 profile = read_profile(self.reader((element.text or "").strip()))
             except (OSError, ValueError):
@@ -177,7 +181,7 @@ class Cycler:
     def on_stop(self, root: ET.Element) -> tuple[str, str]:
         """Stop channels."""
 
-        def end(channel: Channel, _: ET.Element) -> tuple[dict[str, str], str]:
+        def end(channel: CyclerChannel, _: ET.Element) -> tuple[dict[str, str], str]:
             if channel.status != "working":
                 return {}, "false"
             channel.stop(self.now)
@@ -192,7 +196,7 @@ class Cycler:
     def on_clearflag(self, root: ET.Element) -> tuple[str, str]:
         """Clear the flag of a protected channel."""
 
-        def clear(channel: Channel, _: ET.Element) -> tuple[dict[str, str], str]:
+        def clear(channel: CyclerChannel, _: ET.Element) -> tuple[dict[str, str], str]:
             if channel.status == "protect":
                 channel.status = "stop"
             return {}, "ok"
@@ -202,7 +206,7 @@ class Cycler:
     # --- rows -----------------------------------------------------------------------------------------------------
 
     def each(
-        self, root: ET.Element, tag: str, answer: Callable[[Channel, ET.Element], tuple[dict[str, str], str]]
+        self, root: ET.Element, tag: str, answer: Callable[[CyclerChannel, ET.Element], tuple[dict[str, str], str]]
     ) -> str:
         """Return a list with the same elements and what each channel answers."""
         rows = []
@@ -213,8 +217,8 @@ class Cycler:
                 continue
             channel.advance(self.now)
             extra, text = answer(channel, element)
-            told = " ".join(f"{name}={quoteattr(value)}" for name, value in extra.items())
-            rows.append(f"    <{tag} {self.place_of(element)} {told}>{text}</{tag}>\r\n")
+            attributes = " ".join(f"{name}={quoteattr(value)}" for name, value in extra.items())
+            rows.append(f"    <{tag} {self.place_of(element)} {attributes}>{text}</{tag}>\r\n")
         return f'<list count="{len(rows)}">\r\n{"".join(rows)}  </list>'
 
     def place_of(self, element: ET.Element) -> str:
@@ -222,7 +226,7 @@ class Cycler:
         text = same(element)
         return re.sub(r'subdevid="\d+"', 'subdevid="1"', text) if self.wrong_subdevice else text
 
-    def channel(self, element: ET.Element) -> Channel | None:
+    def channel(self, element: ET.Element) -> CyclerChannel | None:
         """Return the channel that an element names."""
         place = (
             element.get("devid", ""),
@@ -253,9 +257,10 @@ def main(argv: Sequence[str]) -> int:
     """Serve a cycler of some channels, `27-1-1` and on, until a signal ends the process."""
     words = parser(KIND)
     words.add_argument("--channels", type=int, default=8, help="channels of the device, from 27-1-1")
+    words.add_argument("--lag", type=float, default=3.0, help="s until a record can be downloaded")
 
     def cycler(given: argparse.Namespace) -> Cycler:
         names = [("27", "1", str(number)) for number in range(1, given.channels + 1)]
-        return Cycler({name: Channel(given.cell, given.state) for name in names})
+        return Cycler({name: CyclerChannel(given.cell, given.state) for name in names}, lag=given.lag)
 
     return run(KIND, words, argv, cycler)

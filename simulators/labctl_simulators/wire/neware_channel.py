@@ -1,17 +1,19 @@
 """One channel of an emulated Neware cycler: it runs a step file by itself on a simulated cell and keeps its records."""
 
+import bisect
 from dataclasses import dataclass
 
-from labctl_simulators.cell import Cell, Rest, State, Stop, Voltage
-from labctl_simulators.wire.neware_step import Profile, Step
+from labctl_simulators.cell import AtOpenCircuit, CellModel, CellState, Stop, Voltage
+from labctl_simulators.wire.neware_step import FileStep, StepFile
 
 LONGEST = 1e6  # s: a step without a time ends at the latest then
 SHORTEST = 1e-3  # s, the resolution of its time
+ROUNDING = 1.0 + 1e-6  # of a limit: what lies on it is inside
 PROTECT = 8  # number of the first of the stops that stand for the envelope
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class StoredRow:
     """One stored row: SI, charge and energy of the step so far as magnitudes."""
 
     number: int
@@ -26,22 +28,23 @@ class Record:
     energy: float
 
 
-class Channel:
+class CyclerChannel:
     """A channel that goes on when nobody listens.
 
     `work` starts a step file at a time; `advance` lets it live until another. Records are numbered from 1 for each test.
     """
 
-    def __init__(self, cell: Cell, state: State | None = None, now: float = 0.0) -> None:
+    def __init__(self, cell: CellModel, state: CellState | None = None, now: float = 0.0) -> None:
         """Connect a cell; the channel has finished."""
         self.cell = cell
         self.state = cell.initial() if state is None else state
         self.status = "finish"
+        self.ended = now
         self.test = 0
         self.barcode = ""
-        self.records: list[Record] = []
+        self.records: list[StoredRow] = []
         self.charging = self.discharging = 0.0  # C, the truth over the channel's life
-        self._profile = Profile(())
+        self._profile = StepFile(())
         self._position = 0
         self._cycle = 1
         self._loops: dict[int, int] = {}
@@ -49,10 +52,10 @@ class Channel:
         self._step_begin = now
         self._charge = self._energy = 0.0  # of the step before the running segment
         self._next_record = 0.0
-        self._segment = cell.segment(self.state, Rest(), LONGEST, [])
+        self._segment = cell.segment(self.state, AtOpenCircuit(), LONGEST, [])
 
     @property
-    def step(self) -> Step | None:
+    def step(self) -> FileStep | None:
         """Return the running step."""
         return self._profile.steps[self._position] if self.status == "working" else None
 
@@ -61,11 +64,11 @@ class Channel:
         """Return the running step's number from 1, and the cycle."""
         return self._position + 1, self._cycle
 
-    def work(self, profile: Profile, barcode: str, now: float) -> bool:
+    def work(self, profile: StepFile, barcode: str, now: float) -> bool:
         """Start a step file, if the channel is in a state from which it may."""
         self.advance(now)
         if self.status not in {"finish", "stop", "protect"}:
-            return False
+            return False  # also from `pause`
         self._close(now - self._begin)
         self.test += 1
         self.status, self.barcode, self.records = "working", barcode, []
@@ -79,10 +82,16 @@ class Channel:
         if self.status == "working":
             self._record(now)
         self._close(now - self._begin)
-        self.status = status
+        self.status, self.ended = status, now
         self._idle(now)
 
-    def read(self, now: float) -> Record:
+    def uploaded(self, now: float, lag: float) -> int:
+        """Return how many records have reached the database of the client's PC, which takes a while."""
+        if lag <= 0.0:
+            return len(self.records)
+        return bisect.bisect_right(self.records, now - lag, key=lambda record: record.absolute)
+
+    def read(self, now: float) -> StoredRow:
         """Return what the channel measures at `now`."""
         self.advance(now)
         return self._row(now)
@@ -107,7 +116,7 @@ class Channel:
         step = self._profile.steps[self._position]
         self._close(self._segment.end)
         if self._segment.collapse is not None or (stop is not None and stop >= PROTECT):
-            self.status = "protect"
+            self.status, self.ended = "protect", now
             self._idle(now)
         elif stop == 4:  # the voltage of a CC-CV step is reached: hold it
             self._solve(now, constant_voltage=True)
@@ -127,7 +136,7 @@ class Channel:
                 self._loops.pop(self._position, None)
                 self._position += 1
         if step.kind == 6:
-            self.status = "finish"
+            self.status, self.ended = "finish", now
             self._idle(now)
             return
         self._step_begin, self._charge, self._energy, self._next_record = now, 0.0, 0.0, 0.0
@@ -136,26 +145,32 @@ class Channel:
     def _solve(self, now: float, *, constant_voltage: bool = False) -> None:
         step = self._profile.steps[self._position]
         drive, stops = step.drive(), step.stops()
-        if constant_voltage:
+        if constant_voltage:  # time and capacity are those of both parts
             drive = Voltage(step.voltage or 0.0, step.current)
             stops = [Stop("current", above=False, value=step.stop_current or 0.0, number=2)]
+            if step.charge is not None:
+                stops.append(Stop("charge", above=True, value=max(step.charge - self._charge, 0.0), number=3))
         left = (step.time if step.time is not None else LONGEST) - (now - self._step_begin)
         self._begin = now
         self._segment = self.cell.segment(self.state, drive, max(SHORTEST, left), [*stops, *self._protection()])
 
     def _protection(self) -> list[Stop]:
-        if self._profile.voltage is None:
-            return []
-        low, high = self._profile.voltage
-        return [
-            Stop("voltage", above=False, value=low, number=PROTECT),
-            Stop("voltage", above=True, value=high, number=PROTECT + 1),
-        ]
+        stops = []
+        if self._profile.voltage is not None:
+            low, high = self._profile.voltage
+            stops += [Stop("voltage", False, low, PROTECT), Stop("voltage", True, high, PROTECT + 1)]
+        if self._profile.current is not None:
+            most = max(abs(side) for side in self._profile.current)
+            stops.append(Stop("current", True, most * ROUNDING, PROTECT + 2))
+        if self._profile.charge is not None:
+            left = max(self._profile.charge * ROUNDING - self._charge, 0.0)
+            stops.append(Stop("charge", True, left, PROTECT + 3))
+        return stops
 
     def _idle(self, now: float) -> None:
         self._begin = self._step_begin = now
         self._charge = self._energy = 0.0
-        self._segment = self.cell.segment(self.state, Rest(), LONGEST, [])
+        self._segment = self.cell.segment(self.state, AtOpenCircuit(), LONGEST, [])
 
     def _close(self, end: float) -> None:
         end = max(0.0, min(end, self._segment.end))
@@ -178,12 +193,12 @@ class Channel:
     def _record(self, now: float) -> None:
         self.records.append(self._row(now))
 
-    def _row(self, now: float) -> Record:
+    def _row(self, now: float) -> StoredRow:
         rows = self._segment.rows([max(0.0, min(now - self._begin, self._segment.end))])
         charge = self._charge + float(rows.charging[0]) + float(rows.discharging[0])
         voltage = float(rows.voltage[0])
         step = self.step
-        return Record(
+        return StoredRow(
             number=len(self.records) + 1,
             step=self._position + 1 if step else 0,
             cycle=self._cycle,

@@ -9,7 +9,7 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
-from labctl_simulators.cell import Current, Drive, Load, Power, Rest, Stop, Voltage
+from labctl_simulators.cell import AtOpenCircuit, Current, Drive, Load, Power, Stop, Voltage
 
 CHARGING = frozenset({1, 3, 7, 9})
 KINDS = {
@@ -20,7 +20,7 @@ VOLT, AMPERE, SECOND, COULOMB = 1e-4, 1e-3, 1e-3, 1e-3  # of one unit on the wir
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class FileStep:
     """One step: its type, set-points, ends and record rule, SI; None where the file says nothing."""
 
     kind: int
@@ -53,29 +53,30 @@ class Step:
                 return Power(sign * need(self.power, "Power"))
             case 10:
                 return Load(need(self.resistance, "Res"))
-        return Rest()
+        return AtOpenCircuit()
 
     def stops(self) -> list[Stop]:
         """Return what ends the step, besides its time, numbered 1 voltage, 2 current, 3 capacity."""
-        found = []
+        ends = []
         if self.stop_voltage is not None:
-            found.append(Stop("voltage", self.kind in CHARGING, self.stop_voltage, 1))
+            ends.append(Stop("voltage", self.kind in CHARGING, self.stop_voltage, 1))
         if self.kind in {7, 20}:
-            found.append(Stop("voltage", self.kind == 7, need(self.voltage, "Volt"), 4))
+            ends.append(Stop("voltage", self.kind == 7, need(self.voltage, "Volt"), 4))
         if self.stop_current is not None and self.kind in {3, 19}:
-            found.append(Stop("current", False, self.stop_current, 2))
+            ends.append(Stop("current", False, self.stop_current, 2))
         if self.charge is not None:
-            found.append(Stop("charge", True, self.charge, 3))
-        return found
+            ends.append(Stop("charge", True, self.charge, 3))
+        return ends
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
-    """A whole step file: steps in order, and the envelope that trips to `protect`."""
+class StepFile:
+    """A whole step file: steps in order, and the envelope that trips to `protect`; its charge in C is that of one step."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[FileStep, ...]
     voltage: tuple[float, float] | None = None
     current: tuple[float, float] | None = None
+    charge: float | None = None
 
 
 def need(value: float | None, name: str) -> float:
@@ -89,7 +90,7 @@ def need(value: float | None, name: str) -> float:
     return value
 
 
-def read_profile(text: str) -> Profile:
+def read_profile(text: str) -> StepFile:
     """Read a step file.
 
     Raises:
@@ -108,16 +109,17 @@ def read_profile(text: str) -> Profile:
     for step in steps:
         step.drive()
     main = root.find(".//Whole_Prt/Protect/Main")
-    return Profile(steps, envelope(main, "Volt", VOLT), envelope(main, "Curr", AMPERE))
+    volt, curr = envelope(main, "Volt", VOLT), envelope(main, "Curr", AMPERE)
+    return StepFile(steps, volt, curr, number(main, "Cap/Upper", COULOMB))
 
 
-def read_step(element: ET.Element) -> Step:
+def read_step(element: ET.Element) -> FileStep:
     """Read one step element."""
     kind = int(element.get("Step_Type", "0"))
     if kind not in KINDS:
         raise ValueError(f"step type {kind} is not known here")
     main, other = element.find("Limit/Main"), element.find("Limit/Other")
-    return Step(
+    return FileStep(
         kind,
         current=number(main, "Curr", AMPERE),
         voltage=number(main, "Volt", VOLT),

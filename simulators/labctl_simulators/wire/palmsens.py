@@ -8,7 +8,7 @@ character of the command; errors are `<char>!XXXX`; a script's output comes when
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from labctl_simulators.cell import Rest
+from labctl_simulators.cell import AtOpenCircuit
 from labctl_simulators.wire.methodscript import Interpreter, Out, ScriptError, Statement, parse
 from labctl_simulators.wire.program import Kind, parser, run
 from labctl_simulators.wire.terminal import Terminal
@@ -19,7 +19,7 @@ DEAF = 0.05  # s
 FIRMWARE = {"pico": "espico1602", "es4_hr": "es4_hr1305", "es4_lr": "es4_lr1305", "nexus": "nexus11001"}
 
 
-class PalmSens:
+class EmulatedPalmSens:
     """One module with one channel.
 
     `receive` answers what is asked; `poll` gives what a running script has said by then.
@@ -66,11 +66,11 @@ class PalmSens:
 
     def poll(self, now: float) -> bytes:
         """Return what a running script has said by `now`."""
-        said = b""
+        output = b""
         while (event := self._upcoming()) is not None and event[0] <= now:
-            said += event[1]
+            output += event[1]
             self._next = None
-        return said
+        return output
 
     def _upcoming(self) -> Out | None:
         """Return what the script says next, and when; None when it says nothing more."""
@@ -155,7 +155,7 @@ class PalmSens:
         """Lose the script and open the circuit, as a power cut does."""
         self._output = self._next = self._script = None
         self.cell_on = False
-        self.terminal.drive(Rest(), now)
+        self.terminal.drive(AtOpenCircuit(), now)
         return b""
 
 
@@ -163,4 +163,4 @@ def main(argv: Sequence[str]) -> int:
     """Serve until a signal ends the process."""
     words = parser(KIND)
     words.add_argument("--kind", choices=sorted(FIRMWARE), default="es4_hr", help="which module")
-    return run(KIND, words, argv, lambda given: PalmSens(Terminal(given.cell, given.state), given.kind))
+    return run(KIND, words, argv, lambda given: EmulatedPalmSens(Terminal(given.cell, given.state), given.kind))

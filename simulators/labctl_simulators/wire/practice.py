@@ -24,7 +24,18 @@ from typing import Any
 
 import numpy as np
 
-from labctl_simulators.cell import Cell, Current, Drive, Load, Power, Rest, Segment, State, Stop, Voltage
+from labctl_simulators.cell import (
+    AtOpenCircuit,
+    CellModel,
+    CellState,
+    Current,
+    Drive,
+    Load,
+    Power,
+    Segment,
+    Stop,
+    Voltage,
+)
 from labctl_simulators.models import load_model
 from labctl_simulators.wire.fault import Switchboard
 from labctl_simulators.wire.line import Server
@@ -35,7 +46,7 @@ ZERO_CELSIUS = 273.15
 
 
 @dataclass(slots=True)
-class Ledger:
+class ChannelLedger:
     """What really happened on a channel, SI: kept by the cell, told to nobody but who asks for it."""
 
     charging: float = 0.0
@@ -44,16 +55,16 @@ class Ledger:
     set_points: list[tuple[float, str, float, int]] = field(default_factory=list)
 
 
-class Channel:
+class PracticeChannel:
     """One cell and its set-point. Times are those of the process's clock, s."""
 
-    def __init__(self, cell: Cell, state: State, now: float) -> None:
+    def __init__(self, cell: CellModel, state: CellState, now: float) -> None:
         """Leave a cell at open circuit."""
         self.cell = cell
-        self.ledger = Ledger()
+        self.ledger = ChannelLedger()
         self.tripped = ""
         self.mode, self.value, self.tag = "off", 0.0, 0
-        self._drive(state, Rest(), (), now)
+        self._drive(state, AtOpenCircuit(), (), now)
 
     def set(self, now: float, request: Mapping[str, Any]) -> None:
         """Hold a set-point from now on, within voltage limits.
@@ -77,7 +88,7 @@ class Channel:
         if self.mode != "off":
             self.ledger.set_points.append((now, "off", 0.0, self.tag))
         self.mode, self.value = "off", 0.0
-        self._drive(state, Rest(), (), now)
+        self._drive(state, AtOpenCircuit(), (), now)
 
     def read(self, now: float) -> tuple[float, float, float, float]:
         """Return seconds since the set-point, V, A and K."""
@@ -98,7 +109,7 @@ class Channel:
             "set_points": self.ledger.set_points,
         }
 
-    def _drive(self, state: State, drive: Drive, stops: Sequence[Stop], now: float) -> None:
+    def _drive(self, state: CellState, drive: Drive, stops: Sequence[Stop], now: float) -> None:
         self._begun = now
         self._solved: Segment = self.cell.segment(state, drive, LONGEST, list(stops))
 
@@ -111,7 +122,7 @@ class Channel:
         self.off(end)
         self.tripped = words
 
-    def _settle(self, now: float) -> State:
+    def _settle(self, now: float) -> CellState:
         """Close the books of the set-point that ends now and return the cell."""
         self._watch(now)
         passed = min(max(0.0, now - self._begun), self._solved.end)
@@ -122,12 +133,14 @@ class Channel:
         return self._solved.state(passed)
 
 
-class Practice:
+class EmulatedPractice:
     """The instrument: channels named 1, 2, ..., and a lease after which it goes safe when nobody speaks."""
 
-    def __init__(self, cells: Sequence[tuple[Cell, State]], now: float, lease: float | None = None) -> None:
+    def __init__(self, cells: Sequence[tuple[CellModel, CellState]], now: float, lease: float | None = None) -> None:
         """Put one cell on each channel."""
-        self.channels = {str(number): Channel(cell, state, now) for number, (cell, state) in enumerate(cells, 1)}
+        self.channels = {
+            str(number): PracticeChannel(cell, state, now) for number, (cell, state) in enumerate(cells, 1)
+        }
         self.lease = lease
         self._heard = now
         self._pending = b""
@@ -153,8 +166,8 @@ class Practice:
         try:
             request = json.loads(line)
             number = request.get("id")
-            found = self._obey(str(request.get("verb")), request, now)
-            reply = {"id": number, "ok": True, **found}
+            answer = self._obey(str(request.get("verb")), request, now)
+            reply = {"id": number, "ok": True, **answer}
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             reply = {"id": number, "ok": False, "error": str(error)}
         return json.dumps(reply).encode() + b"\n"
@@ -172,7 +185,7 @@ class Practice:
             case _:
                 raise ValueError(f"wanted identify, set, off, read, status or ledger, found {verb!r}")
 
-    def _one(self, verb: str, channel: Channel, request: Mapping[str, Any], now: float) -> dict[str, Any]:
+    def _one(self, verb: str, channel: PracticeChannel, request: Mapping[str, Any], now: float) -> dict[str, Any]:
         if verb == "set":
             channel.set(now, request)
         elif verb == "off":
@@ -193,7 +206,7 @@ class Practice:
             "tripped": {name: self.channels[name].tripped for name in names if self.channels[name].tripped},
         }
 
-    def _channel(self, name: str) -> Channel:
+    def _channel(self, name: str) -> PracticeChannel:
         if name not in self.channels:
             raise ValueError(f"wanted a channel of {', '.join(self.channels)}, found {name!r}")
         return self.channels[name]
@@ -204,7 +217,7 @@ def _drive(mode: str, value: float, most: object) -> Drive:
         raise ValueError(f"wanted a finite set-point, found {value}")
     match mode:
         case "rest":
-            return Rest()
+            return AtOpenCircuit()
         case "current":
             return Current(value)
         case "voltage":
@@ -223,7 +236,7 @@ AREA = {"m2": 1.0, "cm2": 1e-4, "mm2": 1e-6}
 MASS = {"kg": 1.0, "g": 1e-3, "mg": 1e-6, "ug": 1e-9, "µg": 1e-9}
 
 
-def cell_of(text: str) -> tuple[Cell, str]:
+def cell_of(text: str) -> tuple[CellModel, str]:
     """Return the cell that a cell file stands for, or of a model named in its place.
 
     Raises:
@@ -241,8 +254,8 @@ def cell_of(text: str) -> tuple[Cell, str]:
 
 
 def _quantity(lines: str, key: str, units: Mapping[str, float]) -> float | None:
-    found = re.search(rf"^{key}:\s*([\d.eE+-]+)\s*(\S+)", lines, re.MULTILINE)
-    return None if found is None or found[2] not in units else float(found[1]) * units[found[2]]
+    match = re.search(rf"^{key}:\s*([\d.eE+-]+)\s*(\S+)", lines, re.MULTILINE)
+    return None if match is None or match[2] not in units else float(match[1]) * units[match[2]]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -279,7 +292,7 @@ def main(argv: Sequence[str]) -> int:
 
     faults = Switchboard()
     faults.set(given.fault)
-    server = Server(Practice(cells, 0.0, given.lease), clock, faults)
+    server = Server(EmulatedPractice(cells, 0.0, given.lease), clock, faults)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(server, given.port, lambda port: _say(f"{name} on 127.0.0.1:{port}")))
     return 0

@@ -103,5 +103,5 @@ async def serve(
 
 async def talked(line: Server | SerialPort, device: Device, clock: Callable[[], float]) -> None:
     """Pass on what an instrument on a serial line says by itself."""
-    if isinstance(line, SerialPort) and isinstance(device, Talkative) and (said := device.poll(clock())):
-        line.push(said)
+    if isinstance(line, SerialPort) and isinstance(device, Talkative) and (output := device.poll(clock())):
+        line.push(output)

@@ -14,7 +14,7 @@ NODE = re.compile(r"(\[)?:?([A-Z]+)([a-z]*)(\d*)(\])?")
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class HeaderNode:
     """One node of a header: its short and long form, and whether it may be left out."""
 
     short: str
@@ -28,18 +28,18 @@ class Node:
         return bare in {self.short, self.long}
 
 
-def nodes(pattern: str) -> tuple[Node, ...]:
+def nodes(pattern: str) -> tuple[HeaderNode, ...]:
     """Read a header as manuals print it: `:SOURce:CURRent[:LEVel][:IMMediate][:AMPLitude]`."""
-    found = []
+    parts = []
     for part in re.findall(r"\[:?[A-Za-z*]+\d*\]|:?[A-Za-z*]+\d*", pattern):
         optional = part.startswith("[")
         word = part.strip("[]:")
         short = "".join(letter for letter in word if not letter.islower())
-        found.append(Node(short, word.upper(), optional))
-    return tuple(found)
+        parts.append(HeaderNode(short, word.upper(), optional))
+    return tuple(parts)
 
 
-def matches(pattern: tuple[Node, ...], words: list[str]) -> bool:
+def matches(pattern: tuple[HeaderNode, ...], words: list[str]) -> bool:
     """Tell whether the words of a header, optional nodes left out or not, are this pattern."""
     if not pattern:
         return not words
@@ -59,7 +59,7 @@ class Commands:
     def __init__(self) -> None:
         """Begin with an empty tree and an empty error queue."""
         self.errors: deque[tuple[int, str]] = deque(maxlen=10)
-        self._table: list[tuple[tuple[Node, ...], bool, Handler]] = []
+        self._table: list[tuple[tuple[HeaderNode, ...], bool, Handler]] = []
 
     def on(self, pattern: str, handler: Handler) -> None:
         """Register a command or query."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from labctl_simulators.cell import Cell, Current, Drive, Rest, State, Stop, Voltage
+from labctl_simulators.cell import AtOpenCircuit, CellModel, CellState, Current, Drive, Stop, Voltage
 
 CHUNK = 3600.0  # s: a drive is solved this far ahead and solved again from there
 
@@ -27,14 +27,14 @@ class Terminal:
     that gives at most the set current, as source meters do.
     """
 
-    def __init__(self, cell: Cell, state: State | None = None, now: float = 0.0) -> None:
+    def __init__(self, cell: CellModel, state: CellState | None = None, now: float = 0.0) -> None:
         """Connect a cell, at open circuit."""
         self.cell = cell
         self.state = cell.initial() if state is None else state
         self.ledger = Ledger()
         self.limited = False
         self.collapsed: str | None = None
-        self._drive: Drive = Rest()
+        self._drive: Drive = AtOpenCircuit()
         self._limits: tuple[float, float] | None = None
         self._begin = now
         self._solve()
@@ -70,7 +70,7 @@ class Terminal:
             self.limited = True
             self._drive = Voltage(self._limits[stop], abs(self._drive.current))
         elif collapse is not None or end <= 0.0:
-            self.collapsed, self._drive = collapse or "the cell takes no more", Rest()
+            self.collapsed, self._drive = collapse or "the cell takes no more", AtOpenCircuit()
         self._solve()
 
     def _close(self, end: float) -> None:
@@ -79,7 +79,7 @@ class Terminal:
         rows = self._segment.rows([end])
         self.ledger.charging += float(rows.charging[0])
         self.ledger.discharging += float(rows.discharging[0])
-        if not isinstance(self._drive, Rest):
+        if not isinstance(self._drive, AtOpenCircuit):
             self.ledger.energised += end
         self.state = self._segment.state(end)
 

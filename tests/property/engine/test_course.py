@@ -34,7 +34,7 @@ PLANS = [
     plan(MAIN, cell=SYMMETRIC, interruption=Interruption(50.0, "stop")),
     plan(Block(2, (Block(3, (charge(1, 1.0, until(5.0)), charge(2, -1.0, until(5.0))), 2), rest(3, 3.0)), 5)),
 ]
-CYCLER = replace(LOCATES, rewindable=False, energises=True, most_steps=20, loops=True)
+CYCLER = replace(LOCATES, energises=True, most_steps=20, loops=True)
 
 ACTIONS = st.one_of(
     st.tuples(st.just("rows"), st.integers(1, 40)),

@@ -5,9 +5,9 @@ from engine_world import LOCATES, PUPPET, Bench, Cell
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labctl.engine.decide import fold
+from labctl.engine.fast_path import inside
+from labctl.engine.fold import fold
 from labctl.engine.input import Command, Event, Order
-from labctl.engine.quiet import inside
 from labctl.engine.state import State, state_from_json, state_to_json
 from labctl.engine.watch import watch
 from labctl.plan.step import Plan

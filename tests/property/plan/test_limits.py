@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.driver import Bounds
-from labctl.plan.limit import Envelope
+from labctl.plan.envelope import Envelope
 
 sides = st.floats(-10, 10)
 pairs = st.none() | st.tuples(sides, sides).map(lambda pair: (min(pair), max(pair)))

@@ -1,6 +1,7 @@
 """Whatever is written: a plan that keeps every promise, or findings that point into the file."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,14 +13,15 @@ from labctl.errors import FileError
 from labctl.plan.codec import digest, plan_from_json, plan_to_json
 from labctl.plan.compile import compile_plan
 from labctl.plan.description import rows
+from labctl.plan.envelope import Envelope, extremes
 from labctl.plan.estimate import estimate
 from labctl.plan.index import index, walk
-from labctl.plan.limit import Envelope, extremes
-from labctl.plan.program import Spent, mode_for, numbers, program_for, step_for
+from labctl.plan.program import Spent, mode_for, numbers, step_for
+from labctl.plan.program_reach import program_for
 from labctl.plan.step import Block
 from labctl.protocol.cell import Cell
 from labctl.protocol.load import load
-from labctl.run.simulate import Simulation, Wanted
+from labctl.run.simulate import DryRunRequest, Simulation
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 
@@ -277,7 +279,8 @@ def test_programs_end_to_end_do_what_the_lines_one_by_one_do(loops, text, most):
         done = list(performed(program.steps))
         assert done
         for step, (expected, inside) in zip(done, todo[at:], strict=False):
-            assert step == step_for(expected, inside, OCV)
+            own = tuple(end for end in step.ends if end.number < 1000)  # the others are what blocks around have left
+            assert replace(step, ends=own) == step_for(expected, inside, OCV)
         at += len(done)
 
 
@@ -353,7 +356,7 @@ def test_every_accepted_plan_ends_or_is_stopped_inside_its_limits(folder, text, 
     protocol = folder / "made.yaml"
     protocol.write_text(for_models(text), encoding="utf-8")
     try:
-        simulation = Simulation(Wanted(str(protocol), str(folder / f"{model}.yaml")))
+        simulation = Simulation(DryRunRequest(str(protocol), str(folder / f"{model}.yaml")))
     except FileError:
         assume(False)
     assume(estimate(simulation.plan).duration[1] < MOST or "prompt" in text)

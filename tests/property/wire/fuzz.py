@@ -7,15 +7,15 @@ import argparse
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from labctl.driver import Program, ProgramStep, Rest
 from labctl.errors import LabctlError
 from labctl_drivers.grbl import REPORT, position, setting
-from labctl_drivers.keithley import pair
-from labctl_drivers.neware import parsed, whole
-from labctl_drivers.neware_records import Draining, take_records
-from labctl_drivers.palmsens_script import read_package
+from labctl_drivers.keithley.instrument import numbers
+from labctl_drivers.neware.client import parsed, whole
+from labctl_drivers.neware.records import Draining, take_records
+from labctl_drivers.palmsens.script import read_package
 
 HEAD = b'<?xml version="1.0" encoding="UTF-8" ?>\r\n<bts version="1.0">\r\n  <cmd>donwload_resp</cmd>\r\n'
 ROW = b'<data seqid="%d" stepid="%d" cycleid="1" steptype="cc" testtime="%d" volt="3.7" curr="-0.5" cap="0.001" eng="0.0037"/>'
@@ -27,7 +27,7 @@ STATES = HEAD + b'<list count="1"><chl devid="27" testid="12" count="55">true</c
 
 def scpi(data: bytes) -> None:
     """Read a reply of a source meter."""
-    pair(data.decode("ascii", "replace").strip())
+    numbers(data.decode("ascii", "replace").strip(), 2)
 
 
 def package(data: bytes) -> None:
@@ -63,8 +63,11 @@ PARSERS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
 }
 
 
-def damaged(random_: random.Random, seeds: Sequence[bytes]) -> bytes:
-    """Return bytes of a good reply with something done to them, or noise."""
+STRANGE = (b"nan", b"inf", b"-", b"1e999", b"99999999999999999999", b"\xff", b"&lt;", b"<")
+
+
+def damaged(random_: random.Random, seeds: Sequence[bytes], strange: Sequence[bytes] = STRANGE) -> bytes:
+    """Return bytes of a good input with something done to them, or noise."""
     data = bytearray(random_.choice(seeds))
     for _ in range(random_.choice((1, 1, 2, 4, 16))):
         at = random_.randrange(len(data) + 1)
@@ -76,9 +79,7 @@ def damaged(random_: random.Random, seeds: Sequence[bytes]) -> bytes:
             case 2:
                 data[at:at] = random_.randbytes(random_.randrange(1, 9))
             case 3:
-                data[at:at] = random_.choice(
-                    (b"nan", b"inf", b"-", b"1e999", b"99999999999999999999", b"\xff", b"&lt;", b"<")
-                )
+                data[at:at] = random_.choice(strange)
             case 4:
                 del data[at:]
             case 5:
@@ -88,15 +89,22 @@ def damaged(random_: random.Random, seeds: Sequence[bytes]) -> bytes:
     return bytes(data)
 
 
+Parsers = Mapping[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]]
+
+
 def fuzz(
-    inputs: int, seed: int, progress: Callable[[int], None] = lambda _: None
+    inputs: int,
+    seed: int,
+    progress: Callable[[int], None] = lambda _: None,
+    parsers: Parsers = PARSERS,
+    odd: Sequence[bytes] = STRANGE,
 ) -> list[tuple[str, bytes, Exception]]:
     """Give every parser so many inputs and return those that raised anything but an error of ours."""
     random_ = random.Random(seed)
     strange: list[tuple[str, bytes, Exception]] = []
     for number in range(inputs):
-        for name, (parser, seeds) in PARSERS.items():
-            data = damaged(random_, seeds)
+        for name, (parser, seeds) in parsers.items():
+            data = damaged(random_, seeds, odd)
             try:
                 parser(data)
             except LabctlError:

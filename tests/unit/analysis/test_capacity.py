@@ -1,7 +1,10 @@
+import numpy as np
 import pytest
 
-from labctl.analysis.capacity import analyse_capacity, analyse_retention
+from labctl.analysis.capacity import analyse_capacity
+from labctl.analysis.retention import analyse_retention
 from labctl.plan.step import CellFigures
+from labctl.sample import Batch
 
 
 def cycles(*discharged: float, kind: str = "true") -> list[dict[str, object]]:
@@ -84,3 +87,54 @@ def test_tells_the_voltage_gap_and_the_energy_efficiency_of_the_last_cycle(recor
     found = analyse_capacity(record([], [cycle]), {})
     assert value(found, "voltage gap") == pytest.approx(3.9 - 3.7)
     assert value(found, "energy efficiency") == pytest.approx(100 * 3.33 / 3.9)
+
+
+def test_charge_that_nobody_saw_is_told_of_its_cycle(record):
+    run = record([{"step_type": "discharge", "cycle_count": 1, "discharging_capacity_ah": 1e-3}], cycles(1e-3))
+    run.steps["blind_charge_high_ah"] = np.array([2e-4])
+    flags = analyse_capacity(run, {}).flags
+    assert "cycle 1: up to 0.2000 mAh more may have passed while nobody was reading" in flags
+
+
+def test_energies_that_nobody_counted_are_said(record):
+    rows = Batch(np.zeros(1), np.full(1, 3.7), np.zeros(1), np.zeros(1), np.zeros(1))
+    run = record([], cycles(1e-3), samples=rows)
+    run.cycles["last_record"] = np.array([0])
+    assert any(flag.startswith("energies are sums over the stored rows") for flag in analyse_capacity(run, {}).flags)
+
+
+def test_a_first_cycle_that_passed_next_to_nothing_is_no_reference(record, value):
+    """A cell that is assembled discharged and cycled discharge first: its first discharge is of rounding noise."""
+    found = analyse_retention(record([], cycles(1e-6, 1.0, 0.95, 0.9)), {})
+    assert value(found, "retention of cycle 2") == pytest.approx(90)
+    assert found.table["cycle"] == (2, 3, 4)
+    assert "cycle 1 is left out: next to nothing passed, which is no reference" in found.flags
+
+
+def test_an_efficiency_that_was_set_is_no_measurement(record):
+    """Both half-cycles end by a set charge: their ratio says nothing about the cell. With a voltage at one end it does."""
+
+    def flags(last):
+        steps = [
+            {"step_type": verb, "cycle_count": 1, "end_reason": end, column: 1.0}
+            for verb, end, column in (("charge", "capacity", "charging_capacity_ah"), ("discharge", last, "discharging_capacity_ah"))
+        ]  # fmt: skip
+        return analyse_capacity(record(steps, cycles(1.0)), {}).flags
+
+    assert any("what was set" in flag for flag in flags("capacity"))
+    assert any("what was set" in flag for flag in flags("for"))
+    assert not any("what was set" in flag for flag in flags("to"))
+
+
+def test_a_first_cycle_that_begins_by_taking_out_says_why_it_has_no_efficiency(record, value):
+    steps = [
+        {"step_type": verb, "cycle_count": cycle, "end_reason": "to", column: 1.0, "begin_test_time_second": 2.0 * cycle}
+        for cycle in (1, 2)
+        for verb, column in (("discharge", "discharging_capacity_ah"), ("charge", "charging_capacity_ah"))
+    ]  # fmt: skip
+    rows = [
+        row | {"begin_test_time_second": 2.0 * k, "end_test_time_second": 2.0 * k + 2}
+        for k, row in enumerate(cycles(1.0, 1.0), 1)
+    ]
+    found = analyse_capacity(record(steps, rows), {})
+    assert any(flag.startswith("cycle 1 is left out of the efficiencies") for flag in found.flags)

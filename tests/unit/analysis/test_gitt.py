@@ -72,4 +72,4 @@ def test_flags_a_pulse_that_is_long_against_diffusion(record):
 
 def test_says_that_a_length_is_needed(record):
     steps = [{"step_type": "rest"}]
-    assert analyse_gitt(record(steps, []), {}).flags == ("no pulse between two rests",)
+    assert analyse_gitt(record(steps, []), {}).flags[0].startswith("no pulse between two rests: ")

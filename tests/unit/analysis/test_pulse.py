@@ -47,3 +47,11 @@ def test_rows_too_far_apart_are_said(record):
 def test_a_long_step_is_no_pulse(record):
     assert pulse(record, 61.0, -1e-3).flags == ("no pulse of at most 60 s after a rest",)
     assert pulse(record, 61.0, -1e-3, options={"longest": "90.0"}).figures[0].value == 1.0
+
+
+def test_tells_the_resistance_at_the_times_that_are_asked_for(record, value):
+    found = pulse(record, 30.0, -1e-3, options={"at": "2,18"})
+    for delay in (2.0, 18.0):
+        wanted = OHMIC + TRANSFER * (1 - np.exp(-delay / TAU))
+        assert value(found, f"median resistance at {delay:g} s") == pytest.approx(wanted, rel=1e-5)
+    assert "resistance at 10 s / ohm" not in found.table

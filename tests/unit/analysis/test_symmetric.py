@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from labctl.analysis.symmetric import analyse_ccd, analyse_life, analyse_nucleation
+from labctl.analysis.symmetric import analyse_ccd, analyse_life, analyse_nucleation, proof
 from labctl.plan.step import CellFigures
 from labctl.sample import Batch
 
@@ -89,3 +89,74 @@ def test_plating_without_a_tip_says_so(record, value):
     found = analyse_nucleation(record(steps, [], LITHIUM, samples), {})
     assert value(found, "nucleation overpotential") < 0
     assert "no tip" in found.flags[0]
+
+
+@pytest.mark.parametrize(("volts", "said"), [(2e-4, "; confirmed: at rest"), (0.02, "; not confirmed: at rest")])
+def test_a_short_is_confirmed_by_the_rest_after_it(record, volts, said):
+    time = np.array([0.0, 1.0, 60.0])
+    steps = [
+        {"step_type": "strip", "cycle_count": 1, "charging_capacity_ah": 1e-4, "step_time_second": 1800.0, "complete": 0.0,
+         "end_reason": "stop_if", "end_text": "short"},
+        {"step_type": "rest", "first_record": 0, "last_record": 2},
+    ]  # fmt: skip
+    samples = Batch(time, np.full(3, volts), np.zeros(3))
+    cycle = {"cycle_count": 1, "complete": 0.0}
+    found = analyse_ccd(record(steps, [cycle], LITHIUM, samples, results=(("short", 1.0, 1),)), {})
+    assert said in found.flags[0]
+    alone = analyse_ccd(record(steps[:1], [cycle], LITHIUM, samples, results=(("short", 1.0, 1),)), {})
+    assert alone.flags[0].endswith("not confirmed: no rest follows")
+
+
+@pytest.mark.parametrize(
+    ("reason", "text", "shorted", "kind"),
+    [
+        ("for", "", False, "survived"),
+        ("capacity", "", False, "survived"),
+        ("until", "voltage > 3 V", False, "voltage"),
+        ("until", "time > 1 h", False, "survived"),
+        ("stop_if", "short or abs(voltage) > 2 V", True, "short"),
+        ("stop_if", "short or abs(voltage) > 2 V", False, "voltage"),
+        ("stop_if", "cycle >= 3", False, "cut"),
+        ("limit", "voltage 5.1 V outside the limits -5 V to 5 V, accuracy included", False, "voltage"),
+        ("limit", "more charge than the 1.66 C that one step may pass", False, "cut"),
+        ("limit", "temperature 61 degC outside the limits", False, "cut"),
+        ("block", "for 8 h", False, "cut"),
+        ("stop", "stopped by me", False, "cut"),
+        ("skip", "skipped by me", False, "cut"),
+        ("fault", "3 rows running that cannot be believed", False, "cut"),
+    ],
+)
+def test_why_a_half_cycle_ended_decides_what_it_proves(reason, text, shorted, kind):
+    assert proof(reason, text, shorted=shorted) == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "volts", "kind"),
+    [
+        ("voltage > 3 V or time > 1 h", 0.05, "survived"),
+        ("voltage > 3 V or time > 1 h", 3.01, "voltage"),
+        ("abs(voltage) > 2000 mV or capacity > 1 mAh", -2.004, "voltage"),
+        ("voltage < -3 V or time > 1 h", -0.05, "survived"),
+        ("voltage > 3 V", 0.05, "voltage"),  # nothing else can have ended it
+    ],
+)
+def test_an_end_with_alternatives_is_judged_by_the_last_voltage(text, volts, kind):
+    assert proof("until", text, volts, shorted=False) == kind
+
+
+@pytest.mark.parametrize(("reason", "text"), [("to", "to 1 V"), ("until", "voltage > 1 V")])
+def test_a_strip_of_a_bare_collector_is_survived_where_its_voltage_ends_it(record, reason, text):
+    """The strip of Li‖Cu is meant to reach its voltage; a plating that does has failed."""
+    copper = CellFigures("Li‖Cu", "asymmetric", area=1e-4)
+
+    def ended(plating):
+        ends = [("plate", "discharging_capacity_ah", plating), ("strip", "charging_capacity_ah", (reason, text))]
+        steps = [
+            {"step_type": verb, "cycle_count": 1, column: 5e-4, "step_time_second": 3600.0, "begin_test_time_second": begin,
+             "end_test_time_second": begin + 3600.0, "end_reason": why, "end_text": words, "last_voltage_volt": 1.0}
+            for begin, (verb, column, (why, words)) in zip((0.0, 3600.0), ends, strict=True)
+        ]  # fmt: skip
+        return analyse_ccd(record(steps, [{"cycle_count": 1}], copper), {})
+
+    assert ended(("capacity", "")).table["proves"] == ("survived", "survived")
+    assert ended(("to", "to -0.5 V")).table["proves"] == ("voltage", "survived")

@@ -28,7 +28,7 @@ def test_a_ratio_with_both_sides_is_measured():
 
 def test_accuracy_is_measured_without_the_other_side():
     figures = list(cell.accuracy())
-    assert len(figures) == 8
+    assert len(figures) == 17
     assert all(figure.met for figure in figures)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl_simulators.cell.crossing import inverse, polished, root
+from labctl_simulators.cell.solve.crossing import inverse, polished, root
 
 shapes = st.sampled_from(
     [

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from labctl_simulators.cell.electrode import Arc, Electrode, Metal, constant_diffusivity
-from labctl_simulators.cell.ocp import from_function, from_table, from_terms
+from labctl_simulators.cell.chemistry.electrode import Arc, Electrode, Metal, constant_diffusivity
+from labctl_simulators.cell.chemistry.ocp import from_function, from_table, from_terms
 
 
 @pytest.mark.parametrize("diffusivity", [lambda x: 1e-14, [1e-14, 2e-14], "1e-14", True])

@@ -4,7 +4,7 @@ from math import factorial
 import numpy as np
 import pytest
 
-from labctl_simulators.cell.element import DEGREE, moments, response
+from labctl_simulators.cell.solve.element import DEGREE, moments, response
 from labctl_simulators.models import load_model
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from labctl_simulators.cell import Current, Load, Power, Rest, Stop, Sweep, Voltage
+from labctl_simulators.cell import AtOpenCircuit, Current, Load, Power, Stop, Voltage, VoltageSweep
 from labctl_simulators.cell.batch import Mode
 from labctl_simulators.models import load_model
 
@@ -31,8 +31,8 @@ def test_a_drive_that_is_no_number_is_refused(cell, kind, number):
         *(Voltage(volts) for volts in (0.0, -5.0, 100.0, -1e6, 1e15)),
         *(Power(sign * size) for sign in (1, -1) for size in (1e-9, 1e3, 1e9, 1e15)),
         *(Load(ohms) for ohms in (1e-15, 1e-3, 1e15)),
-        *(Sweep(0.0, end, rate) for end in (100.0, -100.0) for rate in (1.0, 1e9)),
-        Sweep(50.0, 60.0, 1.0),
+        *(VoltageSweep(0.0, end, rate) for end in (100.0, -100.0) for rate in (1.0, 1e9)),
+        VoltageSweep(50.0, 60.0, 1.0),
     ],
 )
 def test_a_drive_beyond_the_cell_ends_in_words(cell, drive):
@@ -41,7 +41,8 @@ def test_a_drive_beyond_the_cell_ends_in_words(cell, drive):
     for values in (rows.voltage, rows.current, rows.charging, rows.discharging, state.memory, state.level):
         assert np.isfinite(values).all()
     early = (
-        segment.end < (3600.0 if not isinstance(drive, Sweep) else abs(drive.end - drive.start) / drive.rate) * 0.999
+        segment.end
+        < (3600.0 if not isinstance(drive, VoltageSweep) else abs(drive.end - drive.start) / drive.rate) * 0.999
     )
     assert segment.collapse or not early
 
@@ -53,7 +54,7 @@ def test_a_duration_that_is_none_is_refused(cell, duration):
 
 
 @pytest.mark.parametrize("duration", [0.0, 1e-300, 1e-12, 1e12])
-@pytest.mark.parametrize("drive", [Current(1e-6), Current(-1e-6), Rest(), Load(1e6)])
+@pytest.mark.parametrize("drive", [Current(1e-6), Current(-1e-6), AtOpenCircuit(), Load(1e6)])
 def test_a_duration_of_any_size_is_finite(cell, drive, duration):
     segment = cell.segment(cell.initial(), drive, duration, [Stop("time", True, 1e9, 1)])
     assert np.isfinite(segment.rows([0.0, segment.end]).voltage).all()

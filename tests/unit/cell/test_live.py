@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from labctl_simulators.cell import Current, Rest, Voltage
+from labctl_simulators.cell import AtOpenCircuit, Current, Voltage
 from labctl_simulators.cell.batch import Mode
 from labctl_simulators.models import load_model
 
@@ -98,7 +98,7 @@ def test_a_batch_gives_back_states(cell):
     state = many.states()[0]
     assert state.seed == 3
     assert state.age == 10.0
-    assert cell.segment(state, Rest(), 1.0).end == 1.0
+    assert cell.segment(state, AtOpenCircuit(), 1.0).end == 1.0
 
 
 def test_no_cells_are_no_batch(cell):

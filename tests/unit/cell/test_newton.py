@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl_simulators.cell.newton import derivative, inverted, newton
+from labctl_simulators.cell.solve.newton import derivative, inverted, newton
 
 
 def problem(size, bend, seed):

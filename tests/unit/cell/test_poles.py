@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from labctl_simulators.cell import pole_fit, poles, transfer
+from labctl_simulators.cell.chemistry import pole_fit, poles, transfer
 
 EXACT = {"sphere": transfer.sphere, "film": transfer.film, "open_end": transfer.open_end}
 GAIN = {"sphere": 1 / 5, "film": 1 / 3, "open_end": 1.0}

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from labctl_simulators.cell import Current, Load, Power, Rest, State, Stop, Sweep, Voltage
+from labctl_simulators.cell import AtOpenCircuit, CellState, Current, Load, Power, Stop, Voltage, VoltageSweep
 from labctl_simulators.models import load_model
 
 NOMINAL = 0.680616
@@ -88,7 +88,7 @@ def test_a_current_beyond_diffusion_collapses(cell):
     assert 0.0 <= segment.end < 10.0
 
 
-@pytest.mark.parametrize("drive", [Power(-1e4), Power(-200.0), Voltage(60.0), Sweep(3.8, 60.0, 1.0), Load(1e-6)])
+@pytest.mark.parametrize("drive", [Power(-1e4), Power(-200.0), Voltage(60.0), VoltageSweep(3.8, 60.0, 1.0), Load(1e-6)])
 def test_what_cannot_be_reached_ends_without_nan(cell, drive):
     segment = cell.segment(cell.initial(soc=0.5), drive, 5.0)
     rows = segment.rows(np.linspace(0.0, segment.end, 50))
@@ -125,9 +125,9 @@ def test_a_current_limit_precedes_the_hold(cell):
 
 def test_a_sweep_ends_at_its_end_and_splits_its_charge(cell):
     state = cell.initial(soc=0.5)
-    up = cell.segment(state, Sweep(cell.voltage(state), 4.0, 1e-3), math.inf)
+    up = cell.segment(state, VoltageSweep(cell.voltage(state), 4.0, 1e-3), math.inf)
     assert up.rows([up.end]).voltage[0] == pytest.approx(4.0)
-    down = cell.segment(up.state(up.end), Sweep(4.0, 3.5, 1e-3), math.inf)
+    down = cell.segment(up.state(up.end), VoltageSweep(4.0, 3.5, 1e-3), math.inf)
     rows = down.rows(np.linspace(0.0, down.end, 4000))
     assert rows.charging[-1] > 0.0
     assert rows.discharging[-1] > 0.0
@@ -136,16 +136,16 @@ def test_a_sweep_ends_at_its_end_and_splits_its_charge(cell):
 
 
 @pytest.mark.parametrize(
-    "drive", [Voltage(3.85), Sweep(3.75, 3.9, 2e-4), Load(8.0), Power(-1.5), Voltage(4.0, most=0.5)]
+    "drive", [Voltage(3.85), VoltageSweep(3.75, 3.9, 2e-4), Load(8.0), Power(-1.5), Voltage(4.0, most=0.5)]
 )
 def test_a_held_drive_may_be_cut_and_stored(cell, drive):
     state = cell.initial(soc=0.5)
     whole = cell.segment(state, drive, 700.0)
     first = cell.segment(state, drive, 260.0).state(260.0)
-    stored = State.from_json(json.loads(json.dumps(first.to_json())))
+    stored = CellState.from_json(json.loads(json.dumps(first.to_json())))
     going = drive
-    if isinstance(drive, Sweep):
-        going = Sweep(drive.start + 260.0 * drive.rate, drive.end, drive.rate)
+    if isinstance(drive, VoltageSweep):
+        going = VoltageSweep(drive.start + 260.0 * drive.rate, drive.end, drive.rate)
     rest = cell.segment(stored, going, 440.0)
     times = np.array([270.0, 400.0, 699.0])
     wanted, found = whole.rows(times), rest.rows(times - 260.0)
@@ -163,7 +163,7 @@ def test_a_finished_sweep_starts_anew(cell):
     start = cell.voltage(state)
     for _ in range(3):
         for end in (start + 0.05, start):
-            segment = cell.segment(state, Sweep(cell.voltage(state), end, 1e-2), math.inf)
+            segment = cell.segment(state, VoltageSweep(cell.voltage(state), end, 1e-2), math.inf)
             state = segment.state(segment.end)
     assert segment.end > 0.0
 
@@ -171,21 +171,22 @@ def test_a_finished_sweep_starts_anew(cell):
 def test_states_survive_json(cell):
     segment = cell.segment(cell.initial(soc=0.4, seed=5), Current(0.3), 500.0)
     state = segment.state(123.4)
-    again = State.from_json(json.loads(json.dumps(state.to_json())))
+    again = CellState.from_json(json.loads(json.dumps(state.to_json())))
     assert again == state
     assert hash(again) == hash(state)
     assert (
-        cell.segment(again, Rest(), 10.0).rows([5.0]).voltage == cell.segment(state, Rest(), 10.0).rows([5.0]).voltage
+        cell.segment(again, AtOpenCircuit(), 10.0).rows([5.0]).voltage
+        == cell.segment(state, AtOpenCircuit(), 10.0).rows([5.0]).voltage
     )
 
 
 def test_a_state_of_another_version_is_refused(cell):
     with pytest.raises(ValueError, match="version"):
-        State.from_json({"labctl_cell_state": 99})
+        CellState.from_json({"labctl_cell_state": 99})
     value = cell.initial().to_json()
     del value["level"]
     with pytest.raises(ValueError, match="level"):
-        State.from_json(value)
+        CellState.from_json(value)
 
 
 @pytest.mark.parametrize(
@@ -194,11 +195,11 @@ def test_a_state_of_another_version_is_refused(cell):
         (Current(math.nan), 1.0, ()),
         (Voltage(math.inf), 1.0, ()),
         (Load(0.0), 1.0, ()),
-        (Sweep(3.0, 4.0, 0.0), 1.0, ()),
+        (VoltageSweep(3.0, 4.0, 0.0), 1.0, ()),
         (Voltage(4.0, most=0.0), 1.0, ()),
-        (Rest(), math.inf, ()),
-        (Rest(), -1.0, ()),
-        (Rest(), math.nan, ()),
+        (AtOpenCircuit(), math.inf, ()),
+        (AtOpenCircuit(), -1.0, ()),
+        (AtOpenCircuit(), math.nan, ()),
         (Current(1.0), 1.0, (Stop("voltage", True, math.nan),)),
     ],
 )
@@ -208,7 +209,7 @@ def test_what_has_no_meaning_is_refused(cell, drive, duration, stops):
 
 
 def test_rows_outside_the_segment_are_refused(cell):
-    segment = cell.segment(cell.initial(), Rest(), 10.0)
+    segment = cell.segment(cell.initial(), AtOpenCircuit(), 10.0)
     with pytest.raises(ValueError, match="times"):
         segment.rows([11.0])
     with pytest.raises(ValueError, match="time"):
@@ -227,7 +228,7 @@ def test_warmth_speeds_up_and_cold_slows_down(cell):
 
 def test_a_temperature_outside_the_parameters_is_refused(cell):
     with pytest.raises(ValueError, match="temperature"):
-        cell.segment(cell.initial().at(temperature=100.0), Rest(), 1.0)
+        cell.segment(cell.initial().at(temperature=100.0), AtOpenCircuit(), 1.0)
     with pytest.raises(ValueError, match="0 K"):
         cell.initial().at(temperature=-3.0)
 
@@ -235,7 +236,7 @@ def test_a_temperature_outside_the_parameters_is_refused(cell):
 def test_a_bend_beyond_the_limit_is_refused():
     cell = load_model("voc1-atfb")
     with pytest.raises(ValueError, match="angle"):
-        cell.segment(cell.initial().at(angle=400.0), Rest(), 1.0)
+        cell.segment(cell.initial().at(angle=400.0), AtOpenCircuit(), 1.0)
     with pytest.raises(ValueError, match="radius"):
         cell.initial().at(radius=0.0)
 

@@ -1,14 +1,13 @@
 """The verbs that look back, as a newcomer calls them: no --db, odd names, places that cannot be written."""
 
+import json
 import tempfile
 
 import pytest
 
-from labctl.analysis.record import Analysis
 from labctl.cli.main import guarded, main
-from labctl.control.place import data_folder, journal
+from labctl.control.endpoint import data_folder, journal
 from labctl.errors import StoreError
-from labctl.report.plot import staged
 
 PROTOCOL = """labctl: 1
 name: "[/rest] it [bold]"
@@ -56,7 +55,7 @@ def test_a_place_that_cannot_be_written_is_named(run, capsys, name):
     assert said == f"{name}: wanted a folder nowhere, found none; `mkdir -p nowhere` makes it"
 
 
-@pytest.mark.parametrize(("words", "code"), [(["schema", "protocol", "-o"], 2), (["new", "protocol"], 1)])
+@pytest.mark.parametrize(("words", "code"), [(["schema", "protocol", "-o"], 1), (["new", "protocol"], 1)])
 def test_every_verb_that_writes_says_the_same_of_a_folder_that_is_missing(folder, capsys, words, code):
     assert main([*words, "not here/file.yaml"]) == code
     said = capsys.readouterr().err.strip()
@@ -101,13 +100,67 @@ def test_spectra_are_drawn_on_the_page_of_a_run(folder):
     assert main(["simulate", "eis.yaml", "--cell", "voc1-atfb"]) == 0
     assert main(["report", "1", "-o", "run.html"]) == 0
     page = (folder / "run.html").read_text()
-    assert "<h2>spectra</h2>" in page
-    assert "Re Z / ohm" in page
+    assert "<figure id='nyquist'>" in page
+    assert "Re Z / Ω" in page
     assert "no cycle" in page
 
 
-def test_a_rate_test_is_drawn_stage_by_stage():
-    table = {"rate / C": (0.1, 1.0, 0.1), "current / mA": (1.0, 10.0, 1.0), "mean capacity / mAh": (9.0, 5.0, 8.9), "first cycle": (1, 4, 7), "cycles": (3, 3, 3)}  # fmt: skip
-    (axes,) = staged(Analysis("rate", (), table)).axes
-    assert [list(line.get_xdata()) for line in axes.lines] == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
-    assert [text.get_text() for text in axes.texts] == ["0.1 C", "1 C", "0.1 C"]
+CYCLES = """labctl: 1
+name: thin film
+steps:
+  - rest: 1 min
+  - repeat: 3
+    cycle: true
+    steps:
+      - charge: {current: 20 uA/cm2, to: 3.8 V, for: 12 h}
+      - discharge: {current: 20 uA/cm2, to: 2.15 V, for: 12 h}
+"""
+
+
+@pytest.fixture
+def film(folder):
+    (folder / "film.yaml").write_text(CYCLES)
+    assert main(["simulate", "film.yaml", "--cell", "voc1-atfb"]) == 0
+    return folder
+
+
+def test_report_wrong_figures(film, capsys):
+    """Charge of a thin film in uAh, not in 7.695e-05 Ah; nobody takes simulated data for measured ones."""
+    capsys.readouterr()
+    assert main(["show", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "charge/uAh" in shown
+    assert "e-05" not in shown
+    assert "simulated, model voc1-atfb, seed 0: no cell was measured" in shown
+    assert main(["runs"]) == 0
+    assert "simulated" in capsys.readouterr().out
+    assert main(["analyse", "1"]) == 0
+    assert "discharge capacity / uAh" in capsys.readouterr().out
+    assert main(["report", "1", "-o", "run.html"]) == 0
+    page = (film / "run.html").read_text()
+    assert "on voc1-atfb (simulated)</h1>" in page
+    assert "simulated, model voc1-atfb, seed 0" in page
+
+
+def test_report_wrong_figures_of_the_templates_first_cycle(folder, capsys):
+    """A cycle that began with the cell full has no efficiency: no table lists one, so no axis goes to 8000 %."""
+    for words in (["new", "protocol", "mine.yaml"], ["new", "cell", "cell.yaml"]):
+        assert main(words) == 0
+    assert main(["simulate", "mine.yaml", "--cell", "cell.yaml"]) == 0
+    capsys.readouterr()
+    assert main(["analyse", "1", "capacity", "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)["capacity"]["table"]
+    (efficiencies,) = (values for name, values in table.items() if name.startswith("coulombic efficiency"))
+    assert efficiencies[0] is None
+    assert all(99.0 < value < 101.0 for value in efficiencies[1:])
+
+
+def test_report_wrong_figures_of_the_rate_test(folder, capsys):
+    """The lowest rate is the one before the high ones, not the recovery, and cycles at a high rate are no end of life."""
+    assert main(["simulate", "rate-test", "--cell", "phlt-ncm811"]) == 0
+    capsys.readouterr()
+    assert main(["analyse", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    figures = {each["name"]: each["value"] for analysis in found.values() for each in analysis["figures"]}
+    assert figures["capacity at the lowest rate"] == pytest.approx(230.76, abs=0.2)
+    assert "cycle life" not in figures

@@ -10,7 +10,7 @@ import pytest
 from labctl.cli.main import main
 from labctl.protocol.catalogue import CODES
 
-BAD = "labctl: 1\nsteps:\n  - rest: 10\n  - wait: 1 h\n"
+BAD = "labctl: 1\nsteps:\n  - rest: 10\n  - sleep: 1 h\n"
 
 
 @pytest.fixture
@@ -84,6 +84,24 @@ def test_check_on_a_cell(folder, capsys):
 
 def test_check_knows_the_library(capsys):
     assert main(["check", "gitt"]) == 0
+
+
+def test_check_cell_of_library(folder, capsys):
+    """A bare name of a cell that is no file here is looked for in the library, as `plan`, `simulate` and `start` do."""
+    assert main(["check", "cccv-cycling", "--cell", "marquis2019"]) == 0, capsys.readouterr().err
+    assert main(["check", "cccv-cycling", "--cell", "nowhere"]) != 0
+
+
+def test_wrong_model(folder, capsys):
+    """A model of another kind, or one that there is not, is an error of the cell file."""
+    cell = "labctl_cell: 1\nname: c\nkind: full\narea: 1.54 cm2\nnominal: {capacity: 4.3 mAh}\nlimits: {voltage: [2.7 V, 4.3 V]}\nmodel: "
+    for model, wanted in (("na-bare", "wanted a model of kind full"), ("chen2021", "chen2020")):
+        (folder / "c.yaml").write_text(f"{cell}{model}\n")
+        assert main(["check", "c.yaml"]) == 1
+        assert wanted in capsys.readouterr().err
+    (folder / "c.yaml").write_text(f"{cell}chen2020\n")
+    assert main(["check", "c.yaml"]) == 0
+    assert "wanted a model of about the nominal capacity" in capsys.readouterr().err
 
 
 def test_what_cannot_be_read_is_wrong_usage(folder, capsys):

@@ -5,8 +5,8 @@ import httpx
 import pytest
 
 from labctl.control.client import DaemonClient
+from labctl.control.endpoint import Endpoint, EndpointFiles
 from labctl.control.http import HttpFace
-from labctl.control.place import Endpoint, Place
 from labctl.errors import CellError, InstrumentError, InternalError, OrderRefused, StoreBusy, UsageError
 from labctl.run.request import OrderReply, StartReply
 from labctl.run.supervisor import Supervisor
@@ -33,11 +33,13 @@ class Told(Supervisor):
             raise self.FAILS[request.channel]
         return StartReply("run-1", request.channel, "CCD", 3600.0, ("first", "second"))
 
-    async def order(self, verb, target, order_id="", by="", text=""):
+    async def order(self, verb, target, order_id="", by="", text="", run=""):
         if target in self.FAILS:
             raise self.FAILS[target]
         self.told.append((verb, target, by, text))
         return OrderReply(verb, target, "run-1", "paused")
+
+    alarms = ()
 
     def status(self):
         return [{"channel": "A1", "activity": "idle", "voltage_volt": float("nan")}]
@@ -58,7 +60,7 @@ async def asked(client, method, *words):
 
 async def test_the_command_line_reaches_the_daemon(tmp_path, wanted):
     told = Told()
-    place = Place(tmp_path)
+    place = EndpointFiles(tmp_path)
     async with HttpFace(told, place, wanted, lambda: {"version": "0", "mqtt_port": 1883}):
         with DaemonClient(tmp_path) as client:
             answer = await asked(
@@ -82,7 +84,7 @@ async def test_the_command_line_reaches_the_daemon(tmp_path, wanted):
     ("target", "kind"), [(name, type(error)) for name, error in Told.FAILS.items() if name != "defect"]
 )
 async def test_errors_arrive_as_they_were_raised(tmp_path, target, kind):
-    async with HttpFace(Told(), Place(tmp_path)):
+    async with HttpFace(Told(), EndpointFiles(tmp_path)):
         with DaemonClient(tmp_path) as client, pytest.raises(kind) as caught:
             await asked(client, "order", "stop", {"channel": target})
     assert type(caught.value) is kind
@@ -90,7 +92,7 @@ async def test_errors_arrive_as_they_were_raised(tmp_path, target, kind):
 
 
 async def test_a_defect_shows_a_mark_and_not_its_trace(tmp_path, caplog):
-    async with HttpFace(Told(), Place(tmp_path)):
+    async with HttpFace(Told(), EndpointFiles(tmp_path)):
         with DaemonClient(tmp_path) as client, pytest.raises(InternalError, match="log has it under") as caught:
             await asked(client, "order", "stop", {"channel": "defect"})
     mark = str(caught.value).split()[-1]
@@ -100,7 +102,7 @@ async def test_a_defect_shows_a_mark_and_not_its_trace(tmp_path, caplog):
 
 
 def test_a_daemon_that_vanished_is_said(tmp_path):
-    place = Place(tmp_path)
+    place = EndpointFiles(tmp_path)
     place.make_token()
     place.publish(Endpoint(unix=str(tmp_path / "gone.sock")))
     with pytest.raises(OrderRefused, match=r"no daemon answers at .*labctl serve"):
@@ -110,7 +112,7 @@ def test_a_daemon_that_vanished_is_said(tmp_path):
 @pytest.fixture
 async def raw(tmp_path):
     """Ask with headers of one's own."""
-    place = Place(tmp_path)
+    place = EndpointFiles(tmp_path)
     told = Told()
     async with HttpFace(told, place, "127.0.0.1:0") as face:
         headers = {"authorization": f"Bearer {place.token()}"}
@@ -169,7 +171,7 @@ async def test_unknown_paths_and_methods(raw):
 
 
 async def test_a_request_cut_in_half_keeps_nobody_waiting(tmp_path):
-    place = Place(tmp_path)
+    place = EndpointFiles(tmp_path)
     async with HttpFace(Told(), place, "127.0.0.1:0") as face:
         _, writer = await asyncio.open_connection(face.endpoint.host, face.endpoint.port)
         writer.write(b"POST /v1/orders/stop HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n")

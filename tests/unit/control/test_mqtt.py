@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.control.mqtt import AT_ONCE, MqttFace
+from labctl.control.signature import signed
 from labctl.errors import OrderRefused
 from labctl.run.request import OrderReply
 from labctl.run.supervisor import Supervisor
+from labctl.store.people import People
 
 NOW = 1_700_000_000.0
 PREFIX = "labctl/1/bench"
@@ -20,20 +22,21 @@ class Told(Supervisor):
     def __init__(self):
         self.told = []
 
-    async def order(self, verb, target, order_id="", by="", text=""):
+    async def order(self, verb, target, order_id="", by="", text="", run=""):
         if target == "B1":
             raise OrderRefused("B1 is idle: there is nothing to stop")
         if target == "C1":
             raise RuntimeError("a defect")
         self.told.append((verb, target, order_id))
+        self.by = by
         return OrderReply(verb, target, "run-1", "paused")
 
 
 class Face:
-    def __init__(self, trust="all"):
+    def __init__(self, trust="all", tokens=lambda _: None):
         self.answers = []
         self.supervisor = Told()
-        self.face = MqttFace(self.supervisor, trust, PREFIX, self.post, lambda: NOW)
+        self.face = MqttFace(self.supervisor, trust, PREFIX, self.post, lambda: NOW, tokens)
 
     def post(self, topic, payload, correlation):
         self.answers.append((topic, json.loads(payload), correlation))
@@ -66,6 +69,15 @@ async def test_an_order_is_accepted_then_done():
         "answer": "accepted",
     }
     assert (second["answer"], second["ok"], second["run"], second["activity"]) == ("done", True, "run-1", "paused")
+
+
+@pytest.mark.parametrize(
+    ("claimed", "kept"), [("ada", "ada/mqtt"), ("ada/web", "ada/web/mqtt"), (None, "somebody/mqtt")]
+)
+async def test_who_asks_is_what_was_claimed_and_marked_as_that(claimed, kept):
+    face = Face()
+    await face.give("skip", request(**({} if claimed is None else {"by": claimed})))
+    assert face.supervisor.by == kept
 
 
 async def test_mqtt_5_says_where_to_answer():
@@ -208,3 +220,49 @@ def test_noise_never_raises_and_never_starts(verb, payload, reply_to):
         assert all(topic and not topic.startswith(f"{PREFIX}/cmd") for topic, _, _ in face.answers)
 
     asyncio.run(main())
+
+
+@pytest.fixture
+def people(tmp_path):
+    with People(tmp_path, lambda: NOW) as made:
+        for name, role, channels in (("ada", "operator", ("A*",)), ("vic", "viewer", ("*",))):
+            made.add(name, role, channels)
+        yield made
+
+
+async def test_a_signed_order_is_its_owners_and_held_to_their_role_and_channels(people):
+    ada, vic = people.issue("token", "ada", 3600.0), people.issue("token", "vic", 3600.0)
+    face = Face("signed", people.token_named)
+    await face.give("skip", signed("skip", request(by="somebody else"), ada))
+    assert (face.words, face.supervisor.by) == (["accepted", "done"], "ada/mqtt signed")
+    for token, verb, channel, words in (
+        (vic, "skip", "A1", "vic is a viewer"),
+        (ada, "skip", "C1", "ada may give orders to A*"),
+    ):
+        face = Face("all", people.token_named)
+        await face.give(verb, signed(verb, request(channel=channel), token))
+        assert (face.words, face.supervisor.told) == (["rejected"], [])
+        assert words in face.answers[0][1]["why"]
+    face = Face("signed", people.token_named)
+    await face.give("stop", signed("stop", request(channel="C9"), vic))
+    assert face.words == ["accepted", "done"], "a stop is everybody's who is known"
+
+
+@pytest.mark.parametrize("key", ["channel", "id", "issued_at", "text", "sig", "key", "verb"])
+@pytest.mark.parametrize("value", ["", "A2", NOW + 1, None, "0" * 64])
+async def test_nothing_of_a_signed_order_can_be_changed(people, key, value):
+    order = signed("skip", request(text="x"), people.issue("token", "ada", 3600.0))
+    face = Face("all", people.token_named)
+    await face.give("pause" if key == "verb" else "skip", order if key == "verb" else {**order, key: value})
+    assert (face.words, face.supervisor.told) == (["rejected"], [])
+
+
+async def test_where_only_signed_orders_are_taken_no_other_is_and_a_void_token_signs_nothing(people):
+    token = people.issue("token", "ada", 3600.0)
+    face = Face("signed", people.token_named)
+    await face.give("stop", request())
+    assert "only signed orders" in face.answers[0][1]["why"]
+    people.revoke(token)
+    await face.give("stop", signed("stop", request(), token))
+    assert "wanted a signature that holds" in face.answers[1][1]["why"]
+    assert face.supervisor.told == []

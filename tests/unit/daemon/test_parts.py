@@ -4,11 +4,12 @@ from labctl.daemon.parts import ended
 
 
 async def test_a_task_that_takes_a_cancellation_for_the_end_of_its_wait_is_ended_all_the_same():
-    swallowed = asyncio.Event()
+    waits, swallowed = asyncio.Event(), asyncio.Event()
 
     async def deaf():
         while True:
             try:
+                waits.set()
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 if swallowed.is_set():
@@ -16,7 +17,7 @@ async def test_a_task_that_takes_a_cancellation_for_the_end_of_its_wait_is_ended
                 swallowed.set()
 
     task = asyncio.create_task(deaf())
-    await asyncio.sleep(0)
+    await waits.wait()
     await ended(task, again=0.01)
     assert swallowed.is_set()
     assert task.cancelled()

@@ -40,3 +40,13 @@ def test_the_protocol_of_the_readme_is_right():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```yaml\n(labctl: 1\n.*?)```", text, re.DOTALL)
     assert load(example, "README.md", lambda _: None).name == "Critical current density, time-constant"
+
+
+def test_the_first_hour_names_the_channels_of_the_template():
+    template = (ROOT / "labctl/protocol/templates/station.yaml").read_text(encoding="utf-8")
+    assert "\n  S[1-4]: {cell:" in template
+    for page in ("README.md", "docs/tutorial/first-run.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        named = set(re.findall(r"labctl (?:start mine\.yaml --channel|why|pause|stop) (\w+)", text))
+        assert named <= {"S1", "S2", "S3", "S4", "CH", "CHANNEL"}
+        assert "S1" in named

@@ -5,7 +5,8 @@ import pytest
 
 from labctl.driver import RecordRule
 from labctl.engine.meter import Meter, charge, mapped
-from labctl.engine.record import first_rule
+from labctl.engine.record_rule import first_rule
+from labctl.engine.state_parts import Counters
 from labctl.engine.watch import Box
 from labctl.errors import InternalError
 from labctl.sample import Batch, Quality, Snapshot
@@ -18,7 +19,7 @@ def meter(
 ) -> Meter:
     found = Meter(channels, warm)
     for channel in channels:
-        found.resume(channel, 0.0, 0.0)
+        found.resume(channel, Counters())
         found.begin(channel, 0.0, record)
         found.watch(channel, Box())
     return found
@@ -102,7 +103,8 @@ def test_the_old_current_holds_until_the_confirmation():
     tick(found, 1.0)
     assert found.begin("a", 2.5, ())[0] == pytest.approx(0.36 * 2.5 / 3600.0)
     tick(found, 3.5, 3.6, -0.72)
-    assert found.counters("a") == pytest.approx((0.36 * 2.5 / 3600.0, 0.72 / 3600.0))
+    assert found.counters("a")[:2] == pytest.approx((0.36 * 2.5 / 3600.0, 0.72 / 3600.0))
+    assert found.counters("a")[2:] == pytest.approx((3.7 * 0.36 * 2.5 / 3600.0, 3.6 * 0.72 / 3600.0))
 
 
 def test_a_row_outside_the_watch_waits_whether_due_or_not():
@@ -198,18 +200,18 @@ def test_rows_of_a_source_that_counts_are_mapped():
     batch = Batch(
         np.array([0.0, 1.0]), np.array([3.0, 3.1]), np.array([0.1, 0.1]), np.array([0.0, 0.5]), np.array([0.0, 0.0])
     )
-    found = mapped(batch, 100.0, (2.0, 3.0))
+    found = mapped(batch, 100.0, Counters(2.0, 3.0))
     assert found.time.tolist() == [100.0, 101.0]
     assert found.charging_ah.tolist() == [2.0, 2.5]
     with pytest.raises(InternalError, match="counters"):
-        mapped(Batch(batch.time, batch.voltage, batch.current), 0.0, (0.0, 0.0))
+        mapped(Batch(batch.time, batch.voltage, batch.current), 0.0, Counters())
 
 
 def test_a_negative_zero_is_folded_as_it_is_stored():
     found = meter("a", warm=("a",))
     tick(found, 1.0, -0.0, -0.0, -0.0)
     taken, zero = found.take("a"), np.array([-0.0])
-    counted = mapped(Batch(np.array([0.0]), zero, zero, np.zeros(1), np.zeros(1), zero), 0.0, (0.0, 0.0))
+    counted = mapped(Batch(np.array([0.0]), zero, zero, np.zeros(1), np.zeros(1), zero), 0.0, Counters())
     for batch in (taken, counted):
         assert not np.signbit([batch.voltage, batch.current, batch.temperature_celsius]).any()
 
@@ -217,3 +219,34 @@ def test_a_negative_zero_is_folded_as_it_is_stored():
 def test_an_unknown_channel_is_ours():
     with pytest.raises(InternalError, match="nobody"):
         meter("a").take("nobody")
+
+
+@pytest.mark.parametrize("every", [1.0, 600.0, 3600.0])
+def test_energy_by_record_rule(every):
+    """Energy is counted at every measured row, like charge: how seldom rows are stored changes no bit of it."""
+    found = meter("a", record=(RecordRule(every=every),))
+    times = np.arange(1.0, 7201.0)
+    for time in times:
+        tick(found, float(time), 3.7 + 0.4 * np.sin(time / 700.0), 0.36)
+    voltage = 3.7 + 0.4 * np.sin(times / 700.0)
+    wanted = 0.36 * (voltage[0] + np.trapezoid(voltage, times)) / 3600.0
+    assert found.counters("a").charging_wh == pytest.approx(wanted, rel=1e-12)
+    batch = found.take("a")
+    assert batch.charging_wh is not None
+    assert batch.charging_wh[-1] == found.counters("a").charging_wh
+    assert batch.discharging_wh is not None
+    assert not batch.discharging_wh.any()
+
+
+def test_energy_while_the_old_set_point_holds_is_at_its_last_voltage():
+    found = meter("a")
+    tick(found, 1.0, 3.7, 0.36)
+    assert found.begin("a", 3.0, ()).charging_wh == pytest.approx(3.7 * 0.36 * 3.0 / 3600.0)
+
+
+def test_energies_of_an_instrument_are_taken_where_it_has_them_and_the_run_knows_its_own():
+    zero, one = np.zeros(1), np.ones(1)
+    batch = Batch(zero, one, one, one, zero, charging_wh=4.0 * one, discharging_wh=zero)
+    assert mapped(batch, 0.0, Counters(1.0, 2.0, 8.0, 9.0)).charging_wh == [12.0]
+    assert mapped(batch, 0.0, Counters(1.0, 2.0, None, None)).charging_wh is None
+    assert mapped(Batch(zero, one, one, one, zero), 0.0, Counters(1.0, 2.0, 8.0, 9.0)).charging_wh is None

@@ -7,10 +7,10 @@ import pytest
 from engine_world import BOUNDS, LOCATES, Bench, charge, end, plan, prompt, rest, rows, until
 
 from labctl.driver import Capabilities, Points
-from labctl.engine.decide import fold
+from labctl.engine.fold import fold
 from labctl.engine.input import Apply, Began, Gap, Off, Order, SpectrumPart, StepEnded
-from labctl.engine.memory import Leaving
 from labctl.engine.state import state_from_json, state_to_json
+from labctl.engine.state_parts import Leaving
 from labctl.plan.step import Block, Interruption, Line
 
 
@@ -319,7 +319,7 @@ def test_a_spectrum_starts_again_after_an_outage():
 def test_every_state_on_the_way_reads_back():
     block = Block(1, (charge(1, 0.5, until(30.0, "", None, "d voltage < -1 over 10")), charge(2, -0.5, until(30.0))), 3, "true",
                   ends=(end("stop_if", "retention < 0.5 x 2"),))  # fmt: skip
-    bench = Bench(plan(block, prompt(3, "ok")), Capabilities(lease=3.0)).start()
+    bench = Bench(plan(block, prompt(3, "ok")), Capabilities()).start()
     for _ in range(30):
         assert state_from_json(state_to_json(bench.state)) == bench.state
         if bench.state.activity == "waiting":

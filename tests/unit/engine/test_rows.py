@@ -7,9 +7,9 @@ import pytest
 from engine_world import PUPPET, SYMMETRIC, Bench, charge, end, plan, rest, rows, until
 
 from labctl.driver import Bounds
-from labctl.engine.decide import begin, fold
+from labctl.engine.fold import begin, fold
 from labctl.engine.input import Began, Order
-from labctl.engine.memory import Last
+from labctl.engine.state_parts import LastRow
 from labctl.engine.sums import FEW, few_summed, listed, summed
 from labctl.plan.step import Block
 from labctl.sample import Batch
@@ -82,7 +82,7 @@ def test_a_limit_of_temperature_is_one():
     assert "60.5 degC outside the limits 0 degC to 60 degC" in outcome.state.why
 
 
-@pytest.mark.parametrize("last", [Last(), Last(3, 1.0, 1.0, 3.5, 0.5, None, 0.1, 0.2, 0.3, 0.4)])
+@pytest.mark.parametrize("last", [LastRow(), LastRow(3, 1.0, 1.0, 3.5, 0.5, None, 0.1, 0.2, 0.3, 0.4)])
 @pytest.mark.parametrize("count", [FEW + 1, 3 * FEW])
 def test_few_rows_and_many_are_summed_to_the_same_bits(last, count):
     draw = np.random.default_rng(count)
@@ -97,6 +97,17 @@ def test_few_rows_and_many_are_summed_to_the_same_bits(last, count):
     mean = 0.5 * (np.concatenate(([before], batch.voltage[:-1])) + batch.voltage)
     gained = np.diff(batch.charging_ah, prepend=last.charging_ah)
     assert summed(last, batch).charging_wh == np.cumsum(np.concatenate(([last.charging_wh], gained * mean)))[-1]
+
+
+@pytest.mark.parametrize("count", [1, FEW, FEW + 1, 100])
+def test_energies_that_were_counted_are_taken_as_they_are(count):
+    draw = np.random.default_rng(count)
+    energy = np.cumsum(draw.random(count)), np.cumsum(draw.random(count))
+    ones = np.ones(count)
+    batch = Batch(1.0 + np.arange(count), 3.7 * ones, ones, ones, ones, charging_wh=energy[0], discharging_wh=energy[1])
+    after = summed(LastRow(), batch)
+    assert after == few_summed(LastRow(), listed(batch))
+    assert (after.charging_wh, after.discharging_wh) == (energy[0][-1], energy[1][-1])
 
 
 def test_results_of_a_block_do_not_ask_the_rows_before_it():

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from labctl.driver import Bounds, Capabilities, Galvanostatic, Loop, Potentiostatic, Program, ProgramStep, Threshold
-from labctl.engine.decide import begin, fold
-from labctl.engine.input import Apply, Began, Event, Finish, Input, Off, Order, Outcome, StepEnded
-from labctl.engine.state import State
+from labctl.engine.fold import begin, fold
+from labctl.engine.input import Apply, Began, Event, Finish, Input, Off, Order, StepEnded
+from labctl.engine.state import Outcome, State
 from labctl.plan.step import Block, CellFigures, Condition, End, Line, Plan, Term
 from labctl.sample import Batch
 
@@ -18,7 +18,7 @@ FULL = CellFigures("cell", "full", nominal=3600.0, efficiency="discharge/charge"
 SYMMETRIC = CellFigures("sym", "symmetric", nominal=3600.0)
 
 PUPPET = Capabilities(modes=frozenset({"Rest", "Galvanostatic", "Potentiostatic"}), voltage_accuracy=1e-3)
-LOCATES = replace(PUPPET, rewindable=True, records=True, energises=False,
+LOCATES = replace(PUPPET, records=True, energises=False,
                   ends=frozenset({"time", "voltage", "current", "charge"}))  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from labctl_simulators.cell import Cell, Current, State, Stop
+from labctl_simulators.cell import CellModel, CellState, Current, Stop
 from labctl_simulators.models import load_model
 from labctl_simulators.parameters import read
 
@@ -23,7 +23,9 @@ class Cycle:
     discharge_voltage: float
 
 
-def cycle(cell: Cell, state: State, current: float, count: int, first: int = -1) -> tuple[list[Cycle], State]:
+def cycle(
+    cell: CellModel, state: CellState, current: float, count: int, first: int = -1
+) -> tuple[list[Cycle], CellState]:
     """Return `count` cycles at `current` A between the voltages of the parameter set; `first` is the direction."""
     numbers = read(cell.name).values
     window = {-1: float(numbers["lower_voltage"]), 1: float(numbers["upper_voltage"])}  # type: ignore[arg-type]
@@ -44,8 +46,8 @@ def cycle(cell: Cell, state: State, current: float, count: int, first: int = -1)
 
 
 @pytest.fixture
-def fresh() -> Callable[[str], tuple[Cell, State]]:
-    def make(name: str) -> tuple[Cell, State]:
+def fresh() -> Callable[[str], tuple[CellModel, CellState]]:
+    def make(name: str) -> tuple[CellModel, CellState]:
         cell = load_model(name)
         return cell, cell.initial(seed=1)
 
@@ -53,5 +55,5 @@ def fresh() -> Callable[[str], tuple[Cell, State]]:
 
 
 @pytest.fixture
-def cycled() -> Callable[..., tuple[list[Cycle], State]]:
+def cycled() -> Callable[..., tuple[list[Cycle], CellState]]:
     return cycle

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labctl_simulators.cell.ageing import Ageing, Curve
+from labctl_simulators.cell.chemistry.ageing import Ageing, Curve
 
 SLOW = Curve(1.0, (0.0, 100.0, 200.0), (100.0, 110.0, 50.0), (1.0, 1.1, 0.5), (1.0, 1.0, 2.0))
 FAST = Curve(100.0, (0.0, 100.0, 200.0), (80.0, 72.0, 64.0), (1.0, 0.9, 0.8), (1.0, 1.1, 1.2))

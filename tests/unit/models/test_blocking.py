@@ -5,12 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from labctl_simulators.cell import Cell, Current, Rest, Voltage
-from labctl_simulators.cell.arrhenius import Arrhenius
-from labctl_simulators.cell.bend import Bend
-from labctl_simulators.cell.blocking import Blocking, Boundary, Parameters, constant_phase, depressed_arc
+from labctl_simulators.cell import AtOpenCircuit, CellModel, Current, Voltage
+from labctl_simulators.cell.chemistry.arrhenius import Arrhenius
+from labctl_simulators.cell.chemistry.bend import BendResponse
+from labctl_simulators.cell.chemistry.blocking import (
+    Blocking,
+    BlockingParameters,
+    Boundary,
+    constant_phase,
+    depressed_arc,
+)
 
-PLAIN = Parameters(
+PLAIN = BlockingParameters(
     name="plain",
     area=1e-4,
     thickness=5e-5,
@@ -21,8 +27,8 @@ PLAIN = Parameters(
 )
 
 
-def made(**changes) -> Cell:
-    return Cell(Blocking(replace(PLAIN, **changes)))
+def made(**changes) -> CellModel:
+    return CellModel(Blocking(replace(PLAIN, **changes)))
 
 
 @pytest.mark.parametrize("alpha", [0.5, 0.63, 0.8, 0.9, 0.97, 0.999999, 1.0 - 2.0**-53, 1.0])
@@ -59,7 +65,7 @@ def test_charge_on_the_plates_leaks_away():
     cell = made()
     charged = cell.segment(cell.initial(), Current(1e-6), 10.0)
     top = float(charged.rows([10.0]).voltage[0])
-    resting = cell.segment(charged.state(10.0), Rest(), 3600.0).rows([1.0, 3600.0]).voltage
+    resting = cell.segment(charged.state(10.0), AtOpenCircuit(), 3600.0).rows([1.0, 3600.0]).voltage
     assert 0.0 < resting[1] < resting[0] < top
 
 
@@ -78,17 +84,19 @@ def test_temperature_moves_bulk_and_boundary_apart():
     state = cell.initial()
     warm = state.at(temperature=330.0)
     assert cell.impedance(warm, np.array([1e6]))[0].real < cell.impedance(state, np.array([1e6]))[0].real
-    continued = cell.segment(cell.segment(state, Current(1e-7), 5.0).state(5.0).at(temperature=330.0), Rest(), 1.0)
+    continued = cell.segment(
+        cell.segment(state, Current(1e-7), 5.0).state(5.0).at(temperature=330.0), AtOpenCircuit(), 1.0
+    )
     assert np.all(np.isfinite(continued.rows([0.0, 1.0]).voltage))
 
 
 def test_bend_takes_area_and_adds_contact():
-    cell = made(bend=Bend(most=180.0, contact=4.0, area=0.2), boundary=None)
+    cell = made(bend=BendResponse(most=180.0, contact=4.0, area=0.2), boundary=None)
     state = cell.initial()
     flat, bent = (cell.impedance(at, np.array([1e5]))[0].real for at in (state, state.at(angle=180.0)))
     assert bent == pytest.approx((flat - 0.1) / 0.8 + 0.1 + 4.0, rel=1e-4)
     with pytest.raises(ValueError, match="bend angle"):
-        cell.segment(state.at(angle=181.0), Rest(), 1.0)
+        cell.segment(state.at(angle=181.0), AtOpenCircuit(), 1.0)
 
 
 def test_cells_of_a_batch_at_their_own_temperatures_agree_with_segments():
@@ -108,7 +116,7 @@ def test_cells_of_a_batch_at_their_own_temperatures_agree_with_segments():
         (lambda: replace(PLAIN, alpha=0.3), "exponent"),
         (lambda: Boundary(Arrhenius((1.0,)), 0.0), "frequency above 0"),
         (lambda: Boundary(Arrhenius((1.0,)), 1.0, 1.2), "exponent"),
-        (lambda: made().segment(made().initial().at(temperature=200.0), Rest(), 1.0), "temperature in"),
+        (lambda: made().segment(made().initial().at(temperature=200.0), AtOpenCircuit(), 1.0), "temperature in"),
         (lambda: made().initial(soc=2.0), "state of charge"),
     ],
 )

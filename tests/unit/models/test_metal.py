@@ -5,16 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from labctl_simulators.cell import Cell, Current, Load, Rest, Stop, Voltage, imposed
-from labctl_simulators.cell.arrhenius import Arrhenius
-from labctl_simulators.cell.bend import Bend
-from labctl_simulators.cell.metal import Collector, Film, Nucleation, Parameters, Salt
-from labctl_simulators.cell.shorts import Shorts
-from labctl_simulators.cell.symmetric import Symmetric
+from labctl_simulators.cell import AtOpenCircuit, CellModel, Current, Load, Stop, Voltage
+from labctl_simulators.cell.chemistry.arrhenius import Arrhenius
+from labctl_simulators.cell.chemistry.bend import BendResponse
+from labctl_simulators.cell.chemistry.metal_parameters import Collector, Film, MetalParameters, Nucleation, Salt
+from labctl_simulators.cell.chemistry.shorts import Shorts
+from labctl_simulators.cell.chemistry.symmetric import Symmetric
+from labctl_simulators.cell.solve import impose
 from labctl_simulators.models import load_model
 
 HOUR = 3600.0
-PLAIN = Parameters(
+PLAIN = MetalParameters(
     name="plain",
     area=1e-4,
     salt=Salt(5e-5, Arrhenius((0.1,), activation=2e4), 0.5, 1000.0),
@@ -23,11 +24,11 @@ PLAIN = Parameters(
 )
 
 
-def made(**changes) -> Cell:
-    return Cell(Symmetric(replace(PLAIN, **changes)))
+def made(**changes) -> CellModel:
+    return CellModel(Symmetric(replace(PLAIN, **changes)))
 
 
-def lasting(cell: Cell, density: float, hours: float, **more) -> list:
+def lasting(cell: CellModel, density: float, hours: float, **more) -> list:
     """Return segments of 1 h in turn."""
     state, direction, segments = cell.initial(**more), -1.0, []
     for _ in range(round(hours)):
@@ -75,7 +76,7 @@ def test_film_grows_with_the_root_of_time():
     growth = 1e-4
     cell = made(film=Film(Arrhenius((3e-3,)), 0.02, Arrhenius((growth,))))
     state = cell.initial()
-    segment = cell.segment(state, Rest(), 20 * HOUR)
+    segment = cell.segment(state, AtOpenCircuit(), 20 * HOUR)
     fresh, old = (cell.impedance(at, np.array([30.0]))[0].real for at in (state, segment.state(20 * HOUR)))
     assert (old - fresh) * 1e-4 == pytest.approx(3e-3 * (np.sqrt(1.0 + 2.0 * growth * 20 * HOUR) - 1.0), rel=0.02)
 
@@ -84,7 +85,7 @@ def test_film_follows_its_table():
     cell = made(film=Film(Arrhenius((3e-3,)), 0.02, None, (0.0, 10 * HOUR), (1.0, 3.0)))
     state = cell.initial()
     values = [
-        cell.impedance(cell.segment(state, Rest(), t).state(t), np.array([30.0]))[0].real
+        cell.impedance(cell.segment(state, AtOpenCircuit(), t).state(t), np.array([30.0]))[0].real
         for t in (0.1, 5 * HOUR, 30 * HOUR)
     ]
     assert values[1] - values[0] == pytest.approx(30.0, rel=0.02)
@@ -171,7 +172,7 @@ def test_every_process_follows_its_own_activation():
 
 
 def test_a_cell_bends_as_far_as_its_numbers_go():
-    cell = made(bend=Bend(most=90.0, radius=5e-3, least=2e-3, series=0.5, contact=3.0, area=0.1))
+    cell = made(bend=BendResponse(most=90.0, radius=5e-3, least=2e-3, series=0.5, contact=3.0, area=0.1))
     state = cell.initial()
     frequencies = np.array([1e7])
     flat, bent = (cell.impedance(at, frequencies)[0].real for at in (state, state.at(angle=90.0)))
@@ -185,7 +186,15 @@ def test_a_cell_bends_as_far_as_its_numbers_go():
 def test_temperatures_outside_the_numbers_are_refused():
     cell = made(lowest=270.0)
     with pytest.raises(ValueError, match=r"temperature in 270.0..400.0 K"):
-        cell.segment(cell.initial().at(temperature=250.0), Rest(), 10.0)
+        cell.segment(cell.initial().at(temperature=250.0), AtOpenCircuit(), 10.0)
+
+
+def test_plating_on_a_bare_collector_begins_with_its_dip():
+    """45 mV below the plateau at 0.5 mA/cm2: the set's own figure, which the fall from the bare collector once hid."""
+    cell = load_model("li-cu")
+    plating = cell.segment(cell.initial(), Current(-5.0 * cell.chemistry.parameters.area), 7200.0)
+    voltage = plating.rows(np.geomspace(0.01, 7200.0, 2000)).voltage
+    assert 1e3 * (voltage[-1] - voltage.min()) == pytest.approx(45.0, abs=1.0)
 
 
 def test_bare_collector_is_plated_and_stripped_bare():
@@ -239,7 +248,7 @@ def test_a_short_burns_away_under_a_current_that_decays():
 
 
 def test_a_segment_of_very_many_pieces_ends_in_words(monkeypatch):
-    monkeypatch.setattr(imposed, "MOST_HELD", 3)
+    monkeypatch.setattr(impose, "MOST_HELD", 3)
     shorts = Shorts("soft", (1.0, 10.0), (10.0, 1.0), flicker=0.1, harden=100.0)
     cell = made(shorts=shorts)
     segment = cell.segment(cell.initial(seed=1), Voltage(0.05), 1e4)

@@ -12,7 +12,7 @@ import yaml
 from labctl.protocol.cellfile import load_cell
 from labctl_simulators import models, parameters
 from labctl_simulators.assembly.tree import Numbers
-from labctl_simulators.cell import Current, Rest, Stop
+from labctl_simulators.cell import AtOpenCircuit, Current, Stop
 from labctl_simulators.models import list_models, load_model, main
 from labctl_simulators.parameters import ParameterError
 
@@ -81,12 +81,12 @@ FILE = {"labctl_model": 1, "name": "x", "model": "insertion", "kind": "full", "a
 @pytest.mark.parametrize(
     ("leaf", "words"),
     [
-        (3.0, "wanted value, unit and status"),
+        (3.0, "wanted value, unit and source"),
         (LEAF | {"unit": "furlong"}, "known units"),
         (LEAF | {"status": "guessed"}, "wanted status"),
         (LEAF | {"source": "Z9"}, "source of this file"),
-        (LEAF | {"status": "fitted"}, "fitted wants `to`"),
-        (LEAF | {"status": "assumed"}, "assumed wants `why`"),
+        (LEAF | {"status": "fitted"}, "wanted `to` of a number that is fitted"),
+        (LEAF | {"status": "assumed"}, "wanted `why` of a number that is assumed"),
         (LEAF | {"value": "many"}, "wanted a number"),
         (LEAF | {"value": ".inf"}, "wanted a number"),
         (LEAF | {"value": float("nan")}, "finite"),
@@ -137,7 +137,7 @@ def test_every_model_loads_rests_and_gives_a_spectrum(name):
     cell = load_model(name)
     assert cell is load_model(name)
     state = cell.initial(seed=5)
-    rows = cell.segment(state, Rest(), 100.0).rows([0.0, 100.0])
+    rows = cell.segment(state, AtOpenCircuit(), 100.0).rows([0.0, 100.0])
     assert np.all(np.isfinite(rows.voltage))
     impedance = cell.impedance(state, np.geomspace(1e7, 1e-4, 40))
     assert np.all(np.isfinite(impedance))
@@ -242,7 +242,17 @@ def test_driven_to_its_limits_it_collapses_in_words(name):
 
 @pytest.mark.parametrize(
     "module",
-    ["models", "parameters", "cell", "cell.chance", "cell.model", "cell.segment", "cell.stepper", "cell.batch"],
+    [
+        "models",
+        "assembly.build",
+        "parameters",
+        "cell",
+        "cell.chance",
+        "cell.model",
+        "cell.solve.segment",
+        "cell.stepper",
+        "cell.batch",
+    ],
 )
 def test_examples_in_the_documentation_run(module):
     found = doctest.testmod(importlib.import_module(f"labctl_simulators.{module}"))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from labctl_simulators.cell import Current, State, Stop, Voltage
-from labctl_simulators.cell.symmetric import Symmetric
+from labctl_simulators.cell import CellState, Current, Stop, Voltage
+from labctl_simulators.cell.chemistry.symmetric import Symmetric
 from labctl_simulators.models import load_model
 
 UA = 1e-6
@@ -31,7 +31,7 @@ def volumetric(charge: float, micrometres: float) -> float:
         ("vo-atfb", 0.30, 5, 41.3, 41.3),
     ],
 )
-def test_first_discharges_of_oxide_films(fresh, cycled, name, thickness, current, reported, largest):  # noqa: PLR0917 - a row of the table
+def test_first_discharges_of_oxide_films(fresh, cycled, name, thickness, current, reported, largest):
     cycles, _ = cycled(*fresh(name), current * UA, 1)
     assert volumetric(cycles[0].discharge, thickness) == pytest.approx(reported, abs=0.05 * largest)
 
@@ -47,6 +47,12 @@ def test_all_solid_battery_gives_its_energy(fresh, cycled):
     energy = cycles[0].discharge * cycles[0].discharge_voltage / 3.6e-3  # uWh
     assert energy == pytest.approx(51.0, rel=0.05)
     assert cycles[0].discharge_voltage == pytest.approx(2.62, abs=0.05)
+
+
+def test_published_values_not_reproduced_charge_transfer_of_an_oxide_film_at_open_circuit(fresh):
+    """B1: the arc of VOC1 at open circuit is 62.45 ohm."""
+    cell, state = fresh("voc1")
+    assert cell.physics(state)._transfer_resistance(0, state.level, 0.0) == pytest.approx(62.45, rel=1e-3)
 
 
 def test_bending_changes_next_to_nothing(fresh, cycled):
@@ -143,7 +149,7 @@ def test_sodium_cathode_at_its_rates(fresh, cycled):
         ("nvp-na-vn", 5 * 117.0 * 2e-2 * 1.131e-4, 800, 1, 0.96),
     ],
 )
-def test_retention_of_the_first(fresh, cycled, name, current, cycle, first, retention):  # noqa: PLR0917 - a row of the table
+def test_retention_of_the_first(fresh, cycled, name, current, cycle, first, retention):
     cycles, _ = cycled(*fresh(name), current, cycle, first)
     assert cycles[-1].discharge / cycles[0].discharge == pytest.approx(retention, abs=0.015)
 
@@ -282,7 +288,7 @@ def test_conductivity_of_phlt(fresh):
     assert conductivity(*fresh("phlt-blocking")) == pytest.approx(1.29e-3, rel=0.02)
 
 
-def conductivity(cell, state: State) -> float:
+def conductivity(cell, state: CellState) -> float:
     """Return L/(R S) in S/cm, R where the imaginary part is least between 7 MHz and 1 Hz."""
     impedance = cell.impedance(state, np.geomspace(7e6, 1.0, 70))
     intercept = float(impedance.real[np.abs(impedance.imag).argmin()])

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from labctl.document import Finding
 from labctl.driver import Bounds, Capabilities
 from labctl.errors import FileError
+from labctl.finding import Finding
 from labctl.plan.compile import compile_plan
+from labctl.plan.outside import Outside
 from labctl.plan.step import Plan
 from labctl.protocol.cell import Cell
 from labctl.protocol.load import load
@@ -36,10 +37,11 @@ def plan_of(
     channel: Bounds | None = None,
     files: Mapping[str, str] | None = None,
     values: Mapping[str, str] | None = None,
+    outside: Outside | None = None,
 ) -> Plan:
     chosen = CELLS[cell] if isinstance(cell, str) else cell
     protocol = load(protocol_text(steps, head), "test.yaml", (files or {}).get)
-    return compile_plan(protocol, chosen, capabilities, channel, values or {})
+    return compile_plan(protocol, chosen, capabilities, channel, values or {}, outside)
 
 
 def findings_of(steps: str, *args: object, **kwargs: object) -> list[Finding]:

@@ -1,6 +1,8 @@
 import re
 from dataclasses import replace
+from pathlib import Path
 
+import orjson
 import pytest
 
 from labctl.errors import InternalError
@@ -62,3 +64,16 @@ def test_a_strange_value_is_not_written(plan):
 def test_every_class_that_a_plan_is_made_of_is_known():
     assert CLASSES["Plan"] is Plan
     assert all(name == kind.__name__ for name, kind in CLASSES.items())
+
+
+def test_a_plan_made_now_is_of_the_second_edition(plan):
+    made = plan(STEPS)
+    assert made.edition == 2
+    assert plan_from_json(plan_to_json(made)).edition == 2
+
+
+def test_a_plan_stored_before_the_second_edition_is_of_the_first_and_keeps_its_hash():
+    stored = orjson.loads((Path(__file__).parents[2] / "history" / "tripped.json").read_bytes())["plan"]
+    text = orjson.dumps(stored, option=orjson.OPT_SORT_KEYS)
+    assert plan_from_json(text).edition == 1
+    assert plan_to_json(plan_from_json(text)) == text

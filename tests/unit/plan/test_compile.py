@@ -6,9 +6,13 @@ import pytest
 
 from labctl.driver import Bounds, Capabilities, RecordRule
 from labctl.errors import CellError, ProtocolError
-from labctl.plan.codec import plan_to_json
+from labctl.plan.check import check
+from labctl.plan.codec import plan_from_json, plan_to_json
+from labctl.plan.description import rows
 from labctl.plan.index import blocks, index, walk
-from labctl.plan.step import Block, ByPass, End, Line, TextByPass, VersusOcv
+from labctl.plan.program import NOMINAL, mode_for
+from labctl.plan.step import Block, ByPass, End, Line, Relative, TextByPass, VersusOcv
+from labctl.protocol.load import read
 
 
 def lines(plan):
@@ -120,7 +124,7 @@ def test_a_load_discharges(plan):
 
 def test_a_cv_that_comes_back_to_its_begin_is_one_block_of_two_sweeps(plan):
     (block,) = plan("- cv: {from: 2.5 V, to: 4 V, rate: 1 mV/s, cycles: 3}").root.children
-    assert (block.passes, block.cycle, block.fused) == (3, "true", True)
+    assert (block.passes, block.cycle, block.fused) == (3, "cv", True)
     assert [line.settings for line in block.children] == [
         {"start": 2.5, "end": 4.0, "rate": 1e-3},
         {"start": 4.0, "end": 2.5, "rate": 1e-3},
@@ -130,7 +134,7 @@ def test_a_cv_that_comes_back_to_its_begin_is_one_block_of_two_sweeps(plan):
 def test_a_cv_that_comes_back_elsewhere_goes_on_from_there(plan):
     (block,) = plan("- cv: {from: 3 V, to: 4 V, back: 2.5 V, rate: 1 mV/s, cycles: 3}").root.children
     first, others = block.children
-    assert (block.cycle, first.cycle, others.cycle) == (None, "true", "true")
+    assert (block.cycle, first.cycle, others.cycle) == (None, "cv", "cv")
     assert (first.passes, others.passes) == (1, 2)
     assert [line.settings["start"] for line in (*first.children, *others.children)] == [3.0, 4.0, 2.5, 4.0]
 
@@ -268,7 +272,7 @@ def test_an_inserted_file_that_wants_another_cell_is_refused(refused):
     files = {"other.yaml": "labctl: 1\nrequires: {cell: symmetric}\nsteps: [{rest: 1 min}]\n"}
     (finding,) = refused("- use: other", files=files)
     assert (finding.code, str(finding.mark)) == ("cell.kind", "test.yaml:3:3")
-    assert "for other.yaml" in finding.message
+    assert "which other.yaml requires" in finding.message
 
 
 def test_the_text_of_an_end_has_the_value_of_a_parameter(plan):
@@ -426,7 +430,7 @@ def test_one_wrong_value_in_a_loop_is_found_once(refused):
         "- each: {j: [1 mA, 1 A, 2 A]}\n  steps:\n  - repeat: 3\n    steps:\n    - charge: {current: $j, for: 1 s}"
     )
     assert [(one.code, one.mark.line) for one in found] == [("limit.set_point", 7)]
-    assert "found 1 A" in found[0].message
+    assert "found $j = 1 A" in found[0].message
 
 
 def test_a_file_error_shows_the_line_and_a_caret(plan, full):
@@ -443,3 +447,215 @@ def test_a_block_may_be_named_by_its_own_variables(plan):
     assert made.root.children[0].name == "at $v"
     made = plan("- name: at $v\n  each: {v: [3 V]}\n  steps:\n  - hold: {voltage: $v, current: 1 uA, for: 1 h}")
     assert made.root.children[0].name == "at 3 V"
+
+
+# --- results of cycles ------------------------------------------------------------------------------------------------
+
+CYCLE = "\n  - charge: {current: 1 mA, for: 1 h}\n  - discharge: {current: 1 mA, for: 1 h}"
+BOTH = (
+    "- repeat: 3\n  stop_if: %s\n  steps:\n  - cycle: true\n    steps: [{discharge: {current: 1 mA, for: 1 h}}]\n"
+    "  - cycle: check\n    steps: [{discharge: {current: 1 mA, for: 1 h}}]"
+)
+
+
+def asked(plan, condition, key="stop_if", cycle="true"):
+    made = plan(f"- repeat: 9\n  cycle: {cycle}\n  {key}: {condition}\n  steps:{CYCLE}")
+    (terms,) = made.root.children[0].ends[0].condition.any_of
+    return terms[0]
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("retention < 80 %", {"kind": "cycles", "cycles": 2}),
+        ("retention < 80 % for 1 cycle", {"cycles": 1}),
+        ("coulombic_efficiency < 90 % for 3 cycles", {"cycles": 3}),
+        ("retention of max of cycles < 80 %", {"reference": "max", "kind": "cycles"}),
+        ("spread of discharge_capacity over 3 < 3 %", {"figure": "spread", "among": 3, "cycles": 1, "value": 0.03}),
+        ("change of charge_capacity over 5 cycles > -1 mAh", {"figure": "change", "among": 5, "value": -3.6}),
+        ("cycle >= 3", {"kind": "run", "cycles": 1}),
+        ("cycle of block >= 3", {"kind": "block"}),
+        ("cycle in [3, 5]", {"members": (3, 5), "comparison": "in"}),
+    ],
+)
+def test_a_result_says_of_which_cycles_and_how_many_running(plan, condition, expected):
+    term = asked(plan, condition)
+    assert (
+        {name: getattr(term, name) for name in expected} == pytest.approx(expected)
+        if "value" in expected
+        else {name: getattr(term, name) for name in expected} == expected
+    )
+
+
+def test_one_check_is_enough_and_an_if_asks_the_last_cycle_alone(plan):
+    term = asked(plan, "retention < 80 %", cycle="check")
+    assert (term.kind, term.cycles) == ("check", 1)
+    made = plan(f"- cycle: true\n  steps:{CYCLE}\n- if: discharge_capacity > 1 mAh\n  steps: [{{mark: much}}]")
+    assert made.root.children[1].condition.any_of[0][0].cycles == 1
+
+
+def test_a_result_in_a_block_with_checks_and_others_says_which_it_means(plan, refused):
+    assert [one.code for one in refused(BOTH % "retention < 80 %")] == ["condition.which"]
+    assert refused(BOTH % "retention of check < 80 % or discharge_capacity of cycles < 1 mAh") == []
+    one = f"- repeat: 9\n  cycle: true\n  stop_if: retention of check < 80 %\n  steps:{CYCLE}"
+    assert [one.code for one in refused(one)] == ["condition.which"]
+
+
+def test_results_inside_a_cycle_are_watched_by_nothing(refused):
+    steps = "- repeat: 9\n  cycle: true\n  steps:\n  - %s: discharge_capacity < 1 mAh\n    steps: [{discharge: {current: 1 mA, for: 1 h}}]"
+    assert [one.code for one in refused(steps % "stop_if")] == ["condition.inside"]
+    assert refused(steps % "if") == []
+
+
+def test_a_stop_after_more_than_a_number_of_cycles_is_a_warning():
+    text = f"labctl: 1\nsteps:\n- repeat: 9\n  cycle: true\n  stop_if: cycle > 3\n  steps:{CYCLE}"
+    assert [(one.code, one.severity) for one in check(read(text, "t.yaml"))] == [("condition.more", "warning")]
+
+
+# --- charge since a place ---------------------------------------------------------------------------------------------
+
+
+def test_charge_is_counted_since_a_mark_a_cycle_or_a_block(plan):
+    steps = (
+        "- mark: full\n- repeat: 3\n  cycle: true\n  steps:\n"
+        "  - discharge: {current: 1 mA, until: discharged since full >= 10 % or net since cycle < -0.1 mAh or charged since block > 1 mAh}"
+    )
+    (block,) = [block for block in blocks(plan(steps).root) if block.cycle]
+    terms = [terms[0] for terms in block.children[0].ends[0].condition.any_of]
+    assert [(term.quantity, term.since, term.value) for term in terms] == [
+        ("discharged", "full", pytest.approx(0.36)), ("net", "cycle", pytest.approx(-0.36)), ("charged", "block 1", 3.6),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("steps", "accepted"),
+    [
+        ("- mark: full\n- rest: {for: 1 h, until: net since full < 1 mAh}", True),
+        ("- rest: {for: 1 h, until: net since full < 1 mAh}\n- mark: full", False),
+        ("- if: voltage > 3 V\n  steps: [{mark: full}]\n- rest: {for: 1 h, until: net since full < 1 mAh}", False),
+        ("- repeat: 2\n  stop_if: net since full < 1 mAh\n  steps: [{rest: 1 h}, {mark: full}]", True),
+        ("- rest: {for: 1 h, until: net since cycle < 1 mAh}", False),
+        ("- rest: {for: 1 h, until: net since block < 1 mAh}", True),
+        ("- mark: fully\n- rest: {for: 1 h, until: net since full < 1 mAh}", False),
+    ],
+)
+def test_what_charge_is_counted_since_must_be_sure_to_have_come(refused, steps, accepted):
+    assert [one.code for one in refused(steps)] == ([] if accepted else ["condition.since"])
+
+
+def test_missing_energy_end_and_missing_temperature_slope_and_dwell(plan):
+    steps = (
+        "- discharge: {current: 1 mA, energy: 2 mWh, for: 3 h}\n- charge: {current: 1 mA, for: 1 h, "
+        "until: dT/dt > 1 K/min over 2 min or voltage > 4.1 V for 10 s or energy >= 1 mWh}"
+    )
+    first, second = lines(plan(steps))
+    assert next((end.kind, end.condition.any_of[0][0].value) for end in first.ends) == ("energy", pytest.approx(7.2))
+    slope, lasting, energy = (terms[0] for terms in second.ends[0].condition.any_of)
+    assert (slope.quantity, slope.slope, slope.value, slope.over) == ("temperature", True, pytest.approx(1 / 60), 120.0)
+    assert (lasting.quantity, lasting.dwell) == ("voltage", 10.0)
+    assert (energy.quantity, energy.value) == ("energy", pytest.approx(3.6))
+
+
+def test_an_if_asks_one_row(refused):
+    assert [one.code for one in refused("- if: voltage > 3 V for 10 s\n  steps: [{rest: 1 s}]")] == ["condition.over"]
+
+
+# --- cells and limits -------------------------------------------------------------------------------------------------
+
+
+def test_a_voltage_against_another_reference_is_converted_by_the_cell_file(plan, full, refused):
+    cell = replace(full, reference="In/InLi", references={"Li": 0.62}, limits=Bounds((1.4, 3.7), (-0.01, 0.01)))
+    (line,) = lines(plan("- charge: {current: 1 mA, to: 3.8 V vs Li, for: 1 h}", cell))
+    assert line.ends[0].condition.any_of[0][0].value == pytest.approx(3.18)
+    assert plan("- rest: 1 min", cell).cell.reference == "In/InLi, 620 mV vs Li"
+    assert [one.code for one in refused("- charge: {current: 1 mA, to: 3.8 V vs Na, for: 1 h}", cell)] == [
+        "cell.reference"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("step", "limit", "codes"),
+    [
+        ("charge: {current: 1 mA, for: 1 h}", "{max: 4.2 V}", []),
+        ("charge: {current: 1 mA, for: 1 h}", "{min: 2 V}", ["safety.voltage"]),
+        ("discharge: {current: 1 mA, for: 1 h}", "{max: 4.2 V}", ["safety.voltage"]),
+        ("hold: {voltage: 4 V, current: 1 mA, for: 1 h}", "{max: 4.2 V}", ["safety.voltage"]),
+        ("charge: {current: 1 mA, to: 4.3 V, for: 1 h}", "{max: 4.2 V}", ["limit.cut_off"]),
+    ],
+)
+def test_a_side_that_is_open_in_file_and_cell_refuses_what_drives_towards_it(refused, step, limit, codes):
+    head = f"limits: {{voltage: {limit}}}\n"
+    assert [one.code for one in refused(f"- {step}", "bare", head=head)] == codes
+    if codes == ["safety.voltage"]:
+        assert refused(f"- {step}", head=head) == []  # the cell file has the other side
+
+
+def test_one_side_of_a_limit_tightens_that_side_alone(plan):
+    made = plan("- charge: {current: 1 mA, for: 1 h}", head="limits: {voltage: {max: 4.1 V}}\n")
+    assert made.root.children[0].bounds.voltage == (2.0, 4.1)
+    known = Capabilities(modes=frozenset({"Galvanostatic"}), voltage=(-1.0, 6.0))
+    open_ = plan(
+        "- charge: {current: 1 mA, for: 1 h}", "bare", head="limits: {voltage: {max: 4.1 V}}\n", capabilities=known
+    )
+    assert open_.root.children[0].bounds.voltage == (-1.0, 4.1)  # no limit of anybody's, but all that can be held
+
+
+def test_the_open_circuit_is_that_of_a_prompt_or_a_soak_too(refused):
+    assert refused("- prompt: Ready?\n- lsv: {from: ocv, to: 4 V, rate: 1 mV/s}") == []
+    assert refused("- temperature: {to: 30 degC, soak: 1 h}\n- eis: {from: 1 kHz, to: 1 Hz, amplitude: 10 mV}") == []
+
+
+def test_a_capacitor_is_charged_and_discharged_and_its_discharge_counts(plan, full):
+    cell = replace(full, kind="capacitor")
+    made = plan("- repeat: 9\n  cycle: true\n  stop_if: retention < 80 %\n  steps:" + CYCLE, cell)
+    assert (made.cell.retention, made.cell.efficiency) == ("discharge", "discharge/charge")
+
+
+@pytest.mark.parametrize(("area", "warned"), [(1e-4, False), (1e-6, True), (1e-8, True), (1.0, True)])
+def test_an_area_that_does_not_fit_the_capacity_is_a_warning(full, area, warned):
+    text = "labctl: 1\nsteps:\n- rest: 1 min\n"
+    found = check(read(text, "t.yaml"), replace(full, area=area))
+    assert {one.code for one in found} == ({"cell.together"} if warned else set())
+
+
+# --- the measured capacity --------------------------------------------------------------------------------------------
+
+MEASURED = "- cycle: true\n  steps:" + CYCLE + "\n- nominal: {from: discharge_capacity, within: [80 %, 120 %]}\n"
+
+
+def test_what_is_relative_to_a_measured_capacity_is_held_against_limits_at_both_ends(plan, refused):
+    made = plan(MEASURED + "- charge: {current: 2C, to: 4.1 V}")
+    line = lines(made)[-1]
+    assert line.settings["current"] == Relative(pytest.approx(2e-3), (0.8, 1.2))
+    assert mode_for(line, {NOMINAL: 1.1}, None).current == pytest.approx(2.2e-3)
+    assert plan_from_json(plan_to_json(made)) == made
+    assert [row.setting for row in rows(made.root) if row.word == "charge"][-1] == "1.6 mA to 2.4 mA"
+    (finding,) = refused(MEASURED + "- charge: {current: 9C, to: 4.1 V}")
+    assert (finding.code, finding.hint.rpartition(": ")[2]) == ("limit.set_point", "[80 %, 111 %]")
+
+
+@pytest.mark.parametrize(
+    ("steps", "code"),
+    [
+        ("- nominal: {from: discharge_capacity, within: [80 %, 120 %]}", "nominal.from"),
+        (MEASURED.replace("discharge_capacity", "retention"), "nominal.from"),
+        (MEASURED.replace("[80 %, 120 %]", "[110 %, 120 %]"), "nominal.within"),
+        (MEASURED + "- each: {j: [1C, 1 mA]}\n  steps: [{charge: {current: $j, for: 1 min}}]", "nominal.mixed"),
+    ],
+)
+def test_a_measure_is_a_capacity_of_a_cycle_around_the_nominal_one(refused, steps, code):
+    assert {one.code for one in refused(steps)} == {code}
+
+
+def test_missing_bdf_as_profile_and_one_direction_of_it_too(plan):
+    """Battery Data Format as `export` writes it: two rows of one time at the end of a step, and more columns than two."""
+    data = "test_time_second,voltage_volt,current_ampere,power_watt\n5.0,3.8,0.001,0.0038\n15,3.9,0.001,0.1\n15,3.7,-0.002,0.1\n25,3.7,0,0\n"
+    (line,) = lines(plan("- profile: {file: run.bdf.csv, positive: charge}", files={"run.bdf.csv": data}))
+    assert (line.settings["times"], line.settings["values"]) == ((0.0, 10.0, 20.0), (0.001, -0.002, 0.0))
+    (line,) = lines(
+        plan("- profile: {file: run.bdf.csv, positive: charge, only: discharge}", files={"run.bdf.csv": data})
+    )
+    assert mode_for(line, {}, None).values == (0.0, -0.002, 0.0)
+    arbin = "Test_Time(s);Current(A)\n0;1\n1;0\n"
+    (line,) = lines(plan("- profile: {file: a.csv, positive: discharge, scale: 0.001}", files={"a.csv": arbin}))
+    assert line.settings["values"] == pytest.approx((-0.001, 0.0))

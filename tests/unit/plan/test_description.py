@@ -21,12 +21,12 @@ def test_rows_say_what_a_plan_does(plan):
     found = [(row.depth, row.line, row.word, row.setting, row.ends) for row in rows(plan(STEPS).root)]
     assert found == [
         (0, 1, "rest", "", "|dV/dt| < 1 mV/h over 10 min; time ≥ 2 h"),
-        (0, 0, "3 × cycles", "r = C/10, 1C, 2C", "stop if retention of max < 80 %"),
+        (0, 0, "3 × cycles", "r = C/10, 1C, 2C", "stop if retention of max < 80 % for 2 cycles running"),
         (1, 0, "one step", "", "time ≥ 20 h"),
         (2, 2, "charge", "100 uA, 1 mA, 2 mA", "voltage ≥ 4.2 V"),
         (2, 3, "hold", "4.2 V, at most 100 uA, 1 mA, 2 mA", "current < 50 uA"),
         (1, 4, "discharge", "-1 mA", "voltage ≤ 2.5 V"),
-        (0, 5, "hold", "20 mV vs ocv", "time ≥ 1 h"),
+        (0, 5, "hold", "20 mV vs ocv, at most 10 mA", "time ≥ 1 h"),
         (0, 6, "eis", "1 MHz → 100 mHz, 71 points, 10 mV at 3.5 V", ""),
         (0, 0, "cycle", "", ""),
         (1, 7, "cv", "3 V → 4 V at 500 uV/s", ""),
@@ -61,3 +61,8 @@ def test_a_block_that_is_asked_for_shows_what_in_absolute_quantities(plan):
         "- if: voltage > $(2 * half) and current < C/20\n  steps: [{rest: 1 h}]", head="params: {half: 1.5 V}\n"
     )
     assert next(rows(made.root)).word == "if voltage > 3 V and current < 50 uA"
+
+
+def test_a_block_that_is_named_by_its_variable_shows_its_values(plan):
+    made = plan("- name: at $r\n  each: {r: [0.5C, 1C]}\n  steps:\n  - discharge: {current: $r, to: 2.5 V}")
+    assert [row.name for row in rows(made.root) if not row.line] == ["at 0.5C, 1C"]

@@ -93,3 +93,44 @@ def test_an_each_over_nothing_takes_nothing(plan):
         "- each: {j: $currents}\n  steps:\n  - charge: {current: $j, for: 1 min}", head="params: {currents: []}\n"
     )
     assert estimate(made).duration == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("condition", "times"),
+    [
+        ("every 100 cycles", 10),
+        ("cycle in [1, 5, 2000]", 2),
+        ("every 300 cycles or cycle in [1, 300]", 4),
+        ("voltage > 3 V", 1000),
+    ],
+)
+def test_how_often_a_block_is_done_that_the_number_of_cycles_decides(plan, condition, times):
+    cycle = (
+        "- repeat: 1000\n  steps:\n    - cycle: true\n      steps: [{charge: {current: 1 mA, to: 4.1 V, for: 1 h}}]\n"
+    )
+    made = plan(f"- rest: 1 min\n{cycle}    - if: {condition}\n      steps: [{{rest: 1 h}}]")
+    found = estimate(made)
+    assert found.lines[3][1] == times
+    alone = estimate(plan(f"- rest: 1 min\n{cycle}"))
+    assert found.duration[0] - alone.duration[0] == pytest.approx(3600.0 * times)
+
+
+def test_inside_a_cycle_those_before_it_are_asked(plan):
+    steps = "- repeat: 10\n  cycle: true\n  steps:\n    - charge: {current: 1 mA, for: 1 h}\n    - if: every 5 cycles\n      steps: [{rest: 1 h}]"
+    assert estimate(plan(steps)).lines[2][1] == 1
+    around = "- repeat: 50\n  steps:\n    - cycle: true\n      steps:\n        - charge: {current: 1 mA, for: 1 h}\n        - if: every 10 cycles\n          steps: [{rest: 1 h}]"
+    assert estimate(plan(around)).lines[2][1] == 4  # before the cycles 11, 21, 31, 41
+
+
+def test_a_profile_that_a_voltage_ends_is_done_until_the_capacity_has_passed(plan):
+    """20 passes of 50 uAh empty the cell of 1 mAh: neither 5000 passes, nor a warning of their charge."""
+    files = {"d.csv": "time / s,current / mA\n0,0.1\n1800,0\n"}
+    step = "profile: {file: d.csv, positive: discharge, until: voltage < 2.5 V}"
+    found = estimate(plan(f"- repeat: 5000\n  steps: [{{{step}}}]", files=files))
+    assert found.lines[1][1] == 20
+    assert not found.warnings
+
+
+def test_stages_of_a_charge_are_no_charges_that_end_too_early(plan):
+    stages = "- charge: {current: 10 mA, to: 3.9 V, for: 15 min}\n- charge: {current: 5 mA, to: 4.1 V, for: 30 min}"
+    assert not estimate(plan(stages)).warnings

@@ -117,6 +117,14 @@ def test_a_mode_that_the_instrument_lacks_is_refused_step_by_step(refused):
     assert refused(steps, capabilities=Capabilities(modes=ALL)) == []
 
 
+@pytest.mark.parametrize(("clips", "codes"), [(True, []), (False, ["channel.mode"])])
+def test_an_instrument_that_clips_no_profile_is_refused(refused, clips, codes):
+    step = "- profile: {file: d.csv, positive: discharge, clip: [2.8 V, 4.1 V]}"
+    files = {"d.csv": "time / s,current / mA\n0,1\n60,0\n"}
+    found = refused(step, capabilities=Capabilities(modes=ALL, clips=clips), files=files)
+    assert [one.code for one in found] == codes
+
+
 def test_what_the_channel_does_not_measure_cannot_be_a_limit_or_an_end(refused):
     steps = "- rest: {for: 1 h, until: temperature < 30 degC}"
     head = "limits: {temperature: [0 degC, 60 degC]}\n"
@@ -196,4 +204,4 @@ def test_a_limit_of_zero_is_a_number(refused):
 def test_the_passes_of_a_loop_are_all_held_against_the_envelope(refused):
     steps = "- each: {v: [4.1 V, 4.2 V, 4.35 V]}\n  steps:\n  - charge: {current: 1 mA, to: $v}"
     (finding,) = refused(steps)
-    assert (finding.code, "found 4.35 V" in finding.message) == ("limit.cut_off", True)
+    assert (finding.code, "found $v = 4.35 V" in finding.message) == ("limit.cut_off", True)

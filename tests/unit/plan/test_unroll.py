@@ -2,7 +2,9 @@
 
 import pytest
 
+from labctl.plan.description import drawn
 from labctl.plan.index import walk
+from labctl.plan.outside import Outside
 from labctl.plan.program import mode_for
 
 
@@ -84,3 +86,56 @@ def test_a_loop_that_can_stay_one_does(plan):
 )
 def test_what_cannot_be_written_out_is_refused(refused, text):
     assert {one.code for one in refused(text)} == {"each.fixed"}
+
+
+def test_a_parameter_decides_about_a_block_when_the_plan_is_made(plan):
+    steps = "- if: $mode = ocv\n  steps: [{rest: 1 min}]\n- if: $mode is hold\n  steps: [{rest: 2 min}]\n- if: $n = 3\n  steps: [{rest: 3 min}]"
+    head = "params: {mode: ocv, n: 3}\n"
+    assert [block.passes for block in plan(steps, head=head).root.children] == [1, 0, 1]
+    other = plan(steps, head=head, values={"mode": "hold", "n": "4"})
+    assert [block.passes for block in other.root.children] == [0, 1, 0]
+
+
+def test_a_choice_inside_a_loop_is_written_out_for_each_pass(plan):
+    steps = "- each: {m: [ocv, hold]}\n  steps:\n  - if: $m = ocv\n    steps: [{rest: 1 min}]"
+    (outer,) = plan(steps).root.children
+    assert [one.children[0].passes for one in outer.children] == [1, 0]
+
+
+def test_a_draw_is_the_same_for_the_same_seed_and_stored_in_the_plan(plan):
+    def values(more=""):
+        made = plan(
+            f"- each: {{j: {{pick: [1 mA, 2 mA, 3 mA], times: 40{more}}}}}\n  steps:\n  - charge: {{current: $j, for: 1 min}}"
+        )
+        (block,) = made.root.children
+        return block.children[0].settings["current"].values
+
+    assert values(", seed: 0") == values(", seed: 0") != values(", seed: 7")
+    assert set(values(", seed: 0")) == {1e-3, 2e-3, 3e-3}
+
+
+def test_without_a_seed_one_is_drawn_and_told(plan):
+    """`plan` and `start` print it, the plan stores it, and written into the file it draws the same again."""
+    steps = "- each: {{j: {{pick: [1 mA, 2 mA, 3 mA], times: 40{more}}}}}\n  steps: [{{charge: {{current: $j, for: 1 min}}}}]"
+    one, other = (plan(steps.format(more=""), outside=Outside(seed)).root.children[0] for seed in (1, 2))
+    assert one.variables != other.variables
+    assert list(drawn(one)) == [
+        f"j is drawn with the seed {one.seeds['j']}: write seed: {one.seeds['j']} to draw the same again"
+    ]
+    (again,) = plan(steps.format(more=f", seed: {one.seeds['j']}"), outside=Outside(3)).root.children
+    assert again.variables == one.variables
+    assert not list(drawn(again))
+
+
+def test_two_draws_of_one_plan_are_not_the_same(plan):
+    draws = "each: {j: {pick: [1 mA, 2 mA], times: 60}}\n  steps: [{charge: {current: $j, for: 1 min}}]"
+    first, second = plan(f"- {draws}\n- {draws}").root.children
+    assert first.variables != second.variables
+
+
+@pytest.mark.parametrize(("times", "more", "accepted"), [(2, "", False), (9, "", False), (2, ", seed: 7", True)])
+def test_whatever_may_be_drawn_is_held_against_the_limits(refused, times, more, accepted):
+    """What a start draws is not known when a file is checked; with a seed it is."""
+    draws = f"each: {{j: {{pick: [1 mA, 2 mA, 3 mA, 20 mA, 4 mA], times: {times}{more}}}}}"
+    found = refused(f"- {draws}\n  steps: [{{charge: {{current: $j, for: 1 min}}}}]")
+    assert [one.code for one in found] == ([] if accepted else ["limit.set_point"])

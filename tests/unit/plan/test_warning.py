@@ -1,6 +1,15 @@
+from dataclasses import replace
+
 import pytest
 
+from labctl.driver import Bounds
+from labctl.errors import FileError
+from labctl.plan.check import check
+from labctl.plan.estimate import estimate
+from labctl.plan.outside import Outside
 from labctl.plan.warning import warnings
+from labctl.protocol.load import read
+from tests.unit.plan.conftest import FULL
 
 DRIFT = {"drive.csv": "time / h,current / mA\n0,1\n0.6,-0.2\n1,0\n"}
 
@@ -16,6 +25,7 @@ def codes(plan):
         ("charge: {current: C/10, to: 4.2 V, for: 12 h}", False),
         ("charge: {current: C/20, to: 4.2 V, for: 10 min}", False),
         ("charge: {current: C/10, for: 9 h}", False),
+        ("charge: {current: C/2, to: 4.2 V, hold_until: current < C/20, for: 5 min}", True),
         ("charge: {current: C/2, to: 4.2 V, hold_until: current < C/20, for: 1 h}", True),
     ],
 )
@@ -50,11 +60,232 @@ def test_the_last_and_first_of_a_loop_are_beside_each_other(plan):
     ],
 )
 def test_a_profile_that_drifts(plan, steps, warned):
-    assert [code for code, _ in codes(plan(steps, files=DRIFT))] == (["plan.profile_net"] if warned else [])
+    found = [code for code, _ in codes(plan(steps, files=DRIFT)) if code != "plan.profile_sign"]
+    assert found == (["plan.profile_net"] if warned else [])
+
+
+@pytest.mark.parametrize(
+    ("rows", "positive", "before", "warned"),
+    [
+        ("0,1\n60,-0.2\n120,0", "charge", "", True),  # a drive cycle that is fed: mostly positive, some of it back
+        ("0,1\n60,-0.2\n120,0", "discharge", "", False),
+        ("0,1\n60,-0.98\n120,0", "charge", "", False),  # as much out as in, nearly
+        ("0,1\n60,0", "charge", "", False),  # a charge by a table
+        ("0,1\n60,0", "charge", "- charge: {current: 1 mA, to: 4 V, for: 1 h}\n- rest: 1 h\n", True),
+        ("0,1\n60,0", "discharge", "- charge: {current: 1 mA, to: 4 V, for: 1 h}\n- rest: 1 h\n", False),
+        ("0,1\n60,0", "discharge", "- discharge: {current: 1 mA, to: 3 V, for: 1 h}\n", True),
+    ],
+)
+def test_a_profile_of_the_other_sign(plan, rows, positive, before, warned):
+    files = {"d.csv": f"time / s,current / mA\n{rows}\n"}
+    found = codes(plan(f"{before}- profile: {{file: d.csv, positive: {positive}}}", files=files))
+    assert [code for code, _ in found] == (["plan.profile_sign"] if warned else [])
 
 
 def test_a_watch_that_the_limits_forestall(plan):
     steps = "- repeat: 2\n  abort_if: voltage > 5 V\n  stop_if: abs(voltage) > 4 V\n  steps:\n  - charge: {current: 1 mA, for: 1 h}"
     (found,) = warnings(plan(steps))
     assert (found.code, found.severity) == ("plan.forestalled", "warning")
-    assert "abort_if of voltage" in found.message
+    assert "wanted an abort_if" in found.message
+
+
+HALF_ANODE = "half_anode"
+
+
+@pytest.mark.parametrize(
+    ("step", "warned"),
+    [
+        ("charge: {current: C/2, to: 4.2 V, hold_until: current > C/20, for: 5 h}", "end.at_once"),
+        ("charge: {current: C/20, to: 4.2 V, hold_until: current < C/10, for: 30 h}", "end.at_once"),
+        ("charge: {current: C/2, to: 4.2 V, hold_until: current < C/20, for: 5 h}", None),
+        ("charge: {current: C/10, until: capacity < 1 mAh, for: 15 h}", "end.at_once"),
+        ("rest: {for: 1 h, until: time < 10 min}", "end.at_once"),
+        ("charge: {current: C/10, until: voltage > 4.2 V and time > 1 h, for: 15 h}", "end.tied"),
+        ("charge: {current: C/10, until: voltage > 4.2 V or time > 1 h, for: 15 h}", None),
+        ("discharge: {current: C/10, until: voltage > 3 V and time > 1 h or voltage < 2.5 V, for: 15 h}", None),
+        ("hold: {voltage: 4 V, until: current > 1 mA, for: 1 h}", "end.at_once"),
+        ("hold: {voltage: 4 V, current: 1 mA, until: current < 0.1 mA, for: 1 h}", None),
+    ],
+)
+def test_ends_that_are_true_at_once_or_wait_for_another(plan, step, warned):
+    assert codes(plan(f"- {step}")) == ([(warned, 3)] if warned else [])
+
+
+def test_a_cut_off_on_the_far_side_of_the_open_circuit(plan, full):
+    head = "requires: {ocv: [3 V, 3.5 V]}\n"
+    assert codes(plan("- charge: {current: 1 mA, to: 2.9 V, for: 1 h}", head=head)) == [("end.at_once", 4)]
+    assert codes(plan("- discharge: {current: 1 mA, to: 3.6 V, for: 1 h}", head=head)) == [("end.at_once", 4)]
+    assert codes(plan("- charge: {current: 1 mA, to: 4.2 V, for: 10 min}", head=head)) == []
+    anode = replace(full, kind=HALF_ANODE, limits=Bounds((0.0, 2.0), (-0.01, 0.01)))
+    assert codes(plan("- charge: {current: 1 mA, to: 5 mV, for: 10 min}", anode)) == [("end.at_once", 3)]
+    assert codes(plan("- discharge: {current: 1 mA, to: 5 mV, for: 10 min}", anode)) == []
+
+
+def test_a_hold_on_the_near_side_of_the_charge_before_it(plan):
+    steps = "- charge: {current: 1 mA, to: 4.2 V}\n- hold: {voltage: 4 V, for: 1 h}"
+    assert codes(plan(steps)) == [("plan.crossed", 4)]
+    assert codes(plan(steps.replace("voltage: 4 V", "voltage: 4.2 V"))) == []
+    assert codes(plan(steps.replace("charge", "discharge").replace("4.2 V", "3 V"))) == [("plan.crossed", 4)]
+
+
+def test_retention_where_no_cycle_passes_the_charge_that_counts(plan):
+    steps = "- repeat: 9\n  cycle: true\n  stop_if: retention < 80 %\n  steps:\n  - charge: {current: 1 mA, for: 1 h}"
+    assert codes(plan(steps)) == [("end.never", 7)]
+    assert codes(plan(steps + "\n  - discharge: {current: 1 mA, for: 1 h}")) == []
+
+
+REST, SWEEP = "- rest: 1 h\n", "- cv: {from: ocv, to: 4 V, rate: 1 mV/s}\n"
+DRIVE = "- discharge: {current: C/10, to: 3 V, for: 15 h}\n"
+SPECTRUM = "- eis: {from: 10 kHz, to: 0.1 Hz, amplitude: 10 mV, at: 3.8 V}\n"
+HOLD = "- hold: {voltage: 3.8 V, for: 2 h}\n"
+
+
+def looped(steps, head="repeat: 3"):
+    return f"- {head}\n  steps:\n" + "".join(f"  {line}\n" for line in steps.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("steps", "warned"),
+    [
+        (REST + DRIVE + SWEEP, ["ocv.old"]),
+        (REST + DRIVE + REST + SWEEP, []),
+        (REST + SWEEP + SWEEP, []),  # it leads back to ocv
+        (REST + HOLD + "- hold: {voltage: 20 mV vs ocv, for: 1 h}", ["ocv.old"]),
+        (REST + looped(SWEEP + DRIVE), ["ocv.old"]),  # in the second pass
+        (REST + looped(DRIVE + REST + SWEEP), []),
+        (REST + "- eis: {from: 10 kHz, to: 0.1 Hz, amplitude: 10 mV}\n" + SWEEP, []),
+        (REST + DRIVE + SPECTRUM, ["plan.jump"]),
+        (REST + DRIVE + HOLD + SPECTRUM, []),
+        (REST + DRIVE + HOLD + REST + SPECTRUM, []),
+        (REST + "- lsv: {from: 3 V, to: 4 V, rate: 1 mV/s}", []),  # it may rest there
+        (REST + DRIVE + "- lsv: {from: 3.5 V, to: 4 V, rate: 1 mV/s}", ["plan.jump"]),
+        (REST + DRIVE + "- lsv: {from: 3 V, to: 4 V, rate: 1 mV/s}", []),
+        (REST + looped("- hold: {voltage: $v, for: 1 h}\n- eis: {from: 1 kHz, to: 1 Hz, amplitude: 10 mV, at: $v}", "each: {v: [3 V, 4 V]}"), []),
+        (looped("- charge: {current: 1 mA, to: 4 V, for: 3 h}"), ["plan.one_way"]),
+        (looped("- charge: {current: 1 mA, to: 4 V, hold_until: current < C/20, for: 3 h}"), ["plan.one_way"]),
+        (looped("- charge: {current: 1 mA, to: 4 V, for: 3 h}\n- rest: 1 d"), []),  # what a cell lost is given back
+        (looped("- charge: {current: 1 mA, to: 4 V, for: 10 min}"), []),
+        (looped("- charge: {current: 1 mA, to: 4 V, for: 3 h}\n" + DRIVE), []),
+        ("- charge: {current: 1 mA, for: 10 min}\n- charge: {current: 1 mA, for: 10 min}", ["plan.twice"]),
+        ("- charge: {current: 1 mA, for: 10 min}\n- rest: 1 min\n- charge: {current: 1 mA, for: 10 min}", []),
+        ("- charge: {current: 1 mA, to: 4 V, for: 3 h}\n- rest: 1 h\n- charge: {current: 1 mA, to: 3 V, for: 3 h}", ["end.at_once"]),
+        ("- charge: {current: 1 mA, to: 4 V, for: 3 h}\n- rest: 1 h\n- charge: {current: 0.1 mA, to: 4 V, for: 30 h}", []),
+        ("- mark: full\n- discharge: {current: 1 mA, until: net since full <= 10 %, for: 3 h}", ["end.at_once"]),
+        ("- mark: full\n- discharge: {current: 1 mA, until: net since full <= -10 %, for: 3 h}", []),
+        ("- mark: empty\n- charge: {current: 1 mA, for: 1 h}\n- discharge: {current: 1 mA, until: net since empty <= 10 %, for: 3 h}", []),
+    ],
+)  # fmt: skip
+def test_steps_that_begin_elsewhere_than_those_before_them_end(plan, steps, warned):
+    cell = replace(FULL, limits=Bounds((2.0, 4.5), (-0.01, 0.01)))
+    assert [code for code, _ in codes(plan(steps, cell))] == warned
+
+
+CYCLES = "- name: life\n  repeat: 9\n  cycle: true\n  {}\n  steps:\n  - charge: {{current: 1 mA, to: 4 V, for: 2 h}}\n  - discharge: {{current: 1 mA, to: 2.8 V, for: 2 h}}"
+
+
+@pytest.mark.parametrize(
+    ("watch", "warned"),
+    [
+        ("stop_if: voltage <= 2.8 V", True),
+        ("abort_if: voltage < 2.9 V", True),
+        ("stop_if: voltage < 2.8 V", False),
+        ("stop_if: voltage > 3.9 V", True),
+        ("stop_if: voltage < 2.9 V for 10 s", False),
+        ("abort_if: voltage > 4.1 V", False),
+    ],
+)
+def test_a_watch_that_the_ordinary_end_of_a_cycle_meets(plan, watch, warned):
+    assert [code for code, _ in codes(plan(CYCLES.format(watch)))] == (["end.ordinary"] if warned else [])
+
+
+@pytest.mark.parametrize(
+    ("steps", "warned"),
+    [
+        ("- eis: {from: 10 kHz, to: 0.1 Hz, amplitude: 50 mV}", []),
+        ("- eis: {from: 10 kHz, to: 0.1 Hz, amplitude: 60 mV}", ["eis.amplitude"]),
+        ("- eis: {from: 1 mHz, to: 0.1 Hz, amplitude: 10 mV}", ["eis.range"]),
+        ("- eis: {from: 1 Hz, to: 1 kHz, amplitude: 10 mV}", []),
+        ("- eis: {from: 1 Hz, to: 1 mHz, amplitude: 10 mV}", []),
+        ("- charge: {current: 21 mA, for: 1 s}", ["plan.rate"]),
+        ("- charge: {current: 20C, for: 1 s}", []),
+        ("- rest: {for: 4 h, until: dV/dt < 1 mV/h}", ["end.at_once"]),
+        ("- rest: {for: 4 h, until: abs(dV/dt) < 1 mV/h}", []),
+        ("- rest: {for: 4 h, until: abs(dV/dt) < 1 mV/s}", ["end.at_once"]),
+        ("- rest: {for: 4 h, until: dV/dt > 1 mV/h}", []),
+        ("- hold: {voltage: 4 V, until: dI/dt < 1 uA/h, for: 1 h}", ["end.at_once"]),
+        ("- charge: {current: 1 mA, until: dV/dt < 1 mV/h, for: 1 h}", []),
+    ],
+)
+def test_values_that_hardly_anybody_means(plan, steps, warned):
+    cell = replace(FULL, limits=Bounds((2.0, 4.3), (-0.1, 0.1)))
+    assert [code for code, _ in codes(plan(REST + steps, cell))] == warned
+
+
+def test_what_only_a_limit_of_charge_ends(plan):
+    step = "- charge: {{current: 1 mA, to: 4 V, {}}}"
+    head = "limits: {capacity: 0.5 mAh}\n"
+    assert codes(plan(step.format("for: 3 h"), head=head)) == [("plan.charge_first", 4)]
+    assert codes(plan(step.format("capacity: 0.5 mAh, for: 3 h"), head=head)) == []
+    assert codes(plan(step.format("for: 10 min"), head=head)) == []
+
+
+def test_more_is_stripped_than_plated(plan):
+    steps = looped("- plate: {current: 1 mA, capacity: 1 mAh}\n- strip: {current: 1 mA, for: 90 min}")
+    assert [code for code, _ in codes(plan(steps, "symmetric"))] == ["plan.unbalanced"]
+    assert codes(plan(steps.replace("90", "60"), "symmetric")) == []
+
+
+@pytest.mark.parametrize(("rate", "warned"), [("C/20", True), ("C/2", False)])
+def test_retention_of_a_formation_cycle_at_another_current(plan, rate, warned):
+    pair = "  - charge: {{current: {0}, to: 4 V, for: 30 h}}\n  - discharge: {{current: {0}, to: 3 V, for: 30 h}}\n"
+    steps = f"- repeat: 2\n  cycle: formation\n  steps:\n{pair.format(rate)}"
+    steps += f"- repeat: 9\n  cycle: true\n  stop_if: retention of cycle 1 < 80 %\n  steps:\n{pair.format('C/2')}"
+    assert [code for code, _ in codes(plan(steps))] == (["end.never"] if warned else [])
+
+
+def test_an_amplitude_for_which_no_open_circuit_has_room(plan):
+    with pytest.raises(FileError) as caught:
+        plan(REST + "- eis: {from: 10 kHz, to: 0.1 Hz, amplitude: 10 V}")
+    assert [finding.code for finding in caught.value.findings] == ["limit.set_point"]
+
+
+def test_a_pass_that_takes_longer_than_from_begin_to_begin(plan):
+    slow = "- repeat: 3\n  every: 1 h\n  steps:\n  - charge: {current: C/4, to: 4 V, for: 9 h}\n  - discharge: {current: C/4, to: 3 V, for: 9 h}"
+    assert [one.code for one in estimate(plan(slow)).warnings] == ["plan.late"]
+    assert not estimate(plan(slow.replace("every: 1 h", "every: 9 h"))).warnings
+
+
+@pytest.mark.parametrize(
+    ("steps", "head", "found"),
+    [
+        ("- temperature: 450 degC", "", [("safety.temperature", "error")]),
+        ("- temperature: 60 K", "", [("safety.temperature", "error")]),
+        ("- temperature: 450 degC", "limits: {temperature: [0 degC, 500 degC]}\n", []),
+        ("- temperature: -40 degC", "", []),
+        ("- hold: {voltage: 3 V vs Ag/AgCl, for: 1 h}", "", [("cell.reference", "warning")]),
+        ("- each: {v: {from: 3.4 V, to: 3.5 V, by: 5 V}}\n  steps: [{hold: {voltage: $v, for: 1 h}}]", "", [("each.one", "warning")]),
+        ("- each: {v: {from: 3.4 V, to: 3.4 V, by: 5 mV}}\n  steps: [{hold: {voltage: $v, for: 1 h}}]", "", []),
+        ("- wait: {until: 2025-12-01 08:00 UTC}", "", [("wait.over", "warning")]),
+        ("- wait: {until: 2035-12-01 08:00 UTC}", "", []),
+    ],
+)  # fmt: skip
+def test_what_check_finds_on_a_cell(steps, head, found):
+    loaded = read(f"labctl: 1\n{head}steps:\n{steps}\n".encode(), "test.yaml")
+    told = check(loaded, replace(FULL, reference=""), outside=Outside(begins=1.8e9))
+    assert [(one.code, one.severity) for one in told] == found
+
+
+def test_a_time_at_a_measured_rate_is_that_of_the_rate(plan):
+    """C/3 for 4 h passes the whole capacity, whatever of the cell file's it was measured to be."""
+    steps = (
+        "- rest: 1 min\n- cycle: check\n  steps:\n  - charge: {current: C/3, to: 4.2 V, for: 5 h}\n"
+        "  - discharge: {current: C/3, to: 2.5 V, for: 5 h}\n- nominal: {from: discharge_capacity, within: [60 %, 140 %]}\n"
+        "- charge: {current: C/3, to: 4.2 V, for: 4 h}"
+    )
+    assert codes(plan(steps)) == []
+
+
+def test_a_time_that_is_much_too_short_for_the_only_charge_of_a_cycle(plan):
+    pair = "- charge: {current: C/10, to: 4.2 V, for: 15 min}\n- discharge: {current: C/10, to: 3 V, for: 15 h}\n"
+    assert codes(plan(looped(pair, "repeat: 3\n  cycle: true"))) == [("plan.time_first", 6)]
+    assert codes(plan(looped(pair + "- charge: {current: 1C, to: 4.2 V, for: 10 s}", "repeat: 3\n  cycle: true"))) == []

@@ -2,9 +2,10 @@
 
 import pytest
 
-from labctl.document import MOST_BYTES, compose
+from labctl.plan.check import check
 from labctl.protocol.load import read
-from labctl.reading import MOST_FINDINGS
+from labctl.text.compose import MOST_BYTES, compose
+from labctl.text.fields import MOST_FINDINGS
 
 HEAD = "labctl: 1\nsteps:\n"
 ABUSE = {
@@ -40,7 +41,7 @@ ABUSE = {
 
 @pytest.mark.parametrize("name", ABUSE)
 def test_abuse_is_answered(name):
-    found = read(ABUSE[name][:MOST_BYTES], "f.yaml").findings
+    found = check(read(ABUSE[name][:MOST_BYTES], "f.yaml"))
     assert 1 <= len(found) <= MOST_FINDINGS + 1
     assert all(len(str(finding)) < 2000 for finding in found)
 

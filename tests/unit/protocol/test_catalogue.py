@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from labctl.plan.check import check
 from labctl.protocol.catalogue import CODES
 from labctl.protocol.load import read
 
@@ -25,10 +26,10 @@ def whole(text: str) -> str:
 
 @pytest.mark.parametrize("code", [code for code, entry in CODES.items() if entry.wrong])
 def test_wrong_example_has_its_code_and_no_other(code: str):
-    assert {finding.code for finding in read(whole(CODES[code].wrong), "wrong.yaml", library).findings} == {code}
+    assert {finding.code for finding in check(read(whole(CODES[code].wrong), "wrong.yaml", library))} == {code}
 
 
 @pytest.mark.parametrize("code", [code for code, entry in CODES.items() if entry.right])
 def test_right_example_is_right(code: str):
-    found = read(whole(CODES[code].right), "right.yaml", library).findings
+    found = check(read(whole(CODES[code].right), "right.yaml", library))
     assert {finding.code for finding in found} <= {"params.unused", "profile.missing"}

@@ -1,5 +1,6 @@
 import pytest
 
+from labctl.driver import OPEN
 from labctl.errors import CellError
 from labctl.protocol.cellfile import load_cell, read_cell
 
@@ -59,3 +60,11 @@ def test_every_error_is_found():
 
 def test_a_protocol_is_no_cell():
     assert [finding.code for finding in read_cell("labctl: 1\nsteps: []\n", "c")[1]] == ["file.kind"]
+
+
+def test_a_reference_says_where_it_lies_against_others_and_a_limit_may_have_one_side():
+    cell = load_cell(
+        HEAD + "reference: {name: In/InLi, vs: {Li: 0.62 V}}\nlimits: {voltage: {max: 3.8 V vs Li}}\n", "c.yaml"
+    )
+    assert (cell.reference, cell.references) == ("In/InLi", {"Li": 0.62})
+    assert cell.limits.voltage == pytest.approx((-OPEN, 3.18))

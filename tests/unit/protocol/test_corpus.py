@@ -6,7 +6,9 @@ from types import ModuleType
 
 import pytest
 
+from labctl.plan.check import check
 from labctl.protocol.catalogue import CODES
+from labctl.protocol.load import read
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 
@@ -43,3 +45,22 @@ def test_every_finding_has_a_place_a_sentence_and_a_known_code(path: Path):
         assert finding.code in CODES
         assert finding.message.startswith("wanted ")
         assert not finding.message.endswith(".")
+
+
+def test_wrong_hints():
+    """A millicoulomb is no thousandfold rate, a result is no parameter, and a table of voltages is one."""
+    source = (
+        "labctl: 1\nsteps:\n  - rest: 10 min\n  - charge: {current: C/10, until: dT/dt > 1 K/min over 1 min, for: 20 h}\n"
+        "  - charge: {current: 1 mC, to: 4.1 V, for: 1 h}\n"
+        "  - charge: {current: $(discharge_capacity / 3), to: 4.1 V, for: 20 h}\n  - profile: {file: v.csv, positive: charge}\n"
+    )
+    table = "time / s,voltage / V\n0,3.8\n60,3.9\n"
+    found = check(read(source, "hints.yaml", lambda name: table if name == "v.csv" else None))
+    assert [(one.mark.line, one.code) for one in found] == [
+        (5, "unit.rate"),
+        (6, "name.unknown"),
+        (7, "profile.beside"),
+    ]
+    assert "write 1 mA for a current, 0.001C for a rate" in found[0].hint
+    assert "nominal: {from: discharge_capacity" in found[1].hint
+    assert "leave positive out" in found[2].hint

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from labctl.plan.check import check
 from labctl.protocol.catalogue import CODES, markdown
-from labctl.protocol.cellfile import read_cell
+from labctl.protocol.cellfile import load_cell, read_cell
 from labctl.protocol.keys import ANALYSES, BLOCK, FILE, LIMITS, VERBS
 from labctl.protocol.load import read
-from labctl.settings import read_station
+from labctl.station.load import read_station
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "reference" / "protocol.md").read_text(encoding="utf-8")
+FILES = {match[1]: match[2] for match in re.finditer(r"```csv (\S+)\n(.*?)```", PAGE, re.DOTALL)}
 EXAMPLES = [
     pytest.param(match[2], bool(match[1]), id=f"line-{PAGE.count(chr(10), 0, match.start()) + 1}")
     for match in re.finditer(r"```yaml( refused)?\n(.*?)```", PAGE, re.DOTALL)
@@ -20,6 +22,8 @@ EXAMPLES = [
 
 
 def library(name: str) -> str | None:
+    if name in FILES or re.fullmatch(r"drive-\d\.csv", name):
+        return FILES[re.sub(r"-\d", "", name)]
     path = ROOT / "protocols" / name
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
@@ -39,7 +43,7 @@ def errors(text: str) -> list[str]:
     elif text.startswith("labctl_station"):
         findings = read_station(text, "station.yaml", {"simulated", "keithley2450"})[1]
     else:
-        findings = read(whole(text), "example.yaml", library).findings
+        findings = check(read(whole(text), "example.yaml", library))
     return [str(finding) for finding in findings if finding.severity == "error"]
 
 
@@ -76,3 +80,17 @@ def test_every_code_in_the_source_is_in_the_catalogue(path: Path):
         path.read_text(encoding="utf-8"),
     )
     assert {code for code in found if code.split(".")[0] in FAMILY} <= set(CODES)
+
+
+CELLS = {
+    "full": "kind: full\narea: 100 cm2\nnominal: {capacity: 500 mAh}\nlimits: {voltage: [2.5 V, 4.2 V], current: [-5 A, 5 A]}\n",
+    "asymmetric": "kind: asymmetric\narea: 1 cm2\nlimits: {voltage: [-1 V, 1 V], current: [-5 mA, 5 mA]}\n",
+}
+WORKED = re.findall(r"```yaml\n(labctl: 1\n.*?)```", PAGE[PAGE.index("## Worked examples") :], re.DOTALL)
+
+
+@pytest.mark.parametrize("text", WORKED, ids=lambda text: text.splitlines()[1])
+def test_worked_example_can_be_planned_on_a_cell_of_its_kind(text: str):
+    (kind,) = re.findall(r"requires: \{cell: (\w+)", text)
+    cell = load_cell(f"labctl_cell: 1\nname: c\n{CELLS[kind]}", "c.yaml")
+    assert [str(finding) for finding in check(read(text, "example.yaml", library), cell)] == []

@@ -1,10 +1,10 @@
 import pytest
 
-from labctl.document import Mark
 from labctl.errors import Misread, ProtocolError
+from labctl.finding import Mark
 from labctl.protocol.cell import Cell
 from labctl.protocol.expression import parse_given, parse_reference, parse_template, settle, settle_text
-from labctl.units import parse
+from labctl.quantity.parse import parse
 
 VALUES = {
     "areal": parse("1 mAh/cm2", "any"),

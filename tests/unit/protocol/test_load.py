@@ -3,22 +3,10 @@ from pathlib import Path
 import pytest
 
 from labctl.errors import ProtocolError
+from labctl.plan.check import check
 from labctl.protocol.load import load, read
-from labctl.protocol.model import (
-    Block,
-    Computed,
-    CyclicVoltammetry,
-    Drive,
-    Impedance,
-    MarkEvent,
-    Profile,
-    Prompt,
-    Range,
-    Rest,
-    Step,
-    Template,
-    Use,
-)
+from labctl.protocol.model import Computed, Range, Step, Template, Use, WrittenBlock
+from labctl.protocol.step_model import CyclicVoltammetry, Drive, Impedance, MarkEvent, ProfileStep, Prompt, RestStep
 
 ROOT = Path(__file__).parents[3]
 
@@ -35,12 +23,12 @@ def steps(text, reader=library):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "protocols").glob("*.yaml")), ids=lambda path: path.stem)
 def test_library_loads_without_a_finding(path):
-    assert read(path.read_text(encoding="utf-8"), path.name, library).findings == ()
+    assert check(read(path.read_text(encoding="utf-8"), path.name, library)) == ()
 
 
 def test_short_forms():
     rest, prompt, mark = steps("- rest: 2 h\n- prompt: Look\n- mark: now")
-    assert isinstance(rest.verb, Rest)
+    assert isinstance(rest.verb, RestStep)
     assert rest.verb.for_.value_si == 7200
     assert prompt.verb == Prompt("Look")
     assert mark.verb == MarkEvent("now")
@@ -77,7 +65,7 @@ def test_blocks_ranges_and_templates():
     (block,) = steps(
         "- name: step $j\n  each: {j: {from: 1 mA, to: 2 mA, by: 1 mA}}\n  steps: [{charge: {current: $j, for: 1 h}}]"
     )
-    assert isinstance(block, Block)
+    assert isinstance(block, WrittenBlock)
     assert isinstance(block.each[0].values, Range)
     assert isinstance(block.name, Template)
     assert isinstance(block.children[0].verb.setting, Computed)
@@ -106,7 +94,7 @@ def test_a_profile_is_read_with_its_units():
     table = "# a comment\ntime / min;current / mA/cm2\n5;1\n6;-2\n7;0\n"
     (step,) = steps("- profile: {file: drive.csv, positive: discharge, scale: 0.5}", {"drive.csv": table}.get)
     profile = step.verb
-    assert isinstance(profile, Profile)
+    assert isinstance(profile, ProfileStep)
     assert profile.table.times == (0.0, 60.0, 120.0)
     assert profile.table.values == (1.0, -2.0, 0.0)
     assert profile.table.unit.value_si == pytest.approx(10)
@@ -152,7 +140,7 @@ def test_uses_are_at_most_eight_deep():
     assert [finding.code for finding in read(files["f0.yaml"], "top.yaml", files.get).findings] == ["use.depth"]
 
 
-@pytest.mark.parametrize("name", ["../a", "/etc/passwd", "http://x/a", "a/../b", "", "a.b.c", "a" * 300, "$a"])
+@pytest.mark.parametrize("name", ["../a", "/etc/passwd", "http://x/a", "a/../b", "", "a.b.c", "a" * 300])
 def test_a_used_name_stays_in_its_folder(name):
     asked = []
     found = read(f"labctl: 1\nsteps:\n  - use: '{name}'\n", "f.yaml", asked.append)

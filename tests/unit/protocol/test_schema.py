@@ -5,11 +5,13 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from labctl.plan.check import check
 from labctl.protocol.keys import FILE, VERBS
 from labctl.protocol.load import read
 from labctl.protocol.schema import pattern, schema
 from labctl.protocol.template import TEMPLATES, template
-from labctl.units import TABLES, parse
+from labctl.quantity.dimension import TABLES
+from labctl.quantity.parse import parse
 
 ROOT = Path(__file__).parents[3]
 
@@ -45,7 +47,10 @@ def test_every_verb_has_a_description_and_its_example_is_valid(word):
     assert VERBS[word].about in properties[word]["description"]
     text = f"labctl: 1\nsteps:\n  - rest: 1 h\n  - {VERBS[word].example}\n"
     assert errors("protocol", text) == []
-    assert {finding.code for finding in read(text, "f").findings} <= {"profile.missing"}
+    assert {finding.code for finding in check(read(text, "f"))} <= {
+        "profile.missing",
+        "nominal.from",
+    }  # no table beside it, no cycle before it
 
 
 @pytest.mark.parametrize(
@@ -87,6 +92,7 @@ def test_what_is_surely_wrong_is_marked_in_an_editor(text):
 @pytest.mark.parametrize(
     "text",
     [
+        "limits: {voltage: {max: 4.2 V}}\nsteps: [{rest: 1 h}]",
         "analyse: gitt\nsteps: [{rest: 1 h}]",
         "analyse: [gitt, {retention: {of: max}}]\nsteps: [{rest: 1 h}]",
         "steps: [{charge: {current: C, capacity: 10 mA h}}, {discharge: {resistance: 100 ohms, until: voltage ≤ 3 V}}]",
@@ -100,7 +106,7 @@ def test_what_is_surely_wrong_is_marked_in_an_editor(text):
 def test_what_is_right_is_not_marked_in_an_editor(text):
     text = "labctl: 1\n" + text
     assert errors("protocol", text) == []
-    assert not [finding for finding in read(text, "f", library).findings if finding.severity == "error"]
+    assert not [finding for finding in check(read(text, "f", library)) if finding.severity == "error"]
 
 
 def library(name):

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from labctl.publish.encode import stamped
 from labctl.publish.outgoing import LAST_EVERY, MOST_ANSWERS, Outgoing
 from labctl.publish.publisher import Message
 from labctl.publish.topic import Topics
@@ -11,7 +12,7 @@ TOPICS = Topics("labctl/1/bench")
 
 @pytest.fixture
 def outgoing():
-    return Outgoing(TOPICS)
+    return Outgoing(TOPICS, lambda sample: stamped(*sample))
 
 
 def drain(outgoing, now=0.0):
@@ -26,7 +27,7 @@ def names(messages):
 
 
 def test_answers_go_before_what_is_retained_before_states_before_samples(outgoing):
-    outgoing.sample("A1", 1.7e9, {"ch": "A1"})
+    outgoing.show([("A1", (1.7e9, {"ch": "A1"}))])
     outgoing.state("A1", b"{}")
     outgoing.retain(TOPICS.alarm("x"), b"{}")
     outgoing.post(Message("answers", b"{}", 1))
@@ -46,7 +47,7 @@ def test_what_is_retained_is_sent_again_on_a_new_connection_and_only_then(outgoi
     outgoing.retain(TOPICS.alarm("x"), b"{}")
     outgoing.retain(TOPICS.alarm("x"), b"")
     outgoing.state("A1", b"{}")
-    outgoing.sample("A1", 1.7e9, {"ch": "A1"})
+    outgoing.show([("A1", (1.7e9, {"ch": "A1"}))])
     first = drain(outgoing)
     assert drain(outgoing, 100.0) == []
     outgoing.again()
@@ -71,7 +72,7 @@ def test_only_the_newest_state_counts(outgoing):
 def test_a_recent_sample_is_retained_once_in_a_while(outgoing):
     found = []
     for tick in range(300):
-        outgoing.sample("A1", 1.7e9 + tick / 10, {"record_index": tick})
+        outgoing.show([("A1", (1.7e9 + tick / 10, {"record_index": tick}))])
         found += drain(outgoing, tick / 10)
     last = [json.loads(message.payload)["record_index"] for message in found if message.retain]
     assert last == [0, int(10 * LAST_EVERY), int(20 * LAST_EVERY)]
@@ -109,8 +110,8 @@ def test_due_is_when_something_may_go(outgoing):
     assert outgoing.due() == float("-inf")
     assert outgoing.urgent
     drain(outgoing)
-    outgoing.sample("A1", 1.7e9, {})
+    outgoing.show([("A1", (1.7e9, {}))])
     drain(outgoing, 5.0)
-    outgoing.sample("A1", 1.7e9, {})
+    outgoing.show([("A1", (1.7e9, {}))])
     assert outgoing.due() == 6.0
     assert not outgoing.urgent

@@ -3,6 +3,20 @@ CREATE TABLE alembic_version (
   CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
+CREATE TABLE analyses (
+  run_id INTEGER NOT NULL,
+  analysis VARCHAR NOT NULL,
+  options VARCHAR NOT NULL,
+  version VARCHAR NOT NULL,
+  record_index BIGINT,
+  unix_time_second DOUBLE,
+  inputs TEXT NOT NULL,
+  figures TEXT NOT NULL,
+  flags TEXT NOT NULL,
+  data TEXT,
+  PRIMARY KEY (run_id, analysis, options, version)
+);
+
 CREATE TABLE archives (
   run_id INTEGER NOT NULL,
   file TEXT NOT NULL,
@@ -27,6 +41,13 @@ CREATE TABLE attempts (
   step_begin_discharging_ah DOUBLE,
   cycle_begin_charging_ah DOUBLE,
   cycle_begin_discharging_ah DOUBLE,
+  charging_energy_wh DOUBLE,
+  discharging_energy_wh DOUBLE,
+  step_begin_charging_wh DOUBLE,
+  step_begin_discharging_wh DOUBLE,
+  cycle_begin_charging_wh DOUBLE,
+  cycle_begin_discharging_wh DOUBLE,
+  cycles_completed INTEGER,
   PRIMARY KEY (run_id, attempt_id)
 );
 
@@ -79,12 +100,14 @@ CREATE TABLE commits (
   commit_id BIGINT NOT NULL,
   unix_time_second DOUBLE NOT NULL,
   chain BLOB NOT NULL,
+  version INTEGER DEFAULT 1 NOT NULL,
   PRIMARY KEY (commit_id)
 );
 
 CREATE TABLE cursors (
   reader VARCHAR NOT NULL,
   commit_id BIGINT NOT NULL,
+  chain BLOB,
   PRIMARY KEY (reader)
 );
 
@@ -102,6 +125,11 @@ CREATE TABLE cycles (
   retention DOUBLE,
   first_record BIGINT,
   last_record BIGINT,
+  complete INTEGER,
+  end_reason TEXT,
+  end_text TEXT,
+  efficiency_cycle INTEGER,
+  cycles_completed INTEGER,
   PRIMARY KEY (run_id, cycle_count)
 );
 
@@ -130,17 +158,22 @@ CREATE TABLE journal (
   machine TEXT NOT NULL,
   began_commit_id BIGINT NOT NULL,
   unix_time_second DOUBLE NOT NULL,
+  origin TEXT,
+  detail TEXT,
   PRIMARY KEY (generation)
 );
 
 CREATE UNIQUE INDEX one_active_run_a_channel ON runs (journal, channel) WHERE ended_unix_time_second IS NULL;
 
 CREATE TABLE orders (
+  channel VARCHAR NOT NULL,
   order_id VARCHAR NOT NULL,
+  verb VARCHAR NOT NULL,
+  run_id INTEGER,
   unix_time_second DOUBLE NOT NULL,
   request TEXT NOT NULL,
   reply TEXT,
-  PRIMARY KEY (order_id)
+  PRIMARY KEY (channel, order_id, verb)
 );
 
 CREATE TABLE plans (
@@ -158,6 +191,18 @@ CREATE TABLE protocols (
   PRIMARY KEY (hash)
 );
 
+CREATE TABLE queue (
+  uuid VARCHAR NOT NULL,
+  channel TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  begin_unix_time_second DOUBLE,
+  queued_unix_time_second DOUBLE NOT NULL,
+  queued_by TEXT NOT NULL,
+  after_commit_id BIGINT NOT NULL,
+  data TEXT NOT NULL,
+  PRIMARY KEY (uuid)
+);
+
 CREATE TABLE results (
   run_id INTEGER NOT NULL,
   name VARCHAR NOT NULL,
@@ -165,6 +210,10 @@ CREATE TABLE results (
   value DOUBLE,
   unit TEXT,
   record_index BIGINT,
+  cycles_completed INTEGER,
+  method TEXT,
+  version TEXT,
+  flags TEXT,
   PRIMARY KEY (run_id, name, cycle_count)
 );
 
@@ -189,6 +238,7 @@ CREATE TABLE runs (
   options TEXT NOT NULL,
   software TEXT NOT NULL,
   created_commit_id BIGINT NOT NULL,
+  texts TEXT,
   PRIMARY KEY (run_id),
   UNIQUE (uuid)
 );
@@ -204,6 +254,8 @@ CREATE TABLE samples (
   discharging_capacity_ah DOUBLE NOT NULL,
   surface_temperature_celsius DOUBLE,
   quality SMALLINT NOT NULL,
+  charging_energy_wh DOUBLE,
+  discharging_energy_wh DOUBLE,
   PRIMARY KEY (run_id, record_index)
 )
  WITHOUT ROWID;
@@ -218,6 +270,7 @@ CREATE TABLE spectra (
   end_test_time_second DOUBLE,
   points INTEGER,
   complete INTEGER,
+  cycles_completed INTEGER,
   PRIMARY KEY (run_id, spectrum)
 );
 
@@ -262,6 +315,10 @@ CREATE TABLE steps (
   applied_pressure_pa DOUBLE,
   first_record BIGINT,
   last_record BIGINT,
+  blind_charge_low_ah DOUBLE,
+  blind_charge_high_ah DOUBLE,
+  complete INTEGER,
+  cycles_completed INTEGER,
   PRIMARY KEY (run_id, step_count)
 );
 
@@ -274,6 +331,7 @@ SELECT
   s.voltage_volt,
   s.current_ampere,
   a.cycle_count,
+  a.cycles_completed,
   a.step_count,
   a.step_id,
   a.step_type,
@@ -296,6 +354,22 @@ SELECT
     - (s.discharging_capacity_ah - a.cycle_begin_discharging_ah) AS cycle_net_capacity_ah,
   (s.charging_capacity_ah - a.cycle_begin_charging_ah)
     + (s.discharging_capacity_ah - a.cycle_begin_discharging_ah) AS cycle_cumulative_capacity_ah,
+  s.charging_energy_wh,
+  s.discharging_energy_wh,
+  s.charging_energy_wh - s.discharging_energy_wh AS net_energy_wh,
+  s.charging_energy_wh + s.discharging_energy_wh AS cumulative_energy_wh,
+  s.charging_energy_wh - a.step_begin_charging_wh AS step_charging_energy_wh,
+  s.discharging_energy_wh - a.step_begin_discharging_wh AS step_discharging_energy_wh,
+  (s.charging_energy_wh - a.step_begin_charging_wh)
+    - (s.discharging_energy_wh - a.step_begin_discharging_wh) AS step_net_energy_wh,
+  (s.charging_energy_wh - a.step_begin_charging_wh)
+    + (s.discharging_energy_wh - a.step_begin_discharging_wh) AS step_cumulative_energy_wh,
+  s.charging_energy_wh - a.cycle_begin_charging_wh AS cycle_charging_energy_wh,
+  s.discharging_energy_wh - a.cycle_begin_discharging_wh AS cycle_discharging_energy_wh,
+  (s.charging_energy_wh - a.cycle_begin_charging_wh)
+    - (s.discharging_energy_wh - a.cycle_begin_discharging_wh) AS cycle_net_energy_wh,
+  (s.charging_energy_wh - a.cycle_begin_charging_wh)
+    + (s.discharging_energy_wh - a.cycle_begin_discharging_wh) AS cycle_cumulative_energy_wh,
   s.attempt_id,
   s.quality,
   r.uuid AS run_uuid,
@@ -319,6 +393,7 @@ SELECT
   p.voltage_volt,
   p.current_ampere,
   x.cycle_count,
+  x.cycles_completed,
   x.step_count,
   a.step_id,
   p.attempt_id

@@ -9,13 +9,15 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
+from labctl.cli.main import main
 from labctl.driver import Points
 from labctl.engine.input import Event, SpectrumPart
 from labctl.errors import StoreError, UsageError
 from labctl.store.entry import Entry
-from labctl.store.export import FORMATS, export
+from labctl.store.export import FORMATS, Format, export
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
+from labctl.store.verify import verify
 from tests.unit.store.making import attempt, batch, entries, new_run
 
 with warnings.catch_warnings():
@@ -120,13 +122,28 @@ def test_the_sidecar_has_protocol_plan_cell_and_events(folder: Path) -> None:
     assert found["started"] == "2023-11-14T22:13:20.000+00:00"
     assert found["events"][0]["kind"] == "attempt"
     assert found["rows"] == 70
+    head = verify(folder, anchor=found["journal"]["digest"]).head
+    assert head is not None
+    assert (found["journal"]["commit"], found["journal"]["digest"]) == (head.commit_id, head.digest)
 
 
 def test_an_unknown_format_and_an_unwritable_place_are_refused(folder: Path) -> None:
-    with pytest.raises(UsageError, match="wanted a format out of bdf-csv, bdf-parquet, csv, found 'xlsx'"):
+    with pytest.raises(
+        UsageError, match="wanted a format out of bdf-csv, bdf-parquet, csv, cycles, steps, impedance, found 'xlsx'"
+    ):
         exported(folder, "xlsx", "x")
-    with Reader(folder) as reader, pytest.raises(StoreError, match="cannot be written"):
+    with Reader(folder) as reader, pytest.raises(StoreError, match=r"wanted a folder .*, found none; `mkdir -p"):
         export(reader, reader.run(1), folder / "none" / "x.csv", "csv")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_device_and_a_folder_are_refused(folder: Path, kind: Format) -> None:
+    with Reader(folder) as reader:
+        for place, what in (("/dev/full", "a device: /dev/full"), (str(folder), "a folder")):
+            with pytest.raises(StoreError, match=f"wanted a file to write, found {what}"):
+                export(reader, reader.run(1), Path(place), kind)
+    assert not Path("/dev/.full.part").exists()
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -138,3 +155,40 @@ def test_a_run_without_rows_is_an_empty_file(tmp_path: Path, kind: str) -> None:
         assert pd.read_parquet(file).empty
     else:
         assert file.read_text().startswith("test_time_second,voltage_volt,current_ampere")
+
+
+def test_missing_cycles_and_energies_in_exports(tmp_path: Path) -> None:
+    """Energies by row in the format's own columns, cycles and steps as tables, spectra as three columns."""
+    protocol = tmp_path / "p.yaml"
+    protocol.write_text(
+        "labctl: 1\nname: two cycles\nlimits: {voltage: [3.0 V, 4.2 V], current: [-3 A, 3 A]}\nsteps:\n"
+        "  - rest: 1 min\n  - repeat: 2\n    cycle: true\n    steps:\n      - discharge: {current: 1C, for: 10 min}\n"
+        "      - charge: {current: 1C, for: 10 min}\n  - rest: 10 s\n"
+        "  - eis: {from: 1 kHz, to: 10 Hz, per_decade: 5, amplitude: 10 mV}\n"
+    )
+    db = tmp_path / "x.db"
+    assert main(["simulate", str(protocol), "--cell", "marquis2019", "--db", f"sqlite:///{db}"]) == 0
+    with Reader(db) as reader:
+        run = reader.run(1)
+        rows, *_ = export(reader, run, tmp_path / "rows.csv")
+        (cycles,) = export(reader, run, tmp_path / "cycles.csv", "cycles")
+        (steps,) = export(reader, run, tmp_path / "steps.csv", "steps")
+        (spectrum,) = export(reader, run, tmp_path / "z.csv", "impedance")
+        energies = reader.query("SELECT charging_energy_wh, discharging_energy_wh FROM cycles ORDER BY cycle_count")
+    frame = pd.read_csv(rows)
+    for scope in ("", "step_", "cycle_"):
+        for kind in ("charging", "discharging", "net", "cumulative"):
+            assert f"{scope}{kind}_energy_wh" in frame
+    grouped = frame[frame.cycle_count > 0].groupby("cycle_count").cycle_charging_energy_wh.max()
+    assert grouped.tolist() == pytest.approx([row[0] for row in energies], rel=1e-6)
+    assert frame[frame.cycle_count == 0].cycle_charging_energy_wh.isna().all()
+    table = pd.read_csv(cycles)
+    assert table.cycle_count.tolist() == [1, 2]
+    assert table.charging_energy_wh.tolist() == [row[0] for row in energies]
+    assert table.complete.tolist() == [1, 1]
+    assert pd.read_csv(steps).step_type.tolist()[:3] == ["rest", "discharge", "charge"]
+    points = np.genfromtxt(spectrum, delimiter=",")
+    assert points.shape == (11, 3)
+    assert (np.diff(points[:, 0]) < 0).all()
+    with Reader(db) as reader, pytest.raises(UsageError, match="wanted a format out of"):
+        export(reader, run, tmp_path / "x", "excel")  # type: ignore[arg-type]

@@ -15,9 +15,10 @@ import pytest
 from labctl.driver import Points
 from labctl.engine.input import Began, Event, Gap, InstrumentFault, Order, Result, SpectrumPart, StepEnded
 from labctl.errors import InternalError, OrderRefused, StoreBusy, StoreDamaged, StoreError, UsageError
-from labctl.store.entry import Entry
+from labctl.store.assemble import request_of
+from labctl.store.entry import Entry, OrderRecord, Queued
 from labctl.store.journal import Journal
-from labctl.store.place import Lock
+from labctl.store.location import Lock
 from labctl.store.reader import Reader
 from tests.unit.store.making import attempt, batch, entries, new_run
 
@@ -294,24 +295,62 @@ def test_cursors_are_durable_with_the_next_commit_or_at_the_end(tmp_path: Path) 
         assert journal.cursor("mqtt") == 7
 
 
-def test_an_order_is_known_for_a_day(tmp_path: Path) -> None:
+def test_an_order_is_known_for_a_day_and_for_its_run_s_life(tmp_path: Path) -> None:
     now = [1000.0]
     with Journal.open(tmp_path, now=lambda: now[0]) as journal:
-        journal.put_order("id", '{"verb":"stop"}')
-        assert journal.order("id") == ('{"verb":"stop"}', None)
-        journal.put_order("id", '{"verb":"stop"}', '{"ok":true}')
+        stop, start = OrderRecord("a", "stop", "id", "{}"), OrderRecord("a", "start", "id", "{}", '{"run":"x"}')
+        journal.ordered.put(stop)
+        run_id = journal.create_run(replace(new_run("a"), order=start, uuid="mine"))
+        known = {stop, replace(start, run_id=run_id)}
+        assert set(journal.ordered.orders("a", "id")) == known
+        assert journal.ordered.orders("b", "id") == ()
         now[0] += 86399
-        assert journal.order("id") == ('{"verb":"stop"}', '{"ok":true}')
+        assert set(journal.ordered.orders("a", "id")) == known
         now[0] += 2
-        assert journal.order("id") is None
-        journal.put_order("other", "{}")
+        assert set(journal.ordered.orders("a", "id")) == {replace(start, run_id=run_id)}
+        journal.finish_run(run_id, "stopped")
+        assert journal.ordered.orders("a", "id") == ()
+        journal.ordered.put(OrderRecord("a", "stop", "other", "{}"))
         with Reader(tmp_path) as reader:
+            assert reader.run(run_id).uuid == "mine"
             assert reader.query("SELECT count(*) FROM orders")[0][0] == 1
 
 
+def test_a_queue_is_kept_in_its_order_until_its_runs_begin(tmp_path: Path) -> None:
+    def waiting(channel: str, name: str, begin: float | None) -> Queued:
+        new = replace(new_run(channel), uuid=name, order=OrderRecord(channel, "start", name, "{}", "{}"))
+        return Queued(channel, new, begin, 5.0, 3)
+
+    with Journal.open(tmp_path) as journal:
+        queued = [waiting("b", "1", None), waiting("a", "2", 7.5), waiting("a", "3", None)]
+        for each in queued:
+            journal.ordered.enqueue(each)
+    with Journal.open(tmp_path) as journal:
+        stored = queued
+        assert journal.ordered.queue() == (stored[1], stored[2], stored[0])
+        assert journal.ordered.orders("a", "2")[0].reply == "{}"
+        journal.create_run(stored[1].new)
+        journal.ordered.dequeue("1", OrderRecord("b", "stop", "x", "{}"))
+        assert [each.new.uuid for each in journal.ordered.queue()] == ["3"]
+        assert journal.ordered.orders("b", "x")
+
+
+def test_an_order_and_its_effect_are_one_transaction(journal: Journal) -> None:
+    run_id = journal.create_run(new_run("a"))
+    order = Order("confirm", "7", "me", "30 degrees")
+    for obeyed in (False, True):
+        event = Event("order", -1, 0.0, {"verb": "confirm", "id": "7", "obeyed": obeyed})
+        journal.commit([Entry(run_id, input=order, events=(event,))])
+        known = journal.ordered.orders("a", "7")
+        assert bool(known) is obeyed
+    assert known == (OrderRecord("a", "confirm", "7", request_of(order), None, run_id),)
+    journal.ordered.drop(known[0])
+    assert journal.ordered.orders("a", "7") == ()
+
+
 def test_a_channel_s_description_is_kept(journal: Journal, reader: Reader) -> None:
-    journal.put_channel("a", {"make": "x"})
-    journal.put_channel("a", {"make": "y"})
+    journal.put_channels({"a": {"make": "x"}})
+    journal.put_channels({"a": {"make": "y"}})
     assert [tuple(row) for row in reader.query("SELECT channel, data FROM channels")] == [("a", '{"make":"y"}')]
 
 
@@ -323,7 +362,7 @@ def test_the_database_is_as_the_promises_need_it(journal: Journal) -> None:
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)
     connection.close()
-    assert journal._cursor.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert journal._file.cursor.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
 def test_the_folder_is_its_owner_s_alone_and_has_a_reserve(journal: Journal) -> None:
@@ -412,8 +451,8 @@ def test_a_damaged_journal_is_set_aside_and_never_overwritten(tmp_path: Path, pa
     file.write_bytes(content)
     (tmp_path / "journal.db-wal").write_bytes(b"x" * 100)  # its last writer did not close it
     with Journal.open(tmp_path) as journal:
-        assert journal.set_aside is not None
-        assert (journal.set_aside / "journal.db").read_bytes() == bytes(content)
+        assert journal.opening.set_aside is not None
+        assert (journal.opening.set_aside / "journal.db").read_bytes() == bytes(content)
         assert journal.commit_id == 0
         journal.create_run(new_run("a"))
 
@@ -463,7 +502,7 @@ def test_a_journal_whose_making_was_cut_off_is_made_again(tmp_path: Path) -> Non
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     connection.close()
     with Journal.open(tmp_path) as journal:
-        assert journal.set_aside is None
+        assert journal.opening.set_aside is None
         assert journal.create_run(new_run("a")) == 1
 
 

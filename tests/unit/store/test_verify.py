@@ -1,14 +1,19 @@
 """Whatever is changed behind the journal's back is found."""
 
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
 
 from labctl.engine.input import Gap
 from labctl.errors import OrderRefused, StoreDamaged, UsageError
+from labctl.store import digest_check
 from labctl.store.archive import archive
+from labctl.store.digest_check import DigestCheck
 from labctl.store.entry import Entry
+from labctl.store.generation import GENERATIONS, Generation, text_of
+from labctl.store.hash_chain import BIRTH, VERSION, birth, digest_of, first_chain, next_chain, part_digest
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 from labctl.store.verify import verify
@@ -53,7 +58,7 @@ def test_a_whole_journal_has_no_findings(folder: Path) -> None:
         ("DELETE FROM samples WHERE run_id = 1 AND record_index = 100", "run 1, commit 6"),
         ("UPDATE samples SET charging_capacity_ah = 9 WHERE run_id = 1 AND record_index = 8", "charging counter falls"),
         (
-            "INSERT INTO samples SELECT run_id, 305, attempt_id, 2e4, 1, 1, 2, 2, 1, 0 FROM samples WHERE run_id = 1 AND record_index = 0",
+            "INSERT INTO samples SELECT run_id, 305, attempt_id, 2e4, 1, 1, 2, 2, 1, 0, 8, 8 FROM samples WHERE run_id = 1 AND record_index = 0",
             "run 1: 1 rows belong to no commit",
         ),
         ("UPDATE auxiliary SET value = value * 2 WHERE run_id = 1 AND record_index = 301", "run 1, commit 13"),
@@ -94,6 +99,152 @@ def test_a_plan_that_is_not_what_was_hashed_is_found(folder: Path) -> None:
 def test_a_copy_in_postgresql_is_not_verified() -> None:
     with pytest.raises(UsageError, match="has no digests"):
         verify("postgresql://labctl@127.0.0.1:1/none")
+
+
+# --- what no commit put there -----------------------------------------------------------------------------------------
+
+EVENT = "INSERT INTO events SELECT run_id, max(seq) + 1, record_index, test_time_second, '{}', '{}' FROM events WHERE run_id = 1"
+FROM_ELSEWHERE = "INSERT INTO steps (run_id, step_count) VALUES (99, 1)"
+VIEW = "CREATE VIEW v_samples AS SELECT run_id, record_index, test_time_second, voltage_volt * 1.01 AS voltage_volt FROM samples"
+TRIGGER = """
+CREATE TRIGGER t AFTER INSERT ON samples BEGIN
+  UPDATE samples SET voltage_volt = 1 WHERE run_id = new.run_id AND record_index = new.record_index; END"""
+TEXT = f"UPDATE {{}} SET text = 'steps: []', hash = '{digest_of('steps: []')}'"
+VERIFY_MISSED = {
+    "a note appended": ([EVENT.format("note", "{}")], "run 1: 1 events belong to no commit"),
+    "an order appended": ([EVENT.format("order", '{"verb":"stop"}')], "run 1: 1 events belong to no commit"),
+    "an input appended": (
+        ["INSERT INTO inputs SELECT run_id, max(seq) + 1, record_index, kind, data FROM inputs WHERE run_id = 1"],
+        "run 1: 1 inputs belong to no commit",
+    ),
+    "a second plan": (
+        ["INSERT INTO plans SELECT run_id, 2, plan, hash FROM plans WHERE run_id = 1"],
+        "run 1: 1 plan versions belong to no commit",
+    ),
+    "a protocol's text replaced with its own hash": ([TEXT.format("protocols")], "the text made.yaml with the digest"),
+    "a protocol's text deleted": (["DELETE FROM protocols"], "the text made.yaml with the digest"),
+    "a cell file replaced with its own hash": ([TEXT.format("cells")], "the text cell-1 with the digest"),
+    "a cell file deleted": (["DELETE FROM cells"], "the text cell-1 with the digest"),
+    "a text that no run was made from": (["INSERT INTO cells VALUES ('ab', 'x', 'y')"], "cells, x: "),
+    "a protocol renamed": (["UPDATE protocols SET name = 'other.yaml'"], "protocols, other.yaml: wanted made.yaml"),
+    "an auxiliary value beyond": (
+        ["INSERT INTO auxiliary VALUES (1, 100000, 'pressure', 3.0)"],
+        "run 1: 1 auxiliary values belong to no commit",
+    ),
+    "rows of no run": ([FROM_ELSEWHERE], "steps: has rows of run 99, which there is not"),
+    "a run of no commit": (
+        ["UPDATE runs SET created_commit_id = 3 WHERE run_id = 2"],
+        "run 2: is of no commit",
+    ),
+    "a view replaced": (["DROP VIEW v_samples", VIEW], "view v_samples: is not the one that labctl made"),
+    "a view taken away": (["DROP VIEW v_samples"], "view v_samples: is missing"),
+    "a trigger": ([TRIGGER], "trigger t: is none of labctl's"),
+    "a generation added": (
+        ["INSERT INTO journal SELECT 2, uuid, machine, 3, unix_time_second, origin, detail FROM journal"],
+        "commit 4: the chain of digests is broken",
+    ),
+    "the last commits cut off": (
+        [
+            "DELETE FROM commits WHERE commit_id = 27", "DELETE FROM commit_runs WHERE commit_id = 27",
+            "DELETE FROM events WHERE run_id = 2 AND kind = 'run_ended'",
+            "UPDATE runs SET activity = 'preparing', end_reason = NULL, end_why = NULL, ended_unix_time_second = NULL",
+        ],
+        "head: commit 27 had been acknowledged and is missing at the journal's end",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VERIFY_MISSED)
+def test_verify_missed(folder: Path, name: str) -> None:
+    changes, where = VERIFY_MISSED[name]
+    connection = sqlite3.connect(folder / "journal.db", isolation_level=None)
+    for change in changes:
+        assert connection.execute(change).rowcount
+    connection.close()
+    assert where in "\n".join(map(str, verify(folder).findings))
+
+
+def test_a_chain_that_was_made_anew_is_told_by_the_head_and_by_an_anchor(folder: Path) -> None:
+    before = verify(folder).head
+    assert before is not None
+    connection = sqlite3.connect(folder / "journal.db", isolation_level=None)
+    connection.execute("UPDATE samples SET voltage_volt = 3.7 WHERE run_id = 1 AND record_index = 5")
+    make_chain_anew(connection, folder)
+    connection.close()
+    assert [each.where for each in verify(folder).findings] == ["head"]
+    (folder / "head").unlink()
+    done = verify(folder)
+    assert done.whole, "a chain without an anchor proves nothing against whoever computes it anew"
+    assert any("cannot be told" in note for note in done.notes)
+    assert [each.where for each in verify(folder, anchor=before.digest).findings] == ["anchor"]
+
+
+def make_chain_anew(connection: sqlite3.Connection, folder: Path) -> None:
+    """Do what somebody does who has the source: every digest and the whole chain again."""
+    with Reader(folder) as reader:
+        walk = DigestCheck(reader, reader.last_commit())
+        generations = [Generation(*row) for row in reader.query(GENERATIONS)]
+        chain = first_chain(generations[0].uuid)
+        born = {(row.created_commit_id, row.run_id): row for row in reader.query(digest_check._BORN, after=0)}
+        for commit_id, unix_time in reader.query("SELECT commit_id, unix_time_second FROM commits ORDER BY 1"):
+            parts = []
+            for each in walk._parts(commit_id, commit_id).get(commit_id, []):
+                window, part = digest_check._CommitWindow(reader, each.part.run_id, [each]), each.part
+                row = born.get((commit_id, part.run_id))
+                text = "" if row is None else birth([getattr(row, name) for name in BIRTH[VERSION]], row.plan, row.hash)
+                content = (
+                    window.auxiliary_of(part.records),
+                    window.inputs_of(part.inputs),
+                    window.events_of(part.events),
+                )
+                parts.append((part, part_digest(window.rows_of(part.records), *content, text)))
+            known = text_of([each for each in generations if each.began_commit_id < commit_id])
+            chain = next_chain(chain, commit_id, unix_time, parts, generations=known)
+            connection.execute("UPDATE commits SET chain = ? WHERE commit_id = ?", (chain, commit_id))
+            for part, digest in parts:
+                where = (digest, commit_id, part.run_id)
+                connection.execute("UPDATE commit_runs SET digest = ? WHERE commit_id = ? AND run_id = ?", where)
+
+
+def test_what_is_newer_than_an_anchor_is_read_alone(folder: Path) -> None:
+    first = verify(folder)
+    assert first.head is not None
+    with Journal.open(folder) as journal:
+        run_id = journal.create_run(new_run("c"))
+        for entry in entries(run_id, batch(50), 10):
+            journal.commit([entry])
+    done = verify(folder, since=first.head.digest[:20])
+    assert done.whole
+    assert (done.runs, done.rows, done.commits) == (1, 50, 34)
+    assert any("commits 1 to 27 were taken as they were" in note for note in done.notes)
+    connection = sqlite3.connect(folder / "journal.db", isolation_level=None)
+    connection.execute("UPDATE samples SET voltage_volt = 1 WHERE run_id = 3 AND record_index = 7")
+    connection.close()
+    assert not verify(folder, since=first.head.digest).whole
+    with pytest.raises(UsageError, match="16 to 64 hexadecimal digits"):
+        verify(folder, since="yesterday")
+    assert not verify(folder, since="0" * 64).whole
+
+
+def test_verify_live(folder: Path) -> None:
+    """Beside a writer that goes on, at every moment of which a question may fall, the journal is whole."""
+    done = threading.Event()
+    with Journal.open(folder) as journal:
+        run_ids = [journal.create_run(new_run(f"c{number}")) for number in range(3)]
+
+        def write() -> None:
+            for pieces in zip(*(entries(run_id, batch(4000, seed=run_id), 5) for run_id in run_ids), strict=True):
+                journal.commit(pieces)
+            done.set()
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        looks = 0
+        while not done.is_set() or not looks:
+            assert verify(folder).findings == ()
+            looks += 1
+        thread.join()
+    assert looks > 1
 
 
 # --- archives ---------------------------------------------------------------------------------------------------------

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from labctl.errors import InternalError, OrderRefused, StoreBusy, StoreError, StoreFull
+from labctl.store.committed import Committed, Trouble
 from labctl.store.entry import Entry
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 from labctl.store.verify import verify
-from labctl.store.writer import WAITING, Committed, Trouble, Writer
+from labctl.store.writer import WAITING, Writer
 from tests.unit.store.making import batch, entries, new_run
 
 
@@ -108,7 +109,7 @@ async def test_those_who_flush_together_share_a_commit(tmp_path: Path) -> None:
         offer(writer, 5)
         with writer._changed:  # while a commit runs
             waiting = [asyncio.ensure_future(writer.flush()) for _ in range(20)]
-            await asyncio.sleep(0)  # all of them have asked
+            await asyncio.wait(waiting, timeout=0)  # all of them have asked
         assert len(set(await asyncio.gather(*waiting))) == 1
         assert len(heard.commits) == 1
 
@@ -128,7 +129,7 @@ async def test_a_source_waits_for_room(tmp_path: Path) -> None:
         await writer.room()
         offer(writer, WAITING, cut=5000)
         waiting = asyncio.ensure_future(writer.room())
-        await asyncio.sleep(0)
+        await asyncio.wait({waiting}, timeout=0)
         assert not waiting.done()
         await writer.flush()
         async with asyncio.timeout(60):
@@ -194,8 +195,8 @@ def no_more_than(journal: Journal, pages: int) -> Iterator[None]:
     """Let the database grow by so many pages: SQLite says SQLITE_FULL beyond, as it does on a full disk."""
 
     def run(pragma: str) -> sqlite3.Cursor:
-        with journal._mutex:
-            return journal._cursor.execute(pragma)
+        with journal._file.mutex:
+            return journal._file.cursor.execute(pragma)
 
     limit = run("PRAGMA page_count").fetchone()[0] + pages
     before = run("PRAGMA max_page_count").fetchone()[0]

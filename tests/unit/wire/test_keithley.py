@@ -13,7 +13,7 @@ from labctl_simulators.wire.line import Server
 from labctl_simulators.wire.terminal import Terminal
 
 BOUNDS = Bounds(voltage=(3.0, 4.2), current=(-1.0, 1.0))
-PAIRS = [(Keithley2450, emulated.Keithley2450), (Keithley2400, emulated.Keithley2400)]
+PAIRS = [(Keithley2450, emulated.EmulatedKeithley2450), (Keithley2400, emulated.EmulatedKeithley2400)]
 
 
 @contextlib.asynccontextmanager
@@ -120,7 +120,7 @@ async def test_a_current_beyond_the_instrument_is_refused_and_off(time):
 
 
 async def test_another_instrument_is_refused_before_anything_is_touched(time):
-    async with bench(time, (Keithley2400, emulated.Keithley2450)) as (driver, device, _server):
+    async with bench(time, (Keithley2400, emulated.EmulatedKeithley2450)) as (driver, device, _server):
         with pytest.raises(WireError, match="wanted a Keithley 2400"):
             await driver.open()
         assert device.terminal.ledger.drives[1:] == []
@@ -142,7 +142,7 @@ async def test_a_rest_measures_the_open_circuit(time):
 async def test_silence_closes_the_line_so_that_a_late_reply_is_never_taken(time):
     async with bench(time) as (driver, _device, server):
         await driver.open()
-        driver._session.timeout = 100  # ms: what follows waits for nothing
+        driver._line.session.timeout = 100  # ms: what follows waits for nothing
         server.faults.late = 1
         with pytest.raises(Unreachable):
             await driver.read(["1"])
@@ -155,7 +155,7 @@ async def test_silence_closes_the_line_so_that_a_late_reply_is_never_taken(time)
 async def test_every_fault_of_the_line_is_an_error_of_ours_or_nothing(time, fault):
     async with bench(time) as (driver, _device, server):
         await driver.open()
-        driver._session.timeout = 100
+        driver._line.session.timeout = 100
         server.faults.set(fault)
         with contextlib.suppress(InstrumentError, ValueError):
             await driver.apply("1", program(Rest()))

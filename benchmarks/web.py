@@ -1,0 +1,222 @@
+"""The pages: bytes of a channel's page, views of a long run, the first paint in a real browser.
+
+The long run has 2,700,000 rows, as 4000 cycles leave them; LABCTL_BENCH_WEB_ROWS=500000 makes it shorter where that is too much.
+"""
+
+import gzip
+import os
+import random
+import re
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.figure import Figure, at_most, seconds, unmeasured
+from labctl.cli.demo import DemoStage, prepared
+from labctl.inputs import library
+from labctl.store.entry import NewRun
+from labctl.store.journal import Journal
+from labctl.store.people import People
+from labctl.store.pyramid import Pyramid
+from labctl.store.reader import Reader
+from labctl.web.author import checked
+from labctl.web.pages import Pages
+
+ROWS = int(os.environ.get("LABCTL_BENCH_WEB_ROWS", "2700000"))
+VIEWS = 200
+CHANNELS = 64
+PAGE = 60_000  # bytes, compressed
+FILES = (
+    "base.css", "channel.js", "live.js", "curves.js", "history.js", "chart.js", "values.js", "mark.svg",
+    "vendor/uPlot.min.css", "vendor/uPlot.iife.min.js",
+)  # fmt: skip
+
+
+def figures() -> Iterator[Figure]:
+    """Measure the pages."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield from size()
+        yield from entered(Path(folder))
+        yield from checked_texts()
+        yield from views(Path(folder))
+        yield from paint(Path(folder))
+        yield from beside(Path(folder))
+
+
+def size() -> Iterator[Figure]:
+    """Weigh the files of a channel's page."""
+    pages = Pages()
+    files = [len(gzip.compress(pages.file(name), 6)) for name in FILES]
+    remark = f"{len(files)} files, none of another place"
+    yield at_most("scripts and styles of a channel's page, compressed", PAGE / 1000, sum(files) / 1000, " kB", remark)
+
+
+def entered(folder: Path) -> Iterator[Figure]:
+    """Ask who a token and a password belong to."""
+    with People(folder / "people", time.time) as people:
+        people.add("ada", "operator")
+        people.set_password("ada", "correct horse battery")
+        token = people.issue("token", "ada", 3600.0)
+        looks = seconds(lambda: [people.who(token, "token") for _ in range(200)]) / 200
+        password = seconds(lambda: people.check_password("ada", "wrong password"))
+    yield at_most("who a token belongs to", 50, 1e6 * looks, " us")
+    yield at_most("whether a password is right, in a thread of its own", 150, 1e3 * password, " ms")
+
+
+def checked_texts() -> Iterator[Figure]:
+    """Check a protocol of 300 lines with its cell, as the page does at every change."""
+    cell = (library() / "cells" / "marquis2019.yaml").read_text(encoding="utf-8")
+    pair = "  - charge: {current: 0.5C, to: 4.1 V, for: 3 h}\n  - discharge: {current: 0.5C, to: 3 V, for: 3 h}\n"
+    text = "labctl: 1\nname: long\nrecord: {every: 10 s}\nsteps:\n" + 148 * pair
+    took = []
+    for _ in range(20):
+        begin = time.perf_counter()
+        told = checked(text, cell, "")
+        took.append(time.perf_counter() - begin)
+        assert told["plan"] is not None, told["findings"]
+    yield at_most(
+        "the findings and the plan of a text of 300 lines, p95", 100, 1e3 * float(np.quantile(took, 0.95)), " ms"
+    )
+
+
+def long_run(folder: Path) -> None:
+    """Make a journal with one long run."""
+    with Journal.open(folder) as journal:
+        run_id = journal.create_run(
+            NewRun(plan=b"{}", plan_hash="0", began_unix_time=0.0, protocol="long", cell="made")
+        )
+    base = sqlite3.connect(folder / "journal.db", isolation_level=None)
+    base.execute("BEGIN")
+    marks = ", ".join("?" * 12)
+    for first in range(0, ROWS, 100_000):
+        number = np.arange(first, min(first + 100_000, ROWS))
+        times, voltage = number * 30.0, 3.7 + 0.4 * np.sin(number / 110)
+        rows = zip(number.tolist(), times.tolist(), voltage.tolist(), strict=True)
+        base.executemany(
+            f"INSERT INTO samples VALUES ({marks})",
+            ((run_id, record, 1, at, v, 1e-3, 0.0, 0.0, None, 0, None, None) for record, at, v in rows),
+        )
+    base.execute("COMMIT")
+    base.close()
+
+
+def views(folder: Path) -> Iterator[Figure]:
+    """Look at parts of a long run, whole and small."""
+    long_run(folder / "long")
+    with Reader(folder / "long") as reader:
+        run = reader.run(1)
+        pyramid = Pyramid(folder / "views.db")
+        begin = time.perf_counter()
+        for _ in pyramid.extend(reader, 1, run.uuid, run.rows):
+            pass
+        cold = time.perf_counter() - begin
+        dice, took = random.Random(1), []
+        for number in range(VIEWS):
+            part = 1.0 if number % 4 == 0 else 10.0 ** dice.uniform(-4, 0)
+            start = dice.uniform(0, 1 - part) * run.test_time
+            begin = time.perf_counter()
+            pyramid.view(reader, 1, run.uuid, (start, start + part * run.test_time), 1500)
+            took.append(time.perf_counter() - begin)
+        pyramid.close()
+    remark = f"median {1e3 * statistics.median(took):.3g} ms" + (
+        "" if ROWS >= 2_700_000 else "; promised of 2,700,000 rows"
+    )
+    yield at_most(f"any view of a run of {ROWS:,} rows, p95", 200, 1e3 * float(np.quantile(took, 0.95)), " ms", remark)
+    yield at_most(f"the levels of a run of {ROWS:,} rows, made once", 6, cold, " s")
+    share = (folder / "views.db").stat().st_size / (folder / "long" / "journal.db").stat().st_size
+    yield at_most("the cache of views, of the journal", 3, 100 * share, " %")
+
+
+def paint(folder: Path) -> Iterator[Figure]:
+    """Open a channel's page in Chromium, beside a daemon that runs the demo's protocols."""
+    name = "first contentful paint of a channel's page, on this machine"
+    try:
+        from tests.browser import Browser  # noqa: PLC0415 - Selenium is the tests'
+    except ImportError as error:
+        yield unmeasured(name, "at most 0.3 s", f"{error}; make setup-test brings it")
+        return
+    stage = DemoStage(prepared(folder / "demo", "60"))
+    stage.launch()
+    try:
+        stage.wait()
+        stage.open_pages()
+        stage.open()
+        address = stage.address()
+        browser = Browser(folder / "chromium")
+        try:
+            yield painted(browser, address, name)
+            yield from on_a_phone(browser, re.sub(r"/enter#.*", "", address))
+        finally:
+            browser.close()
+    finally:
+        stage.end()
+
+
+def on_a_phone(browser: object, base: str) -> Iterator[Figure]:
+    """Open the page as a phone does: 360 px, a quarter of the speed, 1.6 Mbit/s and 150 ms, nothing in its cache."""
+    driver = browser.driver  # type: ignore[attr-defined]
+    browser.look(360, 780)  # type: ignore[attr-defined]
+    driver.execute_cdp_cmd("Network.enable", {})
+    driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
+    line = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 94_000}
+    driver.execute_cdp_cmd("Network.emulateNetworkConditions", line)
+    driver.execute_cdp_cmd("Emulation.setCPUThrottlingRate", {"rate": 4})
+    script = "return performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
+    took = []
+    for _ in range(5):
+        driver.get(f"{base}/c/c1")
+        took.append(float(browser.until(lambda: driver.execute_script(script), "it is painted")))  # type: ignore[attr-defined]
+    yield at_most("the same on a phone, nothing cached", 1.5, statistics.median(took) / 1000, " s")
+    resources = "return performance.getEntriesByType('resource')"
+    before = f"{resources}.filter((each) => each.startTime < arguments[0]).map((each) => each.name)"
+    names = driver.execute_script(before, took[-1])
+    away = [name for name in names if not name.startswith(base)]
+    yield at_most(
+        "requests before the first paint, the page included", 6, 1 + len(names), "", f"{len(away)} of another origin"
+    )
+
+
+def beside(folder: Path) -> Iterator[Figure]:
+    """Have viewers, floods and trips beside a daemon with 64 channels at 1 Hz."""
+    name = "a row of 64 channels at 1 Hz, from its moment to a viewer, p99"
+    try:
+        from tests.crash import pages  # noqa: PLC0415 - with the tests' programs
+    except ImportError as error:
+        yield unmeasured(name, "at most 0.5 s", f"{error}; make setup-test brings it")
+        return
+    (folder / "rig").mkdir()
+    rig = pages.Rig(folder / "rig", CHANNELS)
+    try:
+        for number in range(1, CHANNELS + 1):
+            rig.start("works", f"A{number}")
+        told = pages.lateness(rig, 30.0)
+        yield at_most(name, 0.5, told.worst, " s", told.found)
+        told = pages.crowd(rig, 20, 15.0)
+        yield at_most("20 viewers of a wall of 64 channels, of a core", 0.3, told.worst, "", told.found)
+        told = pages.flood(rig, 60)
+        yield at_most(
+            "a pause under 200 silent connections and wrong passwords, worst", 0.3, told.worst, " s", told.found
+        )
+    finally:
+        rig.bench.end()
+    told = pages.trips(folder / "trips", 8)
+    yield at_most("from a trip to the mail that SMTP accepted, worst", 15, told.worst, " s", told.found)
+
+
+def painted(browser: object, address: str, name: str) -> Figure:
+    """Return the median of nine first paints, caches warm as at every visit after the first."""
+    driver = browser.driver  # type: ignore[attr-defined]
+    driver.get(address)
+    base = re.sub(r"/enter#.*", "", address)
+    browser.until(lambda: driver.current_url == f"{base}/", "the wall")  # type: ignore[attr-defined]
+    script = "return performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
+    took = []
+    for _ in range(9):
+        driver.get(f"{base}/c/c1")
+        took.append(float(browser.until(lambda: driver.execute_script(script), "it is painted")))  # type: ignore[attr-defined]
+    return at_most(name, 0.3, statistics.median(took) / 1000, " s", f"longest of nine {max(took) / 1000:.3g} s")

@@ -1,0 +1,376 @@
+"""Neware cyclers through the TCP interface of the BTS 8 client.
+
+Autonomous: a program of many steps is compiled to a step file, started, polled and drained; the test goes on when the daemon
+dies and is taken up again by its test id and record number. Facts: BTSAPI protocol 1.19 as quoted by public clients. Never run on
+hardware by us.
+
+The step file's path is opened by the BTS client's PC: `folder` is where this machine writes it, `seen_as` what that PC calls it.
+Set-points are mA and positive, readings A with discharge negative; both are converted here and nowhere else.
+"""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from labctl.driver import (
+    OWNER_DIGITS,
+    Capabilities,
+    Changed,
+    Fault,
+    Foreign,
+    Identity,
+    Owner,
+    Program,
+    ProgramStep,
+    ReadBack,
+    Readings,
+    Status,
+)
+from labctl.errors import SettingRefused, WireError
+from labctl_drivers.neware.client import MOST, Client, whole
+from labctl_drivers.neware.records import Draining, Following, ended, follow_records, take_records
+from labctl_drivers.neware.stepfile import MOST_STEPS, SHORTEST_RECORD, step_file
+from labctl_drivers.sidecar import Sidecar
+
+BLOCKS = 20  # downloads of one channel in one read; what is left comes with the next
+INCOMPLETE = 30  # looks at a test that has ended before its missing records are given up
+RUNS = frozenset({"working", "pause"})
+ENDED = frozenset({"finish", "stop", "protect"})
+MARK = re.compile(r"labctl(?:-([0-9a-f]{8})-([0-9a-f]{8}))?-(\d+)(?:-[0-9a-f]+)?")
+HOLDS = {  # what it locates in which mode; `~` is the side towards which a step drives
+    "Rest": frozenset({"time>"}),
+    "Galvanostatic": frozenset({"time>", "voltage~", "charge>"}),
+    "Potentiostatic": frozenset({"time>", "charge>", "current<"}),
+    "ConstantPower": frozenset({"time>", "voltage~", "charge>"}),
+    "ConstantLoad": frozenset({"time>", "voltage<", "charge>"}),
+}
+Reader: TypeAlias = Draining | Following
+
+
+class Neware(Client):
+    """All channels behind one BTS client.
+
+    Args:
+        host: The PC that runs the BTS client, with its API mode switched on.
+        channels: Our channel names to `devid-subdevid-chlid`.
+        folder: Where step files are written.
+        seen_as: The same folder as the BTS client's PC calls it; None if it is the same path.
+        port: 502 unless the client says otherwise (it is not Modbus).
+        user: Login name.
+        password: Its password.
+        device_type: 24 for the common kind of device.
+        poll: Seconds between reads; the client refreshes no faster than every 5 s.
+        timeout: Seconds for a reply; commands may take 30.
+        most_current: A that this device can give; BTS does not tell.
+    """
+
+    def __init__(  # noqa: PLR0913 - the keys of a station file's entry
+        self,
+        *,
+        host: str,
+        channels: Mapping[str, str],
+        folder: str,
+        seen_as: str | None = None,
+        port: int = 502,
+        user: str = "admin",
+        password: str = "neware",  # noqa: S107 - the client's own default, on the lab's network
+        device_type: str = "24",
+        poll: float = 10.0,
+        timeout: float = 30.0,
+        most_current: float = 6.0,
+    ) -> None:
+        places = {name: place_of(name, place) for name, place in channels.items()}
+        super().__init__(
+            host, places, port=int(port), login=(user, password), device_type=str(device_type), timeout=float(timeout)
+        )
+        self.folder = Path(folder)
+        self.seen_as = seen_as if seen_as is not None else folder
+        self.poll, self.most_current = float(poll), float(most_current)
+        self._readers: dict[str, Reader] = {}
+
+    # --- the contract ---------------------------------------------------------------------------------------------
+
+    async def open(self) -> Identity:
+        """Connect, log in, and see that every configured channel exists."""
+        return Identity("Neware", "BTS 8", firmware=await self.connect())
+
+    async def close(self) -> None:
+        """Disconnect; every test goes on."""
+        await self.disconnect()
+
+    def channels(self) -> Sequence[str]:
+        """Return our names of its channels."""
+        return tuple(self.places)
+
+    def capabilities(self, channel: str) -> Capabilities:
+        """Return what a channel holds by itself: whole blocks with their loops, ends and limits."""
+        del channel
+        return Capabilities(
+            records=True,
+            modes=frozenset({"Rest", "Galvanostatic", "Potentiostatic", "ConstantPower", "ConstantLoad"}),
+            ends=frozenset({"time", "voltage", "current", "charge"}),
+            holds=HOLDS,
+            limits=frozenset({"voltage", "current", "charge"}),
+            most_steps=MOST_STEPS,
+            loops=True,
+            spans=True,
+            voltage=(-5.0, 5.0),
+            current=(-self.most_current, self.most_current),
+            voltage_accuracy=5e-3,
+            current_accuracy=1e-6,
+            poll_at_most=self.poll,
+            row_at_most=SHORTEST_RECORD,
+        )
+
+    def translate(self, channel: str, program: Program) -> str:
+        """Return the step file of a program."""
+        del channel
+        return step_file(program, self.most_current)
+
+    async def status(self, channel: str) -> Status:
+        """Return what the channel is doing; the barcode says for whom, and for which attempt."""
+        (state,) = await self._states([channel])
+        if state in ENDED:
+            return Status("idle", text=state)
+        barcode = await self._barcode(channel)
+        mark = BarcodeMark.of(barcode)
+        text = f"{state}: {barcode}" if barcode else state
+        if mark is None or state not in RUNS:
+            return Status("unknown", text=text)
+        reader = self._readers.get(channel)
+        return Status("running", mark.attempt, None, None if reader is None else reader.last, text, mark.owner)
+
+    async def apply(self, channel: str, program: Program) -> ReadBack:
+        """Write the step file, stop what runs if it is ours, start it, and read back that the channel works for this attempt.
+
+        A program of the mode `Foreign` begins nothing: the test that runs is read from now on.
+
+        Raises:
+            SettingRefused: The step file cannot say it, or somebody else's test runs, also one that was put in its place at once.
+        """
+        if is_foreign(program):
+            return await self._follow(channel, program)
+        text = self.translate(channel, program)
+        path = self._path(channel)
+        await self._stop_ours(channel, program.owner)
+        aside = Sidecar(BarcodeMark(program.attempt, program.owner).text(), program)
+        await self._write(path, text, aside)
+        body = self._list("start", channel, f"{self.seen_as}/{path.name}", barcode=aside.barcode)
+        if self._text(await self._ask("start", body), "start") != "ok":
+            raise SettingRefused(
+                f"{channel}: the BTS client refused to start {path.name}: wanted ok, found false", safe=True
+            )
+        test, _ = await self._test(channel)
+        await self._see_ours(channel, aside.barcode)  # after its number, since a later test has a greater one
+        self._readers[channel] = Draining(program, test)
+        await self._write(path, text, Sidecar(aside.barcode, program, test))
+        return ReadBack({"test": float(test)})
+
+    async def attach(self, channel: str, attempt: int, after: float, step: int, owner: Owner | None = None) -> bool:
+        """Take up the test that the channel runs, or has run, for an attempt; False if it did something else since.
+
+        Args:
+            channel: Ours.
+            attempt: Whose test it should be.
+            after: Program time of the last row that is stored, s: only later rows are given.
+            step: Index of the program step in which the engine stands: the end of an earlier one is not given again.
+            owner: Who gave it; None, or a program of a version that kept none, takes anybody's.
+        """
+        aside = await asyncio.to_thread(Sidecar.read, self._path(channel).with_suffix(".json"))
+        if aside is None or aside.program.attempt != attempt:
+            return False
+        if owner is not None and aside.program.owner not in {None, owner}:
+            return False
+        (test, _), barcode = await self._test(channel), await self._barcode(channel)
+        if barcode != aside.barcode and (barcode or test != aside.test):
+            return False
+        foreign = is_foreign(aside.program)
+        if foreign and test != aside.test:
+            return False
+        reader: Reader = Draining(aside.program, test, after, step)
+        self._readers[channel] = Following(test, aside.first, after) if foreign else reader
+        return True
+
+    async def drained(self, channel: str) -> bool:
+        """Tell whether every record of the test that was read last has been given."""
+        reader = self._readers.get(channel)
+        return reader is None or (reader.done and not reader.found)
+
+    async def read(self, channels: Sequence[str]) -> Readings:
+        """Return the records that are new on these channels, with the ends of steps between them.
+
+        What was read stays until all of it can be given: a line that fails half-way costs no record.
+        """
+        mine = [channel for channel in channels if channel in self._readers]
+        running = [channel for channel in mine if not self._readers[channel].done]
+        for channel, state in zip(running, await self._states(running), strict=True):
+            await self._drain(channel, state)
+        given = {channel: tuple(self._readers[channel].found) for channel in mine}
+        for channel in mine:
+            self._readers[channel].found.clear()
+        return Readings(by_channel=given)
+
+    async def output_off(self, channel: str) -> None:
+        """Stop the channel; one that does not work is left as it is."""
+        (state,) = await self._states([channel])
+        if state in RUNS:
+            if channel in self._readers:
+                self._readers[channel].stopped = True
+            await self._ask("stop", self._list("stop", channel, "true"))
+            (state,) = await self._states([channel])
+            if state in RUNS:
+                raise WireError(f"{channel}: wanted it stopped, found {state}")
+
+    # --- whose test it is -----------------------------------------------------------------------------------------
+
+    async def _stop_ours(self, channel: str, owner: Owner | None) -> None:
+        """Stop what runs, if it is ours to stop.
+
+        Raises:
+            SettingRefused: It is somebody else's.
+        """
+        status = await self.status(channel)
+        if status.activity == "idle":
+            return
+        ours = owner is None or (status.owner is not None and status.owner.within(owner.journal))
+        if not ours and not await self._known(channel):
+            raise SettingRefused(
+                f"{channel}: wanted it idle, found {status.text!r}: somebody else's test is not stopped", safe=True
+            )
+        await self.output_off(channel)
+
+    async def _see_ours(self, channel: str, barcode: str) -> None:
+        """Read back that the test which was just started is the channel's; one that is over already says nothing of it.
+
+        Raises:
+            SettingRefused: Somebody put another in its place meanwhile: it is neither read nor stopped.
+        """
+        (state,) = await self._states([channel])
+        if state in ENDED or (text := await self._barcode(channel)) == barcode:
+            return
+        raise SettingRefused(
+            f"{channel}: wanted the test {barcode!r} that was started, found {state}: {text!r}: "
+            "somebody started another test on the channel",
+            safe=True,
+        )
+
+    async def _known(self, channel: str) -> bool:
+        """Tell whether the program beside the step file is the one that runs: one of a version that wrote no owner."""
+        aside = await asyncio.to_thread(Sidecar.read, self._path(channel).with_suffix(".json"))
+        return aside is not None and not is_foreign(aside.program) and aside.barcode == await self._barcode(channel)
+
+    async def _follow(self, channel: str, program: Program) -> ReadBack:
+        """Read the test that runs from its last record on; write down which, for whoever takes it up again."""
+        (test, count), barcode = await self._test(channel), await self._barcode(channel)
+        first = max(1, count)
+        await self._write_aside(self._path(channel), Sidecar(barcode, program, test, first))
+        self._readers[channel] = Following(test, first)
+        return ReadBack({"test": float(test), "record": float(first)})
+
+    # --- draining ---------------------------------------------------------------------------------------------------
+
+    async def _drain(self, channel: str, state: str) -> None:
+        reader = self._readers[channel]
+        for _ in range(BLOCKS):
+            block = await self._download(channel, reader.test, reader.last + 1)
+            if block and isinstance(reader, Draining):
+                take_records(block, reader)
+            elif block and isinstance(reader, Following):
+                follow_records(block, reader)
+            if len(block) < MOST:
+                break
+        else:
+            return  # there may be more: nothing is over before all of it was read
+        if not block and state not in ENDED and (await self._test(channel))[0] != reader.test:
+            reader.done = True
+            reader.found.append(Fault("somebody started another test on the channel", safe=True))
+        if state in ENDED:
+            await self._close_test(channel, reader, state)
+
+    async def _close_test(self, channel: str, reader: Reader, state: str) -> None:
+        """Take what ends a test, once its records are complete."""
+        answer = await self._ask("inquiredf", self._list("chl", channel, "true", testid=reader.test))
+        row = answer.find(".//chl")
+        if row is None or whole(row, "count") > reader.last or (row.text or "").strip() != "true":
+            reader.waits += 1
+            if reader.waits <= INCOMPLETE:
+                return
+            reader.found.append(Fault(f"the test has ended ({state}), and its last records did not come", safe=True))
+            reader.done = True
+            return
+        reader.done = True
+        why = {"finish": "it came to its end", "protect": "a limit tripped"}.get(state, "somebody stopped it")
+        if isinstance(reader, Following):
+            reader.end(f"the channel says {state}: {why}")
+            return
+        reader.flush()
+        if state == "finish":
+            reader.take(ended(reader))
+        elif not reader.stopped:
+            words = f"the channel says {state}: {why}"
+            reader.take(Fault(words, safe=True) if state == "protect" else Changed(words))
+
+    # --- questions --------------------------------------------------------------------------------------------------
+
+    async def _write(self, path: Path, text: str, aside: Sidecar) -> None:
+        try:
+            await asyncio.to_thread(path.write_text, text, encoding="utf-8")
+        except OSError as error:
+            raise SettingRefused(f"{path}: wanted to write a step file there, found {error}", safe=True) from error
+        await self._write_aside(path, aside)
+
+    async def _write_aside(self, path: Path, aside: Sidecar) -> None:
+        try:
+            await asyncio.to_thread(aside.write, path.with_suffix(".json"))
+        except OSError as error:
+            raise SettingRefused(f"{path}: wanted to write beside a step file, found {error}") from error
+
+    def _path(self, channel: str) -> Path:
+        return self.folder / f"labctl-{re.sub(r'[^A-Za-z0-9_-]', '_', channel)}.xml"
+
+
+@dataclass(frozen=True, slots=True)
+class BarcodeMark:
+    """What a barcode of ours says: the attempt, and whose it is; a version before owners wrote none."""
+
+    attempt: int
+    owner: Owner | None = None
+
+    def text(self) -> str:
+        """Return a barcode that no other application has."""
+        owner = "" if self.owner is None else f"-{digits(self.owner.journal)}-{digits(self.owner.run)}"
+        return f"labctl{owner}-{self.attempt}-{secrets.token_hex(2)}"
+
+    @classmethod
+    def of(cls, barcode: str) -> "BarcodeMark | None":
+        """Return what a barcode says, None of one that is not ours."""
+        match = MARK.fullmatch(barcode)
+        if match is None:
+            return None
+        return cls(int(match[3]), None if match[1] is None else Owner(match[1], match[2]))
+
+
+def digits(uuid: str) -> str:
+    """Return the begin of a uuid that a barcode has room for."""
+    return uuid.replace("-", "").lower()[:OWNER_DIGITS].ljust(OWNER_DIGITS, "0")
+
+
+def place_of(name: str, place: str) -> list[str]:
+    """Return device, sub-device and channel of a station file's text.
+
+    Raises:
+        ValueError: It is not three numbers.
+    """
+    if re.fullmatch(r"\d+-\d+-\d+", str(place)) is None:
+        raise ValueError(f"channel {name}: wanted devid-subdevid-chlid as in 27-1-1, found {place!r}")
+    return str(place).split("-")
+
+
+def is_foreign(program: Program) -> bool:
+    """Tell whether a program is what somebody else's test does."""
+    step = program.steps[0] if program.steps else None
+    return isinstance(step, ProgramStep) and isinstance(step.mode, Foreign)

@@ -1,0 +1,78 @@
+"""Figures as text, with the digits that they carry and no more.
+
+A metered charge or voltage is good to some thousandth at best, so four digits are shown; a percentage to its hundredth; a count
+whole; a value with a spread to the second digit of that spread (ISO/IEC Guide 98-3, 7.2.6). Exports and `--json` keep all digits.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+CARRIED: Final = 4  # significant digits of a value of which nothing else is known
+NOISE: Final = 1e-6
+"""Of a value: a spread below is rounding, and says nothing of its digits."""
+COUNTS: Final = frozenset({"cycles", "pulses"})
+DEVIATION: Final = "standard deviation"
+DASH: Final = "-"
+"""Stands for a value that is withheld or not known."""
+
+
+def shown(value: object, unit: str = "", spread: float | None = None) -> str:
+    """Return a value as people read it.
+
+    Args:
+        value: A number, a text, or None.
+        unit: Decides how a number is written: a count, a percentage, or anything else.
+        spread: Its standard uncertainty, in the same unit, where one is known.
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return DASH
+    if not isinstance(value, float):
+        return str(value)
+    if unit in COUNTS:
+        return f"{value:.0f}"
+    if spread is not None and math.isfinite(spread) and spread > NOISE * abs(value):
+        return _rounded(value, 1 - math.floor(math.log10(spread)))
+    if unit == "C":  # a rate, as it was written
+        return f"{value:.3g}"
+    if unit == "%":
+        return f"{value + 0.0:.2f}".replace("-0.00", "0.00")
+    return f"{value:#.{CARRIED}g}".rstrip(".") if abs(value) < 10**CARRIED else f"{value:.0f}"
+
+
+def _rounded(value: float, decimals: int) -> str:
+    """Return a number to so many decimals, below zero to tens, hundreds."""
+    return f"{round(value, decimals):.{max(decimals, 0)}f}"
+
+
+def unit_of(name: str) -> str:
+    """Return the unit of a column: what stands behind the slash of its name."""
+    return name.partition(" / ")[2]
+
+
+def texts(table: Mapping[str, Sequence[object]]) -> dict[str, list[str]]:
+    """Return the columns of a table as text: means that have a standard deviation beside them to the second digit of that."""
+    columns = {}
+    for name, column in table.items():
+        unit = unit_of(name)
+        spreads = (
+            table.get(f"{DEVIATION} / {unit}") if name.startswith("mean ") else column if DEVIATION in name else None
+        )
+        columns[name] = [
+            shown(value, unit, spread if isinstance(spread, float) else None)
+            for value, spread in zip(column, spreads or [None] * len(column), strict=True)
+        ]
+    return columns
+
+
+SCALES: Final[Mapping[str, Sequence[tuple[float, str]]]] = {
+    unit: ((1.0, unit), (1e-3, f"m{unit}"), (1e-6, f"u{unit}"), (1e-9, f"n{unit}"), (1e-12, f"p{unit}"))
+    for unit in ("Ah", "Wh", "A")
+}
+
+
+def scale(unit: str, values: Sequence[float]) -> tuple[float, str]:
+    """Return the size and name of the unit in which the largest of some values has one to three digits before the point."""
+    most = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    sizes = SCALES.get(unit, ((1.0, unit),))
+    return next((each for each in sizes if most >= each[0]), sizes[0] if most == 0.0 else sizes[-1])

@@ -1,0 +1,319 @@
+"""Figures of merit of impedance spectra: fits, conductivity, activation energy, transference number."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from labctl.analysis.arrhenius import EV_TO_KJ, Activation, Form, arrhenius
+from labctl.analysis.complete import complete_steps, steps_left_out
+from labctl.analysis.impedance.fit import Fit, fit_circuit
+from labctl.analysis.impedance.kramers_kronig import kramers_kronig
+from labctl.analysis.impedance.model import Complex, Real
+from labctl.analysis.impedance.relaxation import relaxation_times
+from labctl.analysis.run_record import Analysis, Figure, RunRecord, SpectrumRecord
+from labctl.errors import Misread
+from labctl.protocol.circuit import Circuit, parse_circuit
+from labctl.quantity.units import ZERO_CELSIUS
+
+INCONSISTENT: Final = 0.01  # rms residual over |Z| of the Kramers-Kronig test
+FEWEST: Final = 6  # frequencies
+FORMS: Final[Mapping[str, Form]] = {"T/R": "ln T/R", "1/R": "ln 1/R"}
+BOTH: Final[tuple[Form, Form]] = ("ln s", "ln sT")
+INTERFACE: Final = "R0-p(R1,CPE1)"
+TWO_ARCS: Final = "R0-p(R1,CPE1)-p(R2,CPE2)"
+POOR: Final = 0.01  # rms residual of one arc, over |Z|, above which two are fitted
+
+
+def analyse_impedance(record: RunRecord, options: Mapping[str, str]) -> Analysis:
+    """Tell of every spectrum its intercept, whether it is consistent, its processes, and the circuit that was asked for.
+
+    The intercept is Re Z where the spectrum crosses the real axis at high frequency. Consistency is the linear Kramers-Kronig
+    test; an rms residual of more than 1 % of |Z| is flagged. Processes are the peaks of the distribution of relaxation times.
+    Options: `circuit`, whose parameters come with 95 % confidence intervals.
+
+    Raises:
+        ValueError: There is no spectrum, or the circuit is none.
+    """
+    spectra = _spectra(record)
+    circuit = _circuit(options.get("circuit", ""))
+    table: dict[str, list[float | int | str]] = {
+        "spectrum": [each.number for each in spectra],
+        "cycle": [each.cycle for each in spectra],
+        "voltage / V": [each.voltage for each in spectra],
+        "temperature / degC": [each.temperature for each in spectra],
+        "intercept / ohm": [intercept(each.frequency, each.impedance) for each in spectra],
+        "Kramers-Kronig residual / %": [],
+        "peaks of relaxation times": [],
+    }
+    flags: list[str] = []
+    for each in spectra:
+        test = kramers_kronig(each.frequency, each.impedance)
+        table["Kramers-Kronig residual / %"].append(100.0 * test.rms)
+        if test.rms > INCONSISTENT:
+            flags.append(
+                f"spectrum {each.number} fails Kramers-Kronig by {100 * test.rms:.2g} %: not steady, or not linear; "
+                "rest longer before it, or take a smaller amplitude"
+            )
+        peaks = relaxation_times(each.frequency, each.impedance).peaks
+        table["peaks of relaxation times"].append(
+            "; ".join(f"{peak.resistance:.3g} ohm at {peak.time:.2g} s" for peak in peaks)
+        )
+    if circuit is not None:
+        flags += _add_fits(table, circuit, spectra)
+    if not np.any(np.isfinite(np.array(table["temperature / degC"], dtype=float))):
+        del table["temperature / degC"]
+    return Analysis(
+        "impedance", _headline(table, spectra), {name: tuple(column) for name, column in table.items()}, tuple(flags)
+    )
+
+
+def _add_fits(
+    table: dict[str, list[float | int | str]], circuit: Circuit, spectra: Sequence[SpectrumRecord]
+) -> list[str]:
+    """Add two columns a parameter, value and half its interval; return what should not be believed."""
+    fits = [fit_circuit(circuit, each.frequency, each.impedance) for each in spectra]
+    for at, (name, unit) in enumerate(zip(circuit.names, circuit.units, strict=True)):
+        label = f"{name} / {unit}" if unit else name
+        table[label] = [float(fit.values[at]) for fit in fits]
+        table[f"{name} +-"] = [float(fit.high[at] - fit.low[at]) / 2.0 for fit in fits]
+    table["residual of the fit / %"] = [100.0 * fit.residual for fit in fits]
+    return [f"spectrum {each.number}: {flag}" for each, fit in zip(spectra, fits, strict=True) for flag in fit.flags]
+
+
+def _headline(
+    table: Mapping[str, Sequence[float | int | str]], spectra: Sequence[SpectrumRecord]
+) -> tuple[Figure, ...]:
+    figures = [Figure("spectra", float(len(spectra)), "spectra")]
+    for name in [column for column in table if column.endswith("/ ohm")]:
+        label = name.removesuffix(" / ohm")
+        figures.append(Figure(f"{label}, first", float(table[name][0]), "ohm", spectra[0].cycle))
+        if len(spectra) > 1:
+            figures.append(Figure(f"{label}, last", float(table[name][-1]), "ohm", spectra[-1].cycle))
+    return tuple(figures)
+
+
+def intercept(frequency: Real, spectrum: Complex) -> float:
+    """Return Re Z where Im Z changes its sign at the highest frequency, straight between two points; ohm.
+
+    Where it never does, the real part at the highest frequency: with a capacitive branch an upper bound.
+    """
+    order = np.argsort(frequency)[::-1]
+    real, imaginary = spectrum.real[order], spectrum.imag[order]
+    crossing = np.flatnonzero((imaginary[:-1] >= 0) & (imaginary[1:] < 0))
+    if not len(crossing):
+        return float(real[0])
+    at = int(crossing[0])
+    part = imaginary[at] / (imaginary[at] - imaginary[at + 1])
+    return float(real[at] + part * (real[at + 1] - real[at]))
+
+
+def analyse_conductivity(record: RunRecord, options: Mapping[str, str]) -> Analysis:
+    """Tell the ionic conductivity L/(R S) of every spectrum, and its activation energy where there are three temperatures.
+
+    R is the high-frequency intercept, or the first resistance of a `circuit`. Activation energies are given in both usual
+    forms, of ln s and of ln(s T), which differ by about kT.
+
+    Raises:
+        ValueError: The cell has no area or no electrolyte thickness, or there is no spectrum.
+    """
+    area, length = record.cell.area, record.cell.electrolyte_thickness
+    if not area or not length:
+        missing = "area" if not area else "electrolyte_thickness"
+        raise ValueError(f"a conductivity needs the {missing} of the cell: give `{missing}` in the cell file")
+    spectra, circuit = _spectra(record), _circuit(options.get("circuit", ""))
+    resistances, flags = _resistances(spectra, circuit, _first_resistance(circuit))
+    conductivity = length / (resistances * area) / 100.0  # S/cm
+    temperature = np.array([each.temperature for each in spectra])
+    table: dict[str, tuple[float | int | str, ...]] = {
+        "spectrum": tuple(each.number for each in spectra),
+        "temperature / degC": tuple(temperature.tolist()),
+        "resistance / ohm": tuple(resistances.tolist()),
+        "conductivity / S/cm": tuple(conductivity.tolist()),
+    }
+    figures = [Figure("conductivity, first", float(conductivity[0]), "S/cm")]
+    if len(np.unique(temperature[np.isfinite(temperature)])) >= 3:
+        for form in BOTH:
+            figures += _energy(arrhenius(temperature + ZERO_CELSIUS, conductivity, form))
+    if circuit is None and not all(np.any(each.impedance.imag >= 0) for each in spectra):
+        flags.append(
+            "the spectrum does not reach the real axis: the resistance at its highest frequency is an upper bound"
+        )
+    return Analysis("conductivity", tuple(figures), table, tuple(flags))
+
+
+def analyse_activation(record: RunRecord, options: Mapping[str, str]) -> Analysis:
+    """Tell the activation energy of a resistance of a fitted circuit: of ln(T/R) by default, of ln(1/R) where `form` says so.
+
+    Raises:
+        ValueError: There are not three temperatures, no circuit is named, or it has no such element.
+    """
+    circuit = _circuit(options.get("circuit", INTERFACE))
+    assert circuit is not None
+    element = options.get("element", "R1")
+    if element not in circuit.names:
+        raise ValueError(
+            f"wanted a resistance out of {', '.join(n for n in circuit.names if n[0] == 'R')}, found {element!r}"
+        )
+    spectra = _spectra(record)
+    temperature = np.array([each.temperature for each in spectra]) + ZERO_CELSIUS
+    if len(np.unique(temperature[np.isfinite(temperature)])) < 3:
+        raise ValueError(
+            "an activation energy needs spectra at three temperatures or more: set them by `temperature` steps"
+        )
+    resistances, flags = _resistances(spectra, circuit, element)
+    form = FORMS[options.get("form", "T/R")]
+    table: dict[str, tuple[float | int | str, ...]] = {
+        "spectrum": tuple(each.number for each in spectra),
+        "temperature / degC": tuple((temperature - ZERO_CELSIUS).tolist()),
+        f"{element} / ohm": tuple(resistances.tolist()),
+    }
+    return Analysis("activation", tuple(_energy(arrhenius(temperature, resistances, form))), table, tuple(flags))
+
+
+def analyse_transference(record: RunRecord, options: Mapping[str, str]) -> Analysis:
+    """Tell the cation transference number by Bruce and Vincent: a spectrum, a small potential to steady state, a spectrum.
+
+    t = I_s (dV - I_0 R_0) / (I_0 (dV - I_s R_s)), with the interface resistances R_0 before and R_s after: the summed arcs of the
+    `circuit`, by default one arc or two. I_0 is dV over the whole resistance of the first spectrum, since a first row has the
+    charging of the double layer in it, or comes too late; I_s is the mean of the last tenth of the hold.
+
+    Source: Evans, Vincent and Bruce, Polymer 28 (1987) 2324.
+
+    Raises:
+        ValueError: There is no hold between two spectra.
+    """
+    spectra = _spectra(record)
+    counts = record.steps["step_count"].astype(int).tolist()
+    holds, cut = complete_holds(record)
+    at = next(iter(holds), None)
+    before = [each for each in spectra if at is not None and each.step < counts[at]]
+    after = [each for each in spectra if at is not None and each.step > counts[at]]
+    if at is None or not before or not after:
+        raise ValueError("a transference number needs a spectrum, a hold at 10 to 20 mV, and a spectrum after it")
+    rows = record.step_rows(at)
+    text = options.get("circuit", "")
+    begin, end = (_interface(text, each) for each in (before[-1], after[0]))
+    applied = float(np.median(rows.voltage)) - before[-1].voltage
+    steady = float(np.mean(rows.current[rows.time >= rows.time[0] + 0.9 * (rows.time[-1] - rows.time[0])]))
+    interface = _arcs(begin)
+    first = applied / (float(begin.values[begin.circuit.names.index(_first_resistance(begin.circuit))]) + interface)
+    number = steady * (applied - first * interface) / (first * (applied - steady * _arcs(end)))
+    flags: list[str] = []
+    half = rows.current[rows.time >= rows.time[0] + 0.8 * (rows.time[-1] - rows.time[0])]
+    drift = abs(float(half[-1] - half[0])) / max(abs(steady), 1e-30)
+    if drift > 0.01:
+        flags.append(f"no steady state: the current still moved by {100 * drift:.1g} % in the last fifth of the hold")
+    if abs(applied) > 0.03:
+        flags.append(f"{1e3 * applied:.3g} mV is more than the linear theory takes")
+    figures = (
+        Figure("transference number", number, ""),
+        Figure("applied voltage", 1e3 * applied, "mV"),
+        Figure("initial current", 1e6 * first, "uA"),
+        Figure("steady current", 1e6 * steady, "uA"),
+        Figure("interface resistance, before", interface, "ohm"),
+        Figure("interface resistance, after", _arcs(end), "ohm"),
+    )
+    return Analysis("transference", figures, {}, (*flags, *begin.flags, *end.flags, *cut))
+
+
+def _interface(text: str, spectrum: SpectrumRecord) -> Fit:
+    """Return the fit of the circuit that was asked for, else of one arc where that fits, and of two where it does not."""
+    circuit = _circuit(text or INTERFACE)
+    assert circuit is not None
+    fit = fit_circuit(circuit, spectrum.frequency, spectrum.impedance)
+    if text or fit.residual <= POOR:
+        return fit
+    two = fit_circuit(parse_circuit(TWO_ARCS), spectrum.frequency, spectrum.impedance)
+    return two if two.residual < 0.5 * fit.residual else fit
+
+
+def analyse_electronic(record: RunRecord, options: Mapping[str, str]) -> Analysis:
+    """Tell the electronic conductivity I L/(U S) of every hold on a blocking cell, from the mean current of its last tenth.
+
+    Raises:
+        ValueError: The cell has no area or no electrolyte thickness, or nothing was held.
+    """
+    del options
+    area, length = record.cell.area, record.cell.electrolyte_thickness
+    if not area or not length:
+        missing = "area" if not area else "electrolyte_thickness"
+        raise ValueError(f"a conductivity needs the {missing} of the cell: give `{missing}` in the cell file")
+    conductivities, flags = [], []
+    holds, cut = complete_holds(record)
+    for at in holds:
+        rows = record.step_rows(at)
+        late = rows.time >= rows.time[0] + 0.9 * (rows.time[-1] - rows.time[0])
+        current, voltage = float(np.mean(rows.current[late])), float(np.mean(rows.voltage[late]))
+        halves = np.array_split(rows.current[late], 2)
+        if len(halves[1]) and abs(halves[0].mean() - halves[1].mean()) > 0.05 * abs(current):
+            flags.append(f"step {int(record.steps['step_count'][at])}: the current is not steady yet; hold longer")
+        conductivities.append((voltage, current, current * length / (voltage * area) / 100.0))
+    if not conductivities:
+        raise ValueError(
+            "an electronic conductivity needs a hold, for example hold: {voltage: 0.5 V, current: 1 mA, for: 10 h}"
+        )
+    voltages, currents, values = zip(*conductivities, strict=True)
+    table = {"voltage / V": voltages, "current / nA": tuple(1e9 * c for c in currents), "conductivity / S/cm": values}
+    return Analysis("electronic", (Figure("electronic conductivity", values[-1], "S/cm"),), table, (*flags, *cut))
+
+
+def complete_holds(record: RunRecord) -> tuple[list[int], tuple[str, ...]]:
+    """Return the positions of the holds that reached their end, and a flag for those that were cut short."""
+    holds = [at for at, verb in enumerate(record.steps["step_type"]) if str(verb) == "hold"]
+    complete = complete_steps(record)
+    return [at for at in holds if complete[at]], steps_left_out(
+        record, [at for at in holds if not complete[at]], "hold of step"
+    )
+
+
+# --- parts ----------------------------------------------------------------------------------------------------------------
+
+
+def _spectra(record: RunRecord) -> list[SpectrumRecord]:
+    spectra = [each for each in record.spectra() if len(each.frequency) >= FEWEST]
+    if not spectra:
+        raise ValueError(
+            f"no complete spectrum of {FEWEST} frequencies or more: add eis: {{from: 1 MHz, to: 0.1 Hz, amplitude: 10 mV}}"
+        )
+    return spectra
+
+
+def _circuit(text: str) -> Circuit | None:
+    try:
+        return parse_circuit(text) if text else None
+    except Misread as error:
+        caret = " " * error.offset + "^"
+        raise ValueError(f"{error}\n  {text}\n  {caret}\n  hint: {error.hint}") from error
+
+
+def _first_resistance(circuit: Circuit | None) -> str:
+    names = [element.name for element in circuit.elements if element.kind == "R"] if circuit else [""]
+    if not names:
+        raise ValueError("wanted a circuit with a series resistance, for example R0-p(R1,CPE1)")
+    return names[0]
+
+
+def _resistances(spectra: Sequence[SpectrumRecord], circuit: Circuit | None, element: str) -> tuple[Real, list[str]]:
+    """Return one resistance a spectrum: its intercept, or an element of the circuit; and what should not be believed."""
+    if circuit is None:
+        return np.array([intercept(each.frequency, each.impedance) for each in spectra]), []
+    fits = [fit_circuit(circuit, each.frequency, each.impedance) for each in spectra]
+    at = circuit.names.index(element)
+    flags = [f"spectrum {each.number}: {flag}" for each, fit in zip(spectra, fits, strict=True) for flag in fit.flags]
+    return np.array([fit.values[at] for fit in fits]), flags
+
+
+def _arcs(fit: Fit) -> float:
+    """Return the summed resistances of a fit but the first, which is the electrolyte's."""
+    names = [element.name for element in fit.circuit.elements if element.kind == "R"][1:]
+    return float(sum(fit.values[fit.circuit.names.index(name)] for name in names))
+
+
+def _energy(activation: Activation) -> list[Figure]:
+    name = f"activation energy of {activation.form}"
+    return [
+        Figure(name, activation.energy, "eV"),
+        Figure(f"{name}, 95 % interval +-", activation.spread, "eV"),
+        Figure(f"{name}, molar", activation.energy * EV_TO_KJ, "kJ/mol"),
+    ]

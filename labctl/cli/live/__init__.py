@@ -1,1 +1,0 @@
-"""What several verbs show while something runs."""

@@ -1,0 +1,1 @@
+"""What several verbs share: files that they read, and what they print on."""

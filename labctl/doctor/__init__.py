@@ -1,0 +1,1 @@
+"""What is wrong around a station, and the command that mends it."""

@@ -1,0 +1,1 @@
+"""Files of other makers: their recordings as runs of the journal, protocols in their languages."""

@@ -1,0 +1,54 @@
+"""What the kind of a cell allows: its verbs and its results. Where no cell is known, of every kind that it may be of."""
+
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+from labctl.plan.context import CompileContext
+from labctl.plan.step_context import StepContext
+from labctl.protocol.cell import CELL_KINDS
+from labctl.protocol.model import Step, WrittenCondition, WrittenTerm
+
+Kinds: TypeAlias = frozenset[str]
+
+ANY: Final[Kinds] = frozenset(CELL_KINDS)
+METAL: Final[Kinds] = frozenset({"symmetric", "asymmetric"})  # working electrodes that are stripped and plated
+WITH_RETENTION: Final[Kinds] = ANY - {"symmetric", "blocking"}
+WITH_ELECTRODES: Final[Kinds] = ANY - {"symmetric", "asymmetric", "blocking"}
+VERBS: Final = {"charge": WITH_ELECTRODES, "discharge": WITH_ELECTRODES, "strip": METAL, "plate": METAL}
+RESULTS: Final = {
+    "short": METAL,
+    "short.soft": METAL,
+    "retention": WITH_RETENTION,
+    "coulombic_efficiency": WITH_RETENTION,
+}
+_OTHER: Final = {"charge": "strip", "discharge": "plate", "strip": "charge", "plate": "discharge"}
+
+
+def check_verb(draft: CompileContext, place: StepContext, step: Step) -> None:
+    """Refuse a verb that means nothing for this kind of cell."""
+    if place.kinds & VERBS.get(step.word, ANY):
+        return
+    kind, other = " or ".join(sorted(place.kinds)), _OTHER[step.word]
+    fits = bool(place.kinds & VERBS[other])
+    hint = f"on {kind} cells write {other}" if fits else "hold, lsv, cv and eis run on it"
+    draft.say("cell.kind", f"wanted a step for a {kind} cell, found {step.word}", step.mark, hint)
+
+
+def check_results(draft: CompileContext, place: StepContext, condition: WrittenCondition) -> None:
+    """Refuse a result that this kind of cell has not."""
+    kind = " or ".join(sorted(place.kinds))
+    for term in terms(condition):
+        if not place.kinds & RESULTS.get(term.quantity, ANY):
+            short = term.quantity.startswith("short")
+            hint = (
+                "shorts are looked for in symmetric and asymmetric cells: set voltage limits and end on voltage instead"
+                if short
+                else "it is not defined for symmetric and blocking cells"
+            )
+            draft.say("cell.kind", f"wanted a result of a {kind} cell, found {term.quantity}", term.mark, hint)
+
+
+def terms(condition: WrittenCondition | None) -> Iterator[WrittenTerm]:
+    """Give the comparisons of a condition in order."""
+    for alternative in condition.any_of if condition else ():
+        yield from alternative

@@ -1,0 +1,347 @@
+"""What a step finds that comes after others: an open circuit of long ago, a cell that is elsewhere, the way already gone."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from labctl.finding import Finding, Mark
+from labctl.plan.holding import SINCE
+from labctl.plan.index import blocks, walk
+from labctl.plan.number import values
+from labctl.plan.step import Block, ByPass, Line, Plan, Setting, Term, VersusOcv
+from labctl.plan.step_context import Spot
+from labctl.plan.vain_ends import DRIVEN, LOWERING, RAISING, mark_of, warning
+from labctl.quantity.units import article, display
+
+Places = Mapping[Spot, Mark]
+
+NEAR: Final = 0.05  # V between two voltages of which one is as good as the other for what begins there
+BACK: Final = 0.1  # V by which a second charge ends below the first: more than what a smaller current needs less
+AT_REST_NEAR_ZERO: Final = frozenset({"symmetric", "blocking", "capacitor"})
+DEEP: Final = 3  # loops in one another that are gone through twice
+SHORT: Final = 1800.0  # s of a pulse: there are many of them to one voltage
+UNEQUAL: Final = 0.02  # of the greater: by which stripped and plated may differ
+AGAINST_OCV: Final = ("voltage", "start", "end", "bias")
+PASSES_CHARGE: Final = frozenset({"Galvanostatic", "ConstantPower", "ConstantLoad", "Profile"})
+
+
+@dataclass(slots=True)
+class _Way:
+    """What is known of the cell on the way through a plan.
+
+    Attributes:
+        at: The voltage to which it was brought last, None where nobody can say.
+        moved: The line that moved it since its open circuit was measured last, None if none did.
+        drive: The charge or discharge that it comes from, if nothing drove it otherwise since.
+        begun: Something has energised.
+        since: Of each mark, whether what drives first after it raises the voltage; None where nothing has yet.
+    """
+
+    at: Setting = None
+    moved: Line | None = None
+    drive: Line | None = None
+    begun: bool = False
+    since: dict[str, bool | None] = field(default_factory=dict)
+
+
+def step_order(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Warn of steps that begin elsewhere than what comes before them leaves the cell."""
+    way = _Way(at=0.0 if plan.cell.kind in AT_REST_NEAR_ZERO else None)
+    for unit in _units(plan.root):
+        lines = [unit] if isinstance(unit, Line) else [line for _, line in walk(unit)]
+        if not lines:
+            continue
+        if plan.cell.kind not in AT_REST_NEAR_ZERO:
+            yield from _old_open_circuit(way, lines, places)
+        yield from _set_at_once(way, lines[0], places)
+        yield from _way_back(way, lines[0], places)
+        yield from _net_of_other_sign(way, lines[0], places)
+        _go(way, lines)
+
+
+def _units(block: Block, depth: int = 0) -> Iterator[Line | Block]:
+    """Give what is one verb each in the order in which it is done, what is in a loop twice."""
+    for _ in range(min(block.passes, 2 if depth < DEEP else 1)):
+        for child in block.children:
+            if isinstance(child, Line) or child.fused:
+                yield child
+            else:
+                yield from _units(child, depth + (block.passes > 1))
+
+
+def _go(way: _Way, lines: list[Line]) -> None:
+    """Go on behind a verb."""
+    first, last = lines[0], lines[-1]
+    if first.verb == "mark":
+        way.since[str(first.options.get("text", ""))] = None
+        return
+    if not first.energises:
+        way.moved = None if first.verb != "nominal" and first.mode != "Bend" else way.moved
+        return
+    if first.mode == "Spectrum":
+        return
+    way.begun = True
+    if first.verb in DRIVEN:
+        way.since = {name: first.verb in RAISING if up is None else up for name, up in way.since.items()}
+    way.at = last.settings.get("end") if last.mode == "Sweep" else last.settings.get("voltage", _target(first))
+    moves = first.mode in PASSES_CHARGE or not isinstance(way.at, VersusOcv)
+    way.moved = first if moves else way.moved
+    way.drive = first if first.verb in DRIVEN else None
+
+
+def _target(line: Line) -> Setting:
+    """Return the voltage at which a drive ends, None where something else may end it as well."""
+    if line.verb not in DRIVEN or any(end.kind in {"capacity", "energy", "until"} for end in line.ends):
+        return None
+    return next((end.condition.any_of[0][0].value for end in line.ends if end.kind == "to"), None)
+
+
+# --- one verb after what came before ----------------------------------------------------------------------------------
+
+
+def _old_open_circuit(way: _Way, lines: list[Line], places: Places) -> Iterator[Finding]:
+    """Give a voltage against the open circuit of before the last charge or discharge."""
+    if way.moved is None:
+        return
+    for line in lines:
+        key = next((key for key in AGAINST_OCV if isinstance(line.settings.get(key), VersusOcv)), "")
+        if key:
+            yield warning(
+                "ocv.old",
+                f"wanted a rest between {way.moved.verb} and the voltage vs ocv of {line.verb}, found none: "
+                f"ocv is still that of before the {way.moved.verb}",
+                mark_of(line, places, key),
+                "add - rest: 1 h before it, or write the voltage itself",
+            )
+            return
+
+
+def _set_at_once(way: _Way, line: Line, places: Places) -> Iterator[Finding]:
+    """Give a sweep or spectrum that begins at a voltage of its own while the cell is elsewhere."""
+    key = "start" if line.mode == "Sweep" else "bias"
+    begin = line.settings.get(key)
+    biased = line.mode == "Spectrum" and bool(line.settings.get("potentiostatic"))
+    if not (line.mode == "Sweep" or biased) or not isinstance(begin, float | ByPass) or _alike(begin, way.at):
+        return
+    if not way.begun:
+        return  # it may rest there: nobody knows yet
+    numbers = values(begin)
+    shown = display(numbers[0], "voltage") if numbers else "nothing"
+    there = "elsewhere" if not isinstance(way.at, float) else f"at {display(way.at, 'voltage')}"
+    other = "begin from: ocv" if key == "start" else "leave at out"
+    yield warning(
+        "plan.jump",
+        f"wanted the cell at {shown}, where {line.verb} begins, found it {there}: it is set there at once, and a current "
+        "beyond the limits trips the run",
+        mark_of(line, places, key),
+        f"bring it there first, - hold: {{voltage: {shown}, for: 30 min}}, or {other} after a rest",
+    )
+
+
+def _alike(first: Setting, second: Setting) -> bool:
+    if first == second:
+        return True
+    if not isinstance(first, float | ByPass) or not isinstance(second, float | ByPass):
+        return False
+    return all(abs(one - other) <= NEAR for one in values(first) for other in values(second))
+
+
+def _way_back(way: _Way, line: Line, places: Places) -> Iterator[Finding]:
+    """Give a charge that ends well below where the charge before it ended, with nothing but rests between, and the like."""
+    before, up = way.drive, line.verb in RAISING
+    if before is None or before is line or line.verb not in DRIVEN or up != (before.verb in RAISING):
+        return
+    ended, wanted = _target(before), _target(line)
+    if not isinstance(ended, float | ByPass) or not isinstance(wanted, float | ByPass):
+        return
+    first, second = values(ended), values(wanted)
+    short = (min(first) - max(second) if up else min(second) - max(first)) if first and second else 0.0
+    if short > BACK:
+        yield warning(
+            "end.at_once",
+            f"wanted {line.verb} to end {'above' if up else 'below'} {display(first[0], 'voltage')}, where the {before.verb} "
+            f"before it ended, found {display(second[0], 'voltage')}: true at once",
+            mark_of(line, places),
+            f"is {_other(line.verb)} meant?",
+        )
+
+
+def _other(verb: str) -> str:
+    return {"charge": "discharge", "discharge": "charge", "strip": "plate", "plate": "strip"}[verb]
+
+
+def _net_of_other_sign(way: _Way, line: Line, places: Places) -> Iterator[Finding]:
+    """Give an end by net charge that is met by the zero with which the count begins."""
+    if line.verb not in DRIVEN:
+        return
+    up = line.verb in RAISING
+    for number, end in enumerate(line.ends):
+        for at, terms in enumerate(end.condition.any_of):
+            term = terms[0]
+            if len(terms) != 1 or term.quantity not in SINCE or term.quantity != "net" or term.since not in way.since:
+                continue
+            begun = way.since[term.since] in {None, up}
+            if begun and _met_by_zero(term, up=up):
+                yield warning(
+                    "end.at_once",
+                    f"wanted a net charge that {line.verb} comes to, found {end.condition.text}: it begins at 0 and "
+                    f"{'rises' if up else 'falls'}, so that is true at once",
+                    mark_of(line, places, (number, at, 0)),
+                    f"net is charged less discharged: after a mark a {'discharge' if not up else 'charge'} makes it "
+                    f"{'positive' if up else 'negative'}",
+                )
+
+
+def _met_by_zero(term: Term, *, up: bool) -> bool:
+    if isinstance(term.value, VersusOcv):
+        return False
+    numbers = values(term.value)
+    if up:
+        return term.comparison in {">", ">="} and max(numbers, default=0.0) < 0.0
+    return term.comparison in {"<", "<="} and min(numbers, default=0.0) > 0.0
+
+
+# --- blocks -----------------------------------------------------------------------------------------------------------
+
+
+def one_way(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Warn of loops that drive in one direction to one voltage, of the same step twice, and of plating that is not stripped."""
+    for block in blocks(plan.root):
+        yield from _twins(block, places)
+        if block.passes > 1 and not block.fused:
+            yield from _to_one_end(block, places)
+            yield from _unbalanced(block, places)
+
+
+def _twins(block: Block, places: Places) -> Iterator[Finding]:
+    for first, second in itertools.pairwise(block.children):
+        if not (isinstance(first, Line) and isinstance(second, Line)) or first.verb not in DRIVEN:
+            continue
+        same = (first.verb, first.settings, first.record, first.name) == (
+            second.verb, second.settings, second.record, second.name,
+        )  # fmt: skip
+        if same and [end.condition.any_of for end in first.ends] == [end.condition.any_of for end in second.ends]:
+            yield warning(
+                "plan.twice",
+                f"wanted two steps that differ, found the same {first.verb} twice with nothing between",
+                mark_of(second, places),
+                f"is the second meant to {_other(first.verb)}?",
+            )
+
+
+def _to_one_end(block: Block, places: Places) -> Iterator[Finding]:
+    """Give a loop whose passes after the first find every drive already at its end."""
+    inside = [line for _, line in walk(block)]
+    drives = [line for line in inside if line.energises and line.mode != "Spectrum"]
+    firsts = [line for line in drives if line.verb in DRIVEN]
+    holds = [line for line in drives if line.verb not in DRIVEN]
+    fused = {line.id for path, line in walk(block) if path[-1].fused and line.mode == "Potentiostatic"}
+    rests = any(not line.energises and line.verb not in {"mark", "nominal"} for line in inside)
+    if not firsts or any(line.id not in fused for line in holds) or (rests and block.cycle is None):
+        return
+    if len({line.verb for line in firsts}) > 1 or not all(isinstance(_target(line), float) for line in firsts):
+        return
+    if any(end.kind in {"capacity", "energy", "until"} for one in blocks(block) if one.fused for end in one.ends):
+        return
+    if any(_short(line, block) for line in firsts):
+        return
+    verb = firsts[0].verb
+    yield warning(
+        "plan.one_way",
+        f"wanted a {_other(verb)} in the loop of {block.passes} passes, found nothing but {verb} to one voltage: "
+        "from the second pass on it does nothing",
+        mark_of(firsts[0], places),
+        f"is the {_other(verb)} behind the loop meant to stand in it, as far to the right as the {verb}?",
+    )
+
+
+def _short(line: Line, block: Block) -> bool:
+    """Tell whether a drive is a pulse, which its time ends."""
+    around = [one for one in blocks(block) if one.fused and any(inner is line for _, inner in walk(one))]
+    ends = [*line.ends, *(end for one in around for end in one.ends)]
+    times = [end.condition.any_of[0][0].value for end in ends if end.kind == "for"]
+    return any(isinstance(time, float | ByPass) and min(values(time), default=0.0) <= SHORT for time in times)
+
+
+def _unbalanced(block: Block, places: Places) -> Iterator[Finding]:
+    """Give a loop that plates more than it strips, or the other way round, in each pass."""
+    drives = [(path, line) for path, line in walk(block) if line.energises and line.mode != "Spectrum"]
+    if not drives or any(path[-1] is not block for path, _ in drives):
+        return
+    passed = [_charge_of(line) for _, line in drives]
+    if any(one is None for one in passed) or len({line.verb for _, line in drives}) != 2:
+        return
+    up = sum(one for one, (_, line) in zip(passed, drives, strict=True) if one and line.verb == "strip")
+    down = sum(one for one, (_, line) in zip(passed, drives, strict=True) if one and line.verb == "plate")
+    if abs(up - down) > UNEQUAL * max(up, down):
+        yield warning(
+            "plan.unbalanced",
+            f"wanted as much stripped as plated in each pass, found {display(up, 'capacity')} stripped and "
+            f"{display(down, 'capacity')} plated",
+            mark_of(drives[0][1], places),
+            "are both capacities in the same unit?",
+        )
+
+
+def _charge_of(line: Line) -> float | None:
+    """Return the charge in C that a strip or plate passes which nothing but capacity and time ends; None of any other."""
+    current = line.settings.get("current")
+    if line.verb not in {"strip", "plate"} or line.mode != "Galvanostatic" or not isinstance(current, float):
+        return None
+    passed = []
+    for end in line.ends:
+        value = end.condition.any_of[0][0].value
+        if end.kind not in {"capacity", "for"} or not isinstance(value, float):
+            return None
+        passed.append(value if end.kind == "capacity" else abs(current) * value)
+    return min(passed, default=None)
+
+
+# --- what watches a cycle ---------------------------------------------------------------------------------------------
+
+
+def ordinary_ends(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Warn of a `stop_if` or `abort_if` that the ordinary end of a step in one of its cycles meets."""
+    for block in blocks(plan.root):
+        if block.fused or not block.ends:
+            continue
+        in_cycles = [line for path, line in walk(block) if any(one.cycle in {"true", "check"} for one in path)]
+        drives = [line for line in in_cycles if line.verb in DRIVEN]
+        if not drives or {line.verb for line in drives} <= RAISING or {line.verb for line in drives} <= LOWERING:
+            continue
+        for number, end in enumerate(block.ends):
+            if end.kind not in {"stop_if", "abort_if"}:
+                continue
+            for at, terms in enumerate(end.condition.any_of):
+                met = next((line for line in drives if len(terms) == 1 and _meets(terms[0], _target(line))), None)
+                if met is not None:
+                    spot = places.get(("block", block.id, (number, at, 0)), mark_of(met, places))
+                    yield warning(
+                        "end.ordinary",
+                        f"wanted {article(end.kind)} that no cycle in order meets, found {end.condition.text}, which the "
+                        f"{met.verb} meets at its own end: the first cycle is cut short there",
+                        spot,
+                        f"the {met.verb} ends there by itself: leave the {end.kind} out, or let it lie beyond",
+                    )
+
+
+def _meets(term: Term, target: Setting) -> bool:
+    if term.quantity != "voltage" or term.slope or term.dwell or not isinstance(target, float | ByPass):
+        return False
+    if isinstance(term.value, VersusOcv):
+        return False
+    reached = [abs(value) if term.absolute else value for value in values(target)]
+    limits = values(term.value)
+    if not reached or not limits:
+        return False
+    match term.comparison:
+        case "<":
+            return min(reached) < max(limits)
+        case "<=":
+            return min(reached) <= max(limits)
+        case ">":
+            return max(reached) > min(limits)
+        case ">=":
+            return max(reached) >= min(limits)
+    return False

@@ -1,0 +1,191 @@
+"""Values that hardly anybody means: an amplitude that no cell answers in proportion, a rate that no cell stands, a slope."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from labctl.finding import Finding, Mark
+from labctl.plan.index import blocks, walk
+from labctl.plan.number import values
+from labctl.plan.step import Block, ByPass, End, Line, Plan, Relative, Setting, Term, VersusOcv
+from labctl.plan.step_context import Spot
+from labctl.plan.vain_ends import DRIVEN, mark_of, warning
+from labctl.quantity.units import display
+
+Places = Mapping[Spot, Mark]
+
+LINEAR: Final = 0.05  # V peak: beyond it no electrode answers in proportion (twice the thermal voltage of 25.7 mV)
+LINEAR_BLOCKING: Final = 0.2  # V peak, where nothing reacts
+SLOWEST_BEGIN: Final = 1.0  # Hz: a spectrum that begins below, and rises, is rather one of MHz
+FAST: Final = 20.0  # times the nominal current
+STEEP: Final = 0.1 / 3600.0  # V/s of a cell at rest: met within minutes
+ENOUGH: Final = 0.9  # of the nominal capacity, what one step must be allowed to pass to come to its voltage
+CELLS_WITH_RATE: Final = frozenset({"full", "half_cathode", "half_anode", "asymmetric", "symmetric"})
+
+
+def unusual(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Warn of values that are legal and most likely a slip."""
+    for path, line in walk(plan.root):
+        if line.mode == "Spectrum":
+            yield from _spectrum(plan, line, places)
+        yield from _rate(plan, line, places)
+        yield from _over(line, places)
+        yield from _slopes(line, places)
+        yield from _charge_limit(plan, path[-1], line, places)
+    yield from _formation_as_reference(plan, places)
+
+
+def _numbers(value: Setting) -> tuple[float, ...]:
+    return values(value) if isinstance(value, float | ByPass | Relative) else ()
+
+
+def _spectrum(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
+    amplitude = max(map(abs, _numbers(line.settings.get("amplitude"))), default=0.0)
+    most = LINEAR_BLOCKING if plan.cell.kind == "blocking" else LINEAR
+    if line.settings.get("potentiostatic") and amplitude > most:
+        yield warning(
+            "eis.amplitude",
+            f"wanted an amplitude to which the cell answers in proportion, at most {display(most, 'voltage')}, "
+            f"found {display(amplitude, 'voltage')}",
+            mark_of(line, places, "amplitude"),
+            "5 mV to 20 mV are usual: is the unit meant?",
+        )
+    frequencies = line.settings.get("frequencies")
+    if isinstance(frequencies, tuple) and len(frequencies) > 1:
+        first, last = frequencies[0], frequencies[-1]
+        if first < SLOWEST_BEGIN and first < last:
+            shown = display(first, "frequency")
+            yield warning(
+                "eis.range",
+                f"wanted a spectrum that begins with its highest frequency, found one that rises from {shown} to "
+                f"{display(last, 'frequency')}",
+                mark_of(line, places),
+                f"mHz is millihertz: is {1e3 * first:g} MHz meant? Else write the higher frequency after from",
+            )
+
+
+def _rate(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
+    nominal = plan.cell.nominal
+    if not nominal or line.mode != "Galvanostatic" or plan.cell.kind not in CELLS_WITH_RATE:
+        return
+    current = max(map(abs, _numbers(line.settings.get("current"))), default=0.0)
+    times = current * 3600.0 / nominal
+    if times > FAST:
+        yield warning(
+            "plan.rate",
+            f"wanted a current of at most {FAST:g}C, found {display(current, 'current')} = {times:.3g}C in {line.verb}",
+            mark_of(line, places, "current"),
+            "is the unit meant, and the nominal capacity of the cell file?",
+        )
+
+
+def _over(line: Line, places: Places) -> Iterator[Finding]:
+    """Give a wait until a date that is over when the run begins."""
+    if "moment" in line.options and line.ends and line.ends[0].condition.any_of[0][0].value == 0.0:
+        message = f"wanted a time to come, found {line.options['moment']}, which is over"
+        yield warning("wait.over", message, mark_of(line, places), "the step then ends at once")
+
+
+def _slopes(line: Line, places: Places) -> Iterator[Finding]:
+    if line.verb not in {"rest", "hold"}:
+        return
+    watched = "voltage" if line.verb == "rest" else "current"
+    for number, end in enumerate(line.ends):
+        for at, terms in enumerate(end.condition.any_of):
+            for which, term in enumerate(terms):
+                if term.slope and term.quantity == watched and end.kind == "until":
+                    yield from _slope(line, end, term, mark_of(line, places, (number, at, which)))
+
+
+def _slope(line: Line, end: End, term: Term, mark: Mark) -> Iterator[Finding]:
+    if isinstance(term.value, VersusOcv):
+        return
+    numbers, below = values(term.value), term.comparison in {"<", "<="}
+    name = "dV/dt" if term.quantity == "voltage" else "dI/dt"
+    one_sided = all(value > 0.0 for value in numbers) if below else all(value < 0.0 for value in numbers)
+    if numbers and not term.absolute and one_sided:
+        yield warning(
+            "end.at_once",
+            f"wanted the magnitude of a slope, found {end.condition.text}: what {'falls' if below else 'rises'} meets it at once",
+            mark,
+            f"write abs({name})",
+        )
+    elif below and line.verb == "rest" and min(map(abs, numbers), default=0.0) > STEEP:
+        yield warning(
+            "end.at_once",
+            f"wanted a slope of a cell that has come to rest, found {end.condition.text}: any cell meets it within minutes",
+            mark,
+            "a few mV/h are usual: is the unit meant?",
+        )
+
+
+def _charge_limit(plan: Plan, block: Block, line: Line, places: Places) -> Iterator[Finding]:
+    """Give a limit of charge that trips the run before a charge or discharge comes to its voltage."""
+    nominal, most = plan.cell.nominal, line.bounds.charge
+    if not nominal or most is None or most >= ENOUGH * nominal or line.mode != "Galvanostatic":
+        return
+    ends = (*line.ends, *block.ends) if block.fused else line.ends
+    kinds = {end.kind for end in ends}
+    if line.verb not in DRIVEN or "to" not in kinds or kinds & {"capacity", "energy", "until"}:
+        return
+    currents = [abs(value) for value in _numbers(line.settings.get("current"))]
+    times = [value for end in ends if end.kind == "for" for value in _numbers(end.condition.any_of[0][0].value)]
+    if times and currents and max(times) * max(currents) <= most:
+        return
+    yield warning(
+        "plan.charge_first",
+        f"wanted a limit of charge that lets {line.verb} come to its voltage, found {display(most, 'capacity')} of the nominal "
+        f"{display(nominal, 'capacity')}: it trips the run",
+        mark_of(line, places),
+        f"widen limits: {{capacity: ...}}, or end the step by capacity: {display(most, 'capacity')}",
+    )
+
+
+# --- retention of a cycle that is formation ---------------------------------------------------------------------------
+
+
+def _formation_as_reference(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Give a retention of a formation cycle at another current than that of the cycles which are asked."""
+    for block in blocks(plan.root):
+        for number, end in enumerate(block.ends):
+            for at, terms in enumerate(end.condition.any_of):
+                for which, term in enumerate(terms):
+                    if term.quantity != "retention" or not isinstance(term.reference, int):
+                        continue
+                    found, _ = _cycle(plan.root, term.reference, 0)
+                    if found is None or found.cycle != "formation" or _currents(found) & _currents(block):
+                        continue
+                    message = (
+                        f"wanted a cycle at the current of those that are asked, found cycle {term.reference}, a formation "
+                        "cycle at another: retention compares cycles of one current alone, so this never comes"
+                    )
+                    line = next(line for _, line in walk(block))
+                    spot = places.get(("block", block.id, (number, at, which)), mark_of(line, places))
+                    yield warning(
+                        "end.never", message, spot, "write retention: of the first cycle that is not formation"
+                    )
+
+
+def _currents(block: Block) -> frozenset[float]:
+    """Return the magnitudes of the currents of cycles that are no checks, rounded as they are compared, A."""
+    lines = [line for path, line in walk(block) if line.mode == "Galvanostatic" and not _in_check(path)]
+    return frozenset(float(f"{abs(value):.2g}") for line in lines for value in _numbers(line.settings["current"]))
+
+
+def _in_check(path: tuple[Block, ...]) -> bool:
+    return any(one.cycle == "check" for one in path)
+
+
+def _cycle(block: Block, wanted: int, before: int) -> tuple[Block | None, int]:
+    """Return the block of which cycle `wanted` is a pass, and how many are done behind this block, where that is sure."""
+    if block.condition is not None:
+        return None, wanted  # nobody knows how many: what comes behind is not looked for
+    if block.cycle is not None:
+        done = before + block.passes
+        return (block if before < wanted <= done else None), done
+    done = before
+    for child in block.children:
+        if isinstance(child, Block):
+            found, done = _cycle(child, wanted, done)
+            if found is not None or done >= wanted:
+                return found, done
+    return None, before + (done - before) * block.passes

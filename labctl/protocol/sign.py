@@ -1,0 +1,30 @@
+"""What sign a value may have at its place, and what to write instead of one that has another."""
+
+from labctl.errors import Misread
+from labctl.protocol.model import Sign
+from labctl.quantity.dimension import Kind
+from labctl.quantity.units import Quantity, article
+
+
+def check_sign(quantity: Quantity, sign: Sign, kind: Kind) -> None:
+    """Refuse a value that its place does not take.
+
+    Raises:
+        Misread: It is negative, or zero where nothing would happen.
+    """
+    if kind == "temperature" and quantity.value_si <= 0:
+        hint = "the difference of two temperatures is a step, no temperature" if not quantity.offset else ""
+        raise Misread("value.negative", f"wanted a temperature above absolute zero, found {quantity.text}", hint)
+    if sign == "any" or quantity.value_si > 0 or (sign == "not negative" and quantity.value_si == 0):
+        return
+    if quantity.value_si < 0:
+        hint = "the verb gives the direction, values are magnitudes" if kind in {"current", "power", "capacity"} else ""
+        hint = "from and to give the direction" if kind == "scan rate" else hint
+        hint = "for as often as it takes, write a large count and stop_if" if kind == "count" else hint
+        raise Misread("value.negative", f"wanted {article(kind)} that is not negative, found {quantity.text}", hint)
+    hint = {
+        "count": "leave the block or key out",
+        "current": "write rest for no current",
+        "power": "write rest for no current",
+    }.get(kind, "")
+    raise Misread("value.zero", f"wanted {article(kind)} above zero, found {quantity.text}", hint)

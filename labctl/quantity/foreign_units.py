@@ -1,0 +1,74 @@
+"""Units that are in no table of the language: what they measure, and what to write instead."""
+
+import re
+from typing import Final
+
+from labctl.finding import clip
+from labctl.quantity.dimension import TABLES, Kind
+from labctl.quantity.number_hints import Slip
+from labctl.quantity.units import NUMBER, article, display
+
+_MEASURE: Final = re.compile(rf"({NUMBER})\s*(.*)", re.DOTALL)
+
+_FOREIGN: Final = {
+    "psi": ("pressure", 6894.757, "Pa"),
+    "atm": ("pressure", 101325.0, "Pa"),
+    "torr": ("pressure", 133.3224, "Pa"),
+    "mmhg": ("pressure", 133.3224, "Pa"),
+    "at": ("pressure", 98066.5, "Pa"),
+    "kgf/cm2": ("pressure", 98066.5, "Pa"),
+    "n/mm2": ("pressure", 1e6, "Pa"),
+    "å": ("length", 1e-10, "m"),
+    "angstrom": ("length", 1e-10, "m"),
+    "inch": ("length", 0.0254, "m"),
+    "in": ("length", 0.0254, "m"),
+    "mil": ("length", 2.54e-5, "m"),
+    "t": ("mass", 1e3, "kg"),
+    "lb": ("mass", 0.45359237, "kg"),
+    "oz": ("mass", 0.028349523125, "kg"),
+    "n m": ("torque", 0.0, ""),
+    "nm torque": ("torque", 0.0, ""),
+    "n": ("force", 0.0, ""),
+    "kn": ("force", 0.0, ""),
+    "rpm": ("speed of rotation", 0.0, ""),
+    "mas": ("charge", 1.0 / 3600.0, "mAh"),
+    "as": ("charge", 1.0 / 3.6, "mAh"),
+}
+"""Units that are in no table, in lower case: what they measure, and how much of a unit of ours they are."""
+
+
+def foreign_unit(plain: str, kind: Kind) -> Slip:
+    """Name a unit of other tables, and convert it where it measures what is wanted."""
+    match = _MEASURE.fullmatch(plain)
+    noun, factor, unit = _FOREIGN.get(match[2].strip().lower() if match else "", ("", 0.0, ""))
+    if match is None or not noun:
+        return None
+    what = f"{clip(plain)!r}, which is {article(noun)}"
+    wanted = {"charge": "capacity"}.get(noun, noun)
+    if factor and kind in {wanted, "any"}:
+        value = float(match[1]) * factor
+        right = (
+            f"{value:.4g} {unit}"
+            if unit == "mAh"
+            else display(value, wanted)
+            if noun != "pressure"
+            else _pascals(value)
+        )
+        return "unit.unknown", what, f"write {right}"
+    hint = "the language has no unit for it: quote it as a text" if kind == "any" else units_here(kind)
+    return "unit.kind", what, hint
+
+
+def _pascals(value: float) -> str:
+    return f"{value / 1e6:.4g} MPa" if value >= 1e6 else f"{value / 1e3:.4g} kPa"
+
+
+def example(kind: Kind) -> str:
+    """Return one whole value of a kind, as a hint."""
+    return f"for example {TABLES[kind].example}"
+
+
+def units_here(kind: Kind) -> str:
+    """Return the units that a kind of quantity takes, as a hint."""
+    units = TABLES[kind].units
+    return "units here are " + ", ".join(units[:8]) if units else example(kind)

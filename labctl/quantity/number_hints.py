@@ -1,0 +1,160 @@
+"""What stands where a number with a unit was wanted: powers, fractions, ranges, comments, placeholders, thousands."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from labctl.finding import clip
+from labctl.quantity.dimension import Kind
+from labctl.quantity.units import article, number
+
+Slip: TypeAlias = tuple[str, str, str] | None
+"""Code, what was found (the text itself where ""), hint."""
+
+Reads: TypeAlias = Callable[[str], bool]
+"""Tells whether a text reads as the kind of quantity that is wanted."""
+
+THOUSANDS: Final = re.compile(r"([-+]?\d{1,3})([.,])(\d{3})(?!\d)\s*(.*)", re.DOTALL)
+_POWER: Final = re.compile(
+    r"(?:([-+]?\d+(?:\.\d+)?)\s*(?:[x×*]|\s)\s*)?10(\^|\*\*)?\(?([-+]?\d{1,2})\)?\s*([A-Za-z%].*)?"
+)
+_RANGE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(?:-|\.\.\.?|to|bis|\.\.)\s*(\d+(?:\.\d+)?)\s*([A-Za-z%].*)")
+_COMMENT: Final = re.compile(r"(.*?\S)\s*(//|;|#|%|--|!)\s*(\S.*)?", re.DOTALL)
+_MONTHS: Final = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_DATE: Final = re.compile(
+    rf"(?:\d{{1,2}}[- .](?:{_MONTHS})|(?:{_MONTHS})[- .]\d{{1,2}})(?:[- .]\d{{2,4}})?", re.IGNORECASE
+)
+_PLACEHOLDERS: Final = frozenset(
+    {"?", "??", "???", "...", "..", "…", "-", "--", "x", "xx", "xxx", "tbd", "tba", "todo", "n/a", "na", "n.a.", "any"}
+)
+_EXTREMES: Final = {"max": "greatest", "min": "least", "maximum": "greatest", "minimum": "least"}
+_ENDLESS: Final = re.compile(
+    r"[-+]?\.?(?:inf|infinity|infinite|nan|∞)|none|null|~|unlimited|endless|forever", re.IGNORECASE
+)
+
+_ENDLESS_HINTS: Final[dict[str, str]] = {
+    "count": "write a large count; stop_if: retention < 80 % ends the block before it is reached",
+    **dict.fromkeys(("voltage", "potential", "temperature"), "a side without a limit is left out: {max: 4.3 V}"),
+}
+
+
+def thousands(text: str) -> str:
+    """Return the question to ask of `1,000 uA`, or "" where a comma or point cannot stand for thousands."""
+    match = THOUSANDS.fullmatch(text)
+    if match is None or match[1].lstrip("+-") == "0":
+        return ""
+    unit = f" {match[4]}" if match[4] else ""
+    return f"{match[1]} or {match[1]}{match[3]}? write {match[1]}{unit} or {match[1]}{match[3]}{unit}"
+
+
+def number_slip(plain: str, kind: Kind, reads: Reads) -> Slip:
+    """Return what a text is instead of a number with a unit, and how to write what it means; None where no rule fits."""
+    for rule in (_count, _placeholder, _fraction, _power, _negative_rate, _about, _comment, _range):
+        slip = rule(plain, kind, reads)
+        if slip is not None:
+            return slip
+    return None
+
+
+_COUNTED: Final = {
+    "once": 1,
+    "twice": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "ten": 10,
+    "twenty": 20,
+    "hundred": 100,
+}
+
+
+def _count(plain: str, kind: Kind, reads: Reads) -> Slip:
+    del reads
+    words = re.fullmatch(r"(\d+)\s*(?:x|×|times|cycles|points|passes|mal|-mal)", plain, re.IGNORECASE)
+    value = words[1] if words else _COUNTED.get(plain.lower())
+    return ("value.count", "", f"a count is a bare number: write {value}") if kind == "count" and value else None
+
+
+def _placeholder(plain: str, kind: Kind, reads: Reads) -> Slip:
+    del reads
+    word = plain.lower()
+    if word in _PLACEHOLDERS:
+        return "unit.number", "", f"put {article(kind)} there, or leave the key out"
+    if word in _EXTREMES:
+        return "unit.number", "", f"write the {_EXTREMES[word]} value itself; the limits of file and cell hold anyway"
+    if _ENDLESS.fullmatch(plain):
+        return "unit.number", "", _ENDLESS_HINTS.get(kind, "leave the key out where there is no value")
+    if _DATE.fullmatch(plain):
+        return "unit.number", f"{clip(plain)!r}, a date", "a spreadsheet made a date of what was typed: write the value"
+    return None
+
+
+def _fraction(plain: str, kind: Kind, reads: Reads) -> Slip:
+    del kind
+    sign = re.fullmatch(r"(\d+)?\s*([¼½¾⅐-⅞])\s*(.*)", plain)
+    over = re.fullmatch(r"(\d+)\s*/\s*(\d+)\s*([A-Za-z%].*)", plain)
+    if sign is not None:
+        value, unit = float(sign[1] or 0) + unicodedata.numeric(sign[2]), sign[3]
+    elif over is not None and int(over[2]):
+        value, unit = int(over[1]) / int(over[2]), over[3]
+    else:
+        return None
+    right = f"{value:.4g}C" if unit == "C" else f"{value:.4g} {unit}".rstrip()
+    return ("unit.number", "", f"write {right}") if reads(right) else None
+
+
+def _power(plain: str, kind: Kind, reads: Reads) -> Slip:
+    match = _POWER.fullmatch(plain)
+    if match is None or kind == "duration" or not (match[2] or match[3][0] in "+-"):
+        return None
+    right = f"{match[1] or '1'}e{int(match[3])} {match[4] or ''}".rstrip()
+    return ("unit.number", "", f"powers of ten are written {right}") if reads(right) else None
+
+
+def _negative_rate(plain: str, kind: Kind, reads: Reads) -> Slip:
+    match = re.fullmatch(r"-\s*(C\s*/\s*\d.*)", plain)
+    if match is None or not reads(match[1]):
+        return None
+    if kind == "current":
+        return "value.negative", "", f"the verb gives the direction, values are magnitudes: write {match[1]}"
+    return "unit.rate", "", f"write -{1.0 / (number(match[1].partition('/')[2]) or 1.0):.4g}C"
+
+
+_ABOUT: Final = re.compile(r"(?:~|≈|≃|about|approx\.?|ca\.?|circa|etwa)\s*(\d.*|C\s*/.*)", re.IGNORECASE)
+_PARTED: Final = re.compile(r"(\d+\.?)\s+(\.?\d+)\s*([A-Za-z%].*)")
+_TOLERANCE: Final = re.compile(r"(\d[\d.]*)\s*(?:±|\+/-|\+-)\s*\d[\d.]*\s*(\S.*)")
+
+
+def _about(plain: str, kind: Kind, reads: Reads) -> Slip:
+    del kind
+    match = _ABOUT.fullmatch(plain)
+    right = match[1] if match is not None else ""
+    if (
+        (parted := _PARTED.fullmatch(plain)) is not None
+        and "." in parted[1] + parted[2]
+        and reads(joined := f"{parted[1]}{parted[2]} {parted[3]}")
+    ):
+        return "unit.number", "", f"no spaces inside a number: write {joined}"
+    if (wide := _TOLERANCE.fullmatch(plain)) is not None:
+        right = f"{wide[1]} {wide[2]}"
+    return ("unit.number", "", f"one value is wanted here: write {right}") if right and reads(right) else None
+
+
+def _comment(plain: str, kind: Kind, reads: Reads) -> Slip:
+    del kind
+    match = _COMMENT.fullmatch(plain)
+    if match is None or not reads(match[1]):
+        return None
+    rest = f" # {clip(match[3], 30)}" if match[3] else ""
+    return "yaml.comment", "", f"a comment begins with a # after a space: write {match[1]}{rest}"
+
+
+def _range(plain: str, kind: Kind, reads: Reads) -> Slip:
+    del kind
+    match = _RANGE.fullmatch(plain)
+    if match is None:
+        return None
+    low, high = f"{match[1]} {match[3]}", f"{match[2]} {match[3]}"
+    return ("unit.number", "", f"one value is wanted here: {low} or {high}?") if reads(low) and reads(high) else None

@@ -1,0 +1,363 @@
+"""Why a text is not the quantity that was wanted, and what to write instead."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Final
+
+from labctl.errors import Misread
+from labctl.finding import clip
+from labctl.lookalike import lookalike, nearest
+from labctl.quantity.dimension import (
+    AREA,
+    C_RATE,
+    CHARGE,
+    CURRENT,
+    DURATION,
+    FRACTION,
+    KELVIN,
+    LENGTH,
+    MASS,
+    NONE,
+    TABLES,
+    UNITS,
+    VOLTAGE,
+    Dimension,
+    Kind,
+    name_of,
+)
+from labctl.quantity.foreign_units import example, foreign_unit, units_here
+from labctl.quantity.number_hints import Slip, number_slip, thousands
+from labctl.quantity.units import MOST_DIGITS, NUMBER, article, display, measure_unit, number, reads
+
+_WORDS: Final = {
+    "sec": "s",
+    "secs": "s",
+    "second": "s",
+    "seconds": "s",
+    "m": "min",
+    "mins": "min",
+    "minute": "min",
+    "minutes": "min",
+    "hr": "h",
+    "hrs": "h",
+    "hour": "h",
+    "hours": "h",
+    "H": "h",
+    "M": "min",
+    "day": "d",
+    "days": "d",
+    "D": "d",
+}
+_PLAIN_WORDS: Final = {
+    **dict.fromkeys(("volt", "volts"), "V"),
+    **dict.fromkeys(("amp", "amps", "ampere", "amperes"), "A"),
+    **dict.fromkeys(("watt", "watts"), "W"),
+    **dict.fromkeys(("percent", "pct", "\uff05"), "%"),
+    **dict.fromkeys(("degree", "degrees"), "deg"),
+}
+_RATE_PER_TIME: Final = re.compile(r"(C\s*/\s*\d[\d.]*|\d[\d.]*\s*C)\s*(?:/?\s*h(?:ours?|rs?)?|rate|-rate)")
+_CYCLER_RATE: Final = re.compile(r"[cD]\s*/\s*(\d.*)|(\d[\d.]*)\s*c|C(\d[\d.]*)|(\d[\d.]*)\s*C-rate")
+_OF_MEASURED: Final = re.compile(r"\bof (charge_capacity|discharge_capacity)\b")
+_ENERGIES: Final = frozenset({"Wh", "mWh", "uWh", "kWh"})
+_CLOCK: Final = re.compile(r"(\d+):(\d{1,2})(?::(\d{1,2}))?")
+_COMMA: Final = re.compile(r"([-+]?\d+),(\d+)(.*)")
+_WORD_NUMBER: Final = re.compile(rf"({NUMBER})\s*(.*)", re.DOTALL)
+
+
+def explain(text: str, plain: str, kind: Kind) -> Misread:
+    """Return the finding for a text that `labctl.quantity.units` could not read as `kind`; `plain` is its normal spelling."""
+    if match := _OF_MEASURED.search(plain):
+        hint = (
+            f"make it the measure first: - nominal: {{from: {match[1]}, within: [80 %, 120 %]}}; % and C are then of it"
+        )
+        return Misread("unit.unknown", f"wanted {article(kind)}, found {clip(text)!r}", hint)
+    for rule in _RULES:
+        slip = rule(plain, kind)
+        if slip is not None:
+            code, what, hint = slip
+            return Misread(code, f"wanted {article(kind)}, found {what or repr(clip(text))}", hint)
+    return Misread("unit.unknown", f"wanted {article(kind)}, found {clip(text)!r}", example(kind))
+
+
+HERTZ: Final = NONE / DURATION
+
+
+def _empty(plain: str, kind: Kind) -> Slip:
+    if (quoted := re.fullmatch("[“”„«»‘’‚](.*)[“”„«»‘’‚]", plain)) is not None:
+        return "unit.number", "", f"those are no plain quotes: write {quoted[1]}"
+    return ("unit.empty", "nothing", example(kind)) if not plain else None
+
+
+def _lookalike(plain: str, kind: Kind) -> Slip:
+    letters = lookalike(plain)
+    if letters is None:
+        return None
+    hint = f"write {letters.plain}" if reads(letters.plain, kind) else example(kind)
+    return "yaml.lookalike", f"{clip(plain)!r} with {letters.words}", f"{hint}: it only looks like a plain one"
+
+
+def _comma(plain: str, kind: Kind) -> Slip:
+    del kind
+    match = _COMMA.fullmatch(plain)
+    if match is None:
+        return None
+    if question := thousands(plain):
+        return "yaml.comma", f"a comma in {clip(plain)!r}", question
+    return "yaml.comma", f"a comma in {clip(plain)!r}", f"write {match[1]}.{match[2]}{match[3][:20]}"
+
+
+def _clock(plain: str, kind: Kind) -> Slip:
+    match = _CLOCK.fullmatch(plain) if kind in {"duration", "any"} else None
+    if match is None:
+        return None
+    parts = zip(match.groups(), ("h", "min", "s"), strict=True)
+    hint = " ".join(f"{int(part)} {unit}" for part, unit in parts if part and int(part)) or "0 s"
+    return "unit.clock", "", f"write {hint}"
+
+
+def _relative(plain: str, kind: Kind) -> Slip:
+    if kind in {"potential", "bias"} and plain.lower() in {"ocv", "ocp", "eoc", "voc"}:
+        return "unit.versus", "", "write ocv"
+    if (match := re.fullmatch(r"ocv\s*([+-])\s*(\d.*)", plain)) and kind in {"potential", "bias", "any"}:
+        return "unit.versus", "", f"write {match[1].strip('+')}{match[2]} vs ocv"
+    if not re.search(r"\bvs\b|^ocv$", plain):
+        return None
+    if kind in {"voltage", "potential", "bias", "amplitude"}:
+        against = re.fullmatch(rf"({NUMBER}\s*[a-zA-Z]+)\s*\(?\s*vs\.?\s+([A-Za-z]\S*?)\)?", plain)
+        label = "ocv" if against and against[2].lower() in {"ocp", "eoc", "voc"} else against[2] if against else ""
+        hint = (
+            (f"write {against[1]} vs {label}" if against else "for example 20 mV vs ocv, 3.8 V vs Li")
+            if kind in {"potential", "bias"}
+            else f"a plain voltage: {TABLES[kind].example}"
+        )
+        return "unit.versus", "", hint
+    return "unit.kind", f"{clip(plain)!r}, which is a voltage", example(kind)
+
+
+def _rate(plain: str, kind: Kind) -> Slip:
+    if kind in {"current", "any"} and (match := re.fullmatch(r"1\s*/\s*(\d[\d.]*)\s*C", plain)):
+        return "unit.rate", "", f"write C/{match[1]}"
+    if kind == "current" and (match := _RATE_PER_TIME.fullmatch(plain)):
+        return "unit.rate", "", f"write {match[1]}"
+    if kind in {"current", "amplitude", "bias", "any"} and (match := _CYCLER_RATE.fullmatch(plain)):
+        over, many, under, words = match.groups()
+        rate = f"C/{over}" if over else f"C/{under}" if under else f"{many or words}C"
+        return "unit.rate", "", f"write {rate}; the verb gives the direction" if plain[0] == "D" else f"write {rate}"
+    celsius = re.fullmatch(rf"({NUMBER})\s*(?:deg|o|grad)\s*C", plain)
+    if celsius is not None and kind in {"temperature", "temperature step"}:
+        return "unit.unknown", "", f"write {celsius[1]} degC"
+    match = re.fullmatch(rf"({NUMBER})?\s*(m?C)(\s*/.*)?", plain)
+    if match is None:
+        return None
+    if match[2] == "mC" and kind in {"current", "any"}:
+        value = float(match[1] or 1)
+        hint = f"C is a rate and takes no prefix: write {value:g} mA for a current, {value / 1000:g}C for a rate"
+        return "unit.rate", f"{clip(plain)!r}, which is a millicoulomb", hint
+    if kind in {"temperature", "temperature step"}:
+        return "unit.celsius", f"{clip(plain)!r}, which is a C-rate", f"write {match[1] or 1} degC"
+    if kind == "capacity":
+        return "unit.coulomb", f"{clip(plain)!r}, which is a C-rate", "charges are in Ah, mAh, uAh: 1 C is 0.2778 mAh"
+    return None
+
+
+def _bare(plain: str, kind: Kind) -> Slip:
+    value = number(plain)
+    if value is None:
+        return None
+    if kind == "count":
+        return "value.count", "", thousands(plain) or "a count is a whole number"
+    if kind == "fraction" and 0 < value <= 1:  # 0.8 is more likely a share than a percentage
+        return "unit.bare", f"{clip(plain)!r} without a unit", f"{value * 100:g} % or {plain} %?"
+    if kind == "capacity" and 0 < value <= 1:
+        return "unit.bare", f"{clip(plain)!r} without a unit", f"{value * 100:g} %, {plain} mAh or {plain} mAh/cm2?"
+    units = TABLES[kind].units
+    proposed = [f"{plain} {unit}" for unit in units[:3]]
+    hint = ", ".join(proposed[:-1]) + f" or {proposed[-1]}?" if len(proposed) > 1 else f"write {proposed[0]}"
+    return "unit.bare", f"{clip(plain)!r} without a unit", hint
+
+
+def _long(plain: str, kind: Kind) -> Slip:
+    digits = re.match(r"[-+]?[\d.]+", plain)
+    if digits is None or len(digits[0]) <= MOST_DIGITS:
+        return None
+    return "unit.number", f"a number of {len(digits[0])} digits", example(kind)
+
+
+def _not_number(plain: str, kind: Kind) -> Slip:
+    match = _WORD_NUMBER.fullmatch(plain)
+    if match is not None and number(match[1]) is None:
+        return "unit.number", f"{clip(plain)!r}, which is not finite", example(kind)
+    if spaced := re.fullmatch(r"(\d{1,3}(?: \d{3})+(?:\.\d+)?)\s*([^\d\s].*)", plain):
+        return "unit.number", "", f"no spaces inside a number: write {spaced[1].replace(' ', '')} {spaced[2]}"
+    if match is not None and (rest := re.match(r"(\.[\d.]+|[eE](?=\s|$)|_\d+|/\d+)", match[2])):
+        return (
+            "unit.number",
+            "",
+            f"{clip(match[1] + rest[1])!r} is no number; write digits, a point, and an exponent as in 1e-3",
+        )
+    if match is None and re.match(r"[-+]\s+\d", plain):
+        return "unit.number", "", "no space after the sign"
+    return None
+
+
+def _duration(plain: str, kind: Kind) -> Slip:
+    if (parts := _parts(plain, kind)) is not None:
+        return parts
+    match = _WORD_NUMBER.fullmatch(plain) if kind in {"duration", "any"} else None
+    if match is None or match[2].rstrip(".") not in _WORDS or (kind == "any" and match[2] == "m"):
+        return _iso(plain, kind)
+    unit = match[2].rstrip(".")
+    shown = f"{clip(plain)!r}, which is a length" if unit == "m" else ""
+    return "unit.kind" if unit == "m" else "unit.unknown", shown, f"write {match[1]} {_WORDS[unit]}"
+
+
+def _parts(plain: str, kind: Kind) -> Slip:
+    """Read `1 h, 30 minutes`, `1 h 30` and `2 weeks` as what they mean."""
+    if kind not in {"duration", "any"}:
+        return None
+    if week := re.fullmatch(r"(\d+)\s*w(?:ee)?ks?", plain):
+        return "unit.unknown", "", f"write {7 * int(week[1])} d"
+    words = "|".join(sorted((word for word in _WORDS if word not in {"H", "D"}), key=len, reverse=True))
+    part = rf"(\d+(?:\.\d+)?)\s*({words}|ms|min|[smhd])"
+    if re.fullmatch(rf"{part}(?:\s*(?:,|and|&)?\s*{part})+", plain):
+        text = " ".join(f"{number} {_WORDS.get(unit, unit)}" for number, unit in re.findall(part, plain))
+        return "unit.unknown", "", f"write {text}"
+    if half := re.fullmatch(r"(\d+)\s*(d|h|min)\s*(\d+)", plain):
+        unit = {"d": "h", "h": "min", "min": "s"}[half[2]]
+        return "unit.unknown", "", f"write {half[1]} {half[2]} {half[3]} {unit}"
+    return None
+
+
+def _iso(plain: str, kind: Kind) -> Slip:
+    match = re.fullmatch(r"PT?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?", plain) if kind == "duration" else None
+    if match is None or not any(match.groups()):
+        return None
+    parts = zip(match.groups(), ("h", "min", "s"), strict=True)
+    return "unit.clock", "", "write " + " ".join(f"{part} {unit}" for part, unit in parts if part)
+
+
+def _other_kind(plain: str, kind: Kind) -> Slip:
+    match = _WORD_NUMBER.fullmatch(plain)
+    unit = match[2].strip() if match else ""
+    dimension: Dimension | None = KELVIN if unit == "degC" else None
+    if unit and dimension is None:
+        known = measure_unit(unit)
+        dimension = known[0] if known else None
+    if dimension is None:
+        return None
+    hint = units_here(kind)
+    value = match[1] if match else ""
+    if advice := _advice(plain, value, unit, dimension, kind) or _beside(plain, value, unit, dimension, kind):
+        hint = advice
+    elif name_of(dimension).startswith("quantity") and (nearest := _nearest(unit, TABLES[kind].units)):
+        hint = f"did you mean {nearest}?"
+    return "unit.kind", f"{clip(plain)!r}, which is {article(name_of(dimension))}", hint
+
+
+def _beside(plain: str, value: str, unit: str, dimension: Dimension, kind: Kind) -> str:
+    """Return what is meant by a quantity that belongs to a key beside this one, or lacks its time; or ""."""
+    if kind == "capacity" and unit in _ENERGIES:
+        return f"a charge is no energy: write energy: {plain}"
+    if kind == "current" and name_of(dimension) == "power":
+        return f"a power is no current: write power: {plain}"
+    if kind == "power" and dimension in {CURRENT, CURRENT / AREA, CURRENT / MASS, C_RATE}:
+        return f"a current is no power: write current: {plain}"
+    if kind == "energy" and dimension in {CHARGE, CHARGE / AREA, CHARGE / MASS}:
+        return f"an energy is no charge: write capacity: {plain}"
+    if kind == "frequency" and unit == "m":
+        return f"write {value} mHz"
+    if kind == "current slope" and dimension == CURRENT:
+        return f"a slope is per time: write {plain}/h, {plain}/min or {plain}/s"
+    return ""
+
+
+def _advice(plain: str, value: str, unit: str, dimension: Dimension, kind: Kind) -> str:
+    """Return what is meant by a quantity of a kind that people put in this place, or ""."""
+    if kind == "area" and dimension == LENGTH:
+        metres = float(value) * UNITS[unit][1]
+        disk = math.pi / 4.0 * metres**2
+        return f"a disk of {plain} across has pi/4 x ({plain})^2: write {display(disk, 'area')}, or diameter: {plain}"
+    if kind == "current" and dimension in {CHARGE, CHARGE / AREA, CHARGE / MASS}:
+        current = f"{value} {unit.replace('Ah', 'A', 1)}"
+        return f"a charge is no current: write {current}, or a rate such as C/10; to end by charge, capacity: {plain}"
+    if kind == "current" and dimension == FRACTION:
+        return f"percent of what? of 1C it is {float(value) / 100:g}C; of a capacity it goes to capacity: {plain}"
+    if kind == "capacity" and dimension in {CURRENT, CURRENT / AREA, CURRENT / MASS}:
+        right = re.sub(r"A(?!h)", "Ah", unit, count=1)
+        return f"a current is no charge: write {value} {right}"
+    if kind in {"scan rate", "voltage slope"} and dimension == VOLTAGE:
+        return f"a rate is per time: write {plain}/s, {plain}/min or {plain}/h"
+    if kind == "duration" and dimension == HERTZ and float(value):
+        return f"a frequency is no interval: write {display(1.0 / (float(value) * UNITS[unit][1]), 'duration')}"
+    if kind == "capacity" and dimension == C_RATE:
+        return "a rate is no charge: write a share of the nominal capacity such as 50 %"
+    return ""
+
+
+def _number(plain: str, kind: Kind) -> Slip:
+    return number_slip(plain, kind, lambda text: reads(text, kind))
+
+
+def _near(plain: str, kind: Kind) -> Slip:
+    """Propose the nearest unit: another case, another spelling."""
+    match = _WORD_NUMBER.fullmatch(plain)
+    unit = match[2].strip() if match else ""
+    if match is None or not unit:
+        return None
+    if kind in {"frequency", "pressure", "resistance"} and unit in {"k", "M", "m", "G", "u"}:
+        return "unit.unknown", "", f"write {match[1]} {unit}{ {'frequency': 'Hz', 'pressure': 'Pa'}.get(kind, 'Ohm') }"
+    right = _PLAIN_WORDS.get(unit.lower(), "")
+    if right in TABLES[kind].units:
+        return "unit.unknown", "", f"write {match[1]} {right}"
+    if kind in {"potential", "bias"} and (
+        bare := re.fullmatch(r"(m?V)\s*\(?([A-Z][a-z]?\+?(?:/[A-Z][a-z]?\+?)?)\)?", unit)
+    ):
+        return "unit.versus", "", f"write {match[1]} {bare[1]} vs {bare[2]}"
+    if kind in {"temperature", "temperature step"} and unit.lower() in {"f", "degf", "c", "deg", "celsius", "kelvin"}:
+        right = "K" if unit.lower() == "kelvin" else "degC"
+        return (
+            "unit.unknown",
+            "",
+            f"write {match[1]} {right}" if "f" not in unit.lower() else "temperatures are in degC or K",
+        )
+    if unit.endswith((" pp", " p-p", "pp")) and kind == "amplitude":
+        return (
+            "unit.unknown",
+            "",
+            f"half of peak to peak is the peak: write {float(match[1]) / 2:g} {re.sub(r' *p-?p$', '', unit)}",
+        )
+    nearest = _nearest(unit, TABLES[kind].units)
+    hint = f"did you mean {nearest}?" if nearest else units_here(kind)
+    return "unit.unknown", "", hint if TABLES[kind].units else "a bare number, without a unit"
+
+
+def _nearest(unit: str, units: tuple[str, ...]) -> str:
+    squeezed = re.sub(r"[\s^*.()]|\{|\}", "", unit)
+    squeezed = re.sub(r"(?<=[A-Za-z])-(\d)", r"/\1", squeezed)
+    for known in units:
+        if squeezed == known or squeezed.replace("/cm-2", "/cm2") == known:
+            return known
+    lowered = {known.lower(): known for known in reversed(units)}
+    if squeezed.lower() in lowered:
+        return lowered[squeezed.lower()]
+    close = nearest(squeezed.lower(), lowered)
+    return lowered[close] if close else ""
+
+
+_RULES: Final[tuple[Callable[[str, Kind], Slip], ...]] = (
+    _empty,
+    _long,
+    _lookalike,
+    _comma,
+    _clock,
+    _relative,
+    _rate,
+    _bare,
+    _duration,
+    _number,
+    _not_number,
+    foreign_unit,
+    _other_kind,
+    _near,
+)

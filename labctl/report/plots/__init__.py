@@ -1,0 +1,1 @@
+"""Figures of stored runs, as a paper would print them."""

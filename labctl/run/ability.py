@@ -1,0 +1,76 @@
+"""What the channels of a station can do, as far as that is known before an instrument is opened."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from labctl.driver import Bounds, Capabilities, Instrument, Placed, Stepped, Translating
+from labctl.errors import StationError, UsageError
+from labctl.finding import Finding, Mark
+from labctl.inputs import near
+from labctl.plan.runnable import Translate
+from labctl.run.drivers import make
+from labctl.station.settings import Station
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """What a channel can do: its capabilities, its own limits, how its instrument would be told a program, and its parts."""
+
+    capabilities: Capabilities
+    translate: Translate | None = None
+    bounds: Bounds | None = None
+    roles: tuple[str, ...] = ()
+
+
+def ability_of(station: Station, channel: str) -> Ability:
+    """Return what a channel of a station can do, nothing opened: what a driver learns from its instrument is as it comes.
+
+    Raises:
+        UsageError: The station has no such channel.
+        StationError: Its instrument cannot be made.
+    """
+    given = station.channels.get(channel)
+    if given is None:
+        known = ", ".join(station.channels) or "none"
+        hint = near(channel, list(station.channels))
+        raise UsageError(f"wanted a channel of {station.file}, found {channel!r}{hint}; there are {known}")
+    part = given.parts["cell"]
+    settings = station.instruments[part.instrument]
+    instrument = make(f"instrument {settings.name}", settings.driver, settings.options)
+    return Ability(instrument.capabilities(part.at), translator(instrument, part.at), given.limits, tuple(given.parts))
+
+
+def translator(instrument: Instrument | Stepped, at: str) -> Translate | None:
+    """Return how an instrument would be told a program for one of its channels, None where it does not say beforehand."""
+    if not isinstance(instrument, Translating):
+        return None
+    return lambda program: instrument.translate(at, program)
+
+
+def station_findings(station: Station) -> tuple[Finding, ...]:
+    """Return what is wrong with a station for the drivers that it names: their options, and the channels that they have."""
+    made: dict[str, Instrument | Stepped] = {}
+    findings: list[Finding] = []
+    for name, given in station.instruments.items():
+        try:
+            made[name] = make(name, given.driver, given.options)
+        except StationError as error:
+            findings.append(Finding("driver.options", str(error), given.mark or Mark(station.file, 1, 1)))
+    return (*findings, *place_findings(station, made))
+
+
+def place_findings(station: Station, made: Mapping[str, Instrument | Stepped]) -> Iterator[Finding]:
+    """Give the channels of a station that the instruments made for it do not have."""
+    for name, channel in station.channels.items():
+        for role, part in channel.parts.items():
+            instrument = made.get(part.instrument)
+            if not isinstance(instrument, Placed) or part.at in instrument.channels():
+                continue
+            known = ", ".join(instrument.channels()) or "none"
+            what = f"found at: {part.at}" if part.at else "found none"
+            yield Finding(
+                "channel.place",
+                f"wanted a channel of {part.instrument} as at: for the {role} of {name}, {what}; it has {known}",
+                channel.mark or Mark(station.file, 1, 1),
+                f"for example {role}: {{instrument: {part.instrument}, at: {known.partition(',')[0]}}}",
+            )

@@ -1,0 +1,129 @@
+"""Rows that sources have ready and that change nothing but the sums of their runs: taken without a fold when their time comes."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labctl.engine.state_parts import LastRow
+from labctl.sample import Batch
+from labctl.store.entry import Entry, QuietRows
+from labctl.store.matrix import RECORD, RUN, WIDTH, last_of, matrix_of
+
+AHEAD = 1024  # rows of one run, at most
+LOOK = 16  # rows looked at together; more are seldom due in one turn
+Places = NDArray[np.intp]
+
+
+class QuietColumns:
+    """Quiet rows of the runs at one connection, as they will be stored: a row of every column for each place.
+
+    Attributes:
+        taken: By place, how many rows were taken so far.
+        origin: By place, clock time of the run's time 0.
+    """
+
+    def __init__(self) -> None:
+        """Have no place yet."""
+        self._values = np.empty((0, AHEAD, WIDTH))
+        self._times = np.empty((0, AHEAD + LOOK))  # with infinity behind the last row
+        self._count = np.zeros(0, np.intp)
+        self._steps = np.zeros(0, np.intp)
+        self.taken = np.zeros(0, np.intp)
+        self.origin = np.zeros(0)
+        self._free: list[int] = []
+
+    def enter(self) -> int:
+        """Return a place for a run."""
+        if not self._free:
+            old, new = len(self.taken), max(4, 2 * len(self.taken))
+            for name in ("_values", "_times", "_count", "_steps", "taken", "origin"):
+                column = getattr(self, name)
+                wider = np.empty((new, *column.shape[1:]), column.dtype)
+                wider[:old] = column
+                setattr(self, name, wider)
+            self._free = list(range(new - 1, old - 1, -1))
+        place = self._free.pop()
+        self.clear(place)
+        return place
+
+    def leave(self, place: int) -> None:
+        """Give a place back."""
+        self.clear(place)
+        self._free.append(place)
+
+    def put(self, place: int, rows: Entry, batch: Batch) -> None:
+        """Put the quiet rows of a run, which are those of `batch`, in its place."""
+        count = min(len(batch), AHEAD)
+        self._values[place, :count] = matrix_of([rows])[:count]
+        self._times[place, :count] = batch.time[:count]
+        self._times[place, count:] = np.inf
+        self._count[place], self._steps[place], self.taken[place] = count, batch.step, 0
+
+    def clear(self, place: int) -> None:
+        """Let a place have no rows."""
+        self._count[place] = self.taken[place] = 0
+
+    def last(self, place: int) -> LastRow:
+        """Return what a state knows of the row of a place that was taken last."""
+        return last_of(self._values[place, self.taken[place] - 1])
+
+    def take(self, places: Places, now: float) -> tuple[QuietRows | None, NDArray[np.bool_]]:
+        """Take the rows that are due at a time of the clock and were not taken yet.
+
+        Args:
+            places: In the order of the numbers of their runs.
+            now: Of the clock.
+
+        Returns:
+            The rows, None of no run; and whether the next row of a place may be one that matters, of which none was taken.
+        """
+        taken, count, until = self.taken[places], self._count[places], now - self.origin[places]
+        ahead = self._times[places[:, None], taken[:, None] + np.arange(LOOK)]
+        due = (ahead <= until[:, None]).sum(axis=1)
+        for more in np.flatnonzero(due == LOOK):
+            due[more] = self._times[places[more]].searchsorted(until[more], "right") - taken[more]
+        matters = taken + due >= count
+        due[matters] = 0
+        self.taken[places] = taken + due
+        some = due > 0
+        if not some.any():
+            return None, matters
+        mine, begins, counts = places[some], taken[some], due[some]
+        ends = counts.cumsum()
+        rows = np.arange(ends[-1]) + np.repeat(mine * AHEAD + begins - (ends - counts), counts)
+        values = self._values.reshape(-1, WIDTH)[rows]
+        first = values[ends - counts]
+        numbers = first[:, RUN].astype(int).tolist(), first[:, RECORD].astype(int).tolist()
+        return QuietRows(values, *numbers, ends.tolist(), self._steps[mine].tolist()), matters
+
+
+class QuietAhead:
+    """The quiet rows of one run.
+
+    Attributes:
+        known: After how many the state of the run was last brought up to date.
+    """
+
+    __slots__ = ("_columns", "_place", "_skip", "known")
+
+    def __init__(self, columns: QuietColumns, place: int, skip: Callable[[int], None]) -> None:
+        """Stand at the first row in a place; `skip` tells the source how many were taken."""
+        self._columns, self._place, self._skip = columns, place, skip
+        self.known = 0
+
+    @property
+    def taken(self) -> int:
+        """How many rows were taken so far."""
+        return int(self._columns.taken[self._place])
+
+    def last(self) -> LastRow:
+        """Return what a state knows of the row taken last."""
+        self.known = self.taken
+        return self._columns.last(self._place)
+
+    def leave(self) -> None:
+        """Let the source stand after the row taken last."""
+        if taken := self.taken:
+            self._skip(taken)
+        self._columns.clear(self._place)

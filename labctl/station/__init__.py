@@ -1,0 +1,1 @@
+"""The station file: instruments, channels, and where data go."""

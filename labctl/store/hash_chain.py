@@ -1,0 +1,114 @@
+"""Digests that make a change of what is stored visible: one a run and commit, and a chain over all commits.
+
+A part's digest covers its rows (as the float64 matrix of `store.matrix`), auxiliary values, inputs and events exactly as
+stored. The chain of a commit covers the chain before it, the commit's number and label, and every part with its ranges. So a
+whole journal is checked by reading it once, and one run by reading that run and the small `commit_runs`.
+
+Every commit says by which version of these rules it was sealed (`commits.version`), and the chain covers that number: a later
+version may cover more columns, and a commit of before is checked by those that there were. What a version covers never changes
+once it is released.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from labctl.sample import Floats
+from labctl.store.entry import RunRanges
+
+PART_BYTES = 16
+VERSION = 2  # of new commits: 1 is labctl 0.1's, 2 is 0.2's
+ROW_COLUMNS: Mapping[int, int] = {1: 10, 2: 12}  # how many columns of `store.matrix`, from the first, a version covers
+_BIRTH = (
+    "uuid", "journal", "channel", "protocol", "cell", "protocol_hash", "cell_hash",
+    "began_unix_time_second", "started_by", "resumed_from", "options", "software",
+)  # fmt: skip
+BIRTH: Mapping[int, tuple[str, ...]] = {1: _BIRTH, 2: (*_BIRTH, "texts")}  # of `runs`
+
+Auxiliary: TypeAlias = tuple[int, int, str, float]  # run_id, record_index, name, value
+EventRow: TypeAlias = tuple[int, int, int, float, str, str]  # run_id, seq, record_index, time, kind, data
+InputRow: TypeAlias = tuple[int, int, int, str, str]  # run_id, seq, record_index, kind, data
+
+
+def part_digest(
+    rows: Floats,
+    auxiliary: Iterable[Auxiliary],
+    inputs: Iterable[InputRow],
+    events: Iterable[EventRow],
+    born: str = "",
+    *,
+    version: int = VERSION,
+) -> bytes:
+    """Return the digest of what one commit holds of one run.
+
+    Args:
+        rows: Rows in order, C-contiguous.
+        auxiliary: In the order of record and name.
+        inputs: In order.
+        events: In order.
+        born: What never changes of the run itself, in the commit that made it.
+        version: Of the digest: which columns of the rows it covers.
+    """
+    covered = rows[:, : ROW_COLUMNS[version]]
+    digest = hashlib.sha256(np.ascontiguousarray(covered).data if len(rows) else b"")
+    text = [born]
+    text += [f"a{record} {name} {value!r}" for _, record, name, value in auxiliary]
+    text += [f"i{seq} {record} {kind} {data}" for _, seq, record, kind, data in inputs]
+    text += [f"e{seq} {record} {time!r} {kind} {data}" for _, seq, record, time, kind, data in events]
+    digest.update("\n".join(text).encode())
+    return digest.digest()[:PART_BYTES]
+
+
+def rows_digest(rows: Floats) -> bytes:
+    """Return `part_digest`, of this version, of rows that nothing else was stored with; C-contiguous."""
+    return hashlib.sha256(rows.data).digest()[:PART_BYTES]
+
+
+def first_chain(uuid: str) -> bytes:
+    """Return the chain before the first commit of a journal."""
+    return hashlib.sha256(f"labctl journal {uuid}".encode()).digest()
+
+
+def next_chain(
+    before: bytes,
+    commit_id: int,
+    unix_time: float,
+    parts: Sequence[tuple[RunRanges, bytes]],
+    *,
+    generations: str = "",
+    version: int = VERSION,
+) -> bytes:
+    """Return the chain after a commit.
+
+    Args:
+        before: The chain before it.
+        commit_id: Its number.
+        unix_time: Its label.
+        parts: What it holds, in the order of the runs.
+        generations: The journal's generations up to it, see `generations_text`.
+        version: Of the digest; 1 covers no generations.
+    """
+    digest = hashlib.sha256(before)
+    named = "" if version == 1 else f"version {version} {digest_of(generations)} "
+    digest.update(f"{named}{commit_id} {unix_time!r}".encode())
+    for part, sealed in parts:
+        digest.update(f"\n{part.run_id} {part.records} {part.events} {part.inputs} ".encode())
+        digest.update(sealed)
+    return digest.digest()
+
+
+def generations_text(rows: Iterable[Sequence[object]]) -> str:
+    """Return rows of the table `journal`, all columns in order, as the chain of the commits after them covers them."""
+    return repr([tuple(row) for row in rows])
+
+
+def digest_of(text: str) -> str:
+    """Return the SHA-256 of a text in UTF-8, as hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def birth(columns: Sequence[object], plan: str, plan_hash: str) -> str:
+    """Return what never changes of a run: the columns `BIRTH` of its row, and its plan."""
+    return repr([*columns, digest_of(plan), plan_hash])

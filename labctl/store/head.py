@@ -1,0 +1,323 @@
+"""The head of a journal, known a second time: what was acknowledged last, in a file of its own beside the journal.
+
+A write-ahead log that is cut short, by a flipped bit or by an older copy that somebody put back, leaves a database that is whole
+and too short. Only a second place can tell: `Head` holds the number and chain of the last commit, synced after the commit and
+before anybody is told of it. So at an opening
+
+- the head is where the journal is, or one commit behind it (the power went between the two syncs): nothing is lost;
+- the head is ahead: commits that had been acknowledged are gone, and `Shortfall` says which;
+- the head stands at a commit that the journal has with another chain, or at another journal: what lies here is not what was
+  acknowledged.
+
+Beside it stands the roster: runs that have not ended, and outputs that a committed intent may have switched on. Of a lost run it is
+all that is known, and of an output that is found on it says whether it is ours. It is written when it changes, in the same sync.
+
+The file: two records of the head in the first two pages, written in turn, so that a torn write leaves the one before; then two
+places for the roster, used alike. Each record ends with its SHA-256; the one with the higher number counts.
+"""
+
+import contextlib
+import hashlib
+import os
+import struct
+import threading
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import orjson
+
+from labctl.errors import InternalError, StoreError
+from labctl.store.location import sync_folder
+
+PAGE = 4096
+ROSTER = 1 << 20  # bytes of one place for the roster: some thousand channels
+_MAGIC = b"labctl head\n"
+_RECORD = struct.Struct("<12sQQI16s32s")  # magic, number, commit, generation, uuid of the journal, chain
+_LIST = struct.Struct("<12sQQ")  # magic, number, length of the JSON that follows
+_DIGEST = 32
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Output:
+    """An output of an instrument: the serial number that it answers with, and the channel there."""
+
+    serial: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveRun:
+    """What is known of a run outside the journal: enough to say which one was lost, and where it ran."""
+
+    uuid: str
+    channel: str
+    protocol: str
+    cell: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRoster:
+    """Runs that have not ended, and outputs that may be on by our own doing."""
+
+    runs: tuple[ActiveRun, ...] = ()
+    outputs: frozenset[Output] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRecord:
+    """The head: the last acknowledged commit of a journal."""
+
+    journal: str
+    generation: int
+    commit_id: int
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """What a journal lacks, or has otherwise, of what had been acknowledged.
+
+    Attributes:
+        kind: `lost` (the last commits are gone), `changed` (they are others than those that were acknowledged), `other` (another
+            journal lies here), `absent` (there is no journal).
+        known: The head.
+        last: The last commit that the journal has.
+    """
+
+    kind: str
+    known: HeadRecord
+    last: int
+
+    def __str__(self) -> str:
+        """Say it in one sentence."""
+        upto = self.known.commit_id
+        match self.kind:
+            case "lost":
+                missing = f"commits {self.last + 1} to {upto}" if upto > self.last + 1 else f"commit {upto}"
+                return f"{missing} had been acknowledged and {'are' if upto > self.last + 1 else 'is'} missing at the journal's end"
+            case "changed":
+                return f"commit {upto} is not the one that had been acknowledged: the journal was changed, or an older copy went on"
+            case "other":
+                return f"another journal lies here: wanted {self.known.journal} up to commit {upto}"
+            case _:
+                return f"the journal {self.known.journal} is gone: {upto} commits had been acknowledged"
+
+
+@dataclass(slots=True)
+class Head:
+    """The second file of a journal, open for writing by the one who writes the journal.
+
+    Attributes:
+        path: The file; None keeps the head in memory alone, for a journal that has none.
+        record: The head as it is on the disk; None before the first.
+        roster: Runs and outputs as they are on the disk.
+    """
+
+    path: Path | None
+    record: HeadRecord | None = None
+    roster: HeadRoster = field(default_factory=HeadRoster)
+    _numbers: tuple[int, int] = (0, 0)  # of the last head and roster
+    _descriptor: int | None = None
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    @classmethod
+    def read(cls, path: Path) -> "Head":
+        """Read a head, or return one without a record where there is none: no file, or nothing in it that is whole."""
+        head = cls(path)
+        if path.is_file():
+            try:
+                head._take(path)
+            except OSError as error:
+                raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+        return head
+
+    def _take(self, path: Path) -> None:
+        with path.open("rb") as file:
+            records = [_record(file.read(PAGE)) for _ in range(2)]
+            lists = []
+            for place in range(2):
+                file.seek(2 * PAGE + place * ROSTER)
+                lists.append(_roster(file.read(ROSTER)))
+        number, self.record = max((each for each in records if each is not None), key=_number, default=(0, None))
+        listed, self.roster = max((each for each in lists if each is not None), key=_number, default=(0, HeadRoster()))
+        self._numbers = (number, listed)
+
+    @property
+    def exists(self) -> bool:
+        """Tell whether there is a head to compare a journal with."""
+        return self.record is not None
+
+    def ours(self, serial: str, channel: str) -> bool:
+        """Tell whether an output that is found on may be on by our own doing: then it goes off, any other is foreign."""
+        return Output(serial, channel) in self.roster.outputs
+
+    def follow(self, record: HeadRecord, runs: Iterable[ActiveRun] | None = None) -> None:
+        """Follow the journal to its last commit, and to the runs that have not ended by it where they changed.
+
+        Raises:
+            StoreError: As `write`.
+        """
+        with self._lock:
+            roster = self.roster if runs is None else replace(self.roster, runs=tuple(runs))
+            if not self._precedes(record) and (record != self.record or roster != self.roster):
+                self.write(record, roster)
+
+    def _precedes(self, record: HeadRecord) -> bool:
+        """Tell whether a record is of before the one on the disk: a newer one overtook it on its way here."""
+        known = self.record
+        same = known is not None and (known.journal, known.generation) == (record.journal, record.generation)
+        return same and known is not None and record.commit_id < known.commit_id
+
+    def claim(self, serial: str, channel: str) -> None:
+        """Note, before it is energised, that an output may be on by our own doing from now on.
+
+        Raises:
+            StoreError: As `write`; the output must not be switched on.
+        """
+        with self._lock:
+            self._change(self.roster.outputs | {Output(serial, channel)})
+
+    def release(self, serial: str, channel: str) -> None:
+        """Note that an output was confirmed off, or was left to somebody else: from now on it is none of ours."""
+        with self._lock:
+            self._change(self.roster.outputs - {Output(serial, channel)})
+
+    def _change(self, outputs: frozenset[Output]) -> None:
+        if self.record is None:
+            raise InternalError("outputs are noted beside a journal that is open; this head has none")
+        if outputs != self.roster.outputs:
+            self.write(self.record, replace(self.roster, outputs=outputs))
+
+    def write(self, record: HeadRecord, roster: HeadRoster) -> None:
+        """Make a head durable, and a roster where it differs; when this returns, both are on the disk.
+
+        Raises:
+            StoreError: They are not, or nobody knows; what was there before is whole. Try again. It is never `StoreFull`, which
+                says that nothing was stored: the commit before it was.
+        """
+        if self.path is not None:
+            self._numbers = self._written(self.path, record, roster)
+        self.record, self.roster = record, roster
+
+    def _written(self, path: Path, record: HeadRecord, roster: HeadRoster) -> tuple[int, int]:
+        """Write and sync, and return the numbers of the records."""
+        number, listed = self._numbers
+        try:
+            descriptor = self._opened(path)
+            if roster != self.roster:
+                listed += 1
+                _put(descriptor, _list_bytes(listed, roster), 2 * PAGE + listed % 2 * ROSTER)
+            number += 1
+            _put(descriptor, _record_bytes(number, record), number % 2 * PAGE)
+            _sync(descriptor)
+        except OSError as error:
+            self.close()  # the numbers stay: a second attempt goes over the torn record, never over the whole one
+            raise StoreError(f"the disk failed under {path}: {error.strerror}", retry=True) from error
+        return number, listed
+
+    def _opened(self, path: Path) -> int:
+        if self._descriptor is not None:
+            return self._descriptor
+        fresh = not path.is_file()
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        self._descriptor = os.open(path, flags, 0o600)
+        if fresh:
+            _put(self._descriptor, bytes(2 * PAGE), 0)  # its pages are there: a later write needs no room
+            os.fsync(self._descriptor)
+            sync_folder(path.parent)
+        return self._descriptor
+
+    def close(self) -> None:
+        """Let go of the file; safe to repeat."""
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._descriptor)
+            self._descriptor = None
+
+
+def shortfall(known: HeadRecord | None, journal: str | None, last: int, chain: bytes | None) -> Shortfall | None:
+    """Compare a head with the journal that is there, and return what is missing, None if nothing is.
+
+    Args:
+        known: The head, None if there is none.
+        journal: Uuid of the journal, None if there is no journal or nothing in it yet.
+        last: Its last commit.
+        chain: Its chain at the head's commit, None if it has no such commit.
+    """
+    if known is None or known.commit_id == 0:
+        return None
+    if journal is None:
+        return Shortfall("absent", known, 0)
+    if journal != known.journal:
+        return Shortfall("other", known, last)
+    if last < known.commit_id:
+        return Shortfall("lost", known, last)
+    return None if chain == known.chain else Shortfall("changed", known, last)
+
+
+# --- bytes ------------------------------------------------------------------------------------------------------------
+
+
+def _record_bytes(number: int, record: HeadRecord) -> bytes:
+    known = uuid.UUID(record.journal).bytes
+    return _sealed(_RECORD.pack(_MAGIC, number, record.commit_id, record.generation, known, record.chain))
+
+
+def _record(page: bytes) -> tuple[int, HeadRecord] | None:
+    text = _unsealed(page, _RECORD.size)
+    if text is None:
+        return None
+    _, number, commit_id, generation, known, chain = _RECORD.unpack(text)
+    return number, HeadRecord(str(uuid.UUID(bytes=known)), generation, commit_id, chain)
+
+
+def _list_bytes(number: int, roster: HeadRoster) -> bytes:
+    runs = [[each.uuid, each.channel, each.protocol, each.cell] for each in roster.runs]
+    outputs = [[each.serial, each.channel] for each in sorted(roster.outputs)]
+    text = orjson.dumps({"runs": runs, "outputs": outputs})
+    made = _sealed(_LIST.pack(_MAGIC, number, len(text)) + text)
+    if len(made) > ROSTER:
+        raise StoreError(f"wanted at most {ROSTER} bytes of runs and outputs beside the journal, found {len(made)}")
+    return made
+
+
+def _roster(page: bytes) -> tuple[int, HeadRoster] | None:
+    if len(page) < _LIST.size:
+        return None
+    _, number, length = _LIST.unpack_from(page)
+    text = _unsealed(page, _LIST.size + length)
+    if text is None:
+        return None
+    stored = orjson.loads(text[_LIST.size :])
+    runs = tuple(ActiveRun(*each) for each in stored["runs"])
+    return number, HeadRoster(runs, frozenset(Output(*each) for each in stored["outputs"]))
+
+
+def _number(record: tuple[int, object]) -> int:
+    return record[0]
+
+
+def _sealed(text: bytes) -> bytes:
+    return text + hashlib.sha256(text).digest()
+
+
+def _unsealed(page: bytes, length: int) -> bytes | None:
+    """Return the begin of a page if it is one of our records and its digest follows it, else None."""
+    text, digest = page[:length], page[length : length + _DIGEST]
+    whole = text.startswith(_MAGIC) and len(digest) == _DIGEST and hashlib.sha256(text).digest() == digest
+    return text if whole else None
+
+
+def _put(descriptor: int, text: bytes, at: int) -> None:
+    if hasattr(os, "pwrite"):
+        written = os.pwrite(descriptor, text, at)
+    else:  # Windows
+        os.lseek(descriptor, at, os.SEEK_SET)
+        written = os.write(descriptor, text)
+    if written != len(text):
+        raise OSError(None, f"wanted {len(text)} bytes written, {written} were")
+
+
+_sync = getattr(os, "fdatasync", os.fsync)

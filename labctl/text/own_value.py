@@ -1,0 +1,64 @@
+"""Hints that show a key with a value: the value is the author's where there is one, else it is called an example."""
+
+import re
+from typing import Final
+
+from labctl.finding import clip
+from labctl.quantity.dimension import Kind
+from labctl.quantity.units import reads
+from labctl.text.nodes import Entries, Node, Scalar
+
+_BRACES: Final = re.compile(r"\{[^{}]*\d[^{}]*\}")
+_ONE_KEY: Final = re.compile(r"\{(\w+): [^{},]*\d[^{},]*\}")
+_PAIR: Final = re.compile(r"(\w+): ([^;,:{}`]*\d[^;,:{}`]*?)(?=$|;|,|`)")
+_NUMBER: Final = re.compile(r"[-+]?(?:C\s*/\s*)?\.?\d[^\s]*(?: \S+)*")
+TO_OR_UNTIL: Final = "did you mean to (voltage) or until?"
+_ENDS: Final[tuple[tuple[Kind, str], ...]] = (
+    ("voltage", "to:"), ("current", "hold_until: current <"), ("capacity", "capacity:"), ("duration", "for:"),
+)  # fmt: skip
+YOURS: Final = " with your values"
+
+
+def with_own(hint: str, value: Node) -> str:
+    """Return a hint with the author's value in the place of that of its example.
+
+    A number that is not the author's never stands behind "write" alone: followed literally, it would be done to a cell.
+    """
+    if hint == TO_OR_UNTIL and isinstance(value, Scalar):
+        return next((f"write {key} {clip(value.text)}" for kind, key in _ENDS if reads(value.text, kind)), hint)
+    if not re.search(r"\d", hint) or "did you mean" in hint:
+        return hint
+    if isinstance(value, Scalar) and _NUMBER.fullmatch(value.text) and (own := _with_scalar(hint, value.text)):
+        return own
+    braces = _BRACES.search(hint)
+    if braces is None:
+        return _as_example(hint) if _PAIR.search(hint) else hint
+    if isinstance(value, Entries) and "[" not in braces[0]:
+        return hint[: braces.start()] + _filled(braces[0], value) + hint[braces.end() :]
+    return hint[: braces.end()] + YOURS + hint[braces.end() :]
+
+
+def _filled(example: str, value: Entries) -> str:
+    """Return the keys of an example with the author's values, `...` where there is none, and the author's other keys behind."""
+    written = {key.text: item.text if isinstance(item, Scalar) else "..." for key, item in value.entries}
+    keys = [pair.partition(": ")[0] for pair in example.strip("{}").split(", ")]
+    if "to" in keys and "to" not in written and "voltage" in written:
+        written["to"] = written.pop("voltage")
+    pairs = [f"{key}: {written.pop(key, '...')}" for key in keys]
+    return f"{{{clip(', '.join([*pairs, *(f'{key}: {text}' for key, text in written.items())]), 120)}}}"
+
+
+def _with_scalar(hint: str, text: str) -> str:
+    """Return a hint with a quantity in it, "" where it has no place for one."""
+    own = clip(text)
+    if (one := _ONE_KEY.search(hint)) is not None:
+        return f"{hint[: one.start()]}{{{one[1]}: {own}}}{hint[one.end() :]}"
+    pair = _PAIR.search(hint)
+    unit_wanted = pair is not None and re.search(r"[A-Za-z%]", pair[2]) and not re.search(r"[A-Za-z%]", text)
+    if pair is None or unit_wanted or "{" in hint:
+        return ""
+    return hint[: pair.start(2)] + own + hint[pair.end(2) :]
+
+
+def _as_example(hint: str) -> str:
+    return f"for example {hint.removeprefix('write ')}" if hint.startswith("write ") else hint

@@ -1,0 +1,385 @@
+"""What YAML makes of a chemist's hand: why a line is not YAML, in words, and how to write it."""
+
+import re
+from typing import Final
+
+import yaml
+
+from labctl.finding import Finding, Mark, clip
+from labctl.text.nodes import BROKEN, Document
+
+MOST_OF_LINE: Final = 1000  # characters that the rules look at
+TEXT_KEYS: Final = frozenset({"name", "about", "source", "say", "mark", "prompt", "basis", "label"})
+
+_KEY: Final = re.compile(r"^(\s*(?:- +)*)([A-Za-z_][\w.]*|\"[^\"]*\")\s*:(?=\s)")
+_UNIT_OUTSIDE: Final = re.compile(r"\[([^\[\]]*)\]\s*([A-Za-zµμΩ°%][\w/^µμΩ°²⁻%-]*)")
+_COMPARISON: Final = re.compile(r"(?:^\s*(?:- +)*|[:{,]\s*)(\w+)\s*:\s*(>=?)\s*([-+$.\d][^,}#]*)")
+_BARS: Final = re.compile(r"\|\s*([^|{}\[\]#\"']*[^|{}\[\]#\"'\s])\s*\|")
+_BRACED: Final = re.compile(r"\$\{\s*([^{}]*?)\s*\}")
+_JINJA: Final = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_TWO_COLONS: Final = re.compile(r"^\s*(?:- +)*([A-Za-z_]\w*): +(.*:(?:\s.*|$))")
+_INDICATOR: Final = re.compile(r"(?:[:\[,]|-)\s+([@`%])(\S*)")
+_NO_SPACE: Final = re.compile(r"^\s*(?:-\s+)?([A-Za-z_]\w*):([^\s:/][^:]*)$")
+_LIST_AFTER_KEY: Final = re.compile(r"(\w+):\s+-\s+(.*)")
+
+
+def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[Finding, int]:
+    """Return what is wrong at a syntax error, and the line (from 0) to set aside."""
+    line = _blamed(error, lines)
+    if (comment := _comment_above(lines, line)) is not None:
+        return _comment_of_others(document, lines, comment), comment
+    for rule in _RULES:
+        slip = rule(lines[line][:MOST_OF_LINE])
+        if slip:
+            column, code, message, hint = slip
+            return _at(document, line, column, code, message, hint), line
+    if (deeper := _one_too_deep(lines, line)) is not None:
+        return _at(document, line, *deeper), line
+    if line and (match := _NO_SPACE.match(lines[line - 1][:MOST_OF_LINE])):
+        text = f"{match[1]}: {match[2].strip()}"
+        return _at(document, line - 1, match.start(1), *_colon(match[1], text)), line - 1
+    return _plain(document, error, line), line
+
+
+_COMMENT: Final = re.compile(r"\s*(//|;|%|--(?= )|/\*|\*/|\.\.\.(?=\s*$)|…(?=\s*$))")
+
+
+def _comment_above(lines: list[str], line: int) -> int | None:
+    """Return the line that other languages would take for a comment: the blamed one, or the nearest one above it."""
+    for at in (line, next((at for at in range(line - 1, -1, -1) if lines[at].strip()), line)):
+        if _COMMENT.match(lines[at]):
+            return at
+    return None
+
+
+def _comment_of_others(document: Document, lines: list[str], line: int) -> Finding:
+    match = _COMMENT.match(lines[line])
+    sign = match[1] if match else ""
+    text = lines[line].replace(sign, "", 1).strip()
+    lines[line] = ""
+    message = f"wanted a step, a key or a comment, found {clip(f'{sign} {text}'.rstrip())!r}"
+    column = len(document.lines[line]) - len(document.lines[line].lstrip())
+    hint = f"a comment begins with a #: # {clip(text)}" if text else "write out what belongs there, or # in front of it"
+    return _at(document, line, column, "yaml.comment", message, hint)
+
+
+def _one_too_deep(lines: list[str], line: int) -> tuple[int, str, str, str] | None:
+    """Find a list item that stands deeper than the items above it, or less deep but not on their level."""
+    own = re.match(r"( *)- ", lines[line])
+    above = next((match for at in range(line - 1, -1, -1) if (match := re.match(r"( *)- ", lines[at]))), None)
+    if own is None or above is None or len(own[1]) == len(above[1]):
+        return None
+    count = len(own[1]) - len(above[1])
+    spaces = f"{abs(count)} space{'s' if abs(count) > 1 else ''}"
+    message = f"wanted the - below those above it, found it {spaces} {'deeper' if count > 0 else 'less deep'}"
+    hint = f"put the - into column {len(above[1]) + 1}, or indent steps of a block below its steps:"
+    return len(own[1]), "yaml.indent", message, hint
+
+
+def set_aside(lines: list[str], line: int) -> bool:
+    """Replace the value on a line, or the line itself the second time; False when nothing is left to replace."""
+    text = lines[line]
+    if "\t" in text[: len(text) - len(text.lstrip())]:
+        lines[line] = text.expandtabs(2)
+        return True
+    match = _KEY.match(text[:MOST_OF_LINE])
+    if match and BROKEN not in text:
+        lines[line] = f"{match[1]}{match[2]}: {BROKEN}"
+        return True
+    lines[line] = ""
+    return bool(text)
+
+
+def _blamed(error: yaml.MarkedYAMLError, lines: list[str]) -> int:
+    """Return the line that the user got wrong: where an unclosed bracket or quote began, else where reading stopped."""
+    problem = error.problem_mark.line if error.problem_mark else 0
+    context = error.context_mark.line if error.context_mark else problem
+    wording = error.context or ""
+    if any(word in wording for word in ("flow", "quoted", "simple key", "block scalar")):
+        problem = context
+    line = min(problem, len(lines) - 1)
+    while line and not lines[line].strip():
+        line -= 1
+    return line
+
+
+def _at(document: Document, line: int, column: int, code: str, message: str, hint: str) -> Finding:
+    return document.finding(code, message, Mark(document.file, line + 1, column + 1), hint)
+
+
+_Found = tuple[int, str, str, str] | None
+
+
+def _tab(text: str) -> _Found:
+    indent = text[: len(text) - len(text.lstrip())]
+    if "\t" not in indent:
+        return None
+    return (
+        indent.index("\t"),
+        "yaml.tab",
+        "wanted spaces in front of a line, found a tab",
+        "use two spaces for each level",
+    )
+
+
+def _unit_outside(text: str) -> _Found:
+    match = _UNIT_OUTSIDE.search(text)
+    if match is None:
+        return None
+    items = ", ".join(f"{item.strip()} {match[2]}" for item in match[1].split(","))
+    message = f"wanted a unit at each number, found {clip(match[0])!r}"
+    return match.start(2), "yaml.unit_outside", message, f"write [{items}]"
+
+
+def _comparison(text: str) -> _Found:
+    match = _COMPARISON.search(text)
+    if match is None:
+        return None
+    example = f"{match[1]}: voltage {match[2]} {match[3].strip()}"
+    message = f"wanted the quantity first, found {clip(match[2] + ' ' + match[3])!r}"
+    return match.start(2), "yaml.folded", message, f"`>` alone begins a folded text in YAML: write {example}"
+
+
+def _bars(text: str) -> _Found:
+    match = _BARS.search(text)
+    if match is None:
+        return None
+    hint = f"write abs({match[1]})"
+    if re.match(r"[-+.\d]", match[1]):
+        hint = f"the verb gives the direction, values are magnitudes: write {match[1].lstrip('+-')}"
+    elif match[1] in {"current", "power", "capacity", "I"}:
+        hint = f"write {'current' if match[1] == 'I' else match[1]}: it is a magnitude already"
+    return match.start(), "yaml.bars", f"wanted a quantity, found {clip(match[0])!r}", hint
+
+
+def _braced(text: str) -> _Found:
+    match = _JINJA.search(text) or _BRACED.search(text)
+    if match is None:
+        return None
+    name = match[1]
+    hint = f"write ${name}" if name.isidentifier() else f"write $({name})"
+    return match.start(), "yaml.braces", f"wanted a reference, found {clip(match[0])!r}", hint
+
+
+def _indicator(text: str) -> _Found:
+    match = _INDICATOR.search(text)
+    if match is None:
+        return None
+    message = f"wanted a value, found {match[1]!r}, which cannot begin one in YAML"
+    hint = f'quote it: "{match[1]}{match[2]}"'
+    if number := re.match(r"@ *(-?\d[^,}\]#]*)", text[match.start(1) :]):
+        hint = f"leave the @ out: write {number[1].strip()}"
+    return match.start(1), "yaml.indicator", message, hint
+
+
+def _list_after_key(text: str) -> _Found:
+    match = _LIST_AFTER_KEY.search(text)
+    if match is None or text.lstrip().startswith("#"):
+        return None
+    if re.match(r"\.?\d", match[2]):
+        message = f"wanted a number after the sign, found a space in {clip('- ' + match[2])!r}"
+        return match.start(2) - 2, "unit.number", message, f"write -{clip(match[2])}"
+    hint = f"put `- {clip(match[2])}` on a line of its own below, indented, or write {match[1]}: [{clip(match[2])}]"
+    return match.start(2) - 2, "yaml.list", f"wanted a value after {match[1]!r}, found a list item", hint
+
+
+def _two_colons(text: str) -> _Found:
+    match = _TWO_COLONS.match(text)
+    if match is None or match[2].startswith(("{", "[", '"', "'")):
+        return None
+    inner = match[2].index(":")
+    if match[1] in TEXT_KEYS:
+        hint = f'quote a text that has a colon: {match[1]}: "{clip(match[2], 60)}"'
+        return (
+            match.start(2) + inner,
+            "yaml.colon_in_text",
+            f"wanted one text for {match[1]!r}, found a second colon",
+            hint,
+        )
+    inside = re.sub(r"^\((.*)\)$", r"\1", match[2].rstrip())
+    hint = f"put inner keys in braces: {match[1]}: {{{clip(inside, 60)}}}"
+    return match.start(2) + inner, "yaml.two_colons", f"wanted one value for {match[1]!r}, found a second colon", hint
+
+
+def _closed_twice(text: str) -> _Found:
+    """Find the bracket that closes nothing, of a line without quotes and comments."""
+    if re.search(r"['\"#]", text):
+        return None
+    opened: list[str] = []
+    for at, character in enumerate(text):
+        if character in "{[":
+            opened.append({"{": "}", "[": "]"}[character])
+        elif character in "}]" and (not opened or opened.pop() != character):
+            return (
+                at,
+                "yaml.bracket",
+                f"wanted a {character} only where one was opened, found one too many",
+                "remove it",
+            )
+    return None
+
+
+def _after_braces(text: str) -> _Found:
+    """Find what stands behind the closing brace or bracket of a step: a comma, or a comment in another language's hand."""
+    match = re.fullmatch(r"(\s*(?:- +)*\w+: +[{\[].*[}\]])\s*(,|;|//|%|--)\s*(.*)", text.rstrip())
+    if match is None or match[1].count("{") != match[1].count("}") or match[1].count("[") != match[1].count("]"):
+        return None
+    if not match[3] and match[2] == ",":
+        hint = "take the comma away: items of a list stand on lines of their own"
+        return match.start(2), "yaml.bracket", "wanted nothing behind the closing brace, found a comma", hint
+    if match[2] == ",":
+        return None
+    message = f"wanted a comment, found {clip(match[2] + ' ' + match[3])!r}"
+    return match.start(2), "yaml.comment", message, f"a comment begins with a #: # {clip(match[3])}"
+
+
+def _hyphen(text: str) -> _Found:
+    match = re.match(r"\s*-([A-Za-z_]\w*:(?:\s.*)?)$", text)
+    if match is None:
+        return None
+    return match.start(1) - 1, "yaml.hyphen", "wanted a space after the hyphen, found none", f"write - {clip(match[1])}"
+
+
+def _comma(text: str) -> _Found:
+    match = re.search(r"\{[^{}]*?\w+: +[^,{}\[\]:\"']*?[^,{}\[\]:\"'\s] +([A-Za-z_]\w*): ", text)
+    if match is None:
+        return None
+    message = f"wanted a comma before {match[1] + ':'!r}, found none"
+    return match.start(1), "yaml.bracket", message, "put a comma between entries"
+
+
+def _apostrophe(text: str) -> _Found:
+    match = re.search(r"(?:[:\[{,]|-)\s+'[^']*'(?=[^\s,}\]#'])", text)
+    if match is None:
+        return None
+    hint = "put the text in double quotes, or write the apostrophe twice"
+    return (
+        match.end() - 1,
+        "yaml.quote",
+        "wanted the end of a text in single quotes, found an apostrophe inside it",
+        hint,
+    )
+
+
+def _no_space(text: str) -> _Found:
+    match = _NO_SPACE.match(text)
+    return (match.start(1), *_colon(match[1], f"{match[1]}: {match[2].strip()}")) if match else None
+
+
+def _colon(key: str, text: str) -> tuple[str, str, str]:
+    return "yaml.colon", f"wanted a space after {key + ':'!r}, found none", f"write {clip(text, 60)}"
+
+
+_RULES: Final = (
+    _tab,
+    _braced,
+    _unit_outside,
+    _comparison,
+    _bars,
+    _indicator,
+    _after_braces,
+    _hyphen,
+    _list_after_key,
+    _comma,
+    _two_colons,
+    _apostrophe,
+    _closed_twice,
+    _no_space,
+)
+
+_PROBLEMS: Final = (
+    (
+        "flow sequence",
+        "yaml.bracket",
+        "wanted , or ] in the list that begins here",
+        "close it with ], and put a comma between items",
+    ),
+    (
+        "flow mapping",
+        "yaml.bracket",
+        "wanted , or } in the braces that begin here",
+        "close them with }, and put a comma between entries",
+    ),
+    (
+        "quoted scalar",
+        "yaml.quote",
+        "wanted the closing quote of the text that begins here",
+        "close it at the end of the text, on the same line",
+    ),
+    (
+        "document start",
+        "yaml.documents",
+        "wanted one document, found more after a line `...`, which ends one in YAML",
+        "remove the line `...`, or write # in front of it",
+    ),
+    (
+        "mapping values",
+        "yaml.indent",
+        "wanted a key on the level of those above, found one indented deeper",
+        "a key that has a value on its own line cannot have keys below",
+    ),
+    (
+        "simple key",
+        "yaml.colon_missing",
+        "wanted `key: value`, found a text without a colon",
+        "write key: value; continue a long text indented below its key",
+    ),
+    (
+        "block sequence",
+        "yaml.indent",
+        "wanted - in front of this line, as in those above",
+        "steps are list items: begin each with - ",
+    ),
+    (
+        "block collection",
+        "yaml.indent",
+        "wanted - in front of this line, as in those above",
+        "steps are list items: begin each with - ",
+    ),
+    (
+        "block mapping",
+        "yaml.indent",
+        "wanted a key on the level of those above, found something else",
+        "check the indentation and the brackets of this line",
+    ),
+    (
+        "sequence entries",
+        "yaml.list",
+        "wanted a value, found a list item",
+        "put list items on lines of their own",
+    ),
+    (
+        "block scalar",
+        "yaml.block",
+        "wanted a line break after | or >, found more text",
+        "quote a text that begins with | or >",
+    ),
+)
+
+
+def _plain(document: Document, error: yaml.MarkedYAMLError, line: int) -> Finding:
+    wording = f"{error.context or ''} {error.problem or ''}"
+    opened = "that begin" in wording or "flow" in wording or "quoted" in wording
+    place = error.context_mark if opened and error.context_mark else error.problem_mark
+    column = (
+        place.column if place and place.line == line else len(document.lines[line]) - len(document.lines[line].lstrip())
+    )
+    if "mapping values" in wording:
+        column = len(document.lines[line]) - len(document.lines[line].lstrip())
+    for words, code, message, hint in _PROBLEMS:
+        if words in wording:
+            escaped = "inside double quotes \\ is special; use single quotes"
+            return _at(document, line, column, code, message, escaped if "escape" in wording else hint)
+    text = document.lines[line][column : column + 1]
+    what = f"{text!r}, which cannot stand here" if text.strip() else "what cannot stand here"
+    return _at(
+        document, line, column, "yaml.syntax", f"wanted a key, a value or a list item, found {what}", _quote_it(text)
+    )
+
+
+def _quote_it(text: str) -> str:
+    return (
+        f"quote a text that begins with {text}"
+        if text in {"|", "@", "`", "%", "!", "&", "*", "'", '"'}
+        else ("check the brackets, quotes and indentation of this line and of the one above")
+    )

@@ -1,0 +1,342 @@
+"""What all viewers look at: the channels as they are, kept once for all of them and told as changes.
+
+Two sources are joined. The journal is read by cursor, ten times a second while somebody looks: the newest row of every run that a
+commit touched. The daemon is asked once a second for what no journal holds: what an idle channel is, what a run waits for, what is
+wrong with the station. Where no daemon answers, the journal alone is shown, and said to be as of its last commit.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from labctl.control.client import DaemonClient
+from labctl.errors import LabctlError
+from labctl.plan.codec import plan_from_json
+from labctl.plan.index import index
+from labctl.store import queries
+from labctl.store.reader import Reader
+
+TAIL_EVERY: Final = 0.1  # s between two looks at the journal while somebody watches
+ASK_EVERY: Final = 1.0  # s between two questions to the daemon
+LOOKED_WITHIN: Final = 2.0  # s that the daemon has for an answer to who only looks, twice
+MANY: Final = 200  # channels from which on it is asked less often
+ASK_MANY_EVERY: Final = 3.0  # s
+PAGE: Final = 500  # commits that are looked at together
+REMEMBERED: Final = 4096  # changes that a viewer may be behind; further, it gets everything anew
+LIVE: Final = {"preparing", "running", "paused", "waiting", "safe", "unknown"}
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class StationView:
+    """What is known of the station as a whole: its name, its alarms, and since when no daemon answers (UTC, s)."""
+
+    name: str = ""
+    alarms: list[Row] = field(default_factory=list)
+    lost_since: float | None = None
+    lost_why: str = ""
+
+
+class Hub:
+    """The channels of one station, for all viewers of this process. Everything but the reading belongs to the loop.
+
+    Attributes:
+        station: The station as a whole.
+        channels: What each channel does, as `status` says it, with `measured`: when its last row came (UTC, s).
+        version: Grows with every change.
+        changed: Told of every change.
+    """
+
+    def __init__(self, where: Path | str, folder: Path | None, now: Callable[[], float] = time.time) -> None:
+        """Look at a store; `folder` is the daemon's data folder, None where only the store is there."""
+        self.where = where
+        self.folder = folder
+        self.now = now
+        self.station = StationView()
+        self.channels: dict[str, Row] = {}
+        self.version = 1
+        self.changed = asyncio.Condition()
+        self._changes: deque[tuple[int, str, Row]] = deque(maxlen=REMEMBERED)
+        self._watchers = 0
+        self._asking = asyncio.Lock()
+        self._asked_at = float("-inf")
+        self._wanted = asyncio.Event()
+        self._soon = asyncio.Event()
+        self._cursor = 0
+        self._runs: dict[int, str] = {}
+        self._tail_desk = ThreadPoolExecutor(1, "tail")
+        self._ask_desk = ThreadPoolExecutor(1, "ask")
+        self._view_desk = ThreadPoolExecutor(1, "views")
+        self._readers: dict[str, Reader] = {}
+        self._client: DaemonClient | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Take a first look, and keep looking while somebody watches."""
+        await self._first_look()
+        self._tasks = [asyncio.create_task(self._tail(), name="tail"), asyncio.create_task(self._ask(), name="ask")]
+
+    async def stop(self) -> None:
+        """Stop looking."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        async with self.changed:
+            self.changed.notify_all()
+        for desk in (self._tail_desk, self._ask_desk, self._view_desk):
+            desk.shutdown(wait=True)
+        for reader in self._readers.values():
+            reader.close()
+        if self._client is not None:
+            self._client.close()
+
+    # --- for pages ---
+
+    async def read(self, question: Callable[[Reader], T]) -> T:
+        """Ask the journal, in a thread that has a reader of its own."""
+        return await self._on(self._view_desk, "views", question)
+
+    async def _on(self, desk: ThreadPoolExecutor, name: str, question: Callable[[Reader], T]) -> T:
+        def asked() -> T:
+            if name not in self._readers:
+                self._readers[name] = Reader(self.where)
+            return question(self._readers[name])
+
+        return await asyncio.get_running_loop().run_in_executor(desk, asked)
+
+    @contextlib.contextmanager
+    def watching(self) -> Any:
+        """Let the hub look as long as the context is open."""
+        self._watchers += 1
+        self._wanted.set()
+        try:
+            yield
+        finally:
+            self._watchers -= 1
+            if not self._watchers:
+                self._wanted.clear()
+
+    async def fresh(self) -> None:
+        """Have a picture that is not older than a viewer would have: asked for by a page that is being made."""
+        if not self._watchers:
+            await self._look_at_journal()
+            await self._ask_daemon()
+
+    async def answered(self) -> None:
+        """Know whether the daemon answers, asked within the last second: for who has no page open and cannot be told."""
+        async with self._asking:
+            if not self._watchers and time.monotonic() - self._asked_at >= ASK_EVERY:
+                await self._ask_daemon()
+
+    def since(self, version: int) -> tuple[int, dict[str, Row]] | None:
+        """Return the version now and what changed since one, by channel; None where that is too long ago to know."""
+        if version >= self.version:
+            return self.version, {}
+        if not self._changes or self._changes[0][0] > version + 1:
+            return None
+        merged: dict[str, Row] = {}
+        for number, name, changes in reversed(self._changes):
+            if number <= version:
+                break
+            merged[name] = {**changes, **merged.get(name, {})}
+        return self.version, merged
+
+    # --- looking ---
+
+    async def _first_look(self) -> None:
+        await self._look_at_all()
+        await self._ask_daemon()
+
+    async def _look_at_all(self) -> None:
+        """Take everything that the store alone knows: at the start, and again and again where no daemon can be asked."""
+
+        def look(reader: Reader) -> tuple[int, list[str], dict[str, Row], dict[int, str]]:
+            names = [str(row[0]) for row in reader.query(queries.CHANNEL_NAMES)]
+            runs = reader.last_runs()
+            head = reader.query(queries.LAST_LABEL)  # a copy in PostgreSQL has none
+            label = float(head[0][0]) if head else None
+            rows = {name: _of_journal(reader, runs[name], label) for name in runs}
+            active = {run.run_id: name for name, run in runs.items() if run.active}
+            return reader.last_commit(), names, rows, active
+
+        self._cursor, names, rows, self._runs = await self._on(self._tail_desk, "tail", look)
+        for name in [*names, *(name for name in rows if name not in names)]:
+            self._take(name, {"channel": name, "activity": "idle", **rows.get(name, {})})
+
+    async def _tail(self) -> None:
+        while True:
+            await self._wanted.wait()
+            with contextlib.suppress(LabctlError):
+                await self._look_at_journal()
+            await asyncio.sleep(TAIL_EVERY)
+
+    async def _look_at_journal(self) -> None:
+        """Take the newest row of every run that was committed to since the last look."""
+        cursor, runs = self._cursor, self._runs
+        news = await self._on(self._tail_desk, "tail", lambda reader: _news(reader, cursor, runs))
+        self._cursor, eventful = max(news.cursor, self._cursor), news.eventful
+        now = self.now()
+        for name, row in news.rows:
+            channel = self.channels.get(name)
+            if channel is None or channel.get("run_id") not in {row["run_id"], None}:
+                eventful = True  # a run that the daemon has not told of yet
+                continue
+            self._take(name, {**row, "measured": now})
+        if eventful:
+            self._soon.set()
+        await self._tell()
+
+    async def _ask(self) -> None:
+        while True:
+            await self._wanted.wait()
+            await self._ask_daemon()
+            every = ASK_MANY_EVERY if len(self.channels) > MANY else ASK_EVERY
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(every):
+                    await self._soon.wait()
+            self._soon.clear()
+            await asyncio.sleep(TAIL_EVERY)
+
+    async def _ask_daemon(self) -> None:
+        self._asked_at = time.monotonic()
+        if self.folder is None:
+            with contextlib.suppress(LabctlError):
+                await self._look_at_all()
+            await self._tell()
+            return
+        try:
+            rows, alarms, name = await asyncio.get_running_loop().run_in_executor(self._ask_desk, self._asked)
+        except LabctlError as error:
+            self.station.lost_why = str(error)
+            if self.station.lost_since is None:
+                self.station.lost_since = self.now()
+                self._touch()
+            await self._tell()
+            return
+        now = self.now()
+        if self.station.lost_since is not None or alarms != self.station.alarms:
+            self._touch()
+        self.station = StationView(name, alarms)
+        for row in rows:
+            self._merge(row, now)
+        for gone in self.channels.keys() - {row["channel"] for row in rows}:
+            if self.channels[gone].get("activity") in LIVE:
+                self._take(gone, {"activity": "unknown", "why": "this station has no such channel any more"})
+        await self._tell()
+
+    def _asked(self) -> tuple[list[Row], list[Row], str]:
+        try:
+            if self._client is None:
+                self._client = DaemonClient(self.folder, within=LOOKED_WITHIN)
+            rows, alarms = self._client.station()
+            name = self.station.name or str(self._client.info().get("station", ""))
+        except LabctlError:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+            raise
+        return rows, alarms, name
+
+    def _merge(self, row: Row, now: float) -> None:
+        """Take what the daemon says of a channel; a row that the journal gave meanwhile is newer."""
+        name = str(row["channel"])
+        before = self.channels.get(name, {})
+        same = before.get("run") == row.get("run")
+        if same and (row.get("record_index") or -1) < (before.get("record_index") or -1):
+            row = {key: value for key, value in row.items() if key not in MEASURED}
+        elif row.get("record_index") is not None and row.get("record_index") != before.get("record_index"):
+            row = {**row, "measured": now if same or "measured" in before else before.get("measured", now)}
+        cleared = {key: None for key in before if key not in row and key not in KEPT and not (same and key in MEASURED)}
+        if row.get("run_id") is not None:
+            self._runs[int(row["run_id"])] = name
+        self._take(name, {**cleared, **row})
+
+    # --- changes ---
+
+    def _take(self, name: str, row: Mapping[str, Any]) -> None:
+        before = self.channels.setdefault(name, {"channel": name})
+        changes = {key: value for key, value in row.items() if before.get(key) != value}
+        if not changes:
+            return
+        before.update(changes)
+        self.version += 1
+        self._changes.append((self.version, name, changes))
+
+    def _touch(self) -> None:
+        self.version += 1
+        self._changes.append((self.version, "", {}))
+
+    async def _tell(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a look at the journal gave: the cursor after it, the newest row of each channel, and whether something happened."""
+
+    cursor: int
+    rows: list[tuple[str, Row]]
+    eventful: bool
+
+
+def _news(reader: Reader, cursor: int, runs: dict[int, str]) -> News:
+    """Look at what was committed after a cursor; `runs` are the channels of runs, and learns new ones."""
+    last, eventful = reader.last_commit(), False
+    touched: dict[int, int] = {}
+    while cursor < last and (parts := reader.parts_after(cursor, PAGE)):
+        touched |= {part.run_id: part.records[1] for _, part in parts if part.records}
+        eventful |= any(part.events for _, part in parts)
+        cursor = parts[-1][0]
+    rows = [(_channel_of(reader, runs, run_id), run_id, record) for run_id, record in touched.items()]
+    return News(max(cursor, last), [(name, _row(reader, run_id, record)) for name, run_id, record in rows], eventful)
+
+
+def _channel_of(reader: Reader, runs: dict[int, str], run_id: int) -> str:
+    if run_id not in runs:
+        runs[run_id] = str(reader.query(queries.CHANNEL_OF, run=run_id)[0][0])
+    return runs[run_id]
+
+
+def _row(reader: Reader, run_id: int, record: int) -> Row:
+    rows = reader.query(queries.ROW, run=run_id, record=record)
+    return {"run_id": run_id, **(dict(rows[0]._mapping) if rows else {})}  # noqa: SLF001 - its public name
+
+
+MEASURED: Final = frozenset({
+    "voltage_volt", "current_ampere", "surface_temperature_celsius", "charging_capacity_ah", "discharging_capacity_ah",
+    "charging_energy_wh", "discharging_energy_wh", "record_index", "test_time_second", "measured",
+})  # fmt: skip
+KEPT: Final = frozenset({"channel", "measured"})
+
+
+def _of_journal(reader: Reader, run: Any, label: float | None) -> Row:
+    """Return what the journal alone knows of a channel: its last run, and the last row and step of that."""
+    row: Row = {
+        "activity": run.activity if run.active else (run.end_reason or "done"),
+        "why": run.why if run.active else (run.end_why or ""), "unblock": "",
+        "run": run.uuid, "run_id": run.run_id, "protocol": run.protocol, "cell": run.cell,
+    }  # fmt: skip
+    if row["activity"] not in {*LIVE, "done", "tripped", "failed", "idle"}:
+        row["activity"] = "done"
+    if not run.active:
+        return {**row, "measured": run.ended_unix_time}
+    last = reader.query(queries.ROW, run=run.run_id, record=run.rows - 1)
+    row |= dict(last[0]._mapping) if last else {}  # noqa: SLF001 - its public name
+    attempt = reader.query(queries.LAST_ATTEMPT, run=run.run_id)
+    if attempt:
+        lines = index(plan_from_json(reader.plan(run.run_id))).lines
+        line = lines.get(attempt[0].step_id or 0)
+        row |= {
+            "step_id": attempt[0].step_id, "step_count": attempt[0].step_count, "step_type": attempt[0].step_type,
+            "cycle_count": attempt[0].cycle_count, "step_name": line.name if line else "",
+        }  # fmt: skip
+    return {**row, "measured": run.began_unix_time + run.test_time if label is None else label}

@@ -1,0 +1,157 @@
+"""The live stream: server-sent events from the hub, a beat every two seconds, a snapshot for who comes back."""
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import numpy as np
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from labctl.store.people import People
+from labctl.store.reader import Reader
+from labctl.web.gate import Visit
+from labctl.web.hub import LIVE, Hub
+
+BEAT: Final = 2.0  # s after which something is said in any case; the page gives up after 5
+AT_MOST: Final = 0.2  # s between two messages to one viewer
+STREAMS: Final = 4  # of one session at a time: a browser has six connections to one host
+MOST_ROWS: Final = 4000  # new rows of a run in one message; of more, the page asks for the view anew
+
+
+class Streams:
+    """The open streams; each ends when the process stops, when its session does, or when a session has too many."""
+
+    def __init__(self, hub: Hub, people: People) -> None:
+        """Tell what the hub knows."""
+        self._hub = hub
+        self._people = people
+        self._open: OrderedDict[int, tuple[str, asyncio.Event]] = OrderedDict()
+        self._stop = asyncio.Event()
+        self._number = 0
+
+    def stop(self) -> None:
+        """End all streams."""
+        self._stop.set()
+        for _, rest in self._open.values():
+            rest.set()
+
+    async def live(self, request: Request) -> Response:
+        """Answer with a stream of the channels named by `channel`, all where none is; `run` and `after` ask for its rows, too."""
+        visit: Visit = request.state.visit
+        names = frozenset(request.query_params.getlist("channel"))
+        run, after = request.query_params.get("run", ""), request.query_params.get("after", "-1")
+        rows = (run, int(after)) if run and after.lstrip("-").isdecimal() else None
+        headers = {"x-accel-buffering": "no"}
+        return StreamingResponse(self._events(visit, names, rows), media_type="text/event-stream", headers=headers)
+
+    async def _events(self, visit: Visit, names: frozenset[str], rows: tuple[str, int] | None) -> AsyncIterator[bytes]:
+        rest = asyncio.Event()
+        self._number += 1
+        mine = self._number
+        self._open[mine] = visit.session, rest
+        self._end_oldest(visit.session)
+        try:
+            with self._hub.watching():
+                async for message in self._messages(visit, names, rows, rest):
+                    yield message
+        finally:
+            self._open.pop(mine, None)
+
+    def _end_oldest(self, session: str) -> None:
+        mine = [rest for owner, rest in self._open.values() if owner == session and not rest.is_set()]
+        for rest in mine[:-STREAMS]:
+            rest.set()
+
+    async def _messages(
+        self, visit: Visit, names: frozenset[str], rows: tuple[str, int] | None, rest: asyncio.Event
+    ) -> AsyncIterator[bytes]:
+        hub, version = self._hub, self._hub.version
+        yield event("hello", self._picture(names))
+        checked = asyncio.get_running_loop().time()
+        while not self._stop.is_set():
+            await self._wait(version, rest)
+            if rest.is_set():
+                yield event("resting", {})
+                return
+            news = hub.since(version)
+            if news is None:
+                version = hub.version
+                yield event("hello", self._picture(names))
+            else:
+                version, changes = news
+                yield event("news", self._news({k: v for k, v in changes.items() if k and (not names or k in names)}))
+            if rows is not None:
+                fresh = await self._rows(*rows)
+                if fresh is not None:
+                    rows = rows[0], int(fresh["last"])
+                    yield event("rows", fresh)
+            now = asyncio.get_running_loop().time()
+            if now - checked >= BEAT:
+                checked = now
+                if visit.session and await asyncio.to_thread(self._people.who, visit.session, "session") is None:
+                    yield event("ended", {})
+                    return
+            await asyncio.sleep(AT_MOST)
+
+    async def _wait(self, version: int, rest: asyncio.Event) -> None:
+        """Wait for something new, no longer than a beat."""
+        hub = self._hub
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BEAT), hub.changed:
+                await hub.changed.wait_for(lambda: hub.version > version or rest.is_set() or self._stop.is_set())
+
+    def _picture(self, names: frozenset[str]) -> dict[str, Any]:
+        chosen = {name: row for name, row in self._hub.channels.items() if not names or name in names}
+        return self._news(chosen)
+
+    def _news(self, channels: dict[str, Any]) -> dict[str, Any]:
+        station = self._hub.station
+        return {
+            "now": self._hub.now(), "lost": station.lost_since, "alarms": station.alarms, "channels": channels,
+            "counts": counts(self._hub),
+        }  # fmt: skip
+
+    async def _rows(self, run: str, after: int) -> dict[str, Any] | None:
+        channel = next((row for row in self._hub.channels.values() if row.get("run") == run), None)
+        if channel is None or (channel.get("record_index") or -1) <= after:
+            return None
+        run_id, last = int(channel["run_id"]), int(channel["record_index"])
+
+        def read(reader: Reader) -> dict[str, Any]:
+            if last - after > MOST_ROWS:
+                return {"last": last, "more": True}
+            batch = reader.rows(run_id, after + 1, last)
+            temperature = batch.temperature_celsius
+            columns = {"voltage": batch.voltage, "current": batch.current}
+            if temperature is not None and np.isfinite(temperature).any():
+                columns["temperature"] = temperature
+            return {
+                "last": last, "t": np.round(batch.time, 3),
+                **{name: values.astype(np.float32) for name, values in columns.items()},
+            }  # fmt: skip
+
+        return await self._hub.read(read)
+
+
+def counts(hub: Hub) -> dict[str, int]:
+    """Return how many channels are in each state."""
+    states: dict[str, int] = {}
+    for row in hub.channels.values():
+        state = str(row.get("activity", "idle"))
+        states[state] = states.get(state, 0) + 1
+    return states
+
+
+def active(hub: Hub) -> bool:
+    """Tell whether something goes on."""
+    return any(row.get("activity") in LIVE for row in hub.channels.values())
+
+
+def event(name: str, value: object) -> bytes:
+    """Return a server-sent event."""
+    body = orjson.dumps(value, default=str, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    return b"event: " + name.encode() + b"\ndata: " + body + b"\n\n"

@@ -1,0 +1,21 @@
+"""Insertion cells: single-particle full and half cells, planar thin-film cells, with optional electrolyte modes.
+
+The single-particle model with constant diffusivity (D. Zhang, B. N. Popov, R. E. White, J. Electrochem. Soc. 147
+(2000) 831): one representative particle (sphere) or one film for each insertion electrode, Butler-Volmer kinetics with
+symmetry factor 1/2, an open-circuit potential of the surface stoichiometry, ohmic and arc resistances in series.
+
+Rows: stoichiometry of the positive, then (full cells) of the negative; then, where present, volts over the arcs, then
+the relative salt concentrations of the electrolyte.
+"""
+
+from labctl_simulators.cell.chemistry.insertion_cell import InsertionCell
+from labctl_simulators.cell.chemistry.insertion_physics import InsertionPhysics
+from labctl_simulators.cell.physics import Conditions
+
+
+class Insertion(InsertionCell):
+    """Make the physics of an insertion cell."""
+
+    def prepare(self, conditions: Conditions) -> "InsertionPhysics":
+        """Return the physics at frozen conditions; see `Chemistry.prepare`."""
+        return InsertionPhysics(self, conditions)

@@ -1,0 +1,379 @@
+"""Rig W: the pages beside a daemon that works: killed, raced, crowded, flooded, fed with nonsense; and how late what they tell is.
+
+    python -m tests.crash.pages --times 200 --write
+
+Everything is real: daemon, page process, sockets, mail server. With `--write` the counts stand in docs/reference/security.md.
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import socket
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import orjson
+
+from labctl.store.people import People
+from labctl.store.reader import Reader
+from tests.browser import Bench
+from tests.crash import promises
+from tests.hostile import CORPUS
+
+PAGE = promises.PAGE.parent / "security.md"
+SHORT = (
+    "labctl: 1\nname: short steps\nrecord: {every: 1 s}\nsteps:\n  - repeat: 100000\n    steps:\n      - rest: 300 ms\n"
+)
+WORKS = "labctl: 1\nname: works\nrecord: {every: 1 s}\nsteps:\n  - rest: 1000 h\n"
+TRIPS = "labctl: 1\nname: trips\nlimits: {voltage: [3 V, 3.9 V]}\nsteps:\n  - rest: 1 s\n  - charge: {current: 0.5 A, for: 1 h}\n"
+WITHIN = 120.0  # s for anything on a machine that is busy
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What was tried so often, what came of it, and how often that was wrong."""
+
+    what: str
+    times: int
+    found: str
+    wrong: int
+    worst: float = 0.0  # s, or of a core
+
+
+class Rig:
+    """A daemon, the pages, and somebody who is known to them."""
+
+    def __init__(self, folder: Path, channels: int, clock: str = "1") -> None:
+        for name, text in (("short", SHORT), ("works", WORKS), ("trips", TRIPS)):
+            (folder / f"{name}.yaml").write_text(text)
+        self.bench = Bench(folder, f"A[1-{channels}]", clock)
+        with People(self.bench.data, time.time) as people:
+            people.add("rig", "admin")
+            self._token = people.issue("token", "rig", 86400.0)
+
+    def client(self) -> httpx.Client:
+        headers = {"authorization": f"Bearer {self._token}"}
+        return httpx.Client(base_url=self.bench.url, headers=headers, timeout=WITHIN)
+
+    def start(self, protocol: str, channel: str) -> None:
+        self.bench.command("start", f"{protocol}.yaml", "--channel", channel, "--cell", "marquis2019")
+
+    def events(self) -> int:
+        with Reader(self.bench.data) as reader:
+            return int(
+                reader.query("SELECT count(*) FROM events WHERE kind IN ('gap', 'fault', 'late', 'run_ended')")[0][0]
+            )
+
+    @contextlib.contextmanager
+    def viewers(self, count: int) -> Iterator[list[float]]:
+        """Have so many stream clients; gives when they heard something last."""
+        heard, stop = [0.0] * count, threading.Event()
+
+        def view(number: int) -> None:
+            while not stop.is_set():
+                with (
+                    contextlib.suppress(httpx.HTTPError),
+                    self.client() as client,
+                    client.stream("GET", "/live") as stream,
+                ):
+                    for _ in stream.iter_lines():
+                        heard[number] = time.monotonic()
+                        if stop.is_set():
+                            return
+                stop.wait(0.05)
+
+        threads = [threading.Thread(target=view, args=(number,)) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield heard
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+
+def kills(rig: Rig, times: int) -> Tried:
+    """Kill the pages under viewers; the runs must not notice, and the next page is whole."""
+    port, wrong, before = int(rig.bench.web.said[2]), 0, rig.events()
+    took = []
+    with rig.viewers(2):
+        for number in range(times):
+            rig.bench.web.end(signal.SIGKILL)
+            begin = time.monotonic()
+            rig.bench.web = rig.bench.pages(port)
+            with rig.client() as client:
+                page = client.get("/", headers={"accept": "text/html"})
+            took.append(time.monotonic() - begin)
+            wrong += page.status_code != 200 or "</html>" not in page.text
+            told("kills", number + 1, times)
+    wrong += rig.events() - before
+    return Tried(
+        "the page process killed (SIGKILL) under viewers",
+        times,
+        f"no run noticed; the next page whole after {statistics.median(took):.2g} s in the median",
+        wrong,
+    )
+
+
+def races(rig: Rig, times: int) -> Tried:
+    """Two people skip the step that both see, as it ends: never are two steps skipped."""
+    wrong = skipped = 0
+    channel = "A2"
+    with rig.client() as one, rig.client() as other, ThreadPoolExecutor(2) as pair:
+        for number in range(times):
+            row = next(each for each in rig_status(rig) if each["channel"] == channel)
+            seen = {"channel": channel, "step_seen": row["step_count"]}
+            time.sleep(random.uniform(0, 0.08))
+            answers = list(pair.map(_skipped, (one, other), (seen, seen)))
+            done = answers.count(200)
+            skipped += done
+            wrong += done > 1 or not set(answers) <= {200, 409}
+            told("races", number + 1, times)
+    return Tried(
+        "two browsers that skip the step which both see, as it ends",
+        times,
+        f"{skipped} skipped one step, none two",
+        wrong,
+    )
+
+
+def _skipped(who: httpx.Client, seen: dict) -> int:
+    return who.post("/orders/skip", json={**seen, "id": os.urandom(8).hex()}).status_code
+
+
+def rig_status(rig: Rig) -> list[dict]:
+    from labctl.control.client import DaemonClient  # noqa: PLC0415
+
+    with DaemonClient(rig.bench.data) as client:
+        return client.station()[0]
+
+
+def crowd(rig: Rig, count: int, seconds: float) -> Tried:
+    """Have so many viewers, and see what it costs the page process, and whether the daemon is late for it."""
+    ticks = os.sysconf("SC_CLK_TCK")
+
+    def cpu(pid: int) -> float:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / ticks
+
+    before = rig.events()
+    with rig.viewers(count) as heard:
+        deadline = time.monotonic() + WITHIN
+        while not all(heard) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        begin, used, own = time.monotonic(), cpu(rig.bench.web.pid), cpu(rig.bench.daemon.pid)
+        time.sleep(seconds)
+        length = time.monotonic() - begin
+        silent = sum(time.monotonic() - each > 5.0 for each in heard)
+        share, daemon = (cpu(rig.bench.web.pid) - used) / length, (cpu(rig.bench.daemon.pid) - own) / length
+        memory = (
+            next(
+                int(line.split()[1])
+                for line in Path(f"/proc/{rig.bench.web.pid}/status").read_text().splitlines()
+                if line.startswith("VmRSS")
+            )
+            / 1024
+        )
+    found = f"{share:.2g} of a core and {memory:.0f} MB for the pages, {daemon:.2g} of a core for the daemon, nobody without news for 5 s"
+    return Tried(f"{count} viewers at a time for {seconds:g} s", count, found, silent + rig.events() - before, share)
+
+
+def lateness(rig: Rig, seconds: float) -> Tried:
+    """See how long after its moment a row is told to a viewer."""
+    with Reader(rig.bench.data) as reader:
+        run = reader.run(1)
+    late: list[float] = []
+    with (
+        rig.client() as client,
+        client.stream("GET", f"/live?channel=A1&run={run.uuid}&after={run.rows - 1}") as stream,
+    ):
+        begin, name = time.monotonic(), ""
+        for line in stream.iter_lines():
+            if line.startswith("event: "):
+                name = line[7:]
+            elif name == "rows" and line.startswith("data: "):
+                now = time.time()
+                rows = orjson.loads(line[6:])
+                late += [now - run.began_unix_time - rows["t"][-1]] if rows.get("t") else []
+            if time.monotonic() - begin > seconds:
+                break
+    worst = statistics.quantiles(late, n=100)[98] if len(late) > 1 else float("inf")
+    found = f"told after {1e3 * statistics.median(late):.0f} ms in the median, {1e3 * worst:.0f} ms at p99"
+    return Tried("rows at 1 Hz from their moment to a viewer", len(late), found, int(not late), worst)
+
+
+def flood(rig: Rig, times: int) -> Tried:
+    """Ask for a stop again and again while 200 connections say nothing and bad passwords are tried."""
+    port, took, wrong = int(rig.bench.web.said[2]), [], 0
+    stop = threading.Event()
+
+    def guess(number: int) -> None:
+        with httpx.Client(base_url=rig.bench.url, timeout=WITHIN, headers={"origin": rig.bench.url}) as client:
+            while not stop.is_set():
+                with contextlib.suppress(httpx.HTTPError):
+                    client.post(
+                        "/login", json={"name": f"who{number}{os.urandom(2).hex()}", "password": "wrong password"}
+                    )
+
+    held = []
+    with ThreadPoolExecutor(8) as crowd_, rig.client() as client:
+        guesses = [crowd_.submit(guess, number) for number in range(8)]
+        try:
+            for number in range(times):
+                for _ in range(max(1, 200 // times)):
+                    line = socket.create_connection(("127.0.0.1", port), WITHIN)
+                    line.sendall(b"GET / HTTP/1.1\r\nx-slow: ")
+                    held.append(line)
+                begin = time.monotonic()
+                answer = client.post("/orders/pause", json={"channel": "A3", "id": os.urandom(8).hex()})
+                took.append(time.monotonic() - begin)
+                wrong += answer.status_code not in {200, 409}
+                told("stops under a flood", number + 1, times)
+        finally:
+            stop.set()
+            for line in held:
+                line.close()
+            for each in guesses:
+                each.result()
+    found = f"answered after {1e3 * statistics.median(took):.0f} ms in the median, {1e3 * max(took):.0f} ms at worst"
+    return Tried(
+        "orders that only make safer, under 200 connections without headers and wrong passwords all the time",
+        times,
+        found,
+        wrong,
+        max(took),
+    )
+
+
+def nonsense(rig: Rig, times: int) -> Tried:
+    """Send damaged requests of somebody who is known and of nobody: each is answered, and none is a defect."""
+    dice, wrong = random.Random(1), 0
+    paths = ("/", "/c/A1", "/runs", "/r/1", "/compare", "/api/compare", "/api/run/1/history", "/api/run/1/cycle/1", "/live", "/journal", "/orders/skip",
+             "/orders/start", "/api/check", "/login", "/enter", "/alarms", "/metrics", "/r/1/export/csv")  # fmt: skip
+    with rig.client() as known, httpx.Client(base_url=rig.bench.url, timeout=WITHIN) as nobody:
+        for number in range(times):
+            text = dice.choice((*CORPUS, "", "-1", "9" * 30, "nan", "1e400", "%00", "../" * 9, "\U0001f50b" * 50))
+            path = dice.choice([each for each in paths if each != "/live"])
+            who, method = dice.choice((known, nobody)), dice.choice(("GET", "POST", "PUT", "DELETE", "HEAD"))
+            query = {dice.choice(("r", "before", "from", "to", "width", "state", "next", "channel")): text}
+            body = dice.choice(
+                (
+                    orjson.dumps({dice.choice(("channel", "id", "protocol", "values", "name", "key")): text}),
+                    text.encode(),
+                    b"[1",
+                    bytes(dice.randbytes(40)),
+                )
+            )
+            with contextlib.suppress(ValueError):  # what this client itself refuses to send
+                answer = who.request(
+                    method,
+                    path,
+                    params=query,
+                    content=body,
+                    headers={"content-type": "application/json", "origin": rig.bench.url},
+                )
+                wrong += answer.status_code >= 500 and answer.status_code != 503
+            told("nonsense", number + 1, times)
+    return Tried(
+        "damaged requests, of somebody known and of nobody", times, "each was answered; none was a defect", wrong
+    )
+
+
+def trips(folder: Path, times: int) -> Tried:
+    """See how long after a trip its mail is accepted by a real server."""
+    from labctl.notify.service import Sender  # noqa: PLC0415
+    from tests.system.test_notify import station  # noqa: PLC0415
+    from tests.unit.notify.test_delivery import Box, smtp  # noqa: PLC0415
+
+    box, took, wrong = Box(), [], 0
+    folder.mkdir()
+    rig = Rig(folder, times)
+    try:
+        with smtp(box) as server:
+            made = replace(station(server.port), name="bench")
+            for number in range(times):
+                for file in rig.bench.data.glob("notices.db*"):
+                    file.unlink()  # each as the first of its day: what comes in a burst waits on purpose
+                sender, stop, before = Sender(made, rig.bench.data), threading.Event(), len(box.mails)
+                thread = threading.Thread(target=sender.run, args=(stop,))
+                thread.start()
+                time.sleep(1.2)
+                rig.start("trips", f"A{number + 1}")
+                deadline = time.monotonic() + WITHIN
+                while len(box.mails) == before and time.monotonic() < deadline:
+                    time.sleep(0.02)
+                now = time.time()
+                stop.set()
+                thread.join()
+                sender.close()
+                if len(box.mails) == before:
+                    wrong += 1
+                    continue
+                with Reader(rig.bench.data) as reader:
+                    run = reader.run(number + 1)
+                    at = reader.query(
+                        "SELECT test_time_second FROM events WHERE run_id = :run AND kind = 'tripped'", run=run.run_id
+                    )
+                took.append(now - run.began_unix_time - float(at[0][0]))
+                told("trips", number + 1, times)
+    finally:
+        rig.bench.end()
+    found = f"accepted after {statistics.median(took):.2g} s in the median, {max(took):.2g} s at worst"
+    return Tried("trips, from the row to the mail that an SMTP server accepted", times, found, wrong, max(took))
+
+
+def told(what: str, done: int, times: int) -> None:
+    """Show how far it is."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{what}: {done} of {times} ")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Try everything, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.crash.pages", description=__doc__)
+    parser.add_argument("--times", type=int, default=200, help="kills; everything else in proportion")
+    parser.add_argument("--channels", type=int, default=64)
+    parser.add_argument("--write", action="store_true", help="write the counts into docs/reference/security.md")
+    given = parser.parse_args(words)
+    times, done = given.times, []
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "rig"
+        folder.mkdir()
+        rig = Rig(folder, max(4, given.channels))
+        try:
+            for number in (1, 3, *range(4, given.channels + 1)):
+                rig.start("works", f"A{number}")
+            rig.start("short", "A2")
+            jobs: tuple[Callable[[], Tried], ...] = (
+                lambda: crowd(rig, min(20, max(2, times // 10)), min(30.0, 1.0 + times / 5)), lambda: lateness(rig, min(60.0, 2.0 + times / 3)), lambda: races(rig, 5 * times),
+                lambda: flood(rig, max(5, times)), lambda: nonsense(rig, 20 * times), lambda: kills(rig, times),
+            )  # fmt: skip
+            for job in jobs:
+                done.append(job())
+                print(f"\r{done[-1].what}: {done[-1].times}, {done[-1].found}; {done[-1].wrong} wrong", flush=True)
+        finally:
+            rig.bench.end()
+        done.append(trips(Path(place) / "trips", max(1, min(60, times // 4))))
+        print(f"\r{done[-1].what}: {done[-1].times}, {done[-1].found}; {done[-1].wrong} wrong", flush=True)
+    if given.write:
+        rows = "\n".join(f"| {each.what} | {each.times} | {each.found} | {each.wrong} |" for each in done)
+        load = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end, {given.channels} channels"
+        promises.write(
+            "pages", promises.dated(f"({load})\n\n| tried | times | found | wrong |\n|---|---|---|---|\n{rows}"), PAGE
+        )
+    return 1 if sum(each.wrong for each in done) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Chambers beside a cell: conductivity against temperature through an emulated potentiostat and an emulated chamber, and what they refuse."""
+
+import math
+
+import pytest
+
+from labctl.driver import Chamber, Program, ProgramStep
+from labctl.errors import SettingRefused, WireError
+from labctl.report.run_data import record_of
+from labctl.store.reader import Reader
+from labctl_drivers.chamber import Espec, Memmert
+from labctl_drivers.chamber.climate import ClimateChamber
+from labctl_drivers.chamber.memmert import read_answer
+from labctl_simulators.wire.espec import EmulatedEspec
+from labctl_simulators.wire.line import Server
+from labctl_simulators.wire.memmert import EmulatedMemmert
+from tests.system.rack import Ends, rack, start
+from tests.system.test_biologic import biologic
+
+D1 = """\
+labctl: 1
+name: D1
+steps:
+  - use: eis-against-temperature
+    with: {temperatures: [25 degC, 40 degC], from: 1 MHz, to: 100 Hz, soak: 5 min}
+"""
+CELL = """\
+labctl_cell: 1
+name: pellet
+kind: blocking
+area: 2 cm2
+electrolyte_thickness: 100 um
+limits: {voltage: [-1 V, 1 V], current: [-10 mA, 10 mA]}
+model: pvhlp-blocking
+"""
+
+
+async def test_conductivity_against_temperature_runs_through_a_potentiostat_and_a_chamber(tmp_path, monkeypatch):
+    (tmp_path / "d1.yaml").write_text(D1)
+    (tmp_path / "cell.yaml").write_text(CELL)
+    async with rack(tmp_path, 300.0, "pvhlp-blocking") as made:
+        monkeypatch.setattr(ClimateChamber, "clock", staticmethod(made.time))
+        await biologic(made)
+        line = await made.serve(EmulatedEspec())
+        made.instruments.append(f'  oven: {{driver: espec, port: "socket://127.0.0.1:{line.port}"}}')
+        made.channels[-1] = "  bl: {cell: {instrument: bl, at: 1}, chamber: {instrument: oven, at: 1}}"
+        async with made.daemon() as parts:
+            ends = Ends(parts)
+            await start(parts, tmp_path, "bl", "d1.yaml")
+            await ends.wait(1)
+    with Reader(tmp_path / "data") as reader:
+        assert reader.run(1).end_reason == "done"
+        spectra = record_of(reader, reader.run(1)).spectra()
+        soaked = reader.query("SELECT step_time_second FROM steps WHERE step_type = 'temperature' ORDER BY step_count")
+    assert [spectrum.temperature for spectrum in spectra] == pytest.approx([25.0, 40.0])
+    assert all(seconds[0] >= 300.0 for seconds in soaked)
+
+
+def step(celsius, soak=60.0):
+    return Program(1, (ProgramStep(1, Chamber(celsius + 273.15, 0.5, soak)),))
+
+
+@pytest.fixture(params=["espec", "memmert", "bare"])
+async def oven(request):
+    """A chamber's driver, its emulator and a list whose only number is the time."""
+    now = [0.0]
+    device = EmulatedEspec() if request.param == "espec" else EmulatedMemmert(bare=request.param == "bare")
+    line = Server(device, lambda: now[0])
+    port = await line.start()
+    driver = Espec(f"socket://127.0.0.1:{port}") if request.param == "espec" else Memmert("127.0.0.1", port=port)
+    driver.clock = lambda: now[0]
+    await driver.open()
+    yield driver, device, now
+    await driver.close()
+    await line.stop()
+
+
+async def test_a_soak_counts_from_when_the_air_is_there(oven):
+    driver, _, now = oven
+    back = await driver.apply("1", step(60.0))
+    assert back.values["chamber_temperature_celsius"] == pytest.approx(60.0)
+    ended = []
+    while not ended and now[0] < 3000:
+        now[0] += 10.0
+        ended = (await driver.read(["1"])).by_channel["1"]
+    arrived = 120.0 * math.log(37.0 / 0.5)
+    assert now[0] == pytest.approx(arrived + 60.0, abs=30.0)
+    assert (await driver.status("1")).activity == "idle"
+
+
+async def test_a_temperature_beyond_the_chamber_is_refused(oven):
+    driver, _, _ = oven
+    with pytest.raises(SettingRefused, match="400"):
+        await driver.apply("1", step(400.0))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [({"rights": "r"}, "remote writing"), ({"operation": "Program"}, "manual mode")]
+)
+async def test_an_oven_that_is_not_ours_to_set_is_refused(change, words):
+    device = EmulatedMemmert()
+    for name, value in change.items():
+        setattr(device, name, value)
+    line = Server(device, lambda: 0.0)
+    driver = Memmert("127.0.0.1", port=await line.start())
+    await driver.open()
+    with pytest.raises(SettingRefused, match=words):
+        await driver.apply("1", step(40.0))
+    await line.stop()
+
+
+def test_what_is_nothing_like_json_is_refused():
+    assert read_answer('"Temp1Read": 23.4,', "x") == {"Temp1Read": 23.4}
+    with pytest.raises(WireError):
+        read_answer("<html>", "x")
+    with pytest.raises(WireError):
+        read_answer("[1]", "x")

@@ -1,0 +1,149 @@
+"""How often 95 % intervals hold the truth, and how wide they are against the bound of Cramer and Rao.
+
+`make intervals` prints the table for every fit; the tests take a few of them. Each is a number of noisy cases of known
+truth, drawn from seeds: `python -m tests.unit.analysis.intervals` draws 1000 of each.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from labctl.analysis.arrhenius import BOLTZMANN, arrhenius
+from labctl.analysis.gitt import Pulse, diffusion, interval
+from labctl.analysis.impedance.fit import fit_circuit
+from labctl.analysis.impedance.model import derivatives, impedance
+from labctl.analysis.interval import line
+from labctl.analysis.replicates import statistics
+from labctl.protocol.circuit import parse_circuit
+
+FREQUENCY = np.geomspace(1e6, 1e-2, 60)
+CIRCUITS = {
+    "R0-p(R1,C1)": (5.0, 100.0, 1e-6),
+    "R0-p(R1,CPE1)": (10.0, 62.45, 2e-5, 0.85),
+    "R0-p(R1,CPE1)-p(R2,CPE2)-W1": (20.0, 64.0, 3e-6, 0.9, 200.0, 2e-3, 0.85, 15.0),
+    "R0-p(R1-W1,CPE1)": (3.0, 40.0, 5.0, 2e-5, 0.9),
+    "R0-p(R1,CPE1)-Ws1": (10.0, 50.0, 1e-5, 0.9, 100.0, 2.0),
+    "R0-p(R1,CPE1)-Wo1": (10.0, 50.0, 1e-5, 0.9, 100.0, 20.0),
+    "R0-CPE1": (500.0, 1e-6, 0.93),
+    "R0-G1": (5.0, 80.0, 0.02),
+    "L1-R0-p(R1,C1)": (1e-6, 30.0, 500.0, 1e-6),
+}
+NOISE = 0.003
+"""Of |Z|."""
+
+
+class Coverage(NamedTuple):
+    """Say of how many cases an interval held the truth, and its mean half width over that of the bound.
+
+    Attributes:
+        name: of the number.
+        inside: share of the cases.
+        width: 1 is as narrow as an unbiased interval of 95 % can be, with the noise known.
+    """
+
+    name: str
+    inside: float
+    width: float
+
+    @property
+    def kept(self) -> bool:
+        """Tell whether it is what 95 % are, within what 1000 cases can tell, and at most twice as wide as it must be."""
+        return bool(0.93 <= self.inside <= 0.97 and self.width <= 2.0)
+
+
+def of(name: str, low: np.ndarray, high: np.ndarray, truth: float, bound: float) -> Coverage:
+    """Return the coverage of intervals; `bound` is the least standard deviation."""
+    inside = np.mean((low <= truth) & (truth <= high))
+    return Coverage(name, float(inside), float(np.mean(high - low) / 2.0 / (1.96 * bound)))
+
+
+def of_circuit(text: str, count: int) -> list[Coverage]:
+    """Return the coverage of every parameter of a circuit fitted to noisy spectra; the search begins at the truth."""
+    circuit, truth = parse_circuit(text), np.array(CIRCUITS[text])
+    spectrum = impedance(circuit, truth, FREQUENCY)
+    slopes = derivatives(circuit, truth, FREQUENCY)[1] / np.abs(spectrum)
+    information = np.concatenate([slopes.real, slopes.imag], axis=1) * truth[:, None] / NOISE  # after the logarithms
+    bound = truth * np.sqrt(np.diag(np.linalg.inv(information @ information.T)))
+    rng = np.random.default_rng(len(text))
+    noise = rng.standard_normal((count, 2, len(FREQUENCY)))
+    fits = [
+        fit_circuit(circuit, FREQUENCY, spectrum + NOISE * np.abs(spectrum) * (real + 1j * imaginary), truth)
+        for real, imaginary in noise
+    ]
+    low, high = np.array([fit.low for fit in fits]), np.array([fit.high for fit in fits])
+    return [
+        of(f"{text}: {name}", low[:, at], high[:, at], truth[at], bound[at]) for at, name in enumerate(circuit.names)
+    ]
+
+
+def of_activation(count: int) -> list[Coverage]:
+    """Return the coverage of activation energies of conductivities at six temperatures, in two forms."""
+    kelvin, spread = np.linspace(298.0, 348.0, 6), 0.02
+    bound = spread * BOLTZMANN / np.sqrt(np.sum((1 / kelvin - np.mean(1 / kelvin)) ** 2))
+    noise = np.exp(spread * np.random.default_rng(11).standard_normal((count, 6)))
+    coverages = []
+    for form, values in (("ln s", 1.0), ("ln sT", 1.0 / kelvin)):
+        found = [arrhenius(kelvin, values * np.exp(-0.3 / BOLTZMANN / kelvin) * each, form) for each in noise]
+        energy, half = (np.array([getattr(one, name) for one in found]) for name in ("energy", "spread"))
+        coverages.append(of(f"activation energy, {form}", energy - half, energy + half, 0.3, float(bound)))
+    return coverages
+
+
+def of_diffusion(count: int) -> list[Coverage]:
+    """Return the coverage of a diffusion coefficient of a titration pulse, whose rows have 50 uV of noise."""
+    time, length, spread, slope = np.linspace(12.0, 120.0, 109), 300e-9, 5e-5, 1.5e-3
+    x = np.sqrt(time)
+    truth = 4 / np.pi * (length * (0.01 / 600.0) / slope) ** 2
+    bound = 2.0 * truth / slope * spread / np.sqrt(np.sum((x - x.mean()) ** 2))
+    ends = []
+    for noise in np.random.default_rng(5).standard_normal((count, len(x))):
+        drawn = line(x, 3.5 + slope * x + spread * noise)
+        pulse = Pulse(
+            "charge", 3.49, 3.50, 1e-4, 600.0, drawn.slope, drawn.intercept, drawn.fit, drawn.spread, len(x), 0.0, 3.5
+        )
+        ends.append(interval(pulse, diffusion(pulse, length)))
+    low, high = np.array(ends).T
+    return [of("diffusion coefficient", low, high, truth, float(bound))]
+
+
+def of_b_value(count: int) -> list[Coverage]:
+    """Return the coverage of a b-value of peaks at six scan rates, each known to 2 %."""
+    x, spread = np.log([0.1, 0.2, 0.4, 0.6, 0.8, 1.0]), 0.02
+    bound = spread / np.sqrt(np.sum((x - x.mean()) ** 2))
+    drawn = [line(x, 0.7 * x + spread * noise) for noise in np.random.default_rng(7).standard_normal((count, len(x)))]
+    slope, half = np.array([each.slope for each in drawn]), np.array([each.spread for each in drawn])
+    return [of("b-value", slope - half, slope + half, 0.7, float(bound))]
+
+
+def of_mean(count: int) -> list[Coverage]:
+    """Return the coverage of the mean of five replicates."""
+    found = [statistics("x", "", values) for values in 10.0 + np.random.default_rng(5).standard_normal((count, 5))]
+    mean, half = np.array([each.mean for each in found]), np.array([each.interval for each in found])
+    return [of("mean of replicates", mean - half, mean + half, 10.0, 1.0 / np.sqrt(5.0))]
+
+
+LINES: tuple[Callable[[int], list[Coverage]], ...] = (of_activation, of_diffusion, of_b_value, of_mean)
+
+
+def main(words: list[str]) -> int:
+    """Print the table of all, and return 1 where one is not kept."""
+    count = int(words[0]) if words else 1000
+    print(
+        f"95 % intervals of {count} noisy cases each: share that holds the truth, half width over Cramer and Rao's bound"
+    )
+    missed = 0
+    for make in (*LINES, *(lambda n, text=text: of_circuit(text, n) for text in CIRCUITS)):
+        for each in make(count):
+            missed += not each.kept
+            print(
+                f"  {each.name:40} {100 * each.inside:5.1f} %  {each.width:5.2f}  {'' if each.kept else 'MISSED'}",
+                flush=True,
+            )
+    print("all kept" if not missed else f"{missed} missed")
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,31 @@
+"""The verbs of the command line that give orders are those of the table, with its arguments and its words."""
+
+import re
+
+import pytest
+
+from labctl.cli.main import main, overview
+from labctl.control.order_table import ORDERS
+
+GIVEN = [verb for verb, order in ORDERS.items() if not order.asks]
+
+
+@pytest.mark.parametrize("verb", ORDERS)
+def test_the_overview_says_what_the_table_says(verb):
+    assert f"  {verb:<10} {ORDERS[verb].about}" in overview().splitlines()
+
+
+@pytest.mark.parametrize("verb", GIVEN)
+def test_the_help_names_every_argument_of_the_table(verb, capsys):
+    assert main([verb, "--help"]) == 0
+    shown = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert ORDERS[verb].help in shown
+    for argument in ORDERS[verb].arguments:
+        assert argument.about in shown
+        assert all(option in shown for option in argument.options)
+
+
+@pytest.mark.parametrize("words", [["stop"], ["note", "A1"], ["start", "p.yaml"], ["resume", "A1", "--from", "-1"]])
+def test_wrong_usage_is_two(words, capsys):
+    assert main(words) == 2
+    assert capsys.readouterr().err

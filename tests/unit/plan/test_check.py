@@ -1,0 +1,84 @@
+import pytest
+
+from labctl.plan.check import check
+from labctl.protocol.cellfile import load_cell
+from labctl.protocol.load import read
+
+BASE = "labctl_cell: 1\nname: c\n"
+FULL = (
+    BASE
+    + "kind: full\narea: 1 cm2\nnominal: {capacity: 1 mAh}\nlimits: {voltage: [2.5 V, 4.2 V], current: [-5 mA, 5 mA]}\nreference: Li\n"
+)
+METAL = BASE + "kind: symmetric\narea: 1 cm2\nlimits: {voltage: [-1 V, 1 V]}\n"
+
+
+def codes(steps, cell=FULL, head=""):
+    text = f"labctl: 1\n{head}steps:\n" + "".join(f"  {line}\n" for line in steps.splitlines())
+    return [finding.code for finding in check(read(text, "f.yaml"), load_cell(cell, "c.yaml"))]
+
+
+def test_what_fits_the_cell_is_accepted():
+    assert (
+        codes(
+            "- rest: 1 h\n- charge: {current: C/10, to: 4.2 V, for: 15 h}\n- discharge: {current: 1 mA/cm2, to: 2.5 V}"
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("step", "cell", "code"),
+    [
+        ("charge: {current: 1 mA, for: 1 h}", METAL, "cell.kind"),
+        ("strip: {current: 1 mA, for: 1 h}", FULL, "cell.kind"),
+        ("charge: {current: 1 mA, to: 4.3 V, for: 1 h}", FULL, "limit.cut_off"),
+        ("charge: {current: 10 mA, to: 4 V}", FULL, "limit.set_point"),
+        ("charge: {current: 6C, to: 4 V}", FULL, "limit.set_point"),
+        ("hold: {voltage: 4.3 V, for: 1 h}", FULL, "limit.set_point"),
+        ("charge: {current: 1 mA, for: 3 h}", FULL, "limit.charge"),
+        ("charge: {current: 1 mA/g, to: 4 V}", FULL, "cell.missing"),
+        ("charge: {current: 1 mA, capacity: 5 uAh/cm2/um}", FULL, "cell.missing"),
+        ("hold: {voltage: 3 V vs Na, for: 1 h}", FULL, "cell.reference"),
+        ("charge: {current: 1 mA, for: 1 h}", BASE + "kind: full\n", "safety.voltage"),
+        ("hold: {voltage: 0.5 V, for: 1 h}", METAL, "safety.current"),
+        ("lsv: {from: 0 V, to: 0.5 V, rate: 1 mV/s}", METAL, "safety.current"),
+        ("cv: {from: 0 V, to: 0.5 V, rate: 1 mV/s}", METAL, "safety.current"),
+        ("eis: {from: 1 MHz, to: 1 Hz, amplitude: 10 mV, at: 0.1 V}", METAL, "safety.current"),
+        ("strip: {current: 1 mA, to: 0.5 V}", METAL, "safety.end"),
+    ],
+)
+def test_what_does_not_fit_the_cell_is_refused(step, cell, code):
+    assert codes(f"- {step}", cell) == [code]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "hold: {voltage: 0.5 V, current: 1 mA, for: 1 h}",
+        "eis: {from: 1 MHz, to: 1 Hz, amplitude: 10 uA}",
+        "strip: {current: 1 mA, until: time > 1 h}",
+        "strip: {current: 1 mA, capacity: 1 mAh/cm2, to: 1 V}",
+        "hold: {voltage: 0 V, current: 1 mA, for: 1 h}",
+    ],
+)
+def test_what_is_safe_enough_is_accepted(step):
+    assert codes(f"- {step}", METAL) == []
+
+
+def test_limits_of_the_file_count_too():
+    limits = "limits: {voltage: [3 V, 4 V], capacity: 0.5 mAh/cm2}\n"
+    assert codes("- charge: {current: 1 mA, capacity: 0.6 mAh}", head=limits) == ["limit.cut_off"]
+    assert codes("- hold: {voltage: 0.1 V, for: 1 h}", METAL, "limits: {current: [-1 mA, 1 mA]}\n") == []
+
+
+def test_requires_must_hold():
+    assert codes("- rest: 1 h", METAL, "requires: {cell: [full, half_cathode]}\n") == ["cell.kind"]
+
+
+def test_a_capacity_limit_makes_an_end_sure():
+    assert codes("- strip: {current: 1 mA, to: 0.5 V}", METAL, "limits: {capacity: 3 mAh/cm2}\n") == []
+
+
+def test_results_of_metal_cells():
+    steps = "- repeat: 2\n  cycle: true\n  stop_if: short\n  steps: [{strip: {current: 1 mA, for: 1 h}}]"
+    assert codes(steps, METAL) == []

@@ -1,0 +1,101 @@
+"""Rows of simulated cells that matter to nobody pass as columns: what is stored is what a fold of each would have stored."""
+
+import asyncio
+from contextlib import closing
+
+import numpy as np
+
+from labctl.clock import VirtualClock
+from labctl.run.channel import Channel
+from labctl.run.connection.simulated import SimulatedConnection
+from labctl.run.replay import replay
+from labctl.run.request import StartRequest
+from labctl.run.sink import Sink
+from labctl.run.supervisor import Supervisor
+from labctl.station.settings import Part
+from labctl.store.entry import QuietRows
+from labctl.store.journal import Journal
+from labctl.store.reader import Reader
+from labctl.store.verify import verify
+from labctl_drivers.simulated import Simulated
+
+CELL = """\
+labctl_cell: 1
+name: quiet
+kind: full
+nominal: {capacity: 680 mAh}
+limits: {voltage: [2.5 V, 4.3 V], current: [-5 A, 5 A]}
+model: marquis2019
+"""
+PROTOCOL = """\
+labctl: 1
+name: quiet
+record: {every: 0.1 s}
+steps:
+  - charge: {current: 0.1 A, for: 250 s}
+  - rest: 20 s
+  - discharge: {current: 0.2 A, for: 3 min}
+"""
+
+
+class PacedClock(VirtualClock):
+    """A virtual clock with which cells keep pace."""
+
+    fast = False
+
+
+async def lived(folder, kills=()):
+    """Let a run live to its end, taken up anew from the journal at each of some run times; return its rows and how many were quiet."""
+    (folder / "cell.yaml").write_text(CELL)
+    (folder / "protocol.yaml").write_text(PROTOCOL)
+    clock, quiet = PacedClock(), []
+    with closing(Journal.open(folder / "data", now=clock.label)) as journal:
+        sink = Sink(journal, asyncio.get_running_loop())
+        sink.on_commit(lambda done: quiet.extend(each.rows for each in done.entries if isinstance(each, QuietRows)))
+        for end in (*kills, float("inf")):
+            channel, ended = Channel("s1", {"cell": Part("bench", "1")}), asyncio.Event()
+            bench = SimulatedConnection("bench", Simulated(), clock, sink, lambda _, ended=ended: ended.set())
+            supervisor = Supervisor({"s1": channel}, {"bench": bench}, sink, lambda: Reader(folder / "data"), clock)
+            words = await supervisor.adopt()
+            if not words:
+                await supervisor.start(StartRequest(str(folder / "protocol.yaml"), str(folder / "cell.yaml"), "s1"))
+            session = channel.session
+            task = asyncio.create_task(bench.run())
+            while not ended.is_set() and session.state.last.time < end:
+                await clock.until(clock.now())  # the others have their turn
+                assert not task.done(), task.exception()
+            task.cancel()
+            await asyncio.wait({task})
+            await sink.flush()
+            await sink.flush()
+            supervisor.close()
+        await sink.close()
+    with Reader(folder / "data") as reader:
+        again = replay(reader, 1)
+        assert not again.difference
+        assert reader.checkpoint(1).record_index == again.rows - 1
+        rows = reader.rows(1)
+    assert not verify(folder / "data").findings
+    return rows, sum(quiet)
+
+
+async def test_quiet_rows_are_those_that_a_fold_would_have_stored(tmp_path, monkeypatch):
+    (tmp_path / "quiet").mkdir()
+    (tmp_path / "folded").mkdir()
+    rows, quiet = await lived(tmp_path / "quiet")
+    assert quiet > 0.8 * len(rows)
+    monkeypatch.setattr("labctl.run.connection.stepped.SteppedRun.look_ahead", lambda *_: None)
+    folded, none = await lived(tmp_path / "folded")
+    assert none == 0
+    for name in ("time", "voltage", "current", "charging_ah", "discharging_ah", "charging_wh", "temperature_celsius"):
+        assert np.array_equal(getattr(rows, name), getattr(folded, name)), name
+
+
+async def test_a_run_goes_on_after_its_last_row_wherever_it_was_cut(tmp_path):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "cut").mkdir()
+    whole, _ = await lived(tmp_path / "whole")
+    cut, quiet = await lived(tmp_path / "cut", (30.04, 99.97, 103.0, 251.0, 300.0))
+    assert quiet > 0.5 * len(cut)
+    for name in ("time", "voltage", "current", "charging_ah", "discharging_ah", "charging_wh", "discharging_wh"):
+        assert np.array_equal(getattr(whole, name), getattr(cut, name)), name
