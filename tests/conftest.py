@@ -110,18 +110,25 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Refuse skips; where nothing but tests failed, leave their names to `tools/alone.py`."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if refused(reporter) and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if reporter is None:  # a worker
+        return
+    if refused(reporter):
+        if session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    elif session.exitstatus == pytest.ExitCode.TESTS_FAILED and (cache := getattr(session.config, "cache", None)):
+        wrong = {report.nodeid for kind in ("failed", "error") for report in reporter.stats.get(kind, ())}
+        cache.set("labctl/failed", sorted(wrong))
 
 
-def refused(reporter: pytest.TerminalReporter | None) -> bool:
-    """Tell whether tests were skipped where that is not allowed; a worker has no reporter and leaves it to the session.
+def refused(reporter: pytest.TerminalReporter) -> bool:
+    """Tell whether tests were skipped where that is not allowed.
 
     A test of the contract suite that says nothing of a driver, because the driver offers no such thing, hides nothing: it is
     skipped by that name, and the reasons are kept with the driver. A service that is missing is what must not be skipped.
     """
-    if not os.environ.get(NO_SKIPS) or reporter is None:
+    if not os.environ.get(NO_SKIPS):
         return False
     skipped = reporter.stats.get("skipped", ())
     return not all(reason_of(report).startswith(f"{NOT_OFFERED}: ") for report in skipped)
