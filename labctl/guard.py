@@ -41,7 +41,6 @@ LOOK: Final = 0.05  # s between two looks at the daemon's process
 VERB_WITHIN: Final = 5.0  # s for one verb of a driver
 SAY_AGAIN: Final = 60.0  # s between two complaints about the same instrument
 LAST_WORDS: Final = 2.0  # s that the last lines of the record may take to be written
-PRIORITY: Final = -10  # of Unix: less comes first
 MOST_ASIDE: Final = 1000  # things that wait for a disk or a reader; more are dropped
 GONE: Final = object()
 MORTAL: Final = (
@@ -68,7 +67,6 @@ def main(folder: str, daemon: str = "0", missed: str = str(MISSED)) -> int:
         missed: Seconds without a beat after which it counts as standing still.
     """
     outlive_signals()
-    come_first()
     aside = Aside()
     asyncio.run(Guard(Path(folder), ProcessHandle(int(daemon)), aside, float(missed)).run())
     aside.close()
@@ -81,12 +79,6 @@ def outlive_signals() -> None:
         if getattr(number, "name", "") not in MORTAL:
             with contextlib.suppress(OSError, ValueError):
                 signal.signal(number, signal.SIG_IGN)
-
-
-def come_first() -> None:
-    """Be scheduled before others, where the system lets us: a machine that is busy is no reason to switch off late."""
-    with contextlib.suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
 
 
 class Aside:

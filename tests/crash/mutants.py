@@ -46,7 +46,7 @@ class Mutation:
 MUTATIONS = (
     # the guard
     Mutation("the guard ends with the signal that ends its daemon",
-             "    outlive_signals()\n    come_first()", "    come_first()", f"{RUN}/test_guard_process.py::test_guard_sigterm"),
+             "    outlive_signals()\n    aside", "    aside", f"{RUN}/test_guard_process.py::test_guard_sigterm"),
     Mutation("the guard gives up after one try",
              "while ward.channels and not self._relieved():", "if ward.channels and not self._relieved():",
              f"{RUN}/test_guard_process.py::test_guard_gives_up"),

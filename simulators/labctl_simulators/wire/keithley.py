@@ -313,3 +313,6 @@ class EmulatedKeithley2400(SourceMeter):
         """Answer :MEASure?, which switches the output on."""
         self.switch(on=True)
         return self.read()
+
+
+Keithley2450, Keithley2400 = EmulatedKeithley2450, EmulatedKeithley2400  # names of before: scripts of users import them

@@ -1,32 +1,53 @@
-"""How late the machine lets a process be: so that what is late for want of a processor is told from what is late by itself."""
+"""How late the machine lets a process be: so that what is late for want of a processor is told from what is late by itself.
 
+    python -m tests.crash.truth.lateness
+
+looks for itself in a session of its own, with the priority of a guard, and says on its output when it could not look in time.
+"""
+
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 
 from labctl.clock import monotonic
+from labctl.run.guard_process import come_first
 
 EVERY = 0.005  # s between two looks
 LATE = 0.002  # s that a look may come late on a quiet machine
 
 
 class Lateness:
-    """A thread that wants to wake every 5 ms and notes when it could not; what it was kept waiting others were, too."""
+    """A thread of the rig, and a process that stands where a guard stands, that want to wake every 5 ms and note when they could not.
+
+    What either was kept waiting others were, too.
+    """
 
     def __init__(self) -> None:
         self._late: list[tuple[float, float]] = []  # machine second at which it woke, s that it came late
+        self._late_guard: list[tuple[float, float]] = []
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lateness", daemon=True)
-        self._thread.start()
+        words = [sys.executable, "-m", "tests.crash.truth.lateness"]
+        self._probe = subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True)
+        come_first(self._probe.pid)
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._run, self._hear)]
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         self._end.set()
-        self._thread.join()
+        self._probe.terminate()
+        self._probe.wait(30)
+        for thread in self._threads:
+            thread.join()
+        self._probe.stdout.close()
 
     def within(self, begin: float, end: float, book: np.ndarray | None = None, every: float = 0.02) -> float:
         """Return for how many seconds of a span nothing of ours ran; `book` are samples of another process, each `every` s."""
-        late = sum(min(late, end - begin) for moment, late in list(self._late) if begin < moment < end + late)
+        late = max(_within(list(each), begin, end) for each in (self._late, self._late_guard))
         if book is None or not len(book):
             return late
         times = book[:, 0]
@@ -34,9 +55,27 @@ class Lateness:
         return max(late, float(np.clip(np.diff(times) - 2.0 * every, 0.0, None).sum()))
 
     def _run(self) -> None:
-        while not self._end.is_set():
-            before = monotonic()
-            time.sleep(EVERY)
-            now = monotonic()
-            if now - before - EVERY > LATE:
-                self._late.append((now, now - before - EVERY))
+        look(lambda now, late: self._late.append((now, late)), self._end.is_set)
+
+    def _hear(self) -> None:
+        for line in self._probe.stdout:
+            now, late = map(float, line.split())
+            self._late_guard.append((now, late))
+
+
+def _within(looks: list[tuple[float, float]], begin: float, end: float) -> float:
+    return sum(min(late, end - begin) for moment, late in looks if begin < moment < end + late)
+
+
+def look(say: Callable[[float, float], None], ended: Callable[[], bool] = lambda: False) -> None:
+    """Wake every 5 ms, and say when one did not: the machine second, and s that it came late."""
+    while not ended():
+        before = monotonic()
+        time.sleep(EVERY)
+        now = monotonic()
+        if now - before - EVERY > LATE:
+            say(now, now - before - EVERY)
+
+
+if __name__ == "__main__":
+    look(lambda now, late: print(now, late, flush=True))

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -110,6 +111,26 @@ async def test_the_guard_switches_off_what_it_watches_when_its_pipe_ends(tmp_pat
         assert await ended(let_go(guard)) == 0
         assert made.modes() == ["off", "current"]
         Lock(tmp_path / GUARD_LOCK, "the guard").release()
+
+
+def priorities(pid: int) -> set[str]:
+    """Return what comes first of a process: its own priority, and that of its session where the system keeps one."""
+    group = Path(f"/proc/{pid}/autogroup")
+    return {str(os.getpriority(os.PRIO_PROCESS, pid)), *(group.read_text().split()[-1:] if group.exists() else ())}
+
+
+@posix
+async def test_a_guard_comes_before_others_wherever_the_system_shares_out_the_processor(tmp_path):
+    guard = GuardProcess(tmp_path)
+    guard.start()
+    found = priorities(guard.pid)
+    try:
+        os.setpriority(os.PRIO_PROCESS, guard.pid, module.PRIORITY)
+    except PermissionError:
+        pytest.skip("who may not ask for priority gets none")
+    finally:
+        await asyncio.to_thread(guard.stop)
+    assert found == {str(module.PRIORITY)}
 
 
 async def test_a_guard_that_is_told_that_all_is_done_touches_nothing(tmp_path):
