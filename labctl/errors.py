@@ -105,6 +105,10 @@ class OrderRefused(LabctlError):  # noqa: N818 - it reads as what happened
     """A person's order cannot be obeyed as things stand; the message says what would unblock it."""
 
 
+class PartHeld(OrderRefused):
+    """A part that several channels share is held by other runs, which the message names; it is free once they have ended."""
+
+
 class InstrumentError(LabctlError):
     """An instrument, or the line to it, failed; unless said otherwise nobody knows what the output does."""
 

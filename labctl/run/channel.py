@@ -8,6 +8,7 @@ from labctl.driver import Bounds
 from labctl.engine.cycle import numbers_of
 from labctl.engine.state_parts import Unblock
 from labctl.plan.index import index
+from labctl.plan.step import Plan
 from labctl.run.request import Flat
 from labctl.run.session import RunSession
 from labctl.run.unblock import command_for
@@ -66,6 +67,7 @@ class Channel:
         ended_reason: Why the last run ended, one of the engine's closed list.
         ended_commit: The commit with its end, or an earlier one after its last row.
         stranded: Number of a run that stands in the journal as active and cannot be taken up, None if there is none.
+        claimed: The plan for which shared parts are held, while a run is about to begin with it or to take it.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Channel:
     queue_trouble: str = ""
     ended_reason: str = "done"
     ended_commit: int = 0
+    claimed: Plan | None = None
 
     @property
     def begun(self) -> RunSession | None:

@@ -21,6 +21,7 @@ from labctl.run.files import Files
 from labctl.run.orders import Orders
 from labctl.run.outside import outside
 from labctl.run.request import EditReply, EditRequest, StartRequest
+from labctl.run.reservation import reserved
 from labctl.run.roster import Roster
 from labctl.run.session import RunSession
 from labctl.run.starter import Starter
@@ -59,11 +60,14 @@ class Editor:
             shown = difference(session.plan, new)
             if not request.apply:
                 self._refuse(channel, session, new, shown)
+                with reserved(self._roster.channels, channel, new):
+                    pass
                 return EditReply(channel.name, info.uuid, channel.activity, "\n".join(shown), applied=False)
             order = Order("edit", request.id, request.by, _content(new, files, request.values), request.step_seen)
             if not await self._was_given(channel, request.id):
                 self._refuse(channel, session, new, shown)
-            await self._orders.give(order, channel.name, info.uuid)
+            with reserved(self._roster.channels, channel, new):
+                await self._orders.give(order, channel.name, info.uuid)
             if channel.session is session:
                 channel.info = replace(info, duration=estimate(session.plan).duration[0])
             return EditReply(channel.name, info.uuid, channel.activity, "\n".join(shown), applied=True)

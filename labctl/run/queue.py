@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from functools import partial
 
-from labctl.errors import LabctlError, OrderRefused
+from labctl.errors import LabctlError, OrderRefused, PartHeld
 from labctl.run.channel import UUID_BEGIN, Channel
 from labctl.run.roster import Roster
 from labctl.store.entry import OrderRecord, Queued
@@ -128,8 +128,10 @@ class Queue:
         try:
             await begin(channel, queued)
         except LabctlError as error:
-            self._not_before[channel.name] = asyncio.get_running_loop().time() + AGAIN
-            LOG.warning("channel %s: the next run cannot begin: %s", channel.name, error)
+            again = LOOK if isinstance(error, PartHeld) else AGAIN
+            self._not_before[channel.name] = asyncio.get_running_loop().time() + again
+            if channel.queue_trouble != str(error):
+                LOG.warning("channel %s: the next run cannot begin: %s", channel.name, error)
             channel.queue_trouble = str(error)
             if channel.start_stopped_by:
                 channel.ended_reason, channel.ended_commit = "stopped", self._roster.sink.journal.commit_id + 1

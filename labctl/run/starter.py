@@ -17,6 +17,7 @@ from labctl.run.files import Files, read_files
 from labctl.run.orderbook import OrderBook, OrderKey
 from labctl.run.queue import Queue
 from labctl.run.request import StartReply, StartRequest
+from labctl.run.reservation import conflicts, reserved
 from labctl.run.roster import Roster, roles
 from labctl.run.session import RunSession
 from labctl.run.texts import Texts
@@ -66,7 +67,10 @@ class Starter:
         files = await self.files(request)
         label = self._roster.clock.label()
         draft = await self._roster.ask(lambda reader: draft_of(request, files, channel, ability, reader, label))
-        return replace(_reply(draft, draft.new, channel), run="")
+        if request.waits:
+            return replace(_reply(self._told(channel, draft), draft.new, channel), run="")
+        with reserved(self._roster.channels, channel, draft.plan) as notes:
+            return replace(_reply(_noted(draft, notes), draft.new, channel), run="")
 
     @contextmanager
     def _noted(self, channel: Channel) -> Iterator[None]:
@@ -101,11 +105,13 @@ class Starter:
         else:
             draft = await self._roster.ask(lambda reader: draft_from(request, channel, run, reader, label))
         self._book.reached("drafted")
-        new = replace(draft.new, uuid=str(uuid.uuid4()))
-        if key.id:
-            reply = _reply(draft, new, channel)
-            new = replace(new, order=OrderRecord(channel.name, key.verb, key.id, request.content(), reply.stored()))
-        draft = await self._store_and_begin(channel, draft, new)
+        with reserved(self._roster.channels, channel, draft.plan) as notes:
+            draft = _noted(draft, notes)
+            new = replace(draft.new, uuid=str(uuid.uuid4()))
+            if key.id:
+                reply = _reply(draft, new, channel)
+                new = replace(new, order=OrderRecord(channel.name, key.verb, key.id, request.content(), reply.stored()))
+            draft = await self._store_and_begin(channel, draft, new)
         return _reply(draft, new, channel)
 
     async def _store_and_begin(self, channel: Channel, draft: PreparedRun, new: NewRun) -> PreparedRun:
@@ -146,7 +152,7 @@ class Starter:
         self._book.reached("drafted")
         new = replace(draft.new, uuid=str(uuid.uuid4()))
         waits = _waits(channel, request)
-        reply = replace(_reply(draft, new, channel), waits=waits)
+        reply = replace(_reply(self._told(channel, draft), new, channel), waits=waits)
         if key.id:
             new = replace(new, order=OrderRecord(channel.name, key.verb, key.id, request.content(), reply.stored()))
         _refuse_if_stopped(channel)
@@ -168,9 +174,14 @@ class Starter:
                 await self._roster.connection(channel).ready(channel)
                 label = self._roster.clock.label()
                 draft = await self._roster.ask(lambda reader: draft_of_queued(queued.new, channel, reader, label))
-                await self._store_and_begin(channel, draft, draft.new)
+                with reserved(self._roster.channels, channel, draft.plan):
+                    await self._store_and_begin(channel, draft, draft.new)
             finally:
                 channel.starting = False
+
+    def _told(self, channel: Channel, draft: PreparedRun) -> PreparedRun:
+        """Return the draft of a run that waits, with who holds now what it will need: it begins when they have let it go."""
+        return _noted(draft, tuple(conflicts(self._roster.channels, channel, draft.plan)))
 
     async def files(self, request: StartRequest) -> Files:
         """Read the files of a start, off the loop: they may lie on a share that has died.
@@ -234,6 +245,10 @@ class Starter:
         """Let a start that is under way end before anything is energised, and wait until it has ended either way."""
         channel.start_stopped_by = by or "a person"
         await asyncio.wait(set(self._under_way[channel.name]))
+
+
+def _noted(draft: PreparedRun, notes: tuple[str, ...]) -> PreparedRun:
+    return replace(draft, notes=(*draft.notes, *notes))
 
 
 def _reply(draft: PreparedRun, new: NewRun, channel: Channel) -> StartReply:
