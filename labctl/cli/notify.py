@@ -55,7 +55,7 @@ def _replay(station: "Station", folder: Path, length: str) -> None:
     import time
 
     from labctl.errors import UsageError
-    from labctl.notify.fold import Rules
+    from labctl.notify.grouping import Rules
     from labctl.notify.service import replayed
     from labctl.notify.text import body, subject
     from labctl.store.reader import Reader

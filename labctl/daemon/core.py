@@ -26,9 +26,9 @@ from labctl.run.ability import place_findings
 from labctl.run.alarms import Alarms
 from labctl.run.channel import Channel
 from labctl.run.connection import Connection
-from labctl.run.connection.polled import PolledConnection
+from labctl.run.connection.polled_connection import PolledConnection
 from labctl.run.connection.polled_executor import Shared
-from labctl.run.connection.simulated import SimulatedConnection
+from labctl.run.connection.simulated_connection import SimulatedConnection
 from labctl.run.drivers import make
 from labctl.run.guard_process import GuardProcess
 from labctl.run.sink import Sink

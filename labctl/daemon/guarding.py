@@ -10,7 +10,7 @@ from typing import Final
 from labctl.clock import Clock
 from labctl.daemon.notify import notify
 from labctl.errors import SettingRefused, StoreBusy
-from labctl.run.connection.polled import PolledConnection
+from labctl.run.connection.polled_connection import PolledConnection
 from labctl.run.guard_process import BEAT, GUARD_LOCK, GuardProcess, GuardState
 from labctl.run.guard_record import GUARD_RELIEF, read_entries, still_trying, trim
 from labctl.store.location import Lock, holder

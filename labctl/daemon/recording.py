@@ -5,7 +5,7 @@ import logging
 
 from labctl.daemon.parts import Parts
 from labctl.errors import InternalError, LabctlError, StoreBusy, StoreFull
-from labctl.run.connection.polled import PolledConnection
+from labctl.run.connection.polled_connection import PolledConnection
 from labctl.store.committed import Trouble
 from labctl.store.disk_room import RoomWatch, free_room
 

@@ -11,9 +11,9 @@ from labctl.errors import InstrumentError, OrderRefused, StationError
 from labctl.run.ability import station_findings
 from labctl.run.channel import Channel
 from labctl.run.connection import Connection
-from labctl.run.connection.polled import PolledConnection
+from labctl.run.connection.polled_connection import PolledConnection
 from labctl.run.connection.polled_executor import Shared
-from labctl.run.connection.simulated import SimulatedConnection
+from labctl.run.connection.simulated_connection import SimulatedConnection
 from labctl.run.drivers import make
 from labctl.run.stations import found_station
 from labctl.station.changes import StationChanges, changes

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from labctl.notify.fold import ActiveAlarm, NoticeState
+from labctl.notify.grouping import ActiveAlarm, NoticeState
 
 
 def state_to_json(state: NoticeState) -> str:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import orjson
 
-from labctl.notify.fold import PASSING, Happened
+from labctl.notify.grouping import PASSING, Happened
 from labctl.quantity.units import display
 from labctl.store import queries
 from labctl.store.reader import Reader

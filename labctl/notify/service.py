@@ -19,7 +19,7 @@ from labctl.notify.codec import state_from_json, state_to_json
 from labctl.notify.delivery import Route, request, route_of
 from labctl.notify.digest import digest_words, due_day
 from labctl.notify.feed import happened
-from labctl.notify.fold import Acknowledged, DueMessage, Happened, Input, NoticeState, Rules, Tick, notice
+from labctl.notify.grouping import Acknowledged, DueMessage, Happened, Input, NoticeState, Rules, Tick, notice
 from labctl.notify.text import body, subject
 from labctl.station.settings import NotifySettings, Station
 from labctl.store.notices import Notices, OutboxMessage

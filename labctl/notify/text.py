@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, tzinfo
 
 from labctl.inputs import printable
-from labctl.notify.fold import ActiveAlarm, DueMessage
+from labctl.notify.grouping import ActiveAlarm, DueMessage
 from labctl.quantity.units import display
 
 LISTED = 40  # alarms of a message that are told one by one

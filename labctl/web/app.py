@@ -21,10 +21,10 @@ from labctl.store.people import People
 from labctl.store.pyramid import Pyramid
 from labctl.web.author import Author
 from labctl.web.comparing import MOST
-from labctl.web.entrance import Entrance, moved
 from labctl.web.gate import Address, Visit, WebGate, given, problem
 from labctl.web.hub import Hub
 from labctl.web.lists import ListPages
+from labctl.web.login import Entrance, moved
 from labctl.web.metrics import Metrics
 from labctl.web.pages import Pages, data
 from labctl.web.products import Products

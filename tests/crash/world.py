@@ -29,9 +29,9 @@ from labctl.engine.order import orders_now
 from labctl.errors import LabctlError, StoreBusy, StoreFull, Unreachable, WireError
 from labctl.run import starter
 from labctl.run.channel import Channel
-from labctl.run.connection.polled import PolledConnection
+from labctl.run.connection.polled_connection import PolledConnection
 from labctl.run.connection.polled_executor import Shared
-from labctl.run.connection.simulated import SimulatedConnection
+from labctl.run.connection.simulated_connection import SimulatedConnection
 from labctl.run.replay import replay
 from labctl.run.request import StartRequest
 from labctl.run.supervisor import Supervisor

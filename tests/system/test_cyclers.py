@@ -6,7 +6,7 @@ import pytest
 
 from labctl.cli.main import main
 from labctl.errors import OrderRefused
-from labctl.run.connection import polled as lines
+from labctl.run.connection import polled_connection as lines
 from labctl.run.connection import polled_executor
 from labctl.run.replay import replay
 from labctl.store.reader import Reader

@@ -3,7 +3,7 @@
 import pytest
 
 from labctl.errors import OrderRefused, Unreachable
-from labctl.run.connection import polled as lines
+from labctl.run.connection import polled_connection as lines
 from labctl.run.replay import replay
 from labctl.store.reader import Reader
 from labctl_simulators.cell import Current

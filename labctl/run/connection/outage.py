@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 from labctl.clock import Clock, Machine, one_moment
 from labctl.driver import Autonomous
-from labctl.engine.input import Gap, InstrumentFault, SafeHold
+from labctl.engine.input import Gap, InstrumentFault
 from labctl.engine.sums import held_until
-from labctl.engine.unseen import at_open_circuit
 from labctl.run.connection.ownership import is_program_of
 from labctl.run.connection.polled_executor import PolledExecutor
 from labctl.run.connection.polled_run import PolledRun
+from labctl.run.connection.unmeasured import counters_if_held
 from labctl.run.guard_process import GuardProcess
 from labctl.run.guard_record import STOOD_STILL
 from labctl.run.resume_point import ResumePoint, outage
@@ -152,59 +152,6 @@ async def read_back_all(executor: PolledExecutor, channels: Sequence[str], secon
             await executor.guarded(run, resume_after_gap(executor, run, outage))
 
 
-async def switched_off(executor: PolledExecutor, run: PolledRun, why: str) -> None:
-    """Switch a channel off that is watched over by nobody, and let its run ask."""
-    executor.meter.hold_last(run.at)
-    await executor.take_waiting(run)
-    await executor.off(run.at)
-    if run.session.finish is None:
-        last = run.session.state.last
-        executor.meter.resume(run.at, last.counters)  # as above
-        executor.rest(run)
-        now = max(last.time, run.run_time(executor.now()))
-        run.session.take(Gap(last.time, now, why, on_until=now, ask=True))
-    await executor.settle(run)
-
-
-async def hold_unmeasured(executor: PolledExecutor, run: PolledRun, why: str) -> None:
-    """Switch off a cell that is not measured, and let its run ask; the last current is counted until then.
-
-    Raises:
-        InstrumentError: The instrument does not confirm that it is off.
-    """
-    session = run.session
-    await executor.off(run.at)
-    executor.meter.hold_last(run.at)
-    executor.fold_waiting(run)
-    session.commands.clear()
-    if session.finish is None:
-        last = session.state.last
-        now = max(last.time, run.run_time(executor.now()))
-        counters = _held_until(session, now)
-        executor.meter.resume(run.at, held_until(last, now, *counters).counters)
-        executor.rest(run)
-        session.take(Gap(last.time, now, why, attempt_goes_on=True, on_until=now,
-                        charging_ah=counters[0], discharging_ah=counters[1]))  # fmt: skip
-        session.take(SafeHold("unmeasured", why))
-    await executor.settle(run)
-
-
-def take_unread(executor: PolledExecutor, run: PolledRun, why: str) -> None:
-    """Count the last current until now, and say how far that may be wrong: nobody has read for long, and the step is left now."""
-    executor.meter.hold_last(run.at)
-    executor.fold_waiting(run)
-    session = run.session
-    if session.finish is not None or session.state.phase not in {"running", "leaving"}:
-        return
-    last = session.state.last
-    now = max(last.time, run.run_time(executor.now()))
-    counters = _held_until(session, now)
-    executor.meter.resume(run.at, held_until(last, now, *counters).counters)
-    executor.meter.begin(run.at, now, run.record, session.state.step_time(now))
-    session.take(Gap(last.time, now, why, attempt_goes_on=True, on_until=now,
-                     charging_ah=counters[0], discharging_ah=counters[1]))  # fmt: skip
-
-
 async def _read_back(executor: PolledExecutor, run: PolledRun, outage: Outage) -> Gap:
     """Return the gap once it is known whether a channel still holds the set-point of its run; it is switched off otherwise.
 
@@ -214,7 +161,7 @@ async def _read_back(executor: PolledExecutor, run: PolledRun, outage: Outage) -
     status = await executor.status(run.at)
     now = max(outage.end, run.run_time(executor.now()))
     if state.phase == "running" and is_program_of(executor.journal, run, status) and state.step and not outage.ask:
-        counters = _held_until(run.session, now)
+        counters = counters_if_held(run.session, now)
         executor.meter.resume(run.at, held_until(state.last, now, *counters).counters)
         executor.meter.begin(run.at, now, run.record, state.step_time(now))
         executor.turned(run.at, on=True)
@@ -226,14 +173,3 @@ async def _read_back(executor: PolledExecutor, run: PolledRun, outage: Outage) -
     executor.rest(run)
     now = max(outage.end, run.run_time(executor.now()))
     return Gap(outage.begin, now, outage.why, on_until=now if outage.off_at is None else outage.off_at, ask=outage.ask)
-
-
-def _held_until(session: RunSession, time: float) -> tuple[float, float]:
-    """Return both counters at a run time if the last current held until then, Ah.
-
-    At open circuit none did, whatever the last row shows: it may be one of the step before.
-    """
-    state, last = session.state, session.state.last
-    current = 0.0 if at_open_circuit(session.plan, state) else last.current or 0.0
-    passed = current * max(time - last.time, 0.0) / 3600.0
-    return last.charging_ah + max(passed, 0.0), last.discharging_ah + max(-passed, 0.0)

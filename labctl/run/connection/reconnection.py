@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from labctl.clock import Clock
 from labctl.errors import InstrumentError
 from labctl.run.channel import Channel
+from labctl.run.connection.channel_readings import ChannelReadings
 from labctl.run.connection.foreign import settle_stray
 from labctl.run.connection.link import Link
 from labctl.run.connection.outage import Outage, resume_after_gap
-from labctl.run.connection.poll import Poll
 from labctl.run.connection.polled_executor import PolledExecutor
 
 LOG = logging.getLogger("labctl.run")
@@ -21,11 +21,11 @@ class Reconnection:
     """The search for one instrument."""
 
     def __init__(
-        self, link: Link, poll: Poll, executor: PolledExecutor, channels: Sequence[Channel], clock: Clock
+        self, link: Link, readings: ChannelReadings, executor: PolledExecutor, channels: Sequence[Channel], clock: Clock
     ) -> None:
         """Search by a link, for the channels of cells."""
         self._link = link
-        self._poll = poll
+        self._readings = readings
         self._executor = executor
         self._channels = channels
         self._clock = clock
@@ -52,7 +52,7 @@ class Reconnection:
         try:
             await self._link.open()
             for _ in range(2):
-                await self._poll.measure_again()
+                await self._readings.measure_again()
         except InstrumentError as error:
             self._link.lost = str(error)
             return False
@@ -64,15 +64,15 @@ class Reconnection:
 
     async def _switch_off_blind(self) -> None:
         for run in list(self._executor.running.values()):
-            if self._poll.is_blind(run):
-                await self._poll.hold_unmeasured(run)
+            if self._readings.is_blind(run):
+                await self._readings.hold_unmeasured(run)
         self._link.note_unknown()
 
     async def _reconcile(self) -> None:
         LOG.warning("instrument %s answers again", self._link.name)
         self._link.found()
         for run in list(self._executor.running.values()):
-            if self._poll.is_blind(run) and not await self._link.switch_off(run.at):
+            if self._readings.is_blind(run) and not await self._link.switch_off(run.at):
                 return
             run.measured = self._clock.now()
             run.capabilities = self._link.capabilities(run.channel)
@@ -81,7 +81,7 @@ class Reconnection:
             end = max(begin, run.run_time(self._clock.now()))
             outage = Outage(begin, end, f"instrument {self._link.name} did not answer")
             await self._executor.guarded(run, resume_after_gap(self._executor, run, outage))
-        self._poll.note_read()
+        self._readings.note_read()
         for channel in self._channels:
             if channel.at not in self._executor.running:
                 await settle_stray(self._executor, channel)

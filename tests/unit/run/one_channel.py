@@ -26,7 +26,7 @@ from labctl.errors import InstrumentError, SettingRefused, Unreachable, WireErro
 from labctl.plan.codec import digest, plan_to_json
 from labctl.plan.compile import compile_plan
 from labctl.run.channel import Channel
-from labctl.run.connection.polled import PolledConnection
+from labctl.run.connection.polled_connection import PolledConnection
 from labctl.run.connection.polled_executor import Shared
 from labctl.run.files import read_files
 from labctl.run.guard_record import GuardEntry

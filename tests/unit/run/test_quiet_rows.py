@@ -7,7 +7,7 @@ import numpy as np
 
 from labctl.clock import VirtualClock
 from labctl.run.channel import Channel
-from labctl.run.connection.simulated import SimulatedConnection
+from labctl.run.connection.simulated_connection import SimulatedConnection
 from labctl.run.replay import replay
 from labctl.run.request import StartRequest
 from labctl.run.sink import Sink

@@ -10,7 +10,7 @@ from labctl.store.people import IDLE, LONGEST, SHORTEST_PASSWORD
 from labctl.store.pyramid import LEVELS, RAW
 from labctl.web import series
 from labctl.web.comparing import MOST
-from labctl.web.entrance import SLOWEST
+from labctl.web.login import SLOWEST
 from labctl.web.products import DRY
 from labctl.web.stream import STREAMS
 from labctl.web.views import PAGE

@@ -10,10 +10,11 @@ from labctl.clock import Clock
 from labctl.driver import Autonomous, Readings
 from labctl.errors import InstrumentError, WireError
 from labctl.run.connection.link import Link
-from labctl.run.connection.outage import hold_unmeasured, read_back_all
+from labctl.run.connection.outage import read_back_all
 from labctl.run.connection.polled_executor import PolledExecutor
 from labctl.run.connection.polled_run import PolledRun
 from labctl.run.connection.reading import fresh, measured
+from labctl.run.connection.unmeasured import hold_unmeasured
 from labctl.sample import Snapshot
 
 LOG = logging.getLogger("labctl.run")
@@ -21,7 +22,7 @@ TICK = 0.1  # s of the machine between two reads, unless the instrument wants mo
 AWAY = 2.0  # s of the machine beyond the time between two reads, after which nobody knows what happened since the last
 
 
-class Poll:
+class ChannelReadings:
     """Reads of one instrument.
 
     Attributes:

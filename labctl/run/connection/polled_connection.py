@@ -18,6 +18,7 @@ from labctl.plan.runnable import Translate
 from labctl.run.ability import translator
 from labctl.run.channel import Channel
 from labctl.run.connection.auxiliary import Auxiliaries
+from labctl.run.connection.channel_readings import ChannelReadings
 from labctl.run.connection.foreign import begin_reading, nothing_foreign, settle_stray
 from labctl.run.connection.left_step import SAFE_FIRST, leaves_step, refuse_late_skip, step_of
 from labctl.run.connection.link import Link
@@ -25,14 +26,12 @@ from labctl.run.connection.outage import (
     outage_since,
     probe_silent_program,
     resume_after_gap,
-    switched_off,
-    take_unread,
 )
-from labctl.run.connection.poll import Poll
 from labctl.run.connection.polled_executor import PolledExecutor, Shared
 from labctl.run.connection.polled_run import PolledRun
 from labctl.run.connection.reading import measured
 from labctl.run.connection.reconnection import Reconnection
+from labctl.run.connection.unmeasured import switched_off, take_unread
 from labctl.run.resume_point import ResumePoint, Saved
 from labctl.run.session import RunSession
 from labctl.station.settings import InstrumentSettings
@@ -74,8 +73,8 @@ class PolledConnection:
         self._guard = shared.guard
         self._channels = [channel for channel in channels if channel.parts["cell"].instrument == given.name]
         self.link = Link(self.executor, self._channels)
-        self._poll = Poll(self.link, self.executor, shared.clock)
-        self._reconnection = Reconnection(self.link, self._poll, self.executor, self._channels, shared.clock)
+        self._readings = ChannelReadings(self.link, self.executor, shared.clock)
+        self._reconnection = Reconnection(self.link, self._readings, self.executor, self._channels, shared.clock)
         self._turn = 0  # of looks at channels without a run
         self._looked_at = self._clock.now()
 
@@ -156,7 +155,7 @@ class PolledConnection:
             )
             channel.origin = self._clock.now()
             await self.executor.guarded(run, self.executor.begin(run, run.capabilities, roles))
-            self._poll.note_read()
+            self._readings.note_read()
 
     async def adopt(self, channel: Channel, session: RunSession, point: ResumePoint) -> None:
         """Go on with a run that stands in the journal, as its `on_interruption` says."""
@@ -168,7 +167,7 @@ class PolledConnection:
             self.executor.meter.resume(channel.at, last.counters)
             place = (self.name, channel.at)
             outage, channel.origin = outage_since(point, session, self._clock, run.machine, self._guard, place)
-            self._poll.note_read()
+            self._readings.note_read()
             if self.link.lost:
                 run.lost_at = last.time
                 if session.state.phase in {"running", "leaving"} and outage.off_at is None:
@@ -244,7 +243,7 @@ class PolledConnection:
         """Take it as unseen what passed since the last good reading, where a command comes long after it, or before a first one."""
         unread = (self._clock.now() - run.measured) / self._clock.speed
         polled = not isinstance(self.instrument, Autonomous) and not run.only_reads
-        late = unread > UNREAD + self._poll.period() / self._clock.speed
+        late = unread > UNREAD + self._readings.period() / self._clock.speed
         if polled and not run.resting and (late or self.executor.meter.waits_for_first_row(run.at)):
             take_unread(self.executor, run, f"nobody read instrument {self.name} for {unread:.1f} s before it")
 
@@ -302,7 +301,7 @@ class PolledConnection:
         while True:
             if not self.executor.running and not self.link.lost:
                 await self._idle()
-                due = self._poll.read_at = self._clock.now()
+                due = self._readings.read_at = self._clock.now()
                 continue
             await self._clock.until(due)
             self.lateness.append(self._clock.now() - due)
@@ -314,7 +313,7 @@ class PolledConnection:
                 await self._sink.room()
                 if self._clock.now() - self._looked_at >= LOOK * self._clock.speed:
                     await self._look_around()
-            due = max(due + self._poll.period(), self._clock.now() - self._poll.period())
+            due = max(due + self._readings.period(), self._clock.now() - self._readings.period())
 
     async def _idle(self) -> None:
         """Wait for a run; meanwhile see now and then that the instrument is there, as one that was switched on anew must be opened.
@@ -354,21 +353,21 @@ class PolledConnection:
         """Read every running channel and fold what must be."""
         channels = tuple(at for at, run in self.executor.running.items() if run.session.finish is None)
         if not channels:
-            self._poll.note_read()
+            self._readings.note_read()
             return
         asked = self._clock.now()
-        readings = await self._poll.read(channels)
-        if await self._poll.was_away(channels) or readings is None:
+        readings = await self._readings.read(channels)
+        if await self._readings.was_away(channels) or readings is None:
             return
-        outside = self._poll.metered(readings.snapshot, asked)
+        outside = self._readings.metered(readings.snapshot, asked)
         for at in channels:
             if (run := self.executor.running.get(at)) is None:
                 continue
             given = readings.by_channel.get(at, ())
             if measured(readings, at):
                 run.measured = asked
-            elif self._poll.is_blind(run):
-                await self._poll.hold_unmeasured(run)
+            elif self._readings.is_blind(run):
+                await self._readings.hold_unmeasured(run)
                 continue
             if not given and (readings.snapshot is None or at not in readings.snapshot.channels):
                 await self._silent(run, asked)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labctl.notify import fold
+from labctl.notify import grouping
 from labctl.notify.codec import state_from_json, state_to_json
-from labctl.notify.fold import Acknowledged, Happened, NoticeState, Rules, Tick, notice
+from labctl.notify.grouping import Acknowledged, Happened, NoticeState, Rules, Tick, notice
 from labctl.notify.text import body, subject
 
 NOON = 1_700_000_000.0 - 1_700_000_000.0 % 86400 + 12 * 3600
@@ -98,7 +98,7 @@ def test_quiet_hours_delay_what_can_wait_and_tell_what_still_holds_in_the_mornin
     made = one.wait(8 * 3600, 60)
     (morning,) = [message for message in made if message.level == "notice"]
     assert (morning.why, [each.subject for each in morning.alarms], morning.passed) == ("morning", ["A1"], 1)
-    assert fold.is_quiet(NIGHT, morning.time) is False
+    assert grouping.is_quiet(NIGHT, morning.time) is False
 
 
 def test_what_was_told_is_told_to_be_over_and_what_was_not_is_not():
@@ -126,12 +126,12 @@ def test_what_nobody_acknowledges_goes_further_and_comes_again_and_what_somebody
     one.happen("A2", "tripped")
     (first,) = one.wait(1)
     one.take(Acknowledged(one.time, next(each.id for each in first.alarms if each.subject == "A2"), "ada"))
-    further = one.wait(fold.ESCALATE + 5, 5)
+    further = one.wait(grouping.ESCALATE + 5, 5)
     assert [(message.why, [each.subject for each in message.alarms]) for message in further] == [("escalated", ["A1"])]
-    again = one.wait(fold.AGAIN + 60, 60)
+    again = one.wait(grouping.AGAIN + 60, 60)
     assert [(message.why, [each.subject for each in message.alarms]) for message in again] == [("again", ["A1"])]
     one.take(Acknowledged(one.time, "", "ada"))
-    assert one.wait(2 * fold.AGAIN, 600) == []
+    assert one.wait(2 * grouping.AGAIN, 600) == []
 
 
 def test_what_flaps_is_said_to_flap_and_rests():
@@ -143,7 +143,7 @@ def test_what_flaps_is_said_to_flap_and_rests():
         one.wait(10, 10)
     one.wait(1300, 10)
     pages = [message for message in one.messages if message.level == "page"]
-    assert sum(len(message.alarms) for message in pages) == fold.EDGES + 1
+    assert sum(len(message.alarms) for message in pages) == grouping.EDGES + 1
     assert "is not told again until it rests" in pages[-1].alarms[-1].text
 
 
@@ -151,7 +151,7 @@ def test_what_flaps_is_said_to_flap_and_rests():
 @given(
     st.lists(
         st.tuples(
-            st.integers(0, 3000), st.sampled_from(["A1", "A2", "A3"]), st.sampled_from([*fold.LEVELS, "running"])
+            st.integers(0, 3000), st.sampled_from(["A1", "A2", "A3"]), st.sampled_from([*grouping.LEVELS, "running"])
         ),
         max_size=40,
     )
@@ -183,25 +183,25 @@ def test_a_hostile_name_is_a_text_and_no_header(hostile):
 @pytest.mark.parametrize("by", [-3600.0, -86400.0, 3600.0, 86400.0])
 def test_clock_changes_delay_no_page_and_tell_nothing_twice(by):
     one = Told()
-    for number in range(fold.BURST):  # the burst's room is used up
+    for number in range(grouping.BURST):  # the burst's room is used up
         one.happen(f"A{number}", "tripped")
         one.wait(15)
     before = len(one.messages)
-    assert before == fold.BURST
+    assert before == grouping.BURST
     one.time += by
     one.take(Tick(one.time))
     one.happen("B1", "tripped")
-    told = one.wait(fold.WINDOW + 2 * fold.TOGETHER, every=5.0)
+    told = one.wait(grouping.WINDOW + 2 * grouping.TOGETHER, every=5.0)
     assert "B1" in [alarm.subject for message in told if message.why == "new" for alarm in message.alarms]
     new = [alarm.id for message in one.messages if message.why == "new" for alarm in message.alarms]
-    assert len(new) == len(set(new)) == fold.BURST + 1
+    assert len(new) == len(set(new)) == grouping.BURST + 1
 
 
 def test_quiet_hours_are_those_of_the_wall_over_a_change_to_summer_time():
     berlin = ZoneInfo("Europe/Berlin")
     rules = Rules((22 * 3600.0, 7 * 3600.0), berlin)
     change = datetime(2026, 3, 29, 1, 59, tzinfo=berlin).timestamp()
-    assert fold.is_quiet(rules, change)
+    assert grouping.is_quiet(rules, change)
     end = change + 60 + 4 * 3600  # 02:00 becomes 03:00: seven o'clock comes an hour early
-    assert fold.is_quiet(rules, end - 60)
-    assert not fold.is_quiet(rules, end)
+    assert grouping.is_quiet(rules, end - 60)
+    assert not grouping.is_quiet(rules, end)
