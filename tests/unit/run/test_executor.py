@@ -27,14 +27,13 @@ async def test_what_led_to_a_set_point_is_committed_before_it_is_given(tmp_path)
         apply = meter.apply
 
         async def watched(at, program):
-            seen.append(rig.session.next_record - rig.rows)
+            seen.append(len(rig.of("attempt")))
             return await apply(at, program)
 
         meter.apply = watched
         await rig.start(TWO)
         await rig.until(lambda: rig.session.finish, most=60.0)
-        assert len(seen) == 3
-        assert seen[1:] == [0, 0]  # rows that wait: the one that ended the step before is durable
+        assert seen == [0, 1, 2]  # each attempt at a step is durable, with the row that led to it, before its set-point
 
 
 @pytest.mark.parametrize("error", [SettingRefused("wanted 0.5 A, found 0.4 A"), InstrumentError("a fault")])
