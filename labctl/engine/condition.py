@@ -165,13 +165,30 @@ def measured(test: Test, view: RowView, scope: CountingScope) -> Floats | None:
         counted: Floats | None = since(test, view.charging_ah, view.discharging_ah)
         return counted
     if term.slope:
-        values: Floats | None = view.slopes[test.window] if test.window >= 0 else None
+        values: Floats | None = _slope(test, view, scope)
     else:
         values = view.column(term.quantity, scope)
     if values is None:
         return None
     magnitude = term.absolute or (not term.slope and term.quantity in {"current", "power"})
     return np.abs(values) if magnitude else values
+
+
+def _slope(test: Test, view: RowView, scope: CountingScope) -> Floats | None:
+    """Return the slope at each row, per second; of a "change" times its window, of a "share" over the row's own value too."""
+    term = test.term
+    if test.window < 0:
+        return None
+    slope = view.slopes[test.window]
+    if not term.figure:
+        return slope
+    if term.figure == "change":
+        return slope * term.over
+    own = view.column(term.quantity, scope)
+    if own is None:
+        return None
+    magnitude = np.abs(own)
+    return np.where(magnitude > 0.0, slope * term.over / np.where(magnitude > 0.0, magnitude, 1.0), np.nan)
 
 
 def since(test: Test, charging_ah: Any, discharging_ah: Any) -> Any:

@@ -17,7 +17,7 @@ from labctl.plan.scope import mark_of, refused
 from labctl.plan.step import ByPass, Condition, End, EndKind, Number, Relative, Term, TextByPass, VersusOcv, Voltage
 from labctl.plan.step_context import Origins, Spot, StepContext, ValueOrigin
 from labctl.protocol.cell import Cell, factors
-from labctl.protocol.condition import KINDS
+from labctl.protocol.condition import kind_of
 from labctl.protocol.model import Given, Text, WrittenTerm
 from labctl.protocol.model import WrittenCondition as Written
 from labctl.protocol.model import WrittenRecordRule as WrittenRule
@@ -301,7 +301,7 @@ class CompileContext:
             return 0.0
         if term.quantity == "voltage":
             return self.voltage(place, term.value)
-        return self.number(place, term.value, "fraction" if term.figure == "spread" else KINDS[term.quantity])
+        return self.number(place, term.value, kind_of(term))
 
     def measured(self, name: str, mark: Mark, why: str) -> None:
         """Refuse what rests on a quantity that the channel does not measure."""

@@ -251,6 +251,9 @@ def _condition(condition: Condition) -> str:
 
 def term_shown(term: Term) -> str:
     """Return a comparison in absolute quantities."""
+    if term.slope and term.figure:
+        changed = f"change of {term.quantity} over {display(term.over, 'duration')}"
+        return f"{changed} {SYMBOLS[term.comparison]} {_compared(term)}"
     name = SLOPES[term.quantity] if term.slope else term.quantity
     name = f"|{name}|" if term.absolute else name
     if term.quantity in {"short", "short.soft"}:
@@ -272,8 +275,8 @@ def term_shown(term: Term) -> str:
 
 def _compared(term: Term) -> str:
     kind = "temperature step" if term.slope and term.quantity == "temperature" else KINDS.get(term.quantity, "count")
-    kind = "fraction" if term.figure == "spread" else kind
-    if term.slope:
+    kind = "fraction" if term.figure in {"spread", "share"} else kind
+    if term.slope and not term.figure:
         return f"{_per_hour(term.value, kind)}/h"
     return shown(term.value, kind)
 

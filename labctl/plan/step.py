@@ -95,7 +95,8 @@ class Term:
         cycles: Cycles running that must meet it (2 for capacities, efficiency, retention; 1 in `check` cycles).
         kind: Of the second edition, which count completed cycles: those of the block that are `check` or not ("cycles"), all of
             the "run" or "block" where their number is asked; "" by the rules of the first.
-        figure: "spread" (largest less smallest, over the mean) or "change" (last less first) of the last `among` cycles.
+        figure: "spread" (largest less smallest, over the mean) or "change" (last less first) of the last `among` cycles. Of a
+            slope: "change" is slope times window, and "share" that over the magnitude of the row's own value.
         among: Number of those cycles.
         since: Of `charged`, `discharged` and `net`: the mark since which charge is counted, or "cycle", or "block N"
             of a block by its id.
@@ -112,7 +113,7 @@ class Term:
     reference: Literal["max"] | int | None = None
     cycles: int = 1
     kind: Literal["", "cycles", "check", "run", "block"] = ""
-    figure: Literal["", "spread", "change"] = ""
+    figure: Literal["", "spread", "change", "share"] = ""
     among: int = field(default=0, metadata=LATER)
     members: tuple[int, ...] = ()
     since: str = ""

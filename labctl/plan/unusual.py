@@ -97,9 +97,10 @@ def _slopes(line: Line, places: Places) -> Iterator[Finding]:
 
 
 def _slope(line: Line, end: End, term: Term, mark: Mark) -> Iterator[Finding]:
-    if isinstance(term.value, VersusOcv):
+    if isinstance(term.value, VersusOcv) or term.figure == "share":
         return
-    numbers, below = values(term.value), term.comparison in {"<", "<="}
+    window = term.over if term.figure else 1.0  # a change is of the whole window
+    numbers, below = tuple(value / window for value in values(term.value)), term.comparison in {"<", "<="}
     name = "dV/dt" if term.quantity == "voltage" else "dI/dt"
     one_sided = all(value > 0.0 for value in numbers) if below else all(value < 0.0 for value in numbers)
     if numbers and not term.absolute and one_sided:

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from labctl.errors import Misread
 from labctl.finding import clip
 from labctl.protocol.expression import Places, closing, parse_given
 from labctl.protocol.model import Comparison, Given, Sign, WrittenCondition, WrittenTerm
+from labctl.protocol.quantity_words import QUANTITY_WORDS, change_hint
 from labctl.quantity.dimension import Kind
 from labctl.quantity.units import Quantity, reads
 from labctl.text.fields import near
@@ -38,6 +39,12 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 FLAGS: Final = ("short", "short.soft")
 SLOPES: Final = frozenset({"dV/dt", "dI/dt", "dT/dt"})
+CHANGES: Final[Mapping[str, tuple[str, Kind]]] = {
+    "voltage": ("dV/dt", "potential"),
+    "current": ("dI/dt", "current"),
+    "temperature": ("dT/dt", "temperature step"),
+}
+"""What may have changed within a time: of which slope that is, and with what kind of value it is compared."""
 DWELLING: Final = frozenset({"voltage", "current", "temperature", "power"})
 MAGNITUDES: Final = frozenset(
     {
@@ -56,39 +63,6 @@ MAGNITUDES: Final = frozenset(
 MOST_LENGTH: Final = 1000
 MOST_TERMS: Final = 40
 
-WORDS: Final[Mapping[str, str]] = {
-    "v": "voltage",
-    "e": "voltage",
-    "u": "voltage",
-    "ewe": "voltage",
-    "ecell": "voltage",
-    "potential": "voltage",
-    "ocv": "voltage",
-    "i": "current",
-    "j": "current",
-    "<i>": "current",
-    "t": "time for the step's time, temperature for the cell's",
-    "duration": "time",
-    "q": "capacity",
-    "charge": "capacity, or charge_capacity of a cycle",
-    "discharge": "discharge_capacity",
-    "ce": "coulombic_efficiency",
-    "efficiency": "coulombic_efficiency",
-    "capacity_retention": "retention",
-    "soh": "retention",
-    "soc": "discharged since full >= ... after - mark: full where the cell is full (at 90 % that is 10 %): a state of charge is "
-    "counted from there; of this step alone capacity >= ...",
-    "cycles": "cycle",
-    "cycle_count": "cycle",
-    "temp": "temperature",
-    "p": "power",
-    "shorted": "short",
-    "de/dt": "dV/dt",
-    "du/dt": "dV/dt",
-    "di/dt": "dI/dt",
-    "dv/dt": "dV/dt",
-    "dq/dv": "a slope in time: dV/dt or dI/dt",
-}
 _COMPARISONS: Final[Mapping[str, Comparison]] = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "≤": "<=", "≥": ">="}
 _WORD: Final = re.compile(r"\b(and|or)\b|\$\(|(&&?|\|\||\bAND\b|\bOR\b|\bnot\b)")
 _SPLIT: Final = re.compile(r"<=|>=|=<|=>|==|!=|<|>|=|≤|≥")
@@ -99,6 +73,7 @@ SINCE: Final = ("charged", "discharged", "net")
 _SINCE: Final = re.compile(rf"({'|'.join(SINCE)})\s+since\s+(\S.*)")
 _MARK: Final = re.compile(r"[A-Za-z_][\w-]*")
 _FIGURE: Final = re.compile(r"(spread|change)\s+of\s+(.+?)\s+over\s+(\S+)(?:\s+cycles?)?")
+_CHANGE: Final = re.compile(r"(abs\s*\(\s*)?change\s+of\s+(voltage|current|temperature)\s+over\s+([\d$.].*?)\s*(\))?")
 _RUNNING: Final = re.compile(r"(.*\S)\s+for\s+(\S+)\s+cycles?")
 _LASTING: Final = re.compile(r"(.*\S)\s+for\s+(\d.*)")
 _EVERY: Final = re.compile(r"every\s+(\S+?)(?:st|nd|rd|th)?\s+cycles?")
@@ -171,17 +146,34 @@ def _term(text: str, begin: int, end: int, places: Places) -> WrittenTerm:
     if over is not None and left.quantity not in SLOPES:
         hint = "slopes are dV/dt, dI/dt and dT/dt; of cycles write spread of discharge_capacity over 3 < 3 %"
         raise Misread("condition.over", f"wanted over only with a slope, found it with {left.quantity}", hint, place)
-    kind = "fraction" if left.figure == "spread" else KINDS[left.quantity]
+    if left.figure == "change" and left.quantity in SLOPES:
+        return _changed(replace(left, comparison=comparison, mark=mark), value, place, places)
     sign = "any" if left.figure == "change" else _sign(left.quantity, absolute=left.absolute)
     return replace(
         left,
         comparison=comparison,
-        value=_given(value, kind, place, places, sign),
+        value=_given(value, kind_of(left), place, places, sign, change_hint(left.quantity, value)),
         mark=mark,
         over=None if over is None else _given(over[0], "duration", place + over[1], places, "positive"),
         cycles=running,
         dwell=dwell,
     )
+
+
+def _changed(term: WrittenTerm, value: str, place: int, places: Places) -> WrittenTerm:
+    """Return `change of current over 30 min` with its value: a quantity, or a percentage of what flows now."""
+    figure: Literal["change", "share"] = "share" if value.endswith("%") else "change"
+    term = replace(term, figure=figure)
+    return replace(term, value=_given(value, kind_of(term), place, places, "not negative"))
+
+
+def kind_of(term: WrittenTerm) -> Kind:
+    """Return with what kind of value a comparison compares."""
+    if term.figure in {"spread", "share"}:
+        return "fraction"
+    if term.figure == "change" and term.quantity in SLOPES:
+        return next(kind for slope, kind in CHANGES.values() if slope == term.quantity)
+    return KINDS[term.quantity]
 
 
 def _dwell(text: str, quantity: str, place: int, places: Places) -> tuple[str, Given | None]:
@@ -192,7 +184,7 @@ def _dwell(text: str, quantity: str, place: int, places: Places) -> tuple[str, G
     return match[1], _given(match[2], "duration", place + match.start(2), places, "positive")
 
 
-def _given(text: str, kind: Kind, place: int, places: Places, sign: Sign) -> Given:
+def _given(text: str, kind: Kind, place: int, places: Places, sign: Sign, instead: str = "") -> Given:
     if kind == "duration" and re.match(r"\d{4}-\d{1,2}-\d{1,2}", text):
         message = f"wanted a duration, found the date {clip(text)!r}"
         raise Misread("condition.value", message, f"write a step of its own: - wait: {{until: {clip(text)}}}", place)
@@ -206,7 +198,7 @@ def _given(text: str, kind: Kind, place: int, places: Places, sign: Sign) -> Giv
     try:
         return parse_given(text, kind, lambda offset: places(place + offset), sign)
     except Misread as error:
-        hint = error.hint
+        hint = instead or error.hint
         if joined := re.fullmatch(r"([^,;]+)[,;]\s*([a-zA-Z]\w*\s*[<>].*)", text):
             hint = f"join conditions with or, and: {clip(joined[1])} or {clip(joined[2])}"
         raise Misread(error.code, str(error), hint, place + error.offset) from None
@@ -268,13 +260,18 @@ def _left(text: str, offset: int, places: Places) -> WrittenTerm:
                 "condition.since", message, "a mark that is asked for is one word: mark: full", offset + match.start(2)
             )
         return WrittenTerm(match[1], ">", None, places(offset), since=match[2])
+    if match := _CHANGE.fullmatch(text):
+        over = _given(match[3], "duration", offset + match.start(3), places, "positive")
+        slope, _ = CHANGES[match[2]]
+        return WrittenTerm(slope, ">", None, places(offset), absolute=True, figure="change", over=over)
     match = _FIGURE.fullmatch(text)
     if match is None:
         return _named(text, offset, places)
     left = _named(match[2], offset + match.start(2), places)
     if left.quantity not in RESULTS or left.absolute:
         message = f"wanted a result of cycles after {match[1]} of, found {clip(match[2])!r}"
-        raise Misread("condition.of", message, "results are " + ", ".join(RESULTS), offset + match.start(2))
+        hint = change_hint(f"change of {match[2]}", "") or "results are " + ", ".join(RESULTS)
+        raise Misread("condition.of", message, hint, offset + match.start(2))
     among = _given(match[3], "count", offset + match.start(3), places, "positive")
     if isinstance(among, Quantity) and among.value_si < 2:
         message = f"wanted at least 2 cycles for a {match[1]}, found {match[3]}"
@@ -294,7 +291,7 @@ def _named(text: str, offset: int, places: Places) -> WrittenTerm:
         hint = f"write {name} since cycle, {name} since block, or {name} since full after - mark: full"
         raise Misread("condition.since", f"wanted since what after {name}, found nothing", hint, offset)
     if name not in KINDS or name == "every":
-        hint = WORDS.get(name.lower(), "")
+        hint = QUANTITY_WORDS.get(name.lower(), "")
         known = (*(each for each in KINDS if each != "every"), *FLAGS)
         hint = f"write {hint}" if hint else near(name, known) or "known are " + ", ".join(known)
         raise Misread(
@@ -323,6 +320,8 @@ def _of(term: WrittenTerm, of: str, offset: int) -> WrittenTerm:
 
 def _unnamed(text: str, offset: int) -> Misread:
     message = f"wanted a quantity such as voltage, found {clip(text)!r}"
+    if hint := change_hint(text, ""):
+        return Misread("condition.quantity", message, hint, offset)
     if modulo := re.match(r"cycle\s*(?:%|mod)\s*(\d+)", text):
         return Misread("condition.quantity", message, f"write every {modulo[1]} cycles", offset)
     if text.startswith("|"):

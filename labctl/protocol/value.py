@@ -98,7 +98,8 @@ class WrittenTerm:
         cycles: Number of cycles running that must meet it, None where it is not said.
         since: Of `charged`, `discharged` and `net`: the name of a mark, "cycle" or "block".
         dwell: How long it must have been true, row by row (`voltage < 3 V for 10 s`).
-        figure: "spread" or "change" of a result over the last `among` cycles.
+        figure: "spread" or "change" of a result over the last `among` cycles; of a slope, "change" is what it amounts to within
+            its window, and "share" that as a share of what is measured now.
         members: Numbers of cycles of which the last completed one must be one (`cycle in [5, 10]`).
     """
 
@@ -111,7 +112,7 @@ class WrittenTerm:
     of: Literal["max"] | int | None = None
     which: Literal["", "check", "cycles", "block"] = ""
     cycles: Given | None = None
-    figure: Literal["", "spread", "change"] = ""
+    figure: Literal["", "spread", "change", "share"] = ""
     among: Given | None = None
     members: tuple[Given, ...] = ()
     since: str = ""

@@ -157,6 +157,33 @@ def test_a_stop_by_the_number_of_cycles_is_of_completed_ones(simulate):
     assert ask("select max(cycle_count) from cycles where run_id = 2") == [(4,)]
 
 
+def test_a_hold_ends_where_its_current_has_changed_little_within_a_time(simulate):
+    """Less than 20 % within ten minutes of what flows at the end of them: by the stored rows, at the end and not a minute before."""
+    steps = (
+        "  - rest: {for: 2 h, until: change of voltage over 20 min < 1 mV}\n"
+        "  - charge: {current: 0.3 A, to: 4.0 V, hold_until: change of current over 10 min < 20 %, for: 9 h}\n"
+    )
+    ended, ask = simulate(steps, head="labctl: 1\nrecord: {every: 10 s}\n")
+    assert ended.reason == "done"
+    (rest, seconds), _, (hold, _) = ask("select end_reason, step_time_second from steps order by step_count")
+    assert (rest, hold) == ("until", "until")
+    assert seconds == pytest.approx(1200.0, abs=20.0)  # the cell is at rest: as soon as the window is full
+    rows = ask("select step_time_second, current_ampere from v_samples where step_count = 3 order by record_index")
+
+    def share(last: float) -> float:
+        """The change within the window that ends then, by the line through its rows."""
+        inside = [(time, current) for time, current in rows if last - 600.0 <= time <= last]
+        times, currents = zip(*inside, strict=True)
+        mean = sum(times) / len(times)
+        level = sum(currents) / len(currents)
+        slope = sum((time - mean) * (current - level) for time, current in inside)
+        return abs(slope / sum((time - mean) ** 2 for time in times)) * 600.0 / currents[-1]
+
+    end = rows[-1][0]
+    assert share(end) < 0.201
+    assert share(end - 60.0) > 0.199
+
+
 def test_a_formation_ends_by_the_spread_of_its_last_cycles(simulate):
     steps = (
         "  - rest: 10 min\n  - repeat: 20\n    cycle: formation\n    stop_if: spread of discharge_capacity over 3 < 3 %\n"

@@ -1,0 +1,54 @@
+"""What other programs call the quantities of a condition, and what they are here."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+QUANTITY_WORDS: Final[Mapping[str, str]] = {
+    "v": "voltage",
+    "e": "voltage",
+    "u": "voltage",
+    "ewe": "voltage",
+    "ecell": "voltage",
+    "potential": "voltage",
+    "ocv": "voltage",
+    "i": "current",
+    "j": "current",
+    "<i>": "current",
+    "t": "time for the step's time, temperature for the cell's",
+    "duration": "time",
+    "q": "capacity",
+    "charge": "capacity, or charge_capacity of a cycle",
+    "discharge": "discharge_capacity",
+    "ce": "coulombic_efficiency",
+    "efficiency": "coulombic_efficiency",
+    "capacity_retention": "retention",
+    "soh": "retention",
+    "soc": "discharged since full >= ... after - mark: full where the cell is full (at 90 % that is 10 %): a state of charge is "
+    "counted from there; of this step alone capacity >= ...",
+    "cycles": "cycle",
+    "cycle_count": "cycle",
+    "temp": "temperature",
+    "p": "power",
+    "shorted": "short",
+    "de/dt": "dV/dt",
+    "du/dt": "dV/dt",
+    "di/dt": "dI/dt",
+    "dv/dt": "dV/dt",
+    "dq/dv": "a slope in time: dV/dt or dI/dt",
+}
+
+
+def change_hint(quantity: str, value: str) -> str:
+    """Return how what has changed within a time is written, where somebody means that, or ""."""
+    if match := re.match(
+        r"(?:abs\s*\()?\s*(?:relative\s+)?(?:change|spread|drift|delta)\s+(?:of|in)\s+(voltage|current|temperature)",
+        quantity,
+    ):
+        least = {"voltage": "1 mV", "current": "1 %", "temperature": "0.5 K"}[match[1]]
+        return f"write change of {match[1]} over 30 min < {least}"
+    slope = {"dV/dt": "voltage", "dI/dt": "current", "dT/dt": "temperature"}.get(quantity)
+    if slope is None or "%" not in value:
+        return ""
+    share = re.match(r"[\d.]+\s*%", value)
+    return f"write change of {slope} over 30 min < {share[0] if share else '1 %'}"
