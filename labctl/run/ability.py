@@ -27,7 +27,7 @@ def ability_of(station: Station, channel: str) -> Ability:
 
     Raises:
         UsageError: The station has no such channel.
-        StationError: Its instrument cannot be made.
+        StationError: Its instrument cannot be made, or has no such channel.
     """
     given = station.channels.get(channel)
     if given is None:
@@ -37,6 +37,9 @@ def ability_of(station: Station, channel: str) -> Ability:
     part = given.parts["cell"]
     settings = station.instruments[part.instrument]
     instrument = make(f"instrument {settings.name}", settings.driver, settings.options)
+    misplaced = tuple(place_findings(station, {part.instrument: instrument}, channel))
+    if misplaced:
+        raise StationError(misplaced)
     return Ability(instrument.capabilities(part.at), translator(instrument, part.at), given.limits, tuple(given.parts))
 
 
@@ -59,14 +62,17 @@ def station_findings(station: Station) -> tuple[Finding, ...]:
     return (*findings, *place_findings(station, made))
 
 
-def place_findings(station: Station, made: Mapping[str, Instrument | Stepped]) -> Iterator[Finding]:
-    """Give the channels of a station that the instruments made for it do not have."""
+def place_findings(station: Station, made: Mapping[str, Instrument | Stepped], only: str = "") -> Iterator[Finding]:
+    """Give the channels of a station, or the one that is named, that the instruments made for it do not have."""
     for name, channel in station.channels.items():
+        if only not in {"", name}:
+            continue
         for role, part in channel.parts.items():
             instrument = made.get(part.instrument)
-            if not isinstance(instrument, Placed) or part.at in instrument.channels():
+            places = instrument.channels() if isinstance(instrument, Placed) else (part.at,)
+            if part.at in places or (not part.at and len(places) == 1):
                 continue
-            known = ", ".join(instrument.channels()) or "none"
+            known = ", ".join(places) or "none"
             what = f"found at: {part.at}" if part.at else "found none"
             yield Finding(
                 "channel.place",

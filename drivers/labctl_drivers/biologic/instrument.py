@@ -102,6 +102,10 @@ class BioLogic:
         if self._library is not None:
             await self._in_thread(self._library.disconnect)
 
+    def channels(self) -> Sequence[str]:
+        """Return the sixteen places of a chassis, whichever hold a channel."""
+        return tuple(map(str, range(1, 17)))
+
     def capabilities(self, channel: str) -> Capabilities:
         """Return what a channel does by itself: steps in a row, each with its time, voltage or current."""
         del channel

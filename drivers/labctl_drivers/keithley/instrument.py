@@ -109,6 +109,10 @@ class Keithley2450:
         """Disconnect; touches no output."""
         await self._in_thread(self._line.close)
 
+    def channels(self) -> Sequence[str]:
+        """Return its only channel."""
+        return ("1",)
+
     def capabilities(self, channel: str) -> Capabilities:
         """Return what a source meter can do: one set-point, its limits, no ends."""
         del channel

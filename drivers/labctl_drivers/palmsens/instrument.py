@@ -98,6 +98,10 @@ class PalmSens:
         """Disconnect; a running script goes on."""
         await self._in_thread(self._close)
 
+    def channels(self) -> Sequence[str]:
+        """Return its only channel."""
+        return ("1",)
+
     def capabilities(self, channel: str) -> Capabilities:
         """Return what the module can do; a Pico has no galvanostat and cannot reach the voltage of a lithium-ion cell."""
         del channel

@@ -64,6 +64,14 @@ def test_neware_no_at_a_channel_that_the_driver_does_not_have_is_found_where_it_
         assert f"wanted a channel of nw1 as at: for the cell of n1, {told}; it has c1, c2" in done.stderr
 
 
+def test_an_instrument_of_one_channel_has_no_seventh(run, tmp_path):
+    (tmp_path / "station.yaml").write_text(STATION.replace("kei1, at: 1", "kei1, at: 7"))
+    for words in (("check", "station.yaml"), ("check", "rests.yaml", "--cell", "full.yaml", "--channel", "k1")):
+        done = run(*words)
+        assert done.exit_code == 1
+        assert "wanted a channel of kei1 as at: for the cell of k1, found at: 7; it has 1" in done.stderr
+
+
 def test_plan_on_a_channel_says_what_the_daemon_watches(run):
     done = run("plan", "rests.yaml", "--cell", "full.yaml", "--channel", "n1")
     assert done.exit_code == 0, done.output
