@@ -134,7 +134,7 @@ def _on_channel(
     from labctl.cli.terminal.input_files import assignments, bounded, found_file, kind_of, reader_for
     from labctl.errors import FileError
     from labctl.finding import with_lines
-    from labctl.plan.compile import compile_plan
+    from labctl.plan.compile import compile_plans
     from labctl.plan.runnable import runnable
     from labctl.protocol.load import read
     from labctl.run.ability import ability_of
@@ -149,12 +149,14 @@ def _on_channel(
         loaded = read(source, str(file), reader_for(file))
         try:
             assert loaded.protocol is not None
-            plan = compile_plan(loaded.protocol, cell, ability.capabilities, ability.bounds, assignments(values))
+            plan, *draws = compile_plans(
+                loaded.protocol, cell, ability.capabilities, ability.bounds, assignments(values)
+            )
         except FileError as error:
             findings += error.findings
             continue
         findings += with_lines(
-            runnable(plan, ability.capabilities, ability.translate, ability.roles), {str(file): source.decode()}
+            runnable(plan, ability.capabilities, ability.translate, ability.roles, draws), {str(file): source.decode()}
         )
     return tuple(findings)
 

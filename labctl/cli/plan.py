@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from rich.console import RenderableType
 
@@ -40,7 +40,7 @@ def command(
     from dataclasses import replace
 
     from labctl.inputs import assignments
-    from labctl.plan.compile import compile_plan
+    from labctl.plan.compile import compile_plans
     from labctl.plan.estimate import estimate
     from labctl.run.files import read_files
     from labctl.run.outside import outside
@@ -50,10 +50,11 @@ def command(
     ability = _ability(channel, station) if channel else None
     capabilities, bounds = (None, None) if ability is None else (ability.capabilities, ability.bounds)
     now = time.time()
-    plan = compile_plan(files.protocol, files.cell, capabilities, bounds, assignments(values or []), outside(now))
+    given = assignments(values or [])
+    plan, *draws = compile_plans(files.protocol, files.cell, capabilities, bounds, given, outside(now))
     estimated = estimate(plan)
     estimated = replace(estimated, warnings=(*estimated.warnings, *plan_misfits(files.cell, plan)))
-    watched = () if ability is None else _on_channel(plan, ability)
+    watched = () if ability is None else _on_channel(plan, ability, draws)
     if json:
         typer.echo(as_json(plan, estimated, now))
         return
@@ -73,7 +74,7 @@ def _ability(channel: str, station: Path | None) -> "Ability":
     return ability_of(found_station(station, None, Path("data"))[0], channel)
 
 
-def _on_channel(plan: "Plan", ability: "Ability") -> "tuple[str, ...]":
+def _on_channel(plan: "Plan", ability: "Ability", draws: "Collection[Plan]") -> "tuple[str, ...]":
     """Return what the channel does otherwise, and which ends are the daemon's, a line each.
 
     Raises:
@@ -83,7 +84,7 @@ def _on_channel(plan: "Plan", ability: "Ability") -> "tuple[str, ...]":
     from labctl.plan.runnable import runnable, seen_by_daemon
     from labctl.quantity.units import display
 
-    findings = runnable(plan, ability.capabilities, ability.translate, ability.roles)
+    findings = runnable(plan, ability.capabilities, ability.translate, ability.roles, draws)
     if any(finding.severity == "error" for finding in findings):
         raise ProtocolError(findings)
     seen = seen_by_daemon(plan, ability.capabilities)

@@ -49,11 +49,13 @@ class Compiled:
         plan: None where it is refused, or where not all of it is known.
         findings: What is wrong with it, with warnings.
         unknown: What is not known: names without a value, fields of the cell.
+        draws: Plans with every other value that may be drawn without a seed.
     """
 
     plan: Plan | None
     findings: tuple[Finding, ...]
     unknown: tuple[Finding, ...] = ()
+    draws: tuple[Plan, ...] = ()
 
 
 def compile_plan(
@@ -77,9 +79,25 @@ def compile_plan(
     Raises:
         FileError: With every finding: a `CellError` where all that is missing is in the cell file.
     """
+    return compile_plans(protocol, cell, capabilities, channel_bounds, overrides, outside)[0]
+
+
+def compile_plans(
+    protocol: model.Protocol,
+    cell: Cell,
+    capabilities: Capabilities | None,
+    channel_bounds: Bounds | None,
+    overrides: Mapping[str, str],
+    outside: Outside | None = None,
+) -> tuple[Plan, ...]:
+    """Return the plan as `compile_plan` does, and behind it one for each other value that may be drawn without a seed.
+
+    Raises:
+        FileError: As `compile_plan` does.
+    """
     compiled = compiled_for(protocol, cell, overrides, capabilities, channel_bounds, outside=outside)
     if compiled.plan is not None:
-        return compiled.plan
+        return compiled.plan, *compiled.draws
     findings = compiled.findings or compiled.unknown
     missing = all(finding.code == "cell.missing" for finding in findings)
     raise CellError(findings) if missing else ProtocolError(findings)
@@ -114,18 +132,20 @@ def compiled_for(
     place = StepContext(scope=Scope(values=values), kinds=frozenset({cell.kind}) if cell else ANY)
     plan = _plan(draft, place, protocol, channel_bounds)
     texts = dict(texts_of(protocol)) | {draft.cell.file: draft.cell.text}
+    draws: list[Plan] = []
     if outside.seed >= 0:
         for number in range(rounds(protocol, values)):
             draw = replace(outside, seed=-1 - number)
             more = compiled_for(protocol, cell, overrides, capabilities, channel_bounds, outside=draw)
             draft.findings += [finding for finding in more.findings if finding.severity == "error"]
+            draws += [] if more.plan is None else [more.plan]
     refused = any(finding.severity == "error" for finding in draft.findings)
     if not refused and not draft.unknown:
         draft.findings += warnings(plan, draft.places)
         if capabilities is not None:
             draft.findings += too_small(plan, capabilities.current_accuracy, draft.places)
     findings, unknown = (with_lines(_each_once(some), texts) for some in (draft.findings, draft.unknown))
-    return Compiled(None if refused or draft.unknown else plan, findings, unknown)
+    return Compiled(None if refused or draft.unknown else plan, findings, unknown, tuple(draws))
 
 
 def _hardware(capabilities: Capabilities | None, channel: Bounds | None) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import itertools
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from math import inf, isinf
+from math import floor, inf, isinf, log10
 from typing import Final
 
 from labctl.driver import OPEN, Capabilities, Loop, Program, ProgramStep
@@ -19,7 +19,7 @@ from labctl.plan.index import index, walk
 from labctl.plan.number import values
 from labctl.plan.program import Spent, combinations, numbers
 from labctl.plan.program_reach import ALONE, program_for
-from labctl.plan.step import Block, ByPass, Line, Plan
+from labctl.plan.step import Block, ByPass, Line, Plan, Relative
 from labctl.quantity.units import display
 
 SHARE: Final = 0.01  # of the charge that one step may pass: what may flow until the daemon has seen an end
@@ -42,6 +42,7 @@ def runnable(
     capabilities: Capabilities,
     translate: Translate | None = None,
     roles: Collection[str] = tuple(ROLES.values()),
+    draws: Collection[Plan] = (),
 ) -> tuple[Finding, ...]:
     """Return what keeps a channel from doing a plan to its end, as errors, and what it does otherwise, as warnings.
 
@@ -50,6 +51,7 @@ def runnable(
         capabilities: Of the channel.
         translate: Of its instrument: raises `InstrumentError` for a program that it could not run; None translates nothing.
         roles: Of the parts that the channel has beside the cell: a stage, a chamber.
+        draws: Plans of the same protocol with other values drawn: what keeps the channel from any of them keeps it from all.
     """
     findings = [
         *_translated(plan, capabilities, translate),
@@ -57,6 +59,8 @@ def runnable(
         *_rows(plan, capabilities),
         *_by_hand(plan, roles),
     ]
+    for drawn in draws:
+        findings += [*_translated(drawn, capabilities, translate), *_late(drawn, capabilities)]
     return tuple(dict.fromkeys(findings))
 
 
@@ -223,15 +227,32 @@ def _late(plan: Plan, capabilities: Capabilities) -> Iterator[Finding]:
             f"wanted an end that the instrument locates itself, or one that is seen before {SHARE:.0%} of what a step may pass "
             f"has flowed, found {seen.text!r} in {line.verb}: the daemon sees it within {display(seen.late, 'duration')}",
             mark_of(line),
-            "record more often, or give the step an end that the instrument has: labctl plan --channel shows which",
+            _sooner(line, SHARE * most / current, capabilities),
         )
+
+
+def _sooner(line: Line, wanted: float, capabilities: Capabilities) -> str:
+    """Return how an end of a line is seen within so many seconds."""
+    by_rows = _lateness(line, capabilities) - 2.0 * capabilities.poll_at_most
+    every = wanted - 2.0 * capabilities.poll_at_most
+    if by_rows > 0.0 and every >= 1e-3:
+        return f"write record: {{every: {display(_round_below(every), 'duration')}}} beside {line.verb}, or less"
+    return (
+        "give the step an end that the instrument has, such as for, to or capacity: labctl plan --channel shows which"
+    )
+
+
+def _round_below(seconds: float) -> float:
+    """Return a number of one digit that is not more, s."""
+    unit = 10.0 ** floor(log10(seconds))
+    return floor(seconds / unit + 1e-9) * unit
 
 
 def _largest(line: Line) -> float | None:
     """Return the largest current that a line can mean, A; None where nobody can say."""
     name = {"Galvanostatic": "current", "Potentiostatic": "most"}.get(line.mode, "")
     given = line.settings.get(name)
-    if isinstance(given, float | ByPass):
+    if isinstance(given, float | ByPass | Relative):
         return max((abs(each) for each in values(given)), default=None)
     low, high = line.bounds.current or (0.0, 0.0)
     return max(abs(low), abs(high)) or None

@@ -8,7 +8,7 @@ from labctl.driver import SIMULATED_CELL
 from labctl.engine.state import state_from_json
 from labctl.errors import OrderRefused, ProtocolError, StoreDamaged
 from labctl.plan.codec import digest, plan_from_json, plan_to_json
-from labctl.plan.compile import compile_plan
+from labctl.plan.compile import compile_plans
 from labctl.plan.description import drawn
 from labctl.plan.estimate import Estimate, estimate
 from labctl.plan.runnable import runnable
@@ -59,8 +59,10 @@ def draft_of(
         FileError: With every finding.
     """
     capabilities = ability.capabilities
-    plan = compile_plan(files.protocol, files.cell, capabilities, channel.bounds, request.values, outside(label))
-    findings = runnable(plan, capabilities, ability.translate, tuple(channel.parts))
+    plan, *draws = compile_plans(
+        files.protocol, files.cell, capabilities, channel.bounds, request.values, outside(label)
+    )
+    findings = runnable(plan, capabilities, ability.translate, tuple(channel.parts), draws)
     if any(finding.severity == "error" for finding in findings):
         raise ProtocolError(findings)
     if not capabilities.energises:

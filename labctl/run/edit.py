@@ -10,7 +10,7 @@ from labctl.engine.edit import why_not
 from labctl.engine.input import Order
 from labctl.errors import OrderRefused, ProtocolError
 from labctl.plan.codec import plan_to_json
-from labctl.plan.compile import compile_plan
+from labctl.plan.compile import compile_plans
 from labctl.plan.difference import difference
 from labctl.plan.estimate import estimate
 from labctl.plan.runnable import runnable
@@ -86,8 +86,10 @@ class Editor:
         connection = self._roster.connection(channel)
         ability = Ability(connection.capabilities(channel), connection.translate(channel))
         label = run.began_unix_time
-        plan = compile_plan(files.protocol, files.cell, ability.capabilities, channel.bounds, values, outside(label))
-        findings = runnable(plan, ability.capabilities, ability.translate)
+        plan, *draws = compile_plans(
+            files.protocol, files.cell, ability.capabilities, channel.bounds, values, outside(label)
+        )
+        findings = runnable(plan, ability.capabilities, ability.translate, draws=draws)
         if any(finding.severity == "error" for finding in findings):
             raise ProtocolError(findings)
         return files, replace(plan, carried=session.plan.carried)

@@ -6,7 +6,8 @@ import pytest
 
 from labctl.driver import Bounds, Capabilities
 from labctl.errors import FileError
-from labctl.plan.compile import compile_plan
+from labctl.plan.compile import compile_plan, compile_plans
+from labctl.plan.outside import Outside
 from labctl.plan.runnable import longest_alone, runnable, seen_by_daemon
 from labctl.protocol.cell import Cell
 from labctl.protocol.cellfile import load_cell
@@ -17,6 +18,7 @@ from labctl_drivers.neware import Neware
 from labctl_drivers.palmsens import PalmSens
 
 ROOT = Path(__file__).parents[3]
+EXAMPLES = ROOT / "docs" / "reference" / "worked-examples.md"
 CELL = Cell("lco", "full", area=1e-2, nominal=2450.0, limits=Bounds((2.8, 4.3), (-1.0, 1.0)))
 FILM = Cell("film", "half_cathode", area=1e-4, nominal=0.07, limits=Bounds((1.9, 4.0), (-1e-3, 1e-3)))
 
@@ -115,12 +117,52 @@ def test_what_start_accepts_of_the_library_the_channel_can_do(name, driver):
     assert errors == []
 
 
+def test_hppc_runs_on_a_cycler_that_gives_a_row_in_half_a_minute():
+    """Its currents are relative to a measured capacity: held against them, not against the limits of current."""
+    text = EXAMPLES.read_text(encoding="utf-8").partition("name: HPPC")[2].partition("```")[0]
+    driver = neware()
+    capabilities = driver.capabilities("1")
+    plan = compile_plan(load("labctl: 1\nname: HPPC" + text, "hppc.yaml", None), CELL, capabilities, None, {})
+    found = runnable(plan, capabilities, lambda program: driver.translate("1", program))
+    assert [each for each in found if each.severity == "error"] == []
+
+
+def test_an_end_that_is_seen_too_late_says_how_often_to_record():
+    _, found = findings(
+        neware(), "  - charge: {current: C/2, until: power > 5 W, for: 20 min}", record="{every: 10 min}"
+    )
+    (finding,) = found
+    assert finding.hint == "write record: {every: 1 min 40 s} beside charge, or less"
+    _, found = findings(
+        neware(), "  - charge: {current: C/2, until: power > 5 W, for: 20 min}", record="{every: 1 min 40 s}"
+    )
+    assert found == ()
+
+
 def test_what_neither_can_end_is_refused_with_its_line_and_reason():
     _, found = findings(neware(), "  - rest: 1 min\n  - discharge: {current: 0.9 A, until: power > 5 W, for: 1 h}",
                         record="{every: 10 min}")  # fmt: skip
     (finding,) = found
     assert (finding.code, finding.severity, finding.mark.line) == ("channel.late", "error", 5)
     assert "power > 5 W" in finding.message
+
+
+@pytest.mark.parametrize("seed", [1.0, 2.0, 3.0])
+def test_what_is_refused_does_not_hang_on_what_is_drawn(seed):
+    """One of the ten values that may be drawn passes too much until the daemon sees its end: no start does it, whatever it draws."""
+    text = (
+        "labctl: 1\nrecord: {every: 1 min}\nlimits: {capacity: 1 mAh}\nsteps:\n"
+        "  - each: {j: {pick: [10 mA, 11 mA, 12 mA, 13 mA, 14 mA, 15 mA, 16 mA, 17 mA, 18 mA, 900 mA], times: 1}}\n    steps:\n"
+        "      - charge: {current: $j, until: power > 5 W, for: 2 s}\n"
+    )
+    driver = neware()
+    capabilities = driver.capabilities("1")
+    protocol = load(text, "made.yaml", None)
+    plan, *draws = compile_plans(protocol, CELL, capabilities, None, {}, Outside(seed=seed))
+    found = runnable(plan, capabilities, lambda program: driver.translate("1", program), draws=draws)
+    assert [(each.code, str(each.mark)) for each in found if each.severity == "error"] == [
+        ("channel.late", "made.yaml:7:1")
+    ]
 
 
 def test_a_step_that_cannot_be_said_to_the_instrument_is_refused_with_its_line_of_the_file():
