@@ -303,7 +303,9 @@ def _sums(plan: "Plan", estimated: "Estimate", now: float) -> "RenderableType":
     finish = _date(now + likely)
     most = "as long as a person needs" if math.isinf(longest) else f"at most {display(longest, 'duration')}"
     table = Table.grid(padding=(0, 2))
-    table.add_row("limits", ", ".join(f"{name} {text}" for name, text in limits(_tightest(plan))) or "none")
+    shown = [f"{name} {text}" for name, text in limits(_tightest(plan))]
+    shown += [] if _tightest(plan).current is not None else ["current not limited"]
+    table.add_row("limits", ", ".join(shown))
     table.add_row("record", _record(plan))
     table.add_row("duration", f"about {display(likely, 'duration')}, {most}")
     table.add_row("finish", finish)

@@ -88,7 +88,7 @@ def _profile(verb: ProfileStep, values: Environment, mark: Mark, say: Say) -> Pr
     for finding in findings:
         say(finding)
     if table is not None:
-        given = {key: getattr(verb, key) for key in ("positive", "only", "scale", "clip", "current")}
+        given = {key: getattr(verb, key) for key in ("positive", "only", "scale", "peak", "clip", "current")}
         for code, message, hint in beside_table(table, given):
             say(Finding(code, message, mark, hint))
     return replace(verb, file=name, table=table, positive=verb.positive or "charge")

@@ -11,7 +11,7 @@ from labctl.errors import Misread
 from labctl.plan.context import by_nominal
 from labctl.plan.external_steps import ExternalSteps
 from labctl.plan.line_draft import LineDraft
-from labctl.plan.number import as_filed
+from labctl.plan.number import as_filed, scaled
 from labctl.plan.outside import moment_of
 from labctl.plan.safety import check_ends
 from labctl.plan.step import (
@@ -19,6 +19,7 @@ from labctl.plan.step import (
     ByPass,
     Condition,
     End,
+    Number,
     Relative,
     Setting,
     Term,
@@ -32,8 +33,8 @@ from labctl.protocol.step_model import (
     ProfileTable,
     Wait,
 )
-from labctl.protocol.value import Pair
-from labctl.quantity.dimension import CURRENT, VOLTAGE
+from labctl.protocol.value import Given, Pair
+from labctl.quantity.dimension import CURRENT, TABLES, VOLTAGE
 from labctl.quantity.units import Quantity, display
 
 _MEASURED: Final = re.compile(r"(charge_capacity|discharge_capacity)(?:\s+of\s+(?:(check|cycles)|cycle\s+(\d+)))?")
@@ -104,19 +105,41 @@ class TableSteps(ExternalSteps):
             return self.until(part, verb)
         unit = self.draft.caught(lambda: self.draft.absolute(self.unit_of(table), table.quantity), math.nan)
         unit = unit if verb.positive == "charge" else -unit
-        scale = 1.0 if verb.scale is None else as_filed(self.draft.number(self.place, verb.scale, "number"))
-        if self.draft.within is not None and by_nominal(table.unit, table.quantity):
-            part.settings["scale"] = Relative(scale, self.draft.within)
-        elif isinstance(scale, ByPass):
-            part.settings["scale"] = scale
+        factor = self.factor(verb, table, unit)
+        if isinstance(factor, float):
+            unit *= factor
         else:
-            unit *= scale
+            part.settings["scale"] = factor
         part.settings |= {"times": table.times, "quantity": table.quantity}
         part.settings["values"] = tuple(unit * value for value in table.values)
         if verb.only:
             part.options["only"] = verb.only
         part.origins["values"] = ValueOrigin(self.step.mark)
         return self.until(part, verb)
+
+    def factor(self, verb: ProfileStep, table: ProfileTable, unit: float) -> Number:
+        """Return what every value of a table is multiplied by."""
+        if verb.peak is not None:
+            return self.peak(verb.peak, table, unit)
+        scale = 1.0 if verb.scale is None else as_filed(self.draft.number(self.place, verb.scale, "number"))
+        if self.draft.within is not None and by_nominal(table.unit, table.quantity):
+            return Relative(scale, self.draft.within)
+        return scale
+
+    def peak(self, peak: Given, table: ProfileTable, unit: float) -> Number:
+        """Return the factor that makes the largest value of a table, up or down, what it is to be; `unit` is its unit in SI."""
+        driven = TABLES["power" if table.quantity == "power" else "current"].accepted
+        quantities: tuple[Quantity, ...] = self.draft.caught(lambda: self.place.scope.quantities(peak)[1], ())
+        if wrong := next((each for each in quantities if each.dimension not in driven), None):
+            message = f"wanted a peak that is a {table.quantity}, as the table is, found {wrong.text}"
+            self.draft.say(
+                "unit.kind", message, self.mark(peak), "write the header's quantity, or a table of the other"
+            )
+            return 1.0
+        largest = abs(unit) * max(map(abs, table.values[:-1]))
+        if not largest > 0.0:
+            return 1.0  # nothing flows, or what is wrong is said already
+        return scaled(self.draft.number(self.place, peak, "peak"), 1.0 / largest)
 
     def clip(self, pair: Pair) -> Setting:
         """Return the voltages between which a profile is held, low and high in V; refuse what the instrument cannot hold."""

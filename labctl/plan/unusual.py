@@ -31,7 +31,25 @@ def unusual(plan: Plan, places: Places) -> Iterator[Finding]:
         yield from _over(line, places)
         yield from _slopes(line, places)
         yield from _charge_limit(plan, path[-1], line, places)
+    yield from _unbounded(plan, places)
     yield from _formation_as_reference(plan, places)
+
+
+def _unbounded(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Warn once where nothing says what current is too much: neither a limit of current nor a nominal capacity."""
+    if plan.cell.nominal or not plan.cell.name:  # without a cell nobody knows
+        return
+    for _, line in walk(plan.root):
+        if line.mode == "Galvanostatic" and line.bounds.current is None:
+            shown = display(max(map(abs, _numbers(line.settings.get("current"))), default=0.0), "current")
+            yield warning(
+                "plan.unbounded",
+                f"wanted a current limit in the file or the cell, or its nominal capacity, found neither: nothing judges the "
+                f"{shown} of {line.verb}",
+                mark_of(line, places, "current"),
+                "add to the cell file limits: {current: [-5 mA, 5 mA]}, as much as it may be given",
+            )
+            return
 
 
 def _numbers(value: Setting) -> tuple[float, ...]:

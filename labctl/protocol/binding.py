@@ -33,7 +33,7 @@ MOST_PASSES: Final = 20_000
 DRAWN: Final = "seed of draws"
 """Stands among the values of names, as which it cannot be written, for the seed of draws that have none of their own."""
 ROUNDING: Final = 1e-9
-_NOT_KINDS: Final = frozenset({"amplitude", "bias", "any", "number", "count"})
+_NOT_KINDS: Final = frozenset({"amplitude", "bias", "peak", "any", "number", "count"})
 
 # --- kinds of parameters ----------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from labctl.quantity.dimension import (
     LENGTH,
     NONE,
     PRESSURE,
+    TABLES,
     VOLTAGE,
     Dimension,
     Kind,
@@ -109,7 +110,8 @@ class Cell:
     def resolve(self, quantity: Quantity, kind: Kind) -> float:
         """Return a quantity as an absolute SI value of `kind`: A, C, W, ohm, V, s, ...
 
-        An amplitude or bias is in V where it was written in V, else in A. A voltage `vs ocv` is its offset.
+        An amplitude or bias is in V where it was written in V, else in A; a peak in W where it was, else in A.
+        A voltage `vs ocv` is its offset.
 
         Raises:
             CellError: The cell lacks the field that the quantity is relative to, or it is not of that kind at all.
@@ -126,6 +128,8 @@ class Cell:
         """
         if kind in {"amplitude", "bias"}:
             kind = "voltage" if quantity.dimension == VOLTAGE else "current"
+        if kind == "peak":
+            kind = "power" if quantity.dimension in TABLES["power"].accepted else "current"
         given, wanted = quantity.dimension, dimension_of(kind)
         needed = factors(given, wanted)
         if needed is None:

@@ -166,6 +166,10 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "a spectrum that begins with the lowest of its frequencies (warning)",
         "mHz is millihertz and MHz megahertz.",
     ),
+    "plan.unbounded": (
+        "a current that neither a limit nor a nominal capacity judges (warning)",
+        "A slip in the unit, A for mA, is then held back by nothing but what the channel can give.",
+    ),
     "plan.rate": ("a current of more than 20 times the nominal one (warning)", "Most often A where mA was meant."),
     "plan.one_way": (
         "a loop that drives to one voltage in one direction (warning)",

@@ -38,7 +38,7 @@ def _is_new(part: object) -> bool:
         case WrittenBlock():
             return part.every is not None or part.choice is not None
         case ProfileStep():
-            return part.clip is not None or bool(part.only) or not part.positive
+            return part.clip is not None or part.peak is not None or bool(part.only) or not part.positive
         case Step():
             return part.temperature is not None
         case Drive():

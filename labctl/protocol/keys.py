@@ -233,6 +233,7 @@ VERBS: Final[Mapping[str, Verb]] = {
                 "set the other direction to zero", "choice", choices=("charge", "discharge"), example="discharge"
             ),
             "scale": Key("factor on every value", kind="number", sign="positive", example="0.5"),
+            "peak": _magnitude("its largest current or power, instead of a factor", "peak", "2C"),
             "clip": Key(
                 "voltages at which it is held instead of going on beyond", "pair", "potential", example="[2.5 V, 4.2 V]"
             ),

@@ -129,6 +129,7 @@ class ProfileStep:
         clip: Voltages at which it is held instead of going on beyond.
         current: The most that voltages may draw, a magnitude.
         find: Reads a file that is named with references.
+        peak: What its largest current or power, up or down, is made by a factor.
     """
 
     file: Text
@@ -141,6 +142,7 @@ class ProfileStep:
     clip: Pair | None = None
     current: Given | None = None
     find: Tables | None = field(default=None, compare=False, repr=False)
+    peak: Given | None = None
 
 
 @dataclass(frozen=True, slots=True)

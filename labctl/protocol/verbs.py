@@ -249,8 +249,10 @@ def beside_table(table: ProfileTable, values: Mapping[str, object]) -> Iterator[
                 f"wanted current with a table of voltages, found one of {table.quantity}",
                 "leave it out",
             )
+        if values.get("peak") is not None and values.get("scale") is not None:
+            yield "profile.beside", "wanted one of scale and peak, found both", "peak alone says the factor"
         return
-    named = [name for name in ("positive", "only", "scale", "clip") if values.get(name)]
+    named = [name for name in ("positive", "only", "scale", "peak", "clip") if values.get(name)]
     named += ["current"] if table.quantity == "temperature" and values.get("current") is not None else []
     for name in named:
         message = f"wanted no {name} with a table of {table.quantity}s, found one"

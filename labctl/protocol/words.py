@@ -205,9 +205,15 @@ STEP_KEY_WORDS: Final[Mapping[str, str]] = {
     "repeat": "repeat belongs to a block with steps",
 }
 
-PROFILE_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
-    ("voltage", "window", "limits", "between", "hold"), "did you mean clip? clip: [2.5 V, 4.2 V] holds the edge"
-) | {"column": "the header of the file names the columns", "loop": "repeat belongs to a block with steps"}
+PROFILE_WORDS: Final[Mapping[str, str]] = (
+    dict.fromkeys(
+        ("voltage", "window", "limits", "between", "hold"), "did you mean clip? clip: [2.5 V, 4.2 V] holds the edge"
+    )
+    | dict.fromkeys(
+        ("max", "maximum", "normalise", "normalize", "rate", "crate", "amplitude"), "did you mean peak? peak: 2C"
+    )
+    | {"column": "the header of the file names the columns", "loop": "repeat belongs to a block with steps"}
+)
 SIGN_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
     ("true", "yes", "+", "positive"), "say what a positive value does to the cell: charge or discharge"
 )

@@ -62,6 +62,7 @@ Kind: TypeAlias = Literal[
     "frequency",
     "amplitude",
     "bias",
+    "peak",
     "temperature",
     "temperature step",
     "length",
@@ -130,6 +131,9 @@ TABLES: Final[dict[str, Table]] = {
     "frequency": _table(NONE / DURATION, "Hz, kHz, MHz, mHz, uHz", "1 MHz"),
     "amplitude": _table(VOLTAGE, "mV, V, mV rms, uA, mA, uA/cm2, mA/cm2", "10 mV", CURRENT, *_CURRENTS),
     "bias": _table(VOLTAGE, "V, mV, mV vs ocv, uA, mA, uA/cm2, mA/cm2, C", "3.8 V", CURRENT, *_CURRENTS),
+    "peak": _table(
+        CURRENT, "C, mA, A, W, mW, mA/cm2, W/kg", "2C", *_CURRENTS, POWER, *(POWER / item for item in _PER_CELL)
+    ),
     "temperature": _table(KELVIN, "degC, K", "25 degC"),
     "temperature step": _table(KELVIN, "K, degC", "1 K"),
     "length": _table(LENGTH, "mm, um, nm, cm, m", "5 mm"),

@@ -346,6 +346,46 @@ def test_a_profile_is_a_table_in_si(plan):
     assert ("drive.csv") in [name for name, _ in made.sources]
 
 
+@pytest.mark.parametrize(
+    ("table", "peak", "values"),
+    [
+        ("time / s,current / mA\n0,1\n10,-4\n20,0\n", "2C", (-5e-4, 2e-3)),  # 1C is 1 mA
+        ("time / s,current / C\n0,1\n10,-4\n20,9\n", "2 mA", (-5e-4, 2e-3)),  # the last row only ends it
+        ("time / s,power / W\n0,1\n10,2\n20,0\n", "8 mW", (-4e-3, -8e-3)),
+    ],
+)
+def test_a_profile_is_scaled_by_its_peak(plan, table, peak, values):
+    made = plan(f"- profile: {{file: drive.csv, positive: discharge, peak: {peak}}}", files={"drive.csv": table})
+    assert lines(made)[0].settings["values"][:2] == pytest.approx(values, rel=1e-12)
+
+
+def test_a_peak_that_differs_or_is_of_a_measured_capacity_is_kept_beside_the_table(plan):
+    files = {"drive.csv": "time / s,current / mA\n0,1\n10,-4\n20,0\n"}
+    made = plan(
+        "- each: {k: [1C, 2C]}\n  steps:\n  - profile: {file: drive.csv, positive: charge, peak: $k}", files=files
+    )
+    scale = lines(made)[0].settings["scale"]
+    assert isinstance(scale, ByPass)
+    assert scale.values == pytest.approx((0.25, 0.5))
+    measured = (
+        "- cycle: true\n  steps:\n  - charge: {current: 1C, to: 4 V, for: 2 h}\n  - discharge: {current: 1C, to: 3 V, for: 2 h}\n"
+        "- nominal: {from: discharge_capacity, within: [80 %, 120 %]}\n- profile: {file: drive.csv, positive: charge, peak: 2C}"
+    )
+    assert lines(plan(measured, files=files))[-1].settings["scale"] == Relative(pytest.approx(0.5), (0.8, 1.2))
+
+
+@pytest.mark.parametrize(
+    ("beside", "words"),
+    [("peak: 2 W", "wanted a peak that is a current"), ("peak: 2C, scale: 2", "wanted one of scale and peak")],
+)
+def test_a_peak_of_another_quantity_or_beside_a_scale_is_refused(plan, beside, words):
+    with pytest.raises(ProtocolError, match=words):
+        plan(
+            f"- profile: {{file: drive.csv, positive: charge, {beside}}}",
+            files={"drive.csv": "time / s,current / mA\n0,1\n9,0\n"},
+        )
+
+
 def test_a_scale_that_differs_is_kept_beside_the_table(plan):
     files = {"drive.csv": "time / s,current / mA\n0,1\n10,0\n"}
     made = plan(

@@ -289,3 +289,12 @@ def test_a_time_that_is_much_too_short_for_the_only_charge_of_a_cycle(plan):
     pair = "- charge: {current: C/10, to: 4.2 V, for: 15 min}\n- discharge: {current: C/10, to: 3 V, for: 15 h}\n"
     assert codes(plan(looped(pair, "repeat: 3\n  cycle: true"))) == [("plan.time_first", 6)]
     assert codes(plan(looped(pair + "- charge: {current: 1C, to: 4.2 V, for: 10 s}", "repeat: 3\n  cycle: true"))) == []
+
+
+def test_a_current_that_nothing_judges_is_told_once(plan):
+    """Neither a limit of current in file or cell nor a nominal capacity: A for mA would be held back by the channel alone."""
+    steps = "- charge: {current: 1 A, to: 4 V, for: 1 h}\n- discharge: {current: 1 A, to: 3 V, for: 1 h}"
+    voltage = "limits: {voltage: [2 V, 4.2 V]}\n"
+    assert codes(plan(steps, "bare", head=voltage)) == [("plan.unbounded", 4)]
+    assert codes(plan(steps, "bare", head=voltage.replace("}", ", current: [-2 A, 2 A]}"))) == []
+    assert codes(plan(steps, replace(FULL, limits=Bounds(voltage=(2.0, 4.3)), nominal=3600.0))) == []
