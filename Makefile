@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
+# The tests start hundreds of processes: each would compile every module again where none may be written.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo test quality test-independent check lint types setup setup-test services lock bench rig-kill rig-world rig-guard rig-truth rig-mutants rig-web rig-fuzz rig-start rig-soak rig-power rig-disk intervals clean
 
 help:            ## what can be made
