@@ -16,12 +16,23 @@ from labctl.errors import LabctlError
 from labctl.sample import Floats
 from labctl.store.entry import RunRanges
 from labctl.store.generation import GENERATIONS, Generation, text_of
-from labctl.store.hash_chain import BIRTH, VERSION, birth, first_chain, next_chain, part_digest, rows_digest
+from labctl.store.hash_chain import (
+    BIRTH,
+    ROW_COLUMNS,
+    VERSION,
+    birth,
+    digest_of_bytes,
+    first_chain,
+    next_chain,
+    part_digest,
+    part_text,
+)
 from labctl.store.matrix import CHARGING, DISCHARGING, RECORD, TIME, WIDTH
 from labctl.store.reader import Reader
 
 PAGE = 1000  # commits a query
-ROWS = 200_000  # rows of all runs that are held at once
+ROWS = 200_000  # rows of a run that are held at once
+_ROW_BYTES = 8 * WIDTH
 Span = tuple[int, int]
 
 
@@ -64,6 +75,7 @@ class DigestCheck:
         rows: Rows looked at.
         ends: The last record, event and input of each run that a commit names.
         looked: Runs that the commits looked at name.
+        under_way: The last of them that changed orders or waiting runs, 0 where none did.
     """
 
     reader: Reader
@@ -74,6 +86,7 @@ class DigestCheck:
     rows: int = 0
     ends: dict[int, Ends] = field(default_factory=dict)
     looked: set[int] = field(default_factory=set)
+    under_way: int = 0
     _tail: dict[int, Floats] = field(default_factory=dict)
     _born: Mapping[tuple[int, int], Any] = field(default_factory=dict)
 
@@ -93,7 +106,8 @@ class DigestCheck:
             if not page:
                 yield Mismatch(f"commit {wanted}", f"is missing with all up to {self.upto}")
                 return
-            parts = self._parts(wanted, end)
+            parts = self.reader.query(_PARTS, first=wanted, last=end)
+            by_commit, by_run = _grouped(parts)
             for row in page:
                 if row.commit_id != wanted:
                     yield Mismatch(f"commit {wanted}", f"is missing; found {row.commit_id} next")
@@ -102,53 +116,52 @@ class DigestCheck:
                         f"commit {row.commit_id}", f"wanted digests of version 1 to {VERSION}, found {row.version}"
                     )
                     return
-                mine = [(each.part, each.digest) for each in parts.get(row.commit_id, ())]
                 known = text_of([each for each in generations if each.began_commit_id < row.commit_id])
                 chain = next_chain(
-                    chain, row.commit_id, row.unix_time_second, mine, generations=known, version=row.version
-                )
+                    chain, row.commit_id, row.unix_time_second, b"".join(by_commit.get(row.commit_id, ())),
+                    generations=known, under_way=row.under_way, version=row.version,
+                )  # fmt: skip
                 if chain != bytes(row.chain):
                     yield Mismatch(f"commit {row.commit_id}", _BROKEN)
                     chain = bytes(row.chain)
                 wanted = row.commit_id + 1
-            yield from self._contents([each for sealed in parts.values() for each in sealed])
+                self.under_way = self.under_way if row.under_way is None else row.commit_id
+            yield from self._contents(by_run)
             self.progress(wanted - 1, self.upto)
 
-    def _parts(self, first: int, last: int) -> dict[int, list[Sealed]]:
-        parts: dict[int, list[Sealed]] = defaultdict(list)
-        for row in self.reader.query(_PARTS, first=first, last=last):
-            part = RunRanges(row[1], _range(row[2], row[3]), _range(row[4], row[5]), _range(row[6], row[7]))
-            parts[row[0]].append(Sealed(row[0], part, bytes(row[8]), row[9]))
-        return parts
-
-    def _contents(self, parts: Sequence[Sealed]) -> Iterator[Mismatch]:
-        """Compare the content of parts, some thousand rows at once."""
-        taken: list[Sealed] = []
-        rows = 0
-        for sealed in parts:
-            if self.run not in {None, sealed.part.run_id}:
+    def _contents(self, by_run: Mapping[int, Sequence[Any]]) -> Iterator[Mismatch]:
+        """Compare the content of parts, some thousand rows of a run at once."""
+        for run_id, parts in by_run.items():
+            if self.run not in {None, run_id}:
                 continue
-            self.looked.add(sealed.part.run_id)
-            taken.append(sealed)
-            rows += _count(sealed.part.records)
-            if rows >= ROWS:
-                yield from self._pieces(taken)
-                taken, rows = [], 0
-        yield from self._pieces(taken)
+            self.looked.add(run_id)
+            for piece in _pieces(parts):
+                try:
+                    window = _CommitWindow(self.reader, run_id, piece)
+                except LabctlError as error:
+                    yield Mismatch(f"run {run_id}, commit {piece[0].commit_id}", str(error))
+                    continue
+                yield from self._falling(run_id, window.rows)
+                for at in self._noted(run_id, window, piece):
+                    yield from self._part(_sealed(piece[at]), window)
 
-    def _pieces(self, parts: Sequence[Sealed]) -> Iterator[Mismatch]:
-        by_run: dict[int, list[Sealed]] = defaultdict(list)
-        for sealed in parts:
-            by_run[sealed.part.run_id].append(sealed)
-        for run_id, mine in by_run.items():
-            try:
-                window = _CommitWindow(self.reader, run_id, mine)
-            except LabctlError as error:
-                yield Mismatch(f"run {run_id}, commit {mine[0].commit_id}", str(error))
-                continue
-            yield from self._falling(run_id, window.rows)
-            for sealed in mine:
-                yield from self._part(sealed, window)
+    def _noted(self, run_id: int, window: "_CommitWindow", parts: Sequence[Any]) -> Iterator[int]:
+        """Give the places of the parts that are more than rows which follow the ones before and are as they were written.
+
+        Those, which are nearly all, are looked at here: a hash each.
+        """
+        ends = self.ends.get(run_id, NOTHING)
+        known = window.rows.data.cast("B") if window.plain and len(window.rows) else memoryview(b"")
+        for at, (commit_id, _, first, last, first_event, _, first_input, _, digest, version) in enumerate(parts):
+            rows_alone = first_event is None and first_input is None and (commit_id, run_id) not in self._born
+            if rows_alone and first == ends[0] + 1 and ROW_COLUMNS[version] == WIDTH:
+                begin, end = (first - window.first) * _ROW_BYTES, (last + 1 - window.first) * _ROW_BYTES
+                if 0 <= begin < end <= len(known) and digest_of_bytes(known[begin:end]) == digest:
+                    self.rows += last - first + 1
+                    ends = self.ends[run_id] = (last, ends[1], ends[2])
+                    continue
+            yield at
+            ends = self.ends[run_id]
 
     def _part(self, sealed: Sealed, window: "_CommitWindow") -> Iterator[Mismatch]:
         part = sealed.part
@@ -158,11 +171,6 @@ class DigestCheck:
         )  # fmt: skip
         rows = window.rows_of(part.records)
         born = self._born.get((sealed.commit_id, part.run_id))
-        if window.plain and born is None and part.events is None and part.inputs is None and part.records is not None:
-            follows, whole = part.records[0] == ends[0] + 1, len(rows) == _count(part.records)
-            if follows and whole and sealed.version == VERSION and rows_digest(rows) == sealed.digest:
-                self.rows += len(rows)
-                return
         place = f"run {part.run_id}, commit {sealed.commit_id}"
         if part.records is not None:
             first, last = part.records
@@ -199,13 +207,13 @@ class DigestCheck:
 class _CommitWindow:
     """What is stored of one run between the first and the last of some parts."""
 
-    def __init__(self, reader: Reader, run_id: int, parts: Sequence[Sealed]) -> None:
-        records = _cover([each.part.records for each in parts])
+    def __init__(self, reader: Reader, run_id: int, parts: Sequence[Any]) -> None:
+        records = _cover(parts, 2, 3)
         self.rows = np.concatenate([*reader.matrices(run_id, *records), np.empty((0, WIDTH))])
-        self._first = records[0]
+        self.first = records[0]
         self._gapless = bool((self.rows[:, RECORD] == np.arange(records[0], records[0] + len(self.rows))).all())
         self._auxiliary = reader.query(_AUXILIARY, run=run_id, first=records[0], last=records[1])
-        inputs, events = _cover([each.part.inputs for each in parts]), _cover([each.part.events for each in parts])
+        events, inputs = _cover(parts, 4, 5), _cover(parts, 6, 7)
         self._inputs = reader.query(_INPUTS, run=run_id, first=inputs[0], last=inputs[1])
         self._events = reader.query(_EVENTS, run=run_id, first=events[0], last=events[1])
 
@@ -218,7 +226,7 @@ class _CommitWindow:
         if span is None:
             return self.rows[:0]
         if self._gapless:
-            return self.rows[max(span[0] - self._first, 0) : max(span[1] + 1 - self._first, 0)]
+            return self.rows[max(span[0] - self.first, 0) : max(span[1] + 1 - self.first, 0)]
         begin, end = np.searchsorted(self.rows[:, RECORD], [span[0], span[1] + 1])
         return self.rows[begin:end]
 
@@ -243,9 +251,39 @@ def _number(row: Any) -> int:
     return int(row[1])
 
 
-def _cover(spans: Sequence[Span | None]) -> Span:
-    known = [span for span in spans if span is not None]
-    return (min(span[0] for span in known), max(span[1] for span in known)) if known else (0, -1)
+def _cover(parts: Sequence[Any], first: int, last: int) -> Span:
+    """Return what the ranges of parts cover, whose ends stand in two columns."""
+    low = [part[first] for part in parts if isinstance(part[first], int)]
+    high = [part[last] for part in parts if isinstance(part[last], int)]
+    return (min(low), max(high)) if low and high else (0, -1)
+
+
+def _grouped(parts: Sequence[Any]) -> tuple[dict[int, list[bytes]], dict[int, list[Any]]]:
+    """Return what the chain covers of each commit's parts, and the parts of each run."""
+    by_commit: dict[int, list[bytes]] = defaultdict(list)
+    by_run: dict[int, list[Any]] = defaultdict(list)
+    for part in parts:
+        commit_id, run_id, first, last, first_event, last_event, first_input, last_input, digest, _ = part
+        events, inputs = _range(first_event, last_event), _range(first_input, last_input)
+        by_commit[commit_id] += (part_text(run_id, _range(first, last), events, inputs), bytes(digest))
+        by_run[run_id].append(part)
+    return by_commit, by_run
+
+
+def _pieces(parts: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Cut the parts of a run so that not too many rows are held at once."""
+    begin = rows = 0
+    for at, part in enumerate(parts, 1):
+        rows += _count(_range(part[2], part[3]))
+        if rows >= ROWS:
+            yield parts[begin:at]
+            begin, rows = at, 0
+    yield from [parts[begin:]] if begin < len(parts) else []
+
+
+def _sealed(part: Any) -> Sealed:
+    ranges = _range(part[2], part[3]), _range(part[4], part[5]), _range(part[6], part[7])
+    return Sealed(part[0], RunRanges(part[1], *ranges), bytes(part[8]), part[9])
 
 
 def _later(end: int, span: Span | None) -> int:
@@ -263,7 +301,7 @@ def _range(first: int | None, last: int | None) -> Span | None:
 
 _BROKEN = "the chain of digests is broken: this or an earlier commit was changed"
 _COMMITS = """
-SELECT commit_id, unix_time_second, chain, version FROM commits WHERE commit_id BETWEEN :first AND :last ORDER BY 1"""
+SELECT commit_id, unix_time_second, chain, version, under_way FROM commits WHERE commit_id BETWEEN :first AND :last ORDER BY 1"""
 _BORN = f"""
 SELECT r.created_commit_id, r.run_id, {", ".join(f"r.{name}" for name in BIRTH[VERSION])}, p.plan, p.hash
 FROM runs r LEFT JOIN plans p ON p.run_id = r.run_id AND p.version = 1

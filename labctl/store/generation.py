@@ -7,7 +7,7 @@ opened; one that lacks what its head knows is `shortened`. The rows are under th
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -81,9 +81,25 @@ def begin_generation(cursor: sqlite3.Cursor, generation: Generation) -> None:
     insert_rows.insert_all(cursor, table, [generation.values])
 
 
-def adopt_generations(cursor: sqlite3.Cursor) -> None:
-    """Give the generations of labctl 0.1, which kept no head, an origin: from now on one is kept."""
+def lacks_end(fresh: Generation | None) -> bool:
+    """Tell whether a generation is begun since the journal's end is missing: what waits there may have begun."""
+    return fresh is not None and fresh.origin in {"shortened", "restored"}
+
+
+def begin_and_adopt(cursor: sqlite3.Cursor, fresh: Generation | None) -> tuple[str, ...]:
+    """Store a generation, if there is one; return the channels whose waiting runs were taken out of the queue for it.
+
+    Those of labctl 0.1, which kept no head, are given an origin: from now on one is kept.
+    """
+    if fresh is not None:
+        begin_generation(cursor, fresh)
     cursor.execute("UPDATE journal SET origin = 'made' WHERE origin IS NULL")
+    return _forget_queue(cursor) if lacks_end(fresh) else ()
+
+
+def adopted(rows: Sequence[Generation]) -> list[Generation]:
+    """Return generations as they are once `begin_and_adopt` is done."""
+    return [replace(each, origin=each.origin or "made") for each in rows]
 
 
 def active_runs(cursor: sqlite3.Cursor) -> tuple[ActiveRun, ...]:
@@ -146,7 +162,7 @@ def cut_why(rows: Sequence[Generation]) -> str:
             return str(last.known.get("text"))
 
 
-def forget_queue(cursor: sqlite3.Cursor) -> tuple[str, ...]:
+def _forget_queue(cursor: sqlite3.Cursor) -> tuple[str, ...]:
     """Take out of the queue what waits there, and return its channels: in a journal that lacks its end it may have begun."""
     channels = tuple(row[0] for row in cursor.execute("SELECT DISTINCT channel FROM queue ORDER BY 1").fetchall())
     cursor.execute("DELETE FROM queue")

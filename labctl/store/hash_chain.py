@@ -19,13 +19,18 @@ from labctl.sample import Floats
 from labctl.store.entry import RunRanges
 
 PART_BYTES = 16
-VERSION = 2  # of new commits: 1 is labctl 0.1's, 2 is 0.2's
-ROW_COLUMNS: Mapping[int, int] = {1: 10, 2: 12}  # how many columns of `store.matrix`, from the first, a version covers
+UNDER_WAY_VERSION = 3  # from which on commits cover orders and waiting runs
+VERSION = 3  # of new commits: 1 is labctl 0.1's; 3 covers orders and waiting runs
+ROW_COLUMNS: Mapping[int, int] = {
+    1: 10,
+    2: 12,
+    3: 12,
+}  # how many columns of `store.matrix`, from the first, a version covers
 _BIRTH = (
     "uuid", "journal", "channel", "protocol", "cell", "protocol_hash", "cell_hash",
     "began_unix_time_second", "started_by", "resumed_from", "options", "software",
 )  # fmt: skip
-BIRTH: Mapping[int, tuple[str, ...]] = {1: _BIRTH, 2: (*_BIRTH, "texts")}  # of `runs`
+BIRTH: Mapping[int, tuple[str, ...]] = {1: _BIRTH, 2: (*_BIRTH, "texts"), 3: (*_BIRTH, "texts")}  # of `runs`
 
 Auxiliary: TypeAlias = tuple[int, int, str, float]  # run_id, record_index, name, value
 EventRow: TypeAlias = tuple[int, int, int, float, str, str]  # run_id, seq, record_index, time, kind, data
@@ -63,7 +68,12 @@ def part_digest(
 
 def rows_digest(rows: Floats) -> bytes:
     """Return `part_digest`, of this version, of rows that nothing else was stored with; C-contiguous."""
-    return hashlib.sha256(rows.data).digest()[:PART_BYTES]
+    return digest_of_bytes(rows.data)
+
+
+def digest_of_bytes(rows: memoryview) -> bytes:
+    """Return `rows_digest` of the bytes of rows."""
+    return hashlib.sha256(rows).digest()[:PART_BYTES]
 
 
 def first_chain(uuid: str) -> bytes:
@@ -71,13 +81,24 @@ def first_chain(uuid: str) -> bytes:
     return hashlib.sha256(f"labctl journal {uuid}".encode()).digest()
 
 
+def covered(parts: Iterable[tuple[RunRanges, bytes]]) -> bytes:
+    """Return what a chain covers of the parts of a commit, in the order of the runs: their ranges and digests."""
+    return b"".join(part_text(part.run_id, part.records, part.events, part.inputs) + sealed for part, sealed in parts)
+
+
+def part_text(run_id: object, records: object, events: object, inputs: object) -> bytes:
+    """Return what stands before the digest of a part: its run, and its ranges, a pair or None each."""
+    return f"\n{run_id} {records} {events} {inputs} ".encode()
+
+
 def next_chain(
     before: bytes,
     commit_id: int,
     unix_time: float,
-    parts: Sequence[tuple[RunRanges, bytes]],
+    parts: bytes,
     *,
     generations: str = "",
+    under_way: bytes | None = None,
     version: int = VERSION,
 ) -> bytes:
     """Return the chain after a commit.
@@ -86,16 +107,16 @@ def next_chain(
         before: The chain before it.
         commit_id: Its number.
         unix_time: Its label.
-        parts: What it holds, in the order of the runs.
+        parts: What it holds, as `covered` has it.
         generations: The journal's generations up to it, see `generations_text`.
-        version: Of the digest; 1 covers no generations.
+        under_way: What it covers of orders and waiting runs, None where it changed nothing of them.
+        version: Of the digest; 1 covers no generations, 2 nothing that is under way.
     """
     digest = hashlib.sha256(before)
     named = "" if version == 1 else f"version {version} {digest_of(generations)} "
+    named += "" if version < UNDER_WAY_VERSION else f"{'-' if under_way is None else repr(under_way)} "
     digest.update(f"{named}{commit_id} {unix_time!r}".encode())
-    for part, sealed in parts:
-        digest.update(f"\n{part.run_id} {part.records} {part.events} {part.inputs} ".encode())
-        digest.update(sealed)
+    digest.update(parts)
     return digest.digest()
 
 

@@ -19,16 +19,17 @@ from labctl.store.entry import Entry, Item, NewRun, RunRanges, runs_of
 from labctl.store.generation import (
     Generation,
     active_runs,
-    adopt_generations,
+    adopted,
+    begin_and_adopt,
     begin_generation,
     copied_further,
     cut_runs,
     cut_why,
-    forget_queue,
     generations,
+    lacks_end,
     text_of,
 )
-from labctl.store.hash_chain import VERSION, first_chain, next_chain, part_digest
+from labctl.store.hash_chain import VERSION, covered, first_chain, next_chain, part_digest
 from labctl.store.head import ActiveRun, HeadRecord
 from labctl.store.integrity import Opening, look_before_opening, next_generation
 from labctl.store.location import JournalLocation, Lock, Reserve, machine, place, prepare
@@ -127,19 +128,27 @@ class Journal:
         self.restored = bool(known) and known[-1].origin == "copy"
         first = Generation(1, self.uuid, here, self._commit_id, self._now())
         fresh = next_generation(known, self.opening, first, moved=self.moved)
-        self._generations = [*known, fresh] if fresh is not None else known
+        self._generations = adopted([*known, fresh] if fresh is not None else known)
         if self.opening.missing is None:
             self.acknowledge()
         if fresh is not None or any(each.origin is None for each in known):
-            with self._file.transaction() as cursor:
-                if fresh is not None:
-                    begin_generation(cursor, fresh)
-                    self.unqueued = forget_queue(cursor) if fresh.origin in {"shortened", "restored"} else ()
-                adopt_generations(cursor)
+            self._begin(fresh)
         with told(self.place.file):
             self._generations = generations(self._file.cursor)
             self.cut = cut_runs(self._file.cursor, self._generations)
         self.acknowledge()
+
+    def _begin(self, fresh: Generation | None) -> None:
+        """Store a new generation; what waits in a journal that lacks its end may have begun, and is taken out by a commit."""
+
+        def change(cursor: sqlite3.Cursor) -> None:
+            self.unqueued = begin_and_adopt(cursor, fresh)
+
+        if lacks_end(fresh) and self.ordered.waits():
+            self._seal(assemble([], {}, self._commit_id + 1), change)
+        else:
+            with self._file.transaction() as cursor:
+                change(cursor)
 
     @property
     def remade(self) -> tuple[str, ...]:
@@ -174,9 +183,6 @@ class Journal:
     def now(self) -> float:
         """Return the label that a commit would have now, UTC in s."""
         return self._now()
-
-    def _record(self) -> HeadRecord:
-        return HeadRecord(self.uuid, self.generation, self._commit_id, self._chain)
 
     def _last_commit(self) -> tuple[int, bytes] | None:
         row: tuple[int, bytes] | None = self._file.cursor.execute(
@@ -213,7 +219,7 @@ class Journal:
     def unacknowledged(self) -> tuple[HeadRecord, tuple[ActiveRun, ...]]:
         """Return the head as it must become, for whoever lets it follow beside the next commit."""
         with self._file.mutex:
-            return self._record(), self._runs
+            return HeadRecord(self.uuid, self.generation, self._commit_id, self._chain), self._runs
 
     def seal(self, entries: Sequence[Item]) -> int:
         """Make entries durable, all or none, and return the number of the commit; `acknowledge` must follow.
@@ -237,15 +243,19 @@ class Journal:
 
     def _seal(self, done: Assembled, more: Callable[[sqlite3.Cursor], None] | None = None) -> int:
         commit_id, now = self._commit_id + 1, self._now()
-        chain = next_chain(self._chain, commit_id, now, done.parts, generations=text_of(self._generations))
-        self._attempted = commit_id, chain
         cursors = dict(self._cursors)
         try:
             with self._file.transaction() as cursor:
                 insert_rows.write(cursor, done, now)
                 if more is not None:
                     more(cursor)
-                cursor.execute(insert_rows.insert(schema.commits), (commit_id, now, chain, VERSION))
+                under_way = self._file.under_way.seal(cursor, commit_id)
+                known = text_of(self._generations)
+                chain = next_chain(
+                    self._chain, commit_id, now, covered(done.parts), generations=known, under_way=under_way
+                )
+                self._attempted = commit_id, chain
+                cursor.execute(insert_rows.insert(schema.commits), (commit_id, now, chain, VERSION, under_way))
                 insert_rows.insert_all(cursor, schema.commit_runs, insert_rows.ranges(commit_id, done))
                 cursor.executemany(insert_rows.CURSOR, cursors.items())
                 changed = more or any("ended" in columns for _, columns in done.standing)
@@ -292,10 +302,8 @@ class Journal:
             self._file.close()
             self._file.open()
             with told(self.place.file):
-                last_commit, self._runs = (
-                    self._last_commit() or (0, first_chain(self.uuid)),
-                    active_runs(self._file.cursor),
-                )
+                last_commit = self._last_commit() or (0, first_chain(self.uuid))
+                self._runs = active_runs(self._file.cursor)
             known = (self._commit_id, self._chain)
             if last_commit[0] < known[0] or (last_commit[0] == known[0] and last_commit[1] != known[1]):
                 raise StoreDamaged(

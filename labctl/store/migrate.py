@@ -13,7 +13,7 @@ from labctl.errors import StoreError
 from labctl.store.older_schema import newer
 from labctl.store.schema import INDEXES, SCHEMA_VERSION, VIEWS, metadata
 
-UNDER_WAY = ("orders", "queue")  # tables that belong to no run's record
+UNDER_WAY = ("orders", "queue", "under_way")  # tables that belong to no run's record
 
 
 def bring_up_to_date(engine: Engine, where: Path | str) -> str | None:

@@ -86,6 +86,11 @@ class Ordered:
                 LOG.error("channel %s: %s", channel, error)  # noqa: TRY400 - the message says it all
         return tuple(waiting)
 
+    def waits(self) -> bool:
+        """Tell whether a run waits for its turn, whether it reads back or not."""
+        with self._reading() as cursor:
+            return cursor.execute("SELECT 1 FROM queue LIMIT 1").fetchone() is not None
+
     def enqueue(self, queued: Queued, waiting: Sequence[str] = ()) -> None:
         """Store a run that waits for its turn, with the order that put it there.
 

@@ -15,14 +15,17 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Self, TypeAlias
+from urllib.parse import quote
 
 from labctl.errors import StoreDamaged, StoreError, UsageError
 
 Role: TypeAlias = Literal["viewer", "operator", "admin"]
 Kind: TypeAlias = Literal["token", "link", "session"]
+FILE: Final = "people.db"  # in the data folder
 ROLES: Final[tuple[Role, ...]] = ("viewer", "operator", "admin")
 LONGEST: Final = {"token": 366 * 86400.0, "link": 900.0, "session": 7 * 86400.0}  # s that each is good for, at most
 IDLE: Final = 12 * 3600.0  # s without a request after which a session has ended
@@ -94,7 +97,7 @@ class People:
         Raises:
             StoreError: It cannot be opened, or others may read it.
         """
-        self._file = folder / "people.db"
+        self._file = folder / FILE
         self._now = now
         self._lock = threading.RLock()
         try:
@@ -301,16 +304,37 @@ class People:
         Raises:
             StoreDamaged: Something was changed or taken out.
         """
-        before, wanted = "", 1
         with self._lock:
-            rows = self._base.execute("SELECT number, time, who, what, detail, chain FROM audit ORDER BY number")
-            for row in rows:
-                if row[0] != wanted or row[5] != _chain(before, row[:5]):
-                    raise StoreDamaged(
-                        f"{self._file}: entry {wanted} of what was done at the door was changed or is gone"
-                    )
-                before, wanted = row[5], wanted + 1
-        return wanted - 1
+            return _verify(self._base, self._file)[0]
+
+
+def verify_door(folder: Path) -> tuple[int, str] | None:
+    """Check the chain of what was done at the door of a data folder, changing nothing.
+
+    Returns:
+        How much that is, and the chain after the last of it; None where there are no people.
+
+    Raises:
+        StoreDamaged: Something was changed or taken out.
+        StoreError: It cannot be read.
+    """
+    file = folder / FILE
+    if not file.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(file.absolute()))}?mode=ro", uri=True, timeout=5.0)) as base:
+            return _verify(base, file)
+    except sqlite3.Error as error:
+        raise StoreError(f"{file}: what was done at the door cannot be read: {error}") from error
+
+
+def _verify(base: sqlite3.Connection, file: Path) -> tuple[int, str]:
+    before, wanted = "", 1
+    for row in base.execute("SELECT number, time, who, what, detail, chain FROM audit ORDER BY number"):
+        if row[0] != wanted or row[5] != _chain(before, row[:5]):
+            raise StoreDamaged(f"{file}: entry {wanted} of what was done at the door was changed or is gone")
+        before, wanted = row[5], wanted + 1
+    return wanted - 1, before
 
 
 def _person(row: tuple[str, Role, str, str | None]) -> Person:

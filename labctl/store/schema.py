@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "0002"  # the newest migration
+SCHEMA_VERSION = "0003"  # the newest migration
 
 metadata = MetaData()
 
@@ -185,6 +185,11 @@ queue = Table(
     _real("begin_unix_time_second"), _real("queued_unix_time_second", null=False), _text("queued_by", null=False),
     Column("after_commit_id", BigInteger, nullable=False), _text("data", null=False),
 )  # fmt: skip
+under_way = Table(
+    "under_way", metadata,
+    Column("name", String, primary_key=True), Column("commit_id", BigInteger, nullable=False),
+    Column("sum", LargeBinary, nullable=False),
+)  # fmt: skip
 cursors = Table(
     "cursors", metadata,
     Column("reader", String, primary_key=True), Column("commit_id", BigInteger, nullable=False),
@@ -193,7 +198,7 @@ cursors = Table(
 commits = Table(
     "commits", metadata,
     _key("commit_id", BigInteger), _real("unix_time_second", null=False), Column("chain", LargeBinary, nullable=False),
-    Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("version", Integer, nullable=False, server_default=text("1")), Column("under_way", LargeBinary),
 )  # fmt: skip
 commit_runs = Table(
     "commit_runs", metadata,

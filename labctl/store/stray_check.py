@@ -1,21 +1,20 @@
 """What no commit put there: rows beyond a run's last commit or of no run, texts, plans, views and triggers."""
 
 from collections.abc import Iterator
-from functools import cache
 
+import numpy as np
 import orjson
-import sqlalchemy
 
 from labctl.errors import StoreDamaged
 from labctl.sample import Floats
-from labctl.store import migrate
 from labctl.store.digest_check import Ends, Mismatch
-from labctl.store.hash_chain import digest_of
-from labctl.store.migrations.versions import first
+from labctl.store.hash_chain import UNDER_WAY_VERSION, digest_of
 from labctl.store.order_store import new_run_from_json
 from labctl.store.projection_check import derived_differences
 from labctl.store.reader import Reader
-from labctl.store.schema import SCHEMA_VERSION, metadata
+from labctl.store.schema import SCHEMA_VERSION, VIEWS, metadata
+from labctl.store.under_way import NAMES as UNDER_WAY
+from labctl.store.under_way import digest_of_sums, sum_from, sum_of
 
 _BEYOND = """
 SELECT
@@ -157,8 +156,14 @@ def structure(reader: Reader) -> Iterator[Mismatch]:
             yield Mismatch(f"table {name}", "is missing")
 
 
-def under_way(reader: Reader) -> Iterator[Mismatch]:
-    """Find orders and waiting runs that do not read back; they are under no digest, since they are forgotten in a day."""
+def under_way(reader: Reader, last: int) -> Iterator[Mismatch]:
+    """Compare orders and waiting runs with what commits cover of them, and find those that do not read back.
+
+    Args:
+        reader: Within `Reader.snapshot`.
+        last: The last commit known to have changed them, 0 where none is known.
+    """
+    yield from _uncovered(reader, last)
     there = set(_tables(reader))
     if "orders" in there:
         for channel, order_id, verb, request, reply in reader.query(
@@ -174,6 +179,27 @@ def under_way(reader: Reader) -> Iterator[Mismatch]:
                 yield Mismatch("queue", f"run {uuid} that waits on {channel} does not read back")
 
 
+def _uncovered(reader: Reader, last: int) -> Iterator[Mismatch]:
+    """Compare what is under way with its sums, and these with the commit that covers them."""
+    version = reader.query("SELECT version FROM commits ORDER BY commit_id DESC LIMIT 1")
+    if not version or version[0][0] < UNDER_WAY_VERSION:
+        return
+    stored = {row.name: row for row in reader.query("SELECT name, commit_id, sum FROM under_way")}
+    commit_id = max((row.commit_id for row in stored.values()), default=0)
+    sums = {name: sum_from(stored[name].sum) if name in stored else sum_of(name, ()) for name in UNDER_WAY}
+    covered = reader.query("SELECT under_way FROM commits WHERE commit_id = :commit", commit=commit_id)
+    digest = covered[0][0] if covered else None
+    if commit_id < last or digest != digest_of_sums(sums):
+        yield Mismatch(
+            "under_way", f"the sums of orders and waiting runs are not those that commit {max(commit_id, last)} covers"
+        )
+    for name in set(UNDER_WAY) & set(_tables(reader)):
+        columns = ", ".join(metadata.tables[name].columns.keys())
+        rows = reader.query(f"SELECT {columns} FROM {name}")  # noqa: S608 - names are ours
+        if not np.array_equal(sum_of(name, rows), sums[name]):
+            yield Mismatch(name, "is not what commits left there: rows were changed, added or taken out")
+
+
 def _is_object(text: str) -> bool:
     try:
         return isinstance(orjson.loads(text), dict)
@@ -185,14 +211,13 @@ def _tables(reader: Reader) -> list[str]:
     return [str(row[0]) for row in reader.query("SELECT name FROM main.sqlite_master WHERE type = 'table'")]
 
 
-@cache
 def _views(version: str) -> tuple[tuple[str, str], ...]:
-    if version != SCHEMA_VERSION:
-        texts_of_views = (first.V_SAMPLES, first.V_SPECTRUM_POINTS)
-        return tuple((text.split()[2], text) for text in texts_of_views)
-    engine = sqlalchemy.create_engine("sqlite://")
-    with engine.connect() as connection:
-        migrate.bring_up_to_date(engine, "memory")
-        rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'view'").fetchall()
-    engine.dispose()
-    return tuple((str(row[0]), str(row[1])) for row in rows)
+    """Return the views of a schema, name and text each."""
+    if version == SCHEMA_VERSION:
+        texts_of_views: tuple[str, ...] = VIEWS
+    else:
+        from labctl.store.migrations.versions import first, second  # noqa: PLC0415 - Alembic, which only older journals need
+
+        older = first if version == first.revision else second
+        texts_of_views = (older.V_SAMPLES, older.V_SPECTRUM_POINTS)
+    return tuple((text.split()[2], text) for text in texts_of_views)

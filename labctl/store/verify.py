@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from labctl.errors import StoreError, UsageError
+from labctl.errors import StoreDamaged, StoreError, UsageError
 from labctl.store.attachments import missing
 from labctl.store.digest_check import NOTHING, DigestCheck, Mismatch
 from labctl.store.head import Head, shortfall
-from labctl.store.location import place
+from labctl.store.location import JournalLocation, place
+from labctl.store.people import verify_door
 from labctl.store.reader import Reader
 from labctl.store.stray_check import foreign_rows, run_strays, structure, texts, under_way
 
@@ -101,10 +102,12 @@ def verify(
         for run_id in runs:
             with reader.snapshot():
                 findings += run_strays(reader, run_id, walk.ends.get(run_id, NOTHING), walk.upto)
-        findings += [*_attachments(reader, place(where).folder, run)]
-        if not begin[0]:
-            with reader.snapshot():
-                findings += [*texts(reader), *foreign_rows(reader), *under_way(reader)]
+        findings += [*_attachments(reader, place(where).folder, run), *_door(place(where), notes)]
+        with reader.snapshot():
+            findings += [
+                *([] if begin[0] else [*texts(reader), *foreign_rows(reader)]),
+                *under_way(reader, walk.under_way),
+            ]
         return Verified(walk.upto, len(runs), walk.rows, tuple(findings), head, tuple(notes), _uuid(reader))
 
 
@@ -122,6 +125,23 @@ def _attachments(reader: Reader, folder: Path, run: int | None) -> Iterator[Mism
     for run_id, text in rows:
         if run in {None, run_id}:
             yield from (Mismatch(f"run {run_id}", words) for words in missing(folder, [str(text)]))
+
+
+def _door(location: JournalLocation, notes: list[str]) -> Iterator[Mismatch]:
+    """Check what was done at the door of the pages: it has a chain of its own, in a file of its own."""
+    if location.head is None:
+        return
+    try:
+        door = verify_door(location.folder)
+    except StoreDamaged as error:
+        yield Mismatch("people", str(error))
+    except StoreError as error:
+        notes.append(str(error))
+    else:
+        if door is not None and door[0]:
+            notes.append(
+                f"{door[0]} things were done at the door of the pages, none changed or gone; the last has the chain {door[1]}"
+            )
 
 
 def _uuid(reader: Reader) -> str:

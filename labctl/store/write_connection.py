@@ -10,6 +10,7 @@ from labctl.errors import InternalError
 from labctl.store import migrate
 from labctl.store.connect import explain, told, writer_engine
 from labctl.store.location import JournalLocation, sync_folder
+from labctl.store.under_way import UnderWay
 
 
 class WriteConnection:
@@ -18,6 +19,7 @@ class WriteConnection:
     Attributes:
         mutex: Held by whoever uses the cursor.
         cursor: Of the connection that is open.
+        under_way: What orders and waiting runs add up to, for the commits.
         remade: Tables of what is under way that were gone and were made anew: what was in them is not known.
     """
 
@@ -30,6 +32,7 @@ class WriteConnection:
         self._location = location
         self.mutex = threading.RLock()
         self.remade: tuple[str, ...] = ()
+        self.under_way = UnderWay()
         self.open()
 
     def open(self) -> None:
@@ -44,7 +47,9 @@ class WriteConnection:
             self.driver = driver
             self.cursor = driver.cursor()
             migrate.bring_up_to_date(self._engine, self._location.file)
-            self.remade += migrate.make_missing(self._engine)
+            remade = migrate.make_missing(self._engine)
+            self.under_way.attach(driver, remade)
+        self.remade += remade
         if fresh:
             sync_folder(self._location.folder)
 
@@ -66,8 +71,10 @@ class WriteConnection:
             cursor = self.cursor
             try:
                 cursor.execute("BEGIN IMMEDIATE")
+                self.under_way.begin()
                 yield cursor
                 cursor.execute("COMMIT")
+                self.under_way.keep()
             except BaseException as error:
                 with contextlib.suppress(sqlite3.Error):
                     if self.driver.in_transaction:

@@ -47,6 +47,9 @@ MUTATIONS = (
     # the guard
     Mutation("the guard ends with the signal that ends its daemon",
              "    outlive_signals()\n    aside", "    aside", f"{RUN}/test_guard_process.py::test_guard_sigterm"),
+    Mutation("the guard waits its turn on a busy machine",
+             "        come_first(process.pid)", "        come_first", f"{RUN}/test_guard_process.py"
+             "::test_a_guard_comes_before_others_wherever_the_system_shares_out_the_processor"),
     Mutation("the guard gives up after one try",
              "while ward.channels and not self._relieved():", "if ward.channels and not self._relieved():",
              f"{RUN}/test_guard_process.py::test_guard_gives_up"),
@@ -150,6 +153,13 @@ MUTATIONS = (
     # the store
     Mutation("a journal that lost its end opens without a word",
              "if last < known.commit_id:", "if False:", "tests/unit/store/test_head.py::test_wal_flip_silent"),
+    Mutation("an order that somebody altered is taken for whole",
+             "if not np.array_equal(sum_of(name, rows), sums[name]):", "if False:",
+             "tests/unit/store/test_under_way.py::test_an_altered_order_is_found_and_stays_found"),
+    Mutation("an altered order is forgotten with the next opening",
+             "stored.get(table.name, sum_of(table.name, () if followed else rows_of(driver, table.name)))",
+             "sum_of(table.name, rows_of(driver, table.name))",
+             "tests/unit/store/test_under_way.py::test_an_altered_order_is_found_and_stays_found"),
     Mutation("a commit is acknowledged before it is on the disk",
              'connection.execute("PRAGMA synchronous = FULL")', 'connection.execute("PRAGMA synchronous = NORMAL")',
              "tests/unit/store/test_journal.py::test_the_database_is_as_the_promises_need_it"),

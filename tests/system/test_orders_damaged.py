@@ -48,7 +48,8 @@ async def test_a_table_that_is_gone_is_made_anew_and_said(folder, table):  # noq
 async def test_a_waiting_run_that_does_not_read_back_keeps_nobody_from_being_served(folder):  # noqa: F811
     await left(folder)
     damaged(folder, "UPDATE queue SET data = substr(data, 3)")
-    (words,) = map(str, verify(folder / "data").findings)
+    altered, words = map(str, verify(folder / "data").findings)
+    assert altered == "queue: is not what commits left there: rows were changed, added or taken out"
     assert words.startswith("queue: run ")
     assert words.endswith("that waits on sim1 does not read back")
     async with running(STATION, folder / "data") as parts:

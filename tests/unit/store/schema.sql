@@ -101,6 +101,7 @@ CREATE TABLE commits (
   unix_time_second DOUBLE NOT NULL,
   chain BLOB NOT NULL,
   version INTEGER DEFAULT 1 NOT NULL,
+  under_way BLOB,
   PRIMARY KEY (commit_id)
 );
 
@@ -320,6 +321,13 @@ CREATE TABLE steps (
   complete INTEGER,
   cycles_completed INTEGER,
   PRIMARY KEY (run_id, step_count)
+);
+
+CREATE TABLE under_way (
+  name VARCHAR NOT NULL,
+  commit_id BIGINT NOT NULL,
+  sum BLOB NOT NULL,
+  PRIMARY KEY (name)
 );
 
 CREATE VIEW v_samples AS

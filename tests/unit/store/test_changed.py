@@ -13,9 +13,11 @@ from labctl.report.stored import analyse_ended
 from labctl.run.replay import replay
 from labctl.run.simulate import DryRunRequest, Simulation
 from labctl.store import schema
+from labctl.store.entry import OrderRecord, Queued
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 from labctl.store.verify import verify
+from tests.unit.store.making import new_run
 
 CELL = """\
 labctl_cell: 1
@@ -43,12 +45,10 @@ analyse: [capacity]
 RECORD = [
     schema.samples, schema.auxiliary, schema.attempts, schema.steps, schema.cycles, schema.spectra, schema.spectrum_points,
     schema.events, schema.inputs, schema.runs, schema.plans, schema.protocols, schema.cells, schema.commits,
-    schema.commit_runs, schema.journal, schema.results, schema.analyses,
+    schema.commit_runs, schema.journal, schema.results, schema.analyses, schema.orders, schema.queue, schema.under_way,
 ]  # fmt: skip
 NO_RECORD = [
     schema.channels,
-    schema.orders,
-    schema.queue,
     schema.cursors,
     schema.archives,
 ]  # none, or none in this run
@@ -67,6 +67,8 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 opened
             )
             analyse_ended(opened, done.run_id)
+        order = OrderRecord("c1", "start", "S", "{}", "{}", run_id=1)
+        opened.ordered.enqueue(Queued("c1", new_run("c1", uuid="u", order=order), 1.8e9, 1.7e9, 3))
     found = verify(folder / "journal.db")
     assert found.whole, found.findings
     return folder / "journal.db"

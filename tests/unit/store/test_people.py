@@ -8,7 +8,9 @@ import pytest
 from labctl.control.allowed import allowed
 from labctl.control.order_table import ORDERS
 from labctl.errors import StoreDamaged, StoreError, UsageError
+from labctl.store.journal import Journal
 from labctl.store.people import IDLE, ROLES, SCRYPT, People, Person
+from labctl.store.verify import verify
 
 
 class Now:
@@ -101,6 +103,21 @@ def test_a_file_that_others_may_read_is_refused(tmp_path, now):
     (tmp_path / "people.db").chmod(0o644)
     with pytest.raises(StoreError, match="wanted mode 600"):
         People(tmp_path, now)
+
+
+def test_what_was_done_is_verified_with_the_journal(people, tmp_path):
+    Journal.open(tmp_path).close()
+    assert verify(tmp_path).notes == ()
+    people.note("a/web", "signed in")
+    people.note("b/web", "signed in")
+    (words,) = verify(tmp_path).notes
+    assert words.startswith(
+        "2 things were done at the door of the pages, none changed or gone; the last has the chain "
+    )
+    assert people.head().endswith(words[-64:])
+    with sqlite3.connect(tmp_path / "people.db") as base:
+        base.execute("UPDATE audit SET detail = 'as somebody else' WHERE number = 1")
+    assert "entry 1 of what was done at the door was changed or is gone" in str(verify(tmp_path).findings[-1])
 
 
 def test_what_was_done_is_under_a_chain(people, tmp_path):

@@ -92,7 +92,9 @@ def test_a_database_of_a_newer_labctl_is_refused_and_left_as_it_is(tmp_path: Pat
     with engine.connect() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     before = tables(engine)
-    with pytest.raises(StoreError, match=r"newer labctl: its schema is 9999, this labctl knows up to 0002"):
+    with pytest.raises(
+        StoreError, match=rf"newer labctl: its schema is 9999, this labctl knows up to {schema.SCHEMA_VERSION}"
+    ):
         migrate.bring_up_to_date(engine, "a.db")
     with engine.connect() as connection:
         assert not connection.connection.driver_connection.in_transaction  # type: ignore[union-attr]

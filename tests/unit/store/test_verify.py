@@ -10,10 +10,9 @@ from labctl.engine.input import Gap
 from labctl.errors import OrderRefused, StoreDamaged, UsageError
 from labctl.store import digest_check
 from labctl.store.archive import archive
-from labctl.store.digest_check import DigestCheck
 from labctl.store.entry import Entry
 from labctl.store.generation import GENERATIONS, Generation, text_of
-from labctl.store.hash_chain import BIRTH, VERSION, birth, digest_of, first_chain, next_chain, part_digest
+from labctl.store.hash_chain import BIRTH, VERSION, birth, covered, digest_of, first_chain, next_chain, part_digest
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 from labctl.store.verify import verify
@@ -182,14 +181,16 @@ def test_a_chain_that_was_made_anew_is_told_by_the_head_and_by_an_anchor(folder:
 def make_chain_anew(connection: sqlite3.Connection, folder: Path) -> None:
     """Do what somebody does who has the source: every digest and the whole chain again."""
     with Reader(folder) as reader:
-        walk = DigestCheck(reader, reader.last_commit())
         generations = [Generation(*row) for row in reader.query(GENERATIONS)]
         chain = first_chain(generations[0].uuid)
         born = {(row.created_commit_id, row.run_id): row for row in reader.query(digest_check._BORN, after=0)}
-        for commit_id, unix_time in reader.query("SELECT commit_id, unix_time_second FROM commits ORDER BY 1"):
+        for commit_id, unix_time, under_way in reader.query(
+            "SELECT commit_id, unix_time_second, under_way FROM commits ORDER BY 1"
+        ):
             parts = []
-            for each in walk._parts(commit_id, commit_id).get(commit_id, []):
-                window, part = digest_check._CommitWindow(reader, each.part.run_id, [each]), each.part
+            for stored in reader.query(digest_check._PARTS, first=commit_id, last=commit_id):
+                part = digest_check._sealed(stored).part
+                window = digest_check._CommitWindow(reader, part.run_id, [stored])
                 row = born.get((commit_id, part.run_id))
                 text = "" if row is None else birth([getattr(row, name) for name in BIRTH[VERSION]], row.plan, row.hash)
                 content = (
@@ -199,7 +200,7 @@ def make_chain_anew(connection: sqlite3.Connection, folder: Path) -> None:
                 )
                 parts.append((part, part_digest(window.rows_of(part.records), *content, text)))
             known = text_of([each for each in generations if each.began_commit_id < commit_id])
-            chain = next_chain(chain, commit_id, unix_time, parts, generations=known)
+            chain = next_chain(chain, commit_id, unix_time, covered(parts), generations=known, under_way=under_way)
             connection.execute("UPDATE commits SET chain = ? WHERE commit_id = ?", (chain, commit_id))
             for part, digest in parts:
                 where = (digest, commit_id, part.run_id)

@@ -1,4 +1,4 @@
-"""The tables of labctl 0.2: columns that those of 0.1 lack. Unreleased: extend it until that release, then freeze it.
+"""The tables of labctl 0.2: columns that those of 0.1 lack. Frozen: journals of trials have them.
 
 A new column stands last in its table, here and in `store.schema`, so that a migrated journal has its columns in the order of a
 new one; it may be null or has a default, since the rows of before have none. The views are made anew after the tables.
