@@ -12,6 +12,8 @@ from labctl.run.request import StartRequest
 from labctl.run.stations import found_station
 from tests.system.test_orders_once import CELL
 from tests.system.test_orders_seen import PROTOCOL
+from tests.system.test_polled import CHARGE, SPEED, Cells, Told
+from tests.system.test_polled import start as charge
 from tests.system.test_queue import until
 
 FILE = """\
@@ -63,6 +65,44 @@ async def test_new_instruments_and_channels_are_served_and_runs_go_on(parts, wri
     await until(parts, lambda: session.state.last.record > 0)
     await parts.supervisor.order("stop", reply.run)
     assert await parts.supervisor.reload() == "nothing differs"
+
+
+def polled(**ports):
+    instruments = "".join(
+        f"  {name}: {{driver: practice, port: {port}, timeout: 0.3}}\n" for name, port in ports.items()
+    )
+    channels = "".join(f"  {name}1: {{cell: {{instrument: {name}, at: 1}}}}\n" for name in ports)
+    return f"labctl_station: 1\nname: bench\nmqtt: {{broker: none}}\ninstruments:\n{instruments}channels:\n{channels}"
+
+
+async def test_a_polled_instrument_is_served_and_guarded_while_the_run_of_another_goes_on(write, tmp_path):
+    """Each on a line of its own: the run that goes on keeps its session and its guard, and the new one's goes off with its stop."""
+    one, two = Cells(1), Cells(1)
+    (tmp_path / "charge.yaml").write_text(CHARGE)
+    (tmp_path / "cell.yaml").write_text(CELL)
+    ports = {"one": await one.server.start(), "two": await two.server.start()}
+    write(polled(one=ports["one"]))
+    station, folder = found_station(tmp_path / "station.yaml", tmp_path / "data", tmp_path)
+    try:
+        async with running(station, folder, ScaledClock(SPEED)) as opened:
+            told = Told(opened)
+            await charge(opened, tmp_path, "one1")
+            await told.until(lambda seen: seen.rows.get(1, 0) > 3)
+            session, guard = opened.channels["one1"].session, opened.guard.pid
+            write(polled(**ports))
+            assert await opened.supervisor.reload() == "instrument two, channel two1"
+            await charge(opened, tmp_path, "two1")
+            before = told.rows[1]
+            await told.until(lambda seen: seen.rows.get(2, 0) > 3 and seen.rows[1] > before + 3)
+            assert (opened.channels["one1"].session, opened.guard.pid) == (session, guard)
+            assert set(opened.guard._watched) == {"one", "two"}
+            await opened.supervisor.order("stop", "two1")
+            assert two.mode("1") == "off"
+            assert opened.channels["one1"].session is session
+        assert one.mode("1") == "off"
+    finally:
+        await one.server.stop()
+        await two.server.stop()
 
 
 async def test_limits_hold_for_runs_that_begin_from_now_on(parts, write):
