@@ -250,10 +250,8 @@ class Journal:
                 if more is not None:
                     more(cursor)
                 under_way = self._file.under_way.seal(cursor, commit_id)
-                known = text_of(self._generations)
-                chain = next_chain(
-                    self._chain, commit_id, now, covered(done.parts), generations=known, under_way=under_way
-                )
+                parts, known = covered(done.parts), text_of(self._generations)
+                chain = next_chain(self._chain, commit_id, now, parts, generations=known, under_way=under_way)
                 self._attempted = commit_id, chain
                 cursor.execute(insert_rows.insert(schema.commits), (commit_id, now, chain, VERSION, under_way))
                 insert_rows.insert_all(cursor, schema.commit_runs, insert_rows.ranges(commit_id, done))
