@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import inf, tau
 from typing import Any, NamedTuple
 
-from labctl_simulators.assembly.potential import entropy, potential
+from labctl_simulators.assembly.potential import diffusion, entropy, potential
 from labctl_simulators.assembly.tree import HIGHEST, LOWEST, Numbers, Size, bend, refuse_sizes
 from labctl_simulators.cell.chemistry.electrode import EDGE, Arc, Electrode, Metal, PorousElectrode
 from labctl_simulators.cell.chemistry.electrolyte import Electrolyte, Layer
@@ -247,13 +247,15 @@ def _electrode(numbers: Numbers, name: str, area: float) -> Electrode | Metal:
 
 def _porous(numbers: Numbers, given: Numbers, area: float) -> Electrode:
     largest = given.above("largest_concentration")
+    diffusivity, speed = diffusion(given)
     return PorousElectrode(
         area=area,
         thickness=given.above("thickness"),
         active_fraction=given.share("active_fraction"),
         radius=given.above("particle_radius"),
         largest=largest,
-        diffusivity=given.above("diffusivity"),
+        diffusivity=diffusivity,
+        speed=speed,
         rate_constant=given.above("rate_constant"),
         salt=numbers.at("electrolyte").above("concentration"),
         potential=potential(given.at("ocp")),

@@ -1,7 +1,9 @@
 """Open-circuit potentials and their entropy from the numbers of a parameter set."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from math import exp
+from typing import Any, Final
 
 import numpy as np
 
@@ -9,6 +11,11 @@ from labctl_simulators.assembly.tree import Numbers
 from labctl_simulators.cell.chemistry.ocp import OpenCircuit, from_function, from_table, from_terms
 from labctl_simulators.parameters import ParameterError
 from labctl_simulators.parameters.expression import compile_expression, evaluated
+
+_STEPS: Final = 2000
+"""Of a table of a diffusivity."""
+_SAME: Final = 1e-9
+"""Relative change of a diffusivity that is none."""
 
 
 def entropy(given: Numbers) -> Callable[[], OpenCircuit] | None:
@@ -36,6 +43,53 @@ def _curve(numbers: Numbers, *, walled: bool) -> OpenCircuit:
         raise
     except ValueError as error:
         raise ParameterError(f"{numbers.path}: {error}") from None
+
+
+def diffusion(given: Numbers) -> tuple[float, Callable[[Any], Any] | None]:
+    """Return a diffusivity, m2/s, and what it is by stoichiometry against that; None where it is one number.
+
+    Of a formula or a table the first is that at half filling.
+
+    Raises:
+        ParameterError: both are given, or the formula is none, or not above 0 everywhere.
+    """
+    if not given.has("diffusivity_curve"):
+        return given.above("diffusivity"), None
+    curve = given.at("diffusivity_curve")
+    if given.has("diffusivity"):
+        raise ParameterError(f"{given.path}.diffusivity: wanted one number or diffusivity_curve, found both")
+    logarithm = _logarithm(curve)
+    own, whole = float(logarithm(0.5)), logarithm(np.linspace(0.0, 1.0, _STEPS + 1))
+    if np.ptp(whole) < _SAME:
+        return exp(own), None
+    return exp(own), lambda x: np.exp(logarithm(x) - own)
+
+
+def _logarithm(curve: Numbers) -> Callable[[Any], Any]:
+    """Return the logarithm of a diffusivity by stoichiometry, as a table of even steps.
+
+    Raises:
+        ParameterError: it is not above 0 everywhere.
+    """
+    at = np.linspace(0.0, 1.0, _STEPS + 1)
+    if curve.has("points"):
+        x, y = curve.row("stoichiometry"), curve.row("points")
+        if len(x) != len(y) or len(x) < 2 or any(b <= a for a, b in pairwise(x)):
+            raise ParameterError(f"{curve.path}: wanted ascending stoichiometries with as many points, found others")
+        values = np.interp(at, x, y)
+    else:
+        try:
+            formula = compile_expression(curve.word("expression"))
+        except ValueError as error:
+            raise ParameterError(f"{curve.path}: {error}") from None
+        values = evaluated(formula, np.clip(at, 1e-6, 1.0 - 1e-6))
+    if not (values > 0.0).all():
+        wrong = int(np.flatnonzero(~(values > 0.0))[0])
+        raise ParameterError(
+            f"{curve.path}: wanted a diffusivity above 0 at every stoichiometry, found {values[wrong]:g} at {at[wrong]:g}"
+        )
+    table = np.log(values)
+    return lambda x: np.interp(x, at, table)
 
 
 def potential(numbers: Numbers) -> OpenCircuit:

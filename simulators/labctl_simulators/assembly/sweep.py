@@ -12,6 +12,7 @@ from labctl_simulators.assembly.tree import OWN, Numbers, Size
 from labctl_simulators.cell.chemistry.electrode import Electrode
 from labctl_simulators.cell.chemistry.insertion import Insertion
 from labctl_simulators.cell.model import CellModel
+from labctl_simulators.cell.physics import Chemistry
 from labctl_simulators.parameters import ParameterError, ParameterSet
 
 POWERS: Final[Mapping[str, tuple[int, int, int]]] = {
@@ -51,9 +52,7 @@ def sweep(
     >>> many.batch([many.initial()] * 3).step(-0.68, 600.0).round(4).tolist()
     [3.6782, 3.6908, 3.6967]
     """
-    chemistry = (base or build_cell(found, size)).chemistry
-    if not isinstance(chemistry, Insertion):
-        raise ParameterError(f"{found.name}: wanted an insertion cell to be swept, found a {found.model} model")
+    chemistry = _swept((base or build_cell(found, size)).chemistry, found)
     columns = {path: np.asarray(values, dtype=np.float64) for path, values in numbers.items()}
     counts = {column.shape for column in columns.values()}
     if len(counts) != 1 or len(next(iter(counts))) != 1:
@@ -84,6 +83,21 @@ def sweep(
             )
         sides[name] = _scaled(host, key, _ratio(known, branch, key, values))
     return CellModel(Insertion(replace(parameters, **sides, **more)))
+
+
+def _swept(chemistry: Chemistry, found: ParameterSet) -> Insertion:
+    """Return the chemistry of the set whose numbers are swept.
+
+    Raises:
+        ParameterError: it cannot be swept.
+    """
+    if not isinstance(chemistry, Insertion):
+        raise ParameterError(f"{found.name}: wanted an insertion cell to be swept, found a {found.model} model")
+    if chemistry.freezer is not None:
+        raise ParameterError(
+            f"{found.name}: wanted constant diffusivities in a sweep, found one that depends on the composition"
+        )
+    return chemistry
 
 
 def _ratio(numbers: Numbers, branch: str, key: str, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -147,9 +147,13 @@ class CellModel(NamedTuple):
         >>> live = cell.stepper(cell.initial(soc=0.5))
         >>> [round(live.step(0.5, 1.0), 4) for _ in range(3)]
         [3.8134, 3.8137, 3.8139]
+
+        Raises:
+            ValueError: its diffusivity depends on the composition.
         """
         from labctl_simulators.cell.stepper import Stepper
 
+        _of_segments_alone(self.chemistry)
         return Stepper(self.chemistry, state)
 
     def layered(self, state: CellState) -> "Layered":
@@ -157,13 +161,14 @@ class CellModel(NamedTuple):
 
         Raises:
             ValueError: the cell is no insertion cell (others have their double layers in the linear memory of every
-                path), or has electrolyte modes.
+                path), or has electrolyte modes, or a diffusivity that depends on the composition.
         """
         from labctl_simulators.cell.chemistry.double_layer import Layered
         from labctl_simulators.cell.chemistry.insertion import Insertion
 
         if not isinstance(self.chemistry, Insertion):
             raise ValueError(f"wanted an insertion cell for separate double layers, found {self.name}")  # noqa: TRY004
+        _of_segments_alone(self.chemistry)
         return Layered(self.chemistry, state)
 
     def batch(self, states: Sequence[CellState]) -> "CellBatch":
@@ -176,10 +181,11 @@ class CellModel(NamedTuple):
         [3.772, 3.745, 3.783]
 
         Raises:
-            ValueError: there is no state.
+            ValueError: there is no state, or its diffusivity depends on the composition.
         """
         from labctl_simulators.cell.batch import CellBatch
 
+        _of_segments_alone(self.chemistry)
         return CellBatch(self.chemistry, states)
 
     def profile(self, state: CellState, currents: ArrayLike, dt: float) -> tuple[Rows, CellState]:
@@ -197,7 +203,7 @@ class CellModel(NamedTuple):
 
         Raises:
             ValueError: the cell is driven out of its range (at which step), leaks, or has slow states that depend on
-                the course of the current; its stepper serves then.
+                the course of the current; its stepper serves then. Or its diffusivity depends on the composition.
 
         >>> from labctl_simulators.models import load_model
         >>> cell = load_model("marquis2019")
@@ -207,6 +213,7 @@ class CellModel(NamedTuple):
         """
         from labctl_simulators.cell.profile import profile
 
+        _of_segments_alone(self.chemistry)
         return profile(self.chemistry, state, np.asarray(currents, dtype=np.float64), dt)
 
     def impedance(self, state: CellState, frequencies: ArrayLike, current: float = 0.0) -> NDArray[np.complex128]:
@@ -231,3 +238,16 @@ class CellModel(NamedTuple):
         """
         physics = self.physics(state)
         return physics.voltage_scalar(surface_values(physics, state, current).tolist(), current, 0.0, 0.0)
+
+
+def _of_segments_alone(chemistry: Chemistry) -> None:
+    """Refuse a cell that only segments can follow.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if chemistry.freezer is not None:
+        raise ValueError(
+            f"wanted constant diffusivities for a live cell, a batch or a profile, found {chemistry.name}, in which one "
+            "depends on the composition: segments follow it"
+        )

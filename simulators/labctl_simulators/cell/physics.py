@@ -36,7 +36,7 @@ Rules
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -259,6 +259,10 @@ class Physics(ABC):
         """Return the temperature of a heated cell at one time, K."""
         raise NotImplementedError
 
+    def turned(self, memory: Array, *, back: bool = False) -> Array:  # noqa: ARG002 - few turn them
+        """Return the poles of this physics from the memory of a state, or `back`; the same unless it says otherwise."""
+        return memory
+
     def slow(self, before: Sequence[Number], time: Number, charge: Number, throughput: Number) -> tuple[Number, ...]:
         """Return the slow states `time` s, `charge` C and `throughput` C after the piece began with `before`."""
         raise NotImplementedError
@@ -286,6 +290,7 @@ class Chemistry(ABC):
         heat: thermal numbers of a cell that heats itself; None is one that has the temperature of its surroundings.
         valid: temperatures that the parameters cover, K.
         thermal_speed: largest activation energy of a rate of the memory over the gas constant, K.
+        freezer: makes the physics of a piece from its state and drive, where the memory depends on the state itself.
     """
 
     name: str
@@ -297,6 +302,7 @@ class Chemistry(ABC):
     heat: Heat | None = None
     valid: tuple[float, float] = (0.0, float("inf"))
     thermal_speed: float = 0.0
+    freezer: Callable[[CellState, Any], Physics] | None = None
 
     @abstractmethod
     def start(self, soc: float | None, seed: int) -> tuple[Array, tuple[float, ...]]:

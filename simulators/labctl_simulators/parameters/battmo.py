@@ -166,7 +166,7 @@ class _BattmoFile:
             "conductivity": conductivity,
             "particle_radius": radius,
             "largest_concentration": largest,
-            "diffusivity": self._number(f"{material}.DiffusionCoefficient"),
+            **self._diffusion(f"{material}.DiffusionCoefficient", largest),
             "diffusivity_activation": self._number(f"{material}.ActivationEnergyOfDiffusion", 0.0),
             "rate_constant": FARADAY * self._number(f"{material}.ReactionRateConstant") * surface,
             "rate_activation": self._number(f"{material}.ActivationEnergyOfReaction", 0.0),
@@ -190,6 +190,15 @@ class _BattmoFile:
             raise self._error(f"{side}.{MARK}.EffectiveDensity", "wanted fractions of volume in 0..1", f"{whole:.4g}")
         active, effective = whole * volumes[0] / sum(volumes), conducting / sum(volumes)
         return whole, active, effective * whole ** self._number(f"{side}.{MARK}.BruggemanCoefficient", 1.5)
+
+    def _diffusion(self, path: str, largest: float) -> dict[str, Any]:
+        """Return a diffusivity: one number, or a formula by stoichiometry."""
+        given = self._entry(path)
+        if not isinstance(given, str):
+            return {"diffusivity": self._number(path)}
+        kelvin, most = repr(KELVIN), repr(largest)
+        formula = _python(given, cmax=most, c=f"x*{most}", T=kelvin, refT=kelvin)
+        return {"diffusivity_curve": {"expression": formula}}
 
     def _curves(self, side: str, largest: float) -> dict[str, Any]:
         """Return the open-circuit potential at the temperature of the numbers, and its slope by temperature."""

@@ -150,7 +150,7 @@ class _File:
             "particle_radius": radius,
             "largest_concentration": largest,
             "initial_concentration": largest * self._number(given, place, full, above=True),
-            "diffusivity": self._constant(given, place, "Diffusivity [m2.s-1]"),
+            **self._diffusion(given, place, "Diffusivity [m2.s-1]"),
             "diffusivity_activation": self._number(given, place, "Diffusivity activation energy [J.mol-1]", 0.0),
             "rate_constant": FARADAY * rate / (concentration**0.5 * largest),
             "rate_activation": self._number(given, place, "Reaction rate constant activation energy [J.mol-1]", 0.0),
@@ -209,21 +209,11 @@ class _File:
         self.origins.append(Origin(f"{place}.{key}", "quoted", "BPX", "BPX", "formula" if len(curve) == 1 else "table"))
         return curve
 
-    def _constant(self, given: Mapping[str, Any], place: str, key: str) -> float:
-        """Return a diffusivity; one that depends on the stoichiometry is refused, for the model is exact for a constant."""
-        value = given.get(key)
-        if isinstance(value, str):
-            values = self._evaluated(value, place, key, (0.1, 0.3, 0.5, 0.7, 0.9))
-            if max(values) - min(values) > 1e-9 * max(values):
-                raise self._error(
-                    place,
-                    f"{key}: wanted one number, for the model is linear in it",
-                    f"{value[:60]!r}, which depends on x",
-                )
-            return values[0]
-        if isinstance(value, Mapping):
-            raise self._error(place, f"{key}: wanted one number, for the model is linear in it", "a table")
-        return self._number(given, place, key, above=True)
+    def _diffusion(self, given: Mapping[str, Any], place: str, key: str) -> dict[str, Any]:
+        """Return a diffusivity: one number, or a formula or table by stoichiometry."""
+        if isinstance(given.get(key), str | Mapping):
+            return {"diffusivity_curve": self._curve(given, place, key)}
+        return {"diffusivity": self._number(given, place, key, above=True)}
 
     def _at(self, given: Mapping[str, Any], key: str, concentration: float) -> float:
         """Return a number of the electrolyte at its concentration at rest, mol/m3."""

@@ -54,9 +54,10 @@ _COMMON: Branch = {
         "area": NumberKey("number", "share of the area that is lost"),
     },
 }
+_ASCENDING: Final = NumberKey("number", "of a table: ascending, in 0..1")
 _POTENTIAL: Branch = {
     "expression": NumberKey("voltage", "a formula in x, the stoichiometry"),
-    "stoichiometry": NumberKey("number", "of a table: ascending, in 0..1"),
+    "stoichiometry": _ASCENDING,
     "points": NumberKey("voltage", "of a table: the potential at each stoichiometry"),
     "constant": NumberKey("voltage", "of a sum of terms"),
     "linear": NumberKey("voltage", "times x"),
@@ -72,11 +73,13 @@ _POTENTIAL: Branch = {
     "tanh_slope": NumberKey("number", "s"),
     "stretch": NumberKey("number", "by which x is multiplied first"),
 }
-_ENTROPY: Branch = {
-    "expression": NumberKey("entropy", "dU/dT as a formula in x"),
-    "stoichiometry": NumberKey("number", "of a table: ascending, in 0..1"),
-    "points": NumberKey("entropy", "of a table: dU/dT at each stoichiometry"),
-}
+
+
+def _by_stoichiometry(kind: str, name: str) -> Branch:
+    formula, points = NumberKey(kind, f"{name} as a formula in x"), NumberKey(kind, f"of a table: {name} at each")
+    return {"expression": formula, "stoichiometry": _ASCENDING, "points": points}
+
+
 _HOST: Branch = {
     "shape": Word(("film", "sphere"), "planar film, or particles"),
     "capacity": NumberKey("charge by area", "between stoichiometry 0 and 1"),
@@ -89,27 +92,24 @@ _HOST: Branch = {
     "double_layer": NumberKey("capacitance by area", "by area of the electrode, of particles by their surface"),
     "start": NumberKey("number", "stoichiometry of the fresh electrode, in full cells"),
     "ocp": _POTENTIAL,
-    "entropy": _ENTROPY,
+    "entropy": _by_stoichiometry("entropy", "dU/dT"),
     "hysteresis": {
         "gap": NumberKey("voltage", "between the potentials of both directions; the potential is the mean of them"),
-        "reach": NumberKey(
-            "number", "share of the capacity within which a turned current passes to the other, to 1 - 1/e"
-        ),
+        "reach": NumberKey("number", "share of the capacity in which a turned current passes over, to 1 - 1/e"),
     },
 }
 _POROUS: Branch = {
     "thickness": NumberKey("length", "of the electrode"),
     "active_fraction": NumberKey("number", "volume fraction of active material"),
     "porosity": NumberKey("number", "volume fraction of electrolyte"),
-    "bruggeman": NumberKey(
-        "number", "exponent of the porosity in transport by the electrolyte; 1.5 where it is left out"
-    ),
+    "bruggeman": NumberKey("number", "exponent of the porosity in the electrolyte's transport; 1.5 where left out"),
     "conductivity": NumberKey("conductivity", "electronic"),
     "conductivity_bruggeman": NumberKey("number", "exponent of the active fraction in it; 0 where it is left out"),
     "particle_radius": NumberKey("length", "of the particles"),
     "largest_concentration": NumberKey("concentration", "at stoichiometry 1"),
     "initial_concentration": NumberKey("concentration", "of the fresh electrode"),
-    "diffusivity": NumberKey("diffusivity", "in the particles; one number"),
+    "diffusivity": NumberKey("diffusivity", "in the particles; one number, or else diffusivity_curve"),
+    "diffusivity_curve": _by_stoichiometry("diffusivity", "it"),
     "diffusivity_activation": NumberKey("energy", _ACTIVATION),
     "rate_constant": NumberKey("rate constant", "m of i0 = m sqrt(c_e c_s (c_max - c_s))"),
     "rate_activation": NumberKey("energy", _ACTIVATION),

@@ -114,7 +114,6 @@ class _Export:
     def _electrode(self, side: str) -> dict[str, Any]:
         name, small = f"{side} electrode", side.lower()
         largest = self._number(f"Maximum concentration in {small} electrode [mol.m-3]")
-        diffusivity, diffusion = self._activated(f"{side} particle diffusivity [m2.s-1]", sto=COMPOSITIONS)
         rate, reaction = self._rate(f"{name} exchange-current density [A.m-2]", largest)
         electrode: dict[str, Any] = {
             "thickness": self._number(f"{name} thickness [m]"),
@@ -126,8 +125,7 @@ class _Export:
             "particle_radius": float(np.ravel(self._at(f"{side} particle radius [m]"))[0]),
             "largest_concentration": largest,
             "initial_concentration": self._number(f"Initial concentration in {small} electrode [mol.m-3]"),
-            "diffusivity": diffusivity,
-            "diffusivity_activation": diffusion,
+            **self._diffusion(f"{side} particle diffusivity [m2.s-1]"),
             "rate_constant": rate,
             "rate_activation": reaction,
             "ocp": self._table(f"{name} OCP [V]"),
@@ -138,6 +136,32 @@ class _Export:
         elif entropy:
             electrode["entropy"] = float(entropy)
         return electrode
+
+    def _diffusion(self, key: str) -> dict[str, Any]:
+        """Return a diffusivity and its activation energy: one number, or a table by stoichiometry.
+
+        Raises:
+            ParameterError: it is not above 0, or is activated otherwise at other compositions.
+        """
+        cold, own, hot = (
+            np.broadcast_to(self._at(key, T=self.kelvin + way, sto=COMPOSITIONS), COMPOSITIONS.shape)
+            for way in (-AWAY, 0.0, AWAY)
+        )
+        whole = np.concatenate([cold, own, hot])
+        if not (np.isfinite(whole).all() and whole.min() > 0.0):
+            raise self._error(key, "wanted numbers above 0", repr(own.tolist())[:60])
+        if own.max() <= own.min() * (1.0 + 1e-6):
+            diffusivity, energy = self._activated(key, sto=COMPOSITIONS)
+            return {"diffusivity": diffusivity, "diffusivity_activation": energy}
+        energies = GAS * np.log(hot / cold) / (1.0 / (self.kelvin - AWAY) - 1.0 / (self.kelvin + AWAY))
+        if energies.max() - energies.min() > 1.0:
+            raise self._error(
+                key,
+                "wanted one activation energy at all compositions",
+                f"{energies.min():.4g} to {energies.max():.4g} J/mol",
+            )
+        energy = float(energies[0])
+        return {"diffusivity_curve": self._table(key), "diffusivity_activation": energy if abs(energy) > 1e-6 else 0.0}
 
     def _rate(self, key: str, largest: float) -> tuple[float, float]:
         """Return m of i0 = m sqrt(c_e c_s (c_max - c_s)) and its activation energy.
@@ -205,6 +229,10 @@ class _Export:
         if kind == "Parameter":
             return scope[name] if name in scope else self._evaluated(self.document.get(name), scope, key, depth + 1)
         below = [self._evaluated(child, scope, key, depth + 1) for child in node.get("children") or []]
+        if kind == "FunctionParameter":  # another function of the file, at these arguments
+            called = self.document.get(name)
+            names = called.get("func_args", ()) if isinstance(called, Mapping) else ()
+            return self._evaluated(called, {**scope, **dict(zip(names, below, strict=False))}, key, depth + 1)
         return self._applied(node, kind, below, key)
 
     def _applied(self, node: Mapping[str, Any], kind: str, below: list[Any], key: str) -> Any:

@@ -6,8 +6,8 @@ from labctl_simulators.cell.chemistry.ocp import from_function, from_table, from
 
 
 @pytest.mark.parametrize("diffusivity", [lambda x: 1e-14, [1e-14, 2e-14], "1e-14", True])
-def test_a_diffusivity_that_depends_on_concentration_is_refused(diffusivity):
-    with pytest.raises(ValueError, match="constant diffusivity"):
+def test_a_diffusivity_that_is_no_number_is_refused(diffusivity):
+    with pytest.raises(ValueError, match="wanted one number for the diffusivity"):
         constant_diffusivity(diffusivity)
 
 

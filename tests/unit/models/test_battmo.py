@@ -88,7 +88,7 @@ def test_a_potential_may_be_a_table():
     [
         ("Separator.Thickness", None, "Separator.Thickness: wanted one number, found None"),
         ("Separator.Porosity", 1.4, "porosity: wanted a number in 0..1"),
-        ("NegativeElectrode.ActiveMaterial.DiffusionCoefficient", "1e-14*(1 - c/cmax)", "wanted one number, found '1e-14"),
+        ("NegativeElectrode.ActiveMaterial.DiffusionCoefficient", "1e-14*(0.5 - c/cmax)", "wanted a diffusivity above 0"),
         ("NegativeElectrode.ActiveMaterial.ChargeTransferCoefficient", 0.3, "wanted 0.5, for which the models are made"),
         ("PositiveElectrode.ActiveMaterial.OpenCircuitPotential", {"FunctionName": "ocp"}, "wanted a formula, a table"),
         ("PositiveElectrode.ActiveMaterial.OpenCircuitPotential", "4.2 - open('x')", "wanted arithmetic in x"),

@@ -72,7 +72,7 @@ POSITIVE = ("Parameterisation", "Positive electrode")
         ((*POSITIVE, "Porosity"), 1.5, "Positive electrode: wanted porosity and transport efficiency in 0..1"),
         ((*POSITIVE, "Particle radius [m]"), -1e-6, "Positive electrode: Particle radius .*above 0, found -1e-06"),
         ((*POSITIVE, "Thickness [m]"), None, "Positive electrode: Thickness .*wanted one number, found None"),
-        ((*POSITIVE, "Diffusivity [m2.s-1]"), "1e-14 * (1 - 0.9*x)", "Diffusivity .*depends on x"),
+        ((*POSITIVE, "Diffusivity [m2.s-1]"), "1e-14 * (0.5 - 0.9*x)", "wanted a diffusivity above 0 at every"),
         ((*POSITIVE, "OCP [V]"), {"x": [0.0, 0.5, 0.4], "y": [4.3, 3.8, 3.5]}, "wanted ascending x"),
         ((*POSITIVE, "OCP [V]"), {"x": [0.0, 0.5], "y": [4.3, None]}, "wanted numbers in its table, found None"),
         ((*POSITIVE, "OCP [V]"), "__import__('os').system('true')", "wanted arithmetic in x"),

@@ -50,13 +50,15 @@ def test_what_is_not_taken_is_listed():
 
 
 STO = {"name": "sto", "$type": "pybamm.expression_tree.parameter.Parameter"}
+T = {"name": "T", "$type": "pybamm.expression_tree.parameter.Parameter"}
+SHIFTED = {"$type": "pybamm.expression_tree.binary_operators.Power", "children": [STO, T]}
 
 
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
         ({"Negative electrode thickness [m]": "thin"}, "wanted one number, found 'thin'"),
-        ({"Positive particle diffusivity [m2.s-1]": STO}, "one number at all compositions"),
+        ({"Positive particle diffusivity [m2.s-1]": SHIFTED}, "one activation energy at all compositions"),
         ({"Positive particle diffusivity [m2.s-1]": -1e-15}, "numbers above 0"),
         ({"Positive electrode OCP [V]": {"$type": "a.Heaviside", "children": [STO, STO]}}, "Heaviside"),
         ({"Separator porosity": None}, "Separator porosity: wanted one number, found None"),

@@ -31,6 +31,7 @@ class Electrode:
         exchange_activation: J/mol, of the exchange current.
         entropy: makes dU/dT by stoichiometry, V/K, when another temperature first asks for it; None is 0.
         double_layer: capacitance of the whole interface, F; 0 is none.
+        speed: diffusivity by stoichiometry, against that which `time` is of; None is the same at all of them.
     """
 
     shape: Literal["sphere", "film"]
@@ -45,6 +46,7 @@ class Electrode:
     exchange_activation: float = 0.0
     entropy: Callable[[], OpenCircuit] | None = None
     double_layer: float = 0.0
+    speed: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:
         for name in ("capacity", "time", "exchange"):
@@ -102,7 +104,7 @@ class PorousElectrode(NamedTuple):
         active_fraction: volume fraction of active material.
         radius: of the particles, m.
         largest: concentration at stoichiometry 1, mol/m3.
-        diffusivity: m2/s; a number. One that depends on concentration is refused: the model is linear in it.
+        diffusivity: m2/s; a number.
         rate_constant: m of i0 = m sqrt(c_e) sqrt(c_s) sqrt(c_max - c_s), A/m2 (m3/mol)^1.5.
         salt: concentration of the electrolyte, mol/m3.
         potential: open-circuit potential.
@@ -113,6 +115,7 @@ class PorousElectrode(NamedTuple):
         rate_activation: J/mol.
         double_layer: F/m2 of particle surface.
         entropy: makes dU/dT by stoichiometry, V/K.
+        speed: diffusivity by stoichiometry, against `diffusivity`; None is constant.
     """
 
     area: float
@@ -131,6 +134,7 @@ class PorousElectrode(NamedTuple):
     rate_activation: float = 0.0
     double_layer: float = 0.0
     entropy: Callable[[], OpenCircuit] | None = None
+    speed: Callable[[Any], Any] | None = None
 
     def electrode(self) -> Electrode:
         """Return the electrode in numbers of the whole cell.
@@ -153,6 +157,7 @@ class PorousElectrode(NamedTuple):
             exchange_activation=self.rate_activation,
             double_layer=self.double_layer * surface,
             entropy=self.entropy,
+            speed=self.speed,
         )
 
 
@@ -164,8 +169,8 @@ def constant_diffusivity(diffusivity: object) -> float:
     """
     if isinstance(diffusivity, bool) or not isinstance(diffusivity, int | float):
         raise ValueError(  # noqa: TRY004  # the file's number is wrong, not our caller's type
-            "wanted one number for the diffusivity in m2/s, found a function or table of the concentration: this "
-            "model is exact for constant diffusivity only; give the value at the composition of interest"
+            "wanted one number for the diffusivity in m2/s, found a function or table of the concentration: give the "
+            "value at one composition, and what it is at the others against that as `speed`"
         )
     _positive("a diffusivity", diffusivity)
     return float(diffusivity)

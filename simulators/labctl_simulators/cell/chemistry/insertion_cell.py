@@ -1,7 +1,7 @@
 """An insertion cell before any condition is frozen: its memory, its tables, and what temperature and bend make of it."""
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,12 @@ from labctl_simulators.cell.chemistry.ocp import INTERVALS, OpenCircuit, Tables
 from labctl_simulators.cell.chemistry.surroundings import Surroundings, gains
 from labctl_simulators.cell.physics import Array, Chemistry, Memory, Number, Physics
 from labctl_simulators.cell.state import CellState
+
+if TYPE_CHECKING:
+    from labctl_simulators.cell.chemistry.frozen_diffusion import Body
+
+# Few cells have a diffusivity that depends on the composition, and start-up is a promise.
+# ruff: noqa: PLC0415
 
 _NO_ENTROPY: Array = np.zeros((INTERVALS, 3))
 
@@ -101,6 +107,13 @@ class InsertionCell(Chemistry):
         p, blocks, row = self.parameters, [], 0
         for host, sign in zip(self.hosts, self.signs, strict=True):
             speed = kinetics.arrhenius(host.time_activation, temperature, p.temperature) / host.time
+            if host.speed is not None:
+                from labctl_simulators.cell.chemistry.profile_modes import PLACES, turn
+
+                plain = turn(host.shape, np.ones(PLACES), 1.0 / speed)
+                blocks.append((plain.rate, plain.share * sign / host.capacity, row, sign / host.capacity, 0.0))
+                row += 1
+                continue
             table = poles.diffusion(host.shape)
             share = sign / host.capacity / table.integrator
             rate, drive = (
@@ -142,9 +155,24 @@ class InsertionCell(Chemistry):
         """Return the physics at the conditions of `state`, at the temperature that it has now; see `Chemistry.physics_of`."""
         if self.heat is None or state.warmth is None:
             return super().physics_of(state)
-        from labctl_simulators.cell.heat import still  # noqa: PLC0415 - few cells heat themselves
+        from labctl_simulators.cell.heat import still
 
         return still(self, state)
+
+    def bodies(self, temperature: float) -> "tuple[Body, ...]":
+        """Return the electrodes whose diffusivity depends on the stoichiometry, at `temperature` K; kept."""
+        from labctl_simulators.cell.chemistry.frozen_diffusion import Body
+
+        known: tuple[Body, ...] | None = self.kept.get(("bodies", temperature))
+        if known is None:
+            reference, parts = self.parameters.temperature, self.memory(temperature).parts
+            known = self.kept["bodies", temperature] = tuple(
+                Body(row, parts[row], host.shape, time, host.speed)
+                for row, host in enumerate(self.hosts)
+                if host.speed is not None
+                for time in (host.time / kinetics.arrhenius(host.time_activation, temperature, reference),)
+            )
+        return known
 
     def frozen(self, state: CellState) -> tuple[float, ...]:
         """Return what ageing does, constant until the current turns; see `Chemistry.frozen`."""

@@ -328,6 +328,7 @@ class InsertionPhysics(Physics):
         for row in rows:
             host = self.chemistry.hosts[row]
             own = host.time / kinetics.arrhenius(host.time_activation, temperature, reference)
+            own /= 1.0 if host.speed is None else float(host.speed(z[row]))
             share = (-1.0, 1.0)[row] * self.gain[row] / host.capacity / (3.0 if host.shape == "sphere" else 1.0)
             transferred = self._transfer_resistance(row, z, current)
             numbers.append((own, slope[row] * share * own, transferred, host.double_layer))

@@ -81,7 +81,7 @@ class HeldPiece(March):
 
     def hold(self, time: float) -> HoldOrigin:
         """Return what makes a later piece go on from `time` as if there were no cut."""
-        return HoldOrigin(self.drive, time, self.origin, tuple(self.lengths))
+        return HoldOrigin(self.drive, time, self.home, tuple(self.lengths))
 
     # --- ends --------------------------------------------------------------------------------------------------
 

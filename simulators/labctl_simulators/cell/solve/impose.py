@@ -1,6 +1,6 @@
 """Turn a drive into pieces: the segment path."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf, isfinite
 from typing import Final
 
@@ -24,6 +24,7 @@ from labctl_simulators.cell.solve.held_piece import HeldPiece
 from labctl_simulators.cell.solve.segment import PlacedPiece, Segment, state_in
 from labctl_simulators.cell.state import CellState, HoldOrigin
 
+Freezer = Callable[[CellState, Drive], Physics]
 MOST: Final = 1_000_000
 """Most pieces of one segment at constant current."""
 MOST_HELD: Final = 2000
@@ -97,8 +98,11 @@ class _Work:
                 physics = self._physics(state)
                 if physics.leak:
                     return self._leaking(state, current, extra)
-                piece = Constant(physics, state.memory, state.level, current, state.warm)
-                change = physics.change(current)
+                if self.chemistry.freezer is not None:
+                    piece, change = self._frozen(state, current, self.chemistry.freezer)
+                else:
+                    piece = Constant(physics, state.memory, state.level, current, state.warm)
+                    change = physics.change(current)
             else:
                 piece, change = self._warming(state, current)
             end = self._constant_end(piece, min(self.duration - self.time, change), extra)
@@ -124,6 +128,16 @@ class _Work:
         piece = Constant(course, state.memory, state.level, current, state.warm)
         piece.begun = hold
         return piece, max(course.leaves(inf), 0.0)
+
+    def _frozen(self, state: CellState, current: float, freezer: Freezer) -> tuple[Constant, float]:
+        """Return a piece at constant current with a frozen diffusivity, and how long that serves, s."""
+        drive, hold = Current(current), state.hold
+        if hold is None or hold.drive != drive:
+            hold = HoldOrigin(drive, 0.0, state.free())
+        physics = freezer(hold.origin, drive)
+        piece = Constant(physics, physics.turned(state.memory), state.level, current, state.warm)
+        piece.begun = hold
+        return piece, max(physics.change(current) - hold.elapsed, 0.0)
 
     def _out_of_range(self) -> bool:
         """Say whether the cell has got too warm or too cold for its numbers; the segment ends there, in words."""
@@ -174,7 +188,8 @@ class _Work:
     def _limited(self, state: CellState, drive: Voltage, most: float) -> None:
         """Hold a voltage with a current limit: the limit's current wherever the cell would draw more, at any time."""
         hold = state.hold
-        if state.warmth is not None and hold and hold.drive in (Current(most), Current(-most)):
+        begun = state.warmth is not None or self.chemistry.freezer is not None
+        if begun and hold and hold.drive in (Current(most), Current(-most)):
             state = self._at_limit(state, drive, most)
         while not self._done(MOST_HELD):
             self.most = most
@@ -226,6 +241,8 @@ class _Work:
 
     def _solved_for(self, state: CellState, drive: Drive) -> Physics:
         """Return the physics of a piece in which the current is solved for."""
+        if self.chemistry.freezer is not None:
+            return self.chemistry.freezer(state, drive)
         if state.warmth is None:
             return self._physics(state)
         from labctl_simulators.cell.solve.thermal import holding  # noqa: PLC0415 - few cells heat themselves

@@ -59,7 +59,9 @@ class March:
     """Solve a piece under a demand from `origin` on, element by element or from a like one."""
 
     def __init__(self, physics: Physics, origin: CellState, drive: Drive, mesh: Sequence[float] = ()) -> None:
-        self.physics, self.origin, self.drive = physics, origin, drive
+        self.physics, self.home, self.drive = physics, origin, drive
+        poles = physics.turned(origin.memory)
+        self.origin = origin if poles is origin.memory else origin._replace(memory=poles, warm=None)
         self.demand = Demand(drive, float(physics.leak))
         self._solved: KnownSolution | None = None
         self.tolerance = CHECKED
@@ -72,7 +74,7 @@ class March:
         self._passed = (0.0, 0.0, 0.0)
         self.planned = tuple(mesh)
         self.first = 0.0
-        self.front = Point(0.0, origin.memory, origin.level, 0.0)
+        self.front = Point(0.0, poles, origin.level, 0.0)
         self.last = sweep_time(drive) if isinstance(drive, VoltageSweep) else np.inf
         self._switched: tuple[list[float], list[float]] | None = None
         self._table: Mesh | None = None

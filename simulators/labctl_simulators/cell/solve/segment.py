@@ -145,13 +145,14 @@ def state_in(origin: CellState, part: PlacedPiece, time: float) -> CellState:
     """Return the state `time` s after the begin of the segment that began in `origin`, a time within `part`."""
     piece, own = part.piece, time - part.begin + part.skipped
     memory, level, charge, throughput = piece.at(own)
+    memory = piece.physics.turned(memory, back=True)
     before = piece.at(part.skipped)[2:] if part.skipped else (0.0, 0.0)
     slow = tuple(map(float, piece.physics.slow(part.slow, own, charge, throughput))) if part.slow else ()
     net = part.charging - part.discharging + charge - before[0]
     gross = part.charging + part.discharging + throughput - before[1]
     memory.flags.writeable = level.flags.writeable = False
     heated = origin.warmth is not None
-    hold = piece.hold(own) if heated or isinstance(piece, HeldPiece) else None
+    hold = piece.hold(own)
     warmth = piece.physics.temperature(own) - origin.temperature if heated else None
     return CellState(
         memory, level, slow, origin.charge + net, origin.throughput + gross, origin.age + time,
