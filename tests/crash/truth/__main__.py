@@ -5,7 +5,8 @@
 Two Keithley source meters, three practice cells, two Neware channels, a PalmSens module and four simulated cells on one daemon
 that is killed, frozen, or loses its guard at random moments, with random orders all the while. Observers on MQTT and PostgreSQL,
 where they are installed, and the instruments' own books tell what happened. Each 50 kills are a station of their own, with a
-seed of its own; counts add up in the file `--total` over as many runs of the rig as there is time for.
+seed of its own; counts add up in the file `--total` over as many runs of the rig as there is time for, and the same command goes
+on where it was ended: a seed that was counted is not run again.
 """
 
 import argparse
@@ -82,17 +83,22 @@ def main(words: Sequence[str] | None = None) -> int:
     client.PATIENCE = 0.0  # the rig gives orders again itself, to the next daemon
     done = Count()
     seed = given.seed
+    counted = _counted(given.total)
     while done.kills < given.kills:
+        if seed in counted.seeds:  # its kills are in the total already: this run goes on where one before was ended
+            done = done.add(Count(kills=min(EACH, given.kills - done.kills)))
+            seed += 1
+            continue
         one = station(seed, min(EACH, given.kills - done.kills), f"seed {seed}:", given.keep, alone=given.alone)
         one.wrong = [f"seed {seed}: {each}" for each in one.wrong]
+        one.seeds = [seed]
         done = done.add(one)
         if given.total is not None:
-            before = Count(**orjson.loads(given.total.read_bytes())) if given.total.exists() else Count()
-            given.total.write_text(before.add(one).to_json() + "\n")
+            given.total.write_text(_counted(given.total).add(one).to_json() + "\n")
         seed += 1
     print(told(done))
     if given.total is not None:
-        done = Count(**orjson.loads(given.total.read_bytes()))
+        done = _counted(given.total)
         print("in all so far:")
         print(told(done))
     if given.write:
@@ -100,9 +106,15 @@ def main(words: Sequence[str] | None = None) -> int:
     return 1 if done.wrong else 0
 
 
+def _counted(file: Path | None) -> Count:
+    """Return what earlier runs of the rig counted into a file."""
+    return Count(**orjson.loads(file.read_bytes())) if file is not None and file.exists() else Count()
+
+
 def told(count: Count) -> str:
     """Say what was counted, a line each; what was wrong comes last, at most forty of them."""
     lines = (
+        f"{len(count.seeds)} seeds, the last {max(count.seeds, default=0)}\n"
         f"{count.kills} kills of the daemon ({count.early} as it came up, {count.refusals} while a meter refused), {count.freezes} freezes, guard killed "
         f"{count.guards_killed} and frozen {count.guards_frozen} times; {count.stood} daemons were ended as they came up on a busy machine\n"
         f"{count.runs} runs, {count.rows} rows, {count.copied} of them compared in PostgreSQL; {count.messages} messages; "

@@ -52,6 +52,7 @@ class Count:
     blind: float = 0.0  # C, upper ends together
     unseen: float = 0.0  # C that truly flowed beyond the counters
     wrong: list[str] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)  # of the stations that were run to their end
 
     def add(self, other: "Count") -> "Count":
         """Return both together."""
