@@ -2,8 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 
+from labctl.analysis.arrhenius import BOLTZMANN
+from labctl.analysis.spectra import analyse_conductivity
 from labctl.driver import Chamber, Program, ProgramStep
 from labctl.errors import SettingRefused, WireError
 from labctl.report.run_data import record_of
@@ -22,7 +25,7 @@ labctl: 1
 name: D1
 steps:
   - use: eis-against-temperature
-    with: {temperatures: [25 degC, 40 degC], from: 1 MHz, to: 100 Hz, soak: 5 min}
+    with: {temperatures: [25 degC, 45 degC, 65 degC], from: 1 MHz, to: 100 Hz, soak: 5 min}
 """
 CELL = """\
 labctl_cell: 1
@@ -38,10 +41,12 @@ model: pvhlp-blocking
 async def test_conductivity_against_temperature_runs_through_a_potentiostat_and_a_chamber(tmp_path, monkeypatch):
     (tmp_path / "d1.yaml").write_text(D1)
     (tmp_path / "cell.yaml").write_text(CELL)
-    async with rack(tmp_path, 300.0, "pvhlp-blocking") as made:
+    async with rack(tmp_path, 1000.0, "pvhlp-blocking") as made:
         monkeypatch.setattr(ClimateChamber, "clock", staticmethod(made.time))
-        await biologic(made)
-        line = await made.serve(EmulatedEspec())
+        channel, _ = await biologic(made)
+        chamber = EmulatedEspec()
+        channel.air = chamber.air
+        line = await made.serve(chamber)
         made.instruments.append(f'  oven: {{driver: espec, port: "socket://127.0.0.1:{line.port}"}}')
         made.channels[-1] = "  bl: {cell: {instrument: bl, at: 1}, chamber: {instrument: oven, at: 1}}"
         async with made.daemon() as parts:
@@ -50,10 +55,20 @@ async def test_conductivity_against_temperature_runs_through_a_potentiostat_and_
             await ends.wait(1)
     with Reader(tmp_path / "data") as reader:
         assert reader.run(1).end_reason == "done"
-        spectra = record_of(reader, reader.run(1)).spectra()
+        record = record_of(reader, reader.run(1))
         soaked = reader.query("SELECT step_time_second FROM steps WHERE step_type = 'temperature' ORDER BY step_count")
-    assert [spectrum.temperature for spectrum in spectra] == pytest.approx([25.0, 40.0])
+    assert [spectrum.temperature for spectrum in record.spectra()] == pytest.approx([25.0, 45.0, 65.0])
     assert all(seconds[0] >= 300.0 for seconds in soaked)
+    energy = next(each for each in analyse_conductivity(record, {}).figures if each.name == "activation energy of ln s")
+    assert energy.value == pytest.approx(activation(channel.cell, (25.0, 45.0, 65.0)), rel=0.02)
+
+
+def activation(cell, celsius):
+    """Return the activation energy of ln s that the cell's own bulk has, eV."""
+    kelvin = np.array(celsius) + 273.15
+    state = cell.initial()
+    bulk = [cell.impedance(state.at(temperature=each), np.array([1e6]))[0].real for each in kelvin]
+    return -float(np.polyfit(1.0 / kelvin, -np.log(bulk), 1)[0]) * BOLTZMANN
 
 
 def step(celsius, soak=60.0):

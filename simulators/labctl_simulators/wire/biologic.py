@@ -24,7 +24,7 @@ from labctl_simulators.wire.biologic_techniques import LoadedTechnique
 from labctl_simulators.wire.eclib import build
 from labctl_simulators.wire.program import Kind, parser, run
 
-KIND = Kind("biologic")
+KIND = Kind("biologic", air=True)
 MODELS = {"vmp300": (12, True), "vsp300": (20, True), "sp300": (16, True), "vmp3": (5, False), "sp150": (14, False)}
 """Device code, and whether it is of the VMP-300 family."""
 
@@ -186,7 +186,10 @@ def main(argv: Sequence[str]) -> int:
         words,
         argv,
         lambda given: EmulatedBioLogic(
-            [PotentiostatChannel(given.cell, MODELS[given.kind][1], given.state) for _ in range(given.channels)],
+            [
+                PotentiostatChannel(given.cell, MODELS[given.kind][1], given.state, air=given.air)
+                for _ in range(given.channels)
+            ],
             given.kind,
         ),
     )

@@ -6,7 +6,7 @@ tests of voltage or current, and then the next one begins, or the cell is left a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +16,9 @@ from labctl_simulators.cell import (
     AtOpenCircuit,
     CellModel,
     CellState,
+    Current,
     Segment,
+    Voltage,
 )
 from labctl_simulators.wire.biologic_techniques import (
     LONGEST,
@@ -26,6 +28,7 @@ from labctl_simulators.wire.biologic_techniques import (
     TechniquePart,
     parts_of,
 )
+from labctl_simulators.wire.climate import LOOK, Air
 
 TECHNIQUES: Final = {
     "ocv": 100,
@@ -73,7 +76,12 @@ class RunningTechnique:
 
 @dataclass(slots=True)
 class PotentiostatChannel:
-    """A channel with a cell. Times are those of the instrument's clock, s; `modern` is the VMP-300 family."""
+    """A channel with a cell. Times are those of the instrument's clock, s.
+
+    Attributes:
+        modern: It is of the VMP-300 family.
+        air: What the cell lies in; None is air that is always as warm as the cell began.
+    """
 
     cell: CellModel
     modern: bool = True
@@ -85,6 +93,8 @@ class PotentiostatChannel:
     skipped: int = 0
     started: float = 0.0
     message: str = ""
+    air: Air | None = None
+    _looked: float = 0.0
     _run: RunningTechnique | None = None
     _idle: Segment | None = None
     _idle_begun: float = 0.0
@@ -143,7 +153,35 @@ class PotentiostatChannel:
     # --- life ---
 
     def advance(self, now: float) -> None:
-        """Let the channel live until `now`."""
+        """Let the channel live until `now`, its cell in the air that there is."""
+        while self.air is not None and now - self._looked > LOOK:
+            self._live(self._looked + LOOK)
+            self._breathe(self._looked + LOOK)
+        self._live(now)
+        self._breathe(now)
+
+    def _breathe(self, now: float) -> None:
+        """Take the temperature of the air over where it has moved on, unless a sweep runs, which goes on as it began."""
+        self._looked = max(now, self._looked)
+        run = self._run
+        assert self.state is not None
+        if self.air is None or (run is not None and not isinstance(run.part.drive, AtOpenCircuit | Current | Voltage)):
+            return
+        if (moved := self.air.moved(self.cell, self.state, now)) is None:
+            return
+        if run is None:
+            self._settle_idle(now)
+            self.state = self.state.at(temperature=moved.temperature)
+            self._rest(now)
+            return
+        passed = now - run.part_begun
+        self._leave(now)
+        self.state = self.state.at(temperature=moved.temperature)
+        part = replace(run.part, duration=max(run.part.duration - passed, 0.0))
+        segment = self.cell.segment(self.state, part.drive, part.duration, part.stops)
+        self._run = replace(run, part=part, segment=segment, part_begun=now, due=run.due - passed)
+
+    def _live(self, now: float) -> None:
         while (run := self._run) is not None:
             end = run.part_begun + run.segment.end
             if now < end:

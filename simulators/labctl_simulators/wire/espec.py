@@ -59,9 +59,7 @@ class EmulatedEspec:
         return "NA:CMD ERR"
 
     def _control(self, now: float) -> None:
-        self.air.go(self.set_point, now)
-        if self.mode != "CONSTANT":
-            self.air.wanted = None
+        self.air.go(self.set_point if self.mode == "CONSTANT" else None, now)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -6,9 +6,11 @@ from labctl_simulators.wire.keithley import EmulatedKeithley2450
 from labctl_simulators.wire.program import Kind, parser, run
 from labctl_simulators.wire.terminal import Terminal
 
-KIND = Kind("keithley2450", port=5025, only=1)
+KIND = Kind("keithley2450", port=5025, only=1, air=True)
 
 
 def main(argv: Sequence[str]) -> int:
     """Serve until a signal ends the process."""
-    return run(KIND, parser(KIND), argv, lambda given: EmulatedKeithley2450(Terminal(given.cell, given.state)))
+    return run(
+        KIND, parser(KIND), argv, lambda given: EmulatedKeithley2450(Terminal(given.cell, given.state, air=given.air))
+    )

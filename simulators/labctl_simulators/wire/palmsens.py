@@ -13,7 +13,7 @@ from labctl_simulators.wire.methodscript import Interpreter, Out, ScriptError, S
 from labctl_simulators.wire.program import Kind, parser, run
 from labctl_simulators.wire.terminal import Terminal
 
-KIND = Kind("palmsens", serial=True)
+KIND = Kind("palmsens", serial=True, air=True)
 
 DEAF = 0.05  # s
 FIRMWARE = {"pico": "espico1602", "es4_hr": "es4_hr1305", "es4_lr": "es4_lr1305", "nexus": "nexus11001"}
@@ -163,4 +163,6 @@ def main(argv: Sequence[str]) -> int:
     """Serve until a signal ends the process."""
     words = parser(KIND)
     words.add_argument("--kind", choices=sorted(FIRMWARE), default="es4_hr", help="which module")
-    return run(KIND, words, argv, lambda given: EmulatedPalmSens(Terminal(given.cell, given.state), given.kind))
+    return run(
+        KIND, words, argv, lambda given: EmulatedPalmSens(Terminal(given.cell, given.state, air=given.air), given.kind)
+    )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from labctl_simulators.cell import AtOpenCircuit, CellModel, CellState, Current, Drive, Stop, Voltage
+from labctl_simulators.wire.climate import LOOK, Air
 
 CHUNK = 3600.0  # s: a drive is solved this far ahead and solved again from there
 
@@ -27,9 +28,13 @@ class Terminal:
     that gives at most the set current, as source meters do.
     """
 
-    def __init__(self, cell: CellModel, state: CellState | None = None, now: float = 0.0) -> None:
-        """Connect a cell, at open circuit."""
+    def __init__(
+        self, cell: CellModel, state: CellState | None = None, now: float = 0.0, air: Air | None = None
+    ) -> None:
+        """Connect a cell, at open circuit; `air` is what it lies in, None for air that is always as warm as the cell began."""
         self.cell = cell
+        self.air = air
+        self._looked = now
         self.state = cell.initial() if state is None else state
         self.ledger = Ledger()
         self.limited = False
@@ -49,9 +54,27 @@ class Terminal:
         self._solve()
 
     def advance(self, now: float) -> None:
-        """Let the cell live until `now`."""
+        """Let the cell live until `now`, in the air that there is."""
+        while self.air is not None and now - self._looked > LOOK:
+            self._live(self._looked + LOOK)
+            self._breathe(self._looked + LOOK)
+        self._live(now)
+        self._breathe(now)
+
+    def _live(self, now: float) -> None:
         while now - self._begin > self._segment.end:
             self._succeed()
+
+    def _breathe(self, now: float) -> None:
+        """Take the temperature of the air over where it has moved on, unless a sweep runs, which goes on as it began."""
+        self._looked = max(now, self._looked)
+        if self.air is None or not isinstance(self._drive, AtOpenCircuit | Current | Voltage):
+            return
+        if (moved := self.air.moved(self.cell, self.state, now)) is None:
+            return
+        self._close(now - self._begin)
+        self.state, self._begin = self.state.at(temperature=moved.temperature), now
+        self._solve()
 
     def read(self, now: float) -> tuple[float, float, float]:
         """Return voltage in V, current in A and temperature in K at `now`."""
