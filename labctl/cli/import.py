@@ -35,8 +35,23 @@ def command(
     again: Annotated[
         bool, typer.Option("--again", help="even if the journal has this test of this file already")
     ] = False,
+    protocol: Annotated[
+        Path | None,
+        typer.Option(
+            "--protocol",
+            metavar="OUT",
+            help="read one protocol (PyBaMM experiment, aurora-unicycler) and write it to this YAML",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Take files of other makers into the journal, each test as a run; what was mapped is shown, nothing is half-imported."""
+    """Take files of other makers into the journal, each test as a run; what was mapped is shown, nothing is half-imported.
+
+    With --protocol OUT a protocol of another program becomes one of ours, and what is left out is listed.
+    """
+    if protocol is not None:
+        _protocol(files, protocol)
+        return
     from labctl.exchange.find import recordings_of
     from labctl.exchange.import_run import completed
 
@@ -58,6 +73,24 @@ def command(
     typer.echo(
         f"next: labctl show {last}{where}, labctl analyse {last}{where}, labctl report {last}{where} -o run.html"
     )
+
+
+def _protocol(files: list[Path], output: Path) -> None:
+    """Write the protocol of another program as one of ours, and tell what is left out."""
+    from labctl.errors import UsageError
+    from labctl.exchange.methods.find import read
+    from labctl.inputs import read_file, text_of
+
+    if len(files) != 1:
+        raise UsageError(f"--protocol: wanted one file to read, found {len(files)}")
+    try:
+        text, losses = read(text_of(read_file(files[0])), files[0].name)
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{error.filename}: wanted a file to read and one to write, found {error.strerror}") from error
+    for each in losses:
+        typer.echo(str(each))
+    typer.echo(f"{output}: next: labctl check {output}")
 
 
 def _cell(file: Path | None) -> "tuple[CellFigures, Source] | None":

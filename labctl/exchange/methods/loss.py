@@ -1,0 +1,94 @@
+"""What a program cannot say of a protocol, and what becomes of it: one table, from which every note is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+EVERY: Final = "*"
+
+LOSSES: Final[Mapping[str, Mapping[str, str]]] = {
+    "prompt": {EVERY: "it asks nobody: left out"},
+    "mark": {EVERY: "it knows no marks: left out"},
+    "nominal": {EVERY: "its 1C is the cell file's from beginning to end: left out"},
+    "temperature": {EVERY: "no chamber is driven by it: left out, set the chamber by hand"},
+    "bend": {EVERY: "no stage is driven by it: left out"},
+    "profile": {EVERY: "no table of set-points is written: left out, the cell rests for none of its time"},
+    "if": {EVERY: "it asks nothing on its way: the block is left out"},
+    "every": {EVERY: "its passes follow each other: the wait for the next begin is left out"},
+    "wait": {EVERY: "it waits for no time of day: left out"},
+    "block end": {EVERY: "it ends no block by a condition: every pass is done"},
+    "end": {EVERY: "it cannot end a step so: the end is left out"},
+    "endless": {EVERY: "no end is left that it could say: the step is left out"},
+    "empty": {EVERY: "nothing is left in it: the loop is left out"},
+    "kind of cycle": {EVERY: "it has one kind of cycle: formation and check are cycles like others"},
+    "charge": {
+        "pybamm": "it ends no step by a charge: written as the time in which the current passes it",
+        "unicycler": "it ends no step by a charge: written as the time in which the current passes it",
+    },
+    "second end": {"pybamm": "a step has one end beside its time: the others are left out"},
+    "wrong side": {
+        "pybamm": "a voltage ends a step on the side towards which it goes: left out",
+        "unicycler": "a voltage ends a step on the side towards which it goes: left out",
+    },
+    "open circuit": {
+        "pybamm": "it knows no voltage against the open circuit: left out",
+        "unicycler": "it knows no voltage against the open circuit: left out",
+    },
+    "bias": {"unicycler": "a spectrum is measured at open circuit: the bias is left out"},
+    "most": {
+        "pybamm": "a held voltage has no limit of its current: left out",
+        "unicycler": "a held voltage has no limit of its current: left out",
+    },
+    "record": {
+        "pybamm": "a step records by one period: changes of voltage and current, and later rules, are left out",
+        "unicycler": "one rule holds for the whole file: the finest is written",
+    },
+    "limits": {
+        "pybamm": "its limits are those of the model: left out",
+    },
+    "sweep": {"pybamm": "its strings know no sweep: left out"},
+    "spectrum": {"pybamm": "its strings know no spectrum: left out"},
+    "power": {"unicycler": "it knows no constant power: left out"},
+    "load": {"unicycler": "it knows no load: left out"},
+    "no cycle": {"pybamm": "every step outside a cycle is a cycle of its own there"},
+    "cycle": {"unicycler": "it does not say what counts as a cycle: left out"},
+    "model": {EVERY: "left out on reading"},
+}
+"""Reason by what is lost and to whom; `*` is everybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Something that the other side cannot say: where it stands, what it is, and what becomes of it."""
+
+    where: str
+    what: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Return it as a line for people."""
+        return f"{self.where}: {self.what}: {self.reason}" if self.where else f"{self.what}: {self.reason}"
+
+
+def loss(feature: str, to: str, where: str, what: str) -> Loss:
+    """Return a loss as the table has it for a feature and a format."""
+    reasons = LOSSES[feature]
+    return Loss(where, what, reasons.get(to) or reasons[EVERY])
+
+
+class LossList:
+    """What one writing or reading loses, in the order in which it was met, each once."""
+
+    def __init__(self, to: str) -> None:
+        """Begin with nothing lost; `to` is the format that cannot say it."""
+        self.to = to
+        self._losses: list[Loss] = []
+
+    def add(self, feature: str, where: str, what: str) -> None:
+        """Note a loss of the table."""
+        self._losses.append(loss(feature, self.to, where, what))
+
+    @property
+    def all(self) -> tuple[Loss, ...]:
+        """Everything that was lost."""
+        return tuple(dict.fromkeys(self._losses))

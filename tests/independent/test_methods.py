@@ -1,0 +1,60 @@
+"""Protocols of the library as aurora-unicycler reads them, and its words for PyBaMM read by us."""
+
+import json
+
+import pytest
+from aurora_unicycler import CyclingProtocol
+
+from labctl.exchange.methods import pybamm
+from labctl.exchange.methods.find import written
+from labctl.exchange.methods.from_plan import method_of
+from labctl.exchange.methods.outline import MethodStep, essence
+from labctl.inputs import beside, library
+from labctl.plan.compile import compile_plan
+from labctl.protocol.cellfile import load_cell
+from labctl.protocol.load import load
+
+CASES = {
+    "cccv-cycling": ("marquis2019", {"cycles": "3"}),
+    "rate-test": ("phlt-ncm811", {}),
+    "ccd-time-constant": ("phlt-symmetric", {}),
+    "galvanostatic-cycling": ("voc1", {"cycles": "3"}),
+    "eis-in-cycling": ("phlt-symmetric", {"spectra": "2", "cycles": "2"}),
+    "cyclic-voltammetry": ("voc1", {"low": "2.15 V", "high": "3.8 V", "cycles": "1"}),
+}
+
+
+def plan_of(protocol):
+    cell, values = CASES[protocol]
+    path, file = library() / f"{protocol}.yaml", library() / "cells" / f"{cell}.yaml"
+    loaded = load(path.read_text(), str(path), beside(library()))
+    return compile_plan(loaded, load_cell(file.read_bytes(), str(file)), None, None, values)
+
+
+@pytest.mark.parametrize("protocol", CASES)
+def test_unicycler_takes_what_is_written_for_it_word_for_word(protocol):
+    text, _ = written(plan_of(protocol), "unicycler")
+    ours = json.loads(text)
+    theirs = CyclingProtocol.from_dict(ours).to_dict(exclude_none=True)
+    assert len(theirs["method"]) == len(ours["method"])
+    for mine, other in zip(ours["method"], theirs["method"], strict=True):
+        assert {key: other[key] for key in mine} == mine
+
+
+def test_its_words_for_pybamm_say_what_ours_say():
+    plan = plan_of("cccv-cycling")
+    text, _ = written(plan, "unicycler")
+    theirs = CyclingProtocol.from_dict(json.loads(text)).to_pybamm_experiment()
+    read, _ = pybamm.read("\n".join(theirs), "theirs")
+    ours, _ = method_of(plan, "pybamm")
+    again, _ = pybamm.read(pybamm.write(ours)[0], "ours")
+    assert essence(read.items) == essence(tuple(_flat(again.items)))
+
+
+def _flat(items):
+    for item in items:
+        if isinstance(item, MethodStep):
+            yield item
+        else:
+            for _ in range(item.passes):
+                yield from _flat(item.items)

@@ -1,0 +1,135 @@
+"""Protocols of other programs: every one of the library there and back, equal or explained, and what a hand writes."""
+
+import json
+from dataclasses import replace
+from functools import lru_cache
+
+import pytest
+
+from labctl.errors import UsageError
+from labctl.exchange.methods.find import METHODS, read, written
+from labctl.exchange.methods.from_plan import method_of
+from labctl.exchange.methods.loss import LOSSES
+from labctl.exchange.methods.outline import MethodLoop, essence, steps_in
+from labctl.exchange.vendor_test import VendorFileError
+from labctl.inputs import beside, library
+from labctl.plan.compile import compile_plan
+from labctl.protocol.cellfile import load_cell
+from labctl.protocol.load import load
+from tests.system.test_library import CASES
+
+ANY = """\
+labctl_cell: 1
+name: any
+kind: full
+area: 1 cm2
+nominal: {capacity: 10 Ah}
+limits: {voltage: [-10 V, 10 V], current: [-10 A, 10 A], temperature: [-40 degC, 200 degC]}
+"""
+
+
+def compiled(text, name, cell, values=None):
+    return compile_plan(load(text, name, beside(library())), cell, None, None, values or {})
+
+
+@lru_cache
+def plan_of(protocol):
+    cell, values = CASES[protocol]
+    file = library() / "cells" / f"{cell}.yaml"
+    path = library() / f"{protocol}.yaml"
+    return compiled(path.read_text(), str(path), load_cell(file.read_bytes(), str(file)), values)
+
+
+@pytest.mark.parametrize("to", METHODS)
+@pytest.mark.parametrize("protocol", CASES)
+def test_every_protocol_of_the_library_comes_back_equal_or_explained(protocol, to):
+    plan = plan_of(protocol)
+    ours, general = method_of(plan, to)
+    text, losses = METHODS[to].write(ours)
+    told = {each.where for each in (*general, *losses)}
+    if not any(True for _ in steps_in(ours.items)):
+        assert told
+        return
+    theirs, _ = METHODS[to].read(text, "theirs")
+    assert METHODS[to].write(theirs)[0].splitlines()[1:] == text.splitlines()[1:]  # there and back is the same file
+    if essence(theirs.items) != essence(ours.items):
+        there = set(map(str, essence(tuple(steps_in(theirs.items)))))
+        assert losses
+        for step in steps_in(ours.items):
+            assert step.where in told or str(essence((step,))[0]) in there, step
+    yaml, _ = read(text, "theirs.txt")
+    again, _ = method_of(compiled(yaml, "again.yaml", load_cell(ANY.encode(), "any.yaml")), to)
+    assert essence(_unbounded(again.items)) == essence(_unbounded(theirs.items))
+
+
+def _unbounded(items):
+    """Return items whose held voltages draw what they will: unsaid, that is the limit of the file or the cell."""
+    return tuple(
+        replace(item, items=_unbounded(item.items)) if isinstance(item, MethodLoop) else replace(item, most=None)
+        for item in items
+    )
+
+
+def test_the_table_of_losses_names_formats_that_there_are():
+    assert {to for reasons in LOSSES.values() for to in reasons} <= {"*", *METHODS}
+
+
+def test_an_experiment_written_by_hand_becomes_a_protocol():
+    text = """
+experiment = [
+    ("Discharge at C/10 for 10 hours or until 3.3 V", "Rest for 1 hour",
+     "Charge at 1 A until 4.1 V", "Hold at 4.1 V until 50 mA (1 minute period)"),
+] * 3 + ["Discharge at 2.5 Ohm until 2.5 V"]
+"""
+    yaml, losses = read(text, "hand.py")
+    assert losses == ()
+    assert "discharge: {current: 0.1C, for: 36000 s, to: 3.3 V}" in yaml
+    assert 'hold: {voltage: 4.1 V, until: "current < 50 mA"}\n        record: {every: 60 s}' in yaml
+    method, _ = method_of(compiled(yaml, "hand.yaml", load_cell(ANY.encode(), "any.yaml")), "pybamm")
+    assert isinstance(method.items[0], MethodLoop)
+    assert (method.items[0].passes, method.items[0].cycle) == (3, True)
+
+
+def test_strings_one_a_line_are_an_experiment():
+    yaml, _ = read("Charge at 1 mA for 30 minutes\nRest for 5 minutes\n", "lines.txt")
+    assert yaml.endswith("  - charge: {current: 1 mA, for: 1800 s}\n  - rest: 300 s\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Run US06 (A)\n", "hand:1: wanted a step"),
+        ("[('Rest for 1 hour', open('x'))]", "hand:1: wanted lists and tuples of strings, found open"),
+        ("['Charge at 1 A']", "hand:1: wanted a step"),
+        ("['Charge at 1 bar for 1 hour']", "wanted a number in A, C, V, W or Ohm"),
+        ('{"method": [{"step": "loop", "loop_to": "x", "cycle_count": 2}]}', "step 1: wanted a tag before it"),
+        ('{"method": [{"step": "constant_current", "until_time_s": 5}]}', "step 1: wanted constant_current"),
+        ('{"method": [{"step": "dance"}]}', "step 1: wanted a step that is known"),
+        ('{"method": 3', "wanted JSON"),
+        ("[]", "wanted steps, found none"),
+    ],
+)
+def test_what_is_none_of_them_is_refused_with_its_place(text, words):
+    with pytest.raises(VendorFileError, match=words.replace("(", r"\(")):
+        read(text, "hand")
+
+
+def test_a_unicycler_protocol_with_nested_loops_keeps_them():
+    steps = [
+        {"step": "tag", "tag": "a"},
+        {"step": "tag", "tag": "b"},
+        {"step": "constant_current", "rate_C": "D/2", "until_voltage_V": 3.0},
+        {"step": "loop", "loop_to": "b", "cycle_count": 2},
+        {"step": "open_circuit_voltage", "until_time_s": 60},
+        {"step": "loop", "loop_to": "a", "cycle_count": 5},
+    ]
+    yaml, _ = read(json.dumps({"record": {"time_s": 1}, "method": steps}), "x.json")
+    assert (
+        "  - repeat: 5\n    steps:\n      - repeat: 2\n        steps:\n          - discharge: {current: 0.5C, to: 3 V}"
+        in yaml
+    )
+
+
+def test_a_format_that_there_is_not_is_refused():
+    with pytest.raises(UsageError, match="did you mean pybamm"):
+        written(plan_of("activation"), "pybam")
