@@ -7,7 +7,7 @@ from typing import Final
 from labctl.errors import UsageError
 from labctl.exchange.methods import pybamm, unicycler
 from labctl.exchange.methods.from_plan import method_of
-from labctl.exchange.methods.loss import Loss
+from labctl.exchange.methods.loss import MethodLoss
 from labctl.exchange.methods.outline import Method
 from labctl.exchange.methods.to_yaml import protocol_text
 from labctl.inputs import near
@@ -20,8 +20,8 @@ class MethodFormat:
 
     title: str
     suffix: str
-    write: Callable[[Method], tuple[str, tuple[Loss, ...]]]
-    read: Callable[[str, str], tuple[Method, tuple[Loss, ...]]]
+    write: Callable[[Method], tuple[str, tuple[MethodLoss, ...]]]
+    read: Callable[[str, str], tuple[Method, tuple[MethodLoss, ...]]]
 
 
 METHODS: Final = {
@@ -30,7 +30,7 @@ METHODS: Final = {
 }
 
 
-def written(plan: Plan, to: str) -> tuple[str, tuple[Loss, ...]]:
+def written(plan: Plan, to: str) -> tuple[str, tuple[MethodLoss, ...]]:
     """Return a plan in a format, and what that cannot say.
 
     Raises:
@@ -44,7 +44,7 @@ def written(plan: Plan, to: str) -> tuple[str, tuple[Loss, ...]]:
     return text, tuple(dict.fromkeys((*lost, *more)))
 
 
-def read(text: str, name: str) -> tuple[str, tuple[Loss, ...]]:
+def read(text: str, name: str) -> tuple[str, tuple[MethodLoss, ...]]:
     """Return the protocol file that a file of another program stands for, and what of it is left out.
 
     Raises:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from labctl.errors import UsageError
-from labctl.exchange.methods.loss import Loss, LossList
+from labctl.exchange.methods.loss import LossList, MethodLoss
 from labctl.exchange.methods.outline import (
     Method,
     MethodEnd,
@@ -26,7 +26,7 @@ LEFT_OUT = {
 QUANTITIES = {"time": "time", "voltage": "voltage", "current": "current", "capacity": "charge"}
 
 
-def method_of(plan: Plan, to: str) -> tuple[Method, tuple[Loss, ...]]:
+def method_of(plan: Plan, to: str) -> tuple[Method, tuple[MethodLoss, ...]]:
     """Return a plan as a method for a format, with what no other program can say of it.
 
     Raises:

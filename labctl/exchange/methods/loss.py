@@ -58,7 +58,7 @@ LOSSES: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class MethodLoss:
     """Something that the other side cannot say: where it stands, what it is, and what becomes of it."""
 
     where: str
@@ -70,10 +70,10 @@ class Loss:
         return f"{self.where}: {self.what}: {self.reason}" if self.where else f"{self.what}: {self.reason}"
 
 
-def loss(feature: str, to: str, where: str, what: str) -> Loss:
+def loss(feature: str, to: str, where: str, what: str) -> MethodLoss:
     """Return a loss as the table has it for a feature and a format."""
     reasons = LOSSES[feature]
-    return Loss(where, what, reasons.get(to) or reasons[EVERY])
+    return MethodLoss(where, what, reasons.get(to) or reasons[EVERY])
 
 
 class LossList:
@@ -82,13 +82,13 @@ class LossList:
     def __init__(self, to: str) -> None:
         """Begin with nothing lost; `to` is the format that cannot say it."""
         self.to = to
-        self._losses: list[Loss] = []
+        self._losses: list[MethodLoss] = []
 
     def add(self, feature: str, where: str, what: str) -> None:
         """Note a loss of the table."""
         self._losses.append(loss(feature, self.to, where, what))
 
     @property
-    def all(self) -> tuple[Loss, ...]:
+    def all(self) -> tuple[MethodLoss, ...]:
         """Everything that was lost."""
         return tuple(dict.fromkeys(self._losses))

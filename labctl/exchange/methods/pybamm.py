@@ -9,7 +9,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
-from labctl.exchange.methods.loss import Loss, LossList
+from labctl.exchange.methods.loss import LossList, MethodLoss
 from labctl.exchange.methods.outline import (
     EndQuantity,
     Method,
@@ -44,7 +44,7 @@ SECONDS = {
 # --- written ---
 
 
-def write(method: Method) -> tuple[str, tuple[Loss, ...]]:
+def write(method: Method) -> tuple[str, tuple[MethodLoss, ...]]:
     """Return an experiment as text, and what it cannot say."""
     writer = _ExperimentWriter()
     body = writer.listed(method.items)
@@ -167,7 +167,7 @@ def decimal(value: float) -> str:
 # --- read ---
 
 
-def read(text: str, name: str) -> tuple[Method, tuple[Loss, ...]]:
+def read(text: str, name: str) -> tuple[Method, tuple[MethodLoss, ...]]:
     """Return the method of an experiment: an expression of lists and tuples, `experiment = ...`, or one string a line.
 
     Nothing of it is run.

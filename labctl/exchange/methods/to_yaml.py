@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 
-from labctl.exchange.methods.loss import Loss
+from labctl.exchange.methods.loss import MethodLoss
 from labctl.exchange.methods.outline import (
     Method,
     MethodEnd,
@@ -17,7 +17,7 @@ from labctl.exchange.methods.outline import (
 PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))
 
 
-def protocol_text(method: Method, source: str, losses: Iterable[Loss] = ()) -> str:
+def protocol_text(method: Method, source: str, losses: Iterable[MethodLoss] = ()) -> str:
     """Return the text of a protocol file; what was lost on the way stands above it as comments.
 
     Args:

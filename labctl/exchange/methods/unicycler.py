@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from labctl.exchange.methods.loss import Loss, LossList
+from labctl.exchange.methods.loss import LossList, MethodLoss
 from labctl.exchange.methods.outline import (
     Method,
     MethodEnd,
@@ -29,7 +29,7 @@ EVERY = 10.0  # s between two rows where nothing is said
 # --- written ---
 
 
-def write(method: Method) -> tuple[str, tuple[Loss, ...]]:
+def write(method: Method) -> tuple[str, tuple[MethodLoss, ...]]:
     """Return a protocol as JSON, and what it cannot say."""
     writer = _UnicyclerWriter()
     steps = list(writer.items(method.items))
@@ -198,7 +198,7 @@ def _given(values: Mapping[str, float | None]) -> dict[str, object]:
 # --- read ---
 
 
-def read(text: str, name: str) -> tuple[Method, tuple[Loss, ...]]:
+def read(text: str, name: str) -> tuple[Method, tuple[MethodLoss, ...]]:
     """Return the method of a protocol in JSON, and what of it is left out.
 
     Raises:
