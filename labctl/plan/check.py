@@ -1,6 +1,7 @@
 """Every error of a protocol: those of its text, and those that the compiler finds, on a cell or on one that is not known."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from labctl.finding import Finding
 from labctl.plan.compile import compiled_for
@@ -8,6 +9,8 @@ from labctl.plan.outside import Outside
 from labctl.protocol.cell import Cell
 from labctl.protocol.load import Loaded, bounded
 
+CONSEQUENCES: Final = frozenset({"limit.charge", "plan.time_first"})
+"""What is found of a step that lacks the end which could not be read."""
 NOTHING: Mapping[str, str] = {}
 
 
@@ -28,7 +31,15 @@ def check(
     if loaded.protocol is None:
         return loaded.findings
     compiled = compiled_for(loaded.protocol, cell, values, outside=outside)
-    more = compiled.findings
+    more = _own_faults(compiled.findings, loaded.findings)
     if cell is not None and not (loaded.errors or compiled.plan):
         more = more or compiled.unknown
     return tuple(sorted(bounded([*loaded.findings, *more]), key=lambda finding: finding.mark))
+
+
+def _own_faults(found: Iterable[Finding], read: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return what was found without what only follows from an error in the same line of the text."""
+    wrong = {(each.mark.file, each.mark.line) for each in read if each.severity == "error"}
+    return tuple(
+        each for each in found if each.code not in CONSEQUENCES or (each.mark.file, each.mark.line) not in wrong
+    )

@@ -223,7 +223,8 @@ def _profile_signs(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]
                     f"does a positive value of the table {other} the cell? then write positive: {other}",
                 )
         if line.energises:
-            before = line.verb if _target(line) is not None else ""
+            part = {end.kind for end in line.ends} & {"capacity", "energy", "until"}  # it may end before its voltage
+            before = line.verb if _target(line) is not None and not part else ""
 
 
 def _moved(line: Line) -> list[float]:

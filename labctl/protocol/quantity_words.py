@@ -39,14 +39,21 @@ QUANTITY_WORDS: Final[Mapping[str, str]] = {
 }
 
 
+_CHANGE: Final = re.compile(
+    r"(?:abs\s*\()?\s*(?:relative\s+)?(?:change|spread|drift|delta)\s+(?:of\s+|in\s+)?(voltage|current|temperature)"
+    r"|(voltage|current|temperature)\s+(?:change|drift|vari)\w*"
+)
+_DWELL_FIRST: Final = re.compile(r"(?:for|during)\s+(\d\S*(?:\s*[A-Za-z]+)?)\s+(voltage|current|temperature|power)")
+
+
 def change_hint(quantity: str, value: str) -> str:
-    """Return how what has changed within a time is written, where somebody means that, or ""."""
-    if match := re.match(
-        r"(?:abs\s*\()?\s*(?:relative\s+)?(?:change|spread|drift|delta)\s+(?:of|in)\s+(voltage|current|temperature)",
-        quantity,
-    ):
-        least = {"voltage": "1 mV", "current": "1 %", "temperature": "0.5 K"}[match[1]]
-        return f"write change of {match[1]} over 30 min < {least}"
+    """Return how what has changed within a time is written, or for how long something is so, where somebody means that; or ""."""
+    if match := _CHANGE.match(quantity):
+        what = match[1] or match[2]
+        least = {"voltage": "1 mV", "current": "1 %", "temperature": "0.5 K"}[what]
+        return f"write change of {what} over 30 min < {least}"
+    if match := _DWELL_FIRST.match(quantity):
+        return f"the time stands behind the value: {match[2]} < ... for {match[1]}"
     slope = {"dV/dt": "voltage", "dI/dt": "current", "dT/dt": "temperature"}.get(quantity)
     if slope is None or "%" not in value:
         return ""

@@ -23,7 +23,7 @@ from labctl.protocol.model import (
 )
 from labctl.protocol.step_model import Drive, HoldStep, RestStep, Temperature
 from labctl.protocol.verbs import Tables, VerbFields, unread
-from labctl.protocol.words import BESIDE_WORDS, BLOCK_WORDS, CV_VOLTAGE, REPEATED, VERB_WORDS
+from labctl.protocol.words import BESIDE_WORDS, BLOCK_WORDS, CV_VOLTAGE, REPEATED, TIME_OF_DAY, VERB_WORDS
 from labctl.text.fields import near
 from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
 from labctl.text.own_value import with_own
@@ -132,8 +132,13 @@ class StepFields(VerbFields):
         others = [(key, value) for key, value in entries.entries if key.text not in {"name", "record", BROKEN}]
         if not others:
             if not any(key.text == BROKEN for key, _ in entries.entries):
+                alone = [key.text for key, _ in entries.entries] == ["record"]
+                hint = "record: stands below the verb of its step, in its block, or at the top of the file, without a -"
                 self.report(
-                    "step.verb", "wanted a verb, found none in this step", entries.mark, "verbs are " + ", ".join(VERBS)
+                    "step.verb",
+                    "wanted a verb, found none in this step",
+                    entries.mark,
+                    hint if alone else "verbs are " + ", ".join(VERBS),
                 )
             return
         key, value = others[0]
@@ -147,7 +152,8 @@ class StepFields(VerbFields):
             )
             return
         plain = word.lower().replace("-", "_").replace(" ", "_")
-        hint = with_own(VERB_WORDS.get(plain, ""), value)
+        hint = VERB_WORDS.get(plain, "")
+        hint = hint if isinstance(value, Scalar) and TIME_OF_DAY.fullmatch(value.text) else with_own(hint, value)
         hint = hint or near(word, (*VERBS, *BLOCK, "use")) or "verbs are " + ", ".join(VERBS)
         if word.startswith("-") and word[1:] in VERBS:
             hint = f"put a space after the hyphen: - {word[1:]}"

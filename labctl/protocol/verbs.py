@@ -33,6 +33,7 @@ from labctl.protocol.words import (
     SIGN_WORDS,
     STEP_KEY_WORDS,
     SWEEP_WORDS,
+    TIME_OF_DAY,
     WAIT_WORDS,
 )
 from labctl.quantity.units import reads
@@ -123,6 +124,8 @@ class VerbFields(Fields):
         text = node.text.strip() if isinstance(node, Scalar) else ""
         if word == "wait" and reads(text, "duration"):
             return f"write rest: {text}; wait is for a date: wait: {{until: 2026-12-01 08:00}}"
+        if word == "wait" and TIME_OF_DAY.fullmatch(text):
+            return f"a time has its date: write wait: {{until: 2026-12-01 {text}}}"
         if word == "wait" and text:
             return f"write wait: {{until: {text}}}"
         fits = (name for name, key in verb.keys.items() if key.form == "quantity" and key.kind != "count")

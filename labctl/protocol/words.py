@@ -224,6 +224,7 @@ CHAMBER_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
     ("file", "profile", "table"), "a table of temperatures is a step of its own: - profile: {file: chamber.csv}"
 )
 
+TIME_OF_DAY: Final = re.compile(r"\d{1,2}:\d\d(?::\d\d)?")  # without its date
 REPEATED: Final = re.compile(r"(\d+) *[x×*](?:$|\W)")  # `5x charge`, `3x`
 CV_VOLTAGE: Final = (
     "constant voltage is hold: {voltage: 4.2 V, current: 1 mA, until: current < C/20, for: 2 h}; "
@@ -231,6 +232,9 @@ CV_VOLTAGE: Final = (
 )
 
 SWEEP_WORDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("range", "window", "limits", "between", "vertices", "potentials"), "write from: and to:, each with its value"
+    ),
     **dict.fromkeys(
         ("end", "stop", "high", "final", "fend", "f_end", "fmin", "ff", "vertex1", "e1"), "did you mean to?"
     ),

@@ -62,6 +62,7 @@ _OF_MEASURED: Final = re.compile(r"\bof (charge_capacity|discharge_capacity)\b")
 _ENERGIES: Final = frozenset({"Wh", "mWh", "uWh", "kWh"})
 _CLOCK: Final = re.compile(r"(\d+):(\d{1,2})(?::(\d{1,2}))?")
 _COMMA: Final = re.compile(r"([-+]?\d+),(\d+)(.*)")
+_MICRO: Final = re.compile(r"(?:mc|mic|micro)[- ]?([A-Z].*)")
 _WORD_NUMBER: Final = re.compile(rf"({NUMBER})\s*(.*)", re.DOTALL)
 
 
@@ -328,6 +329,8 @@ def _near(plain: str, kind: Kind) -> Slip:
             f"half of peak to peak is the peak: write {float(match[1]) / 2:g} {re.sub(r' *p-?p$', '', unit)}",
         )
     nearest = _nearest(unit, TABLES[kind].units)
+    if micro := _MICRO.fullmatch(unit):  # as on a prescription; m alone would be a thousand times more
+        nearest = f"u{micro[1]}" if measure_unit(f"u{micro[1]}") else nearest
     hint = f"did you mean {nearest}?" if nearest else units_here(kind)
     return "unit.unknown", "", hint if TABLES[kind].units else "a bare number, without a unit"
 

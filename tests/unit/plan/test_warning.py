@@ -298,3 +298,15 @@ def test_a_current_that_nothing_judges_is_told_once(plan):
     assert codes(plan(steps, "bare", head=voltage)) == [("plan.unbounded", 4)]
     assert codes(plan(steps, "bare", head=voltage.replace("}", ", current: [-2 A, 2 A]}"))) == []
     assert codes(plan(steps, replace(FULL, limits=Bounds(voltage=(2.0, 4.3)), nominal=3600.0))) == []
+
+
+def test_a_profile_after_a_discharge_by_capacity_may_discharge_on(plan):
+    """A drive cycle from 90 % of the charge: the discharge before it ended by charge, its voltage is a safeguard."""
+    steps = "- discharge: {current: C/3, capacity: 10 %, to: 2.8 V}\n- profile: {file: drive.csv, positive: discharge}"
+    files = {"drive.csv": "time / s,power / mW\n0,1\n10,4\n20,-2\n30,0\n"}
+    assert [code for code, _ in codes(plan(steps, files=files)) if code == "plan.profile_sign"] == []
+
+
+def test_what_follows_from_an_end_that_could_not_be_read_is_not_told(plan):
+    text = "labctl: 1\nsteps:\n- charge: {current: 1 mA, cutoff: 4.2 V, for: 5 h}\n"
+    assert [each.code for each in check(read(text, "t.yaml"), FULL)] == ["key.unknown"]
