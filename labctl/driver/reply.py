@@ -38,6 +38,7 @@ class Capabilities:
         loops: It holds loops inside a program.
         spans: It runs a current and the hold of its cut-off as one step, under ends that count over both.
         clips: It holds the voltage at an edge within a profile, and goes on with the profile.
+        compliance: It holds a held voltage back at its current; without it the limits of current end the run.
         bounded: What it runs by itself stays within every budget and limit of the plan; False only of runs that began before
             programs were cut so.
         voltage: What it can source and measure, (low, high) in V.
@@ -59,6 +60,7 @@ class Capabilities:
     loops: bool = False
     spans: bool = False
     clips: bool = False
+    compliance: bool = True
     bounded: bool = True
     voltage: tuple[float, float] = (-10.0, 10.0)
     current: tuple[float, float] = (-1.0, 1.0)

@@ -57,6 +57,7 @@ def runnable(
         *_translated(plan, capabilities, translate),
         *_late(plan, capabilities),
         *_rows(plan, capabilities),
+        *_without_compliance(plan, capabilities),
         *_by_hand(plan, roles),
     ]
     for drawn in draws:
@@ -256,6 +257,24 @@ def _largest(line: Line) -> float | None:
         return max((abs(each) for each in values(given)), default=None)
     low, high = line.bounds.current or (0.0, 0.0)
     return max(abs(low), abs(high)) or None
+
+
+def _without_compliance(plan: Plan, capabilities: Capabilities) -> Iterator[Finding]:
+    """Warn of holds that nothing holds back: their first current is what the cell gives, and the limits of current end the run."""
+    if capabilities.compliance:
+        return
+    for _, line in walk(plan.root):
+        if line.mode != "Potentiostatic":
+            continue
+        low, high = line.bounds.current or capabilities.current
+        yield Finding(
+            "channel.compliance",
+            f"wanted a {line.verb} that is held back at its current, found an instrument without compliance: its first current "
+            f"is what the cell gives, and one beyond {display(low, 'current')} to {display(high, 'current')} trips the run",
+            mark_of(line),
+            "leave room in limits: {current: ...}, several times the current before the hold, and begin it near its voltage",
+            severity="warning",
+        )
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------

@@ -118,6 +118,10 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "A person is asked to do it, and the run waits (warning); nobody can follow a table of temperatures.",
     ),
     "channel.range": ("a value beyond what the channel can source or measure",),
+    "channel.compliance": (
+        "a hold on an instrument that does not hold its current back (warning)",
+        "A PalmSens module holds a voltage whatever flows; what lies beyond the current limits trips the run.",
+    ),
     "channel.place": ("an `at` that the instrument of a channel does not have",),
     "channel.shared": ("two channels on one output of an instrument",),
     "driver.options": ("a setting that the driver does not have, or one that it needs",),

@@ -112,6 +112,7 @@ class PalmSens:
             ends=frozenset({"time", "voltage", "current", "charge"}),
             holds=HOLDS,
             limits=frozenset({"voltage", "current", "charge"}),
+            compliance=False,
             voltage=(low, high),
             current=(-current, current),
             voltage_accuracy=2e-3,

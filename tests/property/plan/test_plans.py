@@ -46,6 +46,7 @@ conditions = st.sampled_from(
         "temperature > 50 degC",
         "time > 1 min and abs(dV/dt) < 1 mV/h over 5 min",
         "capacity > 10 % or time > 2 h",
+        "change of voltage over 10 min < 1 mV or change of current over 5 min < 1 %",
     ]
 )
 

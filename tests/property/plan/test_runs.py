@@ -1,5 +1,7 @@
 """What `start` accepts, instrument and daemon can do to the end: random protocols on what every driver of ours can do."""
 
+from importlib.metadata import entry_points
+
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from labctl.plan.program import Spent
 from labctl.plan.program_reach import program_for
 from labctl.plan.runnable import runnable
 from labctl.protocol.load import load
+from labctl_drivers.biologic import BioLogic
 from labctl_drivers.keithley import Keithley2400, Keithley2450
 from labctl_drivers.neware import Neware
 from labctl_drivers.palmsens import PalmSens
@@ -26,6 +29,7 @@ from tests.property.plan.test_plans import CELL, FILES, OCV, protocols, some
 MOST_ROWS = 1500
 OTHERS = {"Bend", "Chamber"}  # what a stage or a chamber does
 DRIVERS = {
+    "biologic": BioLogic("EClib64.dll", "192.109.209.220", "."),
     "neware": Neware(host="-", channels={"1": "27-1-1"}, folder="."),
     "palmsens": PalmSens("-"),
     "keithley2450": Keithley2450("TCPIP0::-::1::SOCKET"),
@@ -46,6 +50,15 @@ def accepted(text, driver):
     errors = [finding for finding in runnable(plan, driver.capabilities("1"), told) if finding.severity == "error"]
     assert all(finding.mark.line and finding.message.startswith("wanted ") for finding in errors)
     return None if errors else plan
+
+
+def test_every_driver_that_drives_a_cell_is_among_them():
+    driving = {
+        entry.name
+        for entry in entry_points(group="labctl.drivers")
+        if hasattr(entry.load(), "output_off") and entry.name not in {"espec", "memmert", "grbl"}  # chambers, a stage
+    }
+    assert driving <= set(DRIVERS)
 
 
 @pytest.mark.parametrize("name", DRIVERS)
@@ -83,6 +96,8 @@ def test_what_start_accepts_every_program_of_it_can_be_told_to_the_instrument(na
             in_file = [value for step in profile.steps if (value := getattr(step, written)) is not None]
             assert bool(asked) == bool(in_file)
             assert not in_file or max(in_file) <= max(*asked, 1.0) * (1 + 1e-6)
+    elif name == "biologic":
+        assert len(wire) >= len({step.line for step in program.steps if isinstance(step, ProgramStep)})
     else:
         main, finished = parse(wire.splitlines())
         assert main

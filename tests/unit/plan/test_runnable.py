@@ -87,7 +87,7 @@ def reading(name):
 @pytest.mark.parametrize("step", PALMSENS_STEPS)
 def test_palmsens_fails_mid_run_every_such_step_runs(step):
     _, found = findings(palmsens(), f"  - rest: 2 min\n{step}", FILM)
-    assert found == ()
+    assert [each.code for each in found] == (["channel.compliance"] if "hold_until" in step else [])
 
 
 @pytest.mark.parametrize("name", ["gitt", "dcir", "cccv-cycling", "rate-test", "ccd-time-constant", "stripping-life"])
@@ -115,6 +115,16 @@ def test_what_start_accepts_of_the_library_the_channel_can_do(name, driver):
         if finding.severity == "error"
     ]
     assert errors == []
+
+
+def test_a_hold_that_nothing_holds_back_is_told_at_start():
+    """Between charge and hold a module rests for a poll or two: the hold's first current is what the cell gives, and may trip."""
+    _, found = findings(palmsens(), "  - charge: {current: 50 mA, to: 4.1 V, hold_until: current < 5 mA, for: 9 h}")
+    (finding,) = found
+    assert (finding.code, finding.severity, finding.mark.line) == ("channel.compliance", "warning", 4)
+    assert "beyond -200 mA to 200 mA trips the run" in finding.message
+    _, found = findings(neware(), "  - charge: {current: 50 mA, to: 4.1 V, hold_until: current < 5 mA, for: 9 h}")
+    assert found == ()
 
 
 def test_hppc_runs_on_a_cycler_that_gives_a_row_in_half_a_minute():
