@@ -14,7 +14,8 @@ from typing import Any, Final
 import orjson
 
 from labctl.control.client import DaemonClient
-from labctl.errors import LabctlError, SinkError
+from labctl.errors import LabctlError, SinkError, UsageError
+from labctl.notify.certificate import SOON, examined
 from labctl.notify.codec import state_from_json, state_to_json
 from labctl.notify.delivery import Route, request, route_of
 from labctl.notify.digest import digest_words, due_day
@@ -35,6 +36,8 @@ SLOWEST: Final = (
 )
 REFUSED: Final = 3600.0  # s between two attempts at what a server refused for good
 DAEMON: Final = "the daemon"
+CERTIFICATE: Final = "the certificate"
+EXAMINED: Final = 3600.0  # s between two looks at the certificate of the pages
 
 
 class Sender:
@@ -45,6 +48,7 @@ class Sender:
     ) -> None:
         """Take who is told, and the data folder that is followed."""
         self._settings = station.notify or NotifySettings()
+        self._station, self._examined_at = station, float("-inf")
         self._node, self._folder, self._now, self._trust = station.name, folder, now, trust
         self.rules = Rules(self._settings.quiet)
         self._notices = Notices(folder)
@@ -87,7 +91,7 @@ class Sender:
     def step(self) -> None:
         """Look once at everything."""
         now = self._now()
-        inputs = [*self._from_journal(now), *self._from_daemon(now)]
+        inputs = [*self._from_journal(now), *self._from_daemon(now), *self._from_certificate(now)]
         with self._lock:
             asked = self._notices.asked()
         inputs += [Acknowledged(now, alarm, who) for _, alarm, who in asked]
@@ -191,6 +195,23 @@ class Sender:
             if kind == "unknown" or (before is not None and before.kind == "unknown"):
                 inputs.append(Happened(now, name, kind, str(row.get("why") or ""), "", str(row.get("unblock") or "")))
         return inputs
+
+    def _from_certificate(self, now: float) -> list[Input]:
+        """Return whether the certificate of the pages ends soon, or is one that no browser takes any more."""
+        web = self._station.web
+        if web is None or web.certificate is None or 0 <= now - self._examined_at < EXAMINED:
+            return []
+        self._examined_at = now
+        certificate, key = self._station.beside(web.certificate), self._station.beside(str(web.key))
+        unblock = f"put a new one at {certificate}: the pages take it by themselves"
+        try:
+            left = examined(certificate, key, web.names) - now
+        except UsageError as error:
+            return [Happened(now, CERTIFICATE, "error", str(error), "", unblock)]
+        if left > SOON:
+            return [Happened(now, CERTIFICATE, "over")]
+        words = f"it ends in {max(0.0, left) / 86400.0:.0f} days; then no browser takes it"
+        return [Happened(now, CERTIFICATE, "warning", words, "", unblock)]
 
     # --- what goes out ---
 
