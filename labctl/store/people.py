@@ -6,6 +6,7 @@ passwords as scrypt with a salt of their own, tokens, links and sessions as SHA-
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -14,14 +15,14 @@ import re
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Self, TypeAlias
 from urllib.parse import quote
 
-from labctl.errors import StoreDamaged, StoreError, UsageError
+from labctl.errors import StoreDamaged, StoreError, StoreFull, UsageError
 
 Role: TypeAlias = Literal["viewer", "operator", "admin"]
 Kind: TypeAlias = Literal["token", "link", "session"]
@@ -220,7 +221,7 @@ class People:
                 f"wanted a {kind} good for at most {LONGEST[kind] / 86400:g} days, found {within / 86400:g}"
             )
         secret, now = PREFIX + secrets.token_urlsafe(32), self._now()
-        with self._lock:
+        with self._writing():
             self._base.execute("DELETE FROM keys WHERE expires < ?", (now,))
             self._base.execute(
                 "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -240,8 +241,20 @@ class People:
             if row[0] == "link":
                 self._base.execute("DELETE FROM keys WHERE digest = ?", (digest,))
             elif now > row[3] + SEEN_EVERY:
-                self._base.execute("UPDATE keys SET used = ? WHERE digest = ?", (now, digest))
+                with contextlib.suppress(sqlite3.OperationalError):  # a full disk keeps nobody from a stop
+                    self._base.execute("UPDATE keys SET used = ? WHERE digest = ?", (now, digest))
             return self._find(str(row[1]))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Write alone; what could not be written whole is taken back."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.OperationalError as error:
+                if self._base.in_transaction:
+                    self._base.execute("ROLLBACK")
+                raise StoreFull(f"{self._file} cannot be written: {error}") from error
 
     def token_named(self, id_: str) -> tuple[str, Person] | None:
         """Return the digest of a token that is good now, by its begin as `keys` tells it, and whose it is."""
@@ -274,8 +287,12 @@ class People:
     # --- what was done ---
 
     def note(self, who: str, what: str, detail: str = "") -> None:
-        """Write down what was done at the door, under the chain of all before."""
-        with self._lock:
+        """Write down what was done at the door, under the chain of all before.
+
+        Raises:
+            StoreFull: There is no room for it.
+        """
+        with self._writing():
             self._base.execute("BEGIN IMMEDIATE")
             last = self._base.execute("SELECT number, chain FROM audit ORDER BY number DESC LIMIT 1").fetchone()
             number, before = (last[0] + 1, last[1]) if last else (1, "")

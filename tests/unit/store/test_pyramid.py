@@ -100,6 +100,18 @@ def test_a_column_that_was_never_measured_is_absent_and_holes_stay_holes():
     assert "temperature" in drawn(buckets_of(matrix, FAN))
 
 
+def test_a_full_disk_makes_views_slower_and_none_wrong(tmp_path):
+    whole = Pyramid(None)
+    list(whole.extend(STORE, 1, "u", ROWS))
+    wanted = whole.view(STORE, 1, "u", (0, 1e9), 500).columns["voltage"][1]
+    whole.close()
+    full = Pyramid(tmp_path / "views.db")
+    full._base.execute("PRAGMA max_page_count = 3")  # what SQLite says of a disk without room
+    list(full.extend(STORE, 1, "u", ROWS))
+    assert np.array_equal(full.view(STORE, 1, "u", (0, 1e9), 500).columns["voltage"][1], wanted)
+    full.close()
+
+
 def test_the_cache_may_be_taken_away_and_comes_back(tmp_path):
     file = tmp_path / "views.db"
     first = Pyramid(file)
