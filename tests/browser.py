@@ -1,7 +1,9 @@
-"""A real Chromium, driven through the pages of a real `labctl web` beside a real daemon; both end with the test."""
+"""A real Chromium, driven through the pages of a real `labctl web` beside a real daemon.
+
+The browser is one for all tests of a session, emptied between modules: its start costs seconds. Daemon and pages end with the module.
+"""
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -9,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,10 +21,15 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from labctl.control.client import DaemonClient
+from labctl.inputs import library
+
 WITHIN = 60.0  # s that anything may take on a machine that is busy with something else
 EVERY = 0.05  # s between two looks
 ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars",
-             "--disable-background-networking", "--disable-component-update", "--no-first-run")  # fmt: skip
+             "--disable-background-networking", "--disable-component-update", "--no-first-run", "--ignore-certificate-errors",
+             "--host-resolver-rules=MAP *.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")  # fmt: skip
+"""As without a route to anywhere: names of somebody else's that end with .example lead here, all others nowhere."""
 
 
 def program(name: str) -> str:
@@ -47,6 +54,19 @@ class Browser:
         self.driver.set_page_load_timeout(WITHIN)
         self.driver.set_script_timeout(WITHIN)
         self.look(1440, 900)
+
+    def empty(self) -> None:
+        """Be as on the first day: one tab, nobody signed in, a desk's screen."""
+        first, *others = self.driver.window_handles
+        for handle in others:
+            self.driver.switch_to.window(handle)
+            self.driver.close()
+        self.driver.switch_to.window(first)
+        self.driver.get("about:blank")
+        self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+        self.driver.execute_cdp_cmd("Network.clearBrowserCache", {})
+        self.look(1440, 900)
+        self.complaints()
 
     def look(self, width: int, height: int, *, dark: bool = False) -> None:
         """Have a screen of a size and a theme."""
@@ -174,10 +194,16 @@ class Bench:
         return done.stdout
 
     def status(self) -> dict[str, dict]:
-        lines = self.command("status", "--json")
-        places = json.loads(lines)
-        rows = places["channels"] if isinstance(places, dict) else places
-        return {row["channel"]: row for row in rows}
+        with DaemonClient(self.data) as client:
+            return {row["channel"]: row for row in client.status()}
+
+    def start(self, protocol: str, channel: str, cell: str = "marquis2019") -> None:
+        """Start a file of the bench's folder, or a protocol of the library, on a channel."""
+        own = self.folder / protocol
+        path = own if own.is_file() else library() / f"{protocol}.yaml"
+        files = {"protocol": str(path.absolute()), "cell": str((library() / "cells" / f"{cell}.yaml").absolute())}
+        with DaemonClient(self.data) as client:
+            client.order("start", {"channel": channel, **files})
 
     def enter(self, browser: Browser) -> None:
         enter(browser, self.web)
@@ -185,12 +211,3 @@ class Bench:
     def end(self) -> None:
         self.web.end()
         self.daemon.end()
-
-
-@contextlib.contextmanager
-def chromium(folder: Path, *more: str) -> Iterator[Browser]:
-    browser = Browser(folder, *more)
-    try:
-        yield browser
-    finally:
-        browser.close()

@@ -26,7 +26,7 @@ import orjson
 
 from labctl.store.people import People
 from labctl.store.reader import Reader
-from tests.browser import Bench
+from tests.browser import Bench, Browser
 from tests.crash import promises
 from tests.hostile import CORPUS
 
@@ -66,7 +66,7 @@ class Rig:
         return httpx.Client(base_url=self.bench.url, headers=headers, timeout=WITHIN)
 
     def start(self, protocol: str, channel: str) -> None:
-        self.bench.command("start", f"{protocol}.yaml", "--channel", channel, "--cell", "marquis2019")
+        self.bench.start(f"{protocol}.yaml", channel)
 
     def events(self) -> int:
         with Reader(self.bench.data) as reader:
@@ -211,6 +211,37 @@ def lateness(rig: Rig, seconds: float) -> Tried:
     worst = statistics.quantiles(late, n=100)[98] if len(late) > 1 else float("inf")
     found = f"told after {1e3 * statistics.median(late):.0f} ms in the median, {1e3 * worst:.0f} ms at p99"
     return Tried("rows at 1 Hz from their moment to a viewer", len(late), found, int(not late), worst)
+
+
+PAINTED = """
+const began = arguments[0], Real = window.EventSource;
+window.late = [];
+window.EventSource = function (url) {
+  const stream = new Real(url);
+  stream.addEventListener("rows", (event) => {
+    const rows = JSON.parse(event.data);
+    if (rows.t?.length) requestAnimationFrame(() => requestAnimationFrame(() => window.late.push(Date.now() / 1000 - began - rows.t[rows.t.length - 1])));
+  });
+  return stream;
+};
+window.EventSource.CLOSED = Real.CLOSED;
+"""
+
+
+def painted(rig: Rig, browser: Browser, seconds: float) -> Tried:
+    """See how long after its moment a row stands on the screen of a real browser."""
+    with Reader(rig.bench.data) as reader:
+        run = reader.run(1)
+    script = {"source": f"(function () {{ {PAINTED} }})({run.began_unix_time!r});"}
+    added = browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", script)
+    browser.driver.get(f"{rig.bench.url}/c/A1")
+    browser.until(lambda: browser.driver.execute_script("return window.late.length > 0"), "rows are painted")
+    time.sleep(seconds)
+    late = [float(each) for each in browser.driver.execute_script("return window.late")]
+    browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": added["identifier"]})
+    worst = statistics.quantiles(late, n=100)[98] if len(late) > 1 else float("inf")
+    found = f"painted after {1e3 * statistics.median(late):.0f} ms in the median, {1e3 * worst:.0f} ms at p99"
+    return Tried("rows at 1 Hz from their moment to the pixel of a browser", len(late), found, int(not late), worst)
 
 
 def flood(rig: Rig, times: int) -> Tried:

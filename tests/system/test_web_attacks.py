@@ -10,13 +10,9 @@ import pytest
 import trustme
 
 from labctl.store.people import People
-from tests.browser import Bench, chromium, enter
+from tests.browser import Bench, enter
 
 BENCH, SIBLING, STRANGER, REBOUND = "bench.lab.example", "evil.lab.example", "evil.example", "rebound.example"
-NAMES = (
-    "--host-resolver-rules=MAP *.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    "--ignore-certificate-errors",
-)
 TOSSED = (
     "labctl=lct_tossed; Domain=lab.example; Path=/",
     "__Host-labctl=lct_tossed; Domain=lab.example; Path=/; Secure",
@@ -87,7 +83,7 @@ pytestmark = pytest.mark.timeout(400)  # a browser on a machine that is busy wit
 def bench(tmp_path_factory):
     folder, authority = tmp_path_factory.mktemp("attacks"), trustme.CA()
     made = Bench(folder, "A[1-2]")
-    made.command("start", "cccv-cycling", "--channel", "A1", "--cell", "marquis2019")
+    made.start("cccv-cycling", "A1")
     made.web.end()
     mine = authority.issue_cert(BENCH)
     mine.cert_chain_pems[0].write_to_path(folder / "cert.pem")
@@ -102,10 +98,9 @@ def bench(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser(bench, tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("chromium"), *NAMES) as opened:
-        enter(opened, bench.web)
-        yield opened
+def browser(bench, new_browser):
+    enter(new_browser, bench.web)
+    return new_browser
 
 
 @pytest.mark.parametrize("name", [SIBLING, STRANGER])

@@ -4,13 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import Bench, chromium
+from tests.browser import Bench
 
 AXE = (Path(__file__).parents[1] / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-PAGES = (
-    "/", "/kiosk", "/c/A1", "/c/A2", "/c/A3", "/runs", "/r/1", "/compare?r=1&r=2", "/new", "/cells", "/alarms", "/journal", "/login", "/enter",
-    "/nowhere",
-)  # fmt: skip
+LOOKS = [(360, False), (360, True), (1440, False), (1440, True)]
+PAGES = {  # what must stand there before it is looked at, and what a person may have opened by then
+    "/": (".tile", ""), "/?state=running": (".tile", ""), "/kiosk": (".tile", ""),
+    "/c/A1": ("#chart-voltage canvas", "[data-order=skip]"), "/c/A2": ("[data-order=confirm]", "[data-order=confirm]"),
+    "/c/A3": ("[data-state=tripped] .start-here a", ""), "/c/A4": (".start-here a", ""),
+    "/runs": (".pick", ""), "/r/1": ("#chart-voltage canvas", ""), "/r/3": ("#h-plan", ""), "/compare?r=1&r=2": ("[data-drawn]", ""),
+    "/new": ("#sums dd", "#start"), "/new?edit=A1": ("#sums dd", ""), "/new?protocol=ccd-time-constant": ("#findings .error", ""),
+    "/cells": ("tbody", ""), "/alarms": ("tbody", ""), "/journal": ("tbody", ""), "/login": ("form", ""), "/enter": ("#reason.bad", ""),
+    "/nowhere": ("h1", ""),
+}  # fmt: skip
+OPEN = "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
 GRAVE = """
 const done = arguments[arguments.length - 1];
 axe.run(document, { resultTypes: ["violations"] }).then((told) => done({
@@ -19,13 +26,7 @@ axe.run(document, { resultTypes: ["violations"] }).then((told) => done({
 }), (error) => done({ looked: 0, grave: [String(error)] }));
 """
 ASKS = "labctl: 1\nname: asks\nsteps:\n  - prompt: {say: put the cell in}\n  - rest: 5 h\n"
-DRAWN = {
-    "/c/A1": "#chart-voltage canvas",
-    "/r/1": "#chart-voltage canvas",
-    "/compare?r=1&r=2": "[data-drawn]",
-    "/new": "#sums dd",
-}
-
+TRIPS = "labctl: 1\nname: trips\nlimits: {voltage: [3 V, 3.9 V]}\nsteps:\n  - rest: 1 s\n  - charge: {current: 0.5 A, for: 1 h}\n"
 
 pytestmark = pytest.mark.timeout(400)  # a browser on a machine that is busy with something else
 
@@ -34,41 +35,50 @@ pytestmark = pytest.mark.timeout(400)  # a browser on a machine that is busy wit
 def bench(tmp_path_factory):
     folder = tmp_path_factory.mktemp("axe")
     (folder / "asks.yaml").write_text(ASKS)
-    made = Bench(folder, "A[1-3]")
-    made.command("start", "cccv-cycling", "--channel", "A1", "--cell", "marquis2019")
-    made.command("start", "asks.yaml", "--channel", "A2", "--cell", "marquis2019")
+    (folder / "trips.yaml").write_text(TRIPS)
+    made = Bench(folder, "A[1-4]")
+    made.start("cccv-cycling", "A1")
+    made.start("asks.yaml", "A2")
+    made.start("trips.yaml", "A3")
     yield made
     made.end()
 
 
 @pytest.fixture(scope="module")
-def browser(bench, tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("chromium")) as opened:
-        bench.enter(opened)
-        yield opened
+def browser(bench, new_browser):
+    bench.enter(new_browser)
+    return new_browser
 
 
 def examined(browser):
-    browser.driver.execute_script(AXE)
     told = browser.driver.execute_async_script(GRAVE)
     assert told["looked"] > 10, "it has looked"
     return told["grave"]
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
-def test_axe_finds_nothing_serious_on_any_page(bench, browser, width, dark):
-    browser.look(width, 800, dark=dark)
-    for path in PAGES:
-        browser.driver.get(bench.url + path)
-        if path in DRAWN:
-            browser.until(lambda place=DRAWN[path]: browser.all(place), f"{path} is drawn")
-        assert examined(browser) == [], path
-        assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= width, path
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_serious_on_any_page(bench, browser, path):
+    there, opened = PAGES[path]
+    browser.driver.get(bench.url + path)
+    browser.until(lambda: browser.all(there), f"{there} is there")
+    browser.driver.execute_script(AXE)
+    browser.driver.execute_script(OPEN)
+    for width, dark in LOOKS:
+        browser.look(width, 800, dark=dark)
+        assert examined(browser) == [], (path, width, dark)
+        assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= width, (path, width)
+    if opened:
+        browser.until(lambda: browser.all(f"{opened}:not([aria-disabled])"), f"{opened} may be pressed")
+        browser.click(opened)
+        for width, dark in LOOKS:
+            browser.look(width, 800, dark=dark)
+            assert examined(browser) == [], (path, opened, width, dark)
+    browser.look(1440, 900)
 
 
 def test_axe_finds_what_is_wrong(bench, browser):
     browser.driver.get(f"{bench.url}/runs")
+    browser.driver.execute_script(AXE)
     browser.driver.execute_script(
         "const faint = document.createElement('p'); faint.textContent = 'hardly seen'; faint.style.color = 'rgb(200, 200, 200)'; faint.style.background = 'white';"
         "document.getElementById('main').append(faint, document.createElement('button'))"

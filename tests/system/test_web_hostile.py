@@ -7,7 +7,7 @@ import pytest
 from labctl.run.simulate import DryRunRequest, Simulation
 from labctl.store.entry import Source
 from labctl.store.journal import Journal
-from tests.browser import chromium, enter, pages
+from tests.browser import enter, pages
 from tests.hostile import CORPUS
 
 PROTOCOL = """\
@@ -38,26 +38,26 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.timeout(400)
-def test_stored_xss_in_names_of_protocols_cells_steps_prompts_and_people(folder, tmp_path):
+def test_stored_xss_in_names_of_protocols_cells_steps_prompts_and_people(folder, new_browser):
     web = pages(folder, folder / "data")
     try:
-        with chromium(tmp_path) as browser:
-            enter(browser, web)
-            base = web.said[1]
-            runs = [f"/r/{number}" for number in range(1, len(PRINTABLE) + 1)]
-            compared = "/compare?" + "&".join(f"r={number}" for number in range(1, 4))
-            for path in ("/", "/runs", "/cells", "/journal", "/alarms", compared, "/new", "/r/1/report.html", *runs):
-                browser.driver.get(base + path)
-                if path in SETTLED:
-                    browser.until(lambda place=SETTLED[path]: browser.all(place), f"{path} is drawn")
-                assert browser.driver.execute_script("return window.hacked ?? null") is None, path
-                assert browser.driver.current_url == base + path, path
-                assert [each for each in browser.complaints() if "/health" not in each] == [], (
-                    path
-                )  # no daemon is beside these pages
-            for number, each in enumerate(PRINTABLE, 1):
-                browser.driver.get(f"{base}/r/{number}")
-                assert browser.text("h1") == each.strip()
-                assert each.strip() in browser.text(".plan")
+        browser = new_browser
+        enter(browser, web)
+        base = web.said[1]
+        runs = [f"/r/{number}" for number in range(1, len(PRINTABLE) + 1)]
+        compared = "/compare?" + "&".join(f"r={number}" for number in range(1, 4))
+        for path in ("/", "/runs", "/cells", "/journal", "/alarms", compared, "/new", "/r/1/report.html", *runs):
+            browser.driver.get(base + path)
+            if path in SETTLED:
+                browser.until(lambda place=SETTLED[path]: browser.all(place), f"{path} is drawn")
+            assert browser.driver.execute_script("return window.hacked ?? null") is None, path
+            assert browser.driver.current_url == base + path, path
+            assert [each for each in browser.complaints() if "/health" not in each] == [], (
+                path
+            )  # no daemon is beside these pages
+        for number, each in enumerate(PRINTABLE, 1):
+            browser.driver.get(f"{base}/r/{number}")
+            assert browser.text("h1") == each.strip()
+            assert each.strip() in browser.text(".plan")
     finally:
         web.end()

@@ -4,9 +4,8 @@ import signal
 
 import pytest
 
-from tests.browser import Bench, chromium
+from tests.browser import Bench
 
-OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # as without a route: no other name leads anywhere
 PAGES = ("/", "/c/A1", "/runs", "/r/1", "/compare?r=1", "/new", "/cells", "/alarms", "/journal", "/login", "/enter")
 COUNT = """
 window.told = { hello: 0, rows: 0, most: 0 };
@@ -27,16 +26,15 @@ pytestmark = pytest.mark.timeout(400)  # a browser on a machine that is busy wit
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
     made = Bench(tmp_path_factory.mktemp("stale"), "A[1-2]", "600")
-    made.command("start", "cccv-cycling", "--channel", "A1", "--cell", "marquis2019")
+    made.start("cccv-cycling", "A1")
     yield made
     made.end()
 
 
 @pytest.fixture(scope="module")
-def browser(bench, tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("chromium"), OFFLINE) as opened:
-        bench.enter(opened)
-        yield opened
+def browser(bench, new_browser):
+    bench.enter(new_browser)
+    return new_browser
 
 
 def live(browser):
@@ -67,8 +65,8 @@ def test_seven_tabs_of_one_browser_all_get_their_page_and_are_live_when_they_are
         browser.driver.switch_to.window(handle)
         browser.driver.execute_script("window.dispatchEvent(new Event('focus'))")
         live(browser)
-        before = browser.text("[data-age]")
-        browser.until(lambda before=before: browser.text("[data-age]") != before, "its numbers move")
+        before = browser.text(".numbers")
+        browser.until(lambda before=before: browser.text(".numbers") != before, "its numbers move")
     for handle in browser.driver.window_handles:
         if handle != first:
             browser.driver.switch_to.window(handle)
