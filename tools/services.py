@@ -1,4 +1,4 @@
-"""Install what the tests use, where that is possible: a C compiler, Mosquitto, PostgreSQL and Chromium from Debian's packages.
+"""Install what the tests use, where that is possible: a C compiler, Mosquitto, PostgreSQL, nginx and Chromium, of Debian.
 
 The tests start their own, on free loopback ports in temporary folders. Where one cannot be had, its tests are counted as
 skipped in the last line.
@@ -17,6 +17,7 @@ PACKAGES = {
     "mosquitto-clients": lambda: found("mosquitto_sub"),
     "chromium": lambda: found("chromium"),
     "chromium-driver": lambda: found("chromedriver"),
+    "nginx-light": lambda: found("nginx", "/usr/sbin/nginx"),
     "postgresql": lambda: any(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb")) or found("initdb"),
 }
 
