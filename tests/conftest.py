@@ -49,6 +49,12 @@ hypothesis.settings.register_profile("night", deadline=None, print_blob=True, ma
 hypothesis.settings.load_profile(os.environ.get("LABCTL_HYPOTHESIS", "default"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-pictures", action="store_true", help="write the pictures of docs/images anew, as the pages look now"
+    )
+
+
 def pytest_configure() -> None:
     """Give a daemon inside this process, and its guard, more time than a lab's: a machine that runs tests keeps both waiting.
 
