@@ -94,9 +94,7 @@ CELLS = """
 SELECT r.cell, count(*) AS runs, max(r.run_id) AS last_run, min(r.began_unix_time_second) AS first_time,
   max(r.cell_hash) AS cell_hash
 FROM runs r GROUP BY r.cell ORDER BY max(r.run_id) DESC LIMIT :most"""
-TEXTS_OF = "SELECT protocol_hash, cell_hash, texts FROM runs WHERE run_id = :run"
-PROTOCOL_TEXT = "SELECT name, text FROM protocols WHERE hash = :hash"
-CELL_TEXT = "SELECT name, text FROM cells WHERE hash = :hash"
+PROTOCOL_TEXT = "SELECT text FROM protocols WHERE hash = :hash"
 
 # --- of runs ----------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from labctl.control.allowed import allowed
 from labctl.control.client import DaemonClient
-from labctl.control.order_table import ORDERS
+from labctl.control.order_table import ORDERS, OrderSpec
 from labctl.errors import LabctlError, OrderRefused, UsageError
 from labctl.store.people import People
 from labctl.store.pyramid import Pyramid
@@ -33,7 +33,6 @@ from labctl.web.stream import Streams
 from labctl.web.views import Views
 
 TEXTS = {"protocol_text": "protocol", "cell_text": "cell"}  # a page starts what it shows, never a path on this machine
-KEYS = frozenset({"channel", "run", "text", "step_seen", "id", "values", "at", "next", "step", *TEXTS})
 
 
 class Site:
@@ -135,7 +134,7 @@ class Site:
         order = ORDERS.get(verb)
         if order is None or order.asks:
             return problem(404, f"there is no order {verb!r}")
-        if unknown := asked.keys() - KEYS:
+        if unknown := asked.keys() - keys_of(order):
             return problem(400, f"order {verb}: unknown key {min(unknown)!r}")
         channel = str(asked.get("channel", ""))
         if why := allowed(visit.person, verb, channel):
@@ -171,6 +170,12 @@ class Site:
         self.views.close()
         self._author.close()
         self.people.close()
+
+
+def keys_of(order: OrderSpec) -> frozenset[str]:
+    """Return the keys that a page may send with an order: those of the one table, texts in place of files of this machine."""
+    known = {key for key, kind in order.keys.items() if kind != "file"}
+    return frozenset({"id", *known, *(text for text, key in TEXTS.items() if key in order.keys)})
 
 
 Build = Callable[[], Site]

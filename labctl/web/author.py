@@ -14,6 +14,7 @@ from labctl.errors import FileError, UsageError
 from labctl.finding import Finding
 from labctl.inputs import assignments, beside, library, library_names, read_file, text_of
 from labctl.plan.check import check
+from labctl.plan.codec import plan_from_json
 from labctl.plan.compile import compile_plan
 from labctl.plan.description import limits, rows
 from labctl.plan.estimate import estimate
@@ -21,9 +22,11 @@ from labctl.plan.index import walk
 from labctl.protocol.cellfile import read_cell
 from labctl.protocol.load import read
 from labctl.run.stand_in import with_model
+from labctl.store import queries
+from labctl.store.reader import Reader
 from labctl.web.gate import given, problem
 from labctl.web.hub import Hub
-from labctl.web.pages import Pages, data, natural
+from labctl.web.pages import Pages, data, natural, typeset
 
 LARGEST: Final = 256 * 1024  # bytes of a text
 FREE: Final = frozenset({"idle", "done", "tripped", "failed"})  # states of a channel on which something can be started
@@ -47,14 +50,25 @@ class Author:
     async def page(self, request: Request) -> Response:
         """Show the page; what is chosen comes from the shipped library."""
         await self._hub.fresh()
-        free = [name for name, row in self._hub.channels.items() if row.get("activity") in FREE]
-        free.sort(key=natural)
+        channels = sorted(self._hub.channels.values(), key=lambda row: natural(str(row["channel"])))
+        places = [
+            (str(row["channel"]), "" if row.get("activity") in FREE else str(row["activity"])) for row in channels
+        ]
+        places.sort(key=lambda place: bool(place[1]))  # the free ones first
+        edited = self._hub.channels.get(request.query_params.get("edit", ""), {})
+        texts = (
+            await self._hub.read(lambda reader: _texts_of(reader, int(edited["run_id"])))
+            if edited.get("run_id")
+            else None
+        )
         protocols, cells = library_names(), library_names("cells")
         protocol = _chosen(request, "protocol", protocols, "cccv-cycling")
         cell = _chosen(request, "cell", cells, "marquis2019")
         return self._pages.html(
-            request, "new.html", protocols=protocols, cells=cells, protocol=protocol, cell=cell, free=free,
-            channel=request.query_params.get("channel", ""), protocol_text=_text(protocol, ""), cell_text=_text(cell, "cells"),
+            request, "new.html", protocols=protocols, cells=cells, protocol=protocol, cell=cell, places=places,
+            edit=str(edited["channel"]) if texts else "",
+            channel=request.query_params.get("channel", ""), now=self._hub.now(),
+            protocol_text=texts[0] if texts else _text(protocol, ""), cell_text=texts[1] if texts else _text(cell, "cells"),
         )  # fmt: skip
 
     async def check(self, request: Request) -> Response:
@@ -109,10 +123,11 @@ def _plan(protocol: Any, cell: Any, values: Mapping[str, str]) -> dict[str, Any]
         "name": plan.name, "cell": plan.cell.name or plan.cell.kind,
         "likely": likely, "longest": longest if math.isfinite(longest) else None,
         "finish": now + likely, "charge_ah": sums.charge / 3600.0, "rows": sums.rows,
-        "limits": list(limits(bounds)) if bounds is not None else [],
+        "limits": [(name, typeset(text)) for name, text in limits(bounds)] if bounds is not None else [],
         "warnings": [each.message for each in sums.warnings],
         "steps": [
-            {"depth": row.depth, "line": row.line, "word": row.word, "setting": row.setting, "ends": row.ends, "name": row.name}
+            {"depth": row.depth, "line": row.line, "word": row.word, "name": row.name,
+             "setting": typeset(row.setting), "ends": typeset(row.ends)}
             for row in rows(plan.root)
         ],
     }  # fmt: skip
@@ -121,6 +136,14 @@ def _plan(protocol: Any, cell: Any, values: Mapping[str, str]) -> dict[str, Any]
 def _chosen(request: Request, key: str, names: list[str], usual: str) -> str:
     name = request.query_params.get(key, usual)
     return name if name in names else usual if usual in names else names[0]
+
+
+def _texts_of(reader: Reader, run_id: int) -> tuple[str, str] | None:
+    """Return the texts that a run does now, of its protocol and its cell; None where it keeps none."""
+    plan = plan_from_json(reader.plan(run_id))
+    cell = reader.query(queries.CELL_TEXT, run=run_id)
+    protocol = reader.query(queries.PROTOCOL_TEXT, hash=plan.sources[0][1]) if plan.sources else ()
+    return (str(protocol[0][0]), str(cell[0][0])) if protocol and cell else None
 
 
 def _text(name: str, folder: str) -> str:

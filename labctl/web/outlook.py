@@ -15,13 +15,14 @@ from labctl.plan.index import index
 from labctl.plan.program import at_pass
 from labctl.plan.step import Block, ByPass, Condition, End, Line, Plan, Setting, Term, TextByPass
 from labctl.store.reader import Reader
+from labctl.web.pages import typeset
 
 NEXT: Final = 5  # lines that are told of what comes
 
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """One line of a plan in words: its id, verb, what it sets, what ends it, its name, and where it comes again."""
+    """One line of a plan in words: id, verb, what it sets, what ends it, name, where it comes again, longest time (s)."""
 
     line: int
     verb: str
@@ -29,6 +30,7 @@ class Doing:
     ends: str
     name: str
     around: str = ""
+    longest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ class Outlook:
 @lru_cache(maxsize=256)
 def _read(text: bytes) -> tuple[Plan, Estimate, tuple[Row, ...]]:
     plan = plan_from_json(text)
-    return plan, estimate(plan), tuple(rows(plan.root))
+    shown = (replace(row, setting=typeset(row.setting), ends=typeset(row.ends)) for row in rows(plan.root))
+    return plan, estimate(plan), tuple(shown)
 
 
 def outlook(reader: Reader, run_id: int, step_id: int | None) -> Outlook:
@@ -66,8 +69,9 @@ def outlook(reader: Reader, run_id: int, step_id: int | None) -> Outlook:
         first = tuple(_doing(each, path, passes) for path, each in _from_begin(plan.root))[:NEXT]
         return Outlook(None, first if step_id is None else (), whole, (), sums.duration[0])
     path = index(plan).paths[line.id]
+    bounds = tuple((name, typeset(text)) for name, text in limits(line.bounds))
     then = tuple(_doing(each, around, now) for each, around, now in _after(path, line, passes))
-    return Outlook(_doing(line, path, passes), then, whole, limits(line.bounds), sums.duration[0])
+    return Outlook(_doing(line, path, passes), then, whole, bounds, sums.duration[0])
 
 
 def passes_of(reader: Reader, run_id: int) -> dict[int, int]:
@@ -134,7 +138,14 @@ def _doing(line: Line, path: tuple[Block, ...], passes: Mapping[int, int]) -> Do
     around = ", ".join(f"pass {passes.get(block.id, 0) + 1} of {block.passes}" for block in loops[-2:])
     sets = " ".join(filter(None, (set_point(here), options(here))))
     what = "the next pass begins" if "every" in here.options else ends(here.ends)
-    return Doing(line.id, line.verb, sets, what, line.name, around)
+    return Doing(line.id, line.verb, typeset(sets), typeset(what), line.name, around, _longest(here.ends))
+
+
+def _longest(given: tuple[End, ...]) -> float | None:
+    """Return the time after which a line ends whatever it measures, s; None where none is set."""
+    single = [terms[0] for end in given for terms in end.condition.any_of if len(terms) == 1]
+    times = [float(term.value) for term in single if term.quantity == "time" and isinstance(term.value, int | float)]
+    return min(times, default=None)
 
 
 def in_pass(line: Line, passes: Mapping[int, int]) -> Line:

@@ -19,6 +19,8 @@ from labctl.quantity.units import display
 
 HERE: Final = Path(__file__).parent
 TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain"}
+_MINUS: Final = re.compile(r"(?<![\w.])-(?=\d)")
+_MICRO: Final = re.compile(r"(?<= )u(?=(?:A|V|Ah|Wh|W)\b)")
 SMALL: Final = 1400  # bytes: what fits one packet is not compressed
 
 
@@ -44,7 +46,7 @@ class Pages:
         )
         self._templates.filters |= {
             "quantity": quantity, "figure": figure, "duration": duration, "moment": moment, "day": day, "shown": shown,
-            "json": as_text,
+            "json": as_text, "typeset": typeset,
         }  # fmt: skip
         self._templates.globals |= {"static": f"/static/{self.digest}", "version": __version__}
 
@@ -145,6 +147,11 @@ def day(unix: object) -> str:
         return dt.datetime.fromtimestamp(unix, dt.UTC).isoformat(timespec="seconds")
     except (OverflowError, ValueError, OSError):
         return ""
+
+
+def typeset(text: str) -> str:
+    """Return words of a plan as the numbers beside them are written: a minus that is one, and micro as its letter."""
+    return _MINUS.sub("−", _MICRO.sub("µ", text))
 
 
 def shown(value: object) -> str:

@@ -26,7 +26,8 @@ from labctl.web.stream import counts
 
 PAGE: Final = 50  # lines of a list
 ORDERED: Final = ("unknown", "failed", "tripped", "waiting", "safe", "paused", "preparing", "running", "done", "idle")
-BUTTONS: Final = ("pause", "resume", "skip", "stop", "note")
+BUTTONS: Final = ("pause", "resume", "skip", "stop")
+MORE: Final = {"note": "Note", "suspend": "Suspend", "edit": "Edit what is ahead", "correct": "Correct the cell"}
 SPARKED: Final = 64  # tiles on a screen
 REFUSED_WITHIN: Final = 10.0  # s that the daemon has, twice, to say which orders it would refuse
 LOST_WITHIN: Final = 1.0  # s, where it does not answer anyway
@@ -72,7 +73,7 @@ class Views:
             events = await self._hub.read(lambda reader: _events(reader, int(row["run_id"]), 1 << 31))
         return self._pages.html(
             request, "channel.html", row=row, **more, events=events, station=self._hub.station, now=self._hub.now(),
-            buttons=BUTTONS,
+            buttons=BUTTONS, further=MORE,
         )  # fmt: skip
 
     async def channel_data(self, request: Request) -> Response:
@@ -96,7 +97,11 @@ class Views:
         if row.get("run_id") is not None and row.get("record_index") is not None:
             run_id, step = int(row["run_id"]), row.get("step_id")
             now = await self._hub.read(lambda reader: outlook(reader, run_id, step))
-        return {"refused": refused, "outlook": now}
+        refused["suspend"] = refused.get("pause", "")
+        none = "" if row.get("run") else f"channel {name} has had no run: there is no cell to correct"
+        refused["correct"] = allowed(person, "correct", name) or none
+        waiting = await self._waiting(name) if row.get("queue") else []
+        return {"refused": refused, "outlook": now, "waiting": waiting, "step_count": row.get("step_count")}
 
     async def _refused(self, name: str) -> dict[str, str]:
         folder, verbs = self._hub.folder, [verb for verb, order in ORDERS.items() if order.target == "run"]
@@ -114,6 +119,21 @@ class Views:
         except LabctlError as error:
             return dict.fromkeys(verbs, str(error))
 
+    async def _waiting(self, name: str) -> list[dict[str, Any]]:
+        """Return the runs that wait for their turn on a channel, in their order."""
+        folder = self._hub.folder
+        if folder is None:
+            return []
+
+        def ask() -> list[dict[str, Any]]:
+            with DaemonClient(folder, within=REFUSED_WITHIN) as client:
+                return list(client.order("queue", {"channel": name})["waiting"])
+
+        try:
+            return await asyncio.to_thread(ask)
+        except LabctlError:
+            return []  # the page says already that no daemon answers
+
     async def runs(self, request: Request) -> Response:
         """Show the runs, the newest first, a page at a time."""
         before = _number(request, "before")
@@ -125,7 +145,13 @@ class Views:
         older = runs[PAGE - 1].run_id if len(runs) > PAGE else None
         picked = request.query_params.getlist("r")
         return self._pages.html(
-            request, "runs.html", runs=runs[:PAGE], older=older, newest=before is None, picked=picked
+            request,
+            "runs.html",
+            runs=runs[:PAGE],
+            older=older,
+            newest=before is None,
+            picked=picked,
+            now=self._hub.now(),
         )
 
     async def run(self, request: Request) -> Response:
@@ -144,7 +170,7 @@ class Views:
             }  # fmt: skip
 
         values = await self._hub.read(ask)
-        return self._pages.html(request, "run.html", **values)
+        return self._pages.html(request, "run.html", now=self._hub.now(), **values)
 
     # --- data ---
 

@@ -7,8 +7,10 @@ from urllib.parse import quote
 
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
 
-from tests.browser import Bench, chromium
+from labctl.control.client import DaemonClient
+from tests.browser import Bench
 
 HOSTILE = '"><script>window.hacked=1</script><img src=x onerror="window.hacked=1">{{7*7}}${7*7}'
 PROTOCOL = """\
@@ -27,18 +29,18 @@ def bench(tmp_path_factory):
     name = json.dumps(HOSTILE)
     (folder / "hostile.yaml").write_text(PROTOCOL % (name, name))
     made = Bench(folder, "A[1-4]")
-    made.command("start", "cccv-cycling", "--channel", "A1", "--cell", "marquis2019")
-    made.command("start", "hostile.yaml", "--channel", "A2", "--cell", "marquis2019")
-    made.command("note", "A2", HOSTILE)
+    made.start("cccv-cycling", "A1")
+    made.start("hostile.yaml", "A2")
+    with DaemonClient(made.data) as client:
+        client.order("note", {"channel": "A2", "text": HOSTILE})
     yield made
     made.end()
 
 
 @pytest.fixture(scope="module")
-def browser(bench, tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("chromium")) as opened:
-        bench.enter(opened)
-        yield opened
+def browser(bench, new_browser):
+    bench.enter(new_browser)
+    return new_browser
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +59,7 @@ def tile(browser, channel, key):
 def test_the_wall_is_live_and_says_what_status_says(bench, browser):
     browser.driver.get(bench.url)
     browser.until(lambda: browser.text("#pulse span") == "live", "the pulse says live")
-    status = bench.status()
+    status = {row["channel"]: row for row in json.loads(bench.command("status", "--json"))}
     assert {each.get_attribute("data-channel") for each in browser.all(".tile")} == set(status)
     assert tile(browser, "A1", "protocol") == status["A1"]["protocol"]
     assert tile(browser, "A3", "activity") == "idle"
@@ -93,6 +95,37 @@ def test_orders_are_buttons_and_a_refused_one_says_the_daemons_own_reason(bench,
     browser.until(lambda: browser.text('[data-k="activity"]') == "running", "it goes on")
 
 
+def reached(browser):
+    """Press Tab until the page is gone through, and return what had the focus."""
+    browser.driver.execute_script(
+        "document.activeElement.blur(); window.reached = []; document.addEventListener('focusin', (event) => window.reached.push(event.target))"
+    )
+    for _ in range(8):
+        ActionChains(browser.driver).send_keys(*[Keys.TAB] * 10).perform()
+    return browser.driver.execute_script(
+        "return [...document.querySelectorAll('a[href], button, summary, input, select, textarea')].filter((each) => each.checkVisibility() && !window.reached.includes(each)).map((each) => each.outerHTML.slice(0, 120))"
+    )
+
+
+def test_from_the_keyboard_everything_is_reached_and_a_run_is_paused_and_resumed(bench, browser):
+    browser.driver.get(f"{bench.url}/c/A1")
+    browser.until(lambda: browser.all("#chart-voltage canvas"), "the page is drawn")
+    assert reached(browser) == []
+    pressed(browser, '[data-order="pause"]')
+    browser.until(lambda: browser.text('[data-k="activity"]') == "paused", "it is paused")
+    pressed(browser, '[data-order="resume"]')
+    browser.until(lambda: browser.all("dialog[open]"), "it asks once more")
+    pressed(browser, "#ask-yes")
+    browser.until(lambda: browser.text('[data-k="activity"]') == "running", "it goes on")
+
+
+def pressed(browser, selector):
+    """Press a button from the keyboard."""
+    browser.until(lambda: browser.all(f"{selector}:not([aria-disabled])"), f"{selector} may be pressed")
+    browser.driver.execute_script("document.querySelector(arguments[0]).focus()", selector)
+    ActionChains(browser.driver).send_keys(Keys.ENTER).perform()
+
+
 def test_a_prompt_is_answered_from_the_page_and_hostile_names_are_texts(bench, browser):
     browser.driver.get(f"{bench.url}/c/A2")
     browser.until(lambda: browser.text('[data-k="activity"]') == "waiting", "it waits for a person")
@@ -118,7 +151,7 @@ def test_a_run_shows_its_plan_and_where_it_comes_from(bench, browser):
 
 def test_a_fresh_reader_writes_starts_follows_and_stops_a_run_in_the_page(bench, browser):
     browser.driver.get(f"{bench.url}/c/A4")
-    browser.click('a[href="/new?channel=A4"]')
+    browser.click(".start-here a")
     browser.until(lambda: browser.text("#reason").startswith("takes about"), "it is checked")
     browser.driver.execute_script(
         "const box = document.getElementById('protocol'); box.value = box.value.replace('rest:', 'reste:'); box.dispatchEvent(new Event('input'))"
@@ -142,6 +175,64 @@ def test_a_fresh_reader_writes_starts_follows_and_stops_a_run_in_the_page(bench,
     browser.until(lambda: browser.text('[data-k="activity"]') == "done", "a held stop ends it")
     actions.release().perform()
     assert "stopped by" in bench.status()["A4"]["why"]
+
+
+RESTS = "labctl: 1\nname: rests\nsteps:\n  - rest: 5 h\n  - rest: 5 h\n"
+
+
+def answered(browser, text=None, field="#ask-input"):
+    """Give an answer in the open dialog."""
+    browser.until(lambda: browser.all("dialog[open]"), "it asks once more")
+    if text is not None:
+        browser.all(field)[0].send_keys(text)
+    browser.click("#ask-yes")
+
+
+def test_a_run_is_suspended_corrected_edited_and_followed_by_others_from_the_page(bench, browser):
+    (bench.folder / "rests.yaml").write_text(RESTS)
+    bench.start("rests.yaml", "A3")
+    browser.driver.get(f"{bench.url}/c/A3")
+    browser.until(lambda: browser.text('[data-k="activity"]') == "running", "it runs")
+    browser.click('[data-order="suspend"]:not([aria-disabled])')
+    answered(browser, "glovebox oxygen")
+    browser.until(lambda: "suspended: glovebox oxygen" in browser.text("#why"), "it is suspended, and says why")
+    browser.click('[data-order="resume"]:not([aria-disabled])')
+    assert browser.all("#ask-input")[0].get_property("value") == "glovebox oxygen", "the reason that is to be lifted"
+    answered(browser)
+    browser.until(lambda: browser.text('[data-k="activity"]') == "running", "it goes on")
+    browser.click('[data-order="correct"]:not([aria-disabled])')
+    answered(browser, "12.3 mg", '#ask-fields [name="active_mass"]')
+    browser.until(lambda: "active_mass 12.3 mg" in browser.text("#reason"), "the cell is corrected")
+    for name in ("first", "second"):
+        browser.driver.get(f"{bench.url}/new?channel=A3&protocol=self-discharge")
+        browser.until(lambda: browser.all("#start:not([aria-disabled])"), "it may be queued")
+        assert browser.text("#start") == "Queue", "the channel is busy"
+        browser.click("#start")
+        answered(browser)
+        browser.until(lambda: browser.driver.current_url == f"{bench.url}/c/A3", f"the {name} waits")
+    browser.until(lambda: len(browser.all("#waiting li")) == 2, "both wait")
+    before = [each["run"] for each in waiting(bench)]
+    browser.click("#waiting li:nth-child(2) button")
+    browser.until(lambda: [each["run"] for each in waiting(bench)] == before[::-1], "the second goes first")
+    browser.click("#waiting li:first-child button:last-of-type")
+    browser.until(lambda: len(browser.all("#waiting li")) == 1, "one was taken out")
+    browser.click('[data-order="edit"]:not([aria-disabled])')
+    browser.until(lambda: browser.all("#start:not([aria-disabled])"), "the text of the run is there")
+    browser.driver.execute_script(
+        "const box = document.getElementById('protocol'); box.value = box.value.replace(/rest: 5 h\\s*$/, 'rest: 6 h\\n'); box.dispatchEvent(new Event('input'))"
+    )
+    browser.until(
+        lambda: "6 h" in browser.text("#plan") and browser.all("#start:not([aria-disabled])"), "it is checked"
+    )
+    browser.click("#start")
+    browser.until(lambda: "6 h" in browser.text("#ask-text"), "what changes is shown first")
+    answered(browser)
+    browser.until(lambda: "6 h" in browser.text("#step .then"), "and the run has taken it")
+
+
+def waiting(bench):
+    with DaemonClient(bench.data) as client:
+        return client.order("queue", {"channel": "A3"})["waiting"]
 
 
 def test_a_page_that_lost_its_server_says_so_within_five_seconds(bench, browser):

@@ -135,6 +135,30 @@ def test_a_new_certificate_is_taken_without_a_restart(place):
             (place / file).write_bytes(content)
 
 
+def test_no_secret_is_in_any_file_that_a_whole_life_leaves(place):
+    web = serve(place, free_port())
+    with People(place / "data", time.time) as people:
+        token, link = people.issue("token", "ada", 60.0), people.issue("link", "ada", 60.0)
+    try:
+        with signed_in(web) as browser:
+            cookie = next(each.value for each in browser.cookies.jar)
+            told = [browser.get(path).text for path in ("/", "/journal", "/alarms", "/nowhere", "/r/99", "/metrics")]
+            told.append(
+                browser.post("/orders/start", json={"channel": "A1", "protocol_text": "x", "cell_text": "y"}).text
+            )
+            told.append(browser.get("/runs", headers={"authorization": f"Bearer {token}x"}).text)
+        with client(web) as browser:
+            told.append(browser.get("/runs", headers={"authorization": f"Bearer {token}"}).text)
+            told.append(browser.post("/enter", json={"key": link}).text)
+            told.append(browser.post("/login", json={"name": "ada", "password": "correct horse battery?"}).text)
+    finally:
+        web.end()
+    secrets = [each.encode() for each in ("correct horse battery", token, link, cookie, token.removeprefix("lct_"))]
+    for file in [each for each in place.rglob("*") if each.is_file()]:
+        assert not [each for each in secrets if each in file.read_bytes()], file
+    assert not [each for each in secrets for text in told if each in text.encode()]
+
+
 def test_slow_loris_and_a_flood_of_bad_logins_keep_no_stop_waiting(web):
     port = int(web.said[1].rpartition(":")[2])
     context, slow = trusting(), []

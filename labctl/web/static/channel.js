@@ -1,8 +1,8 @@
 // One channel: numbers in place, curves that grow, orders that say what was seen.
-import { connect, get, post, say } from "./live.js";
+import { connect, get, identity, post, say } from "./live.js";
 import { Curves } from "./curves.js";
 import { History } from "./history.js";
-import { duration, quantity } from "./values.js";
+import { duration, moment, quantity } from "./values.js";
 
 const page = document.getElementById("channel"), name = page.dataset.channel, row = { run: page.dataset.run, step_count: Number(page.dataset.step) || null, activity: page.dataset.state };
 let history = new History(page.dataset.run), curves = new Curves(page.dataset.run);
@@ -28,8 +28,18 @@ function show(changes) {
     document.title = `${name} ${row.activity}`;
   }
   if (before.run !== row.run && row.run) { location.reload(); return; }
-  if (["activity", "step_count", "why", "unblock"].some((key) => key in changes && before[key] !== row[key])) look();
+  if (["activity", "step_count", "why", "unblock", "queue"].some((key) => key in changes && before[key] !== row[key])) look();
+  sofar();
   if ("cycle_count" in changes && row.cycle_count !== before.cycle_count) redraw();
+}
+
+let longest = Number(page.dataset.longest) || null;
+function sofar() {
+  // how long the step has gone on, and how much longer it may
+  const place = document.getElementById("sofar"), time = row.step_time_second;
+  const more = longest && longest > time ? `, at most ${duration(longest - time)} more` : "";
+  const text = row.activity === "running" && typeof time === "number" ? `for ${duration(time)} so far${more}` : "";
+  if (place.textContent !== text) place.textContent = text;
 }
 
 let looking = 0;
@@ -38,8 +48,11 @@ function look() {
   looking = setTimeout(async () => {
     let more;
     try { more = await get(`/api/channel/${encodeURIComponent(name)}`); } catch { return; }
+    longest = more.outlook?.now?.longest || null;
     step(more.outlook);
+    sofar();
     orders(more.refused);
+    queue(more.waiting);
     events();
   }, 250);
 }
@@ -101,6 +114,23 @@ function orders(refused) {
   }
 }
 
+function queue(list) {
+  document.getElementById("queue").hidden = !list.length;
+  document.getElementById("waiting").replaceChildren(...list.map((each) => {
+    const item = el("li"), begin = each.begin_unix_time_second;
+    item.append(el("b", each.protocol), ` on ${each.cell}, by ${each.by}${begin ? `, at ${moment(begin)}` : ""}${each.held ? ", held until somebody resumes" : ""} `);
+    for (const [words, change] of [["First", { place: 1 }], ["Take out", { remove: true }]]) {
+      if (words === "First" && each.place === 1) continue;
+      const button = el("button", words, "further");
+      button.type = "button";
+      button.setAttribute("aria-label", `${words}: ${each.protocol}, place ${each.place}`);
+      button.addEventListener("click", () => send("queue", { channel: name, id: identity(), run: each.run, ...change }));
+      item.append(button);
+    }
+    return item;
+  }));
+}
+
 async function events() {
   if (!row.run) return;
   let list;
@@ -118,13 +148,23 @@ const WORDS = {
   skip: ["Skip this step?", "The step ends here and the run goes on with the next one."],
   resume: ["Resume?", "The run goes on; current may flow again."],
   confirm: ["Confirm?", "The run goes on."],
+  suspend: ["Suspend for a reason outside", "The output goes off. The run goes on when this reason, and every other, is lifted."],
+  correct: ["Correct the cell", "Results are made anew beside those of before; currents and rates stay as they were run. What is left empty stays."],
   note: ["Write a note", "It is kept in the run's record, with the moment and your name."],
 };
 
-async function give(verb, text = "") {
+const FIELDS = { correct: [["active_mass", "Active mass", "12.3 mg"], ["area", "Area", "1.13 cm2"], ["film_thickness", "Film thickness", "310 nm"]] };
+
+function give(verb, text = "", more = {}) {
   const seen = ["skip", "resume", "confirm"].includes(verb) && row.step_count ? { step_seen: row.step_count } : {};
-  const body = { channel: name, id: crypto.randomUUID ? crypto.randomUUID() : String(Math.random()).slice(2) + Date.now(), text, ...seen };
+  const body = { channel: name, id: identity(), ...seen, ...more };
+  if (verb === "confirm" || verb === "note") body.text = text;
+  if (verb === "suspend" || (verb === "resume" && text)) body.reason = text;
   if (row.run && row.activity !== "idle") body.run = row.run;
+  return send(verb === "suspend" ? "pause" : verb, body);
+}
+
+async function send(verb, body) {
   const reason = document.getElementById("reason");
   reason.className = "reason";
   reason.textContent = `${verb} …`;
@@ -144,15 +184,27 @@ function ask(verb) {
   document.getElementById("ask-title").textContent = title;
   const doing = page.querySelector("#step .now")?.textContent || "";
   document.getElementById("ask-text").textContent = `${name}, ${row.cell || document.querySelector('[data-k="cell"]').textContent}${doing && verb !== "note" ? `: ${doing.trim()}` : ""}. ${verb === "confirm" && row.why ? row.why : text}`;
-  const words = verb === "note" || verb === "confirm";
-  label.hidden = !words;
-  label.querySelector("span").textContent = verb === "note" ? "Note" : "What is to be kept with the answer (if anything)";
+  const suspended = (row.why || "").split("suspended: ")[1] || "";
+  const asks = { note: "Note", confirm: "What is to be kept with the answer (if anything)", suspend: "Reason, such as glovebox oxygen", ...(suspended && { resume: "Reason that does not hold any more" }) };
+  label.hidden = !asks[verb];
+  label.querySelector("span").textContent = asks[verb] || "";
   const input = document.getElementById("ask-input");
-  input.value = "";
-  document.getElementById("ask-yes").textContent = verb === "note" ? "Write it" : verb.charAt(0).toUpperCase() + verb.slice(1);
+  input.value = verb === "resume" ? suspended.split("; ")[0] : "";
+  document.getElementById("ask-fields").replaceChildren(...(FIELDS[verb] || []).map(([key, words, example]) => {
+    const field = el("label", words), box = el("input");
+    box.name = key;
+    box.placeholder = example;
+    field.append(box);
+    return field;
+  }));
+  document.getElementById("ask-yes").textContent = { note: "Write it", correct: "Correct it" }[verb] || verb.charAt(0).toUpperCase() + verb.slice(1);
   dialog.returnValue = "no";
   dialog.showModal();
-  dialog.addEventListener("close", () => { if (dialog.returnValue === "yes" && (verb !== "note" || input.value.trim())) give(verb, input.value.trim()); }, { once: true });
+  dialog.addEventListener("close", () => {
+    const text = input.value.trim(), more = Object.fromEntries([...dialog.querySelectorAll("#ask-fields input")].map((box) => [box.name, box.value.trim()]).filter(([, value]) => value));
+    if (dialog.returnValue !== "yes" || (["note", "suspend"].includes(verb) && !text) || (FIELDS[verb] && !Object.keys(more).length)) return;
+    give(verb, asks[verb] ? text : "", more);
+  }, { once: true });
 }
 
 const place = document.getElementById("orders");
@@ -167,7 +219,8 @@ place.addEventListener("click", (event) => {
   }
   const verb = button.dataset.order;
   if (verb === "stop") { if (event.detail === 0) hold(button); return; } // from the keyboard; a pointer holds it below
-  if (verb === "pause") give("pause");
+  if (verb === "edit") location.assign(`/new?edit=${encodeURIComponent(name)}`);
+  else if (verb === "pause") give("pause");
   else ask(verb);
 });
 
@@ -175,20 +228,26 @@ let holding = 0;
 function hold(button) {
   clearTimeout(holding);
   button.classList.add("holding");
-  document.getElementById("reason").textContent = "hold for stop";
-  holding = setTimeout(() => { release(); give("stop"); }, HOLD);
+  document.getElementById("reason").textContent = "Keep it pressed …";
+  holding = setTimeout(() => { holding = 0; release(); give("stop"); }, HOLD);
 }
 function release() {
+  if (holding) document.getElementById("reason").textContent = "Nothing was stopped: keep Stop pressed until its line is full.";
   clearTimeout(holding);
+  holding = 0;
   place.querySelector(".holding")?.classList.remove("holding");
 }
 place.addEventListener("pointerdown", (event) => {
   const button = event.target.closest('button[data-order="stop"]');
-  if (button && button.getAttribute("aria-disabled") !== "true") hold(button);
+  if (!button || button.getAttribute("aria-disabled") === "true") return;
+  button.setPointerCapture(event.pointerId); // what grows above it moves no finger off it
+  hold(button);
 });
-for (const kind of ["pointerup", "pointercancel", "pointerleave"]) place.addEventListener(kind, release);
+for (const kind of ["pointerup", "pointercancel"]) place.addEventListener(kind, release);
 
 // --- live ---
+
+queue(JSON.parse(document.getElementById("queue").dataset.waiting));
 
 let drawn = 0;
 async function redraw() {

@@ -45,10 +45,10 @@ export class Chart {
       padding: [8, 12, 0, 0],
       cursor: { sync: how.sync ? { key: how.sync } : undefined, drag: { x: Boolean(how.select), y: false, setScale: false }, points: { size: 6 } },
       legend: { show: false },
-      scales: { x: { time: false, range: how.square ? squared(this, 0) : undefined }, y: { range: how.square ? squared(this, 1) : padded } },
+      scales: { x: { time: false, range: how.square ? squared(this, 0) : undefined }, y: { range: how.square ? squared(this, 1) : padded(how.least || 0) } },
       axes: [
         how.bare ? { ...axis, size: 6, values: (_, all) => all.map(() => "") } : { ...axis, size: 26, label: [how.time ? "Time" : how.acrossLabel, this.acrossLabel || how.acrossUnit].filter(Boolean).join(" / "), values: (_, all) => all.map((value) => (how.whole && !Number.isInteger(value) ? "" : plain(value))) },
-        { ...axis, size: 58, label: [how.label, this.unitLabel || how.plainUnit].filter(Boolean).join(" / "), values: (_, all) => all.map((value) => plain(value)) },
+        { ...axis, size: 58, space: box.height < 170 ? 17 : 30, label: [how.label, this.unitLabel || how.plainUnit].filter(Boolean).join(" / "), values: (_, all) => all.map((value) => plain(value)) },
       ],
       series: [{}, ...how.lines.map((each) => ({
         label: each.name, stroke: each.part ? shade(each.colour, each.part) : css(each.colour), width: each.width || 1.5, spanGaps: false,
@@ -95,10 +95,13 @@ function plain(value) {
   return text.replace("-", "−");
 }
 
-function padded(_plot, low, high) {
-  if (low === null || low === undefined) return [0, 1];
-  const span = high - low || Math.abs(high) * 0.02 || 1;
-  return [low - 0.06 * span, high + 0.06 * span];
+function padded(least) {
+  // the least span that is shown: what hardly changes is no mountain range
+  return (_plot, low, high) => {
+    if (low === null || low === undefined) return [0, 1];
+    const span = Math.max(high - low || Math.abs(high) * 0.02 || 1, least), middle = (low + high) / 2;
+    return [middle - 0.56 * span, middle + 0.56 * span];
+  };
 }
 
 function squared(chart, which) {

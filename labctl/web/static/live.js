@@ -67,11 +67,16 @@ function watch() {
     if (banner.textContent !== words) banner.textContent = words;
     banner.hidden = !words;
   }
+  ages();
+}
+
+export function ages() {
   for (const place of document.querySelectorAll("[data-age]")) {
     const measured = Number(place.closest("[data-measured]")?.dataset.measured);
     const old = measured ? clock.now() - measured : NaN, ahead = old < -60; // a simulated clock that runs faster than ours
-    const settled = /^(done|idle|tripped|failed)$/.test(place.closest("[data-state]")?.dataset.state || "");
-    const text = measured && !ahead ? (settled ? `${age(Math.max(0, old))} ago` : age(Math.max(0, old))) : "";
+    const state = place.closest("[data-state]")?.dataset.state || "", settled = /^(done|idle|tripped|failed)$/.test(state);
+    const after = settled || /^seen$/.test(state) ? " ago" : place.dataset.age && ` ${place.dataset.age}`;
+    const text = measured && !ahead ? age(Math.max(0, old)) + after : "";
     if (place.textContent !== text) place.textContent = text;
     place.classList.toggle("old", !settled && old > 30);
   }
@@ -84,6 +89,9 @@ export async function post(url, body) {
   if (!answer.ok) throw new Error(told.error || `the pages answered ${answer.status}`);
   return told;
 }
+
+// by which an order that is sent twice is obeyed once
+export const identity = () => (crypto.randomUUID ? crypto.randomUUID() : String(Math.random()).slice(2) + Date.now());
 
 export async function get(url) {
   const answer = await fetch(url, { headers: { accept: "application/json" } });

@@ -1,7 +1,7 @@
 // Writing and starting: every change is checked by the program itself, and nothing starts that has an error.
 import "./plain.js";
-import { post, say } from "./live.js";
-import { quantity, duration } from "./values.js";
+import { get, identity, post, say } from "./live.js";
+import { duration, moment, quantity } from "./values.js";
 import { DryRun } from "./dry.js";
 
 const at = (id) => document.getElementById(id);
@@ -45,7 +45,7 @@ async function check() {
   const errors = told.findings.filter((each) => each.severity === "error").length;
   if (told.trouble) ready(false, told.trouble);
   else if (errors) ready(false, `${errors} ${errors === 1 ? "error" : "errors"} first`);
-  else if (!at("channel").value) ready(false, "No channel is free.");
+  else if (!at("channel").value) ready(false, "This station has no channel.");
   else ready(Boolean(plan), plan ? `takes about ${duration(plan.likely)}` : "");
 }
 
@@ -83,7 +83,7 @@ function show(given) {
   const sums = at("sums"), pair = (name, text) => { const box = el("div", "", "number"); box.append(el("dt", name), el("dd", text)); return box; };
   if (!given) { sums.replaceChildren(); at("plan").replaceChildren(); at("warnings").replaceChildren(); return; }
   sums.replaceChildren(
-    pair("Takes about", duration(given.likely)), pair("Done", new Date(given.finish * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })),
+    pair("Takes about", duration(given.likely)), pair("Done, if begun now", moment(given.finish)),
     pair("Charge", quantity(given.charge_ah, "capacity", 4)), pair("Rows", Math.round(given.rows).toLocaleString("en").replaceAll(",", " ")),
     ...given.limits.map(([name, text]) => pair(name, text)),
   );
@@ -108,26 +108,51 @@ for (const [id, key] of [["protocol-name", "protocol"], ["cell-name", "cell"]]) 
   });
 }
 
-at("start").addEventListener("click", () => {
-  if (at("start").getAttribute("aria-disabled") === "true" || !plan) return;
-  const dialog = at("ask"), channel = at("channel").value;
-  at("ask-title").textContent = `Start on ${channel}?`;
-  at("ask-text").textContent = `${plan.name} on ${plan.cell}, about ${duration(plan.likely)}. ${plan.limits.map(([name, text]) => `${name} ${text}`).join(", ")}. Current will flow.`;
+const edit = at("author").dataset.edit;
+const busy = () => at("channel").selectedOptions[0]?.dataset.busy || "";
+function named() { if (!edit) at("start").textContent = busy() ? "Queue" : "Start"; }
+at("channel").addEventListener("change", named);
+named();
+
+const values = () => Object.fromEntries(at("values").value.split("\n").map((line) => line.split("=")).filter((pair) => pair.length > 1).map(([name, ...rest]) => [name.trim(), rest.join("=").trim()]));
+
+function asked(title, text, yes) {
+  const dialog = at("ask");
+  at("ask-title").textContent = title;
+  at("ask-text").textContent = text;
+  at("ask-yes").textContent = yes;
   dialog.returnValue = "no";
   dialog.showModal();
-  dialog.addEventListener("close", async () => {
-    if (dialog.returnValue !== "yes") return;
-    ready(false, "Starting …");
-    const values = Object.fromEntries(at("values").value.split("\n").map((line) => line.split("=")).filter((pair) => pair.length > 1).map(([name, ...rest]) => [name.trim(), rest.join("=").trim()]));
-    try {
-      await post("/orders/start", { channel, protocol_text: at("protocol").value, cell_text: at("cell").value, values, id: crypto.randomUUID ? crypto.randomUUID() : String(Math.random()).slice(2) + Date.now() });
-      location.assign(`/c/${encodeURIComponent(channel)}`);
-    } catch (error) {
-      ready(true, error.message);
-      at("reason").className = "reason bad";
-      say(error.message, true);
-    }
-  }, { once: true });
+  return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }));
+}
+
+async function begin(channel) {
+  const limits = plan.limits.map(([name, text]) => `${name} ${text}`).join(", "), what = `${plan.name} on ${plan.cell}, about ${duration(plan.likely)}. ${limits}.`;
+  const waits = busy(), verb = waits ? "queue" : "start";
+  if (!(await asked(waits ? `Queue it on ${channel}?` : `Start on ${channel}?`, waits ? `${what} It begins by itself when the run that is there has ended as done.` : `${what} Current will flow.`, waits ? "Queue" : "Start"))) return;
+  ready(false, waits ? "Queueing …" : "Starting …");
+  await post(`/orders/${verb}`, { channel, protocol_text: at("protocol").value, cell_text: at("cell").value, values: values(), id: identity() });
+  location.assign(`/c/${encodeURIComponent(channel)}`);
+}
+
+async function change(channel) {
+  const { step_count: seen } = await get(`/api/channel/${encodeURIComponent(channel)}`);
+  const body = { channel, protocol_text: at("protocol").value, values: values() };
+  const shown = await post("/orders/edit", { ...body, id: identity() });
+  if (!(await asked(`Change the run on ${channel}?`, shown.text, "Let the run take it"))) return;
+  await post("/orders/edit", { ...body, apply: true, ...(seen && { step_seen: seen }), id: identity() });
+  location.assign(`/c/${encodeURIComponent(channel)}`);
+}
+
+at("start").addEventListener("click", async () => {
+  if (at("start").getAttribute("aria-disabled") === "true" || !plan) return;
+  try {
+    await (edit ? change(edit) : begin(at("channel").value));
+  } catch (error) {
+    ready(true, error.message);
+    at("reason").className = "reason bad";
+    say(error.message, true);
+  }
 });
 
 check();

@@ -1,4 +1,7 @@
-import { get } from "./live.js";
+import { ages, clock, get } from "./live.js";
+
+const made = Number(document.querySelector("[data-now]")?.dataset.now);
+if (made) clock.offset = made - Date.now() / 1000;
 
 // A page without a stream still says whether the daemon answers.
 async function look() {
@@ -10,4 +13,6 @@ async function look() {
 }
 look();
 setInterval(look, 4000);
+ages();
+setInterval(ages, 1000);
 export { get };

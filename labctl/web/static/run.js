@@ -1,16 +1,29 @@
 // One run: history at any zoom, cycles, curves, impedance.
-import "./plain.js";
 import { Chart, twin } from "./chart.js";
 import { Curves } from "./curves.js";
 import { History } from "./history.js";
-import { get } from "./live.js";
-import { quantity } from "./values.js";
+import { connect, get } from "./live.js";
+import { duration, quantity } from "./values.js";
 
 const page = document.getElementById("run"), run = page.dataset.run;
 
 const history = new History(run);
 history.load();
-if (page.dataset.active === "true") setInterval(() => { if (!document.hidden) history.load(); }, 5000);
+if (page.dataset.active === "true" && page.dataset.channel) {
+  const channel = page.dataset.channel, put = (key, text) => { page.querySelector(`[data-k="${key}"]`).textContent = text; };
+  connect(`/live?channel=${encodeURIComponent(channel)}`, {
+    news(message) {
+      const row = message.channels[channel];
+      if (!row) return;
+      if (row.run && row.run !== run) { location.reload(); return; }
+      if (row.activity && row.activity !== page.dataset.state) { location.reload(); return; }
+      if ("test_time_second" in row) put("time", duration(row.test_time_second));
+      if ("record_index" in row) put("rows", (row.record_index + 1).toLocaleString("en").replaceAll(",", " "));
+      if (row.measured) page.dataset.measured = row.measured;
+    },
+  });
+  setInterval(() => { if (!document.hidden) history.load(); }, 5000);
+} else import("./plain.js");
 
 async function cycles() {
   const table = await get(`/api/run/${run}/cycles`), count = table.cycle_count;
@@ -19,7 +32,7 @@ async function cycles() {
     lines: [{ name: "discharge", colour: "--accent", points: true, width: 1 }, { name: "charge", colour: "--soft", points: true, hollow: true, width: 1 }],
   });
   const whole = (column) => column.map((value, at) => (table.complete[at] === 0 ? null : value));
-  if (table.complete.some((each) => each !== 0)) capacity.set([count, whole(table.discharging_capacity_ah), whole(table.charging_capacity_ah)]);
+  if (whole(table.discharging_capacity_ah).some((each) => each !== null)) capacity.set([count, whole(table.discharging_capacity_ah), whole(table.charging_capacity_ah)]);
   else capacity.note("No cycle is complete yet.");
   const efficiency = table.coulombic_efficiency.map((value) => (value === null ? null : 100 * value));
   const place = document.getElementById("chart-efficiency");

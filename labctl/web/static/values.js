@@ -9,6 +9,7 @@ export function fixed(value, digits) {
 
 export function quantity(value, kind, digits = 5) {
   if (typeof value !== "number" || !Number.isFinite(value)) return "–";
+  if (kind === "duration") return duration(value);
   if (kind === "temperature") return `${fixed(value, 1)} °C`;
   if (kind === "voltage") return Math.abs(value) < 0.1 && value !== 0 ? `${fixed(value * 1e3, 3)} mV` : `${fixed(value, 4)} V`;
   const unit = UNITS[kind] || "";
@@ -37,7 +38,12 @@ export function duration(seconds) {
   return found.join(" ");
 }
 
+export function moment(unix) {
+  const at = new Date(unix * 1000), two = (value) => String(value).padStart(2, "0");
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}`;
+}
+
 export function age(seconds) {
   if (seconds < 0) return "now";
-  return seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds);
+  return duration(Math.floor(seconds));
 }

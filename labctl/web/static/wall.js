@@ -22,7 +22,7 @@ function show(name, changes) {
   }
   if ("voltage_volt" in changes) put(tile, "voltage_volt", quantity(row.voltage_volt, "voltage"));
   if ("current_ampere" in changes) put(tile, "current_ampere", quantity(row.current_ampere, "current"));
-  if ("protocol" in changes) put(tile, "protocol", row.protocol || "no run yet");
+  if ("protocol" in changes) put(tile, "protocol", row.protocol || "no run yet: open it to start one");
   if ("cell" in changes) put(tile, "cell", row.cell || "");
   if ("why" in changes) put(tile, "why", row.why || "");
   if ("step_type" in changes || "cycle_count" in changes) put(tile, "step", row.step_type ? row.step_type + (row.cycle_count ? `, cycle ${row.cycle_count}` : "") : "");
@@ -76,6 +76,7 @@ async function sparks() {
   if (!wanted.length || document.hidden) return;
   let answer;
   try { answer = await get(`/api/sparks?${wanted.map((tile) => `run=${tile.dataset.run}`).join("&")}`); } catch { return; }
+  if (wanted.some((tile) => !(tile.dataset.run in answer))) asked = setTimeout(sparks, 1000); // made a few at a time
   for (const tile of wanted) {
     const curve = answer[tile.dataset.run];
     if (!curve || curve.t.length < 2) continue;

@@ -7,10 +7,11 @@ import time
 import httpx
 import pytest
 
+from labctl.control.order_table import ORDERS
 from labctl.store import people as people_module
 from labctl.store.journal import Journal
 from labctl.store.people import People
-from labctl.web.app import Site
+from labctl.web.app import Site, keys_of
 from labctl.web.gate import POLICY, Address, WebGate, inner
 from labctl.web.hub import Hub
 from labctl.web.rate import Rates
@@ -155,6 +156,18 @@ async def test_a_page_starts_texts_and_never_a_path(site, browser):
     for key in ("protocol", "cell"):
         answer = await browser.post("/orders/start", json={"channel": "A1", key: "/etc/passwd"}, headers=OWN)
         assert (answer.status_code, f"unknown key '{key}'" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize("verb", [verb for verb, order in ORDERS.items() if not order.asks])
+def test_a_page_may_say_all_that_an_order_takes_and_no_path(verb):
+    order, keys = ORDERS[verb], keys_of(ORDERS[verb])
+    assert {key for key, kind in order.keys.items() if kind != "file"} | {"id"} == {
+        key for key in keys if not key.endswith("_text")
+    }
+    assert {key.removesuffix("_text") for key in keys if key.endswith("_text")} == {
+        "protocol",
+        "cell",
+    } & order.keys.keys()
 
 
 async def test_a_cookie_that_a_sibling_tossed_is_not_believed(browser):
