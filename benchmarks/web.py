@@ -1,6 +1,7 @@
 """The pages: bytes of a channel's page, views of a long run, the first paint in a real browser.
 
-The long run has 2,700,000 rows, as 4000 cycles leave them; LABCTL_BENCH_WEB_ROWS=500000 makes it shorter where that is too much.
+The long run has 2,700,000 rows, as 4000 cycles leave them, and the wide wall 1000 channels; LABCTL_BENCH_WEB_ROWS=500000 and
+LABCTL_BENCH_WEB_WALL=200 make them smaller where that is too much.
 """
 
 import gzip
@@ -28,6 +29,7 @@ from labctl.web.author import checked
 from labctl.web.pages import Pages
 
 ROWS = int(os.environ.get("LABCTL_BENCH_WEB_ROWS", "2700000"))
+WALL = int(os.environ.get("LABCTL_BENCH_WEB_WALL", "1000"))
 VIEWS = 200
 CHANNELS = 64
 PAGE = 60_000  # bytes, compressed
@@ -46,6 +48,7 @@ def figures() -> Iterator[Figure]:
         yield from views(Path(folder))
         yield from paint(Path(folder))
         yield from beside(Path(folder))
+        yield from wide(Path(folder))
 
 
 def size() -> Iterator[Figure]:
@@ -196,6 +199,13 @@ def beside(folder: Path) -> Iterator[Figure]:
             rig.start("works", f"A{number}")
         told = pages.lateness(rig, 30.0)
         yield at_most(name, 0.5, told.worst, " s", told.found)
+        browser = pages.Browser(folder / "chromium-rows")
+        try:
+            rig.bench.enter(browser)
+            told = pages.painted(rig, browser, 30.0)
+            yield at_most("the same, to the pixel of a browser, p99", 0.5, told.worst, " s", told.found)
+        finally:
+            browser.close()
         told = pages.crowd(rig, 20, 15.0)
         yield at_most("20 viewers of a wall of 64 channels, of a core", 0.3, told.worst, "", told.found)
         told = pages.flood(rig, 60)
@@ -206,6 +216,61 @@ def beside(folder: Path) -> Iterator[Figure]:
         rig.bench.end()
     told = pages.trips(folder / "trips", 8)
     yield at_most("from a trip to the mail that SMTP accepted, worst", 15, told.worst, " s", told.found)
+
+
+def wide(folder: Path) -> Iterator[Figure]:
+    """Look at a wall of a thousand channels that all run, alone and with 20 others."""
+    name = f"a wall of {WALL} channels, compressed"
+    try:
+        from tests.crash import pages  # noqa: PLC0415 - with the tests' programs
+    except ImportError as error:
+        yield unmeasured(name, "at most 40 kB", f"{error}; make setup-test brings it")
+        return
+    (folder / "wide").mkdir()
+    rig = pages.Rig(folder / "wide", WALL)
+    browser = pages.Browser(folder / "chromium-wide")
+    try:
+        for number in range(1, WALL + 1):
+            rig.start("works", f"A{number}")
+        with rig.client() as client:
+            page = client.get("/", headers={"accept": "text/html", "accept-encoding": "gzip"})
+        yield at_most(name, 40, int(page.headers["content-length"]) / 1000, " kB")
+        rig.bench.enter(browser)
+        yield from worked(browser, rig.bench.url)
+        browser.driver.get("about:blank")
+        alone = pages.lateness(rig, 30.0)
+        yield at_most(
+            f"a row of {WALL} channels at 1 Hz, from its moment to a viewer, p99", 1.5, alone.worst, " s", alone.found
+        )
+        told = pages.crowd(rig, 20, 30.0)
+        yield at_most(f"20 viewers of a wall of {WALL} channels, of a core", 0.3, told.worst, "", told.found)
+        with rig.viewers(20):
+            among = pages.lateness(rig, 30.0)
+        yield at_most("how late a row is with 20 viewers, to none", 1.1, among.worst / alone.worst, "", among.found)
+    finally:
+        browser.close()
+        rig.bench.end()
+
+
+def worked(browser: object, url: str) -> Iterator[Figure]:
+    """See when a wall can be worked with, and what it costs the browser from then on."""
+    driver = browser.driver  # type: ignore[attr-defined]
+    driver.execute_cdp_cmd("Performance.enable", {})
+
+    def busy() -> float:
+        told = {each["name"]: each["value"] for each in driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]}
+        return float(told["TaskDuration"])
+
+    took = []
+    for _ in range(5):
+        driver.get(url)
+        browser.until(lambda: browser.text("#pulse span") == "live", "it is live")  # type: ignore[attr-defined]
+        took.append(float(driver.execute_script("return performance.getEntriesByType('navigation')[0].domInteractive")))
+    yield at_most(f"a wall of {WALL} channels can be worked with", 1.0, statistics.median(took) / 1000, " s")
+    begin, before = time.perf_counter(), busy()
+    time.sleep(20.0)
+    share = (busy() - before) / (time.perf_counter() - begin)
+    yield at_most("what that wall costs the browser's main thread, of each second", 50, 1000 * share, " ms")
 
 
 def painted(browser: object, address: str, name: str) -> Figure:

@@ -28,7 +28,7 @@ function show(name, changes) {
   if ("step_type" in changes || "cycle_count" in changes) put(tile, "step", row.step_type ? row.step_type + (row.cycle_count ? `, cycle ${row.cycle_count}` : "") : "");
   if ("progress" in changes) tile.querySelector(".bar i").style.inlineSize = `${100 * (row.progress || 0)}%`;
   if ("measured" in changes) tile.dataset.measured = row.measured || "";
-  if ("run" in changes && tile.dataset.run !== (row.run || "")) { tile.dataset.run = row.run || ""; draw(); }
+  if ("run" in changes && (tile.dataset.run || "") !== (row.run || "")) { tile.dataset.run = row.run || ""; draw(); }
 }
 
 function counts(given) {
@@ -61,10 +61,7 @@ const eyes = new IntersectionObserver((entries) => {
   for (const entry of entries) seen[entry.isIntersecting ? "add" : "delete"](entry.target);
   draw();
 }, { rootMargin: "100px" });
-for (const { tile } of tiles.values()) {
-  eyes.observe(tile);
-  tile.querySelector(".bar i").style.inlineSize = `${100 * Number(tile.querySelector(".bar i").dataset.progress)}%`;
-}
+for (const { tile } of tiles.values()) eyes.observe(tile); // run, progress and age come with the first word of the stream: a page of a thousand tiles stays small
 
 let asked = 0;
 function draw() {
