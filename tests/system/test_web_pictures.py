@@ -21,7 +21,7 @@ from tests.browser import EVERY, WITHIN
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
-PICTURES = {"wall": (1440, 900), "channel": (1440, 900), "phone": (360, 780)}
+PICTURES = {"wall": (1440, 600), "channel": (1440, 900), "phone": (360, 780)}
 SPARKS = "return [...document.querySelectorAll('.spark polyline')].filter((each) => each.getAttribute('points').includes(' ')).length"
 
 pytestmark = pytest.mark.timeout(400)  # a demo and a browser on a machine that is busy with something else

@@ -39,7 +39,7 @@ function sofar() {
   const place = document.getElementById("sofar"), time = row.step_time_second;
   const more = longest && longest > time ? `, at most ${duration(longest - time)} more` : "";
   const text = row.activity === "running" && typeof time === "number" ? `for ${duration(time)} so far${more}` : "";
-  if (place.textContent !== text) place.textContent = text;
+  if (place && place.textContent !== text) place.textContent = text;
 }
 
 let looking = 0;
@@ -74,7 +74,9 @@ function step(outlook) {
   if (now.name) parts.push(el("p", now.name, "named"));
   const until = el("p", "", "until");
   until.append(el("span", "ends"), ` ${now.ends || "when a person says so"}`);
-  parts.push(until);
+  const going = el("p", "", "sofar");
+  going.id = "sofar";
+  parts.push(until, going);
   if (now.around) parts.push(el("p", now.around, "around"));
   if (outlook.then.length) {
     const list = el("ol", "", "then");
