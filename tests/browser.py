@@ -24,7 +24,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from labctl.control.client import DaemonClient
 from labctl.inputs import library
 
-WITHIN = 60.0  # s that anything may take on a machine that is busy with something else
+WITHIN = 120.0  # s that anything may take on a machine that is busy with something else
 EVERY = 0.05  # s between two looks
 ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars",
              "--disable-background-networking", "--disable-component-update", "--no-first-run", "--ignore-certificate-errors",

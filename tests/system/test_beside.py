@@ -29,6 +29,9 @@ notify: {routes: {nobody: {webhook: http://127.0.0.1:9/}}}
 IDLE = threading.Event()  # never set: a wait that ends by itself
 
 
+pytestmark = pytest.mark.timeout(600)  # processes on a machine that is busy with something else
+
+
 def until(holds, what):
     deadline = time.monotonic() + WITHIN
     while not (value := holds()):

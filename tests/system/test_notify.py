@@ -200,7 +200,7 @@ async def test_a_full_disk_is_no_reason_to_be_silent(tmp_path):
             sender.close()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_a_daemon_that_stands_still_is_told_of_by_mail_heartbeat_and_sentry_though_the_pages_live(tmp_path):
     bench = Bench(tmp_path, "A[1-2]")
     box, beats = Box(), Heard()

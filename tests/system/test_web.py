@@ -23,6 +23,9 @@ steps:
 """
 
 
+pytestmark = pytest.mark.timeout(600)  # processes on a machine that is busy with something else
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
     folder = tmp_path_factory.mktemp("web")

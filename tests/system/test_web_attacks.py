@@ -76,7 +76,7 @@ class Evil:
         self._server.server_close()
 
 
-pytestmark = pytest.mark.timeout(400)  # a browser on a machine that is busy with something else
+pytestmark = pytest.mark.timeout(600)  # a browser on a machine that is busy with something else
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ axe.run(document, { resultTypes: ["violations"] }).then((told) => done({
 ASKS = "labctl: 1\nname: asks\nsteps:\n  - prompt: {say: put the cell in}\n  - rest: 5 h\n"
 TRIPS = "labctl: 1\nname: trips\nlimits: {voltage: [3 V, 3.9 V]}\nsteps:\n  - rest: 1 s\n  - charge: {current: 0.5 A, for: 1 h}\n"
 
-pytestmark = pytest.mark.timeout(400)  # a browser on a machine that is busy with something else
+pytestmark = pytest.mark.timeout(600)  # a browser on a machine that is busy with something else
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
     return made
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_stored_xss_in_names_of_protocols_cells_steps_prompts_and_people(folder, new_browser):
     web = pages(folder, folder / "data")
     try:

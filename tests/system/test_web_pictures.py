@@ -24,7 +24,7 @@ IMAGES = ROOT / "docs" / "images"
 PICTURES = {"wall": (1440, 600), "channel": (1440, 900), "phone": (360, 780)}
 SPARKS = "return [...document.querySelectorAll('.spark polyline')].filter((each) => each.getAttribute('points').includes(' ')).length"
 
-pytestmark = pytest.mark.timeout(400)  # a demo and a browser on a machine that is busy with something else
+pytestmark = pytest.mark.timeout(600)  # a demo and a browser on a machine that is busy with something else
 
 
 @pytest.fixture(scope="module")

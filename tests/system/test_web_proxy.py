@@ -43,6 +43,9 @@ http {{
 PLACES = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
+pytestmark = pytest.mark.timeout(600)  # processes on a machine that is busy with something else
+
+
 def location(number):
     """Return one of the locations that the how-to shows, comments left out."""
     found = re.findall(r"```\n# nginx.*?\n(location / \{\n.*?\n\})\n```", HOW_TO.read_text(encoding="utf-8"), re.DOTALL)

@@ -19,6 +19,9 @@ WITHIN = 60.0  # s that a machine which is busy with something else may take
 AUTHORITY = trustme.CA()
 
 
+pytestmark = pytest.mark.timeout(600)  # processes on a machine that is busy with something else
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("secure")

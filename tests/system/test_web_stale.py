@@ -20,7 +20,7 @@ window.EventSource.CLOSED = Real.CLOSED;
 """
 
 
-pytestmark = pytest.mark.timeout(400)  # a browser on a machine that is busy with something else
+pytestmark = pytest.mark.timeout(600)  # a browser on a machine that is busy with something else
 
 
 @pytest.fixture(scope="module")

@@ -139,7 +139,7 @@ async function change(channel) {
   const { step_count: seen } = await get(`/api/channel/${encodeURIComponent(channel)}`);
   const body = { channel, protocol_text: at("protocol").value, values: values() };
   const shown = await post("/orders/edit", { ...body, id: identity() });
-  if (!(await asked(`Change the run on ${channel}?`, shown.text, "Let the run take it"))) return;
+  if (!(await asked(`Change the run on ${channel}?`, shown.difference, "Let the run take it"))) return;
   await post("/orders/edit", { ...body, apply: true, ...(seen && { step_seen: seen }), id: identity() });
   location.assign(`/c/${encodeURIComponent(channel)}`);
 }
