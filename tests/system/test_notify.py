@@ -45,39 +45,40 @@ def station(port):
     return replace(simulated_station(3, "bench"), mqtt=Mqtt(broker="none"), notify=NotifySettings({"lab": mail}))
 
 
-async def stepped(sender, holds):
-    """Let the sender look, as its process does, until something holds."""
+async def stepped(sender, holds, now=None):
+    """Let the sender look, as its process does, until something holds; where its clock is given, a second a look goes by."""
     deadline = time.monotonic() + WITHIN
     while not holds():
         assert time.monotonic() < deadline, "it came in time"
+        if now is not None:
+            now[0] += 1.0
         await aside(sender.step, "sender", WITHIN)
 
 
 async def test_a_trip_and_a_question_reach_a_mail_box_once_and_are_over_when_they_are(tmp_path):
-    box = Box()
+    box, now = Box(), [time.time()]
     with smtp(box) as server:
         made = station(server.port)
         async with running(replace(made, notify=None), tmp_path / "data", ScaledClock(600.0)) as parts:
-            sender = Sender(made, parts.folder)
+            sender = Sender(made, parts.folder, lambda: now[0])
             await aside(sender.step, "sender", WITHIN)
             put = parts.supervisor.texts.put
             cell = put("c.yaml", CELL)
             await parts.supervisor.start(StartRequest(put("t.yaml", TRIPS), cell, "sim1"))
-            await stepped(sender, lambda: box.mails)
+            await stepped(sender, lambda: box.mails, now)
             first = box.mails[0].content.decode()
             assert "Subject: [bench] sim1 tripped: " in first
             assert "beyond its limit on" in first
             await parts.supervisor.start(StartRequest(put("a.yaml", ASKS), cell, "sim2"))
-            await stepped(sender, lambda: any("put the cell in" in mail.content.decode() for mail in box.mails))
+            await stepped(sender, lambda: any("put the cell in" in mail.content.decode() for mail in box.mails), now)
             sender.close()
-            again = Sender(made, parts.folder)
+            again = Sender(made, parts.folder, lambda: now[0])
             count = len(box.mails)
             await aside(again.step, "sender", WITHIN)
             assert len(box.mails) == count, "a sender that was killed says nothing twice"
             await parts.supervisor.order("confirm", "sim2", by="ada")
-            await stepped(
-                again, lambda: any("over: sim2 is not waiting any more" in mail.content.decode() for mail in box.mails)
-            )
+            over = "over: sim2 is not waiting any more"
+            await stepped(again, lambda: any(over in mail.content.decode() for mail in box.mails), now)
             again.close()
         with Reader(parts.folder) as reader:
             once, twice = (replayed(reader, again.rules, 0.0) for _ in range(2))
@@ -180,11 +181,11 @@ async def test_an_smtp_black_hole_keeps_nothing_up_and_gets_each_message_once_wh
 
 
 async def test_a_full_disk_is_no_reason_to_be_silent(tmp_path):
-    box = Box()
+    box, now = Box(), [time.time()]
     with smtp(box) as server:
         made = station(server.port)
         async with running(replace(made, notify=None), tmp_path / "data", ScaledClock(600.0)) as parts:
-            sender = Sender(made, parts.folder)
+            sender = Sender(made, parts.folder, lambda: now[0])
             await aside(sender.step, "sender", WITHIN)
             pages = sender._notices._base.execute("PRAGMA page_count").fetchone()[0]
             sender._notices._base.execute(f"PRAGMA max_page_count = {pages}")  # what SQLite says of a disk without room
@@ -196,6 +197,7 @@ async def test_a_full_disk_is_no_reason_to_be_silent(tmp_path):
                 lambda: (
                     {"sim1", "sim2", "sim3"} <= {word for mail in box.mails for word in mail.content.decode().split()}
                 ),
+                now,
             )
             sender.close()
 
