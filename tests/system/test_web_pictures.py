@@ -64,9 +64,7 @@ def drawn(browser, request):
         made = PngInfo()
         made.add_text("made by", Path(__file__).relative_to(ROOT).as_posix())
         with Image.open(IMAGES / f"{name}.png") as picture:
-            picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=256).save(
-                IMAGES / f"{name}.png", pnginfo=made, optimize=True
-            )
+            picture.convert("RGB").save(IMAGES / f"{name}.png", pnginfo=made, optimize=True)
 
     return take
 
