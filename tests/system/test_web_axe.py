@@ -17,10 +17,19 @@ PAGES = {  # what must stand there before it is looked at, and what a person may
     "/cells": ("tbody", ""), "/alarms": ("tbody", ""), "/journal": ("tbody", ""), "/login": ("form", ""), "/enter": ("#reason.bad", ""),
     "/nowhere": ("h1", ""),
 }  # fmt: skip
-OPEN = "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
+OPEN = """
+document.querySelectorAll('details').forEach((each) => { each.open = true; });
+setTimeout(() => document.querySelectorAll('.twin tbody tr:nth-child(n + 6)').forEach((each) => each.remove()), 0);
+"""  # tables of numbers are opened, and a few of their lines are as good as all
+BY_SIGHT = [
+    "color-contrast",
+    "link-in-text-block",
+    "target-size",
+    "scrollable-region-focusable",
+]  # the rules that ask how something looks
 GRAVE = """
 const done = arguments[arguments.length - 1];
-axe.run(document, { resultTypes: ["violations"] }).then((told) => done({
+axe.run(document, { resultTypes: ["violations"], ...(arguments[0].length && { runOnly: arguments[0] }) }).then((told) => done({
   looked: told.testEngine.version && told.violations.length + told.passes.length,
   grave: told.violations.filter((each) => ["serious", "critical"].includes(each.impact)).flatMap((each) => each.nodes.map((node) => `${each.id}: ${node.html.slice(0, 160)}`)),
 }), (error) => done({ looked: 0, grave: [String(error)] }));
@@ -50,10 +59,19 @@ def browser(bench, new_browser):
     return new_browser
 
 
-def examined(browser):
-    told = browser.driver.execute_async_script(GRAVE)
-    assert told["looked"] > 10, "it has looked"
+def examined(browser, *only):
+    told = browser.driver.execute_async_script(GRAVE, only)
+    assert told["looked"] > (0 if only else 10), "it has looked"
     return told["grave"]
+
+
+def looked_at(browser, what):
+    """Look at a page on a phone and on a desk, in both themes: by all rules once a width, by those that see colours once more."""
+    for width, dark in LOOKS:
+        browser.look(width, 800, dark=dark)
+        assert examined(browser, *(() if dark == (width > 360) else BY_SIGHT)) == [], (what, width, dark)
+        assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= width, (what, width)
+    browser.look(1440, 900)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -63,17 +81,11 @@ def test_axe_finds_nothing_serious_on_any_page(bench, browser, path):
     browser.until(lambda: browser.all(there), f"{there} is there")
     browser.driver.execute_script(AXE)
     browser.driver.execute_script(OPEN)
-    for width, dark in LOOKS:
-        browser.look(width, 800, dark=dark)
-        assert examined(browser) == [], (path, width, dark)
-        assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= width, (path, width)
+    looked_at(browser, path)
     if opened:
         browser.until(lambda: browser.all(f"{opened}:not([aria-disabled])"), f"{opened} may be pressed")
         browser.click(opened)
-        for width, dark in LOOKS:
-            browser.look(width, 800, dark=dark)
-            assert examined(browser) == [], (path, opened, width, dark)
-    browser.look(1440, 900)
+        looked_at(browser, f"{path}, {opened} pressed")
 
 
 def test_axe_finds_what_is_wrong(bench, browser):
