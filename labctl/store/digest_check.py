@@ -33,6 +33,7 @@ from labctl.store.reader import Reader
 PAGE = 1000  # commits a query
 ROWS = 200_000  # rows of a run that are held at once
 _ROW_BYTES = 8 * WIDTH
+_NO_MORE = [None] * 4  # no events and no inputs
 Span = tuple[int, int]
 
 
@@ -89,6 +90,7 @@ class DigestCheck:
     under_way: int = 0
     _tail: dict[int, Floats] = field(default_factory=dict)
     _born: Mapping[tuple[int, int], Any] = field(default_factory=dict)
+    _births: Mapping[int, int] = field(default_factory=dict)
 
     def findings(self) -> Iterator[Mismatch]:
         """Walk, and give what is not as it was written."""
@@ -99,6 +101,7 @@ class DigestCheck:
         else:
             self.ends = {row[0]: (row[1], row[2], row[3]) for row in self.reader.query(_ENDS, upto=before)}
         self._born = {(row.created_commit_id, row.run_id): row for row in self.reader.query(_BORN, after=before)}
+        self._births = {run_id: commit_id for commit_id, run_id in self._born}
         wanted = before + 1
         while wanted <= self.upto:
             end = min(self.upto, wanted + PAGE - 1)
@@ -150,18 +153,21 @@ class DigestCheck:
 
         Those, which are nearly all, are looked at here: a hash each.
         """
-        ends = self.ends.get(run_id, NOTHING)
+        record, *others = self.ends.get(run_id, NOTHING)
+        born = self._births.get(run_id)
         known = window.rows.data.cast("B") if window.plain and len(window.rows) else memoryview(b"")
-        for at, (commit_id, _, first, last, first_event, _, first_input, _, digest, version) in enumerate(parts):
-            rows_alone = first_event is None and first_input is None and (commit_id, run_id) not in self._born
-            if rows_alone and first == ends[0] + 1 and ROW_COLUMNS[version] == WIDTH:
-                begin, end = (first - window.first) * _ROW_BYTES, (last + 1 - window.first) * _ROW_BYTES
+        for at, (commit_id, _, first, last, *more, digest, version) in enumerate(parts):
+            if first == record + 1 and more == _NO_MORE and commit_id != born and ROW_COLUMNS[version] == WIDTH:
+                begin = (first - window.first) * _ROW_BYTES
+                end = begin + (_count((first, last)) if isinstance(last, int) else 0) * _ROW_BYTES
                 if 0 <= begin < end <= len(known) and digest_of_bytes(known[begin:end]) == digest:
-                    self.rows += last - first + 1
-                    ends = self.ends[run_id] = (last, ends[1], ends[2])
+                    self.rows += last - record
+                    record = last
                     continue
+            self.ends[run_id] = (record, others[0], others[1])
             yield at
-            ends = self.ends[run_id]
+            record, *others = self.ends[run_id]
+        self.ends[run_id] = (record, others[0], others[1])
 
     def _part(self, sealed: Sealed, window: "_CommitWindow") -> Iterator[Mismatch]:
         part = sealed.part
@@ -208,12 +214,12 @@ class _CommitWindow:
     """What is stored of one run between the first and the last of some parts."""
 
     def __init__(self, reader: Reader, run_id: int, parts: Sequence[Any]) -> None:
-        records = _cover(parts, 2, 3)
+        columns = list(zip(*parts, strict=True))
+        records, events, inputs = (_cover(columns[at], columns[at + 1]) for at in (2, 4, 6))
         self.rows = np.concatenate([*reader.matrices(run_id, *records), np.empty((0, WIDTH))])
         self.first = records[0]
         self._gapless = bool((self.rows[:, RECORD] == np.arange(records[0], records[0] + len(self.rows))).all())
         self._auxiliary = reader.query(_AUXILIARY, run=run_id, first=records[0], last=records[1])
-        events, inputs = _cover(parts, 4, 5), _cover(parts, 6, 7)
         self._inputs = reader.query(_INPUTS, run=run_id, first=inputs[0], last=inputs[1])
         self._events = reader.query(_EVENTS, run=run_id, first=events[0], last=events[1])
 
@@ -251,10 +257,9 @@ def _number(row: Any) -> int:
     return int(row[1])
 
 
-def _cover(parts: Sequence[Any], first: int, last: int) -> Span:
-    """Return what the ranges of parts cover, whose ends stand in two columns."""
-    low = [part[first] for part in parts if isinstance(part[first], int)]
-    high = [part[last] for part in parts if isinstance(part[last], int)]
+def _cover(firsts: Sequence[object], lasts: Sequence[object]) -> Span:
+    """Return what ranges cover, whose ends these are; most are none."""
+    low, high = ([each for each in set(ends) if isinstance(each, int)] for ends in (firsts, lasts))
     return (min(low), max(high)) if low and high else (0, -1)
 
 
@@ -263,15 +268,22 @@ def _grouped(parts: Sequence[Any]) -> tuple[dict[int, list[bytes]], dict[int, li
     by_commit: dict[int, list[bytes]] = defaultdict(list)
     by_run: dict[int, list[Any]] = defaultdict(list)
     for part in parts:
-        commit_id, run_id, first, last, first_event, last_event, first_input, last_input, digest, _ = part
-        events, inputs = _range(first_event, last_event), _range(first_input, last_input)
-        by_commit[commit_id] += (part_text(run_id, _range(first, last), events, inputs), bytes(digest))
+        commit_id, run_id, first, last, *more, digest, _ = part
+        if more == _NO_MORE and isinstance(first, int) and isinstance(last, int):
+            text = b"\n%d (%d, %d) None None " % (run_id, first, last)  # as `part_text`, of nearly all parts
+        else:
+            text = part_text(run_id, _range(first, last), _range(*more[:2]), _range(*more[2:]))
+        by_commit[commit_id] += (text, bytes(digest))
         by_run[run_id].append(part)
     return by_commit, by_run
 
 
 def _pieces(parts: Sequence[Any]) -> Iterator[Sequence[Any]]:
     """Cut the parts of a run so that not too many rows are held at once."""
+    first, last = parts[0][2], parts[-1][3]
+    if isinstance(first, int) and isinstance(last, int) and last - first < ROWS:
+        yield parts
+        return
     begin = rows = 0
     for at, part in enumerate(parts, 1):
         rows += _count(_range(part[2], part[3]))
