@@ -286,7 +286,7 @@ def _pieces(parts: Sequence[Any]) -> Iterator[Sequence[Any]]:
         return
     begin = rows = 0
     for at, part in enumerate(parts, 1):
-        rows += _count(_range(part[2], part[3]))
+        rows += _count(_span(part[2], part[3]))
         if rows >= ROWS:
             yield parts[begin:at]
             begin, rows = at, 0
@@ -294,7 +294,7 @@ def _pieces(parts: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 
 def _sealed(part: Any) -> Sealed:
-    ranges = _range(part[2], part[3]), _range(part[4], part[5]), _range(part[6], part[7])
+    ranges = _span(part[2], part[3]), _span(part[4], part[5]), _span(part[6], part[7])
     return Sealed(part[0], RunRanges(part[1], *ranges), bytes(part[8]), part[9])
 
 
@@ -309,6 +309,11 @@ def _count(span: Span | None) -> int:
 def _range(first: int | None, last: int | None) -> Span | None:
     """Return a range as the chain has it; -1 stands for a half that somebody took away or put there."""
     return (-1 if first is None else first, -1 if last is None else last) if (first, last) != (None, None) else None
+
+
+def _span(first: object, last: object) -> Span | None:
+    """Return a range to look at: what somebody put there and is no number stands for none, as a half that is missing."""
+    return _range(*(each if each is None or isinstance(each, int) else -1 for each in (first, last)))
 
 
 _BROKEN = "the chain of digests is broken: this or an earlier commit was changed"
