@@ -5,9 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from labctl.analysis.run_record import Analysis
+    from labctl.store.entry import StoredRun
+    from labctl.store.reader import Reader
+
+STORED_WITHIN = 120.0  # s that the daemon has for it: one analysis of a long run may be before it
+LOOK_AGAIN = 0.05  # s
 
 
 def command(
@@ -37,6 +42,7 @@ def command(
 
     from labctl.control.endpoint import journal
     from labctl.report.stored import news, store
+    from labctl.errors import StoreBusy
     from labctl.store.queries import ANALYSES_OF_RUN
     from labctl.store.reader import Reader
 
@@ -46,15 +52,63 @@ def command(
         if history:
             show_history(reader.query(ANALYSES_OF_RUN, run=stored_run.run_id))
             return
+        before = stored_then(reader, stored_run.run_id)
         analyses, events = news(reader, stored_run, time.time(), names or [])
     if keep:
-        store(str(where), stored_run.run_id, events, lambda why: print(why, file=sys.stderr))
+        try:
+            store(str(where), stored_run.run_id, events, lambda why: print(why, file=sys.stderr))
+        except StoreBusy as busy:
+            wanted = {str(each.data["analysis"]) for each in events}
+            print(
+                by_daemon(str(where), stored_run, names or [], before, wanted) or f"not stored: {busy}", file=sys.stderr
+            )
     if json:
         typer.echo(as_json(analyses))
         return
     for analysis in analyses:
         show(analysis)
     typer.echo(f"next: labctl report {run} --db {where} -o run-{stored_run.run_id}.html")
+
+
+def by_daemon(
+    where: str, run: "StoredRun", names: "Sequence[str]", before: "Mapping[str, float]", wanted: "set[str]"
+) -> str:
+    """Have the daemon that holds a journal store analyses, wait for them, and say what came of it; "" where none holds it.
+
+    Args:
+        where: The journal.
+        run: Whose analyses.
+        names: As they were asked for.
+        before: When each was stored last, as `stored_then` says, before it was asked.
+        wanted: The names of those that are new.
+    """
+    import time
+
+    from labctl.control.client import DaemonClient
+    from labctl.errors import LabctlError
+    from labctl.store.location import place
+    from labctl.store.reader import Reader
+
+    try:
+        with DaemonClient(place(where).folder) as client:
+            client.analyse(run.uuid, names)
+    except LabctlError:
+        return ""
+    deadline = time.monotonic() + STORED_WITHIN
+    with Reader(where) as reader:
+        while late := {name for name in wanted if stored_then(reader, run.run_id).get(name) == before.get(name)}:
+            if time.monotonic() > deadline:
+                return f"not stored yet: {', '.join(sorted(late))}; the daemon was asked, and its log says why it takes long"
+            time.sleep(LOOK_AGAIN)
+    return "stored and published by the daemon"
+
+
+def stored_then(reader: "Reader", run_id: int) -> "dict[str, float]":
+    """Return when each analysis of a run was stored last, UTC in s."""
+    from labctl.store.queries import ANALYSES_OF_RUN
+
+    rows = sorted(reader.query(ANALYSES_OF_RUN, run=run_id), key=lambda row: float(row[4]))
+    return {str(row[0]): float(row[4]) for row in rows}
 
 
 def show_history(rows: "Sequence[Sequence[Any]]") -> None:

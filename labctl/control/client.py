@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from pathlib import Path
 from typing import Any, Self
@@ -116,6 +116,10 @@ class DaemonClient:
     def hand_over(self, name: str, text: str) -> str:
         """Hand a text over and return the digest by which `start` takes it as its protocol or cell."""
         return str(self._ask("POST", "/v1/texts", {"name": name, "text": text})["digest"])
+
+    def analyse(self, run: str, names: Sequence[str] = ()) -> dict[str, Any]:
+        """Have a stored run analysed by the daemon, which stores and publishes what comes out some moments later."""
+        return self._ask("POST", f"/v1/runs/{quote(run, safe='')}/analyses", {"names": list(names), "by": person()})
 
     def status(self) -> list[dict[str, Any]]:
         """Return one object a channel."""

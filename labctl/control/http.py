@@ -68,6 +68,14 @@ def application(supervisor: Supervisor, token: str, info: Callable[[], Mapping[s
             given = dispatch.parse(await _body(request, MOST_TEXT), MOST_TEXT)
             return answer({"digest": supervisor.texts.put(str(given.get("name", "")), str(given.get("text", "")))})
 
+    async def analyse(request: Request) -> Response:
+        """Have a stored run analysed; answered when that is committed, and not yet what comes out."""
+        with lane.taken(safe=False):
+            given = dispatch.parse(await _body(request))
+            names, by = _names(given.get("names", [])), str(given.get("by", ""))
+            run = await supervisor.analyse(request.path_params["run"], names, by)
+            return answer({"run": run.uuid, "names": names})
+
     async def about(_request: Request) -> Response:
         return answer(info())
 
@@ -78,6 +86,7 @@ def application(supervisor: Supervisor, token: str, info: Callable[[], Mapping[s
         Route("/v1/why/{channel}", _answering(why), methods=["GET"]),
         Route("/v1/channels/{channel}/orders", _answering(may), methods=["GET"]),
         Route("/v1/texts", _answering(text), methods=["POST"]),
+        Route("/v1/runs/{run}/analyses", _answering(analyse), methods=["POST"]),
         Route("/v1/info", _answering(about), methods=["GET"]),
     ]
     return Gate(Starlette(routes=routes), token)
@@ -168,6 +177,17 @@ def refused(error: LabctlError) -> Response:
     """Return one of our own errors with the HTTP status that fits."""
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
     return failure(status, type(error).__name__, str(error), retry=error.retry)
+
+
+def _names(given: object) -> list[str]:
+    """Return names of analyses as they were given.
+
+    Raises:
+        UsageError: It is no list of texts.
+    """
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        raise UsageError(f"names: wanted a list of names of analyses, found {given!r:.80}")
+    return given
 
 
 async def _body(request: Request, most: int = dispatch.LARGEST) -> bytes:

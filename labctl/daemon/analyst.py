@@ -9,6 +9,7 @@ import contextlib
 import logging
 import math
 import sys
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,7 @@ from labctl.store.committed import Committed
 from labctl.store.entry import Entry
 
 LOG = logging.getLogger("labctl.daemon")
+ASKED: Final = "analysis_asked"
 TELLING: Final = frozenset({"cycle_ended", "spectrum_ended", "run_ended", "cell_corrected"})
 SINGLE: Final = frozenset({"run_ended", "cell_corrected"})  # comes once: no need to be sparing
 SETTLE: Final = 5.0  # s after the news, so that what comes together is analysed together
@@ -45,13 +47,20 @@ class Analyst:
         self._parts = parts
         self._command = tuple(command) or (sys.executable, "-m", "labctl.report.analysing")
         self._due: dict[int, Due] = {}
+        self._asked: deque[tuple[int, tuple[str, ...]]] = deque()
         self._wake = asyncio.Event()
         parts.sink.on_commit(self._hear)
 
     def _hear(self, done: Committed) -> None:
         now = asyncio.get_running_loop().time()
         for entry in done.entries:
-            if not isinstance(entry, Entry) or not (kinds := {event.kind for event in entry.events} & TELLING):
+            if not isinstance(entry, Entry):
+                continue
+            for event in entry.events:
+                if event.kind == ASKED:
+                    self._asked.append((entry.run_id, tuple(str(event.data["names"]).split()) or ("-",)))
+                    self._wake.set()
+            if not (kinds := {event.kind for event in entry.events} & TELLING):
                 continue
             due = self._due.setdefault(entry.run_id, Due())
             due.news = True
@@ -60,9 +69,12 @@ class Analyst:
             self._wake.set()
 
     async def watch(self) -> None:
-        """Analyse one run after another, as long as the daemon runs."""
+        """Analyse one run after another, as long as the daemon runs: what a person asks for first."""
         loop = asyncio.get_running_loop()
         while True:
+            if self._asked:
+                await self._store(*self._asked.popleft())
+                continue
             waiting = {run_id: due for run_id, due in self._due.items() if due.news}
             run_id = min(waiting, key=lambda each: waiting[each].at, default=None)
             if run_id is None or waiting[run_id].at > loop.time():
@@ -70,10 +82,8 @@ class Analyst:
                 continue
             due = self._due[run_id]
             due.news, begin = False, loop.time()
-            events = await self._analysed(run_id)
+            await self._store(run_id)
             due.took = loop.time() - begin
-            if events:
-                self._parts.sink.offer(Entry(run_id, events=events))
 
     async def _wait(self, until: float | None) -> None:
         with contextlib.suppress(TimeoutError):
@@ -81,10 +91,14 @@ class Analyst:
                 await self._wake.wait()
         self._wake.clear()
 
-    async def _analysed(self, run_id: int) -> tuple[Event, ...]:
+    async def _store(self, run_id: int, names: Sequence[str] = ()) -> None:
+        if events := await self._analysed(run_id, names):
+            self._parts.sink.offer(Entry(run_id, events=events))
+
+    async def _analysed(self, run_id: int, names: Sequence[str]) -> tuple[Event, ...]:
         """Return the events that store the analyses of a run; none where it asks for none, or where they could not be made."""
         process = await asyncio.create_subprocess_exec(
-            *self._command, str(self._parts.folder), str(run_id), f"{self._parts.clock.label()!r}",
+            *self._command, str(self._parts.folder), str(run_id), f"{self._parts.clock.label()!r}", *names,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:

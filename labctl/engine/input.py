@@ -200,5 +200,7 @@ KINDS = (
     "spectrum_began", "spectrum_ended", "result",
     "already_met", "reversed", "left_out", "late",
     "tripped", "asked", "diverged", "order", "note", "mark", "gap", "fault", "quality",
-    "analysed",  # of no fold: an analysis of what is stored
+    "analysed", "analysis_asked", "cell_corrected",
 )  # fmt: skip
+AFTERWARDS = frozenset({"analysed", "analysis_asked", "cell_corrected"})
+"""What no fold gives: what was done with a run that is stored."""

@@ -1,4 +1,4 @@
-"""The process that analyses a run for the daemon: `python -m labctl.report.analysing FOLDER RUN NOW` prints events as JSON."""
+"""The process that analyses a run for the daemon: `python -m labctl.report.analysing FOLDER RUN NOW [NAME...]` prints events as JSON."""
 
 import os
 import sys
@@ -15,13 +15,17 @@ NICE = 10  # what measures goes first
 
 
 def main(words: Sequence[str]) -> int:
-    """Print the events that store what the protocol of a run asks for under `analyse`; an empty list where nothing is new."""
-    where, run_id, now = words
+    """Print the events that store what is asked for; an empty list where nothing is new.
+
+    With names that is these analyses, with `-` those that `labctl analyse RUN` tells, and without any those of the protocol alone.
+    """
+    where, run_id, now, *names = words
     if hasattr(os, "nice"):
         os.nice(NICE)
     with Reader(where) as reader:
         run = reader.run(int(run_id))
-        events = news(reader, run, float(now))[1] if plan_of(reader, run).analyses else ()
+        asked = names or plan_of(reader, run).analyses
+        events = news(reader, run, float(now), [name for name in names if name != "-"])[1] if asked else ()
     sys.stdout.buffer.write(orjson.dumps([asdict(event) for event in events]))
     return 0
 

@@ -10,7 +10,7 @@ import orjson
 
 from labctl.analysis.run_record import Analysis, RunRecord
 from labctl.engine.input import Event
-from labctl.errors import StoreError
+from labctl.errors import StoreBusy, StoreError
 from labctl.report.run_data import analyse, corrections, default_analyses, plan_of, record_of
 from labctl.sample import SECONDS_PER_HOUR
 from labctl.store.entry import Entry, StoredRun
@@ -79,9 +79,9 @@ def news(
         reader: Of the journal.
         run: The run.
         now: UTC label, s.
-        names: Analyses in place of those of the protocol.
+        names: Analyses in place of those of the protocol; what this gives one of them as options holds.
     """
-    wanted = [(name, {}) for name in names] if names else default_analyses(plan_of(reader, run))
+    wanted = chosen(default_analyses(plan_of(reader, run)), names)
     record, made = record_of(reader, run), corrections(reader, run)
     flags, more = tuple(each.words for each in made), {each.name: each.text for each in made}
     analyses = [replace(each, flags=(*each.flags, *flags)) for each in analyse(record, wanted)]
@@ -90,6 +90,15 @@ def news(
         for each, (_, options) in zip(analyses, wanted, strict=True)
     ]
     return analyses, tuple(event for event in events if not _is_stored(reader, run.run_id, event))
+
+
+def chosen(
+    usual: Sequence[tuple[str, Mapping[str, str]]], names: Sequence[str]
+) -> Sequence[tuple[str, Mapping[str, str]]]:
+    """Return the analyses of these names, with the options that the protocol gives them; all of the protocol's without names."""
+    if not names:
+        return usual
+    return [each for name in names for each in [pair for pair in usual if pair[0] == name] or [(name, {})]]
 
 
 def _is_stored(reader: Reader, run_id: int, event: Event) -> bool:
@@ -110,7 +119,11 @@ def analyse_ended(journal: Journal, run_id: int) -> None:
 
 
 def store(where: str, run_id: int, events: Sequence[Event], notify: Callable[[str], None] = lambda _: None) -> bool:
-    """Store analyses in a journal that nobody else writes, and return whether they are there; say why where not."""
+    """Store analyses in a journal that nobody else writes, and return whether they are there; say why where not.
+
+    Raises:
+        StoreBusy: Somebody else writes it.
+    """
     if not events:
         return True
     if where.startswith("postgres"):
@@ -124,6 +137,8 @@ def store(where: str, run_id: int, events: Sequence[Event], notify: Callable[[st
     try:
         with Journal.open(where, create=False) as journal:
             journal.commit([Entry(run_id, events=tuple(events))])
+    except StoreBusy:
+        raise
     except StoreError as error:
         notify(f"not stored: {error}")
         return False

@@ -32,20 +32,11 @@ class Corrector:
         """
         if not request.values or request.values.keys() - set(CORRECTABLE):
             raise UsageError(f"order correct: wanted {' or '.join(CORRECTABLE)}, found none")
-        run: StoredRun = await self._roster.ask(lambda reader: reader.find(self._run_of(request.target)))
+        run = await self._roster.stored_run(request.target)
         key = OrderKey(run.channel or "", "correct", request.id)
         return await self._book.once(
             key, request.content(), lambda: self._correct(key, run, request), self._told_before
         )
-
-    def _run_of(self, target: str) -> str:
-        """Return the run that is meant: of a channel the one on it, or the last."""
-        channel = self._roster.channels.get(target)
-        if channel is None:
-            return target
-        if channel.info is None:
-            raise OrderRefused(f"channel {target} has had no run: there is no cell to correct")
-        return channel.info.uuid
 
     async def _correct(self, key: OrderKey, run: StoredRun, request: CorrectRequest) -> OrderReply:
         rows = await self._roster.ask(lambda reader: reader.query(CELL_TEXT, run=run.run_id))

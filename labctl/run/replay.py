@@ -7,7 +7,7 @@ import orjson
 
 from labctl.engine.edit import edited_plan
 from labctl.engine.fold import begin, fold
-from labctl.engine.input import Event, Input, Order
+from labctl.engine.input import AFTERWARDS, Event, Input, Order
 from labctl.engine.state import Outcome, State, capabilities_to_json, state_from_json, state_to_json
 from labctl.errors import StoreDamaged, UsageError
 from labctl.plan.codec import plan_from_json
@@ -125,8 +125,8 @@ def _in_order(reader: Reader, run_id: int) -> Iterator[Batch | StoredInput]:
 
 
 def _of_folds(reader: Reader, run_id: int) -> list[Event]:
-    """Return the events of a run that folds gave: an analysis of what is stored, and a corrected cell, are none of them."""
-    return [stored.event for stored in reader.events(run_id) if stored.event.kind not in {"analysed", "cell_corrected"}]
+    """Return the events of a run that folds gave, and not those of what was done with it afterwards."""
+    return [stored.event for stored in reader.events(run_id) if stored.event.kind not in AFTERWARDS]
 
 
 def _events_differ(events: list[Event], stored: list[Event]) -> str:

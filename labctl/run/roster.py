@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from labctl.clock import Clock
-from labctl.errors import UsageError
+from labctl.errors import OrderRefused, UsageError
 from labctl.inputs import near
 from labctl.run.channel import Channel, RunInfo
 from labctl.run.connection import Connection
@@ -62,6 +62,20 @@ class Roster:
         """Take further channels with their connections."""
         self.channels |= channels
         self._connections |= connections
+
+    async def stored_run(self, target: str) -> StoredRun:
+        """Return a stored run by its number or uuid, or by a channel: the one on it, or its last.
+
+        Raises:
+            UsageError: There is no such run.
+            OrderRefused: The channel has had none.
+        """
+        channel = self.channels.get(target)
+        if channel is not None and channel.info is None:
+            raise OrderRefused(f"channel {target} has had no run")
+        wanted = target if channel is None or channel.info is None else channel.info.uuid
+        run: StoredRun = await self.ask(lambda reader: reader.find(wanted))
+        return run
 
     def connection(self, channel: Channel) -> Connection:
         """Return the connection of a channel's instrument."""

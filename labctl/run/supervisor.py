@@ -1,12 +1,13 @@
 """The supervisor: what the faces (command line, HTTP, MQTT) ask of a station's channels and of the runs on them."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from labctl.clock import Clock
 from labctl.engine.input import Order
 from labctl.errors import OrderRefused, UsageError
+from labctl.run.analysis_order import ask_for_analyses
 from labctl.run.alarms import Alarms
 from labctl.run.aside import aside
 from labctl.run.channel import Channel
@@ -35,6 +36,7 @@ from labctl.run.starter import FILES_WITHIN, Starter
 from labctl.run.texts import Texts
 from labctl.run.why import why_of
 from labctl.store.attachments import keep
+from labctl.store.entry import StoredRun
 from labctl.store.reader import Reader
 
 
@@ -114,6 +116,10 @@ class Supervisor:
     async def correct(self, request: CorrectRequest) -> Reply:
         """Correct what is known of the cell of a run; see `Corrector.correct`."""
         return await self._corrector.correct(request)
+
+    async def analyse(self, target: str, names: Sequence[str] = (), by: str = "") -> StoredRun:
+        """Have a stored run analysed; see `ask_for_analyses`."""
+        return await ask_for_analyses(self._roster, target, names, by)
 
     def waiting(self, channel: str) -> list[Flat]:
         """Return the runs that wait for a channel, in their order; keys as `Channel.waiting`."""

@@ -67,10 +67,17 @@ def place(where: Path | str) -> JournalLocation:
     path = Path(where)
     if path.is_file() or (path.suffix in {".db", ".sqlite", ".sqlite3"} and not path.is_dir()):
         return _single(path)
-    return JournalLocation(file=path / JOURNAL, lock=path / "lock", reserve=path / "reserve", head=path / HEAD)
+    return _of_folder(path)
+
+
+def _of_folder(folder: Path) -> JournalLocation:
+    return JournalLocation(file=folder / JOURNAL, lock=folder / "lock", reserve=folder / "reserve", head=folder / HEAD)
 
 
 def _single(file: Path) -> JournalLocation:
+    """Return a file's location; that of a data folder is its folder's, since a daemon may hold the lock there."""
+    if file.name == JOURNAL and file.with_name(HEAD).is_file():
+        return _of_folder(file.parent)
     return JournalLocation(file=file, lock=file.with_name(file.name + ".lock"))
 
 
