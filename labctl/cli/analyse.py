@@ -41,8 +41,8 @@ def command(
     import time
 
     from labctl.control.endpoint import journal
-    from labctl.report.stored import news, store
     from labctl.errors import StoreBusy
+    from labctl.report.stored import news, store
     from labctl.store.queries import ANALYSES_OF_RUN
     from labctl.store.reader import Reader
 

@@ -1,4 +1,4 @@
-"""The process that analyses a run for the daemon: `python -m labctl.report.analysing FOLDER RUN NOW [NAME...]` prints events as JSON."""
+"""The process that analyses a run for the daemon: `python -m labctl.report.analysing FOLDER RUN NOW [NAME...]` prints its events."""
 
 import os
 import sys

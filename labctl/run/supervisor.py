@@ -7,8 +7,8 @@ from pathlib import Path
 from labctl.clock import Clock
 from labctl.engine.input import Order
 from labctl.errors import OrderRefused, UsageError
-from labctl.run.analysis_order import ask_for_analyses
 from labctl.run.alarms import Alarms
+from labctl.run.analysis_order import ask_for_analyses
 from labctl.run.aside import aside
 from labctl.run.channel import Channel
 from labctl.run.connection import Connection
