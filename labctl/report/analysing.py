@@ -1,4 +1,4 @@
-"""The process that analyses a run for the daemon: `python -m labctl.report.analysing FOLDER RUN NOW [NAME...]` prints its events."""
+"""The process that analyses a run for the daemon: `python -m labctl.report.analysing FOLDER RUN NOW [NAME...]` tells events."""
 
 import os
 import sys
