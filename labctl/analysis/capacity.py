@@ -47,7 +47,12 @@ def analyse_capacity(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     del options
     cycles = record.cycles
     if not len(cycles["cycle_count"]):
-        return Analysis("capacity", flags=("no cycle: a block with `cycle: true` makes each of its passes one",))
+        return Analysis(
+            "capacity",
+            flags=(
+                "no cycle: a block with `cycle: true` makes each of its passes one; half_cycles tells every charge and discharge",
+            ),
+        )
     taken = galvanostatic_cycles(record)
     out = cycles_left_out(record, taken)
     count = np.asarray(cycles["cycle_count"], dtype=int)[taken]

@@ -7,6 +7,7 @@ from labctl.analysis.capacity import analyse_capacity
 from labctl.analysis.differential import analyse_differential
 from labctl.analysis.exchange import analyse_exchange_current
 from labctl.analysis.gitt import analyse_gitt
+from labctl.analysis.half_cycles import analyse_half_cycles
 from labctl.analysis.pulse import analyse_dcir
 from labctl.analysis.rate import analyse_rate
 from labctl.analysis.reservoir import analyse_reservoir
@@ -19,7 +20,9 @@ from labctl.analysis.spectra import (
     analyse_impedance,
     analyse_transference,
 )
+from labctl.analysis.standing import analyse_leakage, analyse_open_circuit, analyse_self_discharge
 from labctl.analysis.symmetric import analyse_ccd, analyse_life, analyse_nucleation
+from labctl.analysis.titration import analyse_interruption, analyse_pitt
 from labctl.analysis.voltammetry import (
     analyse_b_value,
     analyse_limiting_current,
@@ -49,4 +52,10 @@ ANALYSES: Mapping[str, Callable[[RunRecord, Mapping[str, str]], Analysis]] = {
     "exchange_current": analyse_exchange_current,
     "limiting_current": analyse_limiting_current,
     "differential": analyse_differential,
+    "half_cycles": analyse_half_cycles,
+    "open_circuit": analyse_open_circuit,
+    "leakage": analyse_leakage,
+    "self_discharge": analyse_self_discharge,
+    "pitt": analyse_pitt,
+    "interruption": analyse_interruption,
 }

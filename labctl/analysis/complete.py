@@ -84,6 +84,15 @@ def steps_left_out(record: RunRecord, positions: Iterable[int], noun: str = "ste
     return left_out(noun, reasons)
 
 
+def complete_holds(record: RunRecord) -> tuple[list[int], tuple[str, ...]]:
+    """Return the positions of the holds that reached their end, and a flag for those that were cut short."""
+    holds = [at for at, verb in enumerate(record.steps["step_type"]) if str(verb) == "hold"]
+    complete = complete_steps(record)
+    return [at for at in holds if complete[at]], steps_left_out(
+        record, [at for at in holds if not complete[at]], "hold of step"
+    )
+
+
 def left_out(noun: str, reasons: Mapping[int, str]) -> tuple[str, ...]:
     """Return a sentence for each reason."""
     grouped: dict[str, list[int]] = {}

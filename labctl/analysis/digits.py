@@ -9,10 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 CARRIED: Final = 4  # significant digits of a value of which nothing else is known
+MOST_DECIMALS: Final = 7  # beyond them a number is told by its exponent
 NOISE: Final = 1e-6
 """Of a value: a spread below is rounding, and says nothing of its digits."""
-COUNTS: Final = frozenset({"cycles", "pulses"})
+COUNTS: Final = frozenset({"cycles", "pulses", "pauses", "steps", "spectra"})
 DEVIATION: Final = "standard deviation"
+INTERVAL: Final = ", 95 % interval +-"
+"""Ends the name of a figure that is half the 95 % confidence interval of the one before it."""
+
 DASH: Final = "-"
 """Stands for a value that is withheld or not known."""
 
@@ -40,9 +44,31 @@ def shown(value: object, unit: str = "", spread: float | None = None) -> str:
     return f"{value:#.{CARRIED}g}".rstrip(".") if abs(value) < 10**CARRIED else f"{value:.0f}"
 
 
+def with_intervals(figures: Sequence[tuple[str, float, str]]) -> list[str]:
+    """Return the values of figures (name, value, unit) as text, with the digits that their intervals leave them.
+
+    An interval has two digits, and the value ends where they end. Figures that are intervals themselves are told alike.
+    """
+    halves = {name.removesuffix(INTERVAL): value for name, value, _ in figures if name.endswith(INTERVAL)}
+    values = {name: value for name, value, _ in figures}
+    return [
+        shown(value, unit, _carried(values.get(name.removesuffix(INTERVAL)), halves.get(name.removesuffix(INTERVAL))))
+        for name, value, unit in figures
+    ]
+
+
+def _carried(value: float | None, half: float | None) -> float | None:
+    """Return half an interval, or more where it is below any instrument's accuracy: one digit beyond `CARRIED`."""
+    if half is None or not value or not math.isfinite(value):
+        return half
+    return max(half, 10.0 ** (math.floor(math.log10(abs(value))) + 1 - CARRIED))
+
+
 def _rounded(value: float, decimals: int) -> str:
     """Return a number to so many decimals, below zero to tens, hundreds."""
-    return f"{round(value, decimals):.{max(decimals, 0)}f}"
+    if decimals > MOST_DECIMALS and value:
+        return f"{value:.{max(decimals + math.floor(math.log10(abs(value))), 0)}e}"
+    return f"{round(value, decimals) + 0.0:.{max(decimals, 0)}f}"
 
 
 def unit_of(name: str) -> str:

@@ -1,13 +1,16 @@
 """Exchange current densities of slow sweeps through the open circuit, by two methods that should agree."""
 
+import math
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from labctl.analysis.digits import INTERVAL
+from labctl.analysis.interval import Mean, student
 from labctl.analysis.run_record import Analysis, Figure, RunRecord
 from labctl.analysis.symmetric import AREAL
-from labctl.analysis.voltammetry import Branch, branches, cut_sweeps
+from labctl.analysis.voltammetry import branches, cut_sweeps
 from labctl.sample import Floats
 
 GAS: Final = 8.31446261815324  # J/mol/K
@@ -24,14 +27,14 @@ class HalfSweep(NamedTuple):
     """What one side of a sweep tells.
 
     Attributes:
-        linear: Exchange current density by micropolarisation, mA/cm2; NaN where there are too few rows.
+        linear: Exchange current density by micropolarisation, mA/cm2, with half its 95 % interval; NaN of too few rows.
         tafel: The same by Tafel's line.
         resistance: Taken out before, in the unit of V over mA/cm2.
         astray: Rms of what a symmetric charge transfer behind that resistance leaves, V.
     """
 
-    linear: float
-    tafel: float
+    linear: Mean
+    tafel: Mean
     resistance: float
     astray: float
 
@@ -61,19 +64,26 @@ def analyse_exchange_current(record: RunRecord, options: Mapping[str, str]) -> A
         "sweep",
         "side",
         "micropolarisation / mA/cm2",
+        "micropolarisation +- / mA/cm2",
         "Tafel / mA/cm2",
+        "Tafel +- / mA/cm2",
         "resistance / ohm cm2",
         "open circuit / V",
     )
     rows: list[tuple[float | int | str, ...]] = []
     halves: list[HalfSweep] = []
+    told: list[str] = []
     for number, branch in enumerate(sweeps, 1):
         rest, density = _zero(branch.rows.voltage, branch.rows.current), branch.rows.current / record.cell.area * AREAL
+        if not np.isfinite(rest.value):
+            told.append(
+                f"sweep {number} is left out: its current does not change its sign, so its open circuit is not known"
+            )
         for side, sign in (("anodic", 1.0), ("cathodic", -1.0)):
-            half = _half(branch, share, rest, sign * density)
+            half = half_sweep(share * np.abs(branch.rows.voltage - rest.value), sign * density, rest.spread)
             if half is None:
                 continue
-            rows.append((number, side, half.linear, half.tafel, 1e3 * half.resistance / share, rest))
+            rows.append((number, side, *half.linear, *half.tafel, 1e3 * half.resistance / share, rest.value))
             halves.append(half)
     most = max(ASTRAY, WORSE * min((half.astray for half in halves), default=0.0))
     kept = [half for half in halves if half.astray <= most]
@@ -83,47 +93,73 @@ def analyse_exchange_current(record: RunRecord, options: Mapping[str, str]) -> A
         for (number, side, *_), half in zip(rows, halves, strict=True)
         if half.astray > most
     ]
-    figures = tuple(
-        Figure(f"exchange current density, {name}", float(np.nanmean(values)), "mA/cm2")
+    figures = [
+        figure
         for name, values in (
             ("micropolarisation", [each.linear for each in kept]),
             ("Tafel", [each.tafel for each in kept]),
         )
-        if np.any(np.isfinite(values))
-    )
-    if len(figures) == 2 and not 0.67 < figures[0].value / figures[1].value < 1.5:
+        for figure in _averaged(f"exchange current density, {name}", values)
+    ]
+    if len(figures) == 4 and not 0.67 < figures[0].value / figures[2].value < 1.5:
         flags.append("the two methods differ by more than half: too fast, or no symmetric charge transfer")
-    flags += cut_sweeps(record, "lsv", "cv")
+    flags += [*told, *cut_sweeps(record, "lsv", "cv")]
     table = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
-    return Analysis("exchange_current", figures, table, tuple(flags))
+    return Analysis("exchange_current", tuple(figures), table, tuple(flags))
 
 
-def _half(branch: Branch, share: float, rest: float, density: Floats) -> HalfSweep | None:
-    """Return what the side of a sweep tells on which `density` is above 0; None where there is next to nothing."""
-    over = np.abs(share * (branch.rows.voltage - rest))
+def _averaged(name: str, values: list[Mean]) -> list[Figure]:
+    """Return the mean of what several sides tell, and half its 95 % interval by theirs; nothing where none tells it."""
+    known = [each for each in values if np.isfinite(each.value)]
+    if not known:
+        return []
+    spread = math.hypot(*(each.spread for each in known)) / len(known)
+    average = float(np.mean([each.value for each in known]))
+    return [Figure(name, average, "mA/cm2"), Figure(f"{name}{INTERVAL}", spread, "mA/cm2")]
+
+
+def half_sweep(over: Floats, density: Floats, crossing: float = 1.0) -> HalfSweep | None:
+    """Return what the side of a sweep tells on which `density` is above 0; None where there is next to nothing.
+
+    Intervals are those of errors in the voltage, of the size that the least squares leave, carried through to first order:
+    through the resistance that is taken out, and through the open circuit, from which every overpotential is counted.
+
+    Args:
+        over: Overpotential of one interface, V.
+        density: Current density, mA/cm2.
+        crossing: Variance of the open circuit over that of one voltage.
+    """
     mine = (density > 0.0) & (over <= TAFEL[1])
     if mine.sum() < 8:
         return None
     over, density = over[mine], density[mine]
-    resistance, astray = _resistance(over, density)
+    resistance, astray, pull = _resistance(over, density)
     over = over - resistance * density
-    return HalfSweep(_linear(over, density), _tafel(over, density), resistance, astray)
+    freedom = len(over) - 2
+    error = student(freedom) * astray * np.sqrt(len(over) / freedom)
+
+    def judged(value: float, slopes: Floats) -> Mean:
+        moved = slopes - (slopes @ density) * pull
+        return Mean(value, float(abs(value) * error * np.sqrt(moved @ moved + crossing * moved.sum() ** 2)))
+
+    return HalfSweep(judged(*_linear(over, density)), judged(*_tafel(over, density)), resistance, astray)
 
 
-def _zero(voltage: Floats, current: Floats) -> float:
-    """Return the voltage at which a current changes its sign; NaN where it does not."""
+def _zero(voltage: Floats, current: Floats) -> Mean:
+    """Return the voltage at which a current changes its sign, with its variance over that of one row; NaN where it does not."""
     change = np.flatnonzero(np.diff(np.sign(current)))
     if not len(change):
-        return float("nan")
+        return Mean(float("nan"), float("nan"))
     at = int(change[0])
     part = current[at] / (current[at] - current[at + 1])
-    return float(voltage[at] + part * (voltage[at + 1] - voltage[at]))
+    return Mean(float(voltage[at] + part * (voltage[at + 1] - voltage[at])), float(part**2 + (1.0 - part) ** 2))
 
 
-def _resistance(over: Floats, density: Floats) -> tuple[float, float]:
-    """Return r of E = 2RT/F asinh(j/2j0) + r j by least squares, not below 0, and the rms of what is left, V."""
+def _resistance(over: Floats, density: Floats) -> tuple[float, float, Floats]:
+    """Return r of E = 2RT/F asinh(j/2j0) + r j by least squares, not below 0, the rms of what is left, V, and dr/dE of each row."""
     unit = 2.0 * GAS * ROOM / FARADAY
     point, left = np.array([np.log(max(float(density.max()) / 10.0, 1e-12)), 0.0]), over
+    slopes = np.zeros((len(over), 2))
     for _ in range(STEPS):
         part = density / (2.0 * np.exp(point[0]))
         left = over - unit * np.arcsinh(part) - point[1] * density
@@ -132,21 +168,39 @@ def _resistance(over: Floats, density: Floats) -> tuple[float, float]:
         point = np.array([point[0] + np.clip(step[0], -1.0, 1.0), max(point[1] + step[1], 0.0)])
         if abs(step[0]) < 1e-9:
             break
-    return float(point[1]), float(np.sqrt(np.mean(left**2)))
+    pull = np.linalg.pinv(slopes)[1] if point[1] > 0.0 else np.zeros(len(over))
+    return float(point[1]), float(np.sqrt(np.mean(left**2))), pull
 
 
-def _linear(over: Floats, density: Floats) -> float:
+def _linear(over: Floats, density: Floats) -> tuple[float, Floats]:
+    """Return j0 of the line through the open circuit, and how its logarithm moves with each voltage, 1/V.
+
+    The line is that of j over 2 RT/F sinh(F E/2RT), which for a symmetric charge transfer is straight beyond its beginning, too.
+    """
+    slopes = np.zeros(len(over))
     near = over <= LINEAR
     if near.sum() < 3:
-        return float("nan")
-    slope = float(over[near] @ density[near] / (over[near] @ over[near]))
-    return slope * GAS * ROOM / FARADAY
+        return float("nan"), slopes
+    half = FARADAY / (2.0 * GAS * ROOM)
+    x, j = np.sinh(half * over[near]) / half, density[near]
+    square = float(x @ x)
+    slope = float(x @ j) / square
+    slopes[near] = (j - 2.0 * slope * x) / square / slope * np.cosh(half * over[near])
+    return slope / (2.0 * half), slopes
 
 
-def _tafel(over: Floats, density: Floats) -> float:
+def _tafel(over: Floats, density: Floats) -> tuple[float, Floats]:
+    """Return j0 of Tafel's line, and how its logarithm moves with each voltage, 1/V."""
+    slopes = np.zeros(len(over))
     straight = over >= TAFEL[0]
     if straight.sum() < 4:
-        return float("nan")
-    size = over[straight]
-    forward = density[straight] / -np.expm1(-FARADAY * size / (GAS * ROOM))
-    return float(np.exp(np.polyfit(size, np.log(forward), 1)[1]))
+        return float("nan"), slopes
+    x, thermal = over[straight], FARADAY / (GAS * ROOM)
+    back = -np.expm1(-thermal * x)
+    y, bend = np.log(density[straight] / back), -thermal * (1.0 - back) / back
+    dx, dy = x - x.mean(), y - y.mean()
+    square = float(dx @ dx)
+    slope = float(dx @ dy) / square
+    turned = (dy + bend * dx - 2.0 * slope * dx) / square
+    slopes[straight] = (bend - slope) / len(x) - x.mean() * turned
+    return float(np.exp(y.mean() - slope * x.mean())), slopes

@@ -123,7 +123,7 @@ def read_pulse(record: RunRecord, at: int) -> Pulse | None:
     inside = (since >= WINDOW[0] * duration) & (since <= WINDOW[1] * duration)
     if duration <= 0 or inside.sum() < 3:
         return None
-    slope, intercept, spread, fit = line(np.sqrt(since[inside]), rows.voltage[inside])
+    slope, intercept, spread, fit, _ = line(np.sqrt(since[inside]), rows.voltage[inside])
     return Pulse(
         str(record.steps["step_type"][at]),
         float(record.steps["last_voltage_volt"][at - 1]),

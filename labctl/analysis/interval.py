@@ -17,12 +17,14 @@ class FittedLine(NamedTuple):
         intercept: Its height at 0.
         spread: Half the 95 % confidence interval of the slope; NaN of two points.
         fit: R2.
+        height: Half the 95 % confidence interval of the intercept; NaN of two points.
     """
 
     slope: float
     intercept: float
     spread: float
     fit: float
+    height: float = float("nan")
 
 
 def student(freedom: int) -> float:
@@ -42,5 +44,24 @@ def line(x: Floats, y: Floats) -> FittedLine:
     rest, freedom = float(left @ left), len(x) - 2
     spread = student(freedom) * np.sqrt(rest / max(freedom, 1) / width)
     return FittedLine(
-        slope, float(y.mean() - slope * x.mean()), float(spread), 1.0 - rest / height if height > 0 else 1.0
+        slope,
+        float(y.mean() - slope * x.mean()),
+        float(spread),
+        1.0 - rest / height if height > 0 else 1.0,
+        float(spread * np.sqrt(np.mean(x**2))),
     )
+
+
+class Mean(NamedTuple):
+    """A mean with half its 95 % confidence interval; NaN of one value."""
+
+    value: float
+    spread: float
+
+
+def mean(values: Floats) -> Mean:
+    """Return the mean of values whose errors are independent and of one size."""
+    values = np.asarray(values, dtype=float)
+    freedom = len(values) - 1
+    error = float(np.std(values, ddof=1)) / np.sqrt(len(values)) if freedom > 0 else float("nan")
+    return Mean(float(np.mean(values)), float(student(freedom) * error))

@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from labctl.analysis.complete import DRIVEN, complete_steps, steps_left_out
+from labctl.analysis.interval import line, student
 from labctl.analysis.run_record import Analysis, Figure, RunRecord
 from labctl.sample import Batch
 
 DELAYS = (1.0, 10.0, 30.0)  # s after the current was switched on
 LONGEST = 60.0  # s: a longer step is no pulse
 ON = 0.01  # part of its current within which a pulse counts as on
+LAST = 0.1  # part of the rest that tells the noise of a voltage
+FEWEST = 4  # rows of it
 LATE = 0.05  # s after which a first row has more in it than the ohmic jump
 
 
@@ -36,26 +39,44 @@ def analyse_dcir(record: RunRecord, options: Mapping[str, str]) -> Analysis:
         if verbs[at] in DRIVEN and verbs[at - 1] == "rest" and 0 < seconds[at] <= longest
     ]
     steps = [
-        (verbs[at], rows, float(record.steps["last_voltage_volt"][at - 1]))
+        (verbs[at], rows, float(record.steps["last_voltage_volt"][at - 1]), noise(record.step_rows(at - 1)))
         for at in places
         if complete[at - 1] and complete[at] and len(rows := record.step_rows(at)) > 1
     ]
     out = steps_left_out(record, [by for at in places for by in (at - 1, at) if not complete[by]])
     if not steps:
         return Analysis("dcir", flags=(f"no pulse of at most {longest:g} s after a rest", *out))
-    values = np.array([resistances(rows, rest, delays) for _, rows, rest in steps])
+    values = np.array([resistances(rows, rest, delays) for _, rows, rest, _ in steps])
+    halves = np.array([abs(spread / np.median(rows.current)) for _, rows, _, spread in steps])
     names = ("first row", *(f"{delay:g} s" for delay in delays))
     table: dict[str, tuple[float | int | str, ...]] = {
-        "direction": tuple(verb for verb, _, _ in steps),
-        "rested voltage / V": tuple(rest for _, _, rest in steps),
-        "current / mA": tuple(float(1e3 * np.median(rows.current)) for _, rows, _ in steps),
+        "direction": tuple(verb for verb, *_ in steps),
+        "rested voltage / V": tuple(rest for _, _, rest, _ in steps),
+        "current / mA": tuple(float(1e3 * np.median(rows.current)) for _, rows, *_ in steps),
     }
     table |= {f"resistance at {name} / ohm": tuple(values[:, at].tolist()) for at, name in enumerate(names)}
+    table["resistance +- / ohm"] = tuple(halves.tolist())
     figures = [Figure("pulses", float(len(steps)), "pulses")]
     for at, name in enumerate(names):
         known = values[np.isfinite(values[:, at]), at]
         figures += [Figure(f"median resistance at {name}", float(np.median(known)), "ohm")] if len(known) else []
-    return Analysis("dcir", tuple(figures), table, (*flags([rows for _, rows, _ in steps]), *out))
+    return Analysis("dcir", tuple(figures), table, (*flags([rows for _, rows, *_ in steps]), *out))
+
+
+def noise(rest: Batch) -> float:
+    """Return half the 95 % interval of the difference of two single voltages, V, from what a line leaves of the rest's last tenth.
+
+    NaN where that has fewer than four rows.
+    """
+    if len(rest) < FEWEST:
+        return float("nan")
+    late = rest.time >= rest.time[-1] - LAST * (rest.time[-1] - rest.time[0])
+    time, voltage = rest.time[late], rest.voltage[late]
+    if len(time) < FEWEST:
+        return float("nan")
+    drawn = line(time, voltage)
+    left = voltage - drawn.intercept - drawn.slope * time
+    return student(len(time) - 2) * float(np.sqrt(2.0 * (left @ left) / (len(time) - 2)))
 
 
 def resistances(rows: Batch, rest: float, delays: Sequence[float] = DELAYS) -> list[float]:

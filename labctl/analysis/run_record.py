@@ -23,7 +23,7 @@ class SpectrumRecord:
     Attributes:
         number: As in `spectra`.
         step: `step_count` of the step that measured it.
-        cycle: `cycle_count` then.
+        cycle: In which it was measured, or after which, where it stands between two; 0 before the first.
         time: Run time at which it began, s.
         frequency: Hz, as measured.
         impedance: Ohm, imaginary part signed.

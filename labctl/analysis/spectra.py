@@ -1,16 +1,19 @@
 """Figures of merit of impedance spectra: fits, conductivity, activation energy, transference number."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from labctl.analysis.arrhenius import EV_TO_KJ, Activation, Form, arrhenius
-from labctl.analysis.complete import complete_steps, steps_left_out
+from labctl.analysis.complete import complete_holds
+from labctl.analysis.digits import INTERVAL
 from labctl.analysis.impedance.fit import Fit, fit_circuit
 from labctl.analysis.impedance.kramers_kronig import kramers_kronig
 from labctl.analysis.impedance.model import Complex, Real
 from labctl.analysis.impedance.relaxation import relaxation_times
+from labctl.analysis.interval import Mean, mean
 from labctl.analysis.run_record import Analysis, Figure, RunRecord, SpectrumRecord
 from labctl.errors import Misread
 from labctl.protocol.circuit import Circuit, parse_circuit
@@ -195,26 +198,49 @@ def analyse_transference(record: RunRecord, options: Mapping[str, str]) -> Analy
     text = options.get("circuit", "")
     begin, end = (_interface(text, each) for each in (before[-1], after[0]))
     applied = float(np.median(rows.voltage)) - before[-1].voltage
-    steady = float(np.mean(rows.current[rows.time >= rows.time[0] + 0.9 * (rows.time[-1] - rows.time[0])]))
-    interface = _arcs(begin)
-    first = applied / (float(begin.values[begin.circuit.names.index(_first_resistance(begin.circuit))]) + interface)
-    number = steady * (applied - first * interface) / (first * (applied - steady * _arcs(end)))
+    steady = mean(rows.current[rows.time >= rows.time[0] + 0.9 * (rows.time[-1] - rows.time[0])])
+    interface, later, bulk = _arcs(begin), _arcs(end), _resistance(begin, _first_resistance(begin.circuit))
+    first = applied / (bulk.value + interface.value)
+    number = transference_number(applied, steady, bulk, later)
     flags: list[str] = []
     half = rows.current[rows.time >= rows.time[0] + 0.8 * (rows.time[-1] - rows.time[0])]
-    drift = abs(float(half[-1] - half[0])) / max(abs(steady), 1e-30)
+    drift = abs(float(half[-1] - half[0])) / max(abs(steady.value), 1e-30)
     if drift > 0.01:
         flags.append(f"no steady state: the current still moved by {100 * drift:.1g} % in the last fifth of the hold")
     if abs(applied) > 0.03:
         flags.append(f"{1e3 * applied:.3g} mV is more than the linear theory takes")
     figures = (
-        Figure("transference number", number, ""),
+        Figure("transference number", number.value, ""),
+        Figure(f"transference number{INTERVAL}", number.spread, ""),
         Figure("applied voltage", 1e3 * applied, "mV"),
         Figure("initial current", 1e6 * first, "uA"),
-        Figure("steady current", 1e6 * steady, "uA"),
-        Figure("interface resistance, before", interface, "ohm"),
-        Figure("interface resistance, after", _arcs(end), "ohm"),
+        Figure("steady current", 1e6 * steady.value, "uA"),
+        Figure("interface resistance, before", interface.value, "ohm"),
+        Figure("interface resistance, after", later.value, "ohm"),
     )
     return Analysis("transference", figures, {}, (*flags, *begin.flags, *end.flags, *cut))
+
+
+def transference_number(applied: float, steady: Mean, bulk: Mean, later: Mean) -> Mean:
+    """Return Bruce and Vincent's number with half its 95 % interval.
+
+    With I_0 = dV/(R_b + R_0) it is I_s R_b / (dV - I_s R_s): the interface before the hold falls out. The interval is that of the
+    three, propagated to first order; the applied voltage is taken as it is.
+
+    Args:
+        applied: dV, V.
+        steady: I_s, A.
+        bulk: R_b of the electrolyte, before the hold, ohm.
+        later: R_s of the interface, after it, ohm.
+    """
+    left = applied - steady.value * later.value
+    number = steady.value * bulk.value / left
+    parts = (
+        steady.spread / steady.value * applied / left,
+        bulk.spread / bulk.value,
+        steady.value * later.spread / left,
+    )
+    return Mean(number, abs(number) * math.hypot(*parts))
 
 
 def _interface(text: str, spectrum: SpectrumRecord) -> Fit:
@@ -244,27 +270,29 @@ def analyse_electronic(record: RunRecord, options: Mapping[str, str]) -> Analysi
     for at in holds:
         rows = record.step_rows(at)
         late = rows.time >= rows.time[0] + 0.9 * (rows.time[-1] - rows.time[0])
-        current, voltage = float(np.mean(rows.current[late])), float(np.mean(rows.voltage[late]))
+        (current, spread), voltage = mean(rows.current[late]), float(np.mean(rows.voltage[late]))
         halves = np.array_split(rows.current[late], 2)
         if len(halves[1]) and abs(halves[0].mean() - halves[1].mean()) > 0.05 * abs(current):
             flags.append(f"step {int(record.steps['step_count'][at])}: the current is not steady yet; hold longer")
-        conductivities.append((voltage, current, current * length / (voltage * area) / 100.0))
+        factor = length / (voltage * area) / 100.0
+        conductivities.append((voltage, current, current * factor, spread * abs(factor)))
     if not conductivities:
         raise ValueError(
             "an electronic conductivity needs a hold, for example hold: {voltage: 0.5 V, current: 1 mA, for: 10 h}"
         )
-    voltages, currents, values = zip(*conductivities, strict=True)
-    table = {"voltage / V": voltages, "current / nA": tuple(1e9 * c for c in currents), "conductivity / S/cm": values}
-    return Analysis("electronic", (Figure("electronic conductivity", values[-1], "S/cm"),), table, (*flags, *cut))
-
-
-def complete_holds(record: RunRecord) -> tuple[list[int], tuple[str, ...]]:
-    """Return the positions of the holds that reached their end, and a flag for those that were cut short."""
-    holds = [at for at, verb in enumerate(record.steps["step_type"]) if str(verb) == "hold"]
-    complete = complete_steps(record)
-    return [at for at in holds if complete[at]], steps_left_out(
-        record, [at for at in holds if not complete[at]], "hold of step"
+    voltages, currents, values, spreads = zip(*conductivities, strict=True)
+    table = {
+        "voltage / V": voltages,
+        "current / nA": tuple(1e9 * c for c in currents),
+        "conductivity / S/cm": values,
+        "conductivity +- / S/cm": spreads,
+    }
+    figures = (
+        Figure("electronic conductivity", values[-1], "S/cm"),
+        Figure(f"electronic conductivity{INTERVAL}", spreads[-1], "S/cm"),
+        Figure("current of the last hold", 1e9 * currents[-1], "nA"),
     )
+    return Analysis("electronic", figures, table, (*flags, *cut))
 
 
 # --- parts ----------------------------------------------------------------------------------------------------------------
@@ -304,10 +332,17 @@ def _resistances(spectra: Sequence[SpectrumRecord], circuit: Circuit | None, ele
     return np.array([fit.values[at] for fit in fits]), flags
 
 
-def _arcs(fit: Fit) -> float:
-    """Return the summed resistances of a fit but the first, which is the electrolyte's."""
+def _resistance(fit: Fit, name: str) -> Mean:
+    """Return a resistance of a fit with half its 95 % interval, ohm."""
+    at = fit.circuit.names.index(name)
+    return Mean(float(fit.values[at]), float(fit.high[at] - fit.low[at]) / 2.0)
+
+
+def _arcs(fit: Fit) -> Mean:
+    """Return the summed resistances of a fit but the first, which is the electrolyte's; their intervals as if independent."""
     names = [element.name for element in fit.circuit.elements if element.kind == "R"][1:]
-    return float(sum(fit.values[fit.circuit.names.index(name)] for name in names))
+    each = [_resistance(fit, name) for name in names]
+    return Mean(sum(one.value for one in each), math.hypot(*(one.spread for one in each)))
 
 
 def _energy(activation: Activation) -> list[Figure]:

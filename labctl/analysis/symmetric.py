@@ -211,13 +211,15 @@ def failing_current(halves: HalfCycles, failed: int) -> float:
 def analyse_life(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     """Tell hours, cycles and cumulative areal capacity to the failure, and the polarisation on the way.
 
-    Without a failure they are those of the complete cycles. Polarisation of a cycle is half the difference between the
-    voltages in the middle of its two half-cycles.
+    Without a failure they are those of the complete cycles; formation is left out unless there is nothing else.
+    Polarisation of a cycle is half the difference between the voltages in the middle of its two half-cycles.
     """
     del options
-    halves = half_cycles(record)
+    halves, formed = half_cycles(record), tuple[str, ...]()
     if not len(halves.current):
-        return Analysis("life", flags=("no stripping or plating outside formation",))
+        halves, formed = half_cycles(record, formation=True), ("nothing but formation: its cycles are told",)
+    if not len(halves.current):
+        return Analysis("life", flags=("no stripping or plating",))
     failed, kind = failure(halves, record)
     out = cut_short(halves, record)
     through = survived(halves, record)
@@ -238,7 +240,7 @@ def analyse_life(record: RunRecord, options: Mapping[str, str]) -> Analysis:
         figures.append(Figure("polarisation, first", float(column[0]), "mV"))
         figures.append(Figure("polarisation, last", float(column[-1]), "mV"))
     flags = ("no failure",) if failed is None else (failed_by(record, halves, failed, kind),)
-    return Analysis("life", tuple(figures), table, (*flags, *out))
+    return Analysis("life", tuple(figures), table, (*formed, *flags, *out))
 
 
 def polarisation(record: RunRecord, halves: HalfCycles, most: int = 500) -> dict[str, tuple[float | int | str, ...]]:

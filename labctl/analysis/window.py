@@ -48,6 +48,11 @@ def analyse_window(record: RunRecord, options: Mapping[str, str]) -> Analysis:
         for number, value in enumerate(onsets, 1)
         if np.isfinite(value)
     )
+    figures += tuple(
+        Figure(f"voltage reached below {threshold:g} mA/cm2, sweep {number}", float(batch.voltage[-1]), "V")
+        for number, (value, batch) in enumerate(zip(onsets, rows, strict=True), 1)
+        if len(batch) and abs(batch.current[-1]) / record.cell.area * AREAL < threshold
+    )
     stable = sum(not np.isfinite(value) for value in onsets)
     note = f"{stable} of {len(onsets)} sweeps do not end above {threshold:g} mA/cm2"
     return Analysis("window", figures, table, (*((note,) if stable else ()), *out))

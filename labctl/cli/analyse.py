@@ -115,7 +115,7 @@ def show_history(rows: "Sequence[Sequence[Any]]") -> None:
     """Print what is stored of a run: each analysis by each version, its inputs, figures and flags."""
     import orjson
 
-    from labctl.analysis.digits import shown
+    from labctl.analysis.digits import with_intervals
     from labctl.cli.terminal.console import console
 
     out = console()
@@ -123,8 +123,10 @@ def show_history(rows: "Sequence[Sequence[Any]]") -> None:
         given = "" if options == "{}" else f" {options}"
         made_of = orjson.loads(inputs)
         out.print(f"{analysis}{given}, labctl {version}, {made_of['complete_cycles']} cycles", style="bold")
-        for each in orjson.loads(figures):
-            out.print(f"  {each['name']:<34} {shown(each['value'], each['unit']):>12} {each['unit']}", soft_wrap=True)
+        told = orjson.loads(figures)
+        values = with_intervals([(each["name"], each["value"], each["unit"]) for each in told])
+        for each, value in zip(told, values, strict=True):
+            out.print(f"  {each['name']:<34} {value:>12} {each['unit']}", soft_wrap=True)
         for flag in orjson.loads(flags):
             out.print(f"  {flag}", style="yellow", soft_wrap=True)
 
@@ -143,14 +145,14 @@ def show(analysis: "Analysis", most: int = 20) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from labctl.analysis.digits import shown, texts
+    from labctl.analysis.digits import texts, with_intervals
     from labctl.cli.terminal.console import console
 
     out = console()
     out.print(analysis.name, style="bold")
-    for figure in analysis.figures:
-        cycle = f"  (cycle {figure.cycle})" if figure.cycle is not None else ""
-        value = shown(figure.value, figure.unit)
+    values = with_intervals([(each.name, each.value, each.unit) for each in analysis.figures])
+    for figure, value in zip(analysis.figures, values, strict=True):
+        cycle = f"  (cycle {figure.cycle})" if figure.cycle else ""
         out.print(f"  {figure.name:<34} {value:>12} {figure.unit}{cycle}", highlight=False, soft_wrap=True)
     for flag in analysis.flags:
         out.print(f"  {flag}", style="yellow", soft_wrap=True)

@@ -397,4 +397,10 @@ ANALYSES: Final[Mapping[str, Mapping[str, str]]] = {
     "exchange_current": {},
     "limiting_current": {},
     "differential": {"window": "width of the voltage window that smooths dQ/dV; 5 mV"},
+    "half_cycles": {},
+    "open_circuit": {},
+    "leakage": {},
+    "self_discharge": {},
+    "pitt": {"length": "diffusion length in m; the film thickness if not said"},
+    "interruption": {"length": "diffusion length in m; the film thickness if not said"},
 }

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
-from labctl.analysis.digits import shown
+from labctl.analysis.digits import with_intervals
 from labctl.analysis.run_record import Analysis
 from labctl.errors import UsageError
 from labctl.report.page import facts, page
@@ -89,8 +89,10 @@ def cover(run: StoredRun, analyses: Sequence[Analysis]) -> list[str]:
     lines = [f"{run.protocol} on {run.cell}", "", *(f"{name:<12}{value}" for name, value in facts(run).items())]
     for analysis in analyses:
         lines += ["", analysis.name]
+        values = with_intervals([(each.name, each.value, each.unit) for each in analysis.figures])
         lines += [
-            f"  {each.name:<44}{shown(each.value, each.unit):>12} {printed(each.unit)}" for each in analysis.figures
+            f"  {each.name:<44}{value:>12} {printed(each.unit)}"
+            for each, value in zip(analysis.figures, values, strict=True)
         ]
         lines += [f"  ! {part}" for flag in analysis.flags for part in folded(flag)]
     return lines

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from matplotlib.figure import Figure
 
-from labctl.analysis.digits import shown, texts
+from labctl.analysis.digits import texts, with_intervals
 from labctl.analysis.run_record import Analysis
 from labctl.report.plots.style import Drawn, printed, styled
 from labctl.sample import SECONDS_PER_HOUR
@@ -62,12 +62,10 @@ def plate(drawn: Drawn) -> str:
 
 def section(analysis: Analysis) -> str:
     """Return one analysis."""
+    values = with_intervals([(each.name, each.value, each.unit) for each in analysis.figures])
     rows = [
-        (
-            item.name + (f" (cycle {item.cycle})" if item.cycle else ""),
-            f"{shown(item.value, item.unit)} {printed(item.unit)}",
-        )
-        for item in analysis.figures
+        (item.name + (f" (cycle {item.cycle})" if item.cycle else ""), f"{value} {printed(item.unit)}")
+        for item, value in zip(analysis.figures, values, strict=True)
     ]
     flags = "".join(f"<p class='flag'>{text(flag)}</p>" for flag in analysis.flags)
     return f"<h2>{text(analysis.name)}</h2>{grid(rows)}{flags}{details(analysis)}"

@@ -52,7 +52,7 @@ def record_of(reader: Reader, run: StoredRun) -> RunRecord:
         rows,
         tuple((str(name), float(value if value is not None else np.nan), int(cycle)) for name, value, cycle in results),
         earlier_cycles(reader, run, plan),
-        lambda: spectra_of(reader, run),
+        lambda: placed(spectra_of(reader, run), cycles),
         largest_current(run.options) if run.simulated else np.inf,
     )
 
@@ -138,6 +138,15 @@ def spectra_of(reader: Reader, run: StoredRun) -> tuple[SpectrumRecord, ...]:
     """Return the complete impedance spectra of a run, in order; points without a value are left out."""
     heads = reader.query(queries.COMPLETE_SPECTRA, run=run.run_id)
     return tuple(_spectrum(reader, run, *head) for head in heads)
+
+
+def placed(spectra: Sequence[SpectrumRecord], cycles: Table) -> tuple[SpectrumRecord, ...]:
+    """Return spectra with the cycle in which they were measured, or else the last that had ended before; 0 before the first."""
+    numbers = np.asarray(cycles["cycle_count"], dtype=np.int64)
+    ends = np.asarray(cycles["end_test_time_second"], dtype=float)
+    return tuple(
+        each if each.cycle else replace(each, cycle=int(max(numbers[ends <= each.time], default=0))) for each in spectra
+    )
 
 
 def _spectrum(

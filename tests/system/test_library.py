@@ -1,9 +1,12 @@
 """Every protocol of the library on a matching simulated cell, to its end, and what its analyses find there."""
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from labctl.analysis.digits import with_intervals
 from labctl.inputs import library
 from labctl.report.page import page
 from labctl.report.plots.choose import figures_of
@@ -45,6 +48,54 @@ CASES = {
     "current-interruption": ("phlt-ncm811", {"between": "30 min"}),
 }
 
+DOUBTS = {
+    "ccd-time-constant": ["failure by short"],
+    "ccd-capacity-constant": ["failure by short", "beyond what the cell's model is valid for"],
+    "activation": ["nothing but formation", "no failure"],
+    "gitt": ["bent against sqrt t", "rest still drifted", "pulses are left out", "is left out", "is left out"],
+    "rate-test": ["several currents"],
+    "bending-cycling": ["cycled discharge first", "left out of the efficiencies"],
+    "galvanostatic-cycling": ["cycled discharge first", "left out of the efficiencies"],
+    "cccv-cycling": ["no coulombic efficiency of cycle 1"],
+    "stripping-life": ["failure by short"],
+    "eis-against-temperature": ["does not reach the real axis"],
+    "eis-in-cycling": ["no failure"],
+    "stability-window": ["do not end above"],
+    "cyclic-voltammetry": [
+        "no peak",
+        "several peaks",
+        "rising: the largest peak moves",
+        "falling: the largest peak moves",
+        "falling: a peak at 2 of 3",
+    ],
+    "exchange-current": ["in no mean", "sweep 1 is left out"],
+    "limiting-current": ["no plateau", "beyond what the cell's model is valid for"],
+    "current-step": ["no failure"],
+    "operando": ["counted as far as it went", "counted as far as it went"],
+    "leakage": ["still falls"],
+    "pitt": ["no length"],
+    "current-interruption": ["no length", "not known to 25 %"],
+}
+"""What is said of the figures of each protocol's run: nothing where it is not named."""
+PRINTED = re.compile(r"-?\d+(\.\d+)?(e[+-]\d+)?")
+
+
+def assert_printable(protocol, analyses):
+    """Check that there is what a paper would print: named figures with a unit and the digits that they carry, and the doubts."""
+    for analysis in analyses:
+        assert analysis.figures, analysis.name
+        values = with_intervals([(each.name, each.value, each.unit) for each in analysis.figures])
+        for each, value in zip(analysis.figures, values, strict=True):
+            assert each.unit or each.name.startswith(("transference number", "b-value"))
+            assert np.isnan(each.value) or (PRINTED.fullmatch(value) and sum(map(str.isdigit, value)) <= 11), (
+                each,
+                value,
+            )
+    said = [flag for analysis in analyses for flag in analysis.flags]
+    assert len(said) == len(DOUBTS.get(protocol, [])), said
+    assert all(words in flag for words, flag in zip(DOUBTS.get(protocol, []), said, strict=True)), said
+
+
 FILM = 300e-7**2 / (5.166 * 3600)  # cm2/s: the parameter set's own diffusion time is 5.166 h over 300 nm
 
 
@@ -67,6 +118,7 @@ def ran(tmp_path: Path):
             analyses = analyse(record, default_analyses(plan_of(reader, stored)))
             written = page(stored, analyses, figures_of(record, analyses))
         assert "<svg" in written
+        assert_printable(protocol, analyses)
         return stored, record, {found.name: found.value for item in analyses for found in item.figures}
 
     return run

@@ -11,12 +11,18 @@ from typing import NamedTuple
 import numpy as np
 
 from labctl.analysis.arrhenius import BOLTZMANN, arrhenius
+from labctl.analysis.exchange import FARADAY, GAS, LINEAR, ROOM, TAFEL, half_sweep
 from labctl.analysis.gitt import Pulse, diffusion, interval
 from labctl.analysis.impedance.fit import fit_circuit
 from labctl.analysis.impedance.model import derivatives, impedance
-from labctl.analysis.interval import line
+from labctl.analysis.interval import Mean, line, mean
+from labctl.analysis.pulse import noise as noise_of
+from labctl.analysis.pulse import resistances
 from labctl.analysis.replicates import statistics
+from labctl.analysis.spectra import transference_number
+from labctl.analysis.titration import decay
 from labctl.protocol.circuit import parse_circuit
+from labctl.sample import Batch
 
 FREQUENCY = np.geomspace(1e6, 1e-2, 60)
 CIRCUITS = {
@@ -124,7 +130,104 @@ def of_mean(count: int) -> list[Coverage]:
     return [of("mean of replicates", mean - half, mean + half, 10.0, 1.0 / np.sqrt(5.0))]
 
 
-LINES: tuple[Callable[[int], list[Coverage]], ...] = (of_activation, of_diffusion, of_b_value, of_mean)
+def of_resistance(count: int) -> list[Coverage]:
+    """Return the coverage of a pulse's resistance, whose voltages have 0.1 mV of noise; the bound is that of its two readings."""
+    spread, current, truth = 1e-4, 1e-3, 20.0
+    rng = np.random.default_rng(13)
+    time = np.arange(0.0, 3600.0, 10.0)
+    ends = []
+    for noise in rng.standard_normal((count, len(time) + 1)):
+        rest = Batch(time, 3.7 + 1e-7 * time + spread * noise[:-1], np.zeros(len(time)))
+        pulse = Batch(np.array([0.0, 1.0]), np.full(2, rest.voltage[-1]), np.full(2, current))
+        pulse.voltage[:] = 3.7 + 1e-7 * time[-1] + truth * current + spread * noise[-1]
+        value, half = resistances(pulse, float(rest.voltage[-1]), ())[0], noise_of(rest) / current
+        ends.append((value - half, value + half))
+    low, high = np.array(ends).T
+    return [of("pulse resistance", low, high, truth, float(np.sqrt(2.0)) * spread / current)]
+
+
+def of_mean_current(count: int) -> list[Coverage]:
+    """Return the coverage of the mean of a hold's last tenth: electronic conductivity and leakage."""
+    found = [mean(1e-9 + 1e-11 * row) for row in np.random.default_rng(17).standard_normal((count, 60))]
+    value, half = np.array(found).T
+    return [of("mean current of a hold", value - half, value + half, 1e-9, 1e-11 / float(np.sqrt(60.0)))]
+
+
+def of_transference(count: int) -> list[Coverage]:
+    """Return the coverage of a transference number of resistances known to 1 % and a current known to 0.5 %.
+
+    What the fits give of resistances is judged by `of_circuit`; here is what becomes of it.
+    """
+    truth = (2.5e-4, 10.0, 60.0)
+    errors = np.array([0.005 * truth[0], 0.01 * truth[1], 0.01 * truth[2]])
+    exact = transference_number(0.02, Mean(truth[0], errors[0]), Mean(truth[1], errors[1]), Mean(truth[2], errors[2]))
+    ends = []
+    for noise in np.random.default_rng(19).standard_normal((count, 3)):
+        parts = [
+            Mean(value + error * each, 1.96 * error) for value, error, each in zip(truth, errors, noise, strict=True)
+        ]
+        number = transference_number(0.02, *parts)
+        ends.append((number.value - number.spread, number.value + number.spread))
+    low, high = np.array(ends).T
+    return [of("transference number", low, high, exact.value, exact.spread)]
+
+
+def of_exchange_current(count: int) -> list[Coverage]:
+    """Return the coverage of both exchange current densities of a sweep with 50 uV of noise behind a resistance.
+
+    The bound is that of the rows that a method looks at, with the resistance known as well as all rows tell it.
+    """
+    truth, resistance, spread, unit = 0.068, 0.03, 5e-5, 2.0 * GAS * ROOM / FARADAY
+    over = np.linspace(2e-4, 0.24, 600)
+    density = 2.0 * truth * np.sinh(over / unit)
+    exact = over + resistance * density
+    slopes = np.column_stack([-np.tanh(over / unit) * unit, density]) / spread
+    known = np.diag([0.0, 1.0 / np.linalg.inv(slopes.T @ slopes)[1, 1]])  # the resistance, from all rows
+    near, far = over <= LINEAR, over >= TAFEL[0]
+    steep = spread * (1.0 / unit + 2.0 / unit / np.expm1(2.0 * over[far] / unit))  # d ln j/dE, of a line of any slope
+    line_slopes = np.column_stack([-1.0 / steep, density[far] / spread, -2.0 * over[far] / unit / steep])
+    bounds = {
+        "linear": truth * float(np.sqrt(np.linalg.inv(slopes[near].T @ slopes[near] + known)[0, 0])),
+        "tafel": truth * float(np.sqrt(np.linalg.inv(line_slopes.T @ line_slopes + np.pad(known, (0, 1)))[0, 0])),
+    }
+    rng = np.random.default_rng(23)
+    halves = [half_sweep(exact + spread * noise, density, 0.0) for noise in rng.standard_normal((count, len(over)))]
+    coverages = []
+    for name in ("linear", "tafel"):
+        value, half = np.array([getattr(each, name) for each in halves if each is not None]).T
+        coverages.append(of(f"exchange current density, {name}", value - half, value + half, truth, bounds[name]))
+    return coverages
+
+
+def of_decay(count: int) -> list[Coverage]:
+    """Return the coverage of the diffusion coefficient of a step of voltage, whose currents have 2 % of noise."""
+    time, rate, spread = np.linspace(0.0, 6000.0, 400), 1.0 / 1500.0, 0.02
+    clean = np.exp(-rate * time)
+    ends, widths = [], []
+    for noise in np.random.default_rng(29).standard_normal((count, len(time))):
+        found = decay(Batch(time, np.zeros(len(time)), clean * np.exp(spread * noise)))
+        inside = np.flatnonzero(clean <= 0.5 * (1.0 + clean[-1]))[: found.points]
+        widths.append(spread / np.sqrt(np.sum((time[inside] - time[inside].mean()) ** 2)))
+        ends.append((found.rate - found.spread, found.rate + found.spread))
+    low, high = np.array(ends).T
+    return [of("decay of a step of voltage", low, high, rate, float(np.mean(widths)))]
+
+
+def of_pause(count: int) -> list[Coverage]:
+    """Return the coverage of the voltage to which the line of a pause leads back: that of its resistance."""
+    x, spread = np.sqrt(np.arange(1.0, 5.01, 0.1)), 1e-4
+    bound = spread * np.sqrt(np.mean(x**2) / np.sum((x - x.mean()) ** 2))
+    drawn = [
+        line(x, 3.5 - 1e-3 * x + spread * noise) for noise in np.random.default_rng(31).standard_normal((count, len(x)))
+    ]
+    value, half = np.array([each.intercept for each in drawn]), np.array([each.height for each in drawn])
+    return [of("resistance of an interruption", value - half, value + half, 3.5, float(bound))]
+
+
+LINES: tuple[Callable[[int], list[Coverage]], ...] = (
+    of_activation, of_diffusion, of_b_value, of_mean, of_resistance, of_mean_current, of_transference, of_exchange_current, of_decay,
+    of_pause,
+)  # fmt: skip
 
 
 def main(words: list[str]) -> int:

@@ -28,7 +28,8 @@ def test_tells_the_voltage_of_the_threshold(record, threshold):
 
 def test_a_sweep_that_ends_below_has_no_window(record):
     found = sweep(record, 4.1)
-    assert found.figures == ()
+    (figure,) = found.figures
+    assert (figure.name, figure.value) == ("voltage reached below 0.01 mA/cm2, sweep 1", pytest.approx(4.1))
     assert found.flags == ("1 of 1 sweeps do not end above 0.01 mA/cm2",)
 
 
