@@ -125,18 +125,12 @@ def analyse_self_discharge(record: RunRecord, options: Mapping[str, str]) -> Ana
         ValueError: No cycle has such a rest.
     """
     del options
-    verbs = [str(verb) for verb in record.steps["step_type"]]
-    owner = np.asarray(record.steps["cycle_count"], dtype=np.int64)
-    hours = np.asarray(record.steps["step_time_second"], dtype=float) / SECONDS_PER_HOUR
-    storages = {
-        int(owner[at]): at
-        for at, verb in enumerate(verbs)
-        if verb == "rest" and owner[at] > 0 and hours[at] >= STORED and _between(verbs, owner, at)
-    }
+    storages = _storages(record)
     if not storages:
         raise ValueError(
             "a self-discharge needs a cycle with a rest of 1 h or more between charge and discharge, and one without before it"
         )
+    hours = np.asarray(record.steps["step_time_second"], dtype=float) / SECONDS_PER_HOUR
     taken, column = galvanostatic_cycles(record), np.asarray(record.cycles["discharging_capacity_ah"], dtype=float)
     numbers = np.asarray(record.cycles["cycle_count"], dtype=np.int64)
     rows: list[tuple[float, ...]] = []
@@ -186,6 +180,18 @@ def analyse_self_discharge(record: RunRecord, options: Mapping[str, str]) -> Ana
         Figure("time stored", rest, "h", int(number)),
     )
     return Analysis("self_discharge", figures, table, tuple(flags))
+
+
+def _storages(record: RunRecord) -> dict[int, int]:
+    """Return the place in `steps` of the storage of each cycle that has one."""
+    verbs = [str(verb) for verb in record.steps["step_type"]]
+    owner = np.asarray(record.steps["cycle_count"], dtype=np.int64)
+    hours = np.asarray(record.steps["step_time_second"], dtype=float) / SECONDS_PER_HOUR
+    return {
+        int(owner[at]): at
+        for at, verb in enumerate(verbs)
+        if verb == "rest" and owner[at] > 0 and hours[at] >= STORED and _between(verbs, owner, at)
+    }
 
 
 def _between(verbs: list[str], owner: np.ndarray, at: int) -> bool:

@@ -119,7 +119,7 @@ def _doubts(found: Decay, move: float) -> list[str]:
     return doubts
 
 
-class Interruption(NamedTuple):
+class Pause(NamedTuple):
     """One pause: how long current had flowed (s), that current (A), the voltage before and where its line leads back to (V)."""
 
     direction: str
@@ -134,7 +134,7 @@ class Interruption(NamedTuple):
     points: int
 
 
-def read_interruption(record: RunRecord, at: int, flowed: float) -> Interruption | None:
+def read_interruption(record: RunRecord, at: int, flowed: float) -> Pause | None:
     """Return the pause at a position in `steps`, None of too few rows; `flowed` is how long current has, s."""
     driven, rest = record.step_rows(at - 1), record.step_rows(at)
     if len(driven) < 2 or len(rest) < 3:
@@ -144,7 +144,7 @@ def read_interruption(record: RunRecord, at: int, flowed: float) -> Interruption
     if inside.sum() < 3:
         return None
     drawn = line(np.sqrt(since[inside]), rest.voltage[inside])
-    return Interruption(
+    return Pause(
         str(record.steps["step_type"][at - 1]), flowed, float(np.median(driven.current)), float(driven.voltage[-1]),
         drawn.intercept, drawn.slope, drawn.spread, drawn.height, drawn.fit, int(inside.sum()),
     )  # fmt: skip
@@ -217,7 +217,7 @@ PAUSE_DOUBTS: Final = {
 }
 
 
-def _pause_doubts(found: Interruption, drift: float) -> list[str]:
+def _pause_doubts(found: Pause, drift: float) -> list[str]:
     doubts = []
     if found.points < FEWEST:
         doubts.append("few points")
@@ -228,7 +228,7 @@ def _pause_doubts(found: Interruption, drift: float) -> list[str]:
     return doubts
 
 
-def _drift(pauses: list[Interruption], at: int) -> float:
+def _drift(pauses: list[Pause], at: int) -> float:
     """Return dE0/dt at a pause over its neighbours in the same direction, V/s; NaN of a pause by itself."""
     mine = [other for other in pauses[max(0, at - 1) : at + 2] if other.direction == pauses[at].direction]
     if len(mine) < 2:
