@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from labctl.errors import UsageError
 from labctl.inputs import MOST_TEXT, assignments, beside, library, library_names, named_file, nearest, read_file
@@ -31,9 +32,13 @@ def bounded(path: Path) -> bytes:
         raise UsageError(f"{path}: wanted a file, found that it cannot be read: {why}") from error
 
 
+_FOREIGN_MODELS: Final = (b'"Parameterisation"', b'"NegativeElectrode"', b'"Negative electrode thickness [m]"')
+"""Keys by which the parameters of BPX, BattMo and PyBaMM are known."""
+
+
 def kind_of(source: bytes) -> str:
-    """Return `cell`, `station`, `model` (parameters of one's own, or BPX) or `protocol`, by the first of their keys."""
-    if source[:100_000].lstrip()[:1] == b"{" and b'"Parameterisation"' in source:
+    """Return `cell`, `station`, `model` (parameters of one's own or of another program) or `protocol`, by their keys."""
+    if source[:100_000].lstrip()[:1] == b"{" and any(mark in source for mark in _FOREIGN_MODELS):
         return "model"
     match = re.search(rb"^(?:\xef\xbb\xbf)?\s*labctl_(cell|station|model)\s*:", source[:100_000], re.MULTILINE)
     return match[1].decode() if match else "protocol"

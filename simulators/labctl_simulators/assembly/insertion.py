@@ -323,7 +323,7 @@ def _reached(numbers: Numbers, ends: tuple[float, float], host: str) -> None:
             raise ParameterError(
                 f"{numbers.path}.{key}: wanted a voltage that the open-circuit potentials reach, found "
                 f"{numbers.number(key):g} V, where the {host} electrode is {'empty' if x < 0.5 else 'full'}; let them "
-                "reach beyond it"
+                "reach beyond it, or narrow the window"
             )
 
 

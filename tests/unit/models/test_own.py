@@ -8,6 +8,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+from labctl.cli.main import main as labctl
 from labctl_simulators import parameters
 from labctl_simulators.assembly.review import Wanted, review_cell, review_file
 from labctl_simulators.cell import Current, Stop
@@ -117,6 +118,7 @@ def test_a_file_may_be_laid_over_a_shipped_set():
 
 # PyBaMM 26.10's SPMe on its Mohtat2020, 300 shells, tolerances 1e-8, 5 A from 90 % of the window at 0, 600, ... 3000 s
 MOHTAT = [4.025909, 3.836752, 3.690921, 3.613007, 3.533859, 3.337612]
+ECKER = (FILES / "ecker2015.yaml").read_text(encoding="utf-8")
 TABLE = (FILES / "nmc-graphite.yaml").read_text(encoding="utf-8")
 
 
@@ -215,6 +217,27 @@ def test_a_potential_that_rises_is_told():
     (remark,) = review_file(text, "film.yaml")
     assert remark.warning
     assert "that falls with the stoichiometry" in remark.message
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["film.yaml", "ecker2015.yaml", "nmc-pouch.bpx.json", "lg-m50.battmo.json", "prada2013.pybamm.json"],
+)
+def test_the_command_that_checks_knows_a_parameter_file_of_any_program(name, capsys):
+    assert labctl(["check", str(FILES / name)]) == 0
+    assert "no errors" in capsys.readouterr().out
+
+
+def test_stoichiometries_that_leave_no_capacity_are_refused():
+    for before, after, words in (
+        ("initial_concentration: {value: 12630.8", "initial_concentration: {value: 48580", "wanted less than largest"),
+        ("initial_concentration: {value: 26120.05", "initial_concentration: {value: 5", "wanted a voltage that the"),
+    ):
+        assert before in ECKER
+        (remark,) = review_file(ECKER.replace(before, after), "e.yaml")
+        assert not remark.warning
+        assert remark.line > 1
+        assert words in remark.message
 
 
 def test_a_bomb_of_a_file_ends_in_words():
