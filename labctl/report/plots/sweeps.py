@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from labctl.analysis.digits import INTERVAL
 from labctl.analysis.run_record import Analysis, RunRecord
 from labctl.analysis.symmetric import AREAL
 from labctl.analysis.voltammetry import Branch, branches, capacitive_current, peaks_of
@@ -125,18 +126,22 @@ def tafel(record: RunRecord, analysis: Analysis) -> Drawn | None:
         return None
     figure, axes = axes_of()
     halved = 0.5 if record.cell.kind == "symmetric" else 1.0
-    for at, (branch, shade) in enumerate(zip(sweeps, shades(len(sweeps)), strict=True)):
+    rests = dict(zip(analysis.table["sweep"], analysis.table["open circuit / V"], strict=True))
+    for number, (branch, shade) in enumerate(zip(sweeps, shades(len(sweeps)), strict=True), 1):
+        if number not in rests:  # it does not pass the open circuit, from which overpotentials are counted
+            continue
         values, _ = density(record, branch)
-        over = 1e3 * halved * (branch.rows.voltage - float(analysis.table["open circuit / V"][at]))
-        axes.semilogy(over, np.maximum(np.abs(values), 1e-12), "-", color=shade, label=f"sweep {at + 1}")
-    named = {each.name.rpartition(", ")[2]: each.value for each in analysis.figures}
+        over = 1e3 * halved * (branch.rows.voltage - float(rests[number]))
+        axes.semilogy(over, np.maximum(np.abs(values), 1e-12), "-", color=shade, label=f"sweep {number}")
+    told = [each for each in analysis.figures if not each.name.endswith(INTERVAL)]
+    named = {each.name.rpartition(", ")[2]: each.value for each in told}
     for (word, value), style in zip(named.items(), ("--", ":"), strict=False):
         axes.axhline(value, color="#d55e00", linestyle=style, linewidth=0.9, label=f"j₀ {value:.3g}, {word}")
     low = min(named.values(), default=1e-3)
     axes.set_ylim(bottom=0.03 * low)
     axes.set_xlabel("Overpotential / mV")
     axes.set_ylabel("|Current density| / mA cm⁻²")
-    legend(axes, len(sweeps) + 2, loc="lower right")
+    legend(axes, len(rests) + 2, loc="lower right")
     return Drawn("tafel", figure, "Tafel plot; horizontal: exchange current density by two methods.")
 
 
@@ -149,10 +154,12 @@ def limiting(record: RunRecord, analysis: Analysis) -> Drawn | None:
     figure, axes = axes_of()
     for at, (branch, shade) in enumerate(zip(sweeps, shades(len(sweeps)), strict=True)):
         axes.plot(branch.rows.voltage, density(record, branch)[0], "-", color=shade, label=f"sweep {at + 1}")
-    value = next((each.value for each in analysis.figures), float("nan"))
+    value = next((each.value for each in analysis.figures if each.name == "limiting current density"), None)
     sign = np.sign(np.mean([np.mean(branch.rows.current) for branch in sweeps]))
-    axes.axhline(sign * value, color="#d55e00", linestyle="--", label=f"{value:.3g} mA cm⁻²")
+    if value is not None:
+        axes.axhline(sign * value, color="#d55e00", linestyle="--", label=f"{value:.3g} mA cm⁻²")
     axes.set_xlabel("Voltage / V")
     axes.set_ylabel("Current density / mA cm⁻²")
     legend(axes, len(sweeps) + 1)
-    return Drawn("limiting-current", figure, "Slow sweep; dashed: where the current grows least with the voltage.")
+    where = "no plateau" if value is None else "dashed: where the current grows least with the voltage"
+    return Drawn("limiting-current", figure, f"Slow sweep; {where}.")

@@ -9,6 +9,7 @@ import pytest
 from labctl.analysis.catalogue import ANALYSES
 from labctl.analysis.exchange import FARADAY, GAS, ROOM
 from labctl.plan.step import CellFigures
+from labctl.report.plots.sweeps import tafel
 from labctl.sample import Batch
 
 METAL = CellFigures("test", "symmetric", area=1e-4)
@@ -96,6 +97,17 @@ def test_both_exchange_current_densities_are_that_of_the_kinetics(record, value)
     assert value(found, "exchange current density, micropolarisation") == pytest.approx(exchange, rel=0.02)
     assert value(found, "exchange current density, Tafel") == pytest.approx(exchange, rel=1e-3)
     assert not found.flags
+
+    steps, samples = joined([sweep(lowest, 0.5, 1e-4, kinetics) for lowest in (0.01, -0.5)], "lsv")
+    both = record(steps, [], cell=METAL, samples=samples)
+    found = ANALYSES["exchange_current"](both, {})
+    assert found.flags == (
+        "sweep 1 is left out: its current does not change its sign, so its open circuit is not known",
+    )
+    drawn = tafel(both, found)
+    assert drawn is not None
+    labels = [line.get_label() for line in drawn.figure.axes[0].lines]
+    assert labels == ["sweep 2", "j₀ 0.215, micropolarisation", "j₀ 0.215, Tafel"]
 
 
 def test_a_plateau_is_the_limiting_current_and_without_one_there_is_a_bound(record, value):
