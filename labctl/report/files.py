@@ -26,6 +26,7 @@ from labctl.store.whole_file import whole_file
 A4: Final = (8.27, 11.69)  # inch
 LINES: Final = 78  # on a page of figures of merit
 DPI: Final = 150
+GAP: Final = 20  # pixels of white around each figure of a sheet
 PIECES: Final = frozenset({".svg", ".pdf", ".png"})
 
 
@@ -137,7 +138,7 @@ def as_pdf(lines: Sequence[str], drawn: Sequence[Drawn]) -> bytes:
 @styled
 def as_sheet(drawn: Sequence[Drawn]) -> bytes:
     """Return one picture with all figures, two beside each other, in pixels."""
-    pictures = [pixels(each.figure) for each in drawn]
+    pictures = [np.pad(pixels(each.figure), ((GAP, GAP), (GAP, GAP), (0, 0)), constant_values=255) for each in drawn]
     rows = [pictures[at : at + 2] for at in range(0, len(pictures), 2)]
     width = max(sum(each.shape[1] for each in row) for row in rows)
     buffer = io.BytesIO()
