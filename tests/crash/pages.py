@@ -387,7 +387,7 @@ def main(words: Sequence[str] | None = None) -> int:
                 rig.start("works", f"A{number}")
             rig.start("short", "A2")
             jobs: tuple[Callable[[], Tried], ...] = (
-                lambda: crowd(rig, min(20, max(2, times // 10)), min(30.0, 1.0 + times / 5)), lambda: lateness(rig, min(60.0, 2.0 + times / 3)), lambda: races(rig, 5 * times),
+                lambda: crowd(rig, 20, min(30.0, 1.0 + times / 5)), lambda: lateness(rig, min(60.0, 2.0 + times / 3)), lambda: races(rig, 5 * times),
                 lambda: flood(rig, max(5, times)), lambda: nonsense(rig, 20 * times), lambda: kills(rig, times),
             )  # fmt: skip
             for job in jobs:

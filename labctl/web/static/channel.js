@@ -185,7 +185,7 @@ function ask(verb) {
   const dialog = document.getElementById("ask"), [title, text] = WORDS[verb], label = document.getElementById("ask-label");
   document.getElementById("ask-title").textContent = title;
   const doing = page.querySelector("#step .now")?.textContent || "";
-  document.getElementById("ask-text").textContent = `${name}, ${row.cell || document.querySelector('[data-k="cell"]').textContent}${doing && verb !== "note" ? `: ${doing.trim()}` : ""}. ${verb === "confirm" && row.why ? row.why : text}`;
+  document.getElementById("ask-text").textContent = `${name}, ${row.cell || document.querySelector('[data-k="cell"]').textContent}${doing && ["skip", "resume"].includes(verb) ? `: ${doing.trim()}` : ""}${verb === "confirm" && row.why ? `: ${row.why}` : `. ${text}`}`;
   const suspended = (row.why || "").split("suspended: ")[1] || "";
   const asks = { note: "Note", confirm: "What is to be kept with the answer (if anything)", suspend: "Reason, such as glovebox oxygen", ...(suspended && { resume: "Reason that does not hold any more" }) };
   label.hidden = !asks[verb];

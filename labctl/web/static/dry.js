@@ -70,7 +70,7 @@ export class DryRun {
     for (const [name, unit, label, colour] of COLUMNS) {
       const place = at(`chart-${name}`), column = seen.columns[name];
       place.hidden = !column;
-      this.charts[name] ??= new Chart(place, { unit, plainUnit: unit ? undefined : "°C", label, time: true, sync: "dry", bare: name !== "current", least: unit ? 0 : 1, lines: [{ name: label, colour, width: 1.3 }], bands: () => this.steps || [] });
+      this.charts[name] ??= new Chart(place, { unit, plainUnit: unit ? undefined : "°C", label, time: true, sync: "dry", bare: name !== "current", least: { voltage: 0.001, temperature: 1 }[name] || 0, lines: [{ name: label, colour, width: 1.3 }], bands: () => this.steps || [] });
       this.steps = seen.steps;
       if (column) this.charts[name].set([column.t, column.y]);
     }

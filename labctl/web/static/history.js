@@ -18,7 +18,7 @@ export class History {
       const place = document.getElementById(`chart-${name}`);
       if (!place) continue;
       this.charts[name] = new Chart(place, {
-        unit, plainUnit: unit ? undefined : "°C", label, time: true, sync: "time", bare: name !== "current", least: unit ? 0 : 1, lines: [{ name: label, colour, width: 1.4 }],
+        unit, plainUnit: unit ? undefined : "°C", label, time: true, sync: "time", bare: name !== "current", least: { voltage: 0.001, temperature: 1 }[name] || 0, lines: [{ name: label, colour, width: 1.4 }],
         bands: () => this.steps, select: (from, to) => this.go({ from, to }),
       });
       place.addEventListener("dblclick", () => this.go({ last: null }));

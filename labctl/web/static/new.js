@@ -6,6 +6,7 @@ import { DryRun } from "./dry.js";
 
 const at = (id) => document.getElementById(id);
 const WAIT = 300; // ms after the last key
+const edit = at("author").dataset.edit;
 let due = 0, number = 0, plan = null;
 
 function el(tag, text, kind) {
@@ -83,7 +84,7 @@ function show(given) {
   const sums = at("sums"), pair = (name, text) => { const box = el("div", "", "number"); box.append(el("dt", name), el("dd", text)); return box; };
   if (!given) { sums.replaceChildren(); at("plan").replaceChildren(); at("warnings").replaceChildren(); return; }
   sums.replaceChildren(
-    pair("Takes about", duration(given.likely)), pair("Done, if begun now", moment(given.finish)),
+    pair("Takes about", duration(given.likely)), ...(edit ? [] : [pair("Done, if begun now", moment(given.finish))]),
     pair("Charge", quantity(given.charge_ah, "capacity", 4)), pair("Rows", Math.round(given.rows).toLocaleString("en").replaceAll(",", " ")),
     ...given.limits.map(([name, text]) => pair(name, text)),
   );
@@ -108,7 +109,6 @@ for (const [id, key] of [["protocol-name", "protocol"], ["cell-name", "cell"]]) 
   });
 }
 
-const edit = at("author").dataset.edit;
 const busy = () => at("channel").selectedOptions[0]?.dataset.busy || "";
 function named() { if (!edit) at("start").textContent = busy() ? "Queue" : "Start"; }
 at("channel").addEventListener("change", named);
@@ -127,7 +127,7 @@ function asked(title, text, yes) {
 }
 
 async function begin(channel) {
-  const limits = plan.limits.map(([name, text]) => `${name} ${text}`).join(", "), what = `${plan.name} on ${plan.cell}, about ${duration(plan.likely)}. ${limits}.`;
+  const limits = plan.limits.map(([name, text]) => `${name} ${text}`).join(", "), what = `${plan.name} on ${plan.cell}, about ${duration(plan.likely)}. Limits: ${limits}.`;
   const waits = busy(), verb = waits ? "queue" : "start";
   if (!(await asked(waits ? `Queue it on ${channel}?` : `Start on ${channel}?`, waits ? `${what} It begins by itself when the run that is there has ended as done.` : `${what} Current will flow.`, waits ? "Queue" : "Start"))) return;
   ready(false, waits ? "Queueing …" : "Starting …");
