@@ -308,6 +308,21 @@ async def test_neware_pause_pauses_and_resume_goes_on_with_what_is_left(files):
     rows_of(files, 1)
 
 
+async def test_neware_pause_takes_a_channel_whose_last_records_are_late_for_what_it_stopped_itself(files, monkeypatch):
+    """Nothing is heard of it for longer than of a program that runs: that is no reason to ask after it."""
+    async with rack(files, SPEED) as made:
+        (cycler,), line = await made.neware()
+        line.device.lag = 200.0
+        async with made.daemon() as parts:
+            await start(parts, files, "nw1", "minutes.yaml")
+            await until(lambda: cycler.discharging > 10.0 or cycler.read(made.time()).charge > 10.0, parts)
+            monkeypatch.setattr(lines, "SILENT", 0.0)
+            reply = await parts.supervisor.order("pause", "nw1", by="a person")
+            assert (reply.activity, cycler.status) == ("paused", "stop")
+    with Reader(files / "data") as reader:
+        assert "diverged" not in {each.event.kind for each in reader.events(1)}
+
+
 async def test_skip_keeps_what_was_recorded_of_the_step_that_is_left(files):
     async with rack(files, SPEED) as made:
         (cycler,), line = await made.neware()

@@ -382,6 +382,8 @@ class PolledConnection:
         """Ask after a program of which nothing has been heard for long: an instrument that restarts does not say so by itself."""
         state, rules = run.session.state, run.record
         every = max((rule.every for rule in rules if rule.every is not None), default=0.0)
+        if run.leaves:  # it was switched off for an order, and says nothing more than its last records
+            return
         if run.resting or state.phase != "running" or asked - run.heard < SILENT * self._clock.speed + 3 * every:
             return
         run.heard = asked
