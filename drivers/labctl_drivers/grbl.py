@@ -27,6 +27,7 @@ from labctl.driver import (
     Status,
 )
 from labctl.errors import InstrumentError, SettingRefused, Unreachable, WireError
+from labctl_drivers.serial_line import close_line
 
 T = TypeVar("T")
 
@@ -160,7 +161,7 @@ class Grbl:
 
     def _close(self) -> None:
         if self._line is not None:
-            self._line.close()
+            close_line(self._line)
             self._line = None
 
     def _home(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from labctl.driver import Identity
 from labctl.errors import SettingRefused, Unreachable, WireError
 from labctl_drivers.chamber.climate import ClimateChamber
+from labctl_drivers.serial_line import close_line
 
 LONGEST_LINE = 1024  # bytes
 
@@ -43,10 +44,7 @@ class Espec(ClimateChamber):
     def disconnect(self) -> None:
         """Let go of the line."""
         if self._line is not None:
-            socket = getattr(self._line, "_socket", None)
-            self._line.close()
-            if socket is not None:
-                socket.close()  # pyserial leaves it open where the other end has gone
+            close_line(self._line)
             self._line = None
 
     def measured(self) -> float:

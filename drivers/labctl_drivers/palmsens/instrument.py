@@ -32,6 +32,7 @@ from labctl.driver import (
 from labctl.errors import SettingRefused, Unreachable, WireError
 from labctl.sample import Batch, Quality
 from labctl_drivers.palmsens.script import SLOWEST, ScriptVariable, interval_of, read_package, script
+from labctl_drivers.serial_line import close_line
 
 T = TypeVar("T")
 
@@ -209,7 +210,7 @@ class PalmSens:
 
     def _close(self) -> None:
         if self._line is not None:
-            self._line.close()
+            close_line(self._line)
             self._line = None
         self._buffer = b""
         self._heard_early.clear()
