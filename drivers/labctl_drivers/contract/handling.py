@@ -18,6 +18,7 @@ from labctl.driver import (
     Potentiostatic,
     Program,
     ProgramStep,
+    ReadBack,
     Reading,
     RecordRule,
     Threshold,
@@ -38,6 +39,21 @@ async def stepped_bench(make_stepped_bench: Callable[[], Any]) -> AsyncIterator[
     await made.stop()
 
 
+def note_modes(driver: Any, properties: list[tuple[str, object]]) -> None:
+    """Let a driver note, beside the test, which modes it was given and took, and which it offers."""
+    apply = driver.apply
+
+    async def noting(channel: str, program: Program) -> ReadBack:
+        back: ReadBack = await apply(channel, program)
+        taken = {type(step.mode).__name__ for step in program.steps if isinstance(step, ProgramStep)}
+        offered = driver.capabilities(channel).modes
+        properties.extend(("labctl-mode", name) for name in sorted(taken))
+        properties.extend(("labctl-offers", name) for name in sorted(offered))
+        return back
+
+    driver.apply = noting
+
+
 @pytest.fixture
 async def bench(make_bench: Callable[[], Any], request: pytest.FixtureRequest) -> AsyncIterator[Any]:
     made = make_bench()
@@ -46,6 +62,7 @@ async def bench(make_bench: Callable[[], Any], request: pytest.FixtureRequest) -
     if name in traits.excused:
         made.excuse = traits.excused[name]
     await made.start()
+    note_modes(made.driver, request.node.user_properties)
     try:
         yield made
     finally:

@@ -39,14 +39,23 @@ class SuiteRecord:
         self.path = path
         self.outcomes: dict[str, Counter[str]] = {}
         self.reasons: dict[str, Counter[str]] = {}
+        self.modes: dict[str, Counter[str]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a test of a driver; what fails before or after it counts as well."""
         if "[" in report.nodeid and (report.when == "call" or report.failed):
             name = report.nodeid.partition("[")[2].rstrip("]").partition("-")[0]
             self.outcomes.setdefault(name, Counter())[report.outcome] += 1
+            if report.passed:
+                self._count_modes(name, report.user_properties)
             if report.skipped:
                 self.reasons.setdefault(name, Counter())[reason_of(report)] += 1
+
+    def _count_modes(self, name: str, properties: list[tuple[str, object]]) -> None:
+        """Count the passed tests in which a driver took each mode; what it offers and no test gives stays at none."""
+        modes = self.modes.setdefault(name, Counter())
+        modes.update(dict.fromkeys((str(value) for key, value in properties if key == "labctl-offers"), 0))
+        modes.update({str(value) for key, value in properties if key == "labctl-mode"})
 
     def pytest_sessionfinish(self) -> None:
         """Write what was found of the drivers that are installed."""
@@ -56,6 +65,7 @@ class SuiteRecord:
                 "passed": count["passed"],
                 "failed": count["failed"],
                 "skipped": dict(sorted(self.reasons.get(name, {}).items())),
+                "modes": dict(sorted(self.modes.get(name, {}).items())),
                 "digest": digest(classes[name]),
             }
             for name, count in sorted(self.outcomes.items())

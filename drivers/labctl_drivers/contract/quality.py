@@ -4,7 +4,15 @@ import hashlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
+OTHERS: Final[Mapping[str, str]] = {
+    "keithley2400": "pymeasure and labmcp-keithley-smu",
+    "keithley2450": "pymeasure and labmcp-keithley-smu",
+    "neware": "aurora-neware",
+    "palmsens": "labmcp-palmsens",
+}
+"""Whose client or simulator speaks to a driver's emulator or to the driver, in `make test-independent`."""
 SHOWN = 3  # reasons of skipped tests
 
 
@@ -52,3 +60,21 @@ def _skips(outcomes: Mapping[str, object]) -> str:
     named = ", ".join(f"{reason.partition(': ')[2] or reason} ({count})" for count, reason in reasons[:SHOWN])
     more = ", ..." if len(reasons) > SHOWN else ""
     return f"; {sum(count for count, _ in reasons)} say nothing of it: {named}{more}"
+
+
+def proofs(name: str, driver: type, outcomes: Mapping[str, object] | None) -> dict[str, tuple[str, ...]]:
+    """Return what proves the modes of a driver: `emulator` and `none` name modes, `others` other people's clients.
+
+    A mode is proven by the emulator where a passed test of the contract suite gave it to the driver, and by `none` where the
+    driver offers it and no test did. `hardware` names the modes that were run on an instrument: all of a driver that says so of
+    itself, else none.
+    """
+    counts = (outcomes or {}).get("modes")
+    modes = {str(mode): int(count) for mode, count in counts.items()} if isinstance(counts, Mapping) else {}
+    proven = tuple(mode for mode, count in modes.items() if count)
+    return {
+        "emulator": proven,
+        "none": tuple(mode for mode, count in modes.items() if not count),
+        "others": (OTHERS[name],) if name in OTHERS else (),
+        "hardware": proven if getattr(driver, "verified", False) else (),
+    }
