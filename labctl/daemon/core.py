@@ -19,7 +19,7 @@ from labctl.daemon.opening import tell_of_opening
 from labctl.daemon.parts import Parts, Tasks
 from labctl.daemon.recording import Recording
 from labctl.daemon.reload import Reloader
-from labctl.driver import Stepped
+from labctl.driver import Instrument, Stepped
 from labctl.errors import InstrumentError, StationError, StoreError
 from labctl.publish.broker import EmbeddedBroker
 from labctl.run.ability import place_findings
@@ -103,7 +103,9 @@ async def _made(stack: AsyncExitStack, station: Station, folder: Path, clock: Cl
         for name, given in station.instruments.items()
     }
     lines = {name: connection for name, connection in connections.items() if isinstance(connection, PolledConnection)}
-    if wrong := tuple(place_findings(station, {name: line.instrument for name, line in lines.items()})):
+    made: dict[str, Instrument | Stepped] = {name: line.instrument for name, line in lines.items()}
+    made |= {name: each.source for name, each in connections.items() if isinstance(each, SimulatedConnection)}
+    if wrong := tuple(place_findings(station, made)):
         raise StationError(wrong)
     for line in lines.values():
         line.mover.others = {name: other.mover for name, other in lines.items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from labctl.driver import Bounds, Capabilities, Instrument, Placed, Stepped, Translating
 from labctl.errors import StationError, UsageError
@@ -9,7 +10,9 @@ from labctl.finding import Finding, Mark
 from labctl.inputs import near
 from labctl.plan.runnable import Translate
 from labctl.run.drivers import make
-from labctl.station.settings import Station
+from labctl.station.settings import ChannelSettings, Station
+
+MODES: Final = {"stage": "Bend", "chamber": "Chamber"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,30 @@ def station_findings(station: Station) -> tuple[Finding, ...]:
     return (*findings, *place_findings(station, made))
 
 
+def _role_findings(
+    station: Station, channel: ChannelSettings, role: str, made: Mapping[str, Instrument | Stepped]
+) -> Iterator[Finding]:
+    """Give a stage or chamber that would not be driven: an instrument that is none, or cells in the daemon beside another's."""
+    part, cell = channel.parts[role], channel.parts["cell"]
+    instrument, mark = made[part.instrument], channel.mark or Mark(station.file, 1, 1)
+    if MODES[role] not in instrument.capabilities(part.at).modes:
+        message = f"wanted a {role} for {channel.name}, found {part.instrument}, whose driver drives none"
+        yield Finding("channel.place", message, mark, f"leave {role}: out, and a person is asked")
+        return
+    stepped = [name for name in (part.instrument, cell.instrument) if isinstance(made.get(name), Stepped)]
+    if part.instrument != cell.instrument and stepped:
+        message = (
+            f"wanted the {role} of {channel.name} on its own simulated instrument or on real ones throughout, found cell: "
+            f"{cell.instrument} and {role}: {part.instrument}"
+        )
+        yield Finding(
+            "channel.place",
+            message,
+            mark,
+            f"simulated cells have a {role} of their own: {role}: {{instrument: {stepped[0]}}}",
+        )
+
+
 def place_findings(station: Station, made: Mapping[str, Instrument | Stepped], only: str = "") -> Iterator[Finding]:
     """Give the channels of a station, or the one that is named, that the instruments made for it do not have."""
     for name, channel in station.channels.items():
@@ -69,6 +96,8 @@ def place_findings(station: Station, made: Mapping[str, Instrument | Stepped], o
             continue
         for role, part in channel.parts.items():
             instrument = made.get(part.instrument)
+            if role in MODES and instrument is not None:
+                yield from _role_findings(station, channel, role, made)
             places = instrument.channels() if isinstance(instrument, Placed) else (part.at,)
             if part.at in places or (not part.at and len(places) == 1):
                 continue

@@ -4,6 +4,8 @@ import pytest
 
 from labctl.driver import Program
 from labctl.errors import PartHeld
+from labctl.run.ability import station_findings
+from labctl.station.load import load_station
 from labctl_drivers.chamber.climate import ClimateChamber
 from labctl_simulators.wire.espec import EmulatedEspec
 from tests.system.rack import activity, rack, start, until
@@ -18,6 +20,15 @@ steps:
   - rest: 200 h
 """
 PLAIN = "labctl: 1\nname: plain\nsteps:\n  - rest: 200 h\n"
+STATION = """\
+labctl_station: 1
+instruments:
+  sim: {driver: simulated}
+  cells: {driver: practice, port: 1}
+  oven: {driver: espec, port: "socket://127.0.0.1:1"}
+channels:
+  x: {cell: {instrument: CELL, at: 1}, chamber: {instrument: CHAMBER}}
+"""
 SPEED = 1000.0
 
 
@@ -128,3 +139,19 @@ async def test_a_run_that_was_stopped_in_its_soak_takes_no_other_run_s_end(files
             await at(parts, files, "b", 30)
             await until(lambda: rests(parts, "b"), parts)
             assert len(given) == 2
+
+
+@pytest.mark.parametrize(
+    ("cell", "chamber", "words"),
+    [
+        ("cells", "cells", "found cells, whose driver drives none"),
+        ("sim", "oven", "found cell: sim and chamber: oven"),
+        ("cells", "sim", "found cell: cells and chamber: sim"),
+        ("cells", "oven", ""),
+        ("sim", "sim", ""),
+    ],
+)
+def test_a_chamber_that_would_not_be_driven_is_refused_in_the_station_file(cell, chamber, words):
+    text = STATION.replace("CELL", cell).replace("CHAMBER", chamber)
+    found = [finding.message for finding in station_findings(load_station(text, "station.yaml"))]
+    assert [words in message for message in found] == ([True] if words else [])
