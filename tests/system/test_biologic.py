@@ -22,7 +22,7 @@ from labctl_simulators.wire.biologic_channel import PotentiostatChannel
 from labctl_simulators.wire.eclib import build
 from labctl_simulators.wire.line import Server
 from tests.system.rack import Ends, activity, rack, start, until
-from tests.system.test_instruments import CELL, CYCLE, assert_like, steps
+from tests.system.test_instruments import CELL, CYCLE
 
 VO = """\
 labctl_cell: 1
@@ -69,22 +69,6 @@ async def biologic(made, name="bl", kind="vmp300"):
 
 
 # --- the whole daemon -------------------------------------------------------------------------------------------------
-
-
-async def test_the_same_protocol_gives_the_same_capacities_through_both_families(files):
-    async with rack(files, 2 * SPEED) as made:
-        made.simulated()
-        await biologic(made)
-        await biologic(made, "old", "vmp3")
-        async with made.daemon() as parts:
-            ends = Ends(parts)
-            for channel in ("sim", "bl", "old"):
-                await start(parts, files, channel)
-            await ends.wait(3)
-            assert [row["activity"] for row in parts.supervisor.status()] == ["done"] * 3
-    reference = steps(files, 1)
-    for run in (2, 3):
-        assert_like(steps(files, run), reference)
 
 
 async def test_a_restarted_daemon_takes_the_step_up_without_a_gap_or_a_row_twice(files):

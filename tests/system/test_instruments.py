@@ -84,24 +84,6 @@ def assert_like(found, reference, current=0.15, resolution=5e-6):
             assert other[column] - resolution <= mine[column] <= other[column] + late + resolution
 
 
-async def test_the_same_protocol_gives_the_same_capacities_through_every_wire(files):
-    async with rack(files, SPEED) as made:
-        made.simulated()
-        await made.keithley2450()
-        await made.palmsens()
-        await made.neware()
-        async with made.daemon() as parts:
-            ends = Ends(parts)
-            for channel in ("sim", "kei", "ps", "nw1"):
-                await start(parts, files, channel)
-            await ends.wait(4)
-            assert [row["activity"] for row in parts.supervisor.status()] == ["done"] * 4
-    reference = steps(files, 1)
-    assert len(reference) == 7
-    for run in (2, 3, 4):
-        assert_like(steps(files, run), reference)
-
-
 async def test_ends_by_voltage_are_located_by_the_instrument_or_seen_late_by_a_known_time(files):
     async with rack(files, SPEED) as made:
         made.simulated()
