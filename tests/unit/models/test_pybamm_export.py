@@ -69,6 +69,31 @@ def test_what_cannot_be_taken_is_refused_by_name(entries, words):
         load_model("prada.json", text=changed(**entries))
 
 
+def test_a_diffusivity_may_depend_on_the_composition_and_a_function_may_call_another():
+    minus = {"$type": "pybamm.expression_tree.binary_operators.Subtraction", "children": [{"value": 1.0}, STO]}
+    curve = {"$type": "pybamm.expression_tree.binary_operators.Multiplication", "children": [{"value": 6e-14}, minus]}
+    call = {
+        "$type": "pybamm.expression_tree.parameter.FunctionParameter",
+        "name": "Electrolyte conductivity [S.m-1]",
+        "children": [{"value": 1200.0}, T],
+    }
+    called = {
+        "$type": "pybamm.expression_tree.binary_operators.Multiplication",
+        "func_args": ["c_e", "T"],
+        "children": [{"value": 2.5e-13}, {"$type": "pybamm.expression_tree.parameter.Parameter", "name": "c_e"}],
+    }
+    text = changed(
+        **{
+            "Negative particle diffusivity [m2.s-1]": curve,
+            "Electrolyte diffusivity [m2.s-1]": call,
+            "Electrolyte conductivity [S.m-1]": called,
+        }
+    )
+    parameters = load_model("e.json", text=text).chemistry.parameters
+    assert parameters.negative.speed(np.array([0.25, 0.75])) == pytest.approx([1.5, 0.5], rel=1e-3)
+    assert parameters.electrolyte.diffusivity == pytest.approx(3e-10)
+
+
 def test_an_expression_that_runs_in_circles_is_refused():
     loop = {"name": "Separator porosity", "$type": "pybamm.expression_tree.parameter.Parameter"}
     with pytest.raises(ParameterError, match="wanted"):
