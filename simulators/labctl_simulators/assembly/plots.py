@@ -1,5 +1,6 @@
 """What `labctl models NAME --plot` draws: potentials, voltage at several rates, impedance, and for what the set is valid."""
 
+from math import isinf
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,13 +102,14 @@ def _spectrum(axes: Any, cell: CellModel) -> None:
 def _validity(axes: Any, model: ParameterSet, cell: CellModel) -> None:
     numbers = Numbers(model.values, model.name)
     parameters: Any = cell.chemistry.parameters  # type: ignore[attr-defined]
+    most = float(parameters.highest_current)
     statuses = [origin.status for origin in model.origins]
     lines = [
         f"kind: {model.kind}, model: {model.model}",
         f"area: {numbers.number('area') * 1e4:.5g} cm2",
         f"window: {numbers.number('lower_voltage'):g} to {numbers.number('upper_voltage'):g} V",
         f"valid from {parameters.lowest - 273.15:.4g} to {parameters.highest - 273.15:.4g} degC",
-        f"valid to {1e3 * parameters.highest_current:.4g} mA",
+        "valid to any current" if isinf(most) else f"valid to {1e3 * most:.4g} mA",
         "electrolyte: " + ("modes" if getattr(parameters, "electrolyte", None) is not None else "no modes"),
         "\n".join(f"{statuses.count(word)} numbers {word}" for word in ("quoted", "derived", "fitted", "assumed")),
     ]
