@@ -94,6 +94,11 @@ def _alone(line: Line, term: Term, mark: Mark) -> Iterator[Finding]:
             yield warning(
                 "end.never", message, mark, "write charged for charge and strip, discharged for discharge and plate"
             )
+    if term.quantity == "voltage" and line.mode == "Potentiostatic" and _is_held(line, term):
+        message = (
+            "wanted an end of a held voltage by its current or time, found one by the voltage: true at once or never"
+        )
+        yield warning("end.at_once", message, mark, "write current < C/20")
     if term.quantity != "current" or term.slope or line.mode != "Potentiostatic":
         return
     if above:
@@ -105,6 +110,12 @@ def _alone(line: Line, term: Term, mark: Mark) -> Iterator[Finding]:
             f"found {display(_largest(term.value), 'current')}: true at once"
         )
         yield warning("end.at_once", message, mark, "write a smaller current, such as C/20")
+
+
+def _is_held(line: Line, term: Term) -> bool:
+    """Tell whether a voltage is compared with just what the line holds: noise decides."""
+    held, value = line.settings.get("voltage"), term.value
+    return not term.slope and isinstance(held, float) and isinstance(value, float) and abs(held - value) <= HAIR
 
 
 def _is_goal(line: Line, term: Term) -> bool:

@@ -345,6 +345,9 @@ def _flag(part: str, offset: int, places: Places) -> WrittenTerm:
         raise Misread(
             "condition.comparison", f"wanted a comparison after {bare}, found none", f"for example {bare} > ...", offset
         )
+    if re.fullmatch(r"relaxed|rested|stable|steady(?: state)?|equilibri\w+|constant", part):
+        hint = "write change of voltage over 1 h < 1 mV"
+        raise Misread("condition.comparison", f"wanted a comparison, found {clip(part)!r}", hint, offset)
     hint = "write short" if part.startswith("short") else near(part, (*FLAGS, *KINDS)) or "for example voltage > 4.2 V"
     word, _, rest = part.partition(" ")
     if word in KINDS:

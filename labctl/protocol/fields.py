@@ -42,6 +42,8 @@ class Fields(Reading):
             hint = (
                 f"one value; for one after the other, a block with each: {{x: [{clip(', '.join(texts))}]}} and $x here"
             )
+        elif isinstance(node, Entries) and any(isinstance(value, Items | Entries) for _, value in node.entries):
+            hint = "a loop over values is each: {x: [0.1C, 1C]}, and $x in its steps"
         scalar = self.scalar(node, article(kind), hint)
         if scalar is None or self.full:
             return None
@@ -180,7 +182,10 @@ class Fields(Reading):
 
     def loose(self, node: Node, name: str) -> "Loose | None":
         """Return what may be a quantity, a count or a text: a text unless it reads as a number with a unit."""
-        scalar = self.scalar(node, f"a quantity, a count or a text for {name}")
+        inner = {key.text: value for key, value in node.entries} if isinstance(node, Entries) else {}
+        plain = next((inner[word] for word in ("default", "value") if isinstance(inner.get(word), Scalar)), None)
+        hint = f"write {name}: {clip(plain.text)}" if isinstance(plain, Scalar) else ""
+        scalar = self.scalar(node, f"a quantity, a count or a text for {name}", hint)
         if scalar is None:
             return None
         if scalar.missing:

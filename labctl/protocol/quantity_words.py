@@ -23,6 +23,10 @@ QUANTITY_WORDS: Final[Mapping[str, str]] = {
     "ce": "coulombic_efficiency",
     "efficiency": "coulombic_efficiency",
     "capacity_retention": "retention",
+    **dict.fromkeys(
+        ("energy_efficiency", "ee", "voltage_efficiency"),
+        "coulombic_efficiency: of energies nothing ends a block, labctl analyse tells their efficiency",
+    ),
     "soh": "retention",
     "soc": "discharged since full >= ... after - mark: full where the cell is full (at 90 % that is 10 %): a state of charge is "
     "counted from there; of this step alone capacity >= ...",
@@ -52,6 +56,12 @@ def change_hint(quantity: str, value: str) -> str:
         what = match[1] or match[2]
         least = {"voltage": "1 mV", "current": "1 %", "temperature": "0.5 K"}[what]
         return f"write change of {what} over 30 min < {least}"
+    if re.fullmatch(r"capacity\s+retention", quantity):
+        return "write retention"
+    if quantity in {"charge_capacity", "discharge_capacity"} and (
+        match := re.fullmatch(r"([\d.]+\s*%)\s*(?:of|from)\s*(?:the\s+)?(cycle\s+\d+|first|max).*", value)
+    ):
+        return f"write retention of {match[2]} < {match[1]}"
     if match := _DWELL_FIRST.match(quantity):
         return f"the time stands behind the value: {match[2]} < ... for {match[1]}"
     slope = {"dV/dt": "voltage", "dI/dt": "current", "dT/dt": "temperature"}.get(quantity)

@@ -109,10 +109,17 @@ class VerbFields(Fields):
         words = dict(STEP_KEY_WORDS)
         if word in {"eis", "lsv", "cv"}:
             words.update(SWEEP_WORDS)
-        words.update({"profile": PROFILE_WORDS, "temperature": CHAMBER_WORDS, "wait": WAIT_WORDS}.get(word, {}))
+        words.update(
+            {
+                "profile": PROFILE_WORDS,
+                "temperature": CHAMBER_WORDS,
+                "wait": WAIT_WORDS,
+                "eis": {"voltage": "did you mean at?"},
+            }.get(word, {})
+        )
         if word == "cv":
             words["voltage"] = CV_VOLTAGE
-        elif word not in {"hold", "profile", *DRIVES}:
+        elif word not in {"hold", "profile", "eis", *DRIVES}:
             words.pop("voltage", None)
         elif word != "discharge":
             words["resistance"] = "a load only discharges: write discharge: {resistance: 100 Ohm}"

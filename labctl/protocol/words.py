@@ -164,7 +164,11 @@ STEP_KEY_WORDS: Final[Mapping[str, str]] = {
     "abort_if": "abort_if belongs to a block; the ends of a step are until, to, capacity, for",
     **dict.fromkeys(("cutoff", "cut_off", "limit", "max"), TO_OR_UNTIL),
     **dict.fromkeys(
-        ("cutoff_voltage", "voltage_cutoff", "cut_off_voltage", "end_voltage", "vcut", "v_cut"), "write to: 4.2 V"
+        (
+            *("cutoff_voltage", "voltage_cutoff", "cut_off_voltage", "end_voltage", "vcut", "v_cut", "vmax", "vmin"),
+            *("v_max", "v_min", "upper_voltage", "lower_voltage", "max_voltage", "min_voltage", "voltage_limit"),
+        ),
+        "write to: 4.2 V",
     ),
     **dict.fromkeys(
         ("cutoff_current", "current_cutoff", "cut_off_current", "end_current"), "write hold_until: current < C/20"
@@ -175,6 +179,7 @@ STEP_KEY_WORDS: Final[Mapping[str, str]] = {
     "hold": "write hold_until: current < C/20 or hold_for: 1 h, with to:",
     "cv": "write hold_until: current < C/20 or hold_for: 1 h, with to:",
     "rate": "a C-rate is a current: current: 0.1C",
+    "limits": "limits stand once for the whole file; what ends this step is to: 4.2 V or until:",
     "c_rate": "a C-rate is a current: current: 0.1C",
     "crate": "a C-rate is a current: current: 0.1C",
     **dict.fromkeys(("ewe", "ecell", "e", "em"), "did you mean voltage, or to?"),
@@ -232,6 +237,7 @@ CV_VOLTAGE: Final = (
 )
 
 SWEEP_WORDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("frequency", "frequencies", "freq", "f"), "write from: 1 MHz and to: 0.1 Hz with your values"),
     **dict.fromkeys(
         ("range", "window", "limits", "between", "vertices", "potentials"), "write from: and to:, each with its value"
     ),

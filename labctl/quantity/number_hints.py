@@ -72,6 +72,8 @@ _COUNTED: Final = {
 
 def _count(plain: str, kind: Kind, reads: Reads) -> Slip:
     del reads
+    if kind == "count" and (until := re.match(r"(?:until|while)\s+(\S.*)", plain)):
+        return "unit.number", "", f"write a large count, and below it stop_if: {clip(until[1])}"
     words = re.fullmatch(r"(\d+)\s*(?:x|×|times|cycles|points|passes|mal|-mal)", plain, re.IGNORECASE)
     value = words[1] if words else _COUNTED.get(plain.lower())
     return ("value.count", "", f"a count is a bare number: write {value}") if kind == "count" and value else None

@@ -214,6 +214,10 @@ RULES = {
         "system/test_numbers.py::test_rows_after_a_cycle",
         "unit/engine/test_cycles.py::test_what_lies_outside_a_pass_has_the_number_0_and_says_how_many_were_completed",
     ],
+    "of the straight line through the rows of that time, and false until the step is that old": [
+        f"{CASES}::test_a_hold_ends_where_its_current_has_changed_little_within_a_time",
+    ],
+    "`peak: 2C` makes the factor for you": [f"{COMPILE}::test_a_profile_is_scaled_by_its_peak"],
     "What YAML makes of a chemist's hand has hints of its own": [f"{CORPUS}::test_bad_file_has_its_messages"],
 }  # fmt: skip
 
@@ -232,6 +236,7 @@ WORDS = (
     "every: 1 h", "pick: ", "seed: ", "clip: ", "only: ", "vs: {Li: ", "3.8 V vs Li", "vs ocv", "max: 4.3 V", "wait: ", "temperature: 45 degC",
     "spread of", "change of", "cycle in [", "every 50 cycles", "cycle >= ", "cycle of block", "if: $mode", "file: drive-$(n).csv", "file: $table",
     "use: $first", "kind: capacitor", "for 3 cycles", "voltages.csv", "chamber.csv", "hold_until: ", "retention of max", "cycle: formation",
+    "change of voltage over 1 h", "change of current over 30 min", "peak: 1.5C", "measured.bdf.csv",
 )  # fmt: skip
 
 
