@@ -260,8 +260,9 @@ class Judge:
             self.wrong(words)
         happened: dict[str, int] = {}
         for (data,) in reader.query("SELECT data FROM events WHERE kind IN ('order', 'note')"):
-            name = json.loads(data).get("id", "")
-            happened[name] = happened.get(name, 0) + 1
+            event = json.loads(data)
+            if event.get("obeyed", True):  # one that could not be obeyed is noted at each time that it was given
+                happened[event.get("id", "")] = happened.get(event.get("id", ""), 0) + 1
         for (name,) in reader.query("SELECT order_id FROM orders WHERE verb = 'stop'"):
             happened.setdefault(name, 1)  # what it asked for had come to hold by itself: the run ended meanwhile
         uuids = {run.uuid: run.run_id for run in reader.runs()}
