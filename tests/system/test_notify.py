@@ -12,7 +12,7 @@ import pytest
 
 from labctl.clock import ScaledClock
 from labctl.daemon import running
-from labctl.notify import delivery
+from labctl.notify import delivery, service
 from labctl.notify.sentry import asked
 from labctl.notify.service import Sender, replayed
 from labctl.run.aside import aside
@@ -203,7 +203,10 @@ async def test_a_full_disk_is_no_reason_to_be_silent(tmp_path):
 
 
 @pytest.mark.timeout(600)
-async def test_a_daemon_that_stands_still_is_told_of_by_mail_heartbeat_and_sentry_though_the_pages_live(tmp_path):
+async def test_a_daemon_that_stands_still_is_told_of_by_mail_heartbeat_and_sentry_though_the_pages_live(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(service, "ASK", 1.0)  # s: what stands still answers nobody, however long one waits
     bench = Bench(tmp_path, "A[1-2]")
     box, beats = Box(), Heard()
     try:
