@@ -40,7 +40,7 @@ def command(
         typer.Option(
             "--protocol",
             metavar="OUT",
-            help="read one protocol (PyBaMM experiment, aurora-unicycler) and write it to this YAML",
+            help="read one protocol (PyBaMM experiment, aurora-unicycler, Neware XML) and write it to this YAML",
             show_default=False,
         ),
     ] = None,

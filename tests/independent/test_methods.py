@@ -1,11 +1,12 @@
 """Protocols of the library as aurora-unicycler reads them, and its words for PyBaMM read by us."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from aurora_unicycler import CyclingProtocol
 
-from labctl.exchange.methods import pybamm
+from labctl.exchange.methods import neware, pybamm, unicycler
 from labctl.exchange.methods.find import written
 from labctl.exchange.methods.from_plan import method_of
 from labctl.exchange.methods.outline import MethodStep, essence
@@ -51,10 +52,19 @@ def test_its_words_for_pybamm_say_what_ours_say():
     assert essence(read.items) == essence(tuple(_flat(again.items)))
 
 
-def _flat(items):
+def test_its_step_file_for_neware_is_what_we_read():
+    plan = plan_of("cccv-cycling")
+    text, _ = written(plan, "unicycler")
+    theirs, losses = neware.read(CyclingProtocol.from_dict(json.loads(text)).to_neware_xml(), "theirs")
+    ours, _ = unicycler.read(text, "ours")
+    assert losses == ()
+    assert essence(tuple(_flat(theirs.items, most=None))) == essence(tuple(_flat(ours.items, most=None)))
+
+
+def _flat(items, **changed):
     for item in items:
         if isinstance(item, MethodStep):
-            yield item
+            yield replace(item, **changed)
         else:
             for _ in range(item.passes):
-                yield from _flat(item.items)
+                yield from _flat(item.items, **changed)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from labctl.errors import UsageError
-from labctl.exchange.methods import pybamm, unicycler
+from labctl.exchange.methods import neware, pybamm, unicycler
 from labctl.exchange.methods.from_plan import method_of
 from labctl.exchange.methods.loss import MethodLoss
 from labctl.exchange.methods.outline import Method
@@ -50,6 +50,9 @@ def read(text: str, name: str) -> tuple[str, tuple[MethodLoss, ...]]:
     Raises:
         VendorFileError: It is of no format that is known, or damaged.
     """
-    chosen = METHODS["unicycler" if text.lstrip().startswith("{") else "pybamm"]
-    method, lost = chosen.read(text, name)
-    return protocol_text(method, f"{name} ({chosen.title})", lost), lost
+    if neware.is_step_file(text):
+        title, (method, lost) = "Neware step file", neware.read(text, name)
+    else:
+        chosen = METHODS["unicycler" if text.lstrip().startswith("{") else "pybamm"]
+        title, (method, lost) = chosen.title, chosen.read(text, name)
+    return protocol_text(method, f"{name} ({title})", lost), lost

@@ -52,6 +52,7 @@ LOSSES: Final[Mapping[str, Mapping[str, str]]] = {
     "load": {"unicycler": "it knows no load: left out"},
     "no cycle": {"pybamm": "every step outside a cycle is a cycle of its own there"},
     "cycle": {"unicycler": "it does not say what counts as a cycle: left out"},
+    "both parts": {EVERY: "each part is ended by it alone"},
     "model": {EVERY: "left out on reading"},
 }
 """Reason by what is lost and to whom; `*` is everybody."""

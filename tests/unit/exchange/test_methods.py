@@ -133,3 +133,64 @@ def test_a_unicycler_protocol_with_nested_loops_keeps_them():
 def test_a_format_that_there_is_not_is_refused():
     with pytest.raises(UsageError, match="did you mean pybamm"):
         written(plan_of("activation"), "pybam")
+
+
+NEWARE = """\
+<?xml version="1.0"?>
+<root><config type="Step File" version="17">
+<Head_Info><Remark Value="cells"/></Head_Info>
+<Whole_Prt><Protect><Main><Volt><Upper Value="42000"/><Lower Value="30000"/></Volt></Main></Protect>
+<Record><Main><Time Value="10000"/></Main></Record></Whole_Prt>
+<Step_Info Num="5">
+<Step1 Step_ID="1" Step_Type="7"><Limit><Main><Curr Value="500"/><Volt Value="41000"/><Stop_Curr Value="50"/></Main></Limit></Step1>
+<Step2 Step_ID="2" Step_Type="4"><Limit><Main><Time Value="60000"/></Main></Limit></Step2>
+<Step3 Step_ID="3" Step_Type="2"><Limit><Main><Curr Value="500"/><Stop_Volt Value="30000"/><Cap Value="3600000"/></Main></Limit></Step3>
+<Step4 Step_ID="4" Step_Type="5"><Limit><Other><Start_Step Value="2"/><Cycle_Count Value="3"/></Other></Limit></Step4>
+<Step5 Step_ID="5" Step_Type="6"/>
+</Step_Info></config></root>
+"""
+
+
+def test_a_neware_step_file_becomes_a_protocol():
+    yaml, losses = read(NEWARE, "cells.xml")
+    assert losses == ()
+    assert yaml.splitlines()[1:] == [
+        "labctl: 1",
+        'name: "cells"',
+        "limits: {voltage: [3 V, 4.2 V]}",
+        "record: {every: 10 s}",
+        "steps:",
+        "  - charge: {current: 500 mA, to: 4.1 V}",
+        '  - hold: {voltage: 4.1 V, until: "current < 50 mA"}',
+        "  - repeat: 3",
+        "    steps:",
+        "      - rest: 60 s",
+        "      - discharge: {current: 500 mA, capacity: 1 Ah, to: 3 V}",
+    ]
+    assert compiled(yaml, "cells.yaml", load_cell(ANY.encode(), "any.yaml")).root.children
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            ('"5"><Limit><Other><Start_Step Value="2"', '"5"><Limit><Other><Start_Step Value="9"'),
+            "step 4: wanted steps to go back",
+        ),
+        (('Step_Type="7"', 'Step_Type="77"'), "step 1: wanted a type of step that is known, found 77"),
+        (('Curr Value="500"', 'Curr Value="much"'), "step 1: wanted numbers"),
+        (("<root>", "<!DOCTYPE x><root>"), "found a document type"),
+        (("</root>", ""), "wanted XML"),
+    ],
+)
+def test_a_damaged_step_file_is_refused_with_its_step(change, words):
+    with pytest.raises(VendorFileError, match=words):
+        read(NEWARE.replace(*change), "cells.xml")
+
+
+def test_what_a_step_file_has_besides_is_told():
+    yaml, losses = read(
+        NEWARE.replace('<Stop_Curr Value="50"/>', '<Stop_Curr Value="50"/><dV Value="3"/>'), "cells.xml"
+    )
+    assert [str(each) for each in losses] == ["cells.xml: step 1: dV 3: left out on reading"]
+    assert "# Not taken over: cells.xml: step 1: dV 3" in yaml
