@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -61,6 +62,30 @@ class Lateness:
         for line in self._probe.stdout:
             now, late = map(float, line.split())
             self._late_guard.append((now, late))
+
+
+class Queued:
+    """For how long processes that were ready to run had to wait for a processor, by the system's own count (proc(5), schedstat)."""
+
+    def __init__(self, *processes: int) -> None:
+        self._begin = {pid: waited for pid in processes if (waited := _queued(pid)) is not None}
+        self._last = dict(self._begin)
+
+    def look(self) -> None:
+        """Ask once more; what has ended keeps what was seen last."""
+        self._last |= {pid: waited for pid in self._begin if (waited := _queued(pid)) is not None}
+
+    @property
+    def seconds(self) -> float:
+        """Return for how many seconds they waited one after the other since the begin."""
+        return sum(self._last.values()) - sum(self._begin.values())
+
+
+def _queued(pid: int) -> float | None:
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) * 1e-9
+    except (OSError, ValueError, IndexError):  # it has ended, or the system does not count
+        return None
 
 
 def _within(looks: list[tuple[float, float]], begin: float, end: float) -> float:

@@ -17,7 +17,7 @@ from labctl.run.guard_process import GUARD_LOCK
 from labctl.store.location import Lock
 from tests.crash.truth.daemon import Daemon, Heard, preload
 from tests.crash.truth.judge import Count, Judge
-from tests.crash.truth.lateness import Lateness
+from tests.crash.truth.lateness import Lateness, Queued
 from tests.crash.truth.orders import Orders
 from tests.crash.truth.station import PUPPETS, write
 
@@ -160,6 +160,7 @@ class Rig:
 
     def _die(self, daemon: Daemon, how: int, within: float) -> None:
         """Kill or stop the daemon, and see when the outputs that were on went off."""
+        queued = Queued(*filter(None, (self.heard.guard, self.bank.process.pid)))
         moment = monotonic()
         daemon.signal(how)
         if not daemon.wait(STANDS):  # a guard ends no daemon where nothing is on
@@ -168,7 +169,7 @@ class Rig:
                 self.judge.wrong(f"{STANDS:g} s after it stood still a daemon was not ended by its guard")
             daemon.signal(signal.SIGKILL)
             daemon.wait(30)
-        self._wait_for_guard()
+        self._wait_for_guard(queued)
         until = monotonic()
         self._books()
         quiet = QUIET if how == signal.SIGKILL else QUIET_FREEZE
@@ -177,6 +178,7 @@ class Rig:
         for channel, seconds in late.items():
             name = "slowest_off" if how == signal.SIGKILL else "slowest_freeze"
             waited = self.lateness.within(moment, moment + seconds, self.judge.books[channel])
+            waited = max(waited, queued.seconds)  # the guard or the instruments, ready to run and without a processor
             if waited < quiet:
                 setattr(self.count, name, max(getattr(self.count, name), seconds))
             if seconds > within:
@@ -256,9 +258,11 @@ class Rig:
             daemon.hear()
         return self.heard.guard
 
-    def _wait_for_guard(self) -> None:
+    def _wait_for_guard(self, queued: Queued | None = None) -> None:
         deadline = time.monotonic() + GUARD_WITHIN
         while time.monotonic() < deadline:
+            if queued is not None:
+                queued.look()
             try:
                 Lock(self.folder / "data" / GUARD_LOCK, "the guard").release()
             except StoreBusy:
