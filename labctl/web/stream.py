@@ -52,8 +52,10 @@ class Streams:
         rest = asyncio.Event()
         self._number += 1
         mine = self._number
-        self._open[mine] = visit.session, rest
-        self._end_oldest(visit.session)
+        owner = visit.session or ("" if visit.face == "token" else visit.by)
+        self._open[mine] = owner, rest
+        if owner:  # a browser; programs have as many as they like
+            self._end_oldest(owner)
         try:
             with self._hub.watching():
                 async for message in self._messages(visit, names, rows, rest):
@@ -62,6 +64,7 @@ class Streams:
             self._open.pop(mine, None)
 
     def _end_oldest(self, session: str) -> None:
+        """End what a browser, known by its session or by who its proxy says it is, has beyond its share."""
         mine = [rest for owner, rest in self._open.values() if owner == session and not rest.is_set()]
         for rest in mine[:-STREAMS]:
             rest.set()

@@ -12,7 +12,7 @@ from labctl.store import people as people_module
 from labctl.store.journal import Journal
 from labctl.store.people import People
 from labctl.web.app import Site, keys_of
-from labctl.web.gate import POLICY, Address, WebGate, inner
+from labctl.web.gate import POLICY, Address, Visit, WebGate, inner
 from labctl.web.hub import Hub
 from labctl.web.rate import Rates
 
@@ -197,6 +197,20 @@ async def test_wrong_passwords_get_slower_and_lock_nobody_else_out(site, browser
     answered = [entry.what for entry in site.people.audit()]
     assert answered.count("sign-in refused") == 15
     assert answered[0] == "signed in"
+
+
+@pytest.mark.parametrize(("visits", "live"), [
+    ([("ada", "token", "")] * 20, 20), ([("ada", "web", "one")] * 6, 4), ([("ada", "proxy", ""), ("vic", "proxy", "")] * 3, 6),
+])  # fmt: skip
+async def test_a_browser_has_four_streams_and_takes_none_of_anybody_elses(site, visits, live):
+    opened = []
+    for name, face, session in visits:
+        stream = site.streams._events(Visit(site.people.person(name), face, session), frozenset(), None)
+        assert (await anext(stream)).startswith(b"event: hello")
+        opened.append(stream)
+    assert sum(not rest.is_set() for _, rest in site.streams._open.values()) == live
+    for stream in opened:
+        await stream.aclose()
 
 
 async def test_signing_out_ends_the_session(browser):
