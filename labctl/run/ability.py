@@ -99,9 +99,9 @@ def place_findings(station: Station, made: Mapping[str, Instrument | Stepped], o
             if role in MODES and instrument is not None:
                 yield from _role_findings(station, channel, role, made)
             places = instrument.channels() if isinstance(instrument, Placed) else (part.at,)
-            if part.at in places or (not part.at and len(places) == 1):
+            if part.at in places:
                 continue
-            known = ", ".join(places) or "none"
+            known = ", ".join(filter(None, places)) or "none"
             what = f"found at: {part.at}" if part.at else "found none"
             yield Finding(
                 "channel.place",

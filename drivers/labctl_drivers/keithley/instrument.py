@@ -110,8 +110,8 @@ class Keithley2450:
         await self._in_thread(self._line.close)
 
     def channels(self) -> Sequence[str]:
-        """Return its only channel."""
-        return ("1",)
+        """Return its only channel, which need not be named."""
+        return ("1", "")
 
     def capabilities(self, channel: str) -> Capabilities:
         """Return what a source meter can do: one set-point, its limits, no ends."""

@@ -100,8 +100,8 @@ class PalmSens:
         await self._in_thread(self._close)
 
     def channels(self) -> Sequence[str]:
-        """Return its only channel."""
-        return ("1",)
+        """Return its only channel, which need not be named."""
+        return ("1", "")
 
     def capabilities(self, channel: str) -> Capabilities:
         """Return what the module can do; a Pico has no galvanostat and cannot reach the voltage of a lithium-ion cell."""

@@ -64,6 +64,15 @@ def test_neware_no_at_a_channel_that_the_driver_does_not_have_is_found_where_it_
         assert f"wanted a channel of nw1 as at: for the cell of n1, {told}; it has c1, c2" in done.stderr
 
 
+def test_neware_no_at_a_device_with_one_channel_wants_its_name_too(run, tmp_path):
+    one = STATION.replace("c1: 27-1-1, c2: 27-1-2", '"1": 27-1-1').replace("nw1, at: c1", "nw1")
+    (tmp_path / "one.yaml").write_text(one.replace("kei1, at: 1", "kei1"))
+    done = run("check", "one.yaml")
+    assert done.exit_code == 1
+    assert "wanted a channel of nw1 as at: for the cell of n1, found none; it has 1" in done.stderr
+    assert "k1" not in done.stderr  # a source meter's only channel need not be named
+
+
 def test_an_instrument_of_one_channel_has_no_seventh(run, tmp_path):
     (tmp_path / "station.yaml").write_text(STATION.replace("kei1, at: 1", "kei1, at: 7"))
     for words in (("check", "station.yaml"), ("check", "rests.yaml", "--cell", "full.yaml", "--channel", "k1")):
