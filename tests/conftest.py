@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import os
 import random
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -60,6 +61,10 @@ def pytest_configure() -> None:
 
     A guard ends the daemon that stands still, which is this process.
     """
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # a shell's background job; what tests start would never see Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     guard_process.MISSED, guard_process.STANDS, guard_process.STANDS_SURELY = 60.0, 20.0, 60.0  # type: ignore[misc]
 
 
@@ -125,7 +130,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
     elif session.exitstatus == pytest.ExitCode.TESTS_FAILED and (cache := getattr(session.config, "cache", None)):
         wrong = {report.nodeid for kind in ("failed", "error") for report in reporter.stats.get(kind, ())}
-        cache.set("labctl/failed", sorted(wrong))
+        cache.set("labctl/failed", {"seed": SEED, "tests": sorted(wrong)})
 
 
 def refused(reporter: pytest.TerminalReporter) -> bool:

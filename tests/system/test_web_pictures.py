@@ -43,7 +43,11 @@ def address(tmp_path_factory):
         yield found[1]
     finally:
         demo.send_signal(signal.SIGINT)
-        assert demo.wait(WITHIN) == 0, "Ctrl-C is how a demo ends"
+        try:
+            assert demo.wait(WITHIN) == 0, "Ctrl-C is how a demo ends"
+        finally:
+            demo.kill()
+            demo.wait()
 
 
 @pytest.fixture(scope="module")
