@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from labctl.driver import Profile
+from labctl.driver import OPEN, Profile
 from labctl.engine.state_builder import StateBuilder
 from labctl.engine.state_parts import SumsAtBegin
 from labctl.plan.program import limited, mode_for
@@ -43,8 +43,14 @@ def say_left_out(builder: StateBuilder, line: Line, entry: SumsAtBegin, seconds:
         )
         missing = asked / 3600.0 - passed
         if abs(missing) > WORTH * gross / 3600.0:
-            low, high = mode.clip or (0.0, 0.0)
-            builder.say("left_out", why=f"held between {low:g} V and {high:g} V", **done, **{name: missing})
+            builder.say("left_out", why=held_within(*(mode.clip or (0.0, 0.0))), **done, **{name: missing})
+
+
+def held_within(low: float, high: float) -> str:
+    """Return within which voltages a profile was held, V, without a side that is open."""
+    if low <= -OPEN:
+        return f"held below {high:g} V"
+    return f"held above {low:g} V" if high >= OPEN else f"held between {low:g} V and {high:g} V"
 
 
 def _scale(line: Line, mode: Profile) -> float:
