@@ -46,6 +46,7 @@ KINDS: Final = {
     "cycle": "count",
 }
 SLOPES: Final = {"voltage": "dV/dt", "current": "dI/dt", "temperature": "dT/dt"}
+NOTHING: Final[Mapping[str, tuple[str, ...]]] = {}
 FEW: Final = 4  # values of a set-point that are all shown
 SOME: Final = 8  # and of a variable
 SYMBOLS: Final = {">=": "≥", "<=": "≤", ">": ">", "<": "<"}
@@ -74,8 +75,8 @@ class Row:
     where: str
 
 
-def rows(block: Block, depth: int = 0) -> Iterator[Row]:
-    """Give the rows of what is in a block, in the order of the text."""
+def rows(block: Block, depth: int = 0, around: Mapping[str, tuple[str, ...]] = NOTHING) -> Iterator[Row]:
+    """Give the rows of what is in a block, in the order of the text; `around` it are the variables of the loops that it is in."""
     for child in block.children:
         if isinstance(child, Line):
             setting = " ".join(filter(None, (set_point(child), options(child))))
@@ -86,15 +87,16 @@ def rows(block: Block, depth: int = 0) -> Iterator[Row]:
             )
             yield Row(depth, child.id, child.verb, setting, what, child.name, child.where)
         else:
-            yield Row(depth, 0, head(child), variables(child), ends(child.ends), named(child), "")
-            yield from rows(child, depth + 1)
+            known = {**around, **child.variables}
+            yield Row(depth, 0, head(child), variables(child), ends(child.ends), named(child, known), "")
+            yield from rows(child, depth + 1, known)
 
 
-def named(block: Block) -> str:
-    """Return the name of a block, with the values of its own variables where it refers to them: they differ between its passes."""
+def named(block: Block, known: Mapping[str, tuple[str, ...]]) -> str:
+    """Return the name of a block, with the values of the variables to which it refers: of its own loop and of those around it."""
 
     def values(match: re.Match[str]) -> str:
-        texts = block.variables.get(match[1])
+        texts = known.get(match[1])
         return series(texts) if texts else match[0]
 
     return re.sub(r"\$\(?\s*(\w+)\s*\)?", values, block.name)
@@ -107,7 +109,7 @@ def head(block: Block) -> str:
     )
     condition = f"if {_condition(block.condition)}" if block.condition else ""
     times = f"{block.passes} ×" if block.passes != 1 else ""
-    times += f" every {shown(block.every, 'duration')}," if block.every is not None else ""
+    times += f" every {shown(block.every, 'duration')}" if block.every is not None else ""
     fused = "one step" if block.fused and not kind else ""
     plural = "s" if kind and block.passes != 1 else ""
     return " ".join(filter(None, (times, kind + plural, condition, fused))) or "once"
@@ -142,6 +144,14 @@ def series(texts: Iterable[str]) -> str:
     """Return the texts of the passes: all of a few, else the first two and the last."""
     distinct = [text for text, _ in itertools.groupby(texts)]
     return ", ".join(distinct) if len(distinct) <= FEW else f"{distinct[0]}, {distinct[1]} … {distinct[-1]}"
+
+
+def _range(numbers: tuple[float, ...], kind: str) -> str:
+    """Return the numbers of the passes as `series` does; of many that neither rise nor fall throughout, the lowest and highest."""
+    texts = [text for text, _ in itertools.groupby(display(one, kind) for one in numbers)]
+    if len(texts) <= FEW or {numbers[0], numbers[-1]} == {min(numbers), max(numbers)}:
+        return series(texts)
+    return f"{display(min(numbers), kind)} … {display(max(numbers), kind)}"
 
 
 def set_point(line: Line) -> str:
@@ -231,7 +241,7 @@ def shown(value: Setting, kind: str) -> str:
         low, high = (scaled(value.value, part) for part in value.within)
         return f"{shown(low, kind)} to {shown(high, kind)}"
     if isinstance(value, ByPass):
-        return series(display(one, kind) for one in values(value)) or "nothing"
+        return _range(values(value), kind) or "nothing"
     return display(value, kind) if isinstance(value, int | float) else str(value)
 
 

@@ -43,6 +43,21 @@ def test_many_passes_show_their_begin_and_end(plan):
     assert [row.setting for row in rows(made.root)] == ["j = 1 mA, 2 mA … 9 mA", "1 mA, 2 mA … 9 mA"]
 
 
+def test_many_passes_that_go_up_and_down_show_their_lowest_and_highest(plan):
+    made = plan(
+        "- each: {j: [1 mA, 3 mA, 9 mA, 2 mA, 1 mA]}\n  steps:\n  - strip: {current: $j, for: 1 h}\n"
+        "  - plate: {current: $j, for: 1 h}",
+        "symmetric",
+    )
+    assert [row.setting for row in rows(made.root)][1:] == ["1 mA … 9 mA", "-9 mA … -1 mA"]
+
+
+def test_a_block_named_by_a_variable_of_a_loop_around_it_shows_its_values(plan):
+    inner = "  - name: two at $r\n    repeat: 2\n    every: 1 h\n    steps:\n    - charge: {current: $r, for: 1 min}"
+    found = [(row.word, row.name) for row in rows(plan(f"- each: {{r: [C/10, 1C]}}\n  steps:\n{inner}").root)]
+    assert found[1] == ("2 × every 1 h", "two at C/10, 1C")
+
+
 def test_limits_in_words(plan):
     assert limits(plan("- rest: 1 h").root.children[0].bounds) == (
         ("voltage", "2 V … 4.3 V"),
