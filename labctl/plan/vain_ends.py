@@ -9,7 +9,7 @@ from labctl.driver import OPEN
 from labctl.finding import Finding, Mark
 from labctl.plan.holding import SINCE
 from labctl.plan.index import blocks, walk
-from labctl.plan.number import values
+from labctl.plan.number import as_filed, values
 from labctl.plan.step import Block, End, Line, Number, Plan, Setting, Term, VersusOcv
 from labctl.plan.step_context import Spot
 from labctl.quantity.units import display
@@ -23,6 +23,7 @@ EMPTY_ANODE: Final = (
     0.1  # V: no half_anode cell rests below, fresh or lithiated; a charge that ends there moves nothing
 )
 HAIR: Final = 1e-3  # V between two voltages that are meant to be one
+USUAL: Final = (20, 50, 100)  # C/20, C/50 and C/100 usually end a hold
 _OPPOSITE: Final = {"discharge": RAISING, "charge": LOWERING}
 
 
@@ -30,11 +31,11 @@ def vain_ends(plan: Plan, places: Places) -> Iterator[Finding]:
     """Warn of every end of a plan that is true at once, can never come, or waits for another one."""
     for path, line in walk(plan.root):
         for number, end in enumerate(line.ends):
-            yield from _of_line(line, end, _Spot(places, "line", line.id, number))
+            yield from _of_line(line, end, _Spot(places, "line", line.id, number), plan.cell.nominal)
         whole = path[-1]
         if whole.fused and whole.children[0] is line:
             for number, end in enumerate(whole.ends):
-                yield from _of_line(line, end, _Spot(places, "block", whole.id, number))
+                yield from _of_line(line, end, _Spot(places, "block", whole.id, number), plan.cell.nominal)
     yield from _far_side(plan, places)
     yield from _other_side(plan.root, places)
     yield from _without_charge(plan, places)
@@ -70,19 +71,19 @@ def warning(code: str, message: str, mark: Mark, hint: str = "") -> Finding:
 # --- one end ----------------------------------------------------------------------------------------------------------
 
 
-def _of_line(line: Line, end: End, spot: _Spot) -> Iterator[Finding]:
+def _of_line(line: Line, end: End, spot: _Spot, nominal: float | None) -> Iterator[Finding]:
     if end.kind != "until":
         return
     for at, terms in enumerate(end.condition.any_of):
         if len(terms) == 1:
-            yield from _alone(line, terms[0], spot.of(at, 0, line))
+            yield from _alone(line, terms[0], spot.of(at, 0, line), nominal)
         elif line.verb in DRIVEN:
             yield from (
                 _tied(line, spot.of(at, which, line)) for which, term in enumerate(terms) if _is_goal(line, term)
             )
 
 
-def _alone(line: Line, term: Term, mark: Mark) -> Iterator[Finding]:
+def _alone(line: Line, term: Term, mark: Mark, nominal: float | None) -> Iterator[Finding]:
     above = term.comparison in {">", ">="}
     if term.quantity in {"time", "capacity"} and not above and _largest(term.value) > 0.0:
         message = f"wanted an end that comes, found {term.quantity} below a value, which is true at once"
@@ -109,7 +110,14 @@ def _alone(line: Line, term: Term, mark: Mark) -> Iterator[Finding]:
             f"wanted a current below the {display(most, 'current')} with which the hold begins, "
             f"found {display(_largest(term.value), 'current')}: true at once"
         )
-        yield warning("end.at_once", message, mark, "write a smaller current, such as C/20")
+        yield warning("end.at_once", message, mark, f"write a smaller current, such as {_smaller(line, nominal)}")
+
+
+def _smaller(line: Line, nominal: float | None) -> str:
+    """Return a current well below the least with which a hold begins: one that people write, else a tenth of it."""
+    least = min(map(abs, values(as_filed(line.settings["most"]))))  # type: ignore[arg-type]
+    rates = [rate for rate in USUAL if nominal and nominal / 3600.0 / rate <= least / 2.0]
+    return f"C/{rates[0]}" if rates else display(least / 10.0, "current")
 
 
 def _is_held(line: Line, term: Term) -> bool:

@@ -58,7 +58,7 @@ def _times(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
         ends = (*line.ends, *path[-1].ends) if path[-1].fused else line.ends
         passed = _passed_by(line, ends)
         least = 0.0 if path[-1].fused or line.id in halves else PULSE * nominal
-        if passed is not None and least <= passed < nominal:
+        if passed is not None and least <= passed < nominal and not _charge_ends(path, line, passed):
             yield warning(
                 "plan.time_first",
                 f"`for` will come before the voltage end: it lets {line.verb} pass {display(passed, 'capacity')} "
@@ -66,6 +66,19 @@ def _times(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
                 mark_of(line, places),
                 "lengthen for, if the voltage is to be reached",
             )
+
+
+def _charge_ends(path: tuple[Block, ...], line: Line, passed: float) -> bool:
+    """Tell whether charge may end a line first: counted from a named point, or as energy; or as a capacity below `passed`, C."""
+    ends = itertools.chain(line.ends, *(block.ends for block in path))
+    asked = (terms for end in ends if end.kind in {"until", "capacity", "energy"} for terms in end.condition.any_of)
+    for term in (terms[0] for terms in asked if len(terms) == 1):
+        if term.quantity in {"energy", *SINCE}:
+            return True
+        known = term.quantity == "capacity" and not isinstance(term.value, VersusOcv)
+        if known and max(values(term.value), default=math.inf) <= passed:  # type: ignore[arg-type]
+            return True
+    return False
 
 
 def _stages(plan: Plan) -> frozenset[int]:

@@ -25,12 +25,33 @@ def codes(plan):
         ("charge: {current: C/10, to: 4.2 V, for: 12 h}", False),
         ("charge: {current: C/20, to: 4.2 V, for: 10 min}", False),
         ("charge: {current: C/10, for: 9 h}", False),
+        ("charge: {current: C/10, capacity: 50 %, to: 4.2 V, for: 9 h}", False),
+        ("charge: {current: C/10, capacity: 150 %, to: 4.2 V, for: 9 h}", True),
+        ("charge: {current: C/10, until: net since block >= 50 %, to: 4.2 V, for: 9 h}", False),
+        ("charge: {current: C/10, until: net since block >= 50 % and time > 1 h, to: 4.2 V, for: 9 h}", True),
         ("charge: {current: C/2, to: 4.2 V, hold_until: current < C/20, for: 5 min}", True),
         ("charge: {current: C/2, to: 4.2 V, hold_until: current < C/20, for: 1 h}", True),
     ],
 )
 def test_a_time_that_comes_before_the_voltage_end(plan, step, warned):
     assert codes(plan(f"- {step}")) == ([("plan.time_first", 3)] if warned else [])
+
+
+def test_steps_of_a_charge_from_a_mark_end_before_their_times(plan):
+    """A tenth of the capacity at C/3 takes 18 min, so that an hour is time enough."""
+    step = "    - discharge: {current: C/3, until: net since full <= $q, to: 2.5 V, for: 1 h}"
+    steps = f"- mark: full\n- each: {{q: {{from: -10 %, to: -100 %, by: -10 %}}}}\n  steps:\n    - rest: 1 h\n{step}"
+    assert codes(plan(steps)) == []
+
+
+@pytest.mark.parametrize(
+    ("current", "written"),
+    [("1C", "C/20"), ("C/10", "C/20"), ("C/20", "C/50"), ("C/50", "C/100"), ("C/100", "1 uA")],
+)
+def test_a_hold_that_ends_at_once_is_told_of_a_smaller_current_than_its_own(plan, current, written):
+    step = f"- charge: {{current: {current}, to: 4.2 V, hold_until: current < {current}, for: 200 h}}"
+    (found,) = warnings(plan(step))
+    assert (found.code, found.hint) == ("end.at_once", f"write a smaller current, such as {written}")
 
 
 @pytest.mark.parametrize(
