@@ -22,6 +22,7 @@ from labctl.plan.step import Line
 from labctl.sample import ZERO_CELSIUS, Floats
 
 AMBIENT: Final = "ambient_temperature_celsius"
+SHAPE: Final = frozenset({"bend_angle_degree", "bend_radius_meter"})
 STATE_COLUMNS: Final = {"pressure": "applied_pressure_pa", "angle": "bend_angle_degree", "radius": "bend_radius_meter"}
 
 
@@ -85,7 +86,10 @@ def answered(builder: StateBuilder) -> None:
 
 
 def reached(builder: StateBuilder, line: Line) -> None:
-    """Carry a bend or a temperature that was reached on every later step."""
+    """Carry a bend or a temperature that was reached on every later step.
+
+    A bend sets a new shape: what the one before it gave and it does not is not known any more, rather than as it was.
+    """
     if line.verb not in ROLES:
         return
     step = _program(builder, line).steps[0]
@@ -101,7 +105,10 @@ def reached(builder: StateBuilder, line: Line) -> None:
         externals["bend_radius_meter"] = radius
     if kelvin is not None:
         externals["chamber_temperature_celsius"] = kelvin - ZERO_CELSIUS
-    builder.externals = {**builder.externals, **externals}
+    kept = builder.externals
+    if line.verb == "bend" and builder.plan.edition > 1:
+        kept = {name: value for name, value in kept.items() if name not in SHAPE}
+    builder.externals = {**kept, **externals}
 
 
 def timeout_of(line: Line, passes: Mapping[int, int]) -> float | None:

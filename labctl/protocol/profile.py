@@ -70,6 +70,7 @@ class _TableReader:
         self.file = file
         self.findings: list[Finding] = []
         self.lines: list[str] = []
+        self.head: list[str] = []  # the cells of the header
         self.measured = False  # the data of a run: two rows may have one time, as at the end of a step
 
     def report(
@@ -87,6 +88,7 @@ class _TableReader:
         self.lines = text.removeprefix("\ufeff").splitlines()
         rows = self._rows()
         head = next(rows, None)
+        self.head = head[1] if head else []
         columns = self._header(*head) if head else None
         if columns is None:
             if head is None:
@@ -167,30 +169,33 @@ class _TableReader:
             self.report(error.code, f"{error} in the header", line, error.hint)
             return None
 
-    def _bad_row(self, line: int) -> None:
-        """Report a row that is no two numbers, as it stands in the file, with what its decimal commas should be."""
+    def _bad_row(self, line: int, wide: int) -> None:
+        """Report a row that is not a number a column, as it stands in the file, with what its decimal commas should be."""
         text = self.lines[line - 1].strip()
         points = re.sub(r"(?<=\d),(?=\d)", ".", text)
         hint = f"write {clip(points)}" if ";" in text and points != text else "decimal points, no units in the rows"
-        self.report("profile.row", f"wanted two numbers, found {clip(text)!r}", line, hint, text)
+        if ";" not in text and text.count(",") >= wide:
+            hint = "a comma separates columns: write decimal points, or separate the columns by ;"
+        wanted = "two numbers" if wide <= 2 else "numbers in the columns of time and of what is driven"
+        self.report("profile.row", f"wanted {wanted}, found {clip(text)!r}", line, hint, text)
 
     def _columns(
         self, rows: Iterator[tuple[int, list[str]]], columns: dict[str, tuple[int, str, Quantity]]
     ) -> tuple[tuple[float, ...], tuple[float, ...]]:
         (time_at, _, time_unit), (value_at, _, _) = columns["time"], columns["value"]
+        wide = len(self.head)
         times: list[float] = []
         values: list[float] = []
         line = 1
         for line, cells in rows:
             pair = [number(cells[at]) if at < len(cells) else None for at in (time_at, value_at)]
-            if pair[0] is None or pair[1] is None:
-                self._bad_row(line)
+            if pair[0] is None or pair[1] is None or (len(cells) > wide and any(map(str.strip, cells[wide:]))):
+                self._bad_row(line, wide)
             elif self.measured and times and pair[0] * time_unit.value_si == times[-1]:
                 values[-1] = pair[1]  # what follows holds from there on
             elif times and pair[0] * time_unit.value_si <= times[-1]:
-                self.report(
-                    "profile.time", "wanted times that rise, found one that does not", line, "", ",".join(cells)
-                )
+                message = f"wanted times that rise, found {pair[0]:g} after {times[-1] / time_unit.value_si:g}"
+                self.report("profile.time", message, line, "put the rows in the order of their times", ",".join(cells))
             else:
                 times.append(pair[0] * time_unit.value_si)
                 values.append(pair[1])

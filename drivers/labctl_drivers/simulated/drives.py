@@ -13,6 +13,7 @@ STROKE = 1.0  # s that the simulated stage takes for one bend
 RAMP = 1.0 / 30.0  # K/s of the simulated chamber
 PER_POINT = 0.1  # s that a frequency takes at least, and
 PERIODS = 3.0  # periods of it
+ROUND = 180.0  # degrees of a bend that gives its radius alone: the cell lies around a rod
 EDGE = -3  # number of the stop at which a profile is clipped
 NOT_WAITED_FOR = 1e3  # K from a temperature that is near enough at once: a table of temperatures goes on by its times
 
@@ -50,9 +51,10 @@ def parts(mode: Mode, temperature: float) -> tuple[TimedDrive, ...]:
         case driver.Spectrum():
             return (TimedDrive(_bias(mode), sum(durations(mode))),)
         case driver.Bend():
-            angle = None if mode.angle is None else math.degrees(mode.angle)
+            angle = ROUND if mode.angle is None else math.degrees(mode.angle)
+            radius = math.inf if mode.radius is None else mode.radius  # at the radius at which the model knows bends
             return TimedDrive(AtOpenCircuit(), STROKE * mode.times), TimedDrive(
-                AtOpenCircuit(), STROKE, None, angle, mode.radius
+                AtOpenCircuit(), STROKE, None, angle, radius
             )
         case driver.Chamber():
             return tuple(_ramp(mode, temperature))

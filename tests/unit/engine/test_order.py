@@ -153,6 +153,17 @@ def test_a_stage_bends_while_the_cell_rests():
     assert bench.of("step_ended")[-1]["bend_radius_meter"] == 0.01
 
 
+def test_a_bend_sets_a_shape_of_its_own():
+    flat = replace(BEND, id=2, settings={"angle": 0.0, "times": 1})
+    bench = Bench(replace(plan(BEND, flat, rest(3, 2.0)), edition=2)).run()
+    for _ in range(2):
+        bench.order("confirm")
+        bench.run()
+    bent, again_flat = bench.of("step_ended")[:1] + bench.of("step_ended")[-1:]
+    assert (bent["bend_radius_meter"], again_flat["bend_angle_degree"]) == (0.01, 0.0)
+    assert again_flat.get("bend_radius_meter") is None  # it is not known, rather than as it was
+
+
 def _commands(bench: Bench) -> list[Apply]:
     outcome = fold(bench.plan, replace(bench.state, phase="leaving", leaving=Leaving()), Began(1, 0.0))
     return [command for command in outcome.commands if isinstance(command, Apply)]

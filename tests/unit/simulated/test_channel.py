@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -97,6 +99,20 @@ def test_a_cell_that_cannot_bend_says_so():
     rigid = put_in("marquis2019")
     begin(rigid, Bend(angle=1.0, radius=5e-3, times=3), ())
     assert "bend angle" in read_all(rigid)[1][-1].why
+
+
+@pytest.mark.parametrize("bend", [Bend(radius=5e-3), Bend(angle=math.pi)])
+def test_a_radius_alone_is_a_fold_around_a_rod_and_an_angle_alone_one_at_the_radius_of_the_model(bend):
+    shapes = []
+    for mode in (bend, Bend(angle=math.pi, radius=5e-3)):
+        source = put_in("voc1-atfb", voltage_noise=0.0)
+        begin(source, Bend(angle=1.0, radius=2e-3), ())
+        read_all(source)
+        begin(source, mode, ())
+        read_all(source)
+        begin(source, Galvanostatic(-1e-6), for_(10.0))
+        shapes.append(read_all(source)[0][1])
+    assert np.array_equal(*shapes)
 
 
 @pytest.mark.parametrize("most", [1, 7, 100])
