@@ -9,13 +9,31 @@ from labctl.quantity.units import display
 LOADING: Final = 10.0  # kg/m2, 1 g/cm2: no electrode is so heavy
 SMALLEST: Final = 5e-6  # m2, of a cell: less is rather a number of cm2 with the wrong unit
 AREAL: Final = (36.0, 1.08e6)  # C/m2: 1 uAh/cm2 to 30 mAh/cm2
+SPECIFIC: Final = (7.2e3, 1.8e7)  # C/kg: 2 mAh/g to 5000 mAh/g, more than lithium and silicon have
 UNIT: Final = "1 cm2 is 100 mm2: is the unit of the area meant?"
 
 
 def misfits(cell: Cell) -> tuple[Finding, ...]:
-    """Return a warning for an area that no cell has, and for a mass or nominal capacity that no area holds."""
+    """Return a warning for an area that no cell has, and for a mass or nominal capacity that do not fit it or each other."""
+    found = [*_areal(cell), *_specific(cell)]
+    return tuple(Finding("cell.together", message, at, hint, severity="warning") for message, at, hint in found)
+
+
+def _specific(cell: Cell) -> list[tuple[str, Mark, str]]:
+    """Find a nominal capacity that is too little or too much for the active mass."""
+    if not cell.nominal or not cell.active_mass or SPECIFIC[0] <= cell.nominal / cell.active_mass <= SPECIFIC[1]:
+        return []
+    specific = cell.nominal / cell.active_mass / 3600.0
+    told = f"{display(cell.nominal, 'capacity')} of {display(cell.active_mass, 'mass')}, {specific:.3g} mAh/g"
+    message = f"wanted a nominal capacity between 2 mAh/g and 5000 mAh/g, found {told}"
+    at = cell.marks.get("active_mass", Mark(cell.file, 1, 1))
+    return [(message, at, "is the unit of active_mass or of nominal meant?")]
+
+
+def _areal(cell: Cell) -> list[tuple[str, Mark, str]]:
+    """Find an area that no cell has, and a mass or nominal capacity that no area holds."""
     if cell.area is None:
-        return ()
+        return []
     mark = cell.marks.get("area", Mark(cell.file, 1, 1))
     found = []
     if cell.area < SMALLEST:
@@ -33,4 +51,4 @@ def misfits(cell: Cell) -> tuple[Finding, ...]:
         given = ["area", "nominal", *(["active_mass"] if cell.active_mass else [])]
         hint = UNIT if cell.area < SMALLEST else f"one of {', '.join(given)} is likely to have another unit than meant"
         found.append((message, cell.marks.get("nominal", mark) if cell.area >= SMALLEST else mark, hint))
-    return tuple(Finding("cell.together", message, at, hint, severity="warning") for message, at, hint in found)
+    return found

@@ -176,9 +176,10 @@ class _CellFields(Reading):
         return {key.text: self.text(value) for key, value in entries.entries if key.text != BROKEN} if entries else {}
 
     def _nominal(self, cell: Cell, node: Node | None) -> Cell:
-        entries = self.entries(
-            node, "the nominal capacity in braces", f"for example nominal: {CELL['nominal'].example}"
-        )
+        example = f"for example nominal: {CELL['nominal'].example}"
+        if isinstance(node, Scalar) and node.text:
+            example = f"write nominal: {{capacity: {clip(node.text)}}}"
+        entries = self.entries(node, "the nominal capacity in braces", example)
         if entries is None:
             return cell
         values = self.keys(

@@ -278,7 +278,8 @@ def _advice(plain: str, value: str, unit: str, dimension: Dimension, kind: Kind)
     if kind == "area" and dimension == LENGTH:
         metres = float(value) * UNITS[unit][1]
         disk = math.pi / 4.0 * metres**2
-        return f"a disk of {plain} across has pi/4 x ({plain})^2: write {display(disk, 'area')}, or diameter: {plain}"
+        across = f"a disk of {plain} across has pi/4 x ({plain})^2: write {display(disk, 'area')}, or diameter: {plain}"
+        return f"{across}; or is {plain}2 meant?"
     if kind == "current" and dimension in {CHARGE, CHARGE / AREA, CHARGE / MASS}:
         current = f"{value} {unit.replace('Ah', 'A', 1)}"
         return f"a charge is no current: write {current}, or a rate such as C/10; to end by charge, capacity: {plain}"
