@@ -227,7 +227,8 @@ class CompileContext:
                 "cell.reference",
                 f"wanted a voltage vs {reference}, the cell's reference, found {quantity.text}",
                 mark_of(quantity),
-                f"say in the cell file where that is: reference: {{name: {reference}, vs: {{{quantity.versus}: 0.62 V}}}}",
+                f"say in the cell file where that is, its voltage in place of ...: "
+                f"reference: {{name: {reference}, vs: {{{quantity.versus}: ...}}}}",
             )
         return self.cell.resolve(quantity, kind)
 

@@ -98,7 +98,7 @@ def _range(draft: CompileContext, place: StepContext, pair: model.Pair | None, n
     )
     if low > high and pair[0] is not None and pair[1] is not None:
         message = f"wanted the lower value first in the {name}, found {pair[0].text} before {pair[1].text}"
-        draft.say("limit.order", message, mark_of(pair[0]))
+        draft.say("limit.order", message, mark_of(pair[0]), f"write [{pair[1].text}, {pair[0].text}]")
         return None
     return None if math.isnan(low) or math.isnan(high) else (low, high)
 

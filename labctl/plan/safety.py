@@ -8,14 +8,15 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, cast
 
-from labctl.driver import Bounds, Capabilities
+from labctl.driver import OPEN, Bounds, Capabilities
 from labctl.finding import Mark
 from labctl.plan.context import CompileContext
-from labctl.plan.envelope import Envelope, extremes, pair_of
+from labctl.plan.envelope import Envelope, Ranged, extremes, pair_of
 from labctl.plan.number import values
 from labctl.plan.program import NOMINAL, combinations, ends_of_measure, mode_for, numbers, settle
 from labctl.plan.step import ByPass, End, Line, Relative, Term, VersusOcv
 from labctl.plan.step_context import Origins, StepContext, ValueOrigin
+from labctl.quantity.prefix_slip import a_thousandth
 from labctl.quantity.units import display
 
 WRITTEN: Final = frozenset({"current", "voltage", "most", "start", "end", "temperature"})  # settings limited as written
@@ -30,6 +31,7 @@ WORDS: Final[Mapping[str, str]] = {
     "Profile": "a profile",
     "Spectrum": "impedance",
 }
+ZERO_CELSIUS: Final = 273.15  # K
 COLDEST: Final = 213.15  # K, -60 degC, and
 HOTTEST: Final = 423.15  # K, 150 degC: what cells and their chambers are made for
 SIDES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -40,7 +42,8 @@ SIDES: Final[Mapping[str, tuple[str, ...]]] = {
 END_HINTS: Final[Mapping[str, str]] = {
     "hold": "add for: 1 h or until: current < C/50",
     **dict.fromkeys(
-        ("charge", "discharge", "strip", "plate"), "add to: 4.2 V, capacity: 1 mAh/cm2, for: 12 h or until: ..."
+        ("charge", "discharge", "strip", "plate"),
+        "add to:, capacity:, for: or until: with a value of yours, such as for: 12 h",
     ),
 }
 
@@ -93,9 +96,7 @@ def _ended(draft: CompileContext, place: StepContext, line: Line, mark: Mark) ->
     if line.mode in OWN_END or place.sure:
         return
     if not line.ends:
-        draft.say(
-            "safety.end", f"wanted an end of {line.verb}, found none", mark, END_HINTS.get(line.verb, "add for: 1 h")
-        )
+        draft.say("safety.end", f"wanted an end of {line.verb}, found none", mark, _end_hint(place, line.verb))
     elif draft.known and place.envelope.bounds.charge is None and not sure(line.ends):
         draft.say(
             "safety.end",
@@ -103,6 +104,16 @@ def _ended(draft: CompileContext, place: StepContext, line: Line, mark: Mark) ->
             mark,
             "add for: 12 h or capacity:, or a capacity limit, or the nominal capacity of the cell, twice which is the limit",
         )
+
+
+def _end_hint(place: StepContext, verb: str) -> str:
+    """Return how a step is ended: a drive by the limit that it comes to, where one is said."""
+    low, high = place.envelope.bounds.voltage or (-math.inf, math.inf)
+    limit = {"charge": high, "strip": high, "discharge": low, "plate": low}.get(verb, math.inf)
+    if abs(limit) >= OPEN:
+        return END_HINTS.get(verb, "add for: 1 h")
+    within = "the limit, or a voltage inside it"
+    return f"add to: {display(limit, 'voltage')}, {within}; or capacity:, for: or until:"
 
 
 def sure(ends: Iterable[End]) -> bool:
@@ -153,9 +164,16 @@ def _hot_or_cold(draft: CompileContext, place: StepContext, line: Line, origins:
             origin = origins.get("temperature", ValueOrigin(mark))
             shown, low, high = (display(one, "temperature") for one in (value, COLDEST, HOTTEST))
             why = f"wanted a temperature from {low} to {high}, or limits that allow another, found {shown}"
-            hint = "is the unit meant? if so, say it in limits: {temperature: [lowest, highest]}"
-            draft.say_beyond("safety.temperature", why, origin, hint)
+            draft.say_beyond("safety.temperature", why, origin, _other_scale(value))
             return
+
+
+def _other_scale(value: float) -> str:
+    """Return the hint at a temperature in K that hardly any cell stands: its number on the other scale, where that is likely."""
+    meant = f"{value:g} degC" if value < COLDEST else f"{value - ZERO_CELSIUS:g} K"
+    likely = value < COLDEST or value - ZERO_CELSIUS >= COLDEST
+    question = f"write {meant}; if the temperature is meant" if likely else "is the unit meant? if so"
+    return f"{question}, say it in limits: {{temperature: [lowest, highest]}}"
 
 
 def _swings_too_far(draft: CompileContext, place: StepContext, line: Line, origins: Origins, mark: Mark) -> None:
@@ -189,19 +207,25 @@ def _can_be_done(draft: CompileContext, line: Line, mark: Mark) -> None:
 def check_settings(draft: CompileContext, place: StepContext, line: Line, origins: Origins, mark: Mark) -> None:
     """Refuse every set-point beyond the envelope or beyond what the channel can do, once for each setting."""
     envelopes = (("limit.set_point", place.envelope), ("channel.range", channel_range(draft.capabilities)))
-    refused: dict[str, tuple[str, str]] = {}  # the limits first: what they refuse need not be refused again
+    refused: dict[str, tuple[str, str, str]] = {}  # the limits first: what they refuse need not be refused again
     for (code, envelope), passes in itertools.product(envelopes, with_measure(line, combinations(numbers(line)))):
         mode = mode_for(line, passes, math.nan)
         for setting, name, value in extremes(mode, envelope.bounds):
             origin = origins.get(setting, ValueOrigin(mark))
-            why = envelope.beyond(name, value, origin.text if setting in WRITTEN else "")
+            text = origin.text if setting in WRITTEN else ""
+            why = envelope.beyond(name, value, text)
             if why:
-                refused.setdefault(setting, (code, why))
-    for setting, (code, why) in refused.items():
-        hint = _profile_hint(line, setting)
+                refused.setdefault(setting, (code, why, a_thousandth(text, value, _inside(envelope, name))))
+    for setting, (code, why, meant) in refused.items():
+        hint = _profile_hint(line, setting) or meant
         if isinstance(number := line.settings.get(setting), Relative):
             hint = _narrower(line, setting, number.within, [envelope for _, envelope in envelopes])
         draft.say_beyond(code, f"{why} in {line.verb}", origins.get(setting, ValueOrigin(mark)), hint)
+
+
+def _inside(envelope: Envelope, name: Ranged) -> Callable[[float], bool]:
+    """Return what tells whether a value of a quantity lies in an envelope."""
+    return lambda value: not envelope.beyond(name, value)
 
 
 def _narrower(line: Line, setting: str, within: tuple[float, float], envelopes: Iterable[Envelope]) -> str:
@@ -263,7 +287,9 @@ def check_ends(draft: CompileContext, place: StepContext, ends: Iterable[End], o
                 origin = origins.get((number, at, which)) or origins.get(number, ValueOrigin(mark))
                 why = cut_off_beyond(place.envelope, term, origin.text)
                 if why:
-                    draft.say_beyond("limit.cut_off", why, origin, "a cut-off may lie on a limit, not beyond it")
+                    hint = _smaller_end(place.envelope, term, origin.text)
+                    hint = hint or "a cut-off may lie on a limit, not beyond it"
+                    draft.say_beyond("limit.cut_off", why, origin, hint)
                 elif why := cut_off_beyond(reach, term, origin.text):
                     draft.say_beyond("channel.range", why, origin)
 
@@ -277,6 +303,12 @@ def cut_off_beyond(envelope: Envelope, term: Term, written: str = "") -> str:
         if why:
             return why
     return ""
+
+
+def _smaller_end(envelope: Envelope, term: Term, written: str) -> str:
+    """Return the question whether a cut-off beyond an envelope has a prefix too large, or ""."""
+    numbers = () if isinstance(term.value, VersusOcv) else tuple(values(term.value))
+    return a_thousandth(written, numbers[0], lambda value: not _beyond(envelope, term, value, "")) if numbers else ""
 
 
 def _beyond(envelope: Envelope, term: Term, value: float, written: str) -> str:

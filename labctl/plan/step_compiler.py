@@ -9,6 +9,7 @@ from labctl.plan.line_draft import LineDraft
 from labctl.plan.number import inverse, magnitude, negative, scaled
 from labctl.plan.program import combinations, settle
 from labctl.plan.safety import check_ends, sure
+from labctl.plan.scope import mark_of
 from labctl.plan.step import (
     Block,
     ByPass,
@@ -210,7 +211,8 @@ class StepCompiler(TableSteps):
         voltages = self.draft.voltage(self.place, start), self.draft.voltage(self.place, end)
         if _alike(*voltages):
             message = f"wanted two voltages to sweep between, found {self.draft.text_of(self.place, start)} twice"
-            self.draft.say("sweep.none", message, self.step.mark)
+            later = max(mark_of(start, self.step.mark), mark_of(end, self.step.mark))
+            self.draft.say("sweep.none", message, later, "write another voltage in one of the two places")
         return LineDraft(
             word,
             "Sweep",

@@ -15,6 +15,7 @@ Places = Mapping[Spot, Mark]
 
 LINEAR: Final = 0.05  # V peak: beyond it no electrode answers in proportion (twice the thermal voltage of 25.7 mV)
 LINEAR_BLOCKING: Final = 0.2  # V peak, where nothing reacts
+HIGHEST: Final = 1e7  # Hz that an instrument for impedance reaches
 SLOWEST_BEGIN: Final = 1.0  # Hz: a spectrum that begins below, and rises, is rather one of MHz
 FAST: Final = 20.0  # times the nominal current
 STEEP: Final = 0.1 / 3600.0  # V/s of a cell at rest: met within minutes
@@ -68,17 +69,23 @@ def _spectrum(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
             "5 mV to 20 mV are usual: is the unit meant?",
         )
     frequencies = line.settings.get("frequencies")
-    if isinstance(frequencies, tuple) and len(frequencies) > 1:
-        first, last = frequencies[0], frequencies[-1]
-        if first < SLOWEST_BEGIN and first < last:
-            shown = display(first, "frequency")
-            yield warning(
-                "eis.range",
-                f"wanted a spectrum that begins with its highest frequency, found one that rises from {shown} to "
-                f"{display(last, 'frequency')}",
-                mark_of(line, places),
-                f"mHz is millihertz: is {1e3 * first:g} MHz meant? Else write the higher frequency after from",
-            )
+    if isinstance(frequencies, tuple) and frequencies:
+        yield from _swept(frequencies[0], frequencies[-1], mark_of(line, places))
+
+
+def _swept(first: float, last: float, mark: Mark) -> Iterator[Finding]:
+    """Give a spectrum of one frequency, and one that rises from a frequency which is hardly a first one."""
+    shown = display(first, "frequency")
+    if first == last:
+        meant = f": is {display(1e6 * first, 'frequency')} meant?" if first < SLOWEST_BEGIN else ""
+        hint = f"one frequency only{meant or '; write the highest after from and the lowest after to'}"
+        yield warning("eis.range", f"wanted a range of frequencies, found {shown} at both ends", mark, hint)
+    elif first < SLOWEST_BEGIN and first < last:
+        message = f"wanted a spectrum that begins with its highest frequency, found one that rises from {shown} to "
+        hint = f"write from: {display(last, 'frequency')}, to: {shown}"
+        if 1e9 * first <= HIGHEST:
+            hint = f"mHz is millihertz: is {1e3 * first:g} MHz meant? Else {hint}"
+        yield warning("eis.range", message + display(last, "frequency"), mark, hint)
 
 
 def _rate(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:

@@ -99,12 +99,12 @@ def _alone(line: Line, term: Term, mark: Mark, nominal: float | None) -> Iterato
         message = (
             "wanted an end of a held voltage by its current or time, found one by the voltage: true at once or never"
         )
-        yield warning("end.at_once", message, mark, "write current < C/20")
+        yield warning("end.at_once", message, mark, "for example current < C/20")
     if term.quantity != "current" or term.slope or line.mode != "Potentiostatic":
         return
     if above:
         message = "wanted an end that a falling current comes to, found a current above a value: true at once or never"
-        yield warning("end.at_once", message, mark, "write current < C/20")
+        yield warning("end.at_once", message, mark, "write < in place of >")
     elif (most := _largest(line.settings.get("most"))) and _largest(term.value) >= most:
         message = (
             f"wanted a current below the {display(most, 'current')} with which the hold begins, "

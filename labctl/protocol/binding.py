@@ -25,6 +25,7 @@ from labctl.protocol.model import (
 )
 from labctl.quantity.dimension import KELVIN, TABLES, Dimension, name_of
 from labctl.quantity.parse import parse
+from labctl.quantity.prefix_slip import towards
 from labctl.quantity.units import Quantity, article, like
 from labctl.text.fields import near
 from labctl.text.nodes import BROKEN
@@ -341,11 +342,9 @@ def _numbers(span: Range, first: Quantity, last: Quantity, environment: Environm
         return [begin]
     step, steps = _steps(span, first, last, environment)
     if not steps > 0 or not math.isfinite(steps):
-        hint = (
-            "by: must lead from the first to the last value, downwards it is negative"
-            if span.by
-            else "factor: above 1 upwards, below 1 downwards, and both ends of one sign"
-        )
+        hint = "factor: above 1 upwards, below 1 downwards, and both ends of one sign"
+        if span.by:
+            hint = towards(first, last, settle(span.by, environment), step)
         message = f"wanted a range that arrives at {last.text}, found one that never does"
         raise ProtocolError(Finding("range.never", message, span.mark, hint))
     if steps >= MOST_PASSES:

@@ -19,6 +19,7 @@ from labctl.protocol.model import (
     Template,
     Text,
     Value,
+    WrittenText,
 )
 from labctl.protocol.sign import check_sign
 from labctl.quantity.dimension import DURATION, KELVIN, NONE, TABLES, Kind, accepts, dimension_of, name_of
@@ -336,8 +337,21 @@ def settle(given: Given, environment: Environment) -> Quantity:
         quantity = _settled(given, environment)
         check_sign(quantity, given.sign, given.kind)
     except Misread as error:
-        raise _error(error.code, f"{error} (in {given.text})", given.mark, error.hint) from None
+        mark = _where_set(given, environment, error) or given.mark
+        hint = error.hint
+        if error.code == "value.negative" and not isinstance(given.expression, Reference):
+            hint = re.sub(r"(?:^|: )write .*", "", hint)  # arithmetic gave it, nobody wrote it
+        raise _error(error.code, f"{error} (in {given.text})", mark, hint) from None
     return Quantity(quantity.value_si, quantity.dimension, quantity.text, given.mark, quantity.versus, quantity.offset)
+
+
+def _where_set(given: Computed, environment: Environment, error: Misread) -> Mark | None:
+    """Return where a parameter or loop variable got a value that is wrong by itself, so that many uses give one error."""
+    value = environment.get(given.expression.name) if isinstance(given.expression, Reference) else None
+    if isinstance(value, WrittenText):
+        return value.mark if error.hint.startswith("write ") else None
+    bare = isinstance(value, Quantity) and value.dimension == NONE and error.code == "unit.bare"
+    return value.mark if isinstance(value, Quantity) and (bare or error.code == "value.negative") else None
 
 
 def _settled(given: Computed, environment: Environment) -> Quantity:
@@ -350,17 +364,11 @@ def _settled(given: Computed, environment: Environment) -> Quantity:
     fits = accepts(given.kind, quantity.dimension) if direct else _reachable(quantity, given.kind)
     whole = given.kind != "count" or quantity.value_si == round(quantity.value_si)
     if not fits or not whole or (quantity.versus == "ocv" and given.kind not in {"potential", "bias", "any"}):
+        if direct and quantity.dimension == NONE and TABLES[given.kind].units:
+            parse(quantity.text, given.kind)  # says which unit it may lack
         found = f"{quantity.text}, {article(name_of(quantity.dimension))}"
-        raise Misread("unit.kind", f"wanted {article(given.kind)}, found {found}", _unit_where_set(given, quantity))
+        raise Misread("unit.kind", f"wanted {article(given.kind)}, found {found}")
     return quantity
-
-
-def _unit_where_set(given: Computed, quantity: Quantity) -> str:
-    """Return where a bare number of a loop or parameter gets its unit, "" of anything else."""
-    units = TABLES[given.kind].units
-    if not isinstance(given.expression, Reference) or quantity.dimension != NONE or not units:
-        return ""
-    return f"give it its unit where {given.expression.name} is set, such as {quantity.text} {units[0]}"
 
 
 def _reachable(quantity: Quantity, kind: Kind) -> bool:

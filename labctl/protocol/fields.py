@@ -20,7 +20,9 @@ from labctl.protocol.model import (
     Value,
     WrittenCondition,
     WrittenRecordRule,
+    WrittenText,
 )
+from labctl.protocol.own_pair import own_pair
 from labctl.quantity.dimension import Kind
 from labctl.quantity.parse import parse
 from labctl.quantity.units import article, reads
@@ -88,7 +90,7 @@ class Fields(Reading):
             values = self.keys(node, SIDES, what, SIDE_WORDS)
             sides = [None if (item := values.get(side)) is None else self.by_key(item, key) for side in ("min", "max")]
             return (sides[0], sides[1]) if any(side is not None for side in sides) else None
-        pair = self.pair(node, what, key.example)
+        pair = self.pair(node, what, key.example, own_pair(node, key.kind))
         if pair is None:
             return None
         low, high = self.by_key(pair[0], key), self.by_key(pair[1], key)
@@ -121,7 +123,7 @@ class Fields(Reading):
 
     def _rule(self, node: Node, *, last: bool) -> WrittenRecordRule | None:
         hint = "for example {every: 10 s, dV: 5 mV}"
-        entries = self.entries(node, "a record rule in braces", hint)
+        entries = self.entries(node, "a record rule in braces", _own_rule(node) or hint)
         if entries is None:
             return None
         values = self.keys(entries, RECORD, "record", RECORD_WORDS)
@@ -198,7 +200,7 @@ class Fields(Reading):
         except Misread as error:
             if scalar.style or _PLAIN_TEXT.match(scalar.text):
                 self.refuse_if_cut(scalar)
-                return scalar.text
+                return WrittenText(scalar.text, scalar.mark)
             hint = error.hint or f'quote it if it is a text: "{clip(scalar.text)}"'
             self.misread(Misread(error.code, str(error), hint), scalar)
             return None
@@ -242,6 +244,12 @@ class Fields(Reading):
             )
             return False
         return True
+
+
+def _own_rule(node: Node) -> str:
+    """Return the rule that a value alone stands for, or ""."""
+    text = node.text if isinstance(node, Scalar) else ""
+    return next((f"write {{{name}: {text}}}" for name, key in RECORD.items() if reads(text, key.kind)), "")
 
 
 _DATE: Final = r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?"

@@ -324,7 +324,11 @@ class _FileFields(AnalysisFields):
         otherwise = self.choice(
             values.get("else"),
             INTERRUPTION["else"].choices,
-            {"continue": "raise continue_within", "abort": "write stop", "hold": "write ask"},
+            {
+                **dict.fromkeys(("continue", "resume"), "write else: ask, and raise continue_within"),
+                "abort": "write stop",
+                "hold": "write ask",
+            },
         )
         within = self.by_key(values.get("continue_within"), INTERRUPTION["continue_within"])
         return WrittenInterruption(within, "stop" if otherwise == "stop" else "ask", entries.mark)
@@ -342,6 +346,19 @@ CELL_WORDS: Final = {
     **dict.fromkeys(("li|cu", "li‖cu", "li||cu", "na|al", "na‖al"), "did you mean asymmetric?"),
     **dict.fromkeys(("ss|ss", "ss‖ss", "ss||ss", "conductivity"), "did you mean blocking?"),
     **dict.fromkeys(
-        ("coin", "pouch", "swagelok", "three_electrode"), "say what the electrodes are; the housing goes below about:"
+        (
+            "coin",
+            "coin_cell",
+            "pouch",
+            "pouch_cell",
+            "cylindrical",
+            "18650",
+            "battery",
+            "cell",
+            "any",
+            "swagelok",
+            "three_electrode",
+        ),
+        "say what the electrodes are, such as full; the housing goes below about: of the cell file",
     ),
 }

@@ -52,6 +52,7 @@ from labctl.protocol.value import (
     WrittenInterruption,
     WrittenRecordRule,
     WrittenTerm,
+    WrittenText,
 )
 
 __all__ = [
@@ -106,6 +107,7 @@ __all__ = [
     "WrittenInterruption",
     "WrittenRecordRule",
     "WrittenTerm",
+    "WrittenText",
 ]
 
 # --- verbs ------------------------------------------------------------------------------------------------------------

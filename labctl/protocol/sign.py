@@ -18,8 +18,11 @@ def check_sign(quantity: Quantity, sign: Sign, kind: Kind) -> None:
     if sign == "any" or quantity.value_si > 0 or (sign == "not negative" and quantity.value_si == 0):
         return
     if quantity.value_si < 0:
-        hint = "the verb gives the direction, values are magnitudes" if kind in {"current", "power", "capacity"} else ""
-        hint = "from and to give the direction" if kind == "scan rate" else hint
+        hint = (
+            "the verb gives the direction, values are magnitudes: " if kind in {"current", "power", "capacity"} else ""
+        )
+        hint = "from and to give the direction: " if kind == "scan rate" else hint
+        hint = f"{hint}write {quantity.text.lstrip('- ')}"
         hint = "for as often as it takes, write a large count and stop_if" if kind == "count" else hint
         raise Misread("value.negative", f"wanted {article(kind)} that is not negative, found {quantity.text}", hint)
     hint = {

@@ -24,6 +24,7 @@ from labctl.protocol.model import (
 from labctl.protocol.step_model import Drive, HoldStep, RestStep, Temperature
 from labctl.protocol.verbs import Tables, VerbFields, unread
 from labctl.protocol.words import BESIDE_WORDS, BLOCK_WORDS, CV_VOLTAGE, REPEATED, TIME_OF_DAY, VERB_WORDS
+from labctl.quantity.units import reads
 from labctl.text.fields import near
 from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
 from labctl.text.own_value import with_own
@@ -33,6 +34,7 @@ Includes: TypeAlias = Callable[[str, Mark], Protocol | None]
 
 STEPS_HINT: Final = "a list: begin each step with - , for example - rest: 2 h"
 _CHOICE: Final = re.compile(r"\s*\$([A-Za-z_]\w*)\s*(?:==?|is)\s*(\S.*?)\s*")
+_LOOP: Final = re.compile(r"([A-Za-z_]\w*)\s+in\s+(\[.*\]|\$\w+)")  # of another language
 _BLOCK_ONLY: Final = frozenset({"steps", "repeat", "each", "if", "cycle", "stop_if", "abort_if"})
 _BY_FORM: Final = ("repeat", "each", "if")
 
@@ -170,7 +172,7 @@ class StepFields(VerbFields):
     # --- blocks ---
 
     def _block(self, entries: Entries) -> WrittenBlock:
-        values = self.keys(entries, BLOCK, "a block", BLOCK_WORDS)
+        values = self.keys(self._each_for_for(entries), BLOCK, "a block", BLOCK_WORDS)
         self.name_all(values.get("each"))
         if "steps" not in values and not any(key.text == BROKEN for key, _ in entries.entries):
             first = next(key.text for key, _ in entries.entries if key.text in _BLOCK_ONLY)
@@ -215,6 +217,39 @@ class StepFields(VerbFields):
             record=self.record(values.get("record")),
         )
 
+    def _each_for_for(self, entries: Entries) -> Entries:
+        """Report `for: j in [1, 2]`, and return the block as if its loop were written by `each`."""
+        pairs: list[tuple[Scalar, Node]] = []
+        for key, value in entries.entries:
+            loop = _LOOP.fullmatch(value.text) if key.text == "for" and isinstance(value, Scalar) else None
+            if loop is None:
+                pairs.append((key, value))
+                continue
+            message = f"wanted a duration, found {clip(value.text)!r}" if isinstance(value, Scalar) else ""
+            self.report(
+                "form", message, value.mark, f"write each: {{{loop[1]}: {clip(loop[2], 100)}}} in place of for:"
+            )
+            variable = replace(key, text=loop[1]), Scalar(BROKEN, value.mark)
+            pairs.append((replace(key, text="each"), Entries((variable,), value.mark)))
+        return replace(entries, entries=tuple(pairs))
+
+    def _without_brackets(self, entries: Entries) -> Variable | None:
+        """Report `each: {j: $first, $last, $by}`, whose names stand in braces as if they were keys."""
+        key, first = entries.entries[0]
+        rest = entries.entries[1:]
+        alone = [name.text for name, value in rest if isinstance(value, Scalar) and value.missing]
+        if not isinstance(first, Scalar) or not alone or len(alone) != len(rest):
+            return None
+        texts = [first.text, *alone]
+        if not all(text.startswith("$") or reads(text, "any") for text in texts):
+            return None
+        hint = f"write {key.text}: [{clip(', '.join(texts), 60)}]"
+        if len(texts) == 3 and texts[2].strip("$") in {"by", "step"}:
+            hint = f"write {key.text}: {{from: {texts[0]}, to: {texts[1]}, by: {texts[2]}}}"
+        message = f"wanted a list or a range for {clip(key.text)}, found its values without brackets"
+        self.report("each.list", message, first.mark, hint)
+        return Variable(key.text, Reference(BROKEN, key.mark), key.mark)
+
     def _given_key(self, values: Mapping[str, Node], name: str) -> Given | None:
         node = values.get(name)
         if node is None:
@@ -233,6 +268,8 @@ class StepFields(VerbFields):
                 entries.mark,
                 f"for example each: {BLOCK['each'].example}",
             )
+        elif (bare := self._without_brackets(entries)) is not None:
+            return (bare,)
         variables: list[Variable] = []
         for key, value in entries.entries:
             if key.text == BROKEN or not self.named(key, {}):

@@ -1,7 +1,7 @@
 """Values as written: quantities, references and arithmetic, texts with references, conditions, rules."""
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
 from labctl.finding import Mark
 from labctl.quantity.dimension import Kind
@@ -61,6 +61,20 @@ Given: TypeAlias = Quantity | Computed
 """A quantity as written: known, or computed from parameters."""
 
 Text: TypeAlias = str | Template
+
+
+class WrittenText(str):
+    """A text that a parameter or loop variable has, with where it was written; otherwise a text like any other."""
+
+    __slots__ = ("mark",)
+    mark: Mark
+
+    def __new__(cls, text: str, mark: Mark) -> Self:
+        """Return the text with its place."""
+        written = super().__new__(cls, text)
+        written.mark = mark
+        return written
+
 
 Value: TypeAlias = Quantity | str | tuple["Value", ...]
 """What a parameter or loop variable can be: a quantity, a count or number (dimensionless), a text, a list."""

@@ -29,6 +29,8 @@ from labctl.protocol.step_model import Tables as LaterTables
 from labctl.protocol.words import (
     CHAMBER_WORDS,
     CV_VOLTAGE,
+    CYCLIC_WORDS,
+    HOLD_WORDS,
     PROFILE_WORDS,
     SIGN_WORDS,
     STEP_KEY_WORDS,
@@ -115,6 +117,8 @@ class VerbFields(Fields):
                 "temperature": CHAMBER_WORDS,
                 "wait": WAIT_WORDS,
                 "eis": {"voltage": "did you mean at?"},
+                "cv": CYCLIC_WORDS,
+                "hold": HOLD_WORDS,
             }.get(word, {})
         )
         if word == "cv":
@@ -206,9 +210,11 @@ class VerbFields(Fields):
         values.update(control=control, setting=values[control], direction=word)
 
     def _mismatches(self, word: str, values: Values, node: Node) -> None:
+        misspelled = isinstance(node, Entries) and any(key.text in _ENDS_BY_VOLTAGE for key, _ in node.entries)
         if (
             word in DRIVES
             and "to" not in values
+            and not misspelled
             and (named := [name for name in ("hold_until", "hold_for") if name in values])
         ):
             self.report(
@@ -242,6 +248,7 @@ class VerbFields(Fields):
 
 
 SIGNED: Final = ("current", "power")
+_ENDS_BY_VOLTAGE: Final = frozenset(key for key, hint in STEP_KEY_WORDS.items() if hint == "write to: 4.2 V")
 
 
 def beside_table(table: ProfileTable, values: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:

@@ -148,7 +148,12 @@ FILE_WORDS: Final[Mapping[str, str]] = {
         ),
         "that belongs to the cell file, which is given with --cell; labctl new cell cell.yaml writes one",
     ),
-    **dict.fromkeys(("voltage", "current", "temperature"), "write limits: {voltage: [2.5 V, 4.3 V]}"),
+    **dict.fromkeys(
+        ("voltage", "voltage_range", "voltage_limits", "voltage_window", "window", "potential_range"),
+        "write limits: {voltage: [2.5 V, 4.3 V]}",
+    ),
+    **dict.fromkeys(("current", "current_range", "current_limits"), "write limits: {current: [-1 mA, 1 mA]}"),
+    **dict.fromkeys(("temperature", "temperature_range"), "write limits: {temperature: [10 degC, 60 degC]}"),
 }
 
 STEP_KEY_WORDS: Final[Mapping[str, str]] = {
@@ -173,8 +178,9 @@ STEP_KEY_WORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("cutoff_current", "current_cutoff", "cut_off_current", "end_current"), "write hold_until: current < C/20"
     ),
-    "voltage": "a voltage that ends the step is to: 4.2 V",
-    "v": "a voltage that ends the step is to: 4.2 V",
+    "voltage": "write to: 4.2 V",
+    "v": "write to: 4.2 V",
+    "mode": "leave mode out: the verb says it; to with hold_until is CC-CV",
     "potential": "did you mean voltage, or to?",
     "hold": "write hold_until: current < C/20 or hold_for: 1 h, with to:",
     "cv": "write hold_until: current < C/20 or hold_for: 1 h, with to:",
@@ -217,6 +223,7 @@ PROFILE_WORDS: Final[Mapping[str, str]] = (
     | dict.fromkeys(
         ("max", "maximum", "normalise", "normalize", "rate", "crate", "amplitude"), "did you mean peak? peak: 2C"
     )
+    | dict.fromkeys(("path", "csv", "name", "source", "filename", "table"), "did you mean file?")
     | {"column": "the header of the file names the columns", "loop": "repeat belongs to a block with steps"}
 )
 SIGN_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
@@ -227,7 +234,11 @@ WAIT_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
 ) | dict.fromkeys(("date", "at"), "did you mean until?")
 CHAMBER_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
     ("file", "profile", "table"), "a table of temperatures is a step of its own: - profile: {file: chamber.csv}"
+) | dict.fromkeys(("set", "setpoint", "set_point", "target", "value", "at"), "did you mean to?")
+CYCLIC_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
+    ("scans", "sweeps", "n_cycles", "number", "times", "repeats", "nc"), "did you mean cycles?"
 )
+HOLD_WORDS: Final[Mapping[str, str]] = dict.fromkeys(("to", "at", "value", "set"), "did you mean voltage?")
 
 TIME_OF_DAY: Final = re.compile(r"\d{1,2}:\d\d(?::\d\d)?")  # without its date
 REPEATED: Final = re.compile(r"(\d+) *[x×*](?:$|\W)")  # `5x charge`, `3x`

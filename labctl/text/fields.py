@@ -257,26 +257,25 @@ class Reading:
         self.report("word.unknown", f"wanted {wanted}, found {clip(scalar.text)!r}", scalar.mark, hint)
         return None
 
-    def pair(self, node: Node | None, what: str, example: str) -> tuple[Node, Node] | None:
-        """Return the two values of `[low, high]`, or report."""
-        hint = f"for example {example}"
+    def pair(self, node: Node | None, what: str, example: str, own: str = "") -> tuple[Node, Node] | None:
+        """Return the two values of `[low, high]`, or report with an example, or with what the author's own values make."""
+        hint = own or f"for example {example}"
         if isinstance(node, Scalar) and (ends := _RANGE.fullmatch(node.text)):
             hint = f"write [{ends[1]} {ends[3] or ends[5]}, {ends[4]} {ends[5]}]"
         items = self.items(node, f"{what} as [low, high]", hint)
         if len(items) == 2:
             return items[0], items[1]
         if isinstance(node, Items):
-            self._uneven(items, node, what, example)
+            self._uneven(items, node, what, hint)
         return None
 
-    def _uneven(self, items: tuple[Node, ...], node: Items, what: str, example: str) -> None:
+    def _uneven(self, items: tuple[Node, ...], node: Items, what: str, hint: str) -> None:
         texts = [item.text for item in items if isinstance(item, Scalar)]
         for first, second in pairwise(texts):
             if re.fullmatch(r"[-+]?\d+", first) and re.match(r"\d", second):
                 message = f"wanted a decimal point, found a comma in '{first},{second}'"
                 self.report("yaml.comma", message, node.mark, f"write {first}.{second}")
                 return
-        hint = f"for example {example}"
         self.report("form", f"wanted {what} as [low, high], found a list of {len(items)}", node.mark, hint)
 
     def each_scalar(self, node: Node | None, what: str) -> Iterator[Scalar]:

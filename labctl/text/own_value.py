@@ -6,12 +6,13 @@ from typing import Final
 from labctl.finding import clip
 from labctl.quantity.dimension import Kind
 from labctl.quantity.units import reads
-from labctl.text.nodes import Entries, Node, Scalar
+from labctl.text.nodes import Entries, Items, Node, Scalar
 
 _BRACES: Final = re.compile(r"\{[^{}]*\d[^{}]*\}")
+_LIST: Final = re.compile(r"\[[^\[\]]*\d[^\[\]]*\]")
 _ONE_KEY: Final = re.compile(r"\{(\w+): [^{},]*\d[^{},]*\}")
 _PAIR: Final = re.compile(r"(\w+): ([^;,:{}`]*\d[^;,:{}`]*?)(?=$|;|,|`)")
-_NUMBER: Final = re.compile(r"[-+]?(?:C\s*/\s*)?\.?\d[^\s]*(?: \S+)*")
+_NUMBER: Final = re.compile(r"\$\w+|\$\(.*\)|[-+]?(?:C\s*/\s*)?\.?\d[^\s]*(?: \S+)*")
 TO_OR_UNTIL: Final = "did you mean to (voltage) or until?"
 _ENDS: Final[tuple[tuple[Kind, str], ...]] = (
     ("voltage", "to:"), ("current", "hold_until: current <"), ("capacity", "capacity:"), ("duration", "for:"),
@@ -30,6 +31,9 @@ def with_own(hint: str, value: Node) -> str:
         return hint
     if isinstance(value, Scalar) and _NUMBER.fullmatch(value.text) and (own := _with_scalar(hint, value.text)):
         return own
+    if isinstance(value, Items) and (listed := _LIST.search(hint)) is not None and len(value.items) == 2:
+        texts = [item.text for item in value.items if isinstance(item, Scalar)]
+        return f"{hint[: listed.start()]}[{clip(', '.join(texts))}]{hint[listed.end() :]}"
     braces = _BRACES.search(hint)
     if braces is None:
         return _as_example(hint) if _PAIR.search(hint) else hint
