@@ -1,7 +1,8 @@
 """How long a plan will take, what it will pass and how many rows it will leave: rules of thumb where only a cell knows.
 
 Exact are times, capacities, sweeps and profiles. What a cell decides is guessed, and said to be: a step that ends at a voltage
-passes the nominal capacity, and so does a block that a voltage stops; a hold after a charge decays exponentially with a
+passes the nominal capacity, and so does a block that a voltage stops; charge since a mark is counted on the way, from what
+the steps before are likely to have passed; a hold after a charge decays exponentially with a
 tenth of the nominal capacity in its tail; a spectrum takes three periods of each frequency. `longest` is what the ends that
 are sure to come allow.
 """
@@ -9,7 +10,7 @@ are sure to come allow.
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from labctl.driver import (
@@ -26,11 +27,13 @@ from labctl.driver import (
     Sweep,
 )
 from labctl.finding import Finding
+from labctl.plan.amount import INFINITE, ROUNDING, SIGNS, Amount, Passed, alone, charge_tables
 from labctl.plan.holding import SINCE
 from labctl.plan.index import walk
 from labctl.plan.number import as_filed
 from labctl.plan.program import at_pass, combinations, mode_for, numbers
-from labctl.plan.step import Block, ByPass, End, Line, Plan, Term, VersusOcv
+from labctl.plan.shares import share_of_passes
+from labctl.plan.step import Block, ByPass, End, Line, Plan, VersusOcv
 from labctl.plan.vain_ends import mark_of, warning
 from labctl.plan.warning import net_charge, warnings
 from labctl.quantity.units import display
@@ -40,46 +43,6 @@ PERIODS: Final = 3.0  # of each frequency of a spectrum
 LEAST_POINT: Final = 0.3  # s of a point of a spectrum
 BENDING: Final = 10.0  # s of one bend
 HEATING: Final = 1800.0  # s until a chamber is there
-INFINITE: Final = math.inf
-ROUNDING: Final = 1e-9
-SIGNS: Final = {"charge": 1.0, "strip": 1.0, "discharge": -1.0, "plate": -1.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """What something takes: likely and longest time in s, charge in C whatever its direction and net, rows."""
-
-    likely: float = 0.0
-    longest: float = 0.0
-    charge: float = 0.0
-    rows: float = 0.0
-    net: float = 0.0
-
-    def __add__(self, other: "Amount") -> "Amount":
-        """Return both one after the other."""
-        return Amount(
-            self.likely + other.likely,
-            self.longest + other.longest,
-            self.charge + other.charge,
-            self.rows + other.rows,
-            self.net + other.net,
-        )
-
-    def times(self, number: float, longest: float | None = None) -> "Amount":
-        """Return it done a number of times, at most `longest` times; never is nothing, even of what has no end."""
-        most = number if longest is None else longest
-        return Amount(
-            self.likely * number,
-            self.longest * most if most else 0.0,
-            self.charge * number,
-            self.rows * number,
-            self.net * number,
-        )
-
-    def within(self, seconds: float) -> "Amount":
-        """Return what of it is done in a budget of time."""
-        share = min(1.0, seconds / self.likely) if self.likely else 1.0
-        return replace(self.times(share), likely=min(self.likely, seconds), longest=min(self.longest, seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +71,7 @@ class Estimate:
 def estimate(plan: Plan) -> Estimate:
     """Return what a plan takes, with its warnings."""
     lines: dict[int, tuple[Amount, float]] = {}
-    total = _of_block(plan, (), plan.root, lines, 0.0)
+    total = _of_block(plan, (), plan.root, lines, Passed())
     return Estimate(
         duration=(total.likely, total.longest),
         charge=total.charge,
@@ -135,7 +98,7 @@ def _late(plan: Plan, lines: "Mapping[int, tuple[Amount, float]]") -> Iterator[F
 
 
 def _of_block(
-    plan: Plan, around: tuple[Block, ...], block: Block, lines: dict[int, tuple[Amount, float]], since: float
+    plan: Plan, around: tuple[Block, ...], block: Block, lines: dict[int, tuple[Amount, float]], passed: Passed
 ) -> Amount:
     """Return what one doing of a block takes, all its passes.
 
@@ -144,85 +107,63 @@ def _of_block(
         around: The blocks around it, the innermost last.
         block: To be estimated.
         lines: Takes what each line takes.
-        since: When it is likely to begin first, s of run time.
+        passed: What has passed when it is likely to begin first; takes what it passes.
     """
-    total = Amount()
-    inner: dict[int, tuple[Amount, float]] = {}
-    path = (*around, block)
-    for child in block.children:
+    path, begun = (*around, block), passed.total
+    passed.enter(path)
+    one, inner = _of_children(plan, path, passed)
+    budgets = [_average(time) for end in block.ends if (time := _time_of(end)) is not None]
+    passes = _likely_passes(plan, block, begun, one, passed)
+    total = one.times(passes, block.passes)
+    if budgets and one.likely:
+        passes = min(passes, max(math.floor(min(budgets) / one.likely + ROUNDING), 1))
+    lines |= {line: (amount, passes * often) for line, (amount, often) in inner.items()}
+    last = block.children[-1] if block.children else None
+    if passes and isinstance(last, Line) and "every" in last.options:  # nothing follows the last pass for which to wait
+        wait, often = lines[last.id]
+        lines[last.id] = (wait, often - 1)
+        total += wait.times(-1.0)
+    total = total.within(min(budgets)) if budgets else total
+    passed.total = begun + total
+    return total
+
+
+def _of_children(plan: Plan, path: tuple[Block, ...], passed: Passed) -> tuple[Amount, dict[int, tuple[Amount, float]]]:
+    """Return what one pass of the last block of a path takes, and what each of its lines does and how often."""
+    one, begun = Amount(), passed.total
+    lines: dict[int, tuple[Amount, float]] = {}
+    for child in path[-1].children:
         if isinstance(child, Block):
             asked: dict[int, tuple[Amount, float]] = {}
-            one = _of_block(plan, path, child, asked, since + total.likely)
+            amount = _of_block(plan, path, child, asked, passed)
             share = share_of_passes(child, path)
-            total += one if share == 1.0 else one.times(share)
-            inner |= {line: (amount, often * share) for line, (amount, often) in asked.items()}
+            amount = amount if share == 1.0 else amount.times(share)
+            lines |= {line: (each, often * share) for line, (each, often) in asked.items()}
         else:
-            amount = _paced(plan, child, total, since) if child.paced else _of_line(plan, child)
-            inner[child.id] = (amount, 1)
-            total += amount
-    passes = _likely_passes(plan, block, total)
-    lines |= {line: (amount, passes * often) for line, (amount, often) in inner.items()}
-    total = total.times(passes, block.passes)
-    budgets = [_average(time) for end in block.ends if (time := _time_of(end)) is not None]
-    return total.within(min(budgets)) if budgets else total
+            amount = _of_line(plan, child, path, passed)
+            amount = _paced(child, amount, one, passed) if child.paced else amount
+            lines[child.id] = (amount, 1)
+        one += amount
+        passed.total = begun + one
+    return one, lines
 
 
-def _paced(plan: Plan, line: Line, before: Amount, since: float) -> Amount:
+def _paced(line: Line, whole: Amount, before: Amount, passed: Passed) -> Amount:
     """Return what a rest until the next pass takes after what the pass took before, or one until a date."""
-    one = _of_line(plan, line)
     if "until" in line.options:
-        return one.within(max(one.likely - since - before.likely, 0.0))
+        return whole.within(max(whole.likely - passed.total.likely, 0.0))
     every = _average(as_filed(line.options["every"]))  # type: ignore[arg-type]
-    return one.within(max(every - before.likely, 0.0))
+    return whole.within(max(every - before.likely, 0.0))
 
 
-def _likely_passes(plan: Plan, block: Block, one: Amount) -> int:
-    """Return how many passes are likely: a block that a voltage stops has passed the nominal capacity by then."""
+def _likely_passes(plan: Plan, block: Block, begun: Amount, one: Amount, passed: Passed) -> int:
+    """Return how many passes are likely before a charge stops a block, or a voltage by when the nominal capacity has passed."""
     nominal = plan.cell.nominal
-    ends = [end for end in block.ends if end.kind in {"stop_if", "until"}]
-    stops = any(term.quantity in {"voltage", *SINCE} and not term.slope for term in _alone(ends))
-    if not (stops and nominal and one.net):
-        return block.passes
-    return min(block.passes, math.ceil(nominal / abs(one.net) - ROUNDING))
-
-
-def share_of_passes(block: Block, path: tuple[Block, ...]) -> float:
-    """Return in what share of the passes around it a block is done, where the number of completed cycles decides that.
-
-    Args:
-        block: With `if: every 10 cycles` or `cycle in [5, 10]`; 1 of any other condition.
-        path: The blocks around it, the innermost last.
-    """
-    condition = block.condition
-    if condition is None or any(len(terms) != 1 for terms in condition.any_of):
-        return 1.0
-    terms = [terms[0] for terms in condition.any_of]
-    if any(term.quantity != "every" and not (term.quantity == "cycle" and term.members) for term in terms):
-        return 1.0
-    at = max((number for number, one in enumerate(path) if one.passes > 1), default=0)
-    repeated, inner = path[at], (*path[at + 1 :], block)
-    in_a_pass = 1 if repeated.cycle is not None else cycles_in(repeated.children)
-    before = 0
-    for around, child in zip(path[at:], inner, strict=True):
-        before += cycles_in(around.children[: around.children.index(child)])
-    counts = [in_a_pass * number + before for number in range(repeated.passes)]
-    return sum(any(_is_due(term, count) for term in terms) for count in counts) / max(repeated.passes, 1)
-
-
-def cycles_in(children: Iterable[Block | Line]) -> int:
-    """Return how many cycles, checks not counted, are done in lines and blocks that nothing is asked of."""
-    done = 0
-    for child in children:
-        if isinstance(child, Block) and child.condition is None:
-            one = 0 if child.cycle == "check" else 1 if child.cycle is not None else cycles_in(child.children)
-            done += child.passes * one
-    return done
-
-
-def _is_due(term: Term, count: int) -> bool:
-    if term.members:
-        return count in term.members
-    return count > 0 and count % max(round(float(term.value)), 1) == 0  # type: ignore[arg-type]
+    stops = alone(end for end in block.ends if end.kind in {"stop_if", "until"})
+    passes = [passed.passes_until(block, term, begun, one) for term in stops if term.quantity in SINCE]
+    if nominal and one.net and any(term.quantity == "voltage" and not term.slope for term in stops):
+        passes.append(math.ceil(nominal / abs(one.net) - ROUNDING))
+    return int(min(block.passes, *passes)) if passes else block.passes
 
 
 def _time_of(end: End) -> "float | ByPass | None":
@@ -239,15 +180,18 @@ def _average(number: float | ByPass) -> float:
     return math.fsum(number.values) / len(number.values) if number.values else 0.0
 
 
-def _of_line(plan: Plan, line: Line) -> Amount:
+def _of_line(plan: Plan, line: Line, path: tuple[Block, ...], passed: Passed) -> Amount:
     """Return what a line takes on the average of its passes."""
-    amounts = [_of_pass(plan, line, passes) for passes in combinations(numbers(line))]
+    if line.verb == "mark":
+        passed.mark(str(line.options.get("text", "")), path)
+    tables = (*numbers(line), *charge_tables(path[-1]))
+    amounts = [_of_pass(plan, line, passes, passed.left(line, passes, path)) for passes in combinations(tables)]
     total = sum(amounts, Amount())
     return total.times(1.0 / len(amounts)) if amounts else Amount()
 
 
-def _of_pass(plan: Plan, line: Line, passes: Mapping[int, int]) -> Amount:
-    """Return what a line takes in a pass."""
+def _of_pass(plan: Plan, line: Line, passes: Mapping[int, int], left: float) -> Amount:
+    """Return what a line takes in a pass, in which ends by charge from a named point leave it some, C."""
     match line.verb:
         case "mark" | "nominal":
             return Amount()
@@ -256,7 +200,7 @@ def _of_pass(plan: Plan, line: Line, passes: Mapping[int, int]) -> Amount:
             return Amount(longest=float(waits) if isinstance(waits, float) else INFINITE)
     voltage = _middle(line)
     mode = mode_for(line, passes, voltage)
-    ends = _EstimatedEnds(line, passes)
+    ends = _EstimatedEnds(line, passes, left)
     likely, longest, charge = _drawn(plan, line, mode, ends)
     likely, longest = min(likely, ends.time, longest), min(longest, ends.time)
     if likely == INFINITE:
@@ -272,13 +216,14 @@ def _middle(line: Line) -> float:
 
 
 class _EstimatedEnds:
-    """What the ends of a line allow in a pass: time in s and charge in C that are sure, and whether a voltage may end it."""
+    """What the ends of a line allow in a pass: time in s and charge in C that are sure, and C that are likely."""
 
-    def __init__(self, line: Line, passes: Mapping[int, int]) -> None:
+    def __init__(self, line: Line, passes: Mapping[int, int], left: float) -> None:
         self.time = self.charge = INFINITE
+        self.left = left
         self.current: float | None = None
         self.voltage = False
-        for term in _alone(line.ends):
+        for term in alone(line.ends):
             value = as_filed(term.value.offset if isinstance(term.value, VersusOcv) else term.value)
             number = float(at_pass(value, passes)) if isinstance(value, ByPass) else value
             above = term.comparison in {">", ">="}
@@ -291,10 +236,6 @@ class _EstimatedEnds:
                     self.voltage = True
                 case "current" if not above and not term.slope:
                     self.current = number
-
-
-def _alone(ends: Iterable[End]) -> list[Term]:
-    return [terms[0] for end in ends for terms in end.condition.any_of if len(terms) == 1]
 
 
 class _Passing:
@@ -347,7 +288,7 @@ def _driven(plan: Plan, line: Line, current: float, ends: _EstimatedEnds) -> tup
         return INFINITE, INFINITE, _Passing()
     most = min(ends.charge, INFINITE if line.bounds.charge is None else line.bounds.charge)
     nominal = plan.cell.nominal
-    likely = min(most, nominal) if ends.voltage and nominal else most
+    likely = min(most, ends.left, nominal if ends.voltage and nominal else INFINITE)
     return likely / current, most / current, _Passing(current)
 
 
@@ -357,9 +298,11 @@ def _held(plan: Plan, line: Line, most: float | None, ends: _EstimatedEnds) -> t
     longest = limit / last if limit is not None and last else INFINITE
     if not nominal or not most:
         return INFINITE, longest, _Passing()
-    decay = TAIL * nominal / most
-    likely = decay * max(math.log(most / last), 0.0) if last else INFINITE
     passed = TAIL * nominal
+    decay = passed / most
+    likely = decay * max(math.log(most / last), 0.0) if last else INFINITE
+    if ends.left < passed:
+        likely, passed = min(likely, -decay * math.log1p(-ends.left / passed)), ends.left
     return likely, longest, _Passing(most, passed)
 
 

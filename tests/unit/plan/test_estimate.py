@@ -134,3 +134,71 @@ def test_a_profile_that_a_voltage_ends_is_done_until_the_capacity_has_passed(pla
 def test_stages_of_a_charge_are_no_charges_that_end_too_early(plan):
     stages = "- charge: {current: 10 mA, to: 3.9 V, for: 15 min}\n- charge: {current: 5 mA, to: 4.1 V, for: 30 min}"
     assert not estimate(plan(stages)).warnings
+
+
+def test_charge_from_a_mark_is_what_each_pass_adds(plan):
+    """A tenth of the capacity at C/3 takes 18 min in each of ten passes, less what the pulses before it have taken."""
+    pulses = "  - discharge: {current: 1C, to: 2.5 V, for: 10 s}\n  - charge: {current: 0.75C, to: 4.2 V, for: 10 s}\n"
+    step = "  - discharge: {current: C/3, until: net since full <= $q, to: 2.5 V, for: 1 h}"
+    loop = "- each: {q: {from: -10 %, to: -100 %, by: -10 %}}\n  stop_if: voltage < 2.4 V\n  steps:\n"
+    found = estimate(plan(f"- mark: full\n{loop}{pulses}{step}"))
+    amount, times = found.lines[4]
+    assert (amount.likely, times) == (pytest.approx(1080.0 - 3 * 0.25 * 10.0), 10)
+    assert found.lines[2][1] == 10
+
+
+def test_stages_of_a_charge_from_the_begin_of_its_cycle_pass_their_parts(plan):
+    stage = "    - charge: {{current: {}, until: net since cycle >= {}, to: 4.2 V, hold_until: current < C/20, for: 15 min}}"
+    stages = "\n".join(stage.format(*one) for one in [("6C", "20 %"), ("4C", "40 %"), ("2C", "80 %")])
+    steps = f"- repeat: 5\n  cycle: true\n  steps:\n{stages.replace('    -', '  -')}\n  - discharge: {{current: 1C, to: 2.8 V}}"
+    found = estimate(plan(steps)).lines
+    assert [found[line][0].likely for line in (1, 3, 5)] == pytest.approx([120.0, 180.0, 720.0])
+    assert [found[line][0].likely for line in (2, 4, 6)] == [0.0, 0.0, 0.0]
+
+
+def test_charge_from_a_mark_inside_a_loop_is_the_same_in_each_pass(plan):
+    steps = (
+        "- repeat: 3\n  steps:\n  - discharge: {current: C/3, to: 2.8 V}\n  - mark: empty\n"
+        "  - charge: {current: C/3, until: net since empty >= 50 %, to: 4.2 V, for: 3 h}\n  - rest: 1 h\n"
+        "  - charge: {current: C/3, until: charged since empty >= 80 %, to: 4.2 V, for: 3 h}"
+    )
+    found = estimate(plan(steps)).lines
+    assert [found[line][0].likely for line in (3, 5)] == pytest.approx([1.5 * 3600.0, 0.9 * 3600.0])
+
+
+@pytest.mark.parametrize(
+    ("end", "times"),
+    [
+        ("stop_if: discharged since full >= 50 %", 30),
+        ("stop_if: net since full <= -50 %", 30),
+        ("stop_if: charged since full >= 50 %", 300),
+        ("stop_if: net since block <= -25 %", 15),
+    ],
+)
+def test_a_block_that_charge_from_a_point_stops(plan, end, times):
+    pulse = "  - discharge: {current: C/10, for: 10 min}"
+    assert estimate(plan(f"- mark: full\n- repeat: 300\n  {end}\n  steps:\n{pulse}")).lines[2][1] == times
+
+
+def test_the_capacity_of_a_charge_with_a_hold_ends_both(plan):
+    found = estimate(plan("- charge: {current: 1C, capacity: 104 %, to: 4.2 V, hold_until: current < C/100, for: 9 h}"))
+    hold, _ = found.lines[2]
+    assert (found.charge, hold.charge) == (pytest.approx(1.04 * 3.6), pytest.approx(0.04 * 3.6))
+    assert hold.likely == pytest.approx(-360.0 * math.log(0.6))  # an exponential decay with 10 % in its tail
+
+
+def test_nothing_waits_for_a_pass_after_the_last(plan):
+    found = estimate(
+        plan("- rest: 10 min\n- repeat: 3\n  every: 1 h\n  steps:\n  - charge: {current: C/10, for: 10 min}")
+    )
+    assert found.duration == (600.0 + 2 * 3600.0 + 600.0,) * 2
+    assert [found.lines[line][1] for line in (2, 3)] == [3, 2]
+
+
+def test_a_budget_of_time_tells_how_many_passes_fit(plan):
+    halves = (
+        "  - plate: {current: 1 mA, for: 1 h}\n  - rest: 10 min\n  - strip: {current: 1 mA, for: 1 h}\n  - rest: 10 min"
+    )
+    found = estimate(plan(f"- repeat: 1000\n  for: 1000 h\n  steps:\n{halves}", "symmetric"))
+    assert found.duration == (3.6e6, 3.6e6)
+    assert {times for _, times in found.lines.values()} == {428}
