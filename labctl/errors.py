@@ -78,6 +78,20 @@ class StationError(FileError):
     """A station file is wrong."""
 
 
+class OptionRefused(LabctlError, ValueError):  # noqa: N818 - it reads as what happened
+    """A driver does not take the value of an option.
+
+    Attributes:
+        path: Name of the option, then of the entry in it.
+        hint: What to write instead.
+    """
+
+    def __init__(self, path: tuple[str, ...], message: str, hint: str = "") -> None:
+        """Take the option, one sentence of what was wanted and found, and what to write instead."""
+        super().__init__(message)
+        self.path, self.hint = path, hint
+
+
 class Misread(LabctlError):  # noqa: N818 - it reads as what happened
     """A text is not the quantity that was wanted at its place.
 

@@ -26,7 +26,7 @@ from labctl.driver import (
     Rest,
     Status,
 )
-from labctl.errors import InstrumentError, SettingRefused, Unreachable, WireError
+from labctl.errors import InstrumentError, OptionRefused, SettingRefused, Unreachable, WireError
 from labctl_drivers.serial_line import close_line
 
 T = TypeVar("T")
@@ -41,9 +41,9 @@ class Grbl:
     """One axis that bends a cell.
 
     Args:
-        port: Serial port, or what pyserial's `serial_for_url` takes.
-        angle: Position in mm for each of some angles in degrees; between them it is interpolated.
-        radius: Position in mm for each of some bending radii in millimetres.
+        port: Serial port: `/dev/ttyACM0`, or what else pyserial's `serial_for_url` takes.
+        angle: Position in mm for each of some angles in degrees: `{0: 0, 90: 12.5}`; between them it is interpolated.
+        radius: Position in mm for each of some bending radii in millimetres: `{50: 0, 10: 12.5}`.
         axis: Letter of the axis.
         feed: mm/min.
         baud: Of the line.
@@ -62,8 +62,8 @@ class Grbl:
         timeout: float = 2.0,
     ) -> None:
         self.port = port
-        self.angle = table(angle)
-        self.radius = table(radius)
+        self.angle = table(angle, "angle")
+        self.radius = table(radius, "radius")
         self.axis = axis
         self.feed = feed
         self.baud = baud
@@ -248,8 +248,16 @@ class Grbl:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
-def table(points: Mapping[str, float] | None) -> Any:
-    """Return rows of (value, position in mm), rising; keys are numbers as text."""
+def table(points: Mapping[str, float] | None, option: str = "angle") -> Any:
+    """Return rows of (value, position in mm), rising; keys are numbers as text.
+
+    Raises:
+        OptionRefused: A key is no number.
+    """
+    for key in points or {}:
+        if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", key) is None:
+            message = f"wanted numbers as the keys of {option}, found {key!r}"
+            raise OptionRefused((option, key), message, f"for example {option}: {{0: 0, 90: 12.5}}")
     rows = sorted((float(value), float(position)) for value, position in (points or {}).items())
     return np.array(rows, dtype=float).reshape(len(rows), 2)
 

@@ -105,7 +105,8 @@ def _station(source: bytes, path: Path) -> "tuple[Finding, ...]":
     from labctl.station.load import read_station
 
     station, findings = read_station(source, str(path), driver_names())
-    wrong = () if station is None or findings else station_findings(station)
+    errors = any(finding.severity == "error" for finding in findings)
+    wrong = () if station is None or errors else station_findings(station)
     return (*findings, *with_lines(wrong, {str(path): source.decode()}))
 
 

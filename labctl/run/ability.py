@@ -10,7 +10,8 @@ from labctl.finding import Finding, Mark
 from labctl.inputs import near
 from labctl.plan.runnable import Translate
 from labctl.run.drivers import make
-from labctl.station.settings import ChannelSettings, Station
+from labctl.run.options import OptionError, OptionFault
+from labctl.station.settings import ChannelSettings, InstrumentSettings, Station
 
 MODES: Final = {"stage": "Bend", "chamber": "Chamber"}
 
@@ -60,9 +61,19 @@ def station_findings(station: Station) -> tuple[Finding, ...]:
     for name, given in station.instruments.items():
         try:
             made[name] = make(name, given.driver, given.options)
+        except OptionError as error:
+            findings += (_option_finding(station, given, fault) for fault in error.faults)
         except StationError as error:
             findings.append(Finding("driver.options", str(error), given.mark or Mark(station.file, 1, 1)))
     return (*findings, *place_findings(station, made))
+
+
+def _option_finding(station: Station, given: InstrumentSettings, fault: OptionFault) -> Finding:
+    """Return a fault at its entry of the option, else at the option, else at the instrument."""
+    paths = (fault.path[:length] for length in range(len(fault.path), 0, -1))
+    mark = next((given.places[path] for path in paths if path in given.places), given.mark)
+    message = f"{fault.message}, in the instrument {given.name}"
+    return Finding("driver.options", message, mark or Mark(station.file, 1, 1), fault.hint)
 
 
 def _role_findings(

@@ -1,12 +1,12 @@
 """Instrument drivers by name: entry points of the group `labctl.drivers`, loaded when named and not before."""
 
-import inspect
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 
 from labctl.driver import Instrument, Stepped
-from labctl.errors import StationError
+from labctl.errors import OptionRefused, StationError
 from labctl.inputs import near
+from labctl.run.options import OptionError, OptionFault, option_faults
 
 GROUP = "labctl.drivers"
 
@@ -20,25 +20,21 @@ def make(where: str, driver: str, options: Mapping[str, object]) -> Instrument |
     """Return an instrument of a driver with the options of its entry in a station file; it is not opened.
 
     Raises:
-        StationError: No such driver, an option that it does not have, or one that it needs; `where` says whose.
+        OptionError: An option that it does not have, one that it needs, or a value that is none; `where` says whose.
+        StationError: No such driver.
     """
     kind = load(where, driver)
-    accepted = inspect.signature(kind).parameters
-    for key in options:
-        if key not in accepted:
-            raise StationError(
-                f"{where}: driver {driver} has no option {key!r}{near(key, accepted)}; it has {', '.join(accepted)}"
-            )
-    missing = [key for key, item in accepted.items() if item.default is inspect.Parameter.empty and key not in options]
-    if missing:
-        raise StationError(
-            f"{where}: driver {driver} wants {' and '.join(missing)}, found {', '.join(options) or 'nothing'}"
-        )
-    try:
-        made = kind(**options)
-    except (TypeError, ValueError) as error:
-        raise StationError(f"{where}: driver {driver}: {error}") from error
-    return made
+    faults = option_faults(kind, driver, options)
+    if not faults:
+        try:
+            return kind(**options)
+        except OptionRefused as error:
+            faults = [OptionFault(error.path, str(error), error.hint)]
+        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+            faults = [
+                OptionFault((), f"wanted options that driver {driver} takes, found some that it does not: {error}")
+            ]
+    raise OptionError(where, faults)
 
 
 def load(where: str, driver: str) -> type[Instrument | Stepped]:

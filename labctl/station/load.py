@@ -1,11 +1,11 @@
 """A station file from text to settings, with every error of it."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final, Literal, cast
 
 from labctl.errors import StationError
-from labctl.finding import Finding, clip, with_lines
+from labctl.finding import Finding, Mark, clip, with_lines
 from labctl.station.faces import FaceFields
 from labctl.station.settings import (
     Clock,
@@ -118,7 +118,7 @@ class _StationFields(FaceFields):
             options = {name.text: self._setting(item) for name, item in inner.entries if name.text != BROKEN}
             driver = options.pop("driver", "")
             self._driver(key, inner, driver, drivers)
-            by_name[key.text] = InstrumentSettings(key.text, str(driver), options, key.mark)
+            by_name[key.text] = InstrumentSettings(key.text, str(driver), options, key.mark, dict(_places(inner)))
         return by_name
 
     def _driver(self, key: Scalar, inner: Entries, driver: Setting, drivers: Collection[str] | None) -> None:
@@ -253,6 +253,13 @@ class _StationFields(FaceFields):
             "for example clock: 60",
         )
         return "real"
+
+
+def _places(node: Node, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Mark]]:
+    """Yield where each key in braces stands, those within its value too."""
+    for key, value in node.entries if isinstance(node, Entries) else ():
+        yield (*path, key.text), key.mark
+        yield from _places(value, (*path, key.text))
 
 
 def load_station(text: str | bytes, name: str, drivers: Collection[str] | None = None) -> Station:

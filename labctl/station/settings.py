@@ -18,12 +18,21 @@ ROLES: Final = ("cell", "stage", "chamber")
 
 @dataclass(frozen=True, slots=True)
 class InstrumentSettings:
-    """One connection: its driver, and the keyword arguments of the driver's class."""
+    """One connection: its driver, and the keyword arguments of the driver's class.
+
+    Attributes:
+        name: In the station file.
+        driver: Its name.
+        options: By name.
+        mark: Where it stands.
+        places: Where each option stands, and each entry of one, by the names that lead there.
+    """
 
     name: str
     driver: str
     options: Mapping[str, Setting] = field(default_factory=dict)
     mark: Mark | None = None
+    places: Mapping[tuple[str, ...], Mark] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from labctl.driver import (
     Readings,
     Status,
 )
-from labctl.errors import SettingRefused, WireError
+from labctl.errors import OptionRefused, SettingRefused, WireError
 from labctl_drivers.neware.client import MOST, Client, whole
 from labctl_drivers.neware.records import Draining, Following, ended, follow_records, take_records
 from labctl_drivers.neware.stepfile import MOST_STEPS, SHORTEST_RECORD, step_file
@@ -55,8 +55,8 @@ class Neware(Client):
     """All channels behind one BTS client.
 
     Args:
-        host: The PC that runs the BTS client, with its API mode switched on.
-        channels: Our channel names to `devid-subdevid-chlid`.
+        host: Name or address of the PC that runs the BTS client, with its API mode switched on.
+        channels: Our channel names to `devid-subdevid-chlid`: `{c1: 27-1-1, c2: 27-1-2}`.
         folder: Where step files are written.
         seen_as: The same folder as the BTS client's PC calls it; None if it is the same path.
         port: 502 unless the client says otherwise (it is not Modbus).
@@ -78,12 +78,12 @@ class Neware(Client):
         port: int = 502,
         user: str = "admin",
         password: str = "neware",  # noqa: S107 - the client's own default, on the lab's network
-        device_type: str = "24",
+        device_type: str | int = "24",
         poll: float = 10.0,
         timeout: float = 30.0,
         most_current: float = 6.0,
     ) -> None:
-        places = {name: place_of(name, place) for name, place in channels.items()}
+        places = places_of(channels)
         super().__init__(
             host, places, port=int(port), login=(user, password), device_type=str(device_type), timeout=float(timeout)
         )
@@ -359,15 +359,23 @@ def digits(uuid: str) -> str:
     return uuid.replace("-", "").lower()[:OWNER_DIGITS].ljust(OWNER_DIGITS, "0")
 
 
-def place_of(name: str, place: str) -> list[str]:
-    """Return device, sub-device and channel of a station file's text.
+def places_of(channels: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return device, sub-device and channel of each of our names.
 
     Raises:
-        ValueError: It is not three numbers.
+        OptionRefused: A place is not three numbers, or two names have one: each would start tests over the other's.
     """
-    if re.fullmatch(r"\d+-\d+-\d+", str(place)) is None:
-        raise ValueError(f"channel {name}: wanted devid-subdevid-chlid as in 27-1-1, found {place!r}")
-    return str(place).split("-")
+    places: dict[str, list[str]] = {}
+    for name, place in channels.items():
+        if re.fullmatch(r"[0-9]{1,9}-[0-9]{1,9}-[0-9]{1,9}", place) is None:
+            message = f"wanted devid-subdevid-chlid of the channel {name}, found {place!r}"
+            raise OptionRefused(("channels", name), message, f"for example {{{name}: 27-1-1}}")
+        numbers = [str(int(number)) for number in place.split("-")]
+        if other := next((other for other, taken in places.items() if taken == numbers), ""):
+            message = f"wanted a cycler channel of its own for {name}, found {place}, which {other} has"
+            raise OptionRefused(("channels", name), message, "give each name its own devid-subdevid-chlid")
+        places[name] = numbers
+    return places
 
 
 def is_foreign(program: Program) -> bool:

@@ -62,7 +62,7 @@ class PalmSens:
     """One module, one channel.
 
     Args:
-        port: Serial port, or what pyserial's `serial_for_url` takes.
+        port: Serial port: `/dev/ttyACM0`, or what else pyserial's `serial_for_url` takes.
         serial: Serial number that must answer, or None for any.
         baud: 230400 for a Pico, 921600 for EmStat4 and Nexus (nominal over USB).
         timeout: Seconds to wait for a reply.

@@ -143,7 +143,7 @@ def test_check_knows_the_settings_of_drivers(folder, capsys):
     assert main(["check", "station.yaml"]) == 1
     said = capsys.readouterr().err
     assert "station.yaml:3:" in said
-    assert "error[driver.options]: kei: driver keithley2450 has no option 'adress'" in said
+    assert "error[driver.options]: wanted an option of driver keithley2450, found 'adress'" in said
     (folder / "station.yaml").write_text(
         "labctl_station: 1\ninstruments:\n  kei: {driver: keithley2450, resource: x}\nchannels:\n  K1: {cell: {instrument: kei}}\n"
     )
