@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from labctl.analysis.bending import analyse_bending
+from labctl.analysis.capacitance import analyse_capacitance
 from labctl.analysis.capacity import analyse_capacity
 from labctl.analysis.differential import analyse_differential
 from labctl.analysis.exchange import analyse_exchange_current
@@ -53,6 +54,7 @@ ANALYSES: Mapping[str, Callable[[RunRecord, Mapping[str, str]], Analysis]] = {
     "limiting_current": analyse_limiting_current,
     "differential": analyse_differential,
     "half_cycles": analyse_half_cycles,
+    "capacitance": analyse_capacitance,
     "open_circuit": analyse_open_circuit,
     "leakage": analyse_leakage,
     "self_discharge": analyse_self_discharge,
