@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from labctl.plan.holding import SINCE
+from labctl.plan.index import walk
 from labctl.plan.number import as_filed
 from labctl.plan.program import at_pass
 from labctl.plan.step import Block, ByPass, End, Line, Term, VersusOcv
@@ -88,11 +89,12 @@ class _CountBegin:
 
 
 class Passed:
-    """What is likely to have passed on the way through a plan, and the points since which charge is counted."""
+    """What is likely to have passed on the way through a plan, the voltage there, and the points since which charge is counted."""
 
     def __init__(self) -> None:
         """Stand at the begin of a plan."""
         self.total = Amount()
+        self.voltage: float | None = None
         self._points: dict[str, _CountBegin] = {}
 
     def enter(self, path: tuple[Block, ...]) -> None:
@@ -106,6 +108,23 @@ class Passed:
     def mark(self, name: str, path: tuple[Block, ...]) -> None:
         """Come to a mark inside the blocks of a path."""
         self._points[name] = _CountBegin(self.total, frozenset(block.id for block in path))
+
+    def lead(self, line: Line, one: Amount, nominal: float | None) -> None:
+        """Come to the voltage to which a line leads that has taken `one`; to none that is known where charge or time ended it."""
+        target = _voltage_after(line, bool(nominal and one.charge >= nominal * (1.0 - ROUNDING)))
+        if line.energises and line.mode != "Spectrum":
+            self.voltage = target
+
+    def stepped(self, line: Line, passes: Mapping[int, int], path: tuple[Block, ...]) -> float:
+        """Return by how much a hold moves the voltage of the cell in a pass, V; 0 where that is not known."""
+        voltage = line.settings.get("voltage")
+        before = self.voltage
+        if isinstance(voltage, ByPass):
+            at = place(voltage, passes)
+            moving = [one for _, one in walk(path[-1]) if one.energises and one.mode != "Spectrum"]
+            before = voltage.values[at - 1] if at and len(moving) == 1 else before
+            voltage = voltage.values[at]
+        return abs(voltage - before) if isinstance(voltage, float) and before is not None else 0.0
 
     def left(self, line: Line, passes: Mapping[int, int], path: tuple[Block, ...]) -> float:
         """Return the charge in C that the ends by charge from a named point leave to a line in a pass; infinite without one."""
@@ -130,9 +149,7 @@ class Passed:
     def _end_before(self, value: ByPass, term: Term, point: _CountBegin, passes: Mapping[int, int]) -> float | None:
         """Return where a step begins whose end was another in the pass before: there and what came since; None of the first."""
         looped = [size for block, size in zip(value.blocks, value.shape, strict=True) if block not in point.blocks]
-        at = 0
-        for block, size in zip(value.blocks, value.shape, strict=True):
-            at = at * size + passes[block]
+        at = place(value, passes)
         if at % math.prod(looped) == 0:
             return None
         begun = self._points[f"block {value.blocks[-1]}"].passed
@@ -149,6 +166,23 @@ class Passed:
         ahead = value - (begun.counted(term.quantity) - point.passed.counted(term.quantity))
         gap = _gap(term, ahead, each)
         return max(math.ceil(gap / abs(each) - ROUNDING), 1) if gap < INFINITE else INFINITE
+
+
+def place(value: ByPass, passes: Mapping[int, int]) -> int:
+    """Return where the number of a pass stands in its table."""
+    at = 0
+    for block, size in zip(value.blocks, value.shape, strict=True):
+        at = at * size + passes[block]
+    return at
+
+
+def _voltage_after(line: Line, full: bool) -> float | None:
+    """Return the voltage in V at which a line ends in its last pass where that is known; of a drive, after the `full` capacity."""
+    ends = [term.value for term in alone(line.ends) if term.quantity == "voltage" and not term.slope]
+    driven = ends[0] if ends and full else None
+    value = {"Potentiostatic": line.settings.get("voltage"), "Sweep": line.settings.get("end")}.get(line.mode, driven)
+    value = value.values[-1] if isinstance(value, ByPass) and value.values else value
+    return value if isinstance(value, float) else None
 
 
 def _sign(line: Line, around: Block) -> float:

@@ -2,9 +2,9 @@
 
 Exact are times, capacities, sweeps and profiles. What a cell decides is guessed, and said to be: a step that ends at a voltage
 passes the nominal capacity, and so does a block that a voltage stops; charge since a mark is counted on the way, from what
-the steps before are likely to have passed; a hold after a charge decays exponentially with a
-tenth of the nominal capacity in its tail; a spectrum takes three periods of each frequency. `longest` is what the ends that
-are sure to come allow.
+the steps before are likely to have passed; a hold after a charge decays exponentially with a tenth of the nominal capacity in
+its tail, one that moves the voltage with the same part of it as of the voltage window; a spectrum takes three periods of each
+frequency. `longest` is what the ends that are sure to come allow.
 """
 
 import itertools
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from labctl.driver import (
+    OPEN,
     Bend,
     Chamber,
     ConstantLoad,
@@ -34,11 +35,12 @@ from labctl.plan.number import as_filed
 from labctl.plan.program import at_pass, combinations, mode_for, numbers
 from labctl.plan.shares import share_of_passes
 from labctl.plan.step import Block, ByPass, End, Line, Plan, VersusOcv
-from labctl.plan.vain_ends import mark_of, warning
+from labctl.plan.vain_ends import HAIR, mark_of, warning
 from labctl.plan.warning import net_charge, warnings
 from labctl.quantity.units import display
 
 TAIL: Final = 0.1  # of the nominal capacity passes in the held part of CC-CV
+HOUR: Final = 3600.0  # s, in which 1C passes the nominal capacity
 PERIODS: Final = 3.0  # of each frequency of a spectrum
 LEAST_POINT: Final = 0.3  # s of a point of a spectrum
 BENDING: Final = 10.0  # s of one bend
@@ -185,13 +187,18 @@ def _of_line(plan: Plan, line: Line, path: tuple[Block, ...], passed: Passed) ->
     if line.verb == "mark":
         passed.mark(str(line.options.get("text", "")), path)
     tables = (*numbers(line), *charge_tables(path[-1]))
-    amounts = [_of_pass(plan, line, passes, passed.left(line, passes, path)) for passes in combinations(tables)]
+    amounts = [
+        _of_pass(plan, line, passes, passed.left(line, passes, path), passed.stepped(line, passes, path))
+        for passes in combinations(tables)
+    ]
     total = sum(amounts, Amount())
-    return total.times(1.0 / len(amounts)) if amounts else Amount()
+    average = total.times(1.0 / len(amounts)) if amounts else Amount()
+    passed.lead(line, average, plan.cell.nominal)
+    return average
 
 
-def _of_pass(plan: Plan, line: Line, passes: Mapping[int, int], left: float) -> Amount:
-    """Return what a line takes in a pass, in which ends by charge from a named point leave it some, C."""
+def _of_pass(plan: Plan, line: Line, passes: Mapping[int, int], left: float, stepped: float) -> Amount:
+    """Return what a line takes in a pass, in which ends by charge leave it some, C, and it moves the voltage by `stepped`, V."""
     match line.verb:
         case "mark" | "nominal":
             return Amount()
@@ -200,7 +207,7 @@ def _of_pass(plan: Plan, line: Line, passes: Mapping[int, int], left: float) -> 
             return Amount(longest=float(waits) if isinstance(waits, float) else INFINITE)
     voltage = _middle(line)
     mode = mode_for(line, passes, voltage)
-    ends = _EstimatedEnds(line, passes, left)
+    ends = _EstimatedEnds(line, passes, left, stepped)
     likely, longest, charge = _drawn(plan, line, mode, ends)
     likely, longest = min(likely, ends.time, longest), min(longest, ends.time)
     if likely == INFINITE:
@@ -218,9 +225,9 @@ def _middle(line: Line) -> float:
 class _EstimatedEnds:
     """What the ends of a line allow in a pass: time in s and charge in C that are sure, and C that are likely."""
 
-    def __init__(self, line: Line, passes: Mapping[int, int], left: float) -> None:
+    def __init__(self, line: Line, passes: Mapping[int, int], left: float, stepped: float) -> None:
         self.time = self.charge = INFINITE
-        self.left = left
+        self.left, self.stepped = left, stepped
         self.current: float | None = None
         self.voltage = False
         for term in alone(line.ends):
@@ -293,17 +300,28 @@ def _driven(plan: Plan, line: Line, current: float, ends: _EstimatedEnds) -> tup
 
 
 def _held(plan: Plan, line: Line, most: float | None, ends: _EstimatedEnds) -> tuple[float, float, _Passing]:
-    """Return a hold: its current decays exponentially from `most` with a tenth of the nominal capacity in its tail."""
+    """Return a hold: its current decays exponentially, and what passes in it is a share of the nominal capacity.
+
+    A hold where the drive before it ended begins with `most` and has a tenth in its tail. One that moves the voltage passes that
+    part of the capacity that the move is of the voltage window, and takes it no faster than a cell does after 1C.
+    """
     nominal, limit, last = plan.cell.nominal, line.bounds.charge, ends.current
     longest = limit / last if limit is not None and last else INFINITE
     if not nominal or not most:
         return INFINITE, longest, _Passing()
-    passed = TAIL * nominal
-    decay = passed / most
-    likely = decay * max(math.log(most / last), 0.0) if last else INFINITE
+    share = _share_of_window(line, ends.stepped)
+    passed = (share or TAIL) * nominal
+    decay = max(passed / most, TAIL * HOUR if share else 0.0)
+    likely = decay * max(math.log(passed / decay / last), 0.0) if last else INFINITE
     if ends.left < passed:
         likely, passed = min(likely, -decay * math.log1p(-ends.left / passed)), ends.left
     return likely, longest, _Passing(most, passed)
+
+
+def _share_of_window(line: Line, stepped: float) -> float:
+    """Return which part of the voltage window a hold moves the cell by, 0 where it does not move it."""
+    low, high = line.bounds.voltage or (0.0, 0.0)
+    return min(stepped / (high - low), 1.0) if stepped > HAIR and 0.0 < high - low < OPEN else 0.0
 
 
 def _moved(mode: Profile, voltage: float) -> float:

@@ -202,3 +202,23 @@ def test_a_budget_of_time_tells_how_many_passes_fit(plan):
     found = estimate(plan(f"- repeat: 1000\n  for: 1000 h\n  steps:\n{halves}", "symmetric"))
     assert found.duration == (3.6e6, 3.6e6)
     assert {times for _, times in found.lines.values()} == {428}
+
+
+def test_holds_that_step_the_voltage_pass_their_part_of_the_window(plan):
+    """From 3 V to 4.3 V and back is 2.6 V of a window of 2.3 V, whatever the current is held back to."""
+    up = "- each: {v: {from: 3.01 V, to: 4.3 V, by: 10 mV}}\n  steps:\n  - hold: {voltage: $v, current: X, until: current < C/100, for: 10 h}\n"
+    down = up.replace("3.01 V, to: 4.3 V, by: 10 mV", "4.29 V, to: 3 V, by: -10 mV")
+    steps = f"- discharge: {{current: C/10, to: 3 V, for: 15 h}}\n{up}{down}"
+    slow, fast = (estimate(plan(steps.replace("X", current))) for current in ("C/10", "5 mA"))
+    assert slow.charge == pytest.approx(3.6 * (1.0 + 2.6 / 2.3))
+    assert fast.charge == pytest.approx(slow.charge)
+    step = 3.6 * 0.01 / 2.3
+    for found in (slow, fast):
+        assert found.lines[2][0].likely == pytest.approx(360.0 * math.log(step / 360.0 / 1e-5))
+
+
+def test_a_hold_from_an_empty_cell_to_a_full_one_passes_most_of_the_capacity(plan):
+    steps = "- discharge: {current: C/5, to: 2.5 V, for: 9 h}\n- hold: {voltage: 4.2 V, current: C/5, until: current < C/20, for: 20 h}"
+    hold, _ = estimate(plan(steps)).lines[2]
+    assert hold.charge == pytest.approx(3.6 * 1.7 / 2.3)
+    assert hold.likely == pytest.approx(5 * 3600.0 * 1.7 / 2.3 * math.log(4.0))
