@@ -47,6 +47,8 @@ def _required(draft: CompileContext, place: StepContext, protocol: model.Protoco
     where = use or requires.mark or Mark(protocol.file, 1, 1)
     name = "" if use is None else f", which {file_name(protocol.file)} requires"
     hint = "use a protocol that is made for this kind of cell"
+    if draft.known and not use:
+        hint += f"; if these steps are, write requires: {{cell: {kinds}}}"
     draft.say("cell.kind", f"wanted a {wanted} cell{name}, found {which}", where, hint)
     return replace(place, kinds=ANY)
 

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from labctl.finding import Mark, clip
 from labctl.protocol.keys import BLOCK, PICK, RANGE, USE, VERBS
+from labctl.protocol.loop_slips import loop_by_for, without_brackets
 from labctl.protocol.model import (
     Choice,
     Given,
@@ -34,7 +35,6 @@ Includes: TypeAlias = Callable[[str, Mark], Protocol | None]
 
 STEPS_HINT: Final = "a list: begin each step with - , for example - rest: 2 h"
 _CHOICE: Final = re.compile(r"\s*\$([A-Za-z_]\w*)\s*(?:==?|is)\s*(\S.*?)\s*")
-_LOOP: Final = re.compile(r"([A-Za-z_]\w*)\s+in\s+(\[.*\]|\$\w+)")  # of another language
 _BLOCK_ONLY: Final = frozenset({"steps", "repeat", "each", "if", "cycle", "stop_if", "abort_if"})
 _BY_FORM: Final = ("repeat", "each", "if")
 
@@ -92,7 +92,11 @@ class StepFields(VerbFields):
             return
         word = re.split(r"[\s:]", text.strip(), maxsplit=1)[0].lower()
         hint = self._stuck_hint(node)
-        if not hint and word in VERBS:
+        value = text.strip().partition(" ")[2].strip()
+        short = VERBS[word].keys.get(VERBS[word].short) if word in VERBS else None
+        if not hint and short is not None and short.form == "quantity" and reads(value, short.kind):
+            hint = f"write {word}: {clip(value)}"
+        elif not hint and word in VERBS:
             hint = f"for example - {VERBS[word].example}"
         elif not hint:
             hint = VERB_WORDS.get(word) or "one verb with its value: - rest: 2 h"
@@ -156,7 +160,9 @@ class StepFields(VerbFields):
         plain = word.lower().replace("-", "_").replace(" ", "_")
         hint = VERB_WORDS.get(plain, "")
         hint = hint if isinstance(value, Scalar) and TIME_OF_DAY.fullmatch(value.text) else with_own(hint, value)
-        hint = hint or near(word, (*VERBS, *BLOCK, "use")) or "verbs are " + ", ".join(VERBS)
+        hint = (
+            hint or _block_hint(word, value) or near(word, (*VERBS, *BLOCK, "use")) or "verbs are " + ", ".join(VERBS)
+        )
         if word.startswith("-") and word[1:] in VERBS:
             hint = f"put a space after the hyphen: - {word[1:]}"
         elif (
@@ -172,7 +178,13 @@ class StepFields(VerbFields):
     # --- blocks ---
 
     def _block(self, entries: Entries) -> WrittenBlock:
-        values = self.keys(self._each_for_for(entries), BLOCK, "a block", BLOCK_WORDS)
+        key, value = entries.entries[0]
+        named = key.text not in BLOCK_WORDS and isinstance(value, Scalar) and value.missing
+        words = {**BLOCK_WORDS, key.text: f"write name: {clip(key.text)}"} if named else BLOCK_WORDS
+        entries, loop = loop_by_for(entries)
+        if loop is not None:
+            self.report("form", *loop)
+        values = self.keys(entries, BLOCK, "a block", words)
         self.name_all(values.get("each"))
         if "steps" not in values and not any(key.text == BROKEN for key, _ in entries.entries):
             first = next(key.text for key, _ in entries.entries if key.text in _BLOCK_ONLY)
@@ -217,39 +229,6 @@ class StepFields(VerbFields):
             record=self.record(values.get("record")),
         )
 
-    def _each_for_for(self, entries: Entries) -> Entries:
-        """Report `for: j in [1, 2]`, and return the block as if its loop were written by `each`."""
-        pairs: list[tuple[Scalar, Node]] = []
-        for key, value in entries.entries:
-            loop = _LOOP.fullmatch(value.text) if key.text == "for" and isinstance(value, Scalar) else None
-            if loop is None:
-                pairs.append((key, value))
-                continue
-            message = f"wanted a duration, found {clip(value.text)!r}" if isinstance(value, Scalar) else ""
-            self.report(
-                "form", message, value.mark, f"write each: {{{loop[1]}: {clip(loop[2], 100)}}} in place of for:"
-            )
-            variable = replace(key, text=loop[1]), Scalar(BROKEN, value.mark)
-            pairs.append((replace(key, text="each"), Entries((variable,), value.mark)))
-        return replace(entries, entries=tuple(pairs))
-
-    def _without_brackets(self, entries: Entries) -> Variable | None:
-        """Report `each: {j: $first, $last, $by}`, whose names stand in braces as if they were keys."""
-        key, first = entries.entries[0]
-        rest = entries.entries[1:]
-        alone = [name.text for name, value in rest if isinstance(value, Scalar) and value.missing]
-        if not isinstance(first, Scalar) or not alone or len(alone) != len(rest):
-            return None
-        texts = [first.text, *alone]
-        if not all(text.startswith("$") or reads(text, "any") for text in texts):
-            return None
-        hint = f"write {key.text}: [{clip(', '.join(texts), 60)}]"
-        if len(texts) == 3 and texts[2].strip("$") in {"by", "step"}:
-            hint = f"write {key.text}: {{from: {texts[0]}, to: {texts[1]}, by: {texts[2]}}}"
-        message = f"wanted a list or a range for {clip(key.text)}, found its values without brackets"
-        self.report("each.list", message, first.mark, hint)
-        return Variable(key.text, Reference(BROKEN, key.mark), key.mark)
-
     def _given_key(self, values: Mapping[str, Node], name: str) -> Given | None:
         node = values.get(name)
         if node is None:
@@ -268,8 +247,10 @@ class StepFields(VerbFields):
                 entries.mark,
                 f"for example each: {BLOCK['each'].example}",
             )
-        elif (bare := self._without_brackets(entries)) is not None:
-            return (bare,)
+        elif (slip := without_brackets(entries))[0]:
+            key, value = entries.entries[0]
+            self.report("each.list", slip[0], value.mark, slip[1])
+            return (Variable(key.text, Reference(BROKEN, key.mark), key.mark),)
         variables: list[Variable] = []
         for key, value in entries.entries:
             if key.text == BROKEN or not self.named(key, {}):
@@ -360,6 +341,13 @@ class StepFields(VerbFields):
             read = self.loose_list(value, key.text) if isinstance(value, Items) else self.loose(value, key.text)
             givens[key.text] = unread(key.mark) if read is None else read
         return givens
+
+
+def _block_hint(word: str, value: Node) -> str:
+    """Return how a block is named, where its name stands as a key around it."""
+    if isinstance(value, Entries) and any(key.text == "steps" for key, _ in value.entries):
+        return f"write name: {clip(word)}, and the keys of the block below it, as far to the left as name"
+    return ""
 
 
 def _cycle_words(node: Node | None) -> Mapping[str, str]:

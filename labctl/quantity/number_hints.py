@@ -50,7 +50,7 @@ def thousands(text: str) -> str:
 
 def number_slip(plain: str, kind: Kind, reads: Reads) -> Slip:
     """Return what a text is instead of a number with a unit, and how to write what it means; None where no rule fits."""
-    for rule in (_count, _placeholder, _fraction, _power, _negative_rate, _about, _comment, _range):
+    for rule in (_count, _placeholder, _fraction, _power, _negative_rate, _about, _comment, _behind, _range):
         slip = rule(plain, kind, reads)
         if slip is not None:
             return slip
@@ -151,6 +151,17 @@ def _comment(plain: str, kind: Kind, reads: Reads) -> Slip:
         return None
     rest = f" # {clip(match[3], 30)}" if match[3] else ""
     return "yaml.comment", "", f"a comment begins with a # after a space: write {match[1]}{rest}"
+
+
+_BEHIND: Final = re.compile(r"(.*\S)\s*(,)|(.*\S)\s+(for|over|and|or|until|at)", re.DOTALL)
+
+
+def _behind(plain: str, kind: Kind, reads: Reads) -> Slip:
+    """Find a value with a comma behind it, or with a word behind which nothing follows."""
+    del kind
+    match = _BEHIND.fullmatch(plain)
+    value, what = (match[1] or match[3], "the comma" if match[2] else match[4]) if match else ("", "")
+    return ("unit.number", "", f"leave {what} out: write {value}") if match and reads(value) else None
 
 
 def _range(plain: str, kind: Kind, reads: Reads) -> Slip:

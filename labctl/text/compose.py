@@ -21,6 +21,7 @@ MOST_BYTES: Final = 256 * 1024
 MOST_DEPTH: Final = 64
 MOST_NODES: Final = 20_000
 MOST_REPAIRS: Final = 20
+_VERSIONS: Final = frozenset({"labctl", "labctl_cell", "labctl_station"})  # each begins a file
 _FORBIDDEN: Final = re.compile(r"[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue001-\ufffd\U00010000-\U0010ffff]")
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -75,11 +76,13 @@ def _read(document: Document) -> None:
         try:
             document.root = composer.run()
         except yaml.MarkedYAMLError as error:
+            before = lines.copy()
             finding, line = diagnose(document, error, lines)
             if line not in seen:  # the second time it is the rest of a line that was reported
                 document.findings.append(finding)
             seen.add(line)
-            if not set_aside(lines, line):
+            mended = lines[line] and lines[line] != before[line]
+            if not mended and not set_aside(lines, line):
                 return
             continue
         except yaml.YAMLError as error:
@@ -242,6 +245,10 @@ class _Composer:
                     key.mark,
                     "share values with params and $name, steps with use:",
                 )
+            elif key.text in by_key and key.text in _VERSIONS and not self.stack:
+                message = f"wanted one protocol in a file, found that a second one begins in line {key.mark.line}"
+                self._report("yaml.documents", message, key.mark, "put it into a file of its own")
+                break
             elif key.text in by_key and key.text != BROKEN:
                 first = by_key[key.text][0].mark.line
                 self._report(

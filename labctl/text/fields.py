@@ -15,6 +15,7 @@ from labctl.quantity.units import Quantity, article, reads
 from labctl.text.nodes import BROKEN, Document, Entries, Items, Node, Scalar
 from labctl.text.own_value import with_own
 
+QUOTES: Final = frozenset("\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019\u201a")  # of print, which are none to YAML
 MOST_FINDINGS: Final = 500
 _RANGE: Final = re.compile(r"(-?\d+(\.\d+)?)\s*([A-Za-z]+)?\s*(?:-|–|\.\.|to)\s*(-?\d+(?:\.\d+)?)\s*([A-Za-z/%0-9]+)")
 _NO_WORDS: Final[Mapping[str, str]] = {}
@@ -57,6 +58,8 @@ class Reading:
             hint = f"a # after a space begins a comment: quote the text {clip(cut)!r}"
             if re.match(r"#(?:REF|DIV/0|N/A|NAME|VALUE|NUM|NULL)", cut):
                 hint = f"{clip(cut)} is the error of a spreadsheet: write the value"
+        if error.code.startswith("condition.") and node.text[:1] in QUOTES:
+            hint = f"leave {node.text[0]} and {node.text[-1] if node.text[-1] in QUOTES else 'its other end'} out"
         self.report(error.code, str(error), node.at(error.offset), hint)
 
     def _reference_hint(self, text: str) -> str:
@@ -301,7 +304,7 @@ _KEYS_OF_KINDS: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
 def _bare_value(text: str, known: Collection[str]) -> str:
     """Return `key: value` for a value without its key, or a key without its colon; "" for anything else."""
     word, _, rest = text.partition(" ")
-    if word in known and rest.strip():
+    if word in known and rest.strip() and rest.strip()[0] not in "<>=\u2264\u2265":
         return f"{word}: {clip(rest.strip())}"
     keys = (key for kind, names in _KEYS_OF_KINDS if reads(text, kind) for key in names if key in known)
     return next((f"{key}: {text}" for key in keys), "")

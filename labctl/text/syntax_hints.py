@@ -6,6 +6,7 @@ from typing import Final
 import yaml
 
 from labctl.finding import Finding, Mark, clip
+from labctl.text.block_hints import ends_open, spaces_for_tab, without_colon
 from labctl.text.nodes import BROKEN, Document
 
 MOST_OF_LINE: Final = 1000  # characters that the rules look at
@@ -26,19 +27,22 @@ _LIST_AFTER_KEY: Final = re.compile(r"(\w+):\s+-\s+(.*)")
 def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[Finding, int]:
     """Return what is wrong at a syntax error, and the line (from 0) to set aside."""
     line = _blamed(error, lines)
+    if (bare := without_colon(document, lines, line)) is not None:
+        return bare
     if (comment := _comment_above(lines, line)) is not None:
         return _comment_of_others(document, lines, comment), comment
     for rule in _RULES:
         slip = rule(lines[line][:MOST_OF_LINE])
         if slip:
             column, code, message, hint = slip
+            hint = spaces_for_tab(lines, line) if code == "yaml.tab" else hint
             return _at(document, line, column, code, message, hint), line
-    if (deeper := _one_too_deep(lines, line)) is not None:
+    if "flow" not in (error.context or "") and (deeper := _one_too_deep(lines, line)) is not None:
         return _at(document, line, *deeper), line
     if line and (match := _NO_SPACE.match(lines[line - 1][:MOST_OF_LINE])):
         text = f"{match[1]}: {match[2].strip()}"
         return _at(document, line - 1, match.start(1), *_colon(match[1], text)), line - 1
-    return _plain(document, error, line), line
+    return _plain(document, error, line, lines), line
 
 
 _COMMENT: Final = re.compile(r"\s*(//|;|%|--(?= )|/\*|\*/|\.\.\.(?=\s*$)|…(?=\s*$))")
@@ -357,7 +361,7 @@ _PROBLEMS: Final = (
 )
 
 
-def _plain(document: Document, error: yaml.MarkedYAMLError, line: int) -> Finding:
+def _plain(document: Document, error: yaml.MarkedYAMLError, line: int, lines: list[str]) -> Finding:
     wording = f"{error.context or ''} {error.problem or ''}"
     opened = "that begin" in wording or "flow" in wording or "quoted" in wording
     place = error.context_mark if opened and error.context_mark else error.problem_mark
@@ -368,6 +372,8 @@ def _plain(document: Document, error: yaml.MarkedYAMLError, line: int) -> Findin
         column = len(document.lines[line]) - len(document.lines[line].lstrip())
     for words, code, message, hint in _PROBLEMS:
         if words in wording:
+            if code == "yaml.bracket" and (closing := ends_open(lines, line)):
+                return _at(document, line, column, code, message, f"end line {line + 1} with {closing}")
             escaped = "inside double quotes \\ is special; use single quotes"
             return _at(document, line, column, code, message, escaped if "escape" in wording else hint)
     text = document.lines[line][column : column + 1]

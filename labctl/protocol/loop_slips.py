@@ -1,0 +1,38 @@
+"""Loops over values as other languages write them, and as they are written here."""
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from labctl.finding import Mark, clip
+from labctl.quantity.units import reads
+from labctl.text.nodes import BROKEN, Entries, Node, Scalar
+
+_LOOP: Final = re.compile(r"([A-Za-z_]\w*)\s+in\s+(\[.*\]|\$\w+)")
+
+
+def loop_by_for(entries: Entries) -> tuple[Entries, tuple[str, Mark, str] | None]:
+    """Return a block as if its `for: j in [1, 2]` were an `each`, with message, place and hint; the block itself without one."""
+    for at, (key, value) in enumerate(entries.entries):
+        loop = _LOOP.fullmatch(value.text) if key.text == "for" and isinstance(value, Scalar) else None
+        if loop is not None:
+            variable: tuple[Scalar, Node] = (replace(key, text=loop[1]), Scalar(BROKEN, value.mark))
+            each: tuple[Scalar, Node] = (replace(key, text="each"), Entries((variable,), value.mark))
+            pairs = (*entries.entries[:at], each, *entries.entries[at + 1 :])
+            hint = f"write each: {{{loop[1]}: {clip(loop[2], 100)}}} in place of for:"
+            message = f"wanted a duration, found {clip(loop[0])!r}"
+            return replace(entries, entries=pairs), (message, value.mark, hint)
+    return entries, None
+
+
+def without_brackets(entries: Entries) -> tuple[str, str]:
+    """Return message and hint of `each: {j: $first, $last, $by}`, whose names stand in braces like keys; "" of others."""
+    (key, first), *rest = entries.entries
+    alone = [name.text for name, value in rest if isinstance(value, Scalar) and value.missing]
+    texts = [first.text if isinstance(first, Scalar) else "", *alone]
+    if not alone or len(alone) != len(rest) or not all(text[:1] == "$" or reads(text, "any") for text in texts):
+        return "", ""
+    hint = f"write {key.text}: [{clip(', '.join(texts), 60)}]"
+    if len(texts) == 3 and texts[2].strip("$") in {"by", "step"}:
+        hint = f"write {key.text}: {{from: {texts[0]}, to: {texts[1]}, by: {texts[2]}}}"
+    return f"wanted a list or a range for {clip(key.text)}, found its values without brackets", hint

@@ -1,0 +1,65 @@
+"""Slips that are seen only with the lines around: a key without its colon, a tab, an opened brace, a second protocol."""
+
+import re
+from typing import Final
+
+from labctl.finding import Finding, Mark
+from labctl.text.nodes import Document
+
+MOST_OF_LINE: Final = 1000  # characters that the rules look at
+
+
+def without_colon(document: Document, lines: list[str], line: int) -> tuple[Finding, int] | None:
+    """Find a key without its colon, or a name alone above the keys of its block, and mend its line; give also which it is."""
+    text = lines[line]
+    if len(text) > MOST_OF_LINE:
+        return None
+    below = next((each for each in lines[line + 1 :] if each.strip()), "")
+    if (match := re.fullmatch(r"( *(?:- +)*)([a-z_]+) *", text)) and re.match(
+        rf" {{{len(match[1])}}}(?: +\S|- )", below
+    ):
+        return _mended(document, lines, line, match, ":")
+    if match := re.fullmatch(r"( *(?:- +)*)([a-z_]+) +([{\[].*)", text):
+        return _mended(document, lines, line, match, f": {match[3]}")
+    above = re.fullmatch(r"( *- +)([A-Za-z]\w*) *", lines[line - 1][:MOST_OF_LINE]) if line else None
+    if above is not None and re.match(rf" {{{len(above[1])}}}[a-z_]+:(?: |$)", text):
+        return _mended(document, lines, line - 1, above, "")
+    return None
+
+
+def _mended(document: Document, lines: list[str], line: int, match: re.Match[str], behind: str) -> tuple[Finding, int]:
+    """Write what a line means in its place, and return what it lacked."""
+    right = f"{match[2]}{behind}" if behind else f"name: {match[2]}"
+    lines[line] = f"{match[1]}{right}"
+    message = f"wanted a colon after {match[2]!r}, found none" if behind else f"wanted a key, found {match[2]!r}"
+    mark = Mark(document.file, line + 1, len(match[1]) + 1)
+    return document.finding("yaml.colon_missing", message, mark, f"write {right}"), line
+
+
+def spaces_for_tab(lines: list[str], line: int) -> str:
+    """Return how many spaces the level of a line with a tab needs, or that each level has two where that is not sure."""
+    above = next((text for text in reversed(lines[:line]) if text.strip() and not text.lstrip().startswith("#")), "")
+    text = lines[line].lstrip()
+    match = re.match(r"( *)((?:- +)*)", above)
+    if match is None or "\t" in above or not text:
+        return "use two spaces for each level"
+    if text.startswith("- "):
+        dashes = [len(item[1]) for each in lines[:line] if (item := re.match(r"( *)- ", each))]
+        count = len(match[1]) + len(match[2]) + 2 if above.rstrip().endswith(":") else dashes[-1] if dashes else 2
+    else:
+        count = len(match[1]) + len(match[2]) + (2 if above.rstrip().endswith(":") else 0)
+    return f"write {count} spaces in place of the tab" if count else "remove the tab"
+
+
+def ends_open(lines: list[str], line: int) -> str:
+    """Return the bracket that closes what a line opened, if the next line begins with something else; or ""."""
+    text = re.sub(r"\"[^\"]*\"|'[^']*'|(?:^|\s)#.*", "", lines[line][:MOST_OF_LINE])
+    opened: list[str] = []
+    for character in text:
+        if character in "{[":
+            opened.append({"{": "}", "[": "]"}[character])
+        elif opened and character == opened[-1]:
+            opened.pop()
+    below = next((each for each in lines[line + 1 :] if each.strip()), "")
+    beside = re.match(r"\s*(?:- +)?[A-Za-z_]\w*:(?:\s|$)|$", below)
+    return "".join(reversed(opened)) if opened and beside and not text.rstrip().endswith(",") else ""
