@@ -37,7 +37,8 @@ def drivers(station: Station) -> Iterator[Diagnosis]:
     """Look at the drivers of the station's instruments: installed, with the options they want, run on hardware or not."""
     findings = station_findings(station)
     for finding in findings:
-        yield Diagnosis("drivers", "wrong", finding.message, f"labctl check {station.file}" if station.file else "")
+        state: State = "wrong" if finding.severity == "error" else "note"
+        yield Diagnosis("drivers", state, finding.message, f"labctl check {station.file}" if station.file else "")
     unproven = []
     for name in sorted({given.driver for given in station.instruments.values()}):
         with contextlib.suppress(LabctlError):

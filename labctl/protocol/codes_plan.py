@@ -124,7 +124,12 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "channel.place": ("an `at` that the instrument of a channel does not have",),
     "channel.shared": ("two channels on one output of an instrument",),
-    "driver.options": ("a setting that the driver does not have, or one that it needs",),
+    "driver.options": ("a setting that the driver does not have, one that it needs, or one of the wrong kind",),
+    "instrument.shared": (
+        "two instruments of a station file on one line",
+        "Each would take the other's answers. One entry stands for one connection, its channels are told apart by `at`.",
+    ),
+    "clock.real": ("a clock faster than real beside instruments that are (warning)", "It is for simulated cells only."),
     "driver.unknown": ("a driver that is not installed", "labctl drivers lists those that are."),
     "instrument.unknown": ("a part of a channel on an instrument that the file does not have",),
     "end.at_once": (

@@ -1,6 +1,6 @@
 """What the channels of a station can do, as far as that is known before an instrument is opened."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ from labctl.finding import Finding, Mark
 from labctl.inputs import near
 from labctl.plan.runnable import Translate
 from labctl.run.drivers import make
+from labctl.run.lines import line_findings
 from labctl.run.options import OptionError, OptionFault
 from labctl.station.settings import ChannelSettings, InstrumentSettings, Station
 
@@ -65,7 +66,16 @@ def station_findings(station: Station) -> tuple[Finding, ...]:
             findings += (_option_finding(station, given, fault) for fault in error.faults)
         except StationError as error:
             findings.append(Finding("driver.options", str(error), given.mark or Mark(station.file, 1, 1)))
-    return (*findings, *place_findings(station, made))
+    return (*findings, *_clock_findings(station, made), *place_findings(station, made))
+
+
+def _clock_findings(station: Station, made: Mapping[str, Instrument | Stepped]) -> Iterator[Finding]:
+    """Give a clock that is faster than real instruments are."""
+    real = [name for name, instrument in made.items() if not isinstance(instrument, Stepped)]
+    if station.clock not in {"real", 1.0} and real:
+        message = f"wanted clock: real beside {real[0]}, which goes no faster, found clock: {station.clock}"
+        hint = "write real; any other is for simulated cells"
+        yield Finding("clock.real", message, station.clock_mark or Mark(station.file, 1, 1), hint, severity="warning")
 
 
 def _option_finding(station: Station, given: InstrumentSettings, fault: OptionFault) -> Finding:
@@ -100,8 +110,38 @@ def _role_findings(
         )
 
 
+def _free(station: Station, instrument: str, places: Sequence[str]) -> list[str]:
+    """Return the channels of an instrument that have a name, and that no cell of the station is on."""
+    cells = [channel.parts["cell"] for channel in station.channels.values()]
+    taken = {part.at for part in cells if part.instrument == instrument}
+    return [place for place in places if place and place not in taken]
+
+
+def _only_outputs(station: Station, made: Mapping[str, Instrument | Stepped]) -> Iterator[Finding]:
+    """Give two channels on the only output of an instrument, one of which names it and one does not."""
+    first: dict[str, ChannelSettings] = {}
+    for channel in station.channels.values():
+        part = channel.parts["cell"]
+        instrument = made.get(part.instrument)
+        if (
+            not isinstance(instrument, Placed)
+            or "" not in instrument.channels()
+            or part.at not in instrument.channels()
+        ):
+            continue
+        other = first.setdefault(part.instrument, channel)
+        if part.at != other.parts["cell"].at:
+            output = f"the only one of {part.instrument}, which {other.name} has"
+            message = f"wanted an output of its own for {channel.name}, found {output}"
+            mark = channel.mark or Mark(station.file, 1, 1)
+            yield Finding("channel.shared", message, mark, "give each channel its own instrument:")
+
+
 def place_findings(station: Station, made: Mapping[str, Instrument | Stepped], only: str = "") -> Iterator[Finding]:
     """Give the channels of a station, or the one that is named, that the instruments made for it do not have."""
+    if not only:
+        yield from line_findings(station, made)
+        yield from _only_outputs(station, made)
     for name, channel in station.channels.items():
         if only not in {"", name}:
             continue
@@ -113,10 +153,13 @@ def place_findings(station: Station, made: Mapping[str, Instrument | Stepped], o
             if part.at in places:
                 continue
             known = ", ".join(filter(None, places)) or "none"
+            free = _free(station, part.instrument, places) if role == "cell" else places
             what = f"found at: {part.at}" if part.at else "found none"
             yield Finding(
                 "channel.place",
                 f"wanted a channel of {part.instrument} as at: for the {role} of {name}, {what}; it has {known}",
                 channel.mark or Mark(station.file, 1, 1),
-                f"for example {role}: {{instrument: {part.instrument}, at: {known.partition(',')[0]}}}",
+                f"for example {role}: {{instrument: {part.instrument}, at: {free[0]}}}"
+                if free
+                else f"every channel of {part.instrument} is taken: leave {name} out, or name another instrument",
             )

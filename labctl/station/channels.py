@@ -1,7 +1,8 @@
 """The channels of a station file: their names, their parts by role, and limits of their own."""
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from labctl.driver import Bounds
@@ -15,7 +16,7 @@ from labctl.station.settings import (
     Part,
 )
 from labctl.text.fields import Reading, near
-from labctl.text.nodes import BROKEN, Node, Scalar
+from labctl.text.nodes import BROKEN, Entries, Node, Scalar
 
 MOST_CHANNELS: Final = 10_000
 
@@ -31,7 +32,7 @@ class ChannelFields(Reading):
             inner = self.entries(
                 value, f"the parts of {clip(key.text)} by role", "for example {cell: {instrument: kei1, at: 1}}"
             )
-            if key.text == BROKEN or inner is None:
+            if key.text == BROKEN or inner is None or self._bare_part(key, inner):
                 continue
             words = {
                 "instrument": "write cell: {instrument: ...}",
@@ -65,7 +66,28 @@ class ChannelFields(Reading):
                 }
                 by_name[name] = ChannelSettings(name, own, limits, key.mark)
         self._shared_cells(by_name)
+        self._rows(by_name, {name: channel.mark for name, channel in by_name.items() if channel.mark})
         return by_name
+
+    def _bare_part(self, key: Scalar, inner: Entries) -> bool:
+        """Report a part without its role, `N2: {instrument: nw1, at: c2}`, and return whether it is one."""
+        by_key = {name.text: value for name, value in inner.entries}
+        if "instrument" not in by_key or not set(by_key) <= {"instrument", "at"}:
+            return False
+        said = ", ".join(f"{name}: {value.text}" for name, value in by_key.items() if isinstance(value, Scalar))
+        message = f"wanted cell in the channel {clip(key.text)}, found an instrument without its role"
+        self.report("key.missing", message, inner.mark, f"write {clip(key.text)}: {{cell: {{{clip(said, 60)}}}}}")
+        return True
+
+    def _rows(self, names: Collection[str], marks: Mapping[str, Mark]) -> None:
+        """Warn of a name such as S1-4 where no other begins alike: most likely a row of channels."""
+        alike = {name: match for name in names if (match := re.fullmatch(r"([A-Za-z]+)(\d{1,6})-(\d{1,6})", name))}
+        count = Counter(match[1] for match in alike.values())
+        for name, match in alike.items():
+            if count[match[1]] == 1 and int(match[2]) < int(match[3]):
+                message = f"wanted one channel or a row of them, found {name}, which is one channel of that name"
+                hint = f"a row of channels is {match[1]}[{match[2]}-{match[3]}]"
+                self.report("name.form", message, marks[name], hint, "warning")
 
     def _names(self, key: Scalar) -> list[tuple[str, str]]:
         """Return (name, number) of the channels that a key stands for: `A1`, or `S[1-8]` for S1 to S8."""

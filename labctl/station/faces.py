@@ -103,7 +103,7 @@ class FaceFields(ChannelFields):
             )
             return None
         kind: Literal["mail", "webhook", "ntfy"] = kinds[0]
-        to = self._texts(nodes[kind]) if kind == "mail" else (self._url(nodes[kind]),)
+        to = self._mails(nodes[kind]) if kind == "mail" else (self._url(nodes[kind]),)
         server, sender = self.text(nodes.get("server")), self.text(nodes.get("from"))
         if kind == "mail" and not server:
             self.report(
@@ -119,6 +119,14 @@ class FaceFields(ChannelFields):
             self.choice(nodes.get("security"), ("starttls", "tls", "none")) or "starttls",
             self.choice(nodes.get("only"), ("pages",)) == "pages", "last" in nodes and self.flag(nodes["last"]),
         )  # fmt: skip
+
+    def _mails(self, node: Node) -> tuple[str, ...]:
+        """Return addresses of mail, or report those that are none."""
+        for scalar in self.each_scalar(node, "an address of mail"):
+            if not re.fullmatch(r"[^@\s]+@[^@\s]+", scalar.text):
+                message = f"wanted an address of mail, found {clip(scalar.text)!r}"
+                self.report("form", message, scalar.mark, "for example ada@lab.example")
+        return self._texts(node)
 
     def _texts(self, node: Node | None) -> tuple[str, ...]:
         nodes = node.items if isinstance(node, Items) else () if node is None else (node,)

@@ -47,6 +47,7 @@ MQTT_KEYS: Final = {
     "home_assistant": "true: tell Home Assistant of every channel",
 }
 HTTP_KEYS: Final = {"socket": "Unix socket", "host": "address to listen on; 127.0.0.1", "port": "TCP port"}
+PORTS: Final = 65536
 _STATION_WORDS: Final = {
     "broker": "did you mean mqtt?",
     "database": "store: is the journal's folder, postgres: a server that gets everything too",
@@ -86,6 +87,7 @@ class _StationFields(FaceFields):
             web=self.web(nodes.get("web")),
             notify=self.notify(nodes.get("notify")),
             file=self.document.file,
+            clock_mark=nodes["clock"].mark if "clock" in nodes else None,
         )
 
     def _version(self, node: Node | None, entries: Entries) -> None:
@@ -184,17 +186,21 @@ class _StationFields(FaceFields):
         commands = self.choice(
             nodes.get("commands"),
             ("off", "stop-only", "all", "signed"),
-            {"false": "write off", "true": "write all", "stop": "write stop-only"},
+            {
+                **dict.fromkeys(("false", "no"), "write off"),
+                **dict.fromkeys(("true", "yes", "on"), "write all, or stop-only"),
+                "stop": "write stop-only",
+            },
         )
         kind = "address" if host else "none" if broker in {"none", "off"} else "embedded"
-        host, _, port = host.partition(":")
+        host, port = self._address(host, nodes) if host else ("", None)
         return Mqtt(
             broker=cast("Literal['embedded', 'none', 'address']", kind),
             prefix=self.text(nodes.get("prefix")).strip("/"),
             node=self._word(nodes.get("node"), "a name of letters, digits, - and _"),
             commands=cast("Commands", commands or "off"),
             host=host,
-            port=int(port) if port.isdigit() else self._port(nodes.get("port")),
+            port=self._port(nodes.get("port"), "port: 8883") if port is None else port,
             user=self.text(nodes.get("user")) or None,
             password_file=self.text(nodes.get("password_file")) or None,
             tls="tls" in nodes and self.flag(nodes["tls"]),
@@ -202,13 +208,33 @@ class _StationFields(FaceFields):
             home_assistant="home_assistant" in nodes and self.flag(nodes["home_assistant"]),
         )
 
-    def _port(self, node: Node | None) -> int | None:
+    def _address(self, text: str, nodes: Mapping[str, Node]) -> tuple[str, int | None]:
+        """Return the host and port of `broker.lab:8883`, or report."""
+        node = nodes["host"] if "host" in nodes else nodes["broker"]
+        match = re.fullmatch(r"(?:\w+://)?([\w.-]+)(?::(\d{1,6}))?/?", text)
+        port = int(match[2]) if match and match[2] else None
+        if match is None or "://" in text or (port or 0) >= PORTS:
+            hint = f"write {match[1]}" if match and port is None else "for example host: broker.lab, port: 8883"
+            hint = f"write {match[1]}:{port}" if match and port and port < PORTS else hint
+            self.report("form", f"wanted a host, or host:port, found {clip(text)!r}", node.mark, hint)
+            return "", None
+        if port is not None and "port" in nodes:
+            message = f"wanted the port of the broker once, found {clip(text)!r} beside port:"
+            self.report("form", message, node.mark, f"write host: {match[1]}")
+        return match[1], port
+
+    def _port(self, node: Node | None, example: str) -> int | None:
         scalar = self.scalar(node, "a TCP port")
         if scalar is None:
             return None
-        if scalar.text.isdigit() and 0 <= int(scalar.text[:6]) < 65536:
+        if scalar.text.isdigit() and 0 <= int(scalar.text[:6]) < PORTS:
             return int(scalar.text)
-        self.report("form", f"wanted a TCP port from 0 to 65535, found {clip(scalar.text)!r}", scalar.mark)
+        self.report(
+            "form",
+            f"wanted a TCP port from 0 to 65535, found {clip(scalar.text)!r}",
+            scalar.mark,
+            f"for example {example}",
+        )
         return None
 
     def _postgres(self, node: Node | None) -> str | None:
@@ -234,7 +260,7 @@ class _StationFields(FaceFields):
         return Http(
             self.text(nodes.get("socket")) or None,
             self.text(nodes.get("host")) or "127.0.0.1",
-            self._port(nodes.get("port")),
+            self._port(nodes.get("port"), "port: 8765"),
         )
 
     def _clock(self, node: Node | None) -> Clock:

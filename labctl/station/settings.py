@@ -191,6 +191,7 @@ class Station:
         web: Where the pages are served beside the daemon, None for nowhere.
         notify: Who is told of alarms, None for nobody.
         file: Name of the file.
+        clock_mark: Where the clock stands in it.
     """
 
     name: str = "labctl"
@@ -204,6 +205,7 @@ class Station:
     web: WebSettings | None = None
     notify: NotifySettings | None = None
     file: str = ""
+    clock_mark: Mark | None = field(default=None, compare=False)
 
     def beside(self, path: str) -> Path:
         """Return a path of the file, relative ones taken from the file's own folder."""

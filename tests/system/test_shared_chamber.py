@@ -24,7 +24,7 @@ STATION = """\
 labctl_station: 1
 instruments:
   sim: {driver: simulated}
-  cells: {driver: practice, port: 1}
+  cells: {driver: practice, port: 2}
   oven: {driver: espec, port: "socket://127.0.0.1:1"}
 channels:
   x: {cell: {instrument: CELL, at: 1}, chamber: {instrument: CHAMBER}}
