@@ -76,7 +76,7 @@ def _limited(draft: CompileContext, place: StepContext, line: Line, mark: Mark) 
             "safety.voltage",
             f"wanted {which} in the file or the cell for {line.verb}, found none",
             mark,
-            "add limits: {voltage: [2.5 V, 4.3 V]}",
+            "add limits with what your cell stands, for example limits: {voltage: [2.5 V, 4.3 V]}",
         )
     biased = line.mode == "Spectrum" and line.settings.get("bias") not in {None, 0.0}
     voltages = line.mode == "Profile" and line.settings.get("quantity") == "voltage"
@@ -87,7 +87,8 @@ def _limited(draft: CompileContext, place: StepContext, line: Line, mark: Mark) 
             "safety.current",
             f"wanted a current limit in the file or the cell for {line.verb}{also}, found none",
             mark,
-            "add limits: {current: [-1 mA, 1 mA]}" + (f", or current: 1 mA to the {line.verb}" if also else ""),
+            "add limits with what your cell stands, for example limits: {current: [-1 mA, 1 mA]}"
+            + (f", or current: to the {line.verb}" if also else ""),
         )
 
 

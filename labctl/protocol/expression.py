@@ -350,8 +350,8 @@ def _where_set(given: Computed, environment: Environment, error: Misread) -> Mar
     value = environment.get(given.expression.name) if isinstance(given.expression, Reference) else None
     if isinstance(value, WrittenText):
         return value.mark if error.hint.startswith("write ") else None
-    bare = isinstance(value, Quantity) and value.dimension == NONE and error.code == "unit.bare"
-    return value.mark if isinstance(value, Quantity) and (bare or error.code == "value.negative") else None
+    itself = error.code in {"unit.bare", "value.negative"} or error.hint.startswith("write ")
+    return value.mark if isinstance(value, Quantity) and itself else None
 
 
 def _settled(given: Computed, environment: Environment) -> Quantity:
@@ -364,7 +364,7 @@ def _settled(given: Computed, environment: Environment) -> Quantity:
     fits = accepts(given.kind, quantity.dimension) if direct else _reachable(quantity, given.kind)
     whole = given.kind != "count" or quantity.value_si == round(quantity.value_si)
     if not fits or not whole or (quantity.versus == "ocv" and given.kind not in {"potential", "bias", "any"}):
-        if direct and quantity.dimension == NONE and TABLES[given.kind].units:
+        if direct and TABLES[given.kind].units and not quantity.versus:
             parse(quantity.text, given.kind)  # says which unit it may lack
         found = f"{quantity.text}, {article(name_of(quantity.dimension))}"
         raise Misread("unit.kind", f"wanted {article(given.kind)}, found {found}")

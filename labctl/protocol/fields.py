@@ -229,6 +229,7 @@ class Fields(Reading):
     def named(self, key: Scalar, taken: Mapping[str, Mark]) -> bool:
         """Check the name of a parameter or loop variable; `taken` are those in force."""
         if re.fullmatch(NAME, key.text) is None or key.text in RESERVED:
+            self.names_lost = True
             hint = "letters, digits and _, not beginning with a digit"
             if reads(key.text, "any"):
                 hint = "a list has brackets: rates: [0.1C, 0.2C]"

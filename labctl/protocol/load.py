@@ -16,7 +16,7 @@ from labctl.protocol.model import Item, Parameter, Protocol, Requires, Value, Wr
 from labctl.protocol.profile import read_table
 from labctl.protocol.step_model import ProfileTable
 from labctl.protocol.steps import STEPS_HINT
-from labctl.protocol.words import FILE_WORDS
+from labctl.protocol.words import FILE_WORDS, LIMITED_FILE_WORDS
 from labctl.text.compose import compose
 from labctl.text.fields import MOST_FINDINGS, near
 from labctl.text.nodes import BROKEN, Document, Entries, Items, Node, Scalar
@@ -78,7 +78,9 @@ def read(text: str | bytes, name: str, reader: Reader = nothing_beside) -> Loade
     shelf = _Shelf(reader)
     protocol = shelf.read(text, name, ())
     if protocol is not None:
-        shelf.findings += check(protocol)
+        shelf.findings += (
+            finding for finding in check(protocol) if finding.code != "name.unknown" or not shelf.names_lost
+        )
     findings = bounded(_unique(shelf.findings))
     if any(finding.severity == "error" for finding in findings):  # what an unread line uses is not known
         findings = [finding for finding in findings if finding.code != "params.unused"]
@@ -105,6 +107,7 @@ class _Shelf:
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self.findings: list[Finding] = []
+        self.names_lost = False
         self.texts: dict[str, str] = {}
         self.done: dict[str, Protocol | None] = {}
         self.later: dict[str, tuple[Protocol | None, tuple[Finding, ...]]] = {}
@@ -115,6 +118,7 @@ class _Shelf:
         fields = _FileFields(document, self, above)
         protocol = fields.protocol()
         self.findings += fields.findings
+        self.names_lost = self.names_lost or fields.names_lost
         return protocol
 
     def use(self, fields: "_FileFields", name: str, mark: Mark) -> Protocol | None:
@@ -232,7 +236,9 @@ class _FileFields(AnalysisFields):
                 "a protocol begins with labctl: 1",
             )
             return None
-        nodes = self.keys(entries, FILE, "a protocol", FILE_WORDS)
+        limited = any(key.text == "limits" for key, _ in entries.entries)
+        nodes = self.keys(entries, FILE, "a protocol", LIMITED_FILE_WORDS if limited else FILE_WORDS)
+        self.names_lost = len(nodes) < len(entries.entries)
         self._version(nodes.get("labctl"), entries)
         self.name_all(nodes.get("params"))
         steps = self.steps(nodes.get("steps"))
@@ -285,6 +291,7 @@ class _FileFields(AnalysisFields):
 
     def _parameters(self, node: Node | None) -> tuple[Parameter, ...]:
         entries = self.entries(node, "names and defaults below params", "for example params: {rate: C/10}")
+        self.names_lost = self.names_lost or (entries is None and node is not None)
         parameters: list[Parameter] = []
         for key, value in entries.entries if entries else ():
             if key.text == BROKEN or not self.named(key, {}):

@@ -186,7 +186,8 @@ class StepFields(VerbFields):
             self.report("form", *loop)
         values = self.keys(entries, BLOCK, "a block", words)
         self.name_all(values.get("each"))
-        if "steps" not in values and not any(key.text == BROKEN for key, _ in entries.entries):
+        self.names_lost = self.names_lost or len(values) < len(entries.entries)
+        if "steps" not in values and len(values) == len(entries.entries):
             first = next(key.text for key, _ in entries.entries if key.text in _BLOCK_ONLY)
             self.report(
                 "key.missing",
@@ -239,6 +240,7 @@ class StepFields(VerbFields):
     def _each(self, node: Node | None) -> tuple[Variable, ...]:
         entries = self.entries(node, "names and values after each", f"for example each: {BLOCK['each'].example}")
         if entries is None:
+            self.names_lost = self.names_lost or node is not None
             return ()
         if not entries.entries:
             self.report(

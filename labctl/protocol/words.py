@@ -156,6 +156,12 @@ FILE_WORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("temperature", "temperature_range"), "write limits: {temperature: [10 degC, 60 degC]}"),
 }
 
+LIMITED_FILE_WORDS: Final[Mapping[str, str]] = {
+    word: hint.replace("write limits: {", "it belongs into the limits that are there: {")
+    for word, hint in FILE_WORDS.items()
+}
+"""Of a file that has its limits already."""
+
 STEP_KEY_WORDS: Final[Mapping[str, str]] = {
     "duration": "did you mean for?",
     "time": "did you mean for?",

@@ -153,14 +153,17 @@ def _comment(plain: str, kind: Kind, reads: Reads) -> Slip:
     return "yaml.comment", "", f"a comment begins with a # after a space: write {match[1]}{rest}"
 
 
-_BEHIND: Final = re.compile(r"(.*\S)\s*(,)|(.*\S)\s+(for|over|and|or|until|at)", re.DOTALL)
+_BEHIND: Final = re.compile(
+    r"(.*\S)\s*(,)|(.*\S)\s+(for|over|and|or|until|at)|(C\s*/\s*\d[\d.]*)\s+([mu]?A(?:/cm2|/g)?)", re.DOTALL
+)
 
 
 def _behind(plain: str, kind: Kind, reads: Reads) -> Slip:
     """Find a value with a comma behind it, or with a word behind which nothing follows."""
     del kind
     match = _BEHIND.fullmatch(plain)
-    value, what = (match[1] or match[3], "the comma" if match[2] else match[4]) if match else ("", "")
+    value = (match[1] or match[3] or match[5]) if match else ""
+    what = ("the comma" if match[2] else match[4] or match[6]) if match else ""
     return ("unit.number", "", f"leave {what} out: write {value}") if match and reads(value) else None
 
 

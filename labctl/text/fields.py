@@ -29,6 +29,7 @@ class Reading:
         self.document = document
         self.findings = list(document.findings)
         self.names: set[str] = set()
+        self.names_lost = False
 
     def name_all(self, node: Node | None) -> None:
         """Note the names that a mapping defines, so that one without its $ is told what it lacks."""

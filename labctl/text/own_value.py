@@ -25,8 +25,8 @@ def with_own(hint: str, value: Node) -> str:
 
     A number that is not the author's never stands behind "write" alone: followed literally, it would be done to a cell.
     """
-    if hint == TO_OR_UNTIL and isinstance(value, Scalar):
-        return next((f"write {key} {clip(value.text)}" for kind, key in _ENDS if reads(value.text, kind)), hint)
+    if (held := _held(hint, value)) is not None:
+        return held
     if not re.search(r"\d", hint) or "did you mean" in hint:
         return hint
     if isinstance(value, Scalar) and _NUMBER.fullmatch(value.text) and (own := _with_scalar(hint, value.text)):
@@ -40,6 +40,16 @@ def with_own(hint: str, value: Node) -> str:
     if isinstance(value, Entries) and "[" not in braces[0]:
         return hint[: braces.start()] + _filled(braces[0], value) + hint[braces.end() :]
     return hint[: braces.end()] + YOURS + hint[braces.end() :]
+
+
+def _held(hint: str, value: Node) -> str | None:
+    """Return the end that a value is: of a cut-off by its kind, of a held voltage by its form; None of other hints."""
+    text = value.text if isinstance(value, Scalar) else ""
+    if hint == TO_OR_UNTIL and text:
+        return next((f"write {key} {clip(text)}" for kind, key in _ENDS if reads(text, kind)), hint)
+    if hint.startswith("write hold_until:") and re.match(r"(?:current|time)\s*[<>]", text):
+        return f"write hold_until: {clip(text)}"
+    return f"write hold_for: {clip(text)}" if hint.startswith("write hold_until:") and reads(text, "duration") else None
 
 
 def _filled(example: str, value: Entries) -> str:
