@@ -59,7 +59,7 @@ def option_faults(kind: type[object], driver: str, options: Mapping[str, object]
             faults.append(OptionFault((key,), f"wanted {key} of driver {driver}, found {found}", _said(key, documents)))
     declared = _declared(kind)
     for key, value in options.items():
-        if key in accepted and key in declared:
+        if key in accepted and key in declared and (key,) not in {fault.path for fault in faults}:
             usual = accepted[key].default
             said = "" if usual in {inspect.Parameter.empty, None} else f"leave it out for {_setting(usual)}"
             faults += _Option(key, documents.get(key, ""), said).faults((key,), value, declared[key])
@@ -155,7 +155,10 @@ class _Option:
         if isinstance(value, tuple) and len(value) == 1 and kind in WORDS and _is(value[0], kind):
             return f"write {value[0]}"
         if kind is bool:
-            return YES_NO.get(str(value).lower(), "write true or false")
+            word = str(value).lower()
+            return f"write {word}" if word in {"true", "false"} else YES_NO.get(word, "write true or false")
+        if kind is int and isinstance(value, float) and value.is_integer():
+            return f"write {value:.0f}"
         if kind in {int, float} and isinstance(value, str):
             number = self._number(value)
             return f"write {number:g}" if number is not None and (kind is float or number.is_integer()) else shown

@@ -47,9 +47,18 @@ class FaceFields(ChannelFields):
         entries = self.entries(node, "the pages in braces", "for example web: {} or web: {listen: 127.0.0.1:8023}")
         nodes = self.keys(entries, WEB_KEYS, "web") if entries else {}
         return WebSettings(
-            self.text(nodes.get("listen")) or WebSettings().listen, self._texts(nodes.get("names")),
+            self._listen(nodes.get("listen")) or WebSettings().listen, self._texts(nodes.get("names")),
             self.text(nodes.get("certificate")) or None, self.text(nodes.get("key")) or None, self._proxy(nodes.get("proxy")),
         )  # fmt: skip
+
+    def _listen(self, node: Node | None) -> str:
+        """Return `host:port`, or report; an address of IPv6 has brackets or none."""
+        text = self.text(node, "where to listen")
+        match = re.fullmatch(r"(\S+):(\d{1,6})", text)
+        if node is not None and text and (match is None or int(match[2]) > 65_535):
+            message = f"wanted an address and a port from 0 to 65535, found {clip(text)!r}"
+            self.report("form", message, node.mark, "for example listen: 127.0.0.1:8023")
+        return text
 
     def _proxy(self, node: Node | None) -> ProxySettings | None:
         example = "for example proxy: {socket: /run/labctl/web.sock, secret_file: proxy.key}"
