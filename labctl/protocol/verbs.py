@@ -145,7 +145,7 @@ class VerbFields(Fields):
             return f"for example {verb.example}"
         first = f"{word}: {{{name}: "  # the example shows what else is usual beside its first key
         rest = verb.example.removeprefix(first).partition(", ")[2] if verb.example.startswith(first) else ""
-        return f"write {first}{text}, {rest}" if rest else f"write {first}{text}}}"
+        return f"write {first}{text}, ...}}, for example with {rest[:-1]}" if rest else f"write {first}{text}}}"
 
     def _empty_hint(self, node: Scalar, verb: Verb) -> str:
         comment = self.comment_after(node)
