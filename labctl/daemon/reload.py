@@ -96,10 +96,11 @@ def _read(file: Path, folder: Path) -> Station:
     """Return the station of a file, checked with the drivers that it names.
 
     Raises:
-        StationError: With every finding.
+        StationError: With every finding, where one is an error.
     """
     station, _ = found_station(file, folder, folder)
-    if findings := station_findings(station):
+    findings = station_findings(station)
+    if any(finding.severity == "error" for finding in findings):
         raise StationError(findings)
     return station
 

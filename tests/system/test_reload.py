@@ -72,7 +72,8 @@ def polled(**ports):
         f"  {name}: {{driver: practice, port: {port}, timeout: 0.3}}\n" for name, port in ports.items()
     )
     channels = "".join(f"  {name}1: {{cell: {{instrument: {name}, at: 1}}}}\n" for name in ports)
-    return f"labctl_station: 1\nname: bench\nmqtt: {{broker: none}}\ninstruments:\n{instruments}channels:\n{channels}"
+    head = "labctl_station: 1\nname: bench\nclock: 60\nmqtt: {broker: none}\n"  # the clock is warned of, and taken
+    return f"{head}instruments:\n{instruments}channels:\n{channels}"
 
 
 async def test_a_polled_instrument_is_served_and_guarded_while_the_run_of_another_goes_on(write, tmp_path):
