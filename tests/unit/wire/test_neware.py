@@ -545,7 +545,7 @@ async def test_records_that_never_come_after_the_end_are_given_up_in_a_sentence(
 
 
 def test_a_place_that_is_none_is_refused_where_the_station_is_read():
-    with pytest.raises(ValueError, match="wanted devid-subdevid-chlid as in 27-1-1, found '27-1'"):
+    with pytest.raises(ValueError, match="wanted devid-subdevid-chlid of the channel one, found '27-1'"):
         Neware(host="127.0.0.1", channels={"one": "27-1"}, folder=".")
 
 
