@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.figure import Figure, at_least, at_most, shortfall, unmeasured
+from benchmarks.figure import Promised, at_least, at_most, shortfall, unmeasured
 from benchmarks.reference import comparison, peer
 from benchmarks.reference.peer import NOMINAL, RATES
 from labctl_simulators import parameters
@@ -35,7 +35,7 @@ LOW, HIGH = 3.105, 4.1
 Step = tuple[object, float, tuple[Stop, ...]]
 
 
-def figures() -> Iterator[Figure]:
+def figures() -> Iterator[Promised]:
     """Measure and yield what is wanted of the simulated cell and what is found."""
     yield from accuracy()
     yield charge()
@@ -54,7 +54,7 @@ def plots(folder: Path) -> list[Path]:
 # --- accuracy ----------------------------------------------------------------------------------------------------
 
 
-def accuracy() -> Iterator[Figure]:
+def accuracy() -> Iterator[Promised]:
     """Yield how far ours is from the stored curves."""
     for name, rates in comparison.RATES.items():
         cell = comparison.plain(name)
@@ -85,12 +85,12 @@ def accuracy() -> Iterator[Figure]:
     yield millivolts("marquis2019 at -10 degC, C/2: largest difference", 0.1, comparison.cold(cell, "cold").largest)
 
 
-def millivolts(name: str, wanted: float, found: float, remark: str = "") -> Figure:
+def millivolts(name: str, wanted: float, found: float, remark: str = "") -> Promised:
     """Return a figure of a voltage (V) that should be at most `wanted` mV."""
     return at_most(name, wanted, 1e3 * found, " mV", remark)
 
 
-def charge() -> Figure:
+def charge() -> Promised:
     """Compare the integrators of 1000 CC-CV cycles with the sum of what their segments say has passed."""
     cell = comparison.plain("marquis2019")
     state, parts = cell.initial(), []
@@ -195,7 +195,7 @@ def swept(cell: CellModel, cells: int, count: int) -> Callable[[], object]:
 # --- side by side ------------------------------------------------------------------------------------------------
 
 
-def ratios() -> Iterator[Figure]:
+def ratios() -> Iterator[Promised]:
     """Yield how many times faster than PyBaMM ours is."""
     cell = comparison.plain("marquis2019")
     theirs = peer.programmes() if peer.present() else {}
@@ -225,7 +225,7 @@ def ratios() -> Iterator[Figure]:
 Side = tuple[Callable[[], object] | None, int]
 
 
-def ratio(name: str, wanted: float, mine: Side, other: Side, turns: int) -> Figure:
+def ratio(name: str, wanted: float, mine: Side, other: Side, turns: int) -> Promised:
     """Return how many times faster ours is; a side is a call and how many pieces of work that call does."""
     name = f"{name}: times PyBaMM's speed"
     ours, theirs = beside(mine[0], other[0], turns)
@@ -275,7 +275,7 @@ def unit(seconds: float) -> str:
 # --- times of ours alone -----------------------------------------------------------------------------------------
 
 
-def ageing_and_profiles() -> Iterator[Figure]:
+def ageing_and_profiles() -> Iterator[Promised]:
     """Yield the times of long runs of ours."""
     for name, wanted, work, turns, remark in (
         ("1000 CC-CV cycles with ageing, 60 s", 0.5, ageing(), 9, "about 156 000 rows"),
@@ -327,7 +327,7 @@ print(spent, [line.split()[1] for line in lines if line.startswith("VmHWM")][0])
 """
 
 
-def start() -> Iterator[Figure]:
+def start() -> Iterator[Promised]:
     """Yield what import and build cost beyond numpy, and the resident memory, of fresh processes.
 
     With bytecode, as of an installed package: the first process writes it and is not counted.

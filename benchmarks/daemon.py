@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.figure import Figure, at_least, at_most, shortfall
+from benchmarks.figure import Promised, at_least, at_most, shortfall
 from labctl.clock import RealClock
 from labctl.daemon import Parts, running
 from labctl.daemon.process import SWITCH
@@ -83,7 +83,7 @@ steps:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class PacedLoad:
     """So many channels, each with so many rows a second."""
 
     channels: int
@@ -94,11 +94,11 @@ class Load:
         return f"{self.channels} channels at {self.hertz:g} Hz"
 
 
-FAST = Load(1000, 10.0)
-MANY = Load(10_000, 1.0)
+FAST = PacedLoad(1000, 10.0)
+MANY = PacedLoad(10_000, 1.0)
 
 
-def figures() -> Iterator[Figure]:
+def figures() -> Iterator[Promised]:
     """Measure the dry run, then the paced daemon."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -112,7 +112,7 @@ def figures() -> Iterator[Figure]:
 # --- simulate ---------------------------------------------------------------------------------------------------------
 
 
-def dry_run(folder: Path) -> Iterator[Figure]:
+def dry_run(folder: Path) -> Iterator[Promised]:
     """Measure committed rows a second of `simulate` beside the floor, both in turn, and the cost of a step."""
     ours, floor = [], []
     for number in range(ROUNDS):
@@ -157,7 +157,7 @@ def bare(path: Path, rows: list[tuple[object, ...]]) -> float:
 # --- a thousand channels ----------------------------------------------------------------------------------------------
 
 
-def paced(folder: Path) -> Iterator[Figure]:
+def paced(folder: Path) -> Iterator[Promised]:
     """Measure a thousand paced channels, store and MQTT on, and a bare timer loop in the same run."""
     seen = asyncio.run(measured(folder_of(FAST, folder / "fast"), FAST))
     cost, raw = 1e6 * seen.cpu / seen.rows, 1e6 * seen.raw
@@ -177,7 +177,7 @@ def paced(folder: Path) -> Iterator[Figure]:
     yield at_most("memory of a running channel", 0.5, seen.memory / FAST.channels / 1e6, " MB")
 
 
-def many() -> Iterator[Figure]:
+def many() -> Iterator[Promised]:
     """Measure ten thousand paced channels, store and MQTT on."""
     with tempfile.TemporaryDirectory() as name:
         seen = asyncio.run(measured(folder_of(MANY, Path(name) / "many"), MANY))
@@ -194,7 +194,7 @@ def said(remark: str, ratio: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LoadSeen:
     """What a paced daemon did.
 
     Attributes:
@@ -222,7 +222,7 @@ class Seen:
     plain: float
 
 
-def folder_of(load: Load, folder: Path) -> Path:
+def folder_of(load: PacedLoad, folder: Path) -> Path:
     """Return a folder with the files of a load."""
     folder.mkdir()
     (folder / "cell.yaml").write_text(CELL)
@@ -230,7 +230,7 @@ def folder_of(load: Load, folder: Path) -> Path:
     return folder
 
 
-async def measured(folder: Path, load: Load) -> Seen:
+async def measured(folder: Path, load: PacedLoad) -> LoadSeen:
     """Run the daemon, then raw sqlite3 and the bare loop."""
     gc.collect()
     sys.setswitchinterval(SWITCH)
@@ -252,7 +252,7 @@ async def measured(folder: Path, load: Load) -> Seen:
     ticks = await timers(load, PACED / 4)
     bare, plain = (time.process_time() - begin) / len(ticks), float(np.percentile(ticks, 99))
     due = rows / (load.channels * load.hertz * wall)
-    return Seen(wall, cpu, journal, rows, due, late, memory, raw, bare, plain)
+    return LoadSeen(wall, cpu, journal, rows, due, late, memory, raw, bare, plain)
 
 
 def raw_cost(journal: Path, file: Path) -> float:
@@ -307,7 +307,7 @@ def committed(parts: Parts) -> int:
         return int(reader.query("SELECT count(*) FROM samples")[0][0])
 
 
-async def timers(load: Load, seconds: float) -> list[float]:
+async def timers(load: PacedLoad, seconds: float) -> list[float]:
     """Return how late each tick of a bare loop of as many timers came."""
     loop, late = asyncio.get_running_loop(), []
 

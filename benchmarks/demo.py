@@ -10,7 +10,7 @@ from pathlib import Path
 
 import aiomqtt
 
-from benchmarks.figure import Figure, at_most
+from benchmarks.figure import Promised, at_most
 from labctl.control.client import DaemonClient
 from labctl.errors import LabctlError
 from labctl.publish.broker import BrokerAddress
@@ -18,7 +18,7 @@ from labctl.publish.broker import BrokerAddress
 WITHIN = 30.0  # s after which the search for the daemon is given up
 
 
-def figures() -> Iterator[Figure]:
+def figures() -> Iterator[Promised]:
     """Measure the time to the first sample that MQTT shows."""
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Promised:
     """A figure: its name, what was wanted and found in words, whether it was met, and a remark.
 
     `met` is None where it could not be measured here; the remark then says why, and what measures it.
@@ -20,16 +20,16 @@ class Figure:
     remark: str = ""
 
 
-def at_least(name: str, wanted: float, found: float, unit: str = "", remark: str = "") -> Figure:
+def at_least(name: str, wanted: float, found: float, unit: str = "", remark: str = "") -> Promised:
     """Return a figure that should not be smaller."""
-    return Figure(
+    return Promised(
         name, f"at least {wanted:g}{unit}", f"{found:.3g}{unit}", found >= wanted, remark or shortfall(found / wanted)
     )
 
 
-def at_most(name: str, wanted: float, found: float, unit: str = "", remark: str = "") -> Figure:
+def at_most(name: str, wanted: float, found: float, unit: str = "", remark: str = "") -> Promised:
     """Return a figure that should not be larger."""
-    return Figure(
+    return Promised(
         name,
         f"at most {wanted:g}{unit}",
         f"{found:.3g}{unit}",
@@ -38,9 +38,9 @@ def at_most(name: str, wanted: float, found: float, unit: str = "", remark: str 
     )
 
 
-def unmeasured(name: str, wanted: str, remark: str) -> Figure:
+def unmeasured(name: str, wanted: str, remark: str) -> Promised:
     """Return a figure that could not be measured here; the remark says why, and what measures it."""
-    return Figure(name, wanted, "nothing", met=None, remark=remark)
+    return Promised(name, wanted, "nothing", met=None, remark=remark)
 
 
 def shortfall(ratio: float) -> str:

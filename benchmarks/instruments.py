@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.figure import Figure, at_least, at_most
+from benchmarks.figure import Promised, at_least, at_most
 from labctl.clock import RealClock
 from labctl.daemon import Parts, running
 from labctl.run.request import StartRequest
@@ -52,7 +52,7 @@ steps:
 """
 
 
-def figures() -> Iterator[Figure]:
+def figures() -> Iterator[Promised]:
     """Measure source meters, cyclers, the guard, and the parsers under fuzz."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -68,7 +68,7 @@ def figures() -> Iterator[Figure]:
 # --- many instruments on one daemon ---------------------------------------------------------------------------------
 
 
-async def meters(folder: Path) -> list[Figure]:
+async def meters(folder: Path) -> list[Promised]:
     """Run source meters at a steady rate, emulators in a process of their own, and look at how late each sample was."""
     process, ports = emulators("meters", METERS)
     try:
@@ -96,7 +96,7 @@ async def meters(folder: Path) -> list[Figure]:
     ]
 
 
-async def cyclers(folder: Path) -> list[Figure]:
+async def cyclers(folder: Path) -> list[Promised]:
     """Poll a cycler of many channels behind one line, and look at what a poll costs and whether every record arrived."""
     process, (port,) = emulators("cycler", 1)
     (folder / "steps").mkdir()
@@ -115,7 +115,7 @@ async def cyclers(folder: Path) -> list[Figure]:
         process.terminate()
         process.wait()
     return [
-        Figure(f"{CYCLERS} cycler channels by polling", "all running", f"{active} running", active == CYCLERS),
+        Promised(f"{CYCLERS} cycler channels by polling", "all running", f"{active} running", active == CYCLERS),
         at_least("their records stored, of those written meanwhile", 0.7, passed / (CYCLERS * HERTZ * PACED)),
         at_most("CPU of the daemon for them", 100.0, 100 * cpu / PACED, " % of a core"),
     ]
@@ -251,14 +251,14 @@ async def becomes(holds: Callable[[], bool], within: float = 60.0) -> None:
 # --- parsers ----------------------------------------------------------------------------------------------------------
 
 
-def fuzzed() -> Iterator[Figure]:
+def fuzzed() -> Iterator[Promised]:
     """Give every framing parser damaged bytes; the long form is `python -m tests.property.wire.fuzz`."""
     from tests.property.wire.fuzz import PARSERS, fuzz  # noqa: PLC0415 - a checkout has its tests
 
     begin = time.process_time()
     strange = fuzz(FUZZED, seed=1)
     spent = 1e6 * (time.process_time() - begin) / (FUZZED * len(PARSERS))
-    yield Figure(
+    yield Promised(
         f"parsers under {FUZZED} damaged inputs each", "errors of ours only", f"{len(strange)} others", not strange
     )
     yield at_most("CPU for one of them", 200.0, spent, " us")

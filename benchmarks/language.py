@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.figure import Figure, at_most, cpu_seconds
+from benchmarks.figure import Promised, at_most, cpu_seconds
 
 STEP = "  - charge: {current: 0.1 mA/cm2, to: 4.1 V, for: 5 h, hold_until: current < 0.02 mA/cm2}\n"
 HEAD = "labctl: 1\nname: Long\nlimits: {voltage: [3 V, 4.2 V]}\nsteps:\n"
@@ -19,7 +19,7 @@ HOSTILE = {
 }
 
 
-def figures() -> Iterator[Figure]:
+def figures() -> Iterator[Promised]:
     """Measure `check`, hostile files, and the command line's start."""
     from labctl.protocol.load import load  # noqa: PLC0415 - imported only when this case runs
 
@@ -34,7 +34,7 @@ def figures() -> Iterator[Figure]:
         used, memory, code = checked(hostile)
         found = f"{used:.2f} s CPU, {memory:.0f} MB beyond a start, exit code {code}"
         met = used <= 1 and memory <= 100 and code == 1
-        yield Figure(f"hostile file: {name}", "1 s CPU, 100 MB, refused", found, met)
+        yield Promised(f"hostile file: {name}", "1 s CPU, 100 MB, refused", found, met)
     yield at_most("labctl --help", 0.3, least(["-m", "labctl", "--help"]) - least(["-c", "pass"]), " s CPU")
 
 

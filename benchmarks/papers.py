@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.figure import Figure, at_most, cpu_seconds
+from benchmarks.figure import Promised, at_most, cpu_seconds
 from labctl.analysis.differential import analyse_differential
 from labctl.analysis.impedance.fit import fit_circuit
 from labctl.analysis.impedance.kramers_kronig import kramers_kronig
@@ -40,7 +40,7 @@ analyse: [capacity, {retention: {of: max}}, differential]
 """
 
 
-def figures() -> Iterator[Figure]:
+def figures() -> Iterator[Promised]:
     """Measure single spectra, then a run of 4000 cycles with 2.7 million rows, then all papers on two cores."""
     yield from spectrum()
     with tempfile.TemporaryDirectory() as folder:
@@ -54,7 +54,7 @@ def figures() -> Iterator[Figure]:
     )
 
 
-def spectrum() -> Iterator[Figure]:
+def spectrum() -> Iterator[Promised]:
     """Measure fit, consistency test and relaxation times of a noisy spectrum of 60 points."""
     circuit, frequency = parse_circuit(CIRCUIT), np.logspace(6, -1, 60)
     rng = np.random.default_rng(1)
@@ -68,7 +68,7 @@ def spectrum() -> Iterator[Figure]:
         yield at_most(name, wanted, 1e3 * cpu_seconds(work), " ms")
 
 
-def long_run(folder: Path) -> Iterator[Figure]:
+def long_run(folder: Path) -> Iterator[Promised]:
     """Measure dQ/dV and the report of a run of 4000 cycles."""
     (folder / "long.yaml").write_text(LONG, encoding="utf-8")
     with Journal.open(folder / "long.db") as journal:

@@ -21,7 +21,7 @@ import psycopg
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
-from benchmarks.figure import Figure, at_least, at_most
+from benchmarks.figure import Promised, at_least, at_most
 from labctl.errors import SinkError
 from labctl.publish.postgres import Postgres
 from labctl.sample import Batch
@@ -36,7 +36,7 @@ SHORT = 100_000  # rows of the other cases
 TIMES = 5
 
 
-def figures() -> Iterator[Figure]:
+def figures() -> Iterator[Promised]:
     """Measure the store."""
     with folder() as place:
         yield from floor(place)
@@ -136,7 +136,7 @@ def ratios(times: int, one: Callable[[int], float], other: Callable[[int], float
     return statistics.median(other(number) / one(number) for number in range(times))
 
 
-def floor(place: Path) -> Iterator[Figure]:
+def floor(place: Path) -> Iterator[Promised]:
     rows = measured(SHORT)
     for commit in (1000, 10_000):
         found = ratios(
@@ -160,7 +160,7 @@ def floor(place: Path) -> Iterator[Figure]:
     )
 
 
-def size(place: Path) -> Iterator[Figure]:
+def size(place: Path) -> Iterator[Promised]:
     for temperature, wanted in ((False, 92.0), (True, 102.0)):
         file = place / f"size-{temperature}.db"
         with Journal.open(file) as journal:
@@ -177,7 +177,7 @@ def size(place: Path) -> Iterator[Figure]:
 # --- a long file ------------------------------------------------------------------------------------------------------
 
 
-def long_file(place: Path) -> Iterator[Figure]:
+def long_file(place: Path) -> Iterator[Promised]:
     """Compare appending to one of 1000 runs in a long file with the same in files of 1000 rows."""
     rows = measured(ROWS // 1000 + 200_000)
     long, short = Grown(place / "long.db", 1000, ROWS // 1000, rows), Grown(place / "short.db", 1000, 1, rows)
@@ -227,12 +227,12 @@ class Grown:
 # --- PostgreSQL -------------------------------------------------------------------------------------------------------
 
 
-def sink(place: Path) -> Iterator[Figure]:
+def sink(place: Path) -> Iterator[Promised]:
     """Compare the sink with a loop that reads the same rows from SQLite and copies them."""
     name = "PostgreSQL sink, of a hand-written loop that reads and copies the same rows"
     server = cluster()
     if isinstance(server, str):
-        yield Figure(name, "at least 0.8", "not measured", met=False, remark=server)
+        yield Promised(name, "at least 0.8", "not measured", met=False, remark=server)
         return
     try:
         file = place / "sink.db"
@@ -248,7 +248,7 @@ def sink(place: Path) -> Iterator[Figure]:
         )
         yield at_least(name, 0.8, found, remark=f"{SHORT:,} rows, both durable on the server")
     except SinkError as error:
-        yield Figure(name, "at least 0.8", "not measured", met=False, remark=str(error))
+        yield Promised(name, "at least 0.8", "not measured", met=False, remark=str(error))
     finally:
         server.remove()
 

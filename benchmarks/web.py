@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.figure import Figure, at_most, seconds, unmeasured
+from benchmarks.figure import Promised, at_most, seconds, unmeasured
 from labctl.cli.demo import DemoStage, prepared
 from labctl.inputs import library
 from labctl.store.entry import NewRun
@@ -39,7 +39,7 @@ FILES = (
 )  # fmt: skip
 
 
-def figures() -> Iterator[Figure]:
+def figures() -> Iterator[Promised]:
     """Measure the pages."""
     with tempfile.TemporaryDirectory() as folder:
         yield from size()
@@ -51,7 +51,7 @@ def figures() -> Iterator[Figure]:
         yield from wide(Path(folder))
 
 
-def size() -> Iterator[Figure]:
+def size() -> Iterator[Promised]:
     """Weigh the files of a channel's page."""
     pages = Pages()
     files = [len(gzip.compress(pages.file(name), 6)) for name in FILES]
@@ -59,7 +59,7 @@ def size() -> Iterator[Figure]:
     yield at_most("scripts and styles of a channel's page, compressed", PAGE / 1000, sum(files) / 1000, " kB", remark)
 
 
-def entered(folder: Path) -> Iterator[Figure]:
+def entered(folder: Path) -> Iterator[Promised]:
     """Ask who a token and a password belong to."""
     with People(folder / "people", time.time) as people:
         people.add("ada", "operator")
@@ -71,7 +71,7 @@ def entered(folder: Path) -> Iterator[Figure]:
     yield at_most("whether a password is right, in a thread of its own", 150, 1e3 * password, " ms")
 
 
-def checked_texts() -> Iterator[Figure]:
+def checked_texts() -> Iterator[Promised]:
     """Check a protocol of 300 lines with its cell, as the page does at every change."""
     cell = (library() / "cells" / "marquis2019.yaml").read_text(encoding="utf-8")
     pair = "  - charge: {current: 0.5C, to: 4.1 V, for: 3 h}\n  - discharge: {current: 0.5C, to: 3 V, for: 3 h}\n"
@@ -108,7 +108,7 @@ def long_run(folder: Path) -> None:
     base.close()
 
 
-def views(folder: Path) -> Iterator[Figure]:
+def views(folder: Path) -> Iterator[Promised]:
     """Look at parts of a long run, whole and small."""
     long_run(folder / "long")
     with Reader(folder / "long") as reader:
@@ -135,7 +135,7 @@ def views(folder: Path) -> Iterator[Figure]:
     yield at_most("the cache of views, of the journal", 3, 100 * share, " %")
 
 
-def paint(folder: Path) -> Iterator[Figure]:
+def paint(folder: Path) -> Iterator[Promised]:
     """Open a channel's page in Chromium, beside a daemon that runs the demo's protocols."""
     name = "first contentful paint of a channel's page, on this machine"
     try:
@@ -160,7 +160,7 @@ def paint(folder: Path) -> Iterator[Figure]:
         stage.end()
 
 
-def on_a_phone(browser: object, base: str) -> Iterator[Figure]:
+def on_a_phone(browser: object, base: str) -> Iterator[Promised]:
     """Open the page as a phone does: 360 px, a quarter of the speed, 1.6 Mbit/s and 150 ms, nothing in its cache."""
     driver = browser.driver  # type: ignore[attr-defined]
     browser.look(360, 780)  # type: ignore[attr-defined]
@@ -184,7 +184,7 @@ def on_a_phone(browser: object, base: str) -> Iterator[Figure]:
     )
 
 
-def beside(folder: Path) -> Iterator[Figure]:
+def beside(folder: Path) -> Iterator[Promised]:
     """Have viewers, floods and trips beside a daemon with 64 channels at 1 Hz."""
     name = "a row of 64 channels at 1 Hz, from its moment to a viewer, p99"
     try:
@@ -218,7 +218,7 @@ def beside(folder: Path) -> Iterator[Figure]:
     yield at_most("from a trip to the mail that SMTP accepted, worst", 15, told.worst, " s", told.found)
 
 
-def wide(folder: Path) -> Iterator[Figure]:
+def wide(folder: Path) -> Iterator[Promised]:
     """Look at a wall of a thousand channels that all run, alone and with 20 others."""
     name = f"a wall of {WALL} channels, compressed"
     try:
@@ -252,7 +252,7 @@ def wide(folder: Path) -> Iterator[Figure]:
         rig.bench.end()
 
 
-def worked(browser: object, url: str) -> Iterator[Figure]:
+def worked(browser: object, url: str) -> Iterator[Promised]:
     """See when a wall can be worked with, and what it costs the browser from then on."""
     driver = browser.driver  # type: ignore[attr-defined]
     driver.execute_cdp_cmd("Performance.enable", {})
@@ -273,7 +273,7 @@ def worked(browser: object, url: str) -> Iterator[Figure]:
     yield at_most("what that wall costs the browser's main thread, of each second", 50, 1000 * share, " ms")
 
 
-def painted(browser: object, address: str, name: str) -> Figure:
+def painted(browser: object, address: str, name: str) -> Promised:
     """Return the median of nine first paints, caches warm as at every visit after the first."""
     driver = browser.driver  # type: ignore[attr-defined]
     driver.get(address)

@@ -25,7 +25,7 @@ LONGEST = 15 * 3600.0
 """s of a half-cycle, as in the protocol of rate tests."""
 
 
-class Series(NamedTuple):
+class RateSeries(NamedTuple):
     """Hold one rate series.
 
     Attributes:
@@ -56,19 +56,19 @@ class Series(NamedTuple):
 NCM = Size(area=1.131e-4, mass=2.828e-6)
 RATES = ("working.specific_capacity", "working.exchange", "series.resistance")
 SERIES = (
-    Series(
+    RateSeries(
         "phlt-ncm811", "D15", NCM, (3.0, 4.3), -1, 0.5656e-3, "C",
         {0.1: 231.0, 1.0: 183.5, 5.0: 90.1}, {0.2: 219.0, 0.5: 201.4, 2.0: 157.1}, RATES,
     ),
-    Series(
+    RateSeries(
         "phl-ncm811", "D15", NCM, (3.0, 4.3), -1, 0.5656e-3, "C",
         {0.1: 195.8, 0.5: 157.5, 2.0: 33.0}, {0.2: 182.5, 1.0: 121.8, 5.0: 6.4}, RATES,
     ),
-    Series(
+    RateSeries(
         "msi-c", "E8", Size(area=1.131e-4, mass=0.5655e-6), (0.005, 1.5), 1, 0.5655e-3, " A/g",
         {0.5: 2137.0, 3.0: 1793.0}, {1.0: 2078.0, 2.0: 1971.0}, ("working.specific_capacity", "series.resistance"),
     ),
-    Series(
+    RateSeries(
         "n-lvo", "A2", Size(area=1e-4, mass=0.12e-6), (0.01, 2.0), 1, 42e-6, "C",
         {0.1: 350.1, 10.0: 160.7}, {}, ("working.specific_capacity", "working.diffusion_time"),
     ),
@@ -116,7 +116,7 @@ def conduct(*, writing: bool) -> None:
         file.write_text(text, encoding="utf-8")
 
 
-def capacities(series: Series, cell: CellModel) -> dict[float, float]:
+def capacities(series: RateSeries, cell: CellModel) -> dict[float, float]:
     """Return the capacity of the second cycle at each rate, the rates rising, mAh/g."""
     state, out = cell.initial(), {}
     for rate in sorted(series.fitted | series.predicted):
@@ -130,7 +130,7 @@ def capacities(series: Series, cell: CellModel) -> dict[float, float]:
     return out
 
 
-def built(series: Series, values: np.ndarray) -> CellModel:
+def built(series: RateSeries, values: np.ndarray) -> CellModel:
     """Return the cell with other values of its free numbers, SI."""
     found = parameters.read(series.name)
     tree = found.values
@@ -140,13 +140,13 @@ def built(series: Series, values: np.ndarray) -> CellModel:
     return build_cell(found._replace(values=tree), series.size)
 
 
-def begin(series: Series) -> np.ndarray:
+def begin(series: RateSeries) -> np.ndarray:
     """Return the values that the parameter file has, SI."""
     tree = parameters.read(series.name).values
     return np.array([tree[path.split(".")[0]][path.split(".")[1]] for path in series.free])
 
 
-def fit(series: Series) -> np.ndarray:
+def fit(series: RateSeries) -> np.ndarray:
     """Return the values of least squares at the fitted points, SI."""
     rates = sorted(series.fitted)
 
@@ -157,7 +157,7 @@ def fit(series: Series) -> np.ndarray:
     return np.exp(least_squares(off, np.log(begin(series)), diff_step=1e-3, xtol=1e-6, max_nfev=40).x)
 
 
-def write(series: Series, values: np.ndarray) -> None:
+def write(series: RateSeries, values: np.ndarray) -> None:
     """Put the values into the parameter file, with the points that they were fitted to."""
     file = FILES / f"{series.name}.yaml"
     text = file.read_text(encoding="utf-8")

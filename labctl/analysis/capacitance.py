@@ -12,6 +12,7 @@ from labctl.plan.step import CellFigures
 
 FEWEST: Final = 5  # rows of a step
 STEADY: Final = 0.02  # part by which a current may differ from its mean and still be constant
+NAMED: Final = 5  # steps that a flag names
 STRAIGHT: Final = 0.99  # R2 of voltage over time below which a curve is not that of a capacitor
 
 
@@ -112,7 +113,7 @@ def analyse_capacitance(record: RunRecord, options: Mapping[str, str]) -> Analys
         flags.append(f"first and last {word} are not of one current: what is retained is not told")
     bent = [int(steps["step_count"][ramp.at]) for ramp in ramps if ramp.straightness < STRAIGHT]
     if bent:
-        told = ", ".join(map(str, bent[:5])) + (" and more" if len(bent) > 5 else "")
+        told = ", ".join(map(str, bent[:NAMED])) + (" and more" if len(bent) > NAMED else "")
         flags.append(
             f"voltage over time is not straight (R2 below {STRAIGHT:g}) in step {told}: tell its capacity instead"
         )

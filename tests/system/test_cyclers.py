@@ -449,20 +449,25 @@ async def test_neware_pause_the_open_circuit_is_asked_before_the_first_current(f
             assert cycler.status != "working"
 
 
+async def done_while_nobody_listened(made, cycler, files, protocol) -> None:
+    """Begin a run, be away until the cycler has ended its program, and come back to what it did."""
+    async with made.daemon() as parts:
+        await start(parts, files, "nw1", protocol)
+        await until(lambda: cycler.test == 2, parts)
+        await parts.sink.flush()
+    await made.clock.until(made.clock.now() + 900.0)
+    cycler.advance(made.time())
+    assert cycler.status == "finish"
+    async with made.daemon() as parts:
+        ends = Ends(parts)
+        await ends.wait(1)
+        assert activity(parts, "nw1") == "done"
+
+
 async def test_neware_cccv_budget_is_kept_with_the_daemon_dead(files):
     async with rack(files, SPEED) as made:
         (cycler,), _ = await made.neware()
-        async with made.daemon() as parts:
-            await start(parts, files, "nw1", "cccv.yaml")
-            await until(lambda: cycler.test == 2, parts)
-            await parts.sink.flush()
-        await made.clock.until(made.clock.now() + 900.0)
-        cycler.advance(made.time())
-        assert cycler.status == "finish"
-        async with made.daemon() as parts:
-            ends = Ends(parts)
-            await ends.wait(1)
-            assert activity(parts, "nw1") == "done"
+        await done_while_nobody_listened(made, cycler, files, "cccv.yaml")
         assert cycler.charging == pytest.approx(30.0, abs=0.05)
     charge = next(step for step in steps_of(files, 1) if step.step_type == "charge")
     assert (charge.end_reason, charge.step_time_second) == ("for", pytest.approx(60.0, abs=0.1))
@@ -472,17 +477,7 @@ async def test_neware_cccv_budget_is_kept_with_the_daemon_dead(files):
 async def test_neware_pause_a_cell_met_at_its_first_row_while_nobody_listened_is_booked_on_the_right_step(files):
     async with rack(files, SPEED) as made:
         (cycler,), _ = await made.neware()
-        async with made.daemon() as parts:
-            await start(parts, files, "nw1", "met.yaml")
-            await until(lambda: cycler.test == 2, parts)
-            await parts.sink.flush()
-        await made.clock.until(made.clock.now() + 900.0)
-        cycler.advance(made.time())
-        assert cycler.status == "finish"
-        async with made.daemon() as parts:
-            ends = Ends(parts)
-            await ends.wait(1)
-            assert activity(parts, "nw1") == "done"
+        await done_while_nobody_listened(made, cycler, files, "met.yaml")
     steps = steps_of(files, 1)
     assert [step.step_type for step in steps] == ["rest", "charge", "hold", "rest", "discharge"]
     assert (steps[1].charged, steps[1].end_reason) == (0.0, "to")
