@@ -288,6 +288,7 @@ def shown(stage: DemoStage, console: "Console", *, crash: bool) -> None:
         f"data: {stage.data}/journal.db    pages with plots: {stage.folder}/run-*.html",
         f"next: labctl show 2 --db {stage.data}",
         f"      labctl export 2 --db {stage.data} --format bdf-csv -o run-2.bdf.csv",
+        f"      labctl web --data {stage.data}    # the pages again, which ended with the demo; live: labctl demo --web",
     ):
         console.print(line, highlight=False, soft_wrap=True)
 
