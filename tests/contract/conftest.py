@@ -12,12 +12,13 @@ from labctl_drivers.contract.bench import Traits
 from labctl_drivers.contract.stepped import SteppedInstrument
 from labctl_drivers.grbl import Grbl
 from labctl_drivers.keithley import Keithley2400, Keithley2450
+from labctl_drivers.maccor import Maccor
 from labctl_drivers.neware import Neware
 from labctl_drivers.palmsens import PalmSens
 from labctl_drivers.practice import Practice
 from labctl_drivers.simulated import Simulated
 from labctl_simulators.models import load_model
-from labctl_simulators.wire import espec, grbl, keithley, memmert, neware, palmsens, practice
+from labctl_simulators.wire import espec, grbl, keithley, maccor, memmert, neware, palmsens, practice
 from labctl_simulators.wire.biologic import MODELS, EmulatedBioLogic
 from labctl_simulators.wire.biologic_channel import PotentiostatChannel
 from labctl_simulators.wire.eclib import build
@@ -195,6 +196,27 @@ class BioLogicBench(LineBench):
         return self.cell.read(self.now)
 
 
+class MaccorBench(LineBench):
+    def make_device(self):
+        self.tester = maccor.MaccorChannel(Terminal(load_model(MODEL)))
+        return maccor.EmulatedMaccor([self.tester])
+
+    def make_driver(self, port):
+        self.folder = tempfile.TemporaryDirectory(prefix="labctl-maccor-")
+        return Maccor(host="127.0.0.1", channels={"1": 1}, folder=self.folder.name, port=port, timeout=PATIENT)
+
+    async def stop(self) -> None:
+        await super().stop()
+        self.folder.cleanup()
+
+    async def restart(self) -> None:
+        self.tester.reset()
+
+    def truth(self) -> tuple[float, float]:
+        self.tester.advance(self.now)
+        return self.tester.terminal.read(self.now)[:2]
+
+
 class PracticeBench(LineBench):
     def make_device(self):
         cell = load_model(MODEL)
@@ -302,6 +324,7 @@ def pytest_labctl_benches():
         "keithley2400": OlderKeithleyBench,
         "palmsens": PalmSensBench,
         "neware": NewareBench,
+        "maccor": MaccorBench,
         "biologic": BioLogicBench,
         "espec": EspecBench,
         "memmert": MemmertBench,

@@ -6,6 +6,7 @@ import pytest
 
 from labctl_simulators.models import load_model
 from labctl_simulators.wire import keithley
+from labctl_simulators.wire.maccor import EmulatedMaccor, MaccorChannel
 from labctl_simulators.wire.practice import EmulatedPractice
 from tests.system.rack import Ends, rack, start
 from tests.system.test_biologic import biologic
@@ -13,7 +14,7 @@ from tests.system.test_instruments import CELL, CYCLE, assert_like, steps
 
 DRIVERS = {
     "kei": "keithley2450", "older": "keithley2400", "ps": "palmsens", "nw1": "neware", "bl": "biologic", "old": "biologic",
-    "cells": "practice",
+    "cells": "practice", "mac": "maccor",
 }  # fmt: skip
 NO_CYCLERS = {"grbl", "espec", "memmert"}
 
@@ -36,9 +37,19 @@ async def practice(made):
     made.channels.append("  cells: {cell: {instrument: cells, at: 1}}")
 
 
+async def maccor(made):
+    """A tester in direct mode."""
+    line = await made.serve(EmulatedMaccor([MaccorChannel(made.terminal(), watchdog=3000.0)]))
+    options = (
+        f"host: 127.0.0.1, port: {line.port}, folder: {made.folder}, channels: {{c1: 1}}, watchdog: 3000, poll: 0.05"
+    )
+    made.instruments.append(f"  mac: {{driver: maccor, {options}}}")
+    made.channels.append("  mac: {cell: {instrument: mac, at: c1}}")
+
+
 GROUPS = {
     "meters": (150.0, {"kei": lambda made: made.keithley2450(), "ps": lambda made: made.palmsens()}),
-    "others": (150.0, {"older": older, "cells": practice}),
+    "others": (150.0, {"older": older, "cells": practice, "mac": maccor}),
     "alone": (
         300.0,
         {"nw1": lambda made: made.neware(), "bl": biologic, "old": lambda made: biologic(made, "old", "vmp3")},

@@ -9,6 +9,7 @@ from typing import Final
 OTHERS: Final[Mapping[str, str]] = {
     "keithley2400": "pymeasure and labmcp-keithley-smu",
     "keithley2450": "pymeasure and labmcp-keithley-smu",
+    "maccor": "pymacnet",
     "neware": "aurora-neware",
     "palmsens": "labmcp-palmsens",
 }

@@ -17,6 +17,7 @@ from labctl.plan.runnable import runnable
 from labctl.protocol.load import load
 from labctl_drivers.biologic import BioLogic
 from labctl_drivers.keithley import Keithley2400, Keithley2450
+from labctl_drivers.maccor import Maccor
 from labctl_drivers.neware import Neware
 from labctl_drivers.palmsens import PalmSens
 from labctl_drivers.practice import Practice
@@ -30,6 +31,7 @@ MOST_ROWS = 1500
 OTHERS = {"Bend", "Chamber"}  # what a stage or a chamber does
 DRIVERS = {
     "biologic": BioLogic("EClib64.dll", "192.109.209.220", "."),
+    "maccor": Maccor(host="-", channels={"1": 1}, folder="."),
     "neware": Neware(host="-", channels={"1": "27-1-1"}, folder="."),
     "palmsens": PalmSens("-"),
     "keithley2450": Keithley2450("TCPIP0::-::1::SOCKET"),

@@ -13,6 +13,8 @@ from labctl.driver import Program, ProgramStep, Rest
 from labctl.errors import LabctlError
 from labctl_drivers.grbl import REPORT, position, setting
 from labctl_drivers.keithley.instrument import numbers
+from labctl_drivers.maccor.client import number_of, result_of
+from labctl_drivers.maccor.direct import second_of, signed_current
 from labctl_drivers.neware.client import parsed, whole
 from labctl_drivers.neware.records import Draining, take_records
 from labctl_drivers.palmsens.script import read_package
@@ -21,6 +23,10 @@ HEAD = b'<?xml version="1.0" encoding="UTF-8" ?>\r\n<bts version="1.0">\r\n  <cm
 ROW = b'<data seqid="%d" stepid="%d" cycleid="1" steptype="cc" testtime="%d" volt="3.7" curr="-0.5" cap="0.001" eng="0.0037"/>'
 RECORDS = (
     HEAD + b'<list count="3">' + ROW % (1, 1, 0) + ROW % (2, 1, 1000) + ROW % (3, 2, 0) + b"</list></bts>\n\n#\r\n"
+)
+CHANNEL = (
+    b'{"jsonrpc": "2.0", "result": {"FClass": 4, "FNum": 7, "Chan": 0, "RF1": 1, "RF2": 0, "Stat": 2, "TestTime": 12.5, '
+    b'"Current": 0.1, "Voltage": 3.85, "TesterTime": "2022-10-13T12:32:56"}, "id": 1987}\r\n'
 )
 STATES = HEAD + b'<list count="1"><chl devid="27" testid="12" count="55">true</chl></list></bts>\n\n#\r\n'
 
@@ -44,6 +50,14 @@ def frame(data: bytes) -> None:
         take_records(block, Draining(Program(1, (ProgramStep(1, Rest()), ProgramStep(2, Rest())))))
 
 
+def tester(data: bytes) -> None:
+    """Read the status of a channel of a tester."""
+    found = result_of(data, {"FClass": 4, "FNum": 7, "Chan": 0})
+    signed_current(found)
+    second_of(found)
+    number_of(found, "Voltage")
+
+
 def report(data: bytes) -> None:
     """Read a line of a stage."""
     line = data.decode("ascii", "replace").strip()
@@ -59,6 +73,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
         (b"Pab804E1DFu,10,288;ba8000000n,14,20B", b"Pdc81F4000m;cc80186A0m;cd7FE7960m", b"Pab     nan"),
     ),
     "Neware": (frame, (RECORDS, STATES)),
+    "MacNet": (tester, (CHANNEL,)),
     "GRBL": (report, (b"<Idle|MPos:-2.000,0.000,0.000|FS:0,0>", b"$130=100.000", b"<Hold:0|WPos:1.5,0,0|Bf:15,128>")),
 }
 

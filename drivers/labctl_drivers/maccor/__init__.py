@@ -1,0 +1,5 @@
+"""Maccor cyclers through MacNet."""
+
+from labctl_drivers.maccor.instrument import Maccor
+
+__all__ = ["Maccor"]
