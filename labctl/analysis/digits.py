@@ -16,6 +16,8 @@ COUNTS: Final = frozenset({"cycles", "pulses", "pauses", "steps", "spectra"})
 DEVIATION: Final = "standard deviation"
 INTERVAL: Final = ", 95 % interval +-"
 """Ends the name of a figure that is half the 95 % confidence interval of the one before it."""
+HALF: Final = " +-"
+"""Ends the quantity of a column that is half the 95 % confidence interval of another: `D +- / cm2/s`."""
 
 DASH: Final = "-"
 """Stands for a value that is withheld or not known."""
@@ -77,18 +79,30 @@ def unit_of(name: str) -> str:
 
 
 def texts(table: Mapping[str, Sequence[object]]) -> dict[str, list[str]]:
-    """Return the columns of a table as text: means that have a standard deviation beside them to the second digit of that."""
+    """Return the columns of a table as text: values to the second digit of the spread that stands beside them.
+
+    That is a standard deviation for means, and for others half an interval, the column of their name with `+-` behind it.
+    """
     columns = {}
     for name, column in table.items():
-        unit = unit_of(name)
-        spreads = (
-            table.get(f"{DEVIATION} / {unit}") if name.startswith("mean ") else column if DEVIATION in name else None
-        )
+        quantity, _, unit = name.partition(" / ")
+        own = quantity.removesuffix(HALF)
+        half = table.get(f"{own}{HALF} / {unit}" if unit else f"{own}{HALF}")
+        values = table.get(f"{own} / {unit}" if unit else own, column)
+        deviations = table.get(f"{DEVIATION} / {unit}") if name.startswith("mean ") else column
+        spreads = deviations if name.startswith("mean ") or DEVIATION in name else half
         columns[name] = [
-            shown(value, unit, spread if isinstance(spread, float) else None)
-            for value, spread in zip(column, spreads or [None] * len(column), strict=True)
+            shown(value, unit, _spread(of, spread, exact=spreads is not half))
+            for value, of, spread in zip(column, values, spreads or [None] * len(column), strict=True)
         ]
     return columns
+
+
+def _spread(value: object, spread: object, *, exact: bool) -> float | None:
+    """Return the spread that decides the digits of a value; None where there is none."""
+    if not isinstance(spread, float):
+        return None
+    return spread if exact else _carried(value if isinstance(value, float) else None, spread)
 
 
 SCALES: Final[Mapping[str, Sequence[tuple[float, str]]]] = {

@@ -8,7 +8,7 @@ import numpy as np
 
 from labctl.analysis.arrhenius import EV_TO_KJ, Activation, Form, arrhenius
 from labctl.analysis.complete import complete_holds
-from labctl.analysis.digits import INTERVAL
+from labctl.analysis.digits import HALF, INTERVAL
 from labctl.analysis.impedance.fit import Fit, fit_circuit
 from labctl.analysis.impedance.kramers_kronig import kramers_kronig
 from labctl.analysis.impedance.model import Complex, Real
@@ -79,7 +79,9 @@ def _add_fits(
     for at, (name, unit) in enumerate(zip(circuit.names, circuit.units, strict=True)):
         label = f"{name} / {unit}" if unit else name
         table[label] = [float(fit.values[at]) for fit in fits]
-        table[f"{name} +-"] = [float(fit.high[at] - fit.low[at]) / 2.0 for fit in fits]
+        table[f"{name}{HALF} / {unit}" if unit else f"{name}{HALF}"] = [
+            float(fit.high[at] - fit.low[at]) / 2.0 for fit in fits
+        ]
     table["residual of the fit / %"] = [100.0 * fit.residual for fit in fits]
     return [f"spectrum {each.number}: {flag}" for each, fit in zip(spectra, fits, strict=True) for flag in fit.flags]
 
@@ -88,11 +90,15 @@ def _headline(
     table: Mapping[str, Sequence[float | int | str]], spectra: Sequence[SpectrumRecord]
 ) -> tuple[Figure, ...]:
     figures = [Figure("spectra", float(len(spectra)), "spectra")]
-    for name in [column for column in table if column.endswith("/ ohm")]:
+    ends = ((0, "first"), (-1, "last")) if len(spectra) > 1 else ((0, "first"),)
+    for name in [column for column in table if column.endswith("/ ohm") and HALF not in column]:
         label = name.removesuffix(" / ohm")
-        figures.append(Figure(f"{label}, first", float(table[name][0]), "ohm", spectra[0].cycle))
-        if len(spectra) > 1:
-            figures.append(Figure(f"{label}, last", float(table[name][-1]), "ohm", spectra[-1].cycle))
+        half = table.get(f"{label}{HALF} / ohm")
+        for at, word in ends:
+            cycle = spectra[at].cycle
+            figures.append(Figure(f"{label}, {word}", float(table[name][at]), "ohm", cycle))
+            if half is not None:
+                figures.append(Figure(f"{label}, {word}{INTERVAL}", float(half[at]), "ohm", cycle))
     return tuple(figures)
 
 
@@ -125,8 +131,9 @@ def analyse_conductivity(record: RunRecord, options: Mapping[str, str]) -> Analy
         missing = "area" if not area else "electrolyte_thickness"
         raise ValueError(f"a conductivity needs the {missing} of the cell: give `{missing}` in the cell file")
     spectra, circuit = _spectra(record), _circuit(options.get("circuit", ""))
-    resistances, flags = _resistances(spectra, circuit, _first_resistance(circuit))
+    resistances, halves, flags = _resistances(spectra, circuit, _first_resistance(circuit))
     conductivity = length / (resistances * area) / 100.0  # S/cm
+    spread = conductivity * halves / resistances
     temperature = np.array([each.temperature for each in spectra])
     table: dict[str, tuple[float | int | str, ...]] = {
         "spectrum": tuple(each.number for each in spectra),
@@ -135,6 +142,10 @@ def analyse_conductivity(record: RunRecord, options: Mapping[str, str]) -> Analy
         "conductivity / S/cm": tuple(conductivity.tolist()),
     }
     figures = [Figure("conductivity, first", float(conductivity[0]), "S/cm")]
+    if circuit is not None:
+        table[f"resistance{HALF} / ohm"] = tuple(halves.tolist())
+        table[f"conductivity{HALF} / S/cm"] = tuple(spread.tolist())
+        figures.append(Figure(f"conductivity, first{INTERVAL}", float(spread[0]), "S/cm"))
     if len(np.unique(temperature[np.isfinite(temperature)])) >= 3:
         for form in BOTH:
             figures += _energy(arrhenius(temperature + ZERO_CELSIUS, conductivity, form))
@@ -164,12 +175,13 @@ def analyse_activation(record: RunRecord, options: Mapping[str, str]) -> Analysi
         raise ValueError(
             "an activation energy needs spectra at three temperatures or more: set them by `temperature` steps"
         )
-    resistances, flags = _resistances(spectra, circuit, element)
+    resistances, halves, flags = _resistances(spectra, circuit, element)
     form = FORMS[options.get("form", "T/R")]
     table: dict[str, tuple[float | int | str, ...]] = {
         "spectrum": tuple(each.number for each in spectra),
         "temperature / degC": tuple((temperature - ZERO_CELSIUS).tolist()),
         f"{element} / ohm": tuple(resistances.tolist()),
+        f"{element}{HALF} / ohm": tuple(halves.tolist()),
     }
     return Analysis("activation", tuple(_energy(arrhenius(temperature, resistances, form))), table, tuple(flags))
 
@@ -322,14 +334,20 @@ def _first_resistance(circuit: Circuit | None) -> str:
     return names[0]
 
 
-def _resistances(spectra: Sequence[SpectrumRecord], circuit: Circuit | None, element: str) -> tuple[Real, list[str]]:
-    """Return one resistance a spectrum: its intercept, or an element of the circuit; and what should not be believed."""
+def _resistances(
+    spectra: Sequence[SpectrumRecord], circuit: Circuit | None, element: str
+) -> tuple[Real, Real, list[str]]:
+    """Return one resistance a spectrum, its intercept or an element of the circuit, half the interval of each, and doubts.
+
+    An intercept has no interval: NaN.
+    """
     if circuit is None:
-        return np.array([intercept(each.frequency, each.impedance) for each in spectra]), []
+        crossings = np.array([intercept(each.frequency, each.impedance) for each in spectra])
+        return crossings, np.full(len(spectra), np.nan), []
     fits = [fit_circuit(circuit, each.frequency, each.impedance) for each in spectra]
-    at = circuit.names.index(element)
+    values, halves = np.array([_resistance(fit, element) for fit in fits]).T
     flags = [f"spectrum {each.number}: {flag}" for each, fit in zip(spectra, fits, strict=True) for flag in fit.flags]
-    return np.array([fit.values[at] for fit in fits]), flags
+    return values, halves, flags
 
 
 def _resistance(fit: Fit, name: str) -> Mean:

@@ -29,6 +29,15 @@ def command(
             show_default=False,
         ),
     ] = "",
+    circuit: Annotated[
+        str, typer.Option("--circuit", metavar="TEXT", help='fit this one: "R0-p(R1,CPE1)-W1"', show_default=False)
+    ] = "",
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="an option of an analysis, as in a protocol", show_default=False
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="one JSON object instead of tables")] = False,
     keep: Annotated[
         bool,
@@ -46,6 +55,7 @@ def command(
     from labctl.store.queries import ANALYSES_OF_RUN
     from labctl.store.reader import Reader
 
+    given = given_options(circuit, values or [])
     where = db or journal()
     with Reader(where) as reader:
         stored_run = reader.find(run)
@@ -53,21 +63,69 @@ def command(
             show_history(reader.query(ANALYSES_OF_RUN, run=stored_run.run_id))
             return
         before = stored_then(reader, stored_run.run_id)
-        analyses, events = news(reader, stored_run, time.time(), names or [])
+        asked = names or []
+        if given:
+            asked = with_options(asked or analyses_of(reader, stored_run), given, every=bool(names))
+        analyses, events = news(reader, stored_run, time.time(), asked)
     if keep:
         try:
             store(str(where), stored_run.run_id, events, lambda why: print(why, file=sys.stderr))
         except StoreBusy as busy:
             wanted = {str(each.data["analysis"]) for each in events}
-            print(
-                by_daemon(str(where), stored_run, names or [], before, wanted) or f"not stored: {busy}", file=sys.stderr
-            )
+            print(by_daemon(str(where), stored_run, asked, before, wanted) or f"not stored: {busy}", file=sys.stderr)
     if json:
         typer.echo(as_json(analyses))
         return
     for analysis in analyses:
         show(analysis)
     typer.echo(f"next: labctl report {run} --db {where} -o run-{stored_run.run_id}.html")
+
+
+def given_options(circuit: str, assignments: "Sequence[str]") -> dict[str, str]:
+    """Return options of analyses by name.
+
+    Raises:
+        UsageError: One is no assignment.
+    """
+    from labctl.errors import UsageError
+
+    given = {"circuit": circuit} if circuit else {}
+    for text in assignments:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            raise UsageError(f"wanted NAME=VALUE, found {text!r}")
+        given[name.strip()] = value.strip()
+    return given
+
+
+def analyses_of(reader: "Reader", run: "StoredRun") -> list[str]:
+    """Return the names of the analyses that `labctl analyse RUN` tells."""
+    from labctl.report.run_data import default_analyses, plan_of
+
+    return list(dict.fromkeys(name for name, _ in default_analyses(plan_of(reader, run))))
+
+
+def with_options(names: "Sequence[str]", given: "Mapping[str, str]", *, every: bool) -> list[str]:
+    """Return those of some analyses that have one of these options, each with what it has of them; all of them if `every`.
+
+    Where no analysis was named and none has the circuit that is given, that is fitted by `impedance`.
+
+    Raises:
+        UsageError: None of the analyses has an option.
+    """
+    from labctl.errors import UsageError
+    from labctl.protocol.analyses import as_word
+    from labctl.protocol.keys import ANALYSES
+
+    known = {name: {key: given[key] for key in given if key in ANALYSES.get(name, {})} for name in names}
+    if "circuit" in given and not every and not any("circuit" in options for options in known.values()):
+        known["impedance"] = {"circuit": given["circuit"]}
+    for option in given:
+        if not any(option in options for options in known.values()):
+            having = [name for name, options in ANALYSES.items() if option in options]
+            there = f"; {', '.join(having)} {'has' if len(having) == 1 else 'have'} one: name it" if having else ""
+            raise UsageError(f"wanted an option of {', '.join(names)}, found {option!r}{there}")
+    return [as_word(name, options) for name, options in known.items() if every or options]
 
 
 def by_daemon(

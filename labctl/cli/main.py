@@ -63,10 +63,12 @@ VERBS: dict[str, dict[str, str]] = {
 
 QUANTITIES = frozenset({"--mass", "--active-mass", "--area", "--film-thickness"})
 NUMBER = re.compile(r"[+-]?[\d.]+([eE][+-]?\d+)?")
+LINEAR_ALGEBRA = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    hold_to_one_thread()
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:2] == ["cell", "correct"]:
         words = words[1:]
@@ -80,6 +82,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command is None:
         return unknown(words[0])
     return guarded(lambda: command(words[1:]))
+
+
+def hold_to_one_thread() -> None:
+    """Have linear algebra use one thread in this process and those it starts, unless the environment says otherwise.
+
+    Its libraries read this as numpy is imported. Our matrices are small: a second thread saves nothing, and where the
+    cores are taken, one waits for the other at every product, which makes a fit of a spectrum ten times slower.
+    """
+    for name in LINEAR_ALGEBRA:
+        os.environ.setdefault(name, "1")
 
 
 def overview() -> str:

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
+from urllib.parse import parse_qsl, urlencode
 
-from labctl.errors import Misread
-from labctl.finding import clip
+from labctl.errors import Misread, ProtocolError
+from labctl.finding import Finding, Mark, clip, with_lines
 from labctl.protocol.circuit import parse_circuit
 from labctl.protocol.keys import ANALYSES
 from labctl.protocol.model import AnalysisRequest
 from labctl.protocol.steps import StepFields
 from labctl.quantity.dimension import AREA, CURRENT, Kind
+from labctl.text.compose import compose
 from labctl.text.fields import near
 from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
 
@@ -63,10 +65,11 @@ class AnalysisFields(StepFields):
         if entries is None:
             return {}
         values = self.keys(entries, ANALYSES[analysis], f"the analysis {analysis}")
-        options = {name: self._option(name, value) for name, value in values.items()}
+        options = {name: self.option(name, value) for name, value in values.items()}
         return {name: value for name, value in options.items() if value is not None}
 
-    def _option(self, name: str, node: Node) -> str | None:
+    def option(self, name: str, node: Node) -> str | None:
+        """Return one option as its analysis reads it."""
         if name in _QUANTITIES:
             kind, as_text = _QUANTITIES[name]
             quantity = self.quantity(node, kind)
@@ -119,6 +122,44 @@ class AnalysisFields(StepFields):
                 "word.unknown", f"wanted first, max or the number of a cycle, found {clip(scalar.text)!r}", scalar.mark
             )
         return (match[1] or match[0]) if match else None
+
+
+def as_word(analysis: str, given: Mapping[str, str]) -> str:
+    """Return an analysis with options as one word without spaces, `impedance?circuit=R0-p%28R1%2CC1%29`, for an order."""
+    return f"{analysis}?{urlencode(given)}" if given else analysis
+
+
+def of_word(word: str) -> tuple[str, dict[str, str]]:
+    """Return the analysis that a word of `as_word` names, and the texts of its options."""
+    name, _, given = word.partition("?")
+    return name, dict(parse_qsl(given, keep_blank_values=True))
+
+
+def read_options(analysis: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Return options of an analysis that are given one by one, as its protocol would give them.
+
+    Args:
+        analysis: A key of `ANALYSES`.
+        given: Texts by name, each as it would stand in a protocol.
+
+    Raises:
+        ProtocolError: One is no option of it, or says what cannot be; its place is `NAME:1:COLUMN`.
+    """
+    options: dict[str, str] = {}
+    findings: list[Finding] = []
+    for name, text in given.items():
+        document = compose(text, name)
+        fields = AnalysisFields(document)
+        if name not in ANALYSES[analysis]:
+            known = ", ".join(ANALYSES[analysis]) or "none"
+            message = f"wanted an option of the analysis {analysis}, found {clip(name)!r}"
+            fields.report("key.unknown", message, Mark(name, 1, 1), f"it has {known}")
+        elif document.root is not None and (value := fields.option(name, document.root)) is not None:
+            options[name] = value
+        findings += with_lines(fields.findings, {name: text})
+    if findings:
+        raise ProtocolError(findings)
+    return options
 
 
 _QUANTITIES: Final[Mapping[str, tuple[Kind, Callable[[float], str]]]] = {

@@ -11,6 +11,7 @@ import orjson
 from labctl.analysis.run_record import Analysis, RunRecord
 from labctl.engine.input import Event
 from labctl.errors import StoreBusy, StoreError
+from labctl.protocol.analyses import of_word, read_options
 from labctl.report.run_data import analyse, corrections, default_analyses, plan_of, record_of
 from labctl.sample import SECONDS_PER_HOUR
 from labctl.store.entry import Entry, StoredRun
@@ -79,7 +80,7 @@ def news(
         reader: Of the journal.
         run: The run.
         now: UTC label, s.
-        names: Analyses in place of those of the protocol; what this gives one of them as options holds.
+        names: Analyses in place of those of the protocol, by themselves or with options as `as_word` writes them.
     """
     wanted = chosen(default_analyses(plan_of(reader, run)), names)
     record, made = record_of(reader, run), corrections(reader, run)
@@ -95,10 +96,21 @@ def news(
 def chosen(
     usual: Sequence[tuple[str, Mapping[str, str]]], names: Sequence[str]
 ) -> Sequence[tuple[str, Mapping[str, str]]]:
-    """Return the analyses of these names, with the options that the protocol gives them; all of the protocol's without names."""
+    """Return the analyses of these names, with the options that the protocol gives them; all of the protocol's without names.
+
+    Options that stand with a name hold before those of the protocol.
+
+    Raises:
+        ProtocolError: They are none of that analysis, or say what cannot be.
+    """
     if not names:
         return usual
-    return [each for name in names for each in [pair for pair in usual if pair[0] == name] or [(name, {})]]
+    wanted = []
+    for name, given in map(of_word, names):
+        options = read_options(name, given) if given else {}
+        known = [pair for pair in usual if pair[0] == name] or [(name, {})]
+        wanted += [(name, {**before, **options}) for _, before in known]
+    return wanted
 
 
 def _is_stored(reader: Reader, run_id: int, event: Event) -> bool:

@@ -36,6 +36,13 @@ def test_a_mean_has_those_of_its_spread():
     }
 
 
+def test_a_value_with_an_interval_beside_it_ends_where_that_ends():
+    table = {"R1 / ohm": (929.71, 50.0), "R1 +- / ohm": (219.3, 0.0), "CPE1.a": (0.61703,), "CPE1.a +-": (0.04423,)}
+    said = texts(table)
+    assert (said["R1 / ohm"], said["R1 +- / ohm"]) == (["930", "50.000"], ["220", "0.000"])
+    assert (said["CPE1.a"], said["CPE1.a +-"]) == (["0.617"], ["0.044"])
+
+
 def test_a_column_of_charge_has_a_unit_of_a_readable_size():
     assert scale("Ah", [7.695e-05, 1e-6]) == (1e-6, "uAh")
     assert scale("Ah", [0.85]) == (1e-3, "mAh")

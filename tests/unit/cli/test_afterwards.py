@@ -1,11 +1,14 @@
 """The verbs that look back, as a newcomer calls them: no --db, odd names, places that cannot be written."""
 
 import json
+import os
+import subprocess
+import sys
 import tempfile
 
 import pytest
 
-from labctl.cli.main import guarded, main
+from labctl.cli.main import LINEAR_ALGEBRA, guarded, main
 from labctl.control.endpoint import data_folder, journal
 from labctl.errors import StoreError
 
@@ -164,3 +167,63 @@ def test_report_wrong_figures_of_the_rate_test(folder, capsys):
     figures = {each["name"]: each["value"] for analysis in found.values() for each in analysis["figures"]}
     assert figures["capacity at the lowest rate"] == pytest.approx(230.76, abs=0.2)
     assert "cycle life" not in figures
+
+
+SPECTRUM = """labctl: 1
+name: spectrum
+steps:
+  - rest: 1 min
+  - eis: {from: 100 kHz, to: 1 Hz, amplitude: 10 mV, per_decade: 6}
+analyse: [open_circuit]
+"""
+
+
+@pytest.fixture
+def spectrum(folder, capsys):
+    (folder / "spectrum.yaml").write_text(SPECTRUM)
+    assert main(["simulate", "spectrum.yaml", "--cell", "na-bare"]) == 0
+    capsys.readouterr()
+    return folder
+
+
+def test_a_circuit_on_the_command_line_is_fitted_and_its_options_are_kept(spectrum, capsys):
+    assert main(["analyse", "1", "--circuit", "R0-p(R1,CPE1)-p(R2,CPE2)"]) == 0
+    assert "R1, first, 95 % interval +-" in capsys.readouterr().out
+    assert main(["analyse", "1", "impedance", "open_circuit", "--set", "circuit=R0-p(R1,C1)", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["impedance", "open_circuit"]
+    assert main(["analyse", "1", "--history"]) == 0
+    assert '{"circuit":"R0-p(R1,C1)"}' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (
+            ["--circuit", "R0-p(R1,X1)"],
+            1,
+            "circuit:1:9: error[circuit.element]: wanted an element, found 'X1'\n 1 | R0-p(R1,X1)\n   |         ^\n  hint: ",
+        ),
+        (["--circuit", "R0-p(R1,Q1)"], 1, "hint: did you mean CPE?"),
+        (["gitt", "--set", "length=5"], 1, "length:1:1: error[unit.bare]: wanted a length"),
+        (
+            ["impedance", "--set", "window=5 mV"],
+            2,
+            "wanted an option of impedance, found 'window'; differential has one",
+        ),
+        (["--set", "colour=red"], 2, "wanted an option of open_circuit, found 'colour'"),
+        (["--set", "circuit"], 2, "wanted NAME=VALUE, found 'circuit'"),
+    ],
+)
+def test_an_option_of_an_analysis_is_judged_like_a_protocol(spectrum, capsys, words, code, said):
+    assert main(["analyse", "1", *words]) == code
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_linear_algebra_has_one_thread_in_what_the_command_line_runs():
+    """Threads that OpenBLAS would start stand in /proc from the import of numpy on."""
+    count = "import os, numpy; (numpy.ones((500, 500)) @ numpy.ones((500, 500))).sum(); print(len(os.listdir('/proc/self/task')))"
+    surroundings = {name: value for name, value in os.environ.items() if name not in LINEAR_ALGEBRA}
+    words = [sys.executable, "-c", f"from labctl.cli.main import main; main(['--version']); {count}"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=surroundings)
+    assert done.stdout.split()[-1] == "1"
