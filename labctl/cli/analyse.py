@@ -63,9 +63,7 @@ def command(
             show_history(reader.query(ANALYSES_OF_RUN, run=stored_run.run_id))
             return
         before = stored_then(reader, stored_run.run_id)
-        asked = names or []
-        if given:
-            asked = with_options(asked or analyses_of(reader, stored_run), given, every=bool(names))
+        asked = words_for(reader, stored_run, names or [], given)
         analyses, events = news(reader, stored_run, time.time(), asked)
     if keep:
         try:
@@ -98,11 +96,16 @@ def given_options(circuit: str, assignments: "Sequence[str]") -> dict[str, str]:
     return given
 
 
-def analyses_of(reader: "Reader", run: "StoredRun") -> list[str]:
-    """Return the names of the analyses that `labctl analyse RUN` tells."""
+def words_for(
+    reader: "Reader", run: "StoredRun", names: "Sequence[str]", given: "Mapping[str, str]"
+) -> "Sequence[str]":
+    """Return the analyses that are asked for, by name, each with those of the given options that it has."""
     from labctl.report.run_data import default_analyses, plan_of
 
-    return list(dict.fromkeys(name for name, _ in default_analyses(plan_of(reader, run))))
+    if not given:
+        return names
+    usual = dict.fromkeys(name for name, _ in default_analyses(plan_of(reader, run)))
+    return with_options(names or list(usual), given, every=bool(names))
 
 
 def with_options(names: "Sequence[str]", given: "Mapping[str, str]", *, every: bool) -> list[str]:
