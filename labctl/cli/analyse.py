@@ -34,9 +34,7 @@ def command(
     ] = "",
     values: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="an option of an analysis, as in a protocol", show_default=False
-        ),
+        typer.Option("--set", metavar="NAME=VALUE", help="an option, as in a protocol", show_default=False),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="one JSON object instead of tables")] = False,
     keep: Annotated[
@@ -55,8 +53,7 @@ def command(
     from labctl.store.queries import ANALYSES_OF_RUN
     from labctl.store.reader import Reader
 
-    given = given_options(circuit, values or [])
-    where = db or journal()
+    given, where = given_options(circuit, values or []), db or journal()
     with Reader(where) as reader:
         stored_run = reader.find(run)
         if history:
