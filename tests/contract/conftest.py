@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from labctl.driver import Bounds, Program, ProgramStep, RecordRule, Rest
+from labctl_drivers.arbin import Arbin
 from labctl_drivers.biologic import BioLogic
 from labctl_drivers.chamber import Espec, Memmert
 from labctl_drivers.contract.bench import Traits
@@ -18,7 +19,7 @@ from labctl_drivers.palmsens import PalmSens
 from labctl_drivers.practice import Practice
 from labctl_drivers.simulated import Simulated
 from labctl_simulators.models import load_model
-from labctl_simulators.wire import espec, grbl, keithley, maccor, memmert, neware, palmsens, practice
+from labctl_simulators.wire import arbin, espec, grbl, keithley, maccor, memmert, neware, palmsens, practice
 from labctl_simulators.wire.biologic import MODELS, EmulatedBioLogic
 from labctl_simulators.wire.biologic_channel import PotentiostatChannel
 from labctl_simulators.wire.eclib import build
@@ -217,6 +218,22 @@ class MaccorBench(LineBench):
         return self.tester.terminal.read(self.now)[:2]
 
 
+class ArbinBench(LineBench):
+    def make_device(self):
+        self.cycler = arbin.ArbinChannel(Terminal(load_model(MODEL)))
+        return arbin.EmulatedArbin([self.cycler])
+
+    def make_driver(self, port):
+        return Arbin(host="127.0.0.1", channels={"1": 1}, user="admin", password="000000", port=port, timeout=PATIENT)
+
+    async def restart(self) -> None:
+        self.cycler.end(arbin.IDLE, "", self.now)
+
+    def truth(self) -> tuple[float, float]:
+        self.cycler.advance(self.now)
+        return self.cycler.cell.read(self.now)
+
+
 class PracticeBench(LineBench):
     def make_device(self):
         cell = load_model(MODEL)
@@ -325,6 +342,7 @@ def pytest_labctl_benches():
         "palmsens": PalmSensBench,
         "neware": NewareBench,
         "maccor": MaccorBench,
+        "arbin": ArbinBench,
         "biologic": BioLogicBench,
         "espec": EspecBench,
         "memmert": MemmertBench,

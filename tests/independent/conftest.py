@@ -1,6 +1,7 @@
 """Serve our emulators to other people's clients, and other people's simulators to our drivers, on real lines."""
 
 import asyncio
+import socket
 import threading
 import time
 
@@ -87,6 +88,23 @@ def bench():
     running = Bench()
     yield running
     running.close()
+
+
+@pytest.fixture
+def listening():
+    """Wait until somebody else's server, which says nothing of it, listens at a port."""
+
+    def wait(port: int, within: float = 10.0) -> None:
+        until = time.monotonic() + within
+        while time.monotonic() < until:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
+            except OSError:
+                continue
+            return
+        raise AssertionError(f"nobody listens at {port}")
+
+    return wait
 
 
 @pytest.fixture

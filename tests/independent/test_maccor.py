@@ -68,7 +68,7 @@ def test_their_client_starts_a_procedure_once(tester):
     assert client.read_aux() == pytest.approx([25.0], abs=2.0)
 
 
-async def test_our_driver_reads_their_server(tmp_path):
+async def test_our_driver_reads_their_server(tmp_path, listening):
     ports = []
     for _ in range(2):
         with socket.socket() as free:
@@ -76,6 +76,7 @@ async def test_our_driver_reads_their_server(tmp_path):
             ports.append(free.getsockname()[1])
     theirs = MaccorSpoofer({"server_ip": "127.0.0.1", "json_port": ports[0], "tcp_port": ports[1], "num_channels": 8})
     theirs.start()
+    listening(ports[0])
     theirs.update_channel_status(2, {"Voltage": 3.7, "Current": 0.2, "RF1": 2, "Stat": 2})
     driver = Maccor(host="127.0.0.1", port=ports[0], channels={"a": 3, "b": 4}, folder=str(tmp_path), timeout=10.0)
     try:

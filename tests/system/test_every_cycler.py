@@ -6,6 +6,7 @@ import pytest
 
 from labctl_simulators.models import load_model
 from labctl_simulators.wire import keithley
+from labctl_simulators.wire.arbin import ArbinChannel, EmulatedArbin
 from labctl_simulators.wire.maccor import EmulatedMaccor, MaccorChannel
 from labctl_simulators.wire.practice import EmulatedPractice
 from tests.system.rack import Ends, rack, start
@@ -14,7 +15,7 @@ from tests.system.test_instruments import CELL, CYCLE, assert_like, steps
 
 DRIVERS = {
     "kei": "keithley2450", "older": "keithley2400", "ps": "palmsens", "nw1": "neware", "bl": "biologic", "old": "biologic",
-    "cells": "practice", "mac": "maccor",
+    "cells": "practice", "mac": "maccor", "arb": "arbin",
 }  # fmt: skip
 NO_CYCLERS = {"grbl", "espec", "memmert"}
 
@@ -47,9 +48,20 @@ async def maccor(made):
     made.channels.append("  mac: {cell: {instrument: mac, at: c1}}")
 
 
+async def arbin(made):
+    """A cycler by its schedule of variables."""
+    line = await made.serve(EmulatedArbin([ArbinChannel(made.terminal())]))
+    login = 'user: admin, password: "000000", watchdog: 3000, poll: 0.05'
+    made.instruments.append(
+        f"  arb: {{driver: arbin, host: 127.0.0.1, port: {line.port}, channels: {{c1: 1}}, {login}}}"
+    )
+    made.channels.append("  arb: {cell: {instrument: arb, at: c1}}")
+
+
 GROUPS = {
     "meters": (150.0, {"kei": lambda made: made.keithley2450(), "ps": lambda made: made.palmsens()}),
-    "others": (150.0, {"older": older, "cells": practice, "mac": maccor}),
+    "others": (150.0, {"older": older, "cells": practice}),
+    "testers": (150.0, {"mac": maccor, "arb": arbin}),
     "alone": (
         300.0,
         {"nw1": lambda made: made.neware(), "bl": biologic, "old": lambda made: biologic(made, "old", "vmp3")},

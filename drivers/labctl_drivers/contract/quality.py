@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 OTHERS: Final[Mapping[str, str]] = {
+    "arbin": "pycti-arbin",
     "keithley2400": "pymeasure and labmcp-keithley-smu",
     "keithley2450": "pymeasure and labmcp-keithley-smu",
     "maccor": "pymacnet",

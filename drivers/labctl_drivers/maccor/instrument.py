@@ -32,8 +32,9 @@ from labctl.driver import (
 from labctl.errors import InstrumentError, OptionRefused, SettingRefused, WireError
 from labctl.sample import Snapshot
 from labctl_drivers.maccor.client import GENERAL, OUTPUT, RESET, SAFETY, START, STATUS, VERSIONS, MacNet, number_of
-from labctl_drivers.maccor.direct import ACCURACY, Output, Reach, second_of, signed_current
+from labctl_drivers.maccor.direct import output, safety, second_of, signed_current
 from labctl_drivers.maccor.ours import Note, Notes
+from labctl_drivers.one_way import ACCURACY, OneWay, Reach, numbers_of
 
 SAME = 1e-3  # of a safety limit read back
 RESOLUTION = 2e-4  # of the smallest range
@@ -52,12 +53,12 @@ class Driven:
 
     Attributes:
         attempt: For which its set-point was given.
-        output: The set-point, empty while it is being given.
+        drive: The set-point, None while it is being given.
         sent: The test's own time when it was given, s.
     """
 
     attempt: int
-    output: Output
+    drive: OneWay | None
     sent: float = 0.0
 
 
@@ -93,7 +94,7 @@ class Maccor:
         full = tuple(sorted(float(each) for each in ranges))
         if not 1 <= len(full) <= 4 or full[0] <= 0:
             raise OptionRefused(("ranges",), f"wanted one to four full scales in A, found {list(ranges)}")
-        self.reach = Reach(full, float(most_voltage))
+        self.ranges, self.reach = full, Reach(full[-1], float(most_voltage))
         self.watchdog, self.poll, self.timeout = float(watchdog), float(poll), float(timeout)
         self._net = MacNet(host, int(port))
         self._notes = Notes(folder, f"{host}-{port}")
@@ -132,14 +133,14 @@ class Maccor:
     def capabilities(self, channel: str) -> Capabilities:
         """Return what direct mode can do: one set-point inside limits, no ends."""
         del channel
-        most = self.reach.ranges[-1]
+        most = self.reach.current
         return Capabilities(
             modes=frozenset({"Rest", "Galvanostatic", "Potentiostatic", "ConstantPower"}),
             limits=frozenset({"voltage", "current"}),
             voltage=(0.0, self.reach.voltage),
             current=(-most, most),
             voltage_accuracy=ACCURACY,
-            current_accuracy=RESOLUTION * self.reach.ranges[0],
+            current_accuracy=RESOLUTION * self.ranges[0],
             poll_at_most=self.poll,
         )
 
@@ -168,18 +169,18 @@ class Maccor:
                 raise SettingRefused(f"{channel}: direct mode holds one step, found {len(program.steps)}", safe=True)
         found = await self._look(channel)
         driven = self._driven.get(channel)
-        output = self.reach.output(step, number_of(found, "Voltage"), {} if driven is None else driven.output)
+        drive = self.reach.toward(step, number_of(found, "Voltage"), None if driven is None else driven.drive)
         await self._make_way(channel, found)
         if channel in self._driven or not isinstance(step.mode, Rest):
-            await self._protect(channel, self.reach.safety(step.bounds, output))
+            await self._protect(channel, safety(step.bounds, drive, self.reach))
             if channel not in self._driven:
                 await self._begin(channel)
-            self._driven[channel] = Driven(program.attempt, {})  # from here on something may flow
-            await self._send(channel, output)
+            self._driven[channel] = Driven(program.attempt, None)  # from here on something may flow
+            await self._send(channel, drive)
             found = await self._look(channel)
             if state_of(found) != ACTIVE:
                 raise WireError(f"{channel}: wanted it active, found {STATES.get(state_of(found), state_of(found))}")
-            self._driven[channel] = Driven(program.attempt, output, number_of(found, "TestTime"))
+            self._driven[channel] = Driven(program.attempt, drive, number_of(found, "TestTime"))
             await self._note(channel, found)
         return ReadBack({"voltage": number_of(found, "Voltage"), "current": signed_current(found)})
 
@@ -275,7 +276,7 @@ class Maccor:
         Raises:
             SettingRefused: It does not begin.
         """
-        wanted = self.reach.nothing()
+        wanted = self._wire(self.reach.rest())
         await self._order(START, channel, TestName="Random", DataTime=0.0, DataV=0.0, DataI=0.0, **wanted)
         for _ in range(STARTS):
             found = await self._look(channel)
@@ -288,7 +289,7 @@ class Maccor:
         state = STATES.get(state_of(found), state_of(found))
         raise SettingRefused(f"{channel}: wanted direct mode to begin, found {state}", safe=False)
 
-    async def _send(self, channel: str, output: Output) -> None:
+    async def _send(self, channel: str, drive: OneWay) -> None:
         """Give a set-point, again where direct mode is not ready yet.
 
         Raises:
@@ -296,7 +297,7 @@ class Maccor:
         """
         for left in reversed(range(TRIES)):
             try:
-                await self._order(OUTPUT, channel, **output)
+                await self._order(OUTPUT, channel, **self._wire(drive))
             except SettingRefused:
                 if not left or state_of(await self._look(channel)) != ACTIVE:
                     raise
@@ -304,13 +305,16 @@ class Maccor:
             else:
                 return
 
+    def _wire(self, drive: OneWay) -> dict[str, float | str]:
+        return output(drive, self.ranges, self.reach.voltage)
+
     async def _looked_after(self, channel: str, found: Mapping[str, Any]) -> "Reading | None":
         """Repeat a set-point in time for the watchdog; return what became of a channel that is not active any more."""
         stat, driven = state_of(found), self._driven[channel]
         if stat == ACTIVE and self._explained(channel, found):
             time = number_of(found, "TestTime")
-            if driven.output and not 0.0 <= time - driven.sent < self.watchdog / 3:
-                await self._send(channel, driven.output)
+            if driven.drive and not 0.0 <= time - driven.sent < self.watchdog / 3:
+                await self._send(channel, driven.drive)
                 self._driven[channel] = replace(driven, sent=time)
                 await self._note(channel, found)
             return None
@@ -356,21 +360,3 @@ class Maccor:
 def state_of(found: Mapping[str, Any]) -> int:
     """Return the state of a channel, `Stat`."""
     return int(number_of(found, "Stat"))
-
-
-def numbers_of(channels: Mapping[str, int]) -> dict[str, int]:
-    """Return the tester's channel of each of our names.
-
-    Raises:
-        OptionRefused: One is no number from 1, or two names have the same.
-    """
-    numbers: dict[str, int] = {}
-    for name, number in channels.items():
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            message = f"wanted the number on the tester's front for the channel {name}, found {number!r}"
-            raise OptionRefused(("channels", name), message, f"for example {{{name}: 1}}")
-        if other := next((other for other, taken in numbers.items() if taken == number), ""):
-            message = f"wanted a channel of its own for {name}, found {number}, which {other} has"
-            raise OptionRefused(("channels", name), message, "give each name its own number")
-        numbers[name] = number
-    return numbers

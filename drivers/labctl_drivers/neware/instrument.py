@@ -10,14 +10,11 @@ Set-points are mA and positive, readings A with discharge negative; both are con
 
 import asyncio
 import re
-import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from labctl.driver import (
-    OWNER_DIGITS,
     Capabilities,
     Changed,
     Fault,
@@ -34,13 +31,13 @@ from labctl.errors import OptionRefused, SettingRefused, WireError
 from labctl_drivers.neware.client import MOST, Client, whole
 from labctl_drivers.neware.records import Draining, Following, ended, follow_records, take_records
 from labctl_drivers.neware.stepfile import MOST_STEPS, SHORTEST_RECORD, step_file
+from labctl_drivers.owner_mark import OwnerMark
 from labctl_drivers.sidecar import Sidecar
 
 BLOCKS = 20  # downloads of one channel in one read; what is left comes with the next
 INCOMPLETE = 30  # looks at a test that has ended before its missing records are given up
 RUNS = frozenset({"working", "pause"})
 ENDED = frozenset({"finish", "stop", "protect"})
-MARK = re.compile(r"labctl(?:-([0-9a-f]{8})-([0-9a-f]{8}))?-(\d+)(?:-[0-9a-f]+)?")
 HOLDS = {  # what it locates in which mode; `~` is the side towards which a step drives
     "Rest": frozenset({"time>"}),
     "Galvanostatic": frozenset({"time>", "voltage~", "charge>"}),
@@ -137,7 +134,7 @@ class Neware(Client):
         if state in ENDED:
             return Status("idle", text=state)
         barcode = await self._barcode(channel)
-        mark = BarcodeMark.of(barcode)
+        mark = OwnerMark.of(barcode)
         text = f"{state}: {barcode}" if barcode else state
         if mark is None or state not in RUNS:
             return Status("unknown", text=text)
@@ -157,7 +154,7 @@ class Neware(Client):
         text = self.translate(channel, program)
         path = self._path(channel)
         await self._stop_ours(channel, program.owner)
-        aside = Sidecar(BarcodeMark(program.attempt, program.owner).text(), program)
+        aside = Sidecar(OwnerMark(program.attempt, program.owner).text(), program)
         await self._write(path, text, aside)
         body = self._list("start", channel, f"{self.seen_as}/{path.name}", barcode=aside.barcode)
         if self._text(await self._ask("start", body), "start") != "ok":
@@ -331,32 +328,6 @@ class Neware(Client):
 
     def _path(self, channel: str) -> Path:
         return self.folder / f"labctl-{re.sub(r'[^A-Za-z0-9_-]', '_', channel)}.xml"
-
-
-@dataclass(frozen=True, slots=True)
-class BarcodeMark:
-    """What a barcode of ours says: the attempt, and whose it is; a version before owners wrote none."""
-
-    attempt: int
-    owner: Owner | None = None
-
-    def text(self) -> str:
-        """Return a barcode that no other application has."""
-        owner = "" if self.owner is None else f"-{digits(self.owner.journal)}-{digits(self.owner.run)}"
-        return f"labctl{owner}-{self.attempt}-{secrets.token_hex(2)}"
-
-    @classmethod
-    def of(cls, barcode: str) -> "BarcodeMark | None":
-        """Return what a barcode says, None of one that is not ours."""
-        match = MARK.fullmatch(barcode)
-        if match is None:
-            return None
-        return cls(int(match[3]), None if match[1] is None else Owner(match[1], match[2]))
-
-
-def digits(uuid: str) -> str:
-    """Return the begin of a uuid that a barcode has room for."""
-    return uuid.replace("-", "").lower()[:OWNER_DIGITS].ljust(OWNER_DIGITS, "0")
 
 
 def places_of(channels: Mapping[str, str]) -> dict[str, list[str]]:

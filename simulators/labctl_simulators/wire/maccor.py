@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from labctl_simulators.cell import AtOpenCircuit, Current, Load, Power, Voltage
+from labctl_simulators.wire.clamped_cell import ClampedCell
 from labctl_simulators.wire.program import Kind, parser, run
 from labctl_simulators.wire.terminal import Terminal
 
 KIND = Kind("maccor", port=57570)
 LONGEST = 1 << 16  # bytes of a request
 EPOCH = datetime(2026, 1, 5, 8)  # noqa: DTZ001 - the wall clock of the tester's PC
-LOOK = 1.0  # s between two looks at the limits of a power or a load
 PACE = 0.1  # s
-NEAR = 5e-3  # V within which a voltage is held
 RANGES = (150e-6, 5e-3, 0.15, 5.0)  # A
 MOST_VOLTAGE = 5.0
 MOST_POWER = MOST_VOLTAGE * RANGES[-1]
@@ -46,13 +44,11 @@ class MaccorChannel:
     def __init__(self, terminal: Terminal, watchdog: float | None = None) -> None:
         """Leave it available; `watchdog` is MacNetDirectModeWD, None for none."""
         self.terminal = terminal
+        self.cell = ClampedCell(terminal)
         self.watchdog = watchdog
         self.safety = Safety()
         self.stat, self.rf1, self.rf2 = AVAILABLE, IDLE, 0
         self.direct = False
-        self.mode = "R"
-        self.looks = False  # at the voltage, since a power or a load runs
-        self.voltage = MOST_VOLTAGE
         self.heard = self.begun = self.now = 0.0
         self.stood = 0.0  # test time of a test that is over
 
@@ -70,38 +66,23 @@ class MaccorChannel:
             return NOT_ACTIVE
         if not self.direct:
             return NOT_DIRECT
-        self.heard, self.mode = now, str(values["ChMode"])
-        self.voltage = float(values["Voltage"])
-        sign = 1.0 if self.mode == "C" else -1.0
-        most = min(float(values["Current"]), RANGES[int(values["CurrentRange"]) - 1])
-        power, resistance = float(values["Power"]), float(values["Resistance"])
-        self.rf1 = {"C": CHARGE, "D": DISCHARGE}.get(self.mode, REST)
-        self.looks = self.mode != "R" and (resistance > 0.0 or power < MOST_POWER)
-        if self.mode == "R":
-            self.terminal.drive(AtOpenCircuit(), now)
-        elif resistance > 0.0:
-            self.terminal.drive(Load(resistance), now)
+        self.heard = now
+        mode, voltage, power = str(values["ChMode"]), float(values["Voltage"]), float(values["Power"])
+        sign = 1.0 if mode == "C" else -1.0
+        self.rf1 = {"C": CHARGE, "D": DISCHARGE}.get(mode, REST)
+        if mode == "R":
+            self.cell.rest(now)
         elif power < MOST_POWER:
-            self.terminal.drive(Power(sign * power), now)
+            self.cell.give_power(sign * power, voltage, now)
         else:
-            self._limited(sign * most, now)
+            most = min(float(values["Current"]), RANGES[int(values["CurrentRange"]) - 1])
+            self.cell.give(sign * most, voltage, now)
         return "OK"
-
-    def _limited(self, current: float, now: float) -> None:
-        """Give a current up to the voltage, or hold the voltage at once where the cell is at it; nothing flows backwards."""
-        beyond = (self.terminal.read(now)[0] - self.voltage) * (1.0 if self.mode == "C" else -1.0)
-        low, high = (-math.inf, self.voltage) if self.mode == "C" else (self.voltage, math.inf)
-        if current == 0.0 or beyond > NEAR:
-            self.terminal.drive(Current(0.0), now)
-        elif beyond >= 0.0:
-            self.terminal.drive(Voltage(self.voltage, abs(current)), now)
-        else:
-            self.terminal.drive(Current(current), now, (low, high))
 
     def end(self, stat: int, rf1: int, rf2: int, now: float) -> None:
         """Come to open circuit in another state."""
         self.stood = now - self.begun
-        self.terminal.drive(AtOpenCircuit(), now)
+        self.cell.rest(now)
         self.stat, self.rf1, self.rf2, self.direct = stat, rf1, rf2, False
 
     def reset(self) -> None:
@@ -111,26 +92,20 @@ class MaccorChannel:
 
     def advance(self, now: float) -> None:
         """Let the cell live until `now`, within what the tester watches."""
-        while self.now < now:
-            then = min(now, self.now + LOOK) if self.stat == ACTIVE and self.looks else now
-            if self.stat == ACTIVE and self.direct and self.watchdog is not None:
-                then = min(then, max(self.heard + self.watchdog, self.now))
-            self.now = then
-            self.terminal.advance(then)
-            self._watch(then)
-        self.now = max(self.now, now)
+        if self.stat == ACTIVE and self.direct and self.watchdog is not None and now >= self.heard + self.watchdog:
+            self._watch(max(self.heard + self.watchdog, self.now))
+        self._watch(now)
 
     def _watch(self, now: float) -> None:
+        self.now = max(now, self.now)
+        self.cell.advance(self.now)
         if self.stat != ACTIVE:
             return
-        voltage, current, _ = self.terminal.read(now)
+        voltage, _ = self.cell.read(self.now)
         if not self.safety.low <= voltage <= self.safety.high:
-            self.end(PROBLEM, TROUBLE, UNSAFE_VOLTAGE, now)
-        elif self.direct and self.watchdog is not None and now >= self.heard + self.watchdog:
-            self.end(SUSPENDED, SUSPEND, OPERATOR, now)
-        elif self.looks and (voltage >= self.voltage if self.mode == "C" else voltage <= self.voltage):
-            self.looks = False
-            self.terminal.drive(Voltage(self.voltage, abs(current)), now)
+            self.end(PROBLEM, TROUBLE, UNSAFE_VOLTAGE, self.now)
+        elif self.direct and self.watchdog is not None and self.now >= self.heard + self.watchdog:
+            self.end(SUSPENDED, SUSPEND, OPERATOR, self.now)
 
     def told(self, now: float) -> dict[str, Any]:
         """Return the values of a status, the current without a sign."""

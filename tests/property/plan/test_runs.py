@@ -15,6 +15,7 @@ from labctl.plan.program import Spent
 from labctl.plan.program_reach import program_for
 from labctl.plan.runnable import runnable
 from labctl.protocol.load import load
+from labctl_drivers.arbin import Arbin
 from labctl_drivers.biologic import BioLogic
 from labctl_drivers.keithley import Keithley2400, Keithley2450
 from labctl_drivers.maccor import Maccor
@@ -31,6 +32,7 @@ MOST_ROWS = 1500
 OTHERS = {"Bend", "Chamber"}  # what a stage or a chamber does
 DRIVERS = {
     "biologic": BioLogic("EClib64.dll", "192.109.209.220", "."),
+    "arbin": Arbin(host="-", channels={"1": 1}, user="-", password="-"),
     "maccor": Maccor(host="-", channels={"1": 1}, folder="."),
     "neware": Neware(host="-", channels={"1": "27-1-1"}, folder="."),
     "palmsens": PalmSens("-"),

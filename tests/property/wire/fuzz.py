@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from labctl.driver import Program, ProgramStep, Rest
 from labctl.errors import LabctlError
+from labctl_drivers.arbin import packet
 from labctl_drivers.grbl import REPORT, position, setting
 from labctl_drivers.keithley.instrument import numbers
 from labctl_drivers.maccor.client import number_of, result_of
@@ -28,6 +29,7 @@ CHANNEL = (
     b'{"jsonrpc": "2.0", "result": {"FClass": 4, "FNum": 7, "Chan": 0, "RF1": 1, "RF2": 0, "Stat": 2, "TestTime": 12.5, '
     b'"Current": 0.1, "Voltage": 3.85, "TesterTime": "2022-10-13T12:32:56"}, "id": 1987}\r\n'
 )
+INFO = packet.HEAD.pack(packet.MAGIC, 1779, packet.REPLY[packet.INFO], 0) + bytes(1759)
 STATES = HEAD + b'<list count="1"><chl devid="27" testid="12" count="55">true</chl></list></bts>\n\n#\r\n'
 
 
@@ -58,6 +60,14 @@ def tester(data: bytes) -> None:
     number_of(found, "Voltage")
 
 
+def cti(data: bytes) -> None:
+    """Read what a channel of a cycler says."""
+    if len(data) >= packet.HEAD.size:
+        packet.lengths(data)
+    packet.is_whole(data)
+    packet.info_of(data, 0)
+
+
 def report(data: bytes) -> None:
     """Read a line of a stage."""
     line = data.decode("ascii", "replace").strip()
@@ -74,6 +84,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
     ),
     "Neware": (frame, (RECORDS, STATES)),
     "MacNet": (tester, (CHANNEL,)),
+    "CTI": (cti, (INFO,)),
     "GRBL": (report, (b"<Idle|MPos:-2.000,0.000,0.000|FS:0,0>", b"$130=100.000", b"<Hold:0|WPos:1.5,0,0|Bf:15,128>")),
 }
 

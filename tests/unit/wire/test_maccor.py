@@ -19,7 +19,8 @@ from labctl.driver import (
 from labctl.errors import OptionRefused, SettingRefused, WireError
 from labctl_drivers.maccor import Maccor
 from labctl_drivers.maccor.client import result_of
-from labctl_drivers.maccor.direct import Reach, second_of
+from labctl_drivers.maccor.direct import output, second_of
+from labctl_drivers.one_way import OneWay
 from labctl_simulators.models import load_model
 from labctl_simulators.wire.line import Server
 from labctl_simulators.wire.maccor import ACTIVE, AVAILABLE, PROBLEM, SUSPENDED, EmulatedMaccor, MaccorChannel, balanced
@@ -165,10 +166,10 @@ async def test_a_set_point_names_every_quantity_that_was_active_at_the_start(ben
     driver = await bench.driver()
     await driver.apply("a", program(Rest()))
     for mode in (Galvanostatic(0.1), ConstantPower(-0.4), Rest(), Potentiostatic(3.9, 0.2)):
-        output = driver.reach.output(ProgramStep(7, mode, bounds=BOUNDS), 3.8, {})
-        assert 0.0 <= output["Current"] <= 5.0
-        assert 0.0 <= output["Voltage"] <= 5.0
-        assert 0.0 <= output["Power"] <= 25.0
+        told = output(driver.reach.toward(ProgramStep(7, mode, bounds=BOUNDS), 3.8, None), driver.ranges, 5.0)
+        assert 0.0 <= told["Current"] <= 5.0
+        assert 0.0 <= told["Voltage"] <= 5.0
+        assert 0.0 <= told["Power"] <= 25.0
     await driver.close()
 
 
@@ -261,16 +262,14 @@ async def test_a_channel_that_the_tester_has_not_is_refused(bench):
 
 
 def test_channels_are_numbers_from_one_and_each_has_its_own():
-    with pytest.raises(OptionRefused, match="front"):
+    with pytest.raises(OptionRefused, match="own program"):
         Maccor(host="h", channels={"a": 0}, folder=".")
     with pytest.raises(OptionRefused, match="which a has"):
         Maccor(host="h", channels={"a": 1, "b": 1}, folder=".")
 
 
 def test_the_smallest_range_that_holds_the_current_is_taken():
-    reach = Reach((1e-3, 0.1, 1.0), 5.0)
-    ranges = [reach.output(ProgramStep(1, Galvanostatic(each), bounds=BOUNDS), 3.7, {})["CurrentRange"]
-              for each in (1e-3, -2e-3, 0.5)]  # fmt: skip
+    ranges = [output(OneWay(True, each, 4.2), (1e-3, 0.1, 1.0), 5.0)["CurrentRange"] for each in (1e-3, 2e-3, 0.5)]
     assert ranges == [1, 2, 3]
 
 

@@ -1,0 +1,5 @@
+"""Arbin cyclers through CTI."""
+
+from labctl_drivers.arbin.instrument import Arbin
+
+__all__ = ["Arbin"]
