@@ -42,18 +42,21 @@ test-independent: ## other people's clients against our emulators, and our drive
 quality: setup-test   ## record what the contract suite finds of every driver, for `labctl drivers`
 	@$(BIN)/python -m pytest -q tests/contract -k '[' --labctl-quality=drivers/labctl_drivers/quality.json
 
+# WRITE=1 adds what a rig counts to its file in tests/crash/counted and to docs/reference/promises.md.
+KEEP = $(if $(WRITE),--write)
 N ?= 200
 rig-kill: setup-test  ## SIGKILL the whole daemon N times at random moments
-	@$(BIN)/python -m tests.crash.kill --kills $(N)
+	@$(BIN)/python -m tests.crash.kill --kills $(N) $(KEEP)
 
-rig-world: setup-test ## the deterministic world, one seed a run
-	@$(BIN)/python -m tests.crash.world --seconds 60
+SECONDS ?= 60
+rig-world: setup-test ## the deterministic world for SECONDS, one seed a life
+	@$(BIN)/python -m tests.crash.world --seconds $(SECONDS) $(KEEP)
 
-rig-guard: setup-test ## kill the daemon of a source meter 60 times, and stop it 6 times: when is the output off?
-	@$(BIN)/python -m tests.crash.guard --kills 60
+rig-guard: setup-test ## kill the daemon of a source meter N times, and stop it 6 times: when is the output off?
+	@$(BIN)/python -m tests.crash.guard --kills $(N) $(KEEP)
 
 rig-truth: setup-test ## N kills beside instruments whose books say what truly flowed, with random orders and observers
-	@$(BIN)/python -m tests.crash.truth --kills $(N)
+	@$(BIN)/python -m tests.crash.truth --kills $(N) $(KEEP)
 
 rig-mutants: setup-test ## break safety checks one by one: the test that stands for each must fail
 	@$(BIN)/python -m tests.crash.mutants --write
@@ -62,15 +65,15 @@ rig-web: setup-test   ## the pages beside 64 channels: N kills, 5 N races for a 
 	@$(BIN)/python -m tests.crash.pages --times $(N) --write
 
 rig-fuzz: setup-test  ## a million damaged replies for every framing parser, 100 000 damaged files and orders for every other
-	@$(BIN)/python -m tests.property.wire.fuzz --inputs 1000000
-	@$(BIN)/python -m tests.property.outside.fuzz --inputs 100000
+	@$(BIN)/python -m tests.property.wire.fuzz --inputs 1000000 $(KEEP)
+	@$(BIN)/python -m tests.property.outside.fuzz --inputs 100000 $(KEEP)
 
 rig-start: setup-test ## N random protocols on every emulated instrument: what start accepts, runs to its end
 	@LABCTL_START_RUNS=$(N) LABCTL_START_SEED=$$(date +%s) $(BIN)/python -m pytest -q tests/system/test_start_runs.py
 
 HOURS ?= 8
 rig-soak: setup-test  ## 64 mixed channels for HOURS of their own time: what grows?
-	@$(BIN)/python -m tests.crash.soak --hours $(HOURS)
+	@$(BIN)/python -m tests.crash.soak --hours $(HOURS) $(KEEP)
 
 intervals: setup-test ## how often 95 % intervals of every fit hold the truth, 1000 noisy cases each
 	@$(BIN)/python -m tests.unit.analysis.intervals
@@ -81,10 +84,11 @@ bench:           ## every figure the project promises, as ratios; sets up PyBaMM
 
 STATES ?= 20000
 rig-power: setup-test ## STATES disks as a power cut may leave them, each opened and compared with what was written
-	@$(BIN)/python -m tests.crash.power --states $(STATES)
+	@$(BIN)/python -m tests.crash.power --states $(STATES) $(KEEP)
+	@$(BIN)/python -m tests.crash.power --states $$(($(STATES) / 10)) --older $(KEEP)
 
 rig-disk: setup-test  ## a disk that fails at every request in turn
-	@$(BIN)/python -m tests.crash.disk
+	@$(BIN)/python -m tests.crash.disk $(KEEP)
 
 UV = $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 lock: setup-test ## resolve the lock files anew

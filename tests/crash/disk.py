@@ -1,7 +1,7 @@
 """Rig I: the disk fails at the k-th write, cut or sync, for every k, and nothing that was acknowledged is lost.
 
-    python -m tests.crash.disk
-    python -m tests.crash.disk --every 1 --commits 40
+    python -m tests.crash.disk --upto 2000 --write
+    python -m tests.crash.disk --every 9 --commits 4
 
 The real writer commits to a real file while a preloaded shim (`shim.c`, built with `cc`) fails one request with EIO or ENOSPC.
 What fails is told, waits and is written in the end, each row once; a journal that could not be made can be made afterwards.
@@ -16,6 +16,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,9 +28,13 @@ from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 from labctl.store.verify import verify
 from labctl.store.writer import Writer
-from tests.crash.power import ROOT, build
+from tests.crash.counted import counting, progress
+from tests.crash.promises import told
+from tests.crash.recorded import ROOT, build
 from tests.unit.store.making import batch, entries, new_run
 
+FURTHER = 60  # requests after the one that fails, in which a journal has to go on
+MEMORY = Path("/dev/shm")  # where there is one, a sync costs nothing
 RETRY = 0.001  # s between attempts here; the store's own is half a second
 
 
@@ -52,7 +58,7 @@ async def once(shim: ctypes.CDLL, folder: Path, k: int, number: int, commits: in
         journal = Journal.open(folder)  # it is all there or not at all
     with journal:
         journal._file.driver.execute("PRAGMA wal_autocheckpoint = 16")
-        acknowledged = await _write(journal, commits)
+        acknowledged = await _write(journal, commits, lambda: shim.labctl_seen() > k + FURTHER)
     reached = shim.labctl_seen() >= k
     shim.labctl_arm(0, 0)
     count.failures += reached
@@ -65,7 +71,7 @@ async def once(shim: ctypes.CDLL, folder: Path, k: int, number: int, commits: in
     return reached
 
 
-async def _write(journal: Journal, commits: int) -> int:
+async def _write(journal: Journal, commits: int, enough: Callable[[], bool]) -> int:
     try:
         journal.create_run(new_run("c"))
     except StoreError:
@@ -82,9 +88,12 @@ async def _write(journal: Journal, commits: int) -> int:
         acknowledged += sum(entry.rows for entry in done.entries)
 
     writer.on_commit(heard)
-    rows = batch(commits * 30)
+    rows, offered = batch(commits * 30), 0
     for entry in entries(1, rows, 30):
+        if enough():
+            break
         writer.offer(entry)
+        offered += entry.rows
         for _ in range(20):
             try:
                 await writer.flush()
@@ -93,45 +102,52 @@ async def _write(journal: Journal, commits: int) -> int:
                 continue
     await writer.close()
     await asyncio.sleep(0)
-    assert acknowledged == len(rows), f"{acknowledged} of {len(rows)} rows were acknowledged"
+    assert acknowledged == offered, f"{acknowledged} of {offered} rows were acknowledged"
     return acknowledged
 
 
-def rig(every: int, commits: int, folder: Path) -> Count:
-    """Fail one request in so many, each in turn, until a journal is written without coming so far."""
+def one(k: int, commits: int, folder: Path) -> Count:
+    """Fail the k-th request, once in either way; `requests` is 0 where none of the journals came so far."""
     shim = ctypes.CDLL(None)
     writer_module.RETRY = RETRY
-    count, k = Count(), 1
-    while True:
-        reached = False
-        for number in (errno.EIO, errno.ENOSPC):
-            shutil.rmtree(folder / "data", ignore_errors=True)
-            (folder / "data").mkdir()
-            try:
-                reached |= asyncio.run(once(shim, folder / "data", k, number, commits, count))
-            except (LabctlError, AssertionError) as error:
-                count.wrong.append(f"request {k}, {errno.errorcode[number]}: {error!r}")
-                reached = True
-        if not reached:
-            return count
-        count.requests, k = count.requests + 1, k + every
+    count = Count()
+    for number in (errno.EIO, errno.ENOSPC):
+        shutil.rmtree(folder / "data", ignore_errors=True)
+        (folder / "data").mkdir()
+        try:
+            if asyncio.run(once(shim, folder / "data", k, number, commits, count)):
+                count.requests = 1
+        except (LabctlError, AssertionError) as error:
+            count.wrong.append(f"request {k}, {errno.errorcode[number]}: {error!r}")
+            count.requests = 1
+    return count
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash.disk", description=__doc__.splitlines()[0])
     parser.add_argument("--every", type=int, default=1)
-    parser.add_argument("--commits", type=int, default=12)
+    parser.add_argument("--upto", type=int, default=2000, help="the last request that fails")
+    parser.add_argument("--commits", type=int, default=400, help="that are written at most")
+    parser.add_argument("--write", action="store_true", help="add to tests/crash/counted/disk.json and to the page")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as temporary:
         if "labctl_arm" not in dir(_preloaded()):
             return _again(Path(temporary))
-        count = rig(given.every, given.commits, Path(temporary))
-    print(
-        f"{count.failures} failures at {count.requests} requests, {count.refused} journals refused and made at the second try"
-    )
-    for words in count.wrong[:20]:
-        print(f"WRONG: {words}")
-    return 1 if count.wrong or not count.failures else 0
+        with counting("disk", given.write) as tally:
+            for k in range(1, given.upto + 1, given.every):
+                if tally.ended:
+                    break
+                if tally.so_far.has(k):
+                    continue
+                begin = time.monotonic()
+                count = one(k, given.commits, Path(temporary))
+                if not count.requests:
+                    break
+                sums = {"requests": 1, "failures": count.failures, "refused": count.refused}
+                tally.add(k, sums, wrong=count.wrong, seconds=time.monotonic() - begin)
+                progress(f"request {k}, {len(tally.now.findings)} wrong")
+            print(told("disk", tally.now))
+            return 1 if tally.now.findings or not tally.so_far.sums else 0
 
 
 def _preloaded() -> object:

@@ -1,6 +1,6 @@
 """Rig G: the daemon of a source meter that drives a current is killed or stopped, and the guard has its output off.
 
-    python -m tests.crash.guard --kills 60 --freezes 6
+    python -m tests.crash.guard --kills 60 --freezes 6 --write
 
 Each is a daemon, a guard and an emulated meter of its own, on a real socket; the moment at which the output went off is
 told by the ledger of the cell behind the meter.
@@ -8,7 +8,6 @@ told by the ledger of the cell behind the meter.
 
 import argparse
 import signal
-import statistics
 import sys
 import tempfile
 import time
@@ -16,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.instruments import killed
+from tests.crash.counted import counting, progress
+from tests.crash.promises import told
 
 WITHIN = 0.250  # s after a kill
 FROZEN_WITHIN = 2.500  # s after a stop
@@ -26,28 +27,21 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = argparse.ArgumentParser(prog="python -m tests.crash.guard", description=__doc__)
     asked.add_argument("--kills", type=int, default=60)
     asked.add_argument("--freezes", type=int, default=6)
+    asked.add_argument("--write", action="store_true", help="add to tests/crash/counted/guard.json and to the page")
     given = asked.parse_args(words)
-    late = tried(given.kills, signal.SIGKILL, WITHIN, "kills")
-    return 1 if late + tried(given.freezes, signal.SIGSTOP, FROZEN_WITHIN, "freezes") else 0
-
-
-def tried(times: int, how: signal.Signals, within: float, what: str) -> int:
-    """Do it so many times, say when the output went off, and return how often that was late."""
-    if not times:
-        return 0
-    off: list[float] = []
-    begin = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(times):
-            off.append(killed(Path(folder) / f"{what}{number}", how))
-            left = (time.monotonic() - begin) / len(off) * (times - len(off))
-            sys.stderr.write(f"\r{len(off)} of {times} {what}, worst {1e3 * max(off):.0f} ms, {left:.0f} s left ")
-    late = sum(one > within for one in off)
-    print(
-        f"\n{times} {what}: output off after {1e3 * statistics.median(off):.0f} ms in the median, "
-        f"{1e3 * max(off):.0f} ms at worst; {late} later than {1e3 * within:.0f} ms"
-    )
-    return late
+    with counting("guard", given.write) as tally, tempfile.TemporaryDirectory() as folder:
+        plan = [("kills", signal.SIGKILL, WITHIN)] * given.kills + [
+            ("freezes", signal.SIGSTOP, FROZEN_WITHIN)
+        ] * given.freezes
+        for seed, (what, how, within) in zip(tally.seeds(), plan, strict=False):
+            begin = time.monotonic()
+            off = killed(Path(folder) / f"{what}{seed}", how)
+            wrong = [f"off {off:.3f} s after one of the {what}, wanted at most {within:g} s"] if off > within else []
+            sums = {what: 1, f"seconds_{what}": off, "late": len(wrong)}
+            tally.add(seed, sums, {f"slowest_{what}": round(off, 4)}, wrong, time.monotonic() - begin)
+            progress(f"{tally.now.seeds} of {len(plan)}, {len(wrong)} late")
+        print(told("guard", tally.now))
+        return 1 if tally.now.findings else 0
 
 
 if __name__ == "__main__":

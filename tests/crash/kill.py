@@ -1,6 +1,6 @@
 """Rig K: the whole daemon is killed with SIGKILL at random moments, again and again, and goes on.
 
-    python -m tests.crash.kill --kills 200
+    python -m tests.crash.kill --kills 200 --write
 
 Half of the kills hit a daemon with simulated cells in itself, on a fast clock; the other half one whose cells live in a process
 that survives, on a paced clock, with a guard. After every kill: no acknowledged row is missing, records have no hole, the
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,8 +37,11 @@ from labctl.station.settings import ChannelSettings, InstrumentSettings, Mqtt, P
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 from labctl.store.verify import verify
+from tests.crash.counted import counting, progress
+from tests.crash.promises import told
 
-CHANNELS = 4
+CHANNELS = 8
+EACH = 50  # kills of one station
 SPEED = 100.0
 ALIVE = (0.030, 0.280)  # s between the daemon's first word and its death
 CLOSE = 2e-6  # V: a held voltage is solved from what the last solve left as a guess, which no checkpoint holds
@@ -331,21 +335,23 @@ def cells() -> tuple[subprocess.Popen[bytes], int]:
         "--soc",
         "0.5",
     ]
-    process = subprocess.Popen([sys.executable, "-m", "labctl", *words], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-m", "labctl", *words], stdout=subprocess.PIPE, start_new_session=True)
     return process, int(process.stdout.readline().split(b":")[-1])
 
 
-def rig(kills: int, seed: int, folder: Path, progress: bool = True) -> Count:
-    """Kill so many times and return what was seen."""
+def rig(kills: int, seed: int, folder: Path, ended: Callable[[], bool] = lambda: False) -> Count:
+    """Kill so many times, or until somebody asks for an end, and return what was seen."""
     rng, count = random.Random(seed), Count()
     process, port = cells()
     begin = time.monotonic()
     try:
         rigs = [Rig(folder / "inside", True, port, count), Rig(folder / "outside", False, port, count)]
         for kill in range(kills):
+            if ended():
+                break
             rigs[kill % 2].once(rng.uniform(*ALIVE))
-            if progress:
-                show(kill + 1, kills, begin, count)
+            left = (time.monotonic() - begin) / (kill + 1) * (kills - kill - 1)
+            progress(f"seed {seed}: {kill + 1} of {kills} kills, {len(count.wrong)} wrong, about {left:.0f} s left")
         for each in rigs:
             if (each.folder / "data").exists():
                 each.finish()
@@ -355,31 +361,31 @@ def rig(kills: int, seed: int, folder: Path, progress: bool = True) -> Count:
     return count
 
 
-def show(done: int, of: int, begin: float, count: Count) -> None:
-    left = (time.monotonic() - begin) / done * (of - done)
-    text = f"{done}/{of} kills, {len(count.wrong)} wrong, about {left:.0f} s left"
-    end = "\n" if done == of else ""
-    sys.stderr.write(f"\r\x1b[K{text}{end}" if sys.stderr.isatty() else f"{text}\n" if done % 20 == 0 or end else "")
-    sys.stderr.flush()
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash.kill", description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
+    parser.add_argument("--seed", type=int, default=None, help="of the first station")
     parser.add_argument("--folder", type=Path, default=None, help="keep what was left there")
+    parser.add_argument("--write", action="store_true", help="add to tests/crash/counted/kill.json and to the page")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        count = rig(given.kills, given.seed, given.folder or Path(temporary))
-    off = 1e3 * count.slowest_off
-    print(f"seed {given.seed}: {count.kills} kills, {count.runs} runs, {count.rows} rows checked")
-    print(f"{count.equal} finished runs equal to the bit to one that nobody killed, the others to rounding")
-    print(
-        f"{count.set_points} set-points in a cell's ledger, all recorded before; all off {off:.0f} ms after the slowest kill"
-    )
-    for words in count.wrong[:20]:
-        print(f"WRONG: {words}")
-    return 1 if count.wrong or count.kills < given.kills else 0
+    with counting("kill", given.write) as tally:
+        first = given.seed if given.seed is not None or given.write else random.SystemRandom().randrange(2**31)
+        for seed in tally.seeds(first):
+            left = given.kills - int(tally.now.sums.get("kills", 0))
+            if left <= 0:
+                break
+            begin = time.monotonic()
+            with tempfile.TemporaryDirectory() as temporary:
+                place = (given.folder or Path(temporary)) / f"seed-{seed}"
+                place.mkdir(parents=True)
+                count = rig(min(EACH, left), seed, place, lambda: tally.ended)
+            names = ("kills", "runs", "rows", "equal", "set_points")
+            sums = {name: getattr(count, name) for name in names}
+            tally.add(seed, sums, {"slowest_off": count.slowest_off}, count.wrong, time.monotonic() - begin)
+            if count.kills == 0:
+                break
+        print(told("kill", tally.now))
+        return 1 if tally.now.findings else 0
 
 
 if __name__ == "__main__":

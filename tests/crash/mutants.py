@@ -7,6 +7,7 @@ is a check that could be lost without a word. `docs/reference/promises.md` lists
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -17,11 +18,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.crash.counted import FOLDER, now_and_here
 from tests.crash.promises import write
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("labctl", "drivers", "simulators", "benchmarks", "tests", "protocols", "docs", "pyproject.toml", "README.md")
 WITHIN = 900.0  # s for one test beside other processes
+KEPT = FOLDER / "mutants.json"
 RUN = "tests/unit/run"
 ENGINE = "tests/unit/engine"
 
@@ -212,12 +215,38 @@ def _fails(folder: Path, test: str) -> tuple[bool, str]:
     return done.returncode == 1, done.stdout[-1500:]  # 1: a test failed; anything else is no answer
 
 
-def written(results: Sequence[tuple[Mutation, bool]]) -> str:
-    """Return the list for the page of promises."""
-    caught_all = sum(ok for _, ok in results)
-    lines = [f"{caught_all} of {len(results)} were caught when this was written.", ""]
+def known() -> dict[str, dict[str, object]]:
+    """Return what came of each mutation when it was tried last."""
+    return json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
+
+
+def keep(mutation: Mutation, *, ok: bool) -> None:
+    """Note what came of one, and write the list of all."""
+    date, commit = now_and_here()
+    found = {**known(), mutation.name: {"caught": ok, "by": mutation.caught, "date": date, "commit": commit}}
+    there = {each.name: found[each.name] for each in MUTATIONS if each.name in found}
+    KEPT.write_text(json.dumps(there, indent=1) + "\n", "utf-8")
+    write("mutants", written())
+
+
+def written() -> str:
+    """Return the list for the page of promises: what came of each the last time that it was tried."""
+    found = known()
+    lines = [
+        f"{sum(bool(found.get(each.name, {}).get('caught')) for each in MUTATIONS)} of {len(MUTATIONS)} were caught.",
+        "",
+    ]
     lines += ["| what is lost | the test that fails | |", "|---|---|---|"]
-    lines += [f"| {each.name} | `{each.caught}` | {'caught' if ok else '**missed**'} |" for each, ok in results]
+    for each in MUTATIONS:
+        tried = found.get(each.name)
+        came = (
+            "not tried"
+            if tried is None or tried["by"] != each.caught
+            else "caught"
+            if tried["caught"]
+            else "**missed**"
+        )
+        lines.append(f"| {each.name} | `{each.caught}` | {came} |")
     return "\n".join(lines)
 
 
@@ -226,7 +255,9 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = argparse.ArgumentParser(prog="python -m tests.crash.mutants", description=__doc__)
     asked.add_argument("--only", default="", help="part of a name")
     asked.add_argument("--after", type=int, default=0, help="leave out so many at the begin")
-    asked.add_argument("--write", action="store_true", help="write the list into docs/reference/promises.md")
+    asked.add_argument(
+        "--write", action="store_true", help="keep what came of each in tests/crash/counted and in the page"
+    )
     given = asked.parse_args(words)
     chosen = [each for each in MUTATIONS[given.after :] if given.only in each.name]
     results: list[tuple[Mutation, bool]] = []
@@ -236,14 +267,14 @@ def main(words: Sequence[str] | None = None) -> int:
         for number, mutation in enumerate(chosen, 1):
             ok, last = caught(Path(name), mutation)
             results.append((mutation, ok))
+            if given.write:
+                keep(mutation, ok=ok)
             left = (time.monotonic() - begin) / number * (len(chosen) - number)
             print(f"{'caught' if ok else 'MISSED'}: {mutation.name} ({mutation.caught}), {left:.0f} s left", flush=True)
             if not ok:
                 print(last)
     missed = sum(not ok for _, ok in results)
     print(f"{len(chosen) - missed} of {len(chosen)} mutations caught")
-    if given.write:
-        write("mutants", written(results))
     return 1 if missed else 0
 
 

@@ -1,29 +1,32 @@
 """Rig W: the power goes at any moment. What a disk may hold then is built from a record of every request, and opened.
 
-    python -m tests.crash.power --states 20000
+    python -m tests.crash.power --states 20000 --write
     python -m tests.crash.power --states 2000 --synchronous NORMAL      # shows that the rig finds what is lost
+    python -m tests.crash.power --states 20000 --older --write          # the power goes while an older journal is brought up to date
 
 A process writes a journal with the real store while a preloaded shim (`shim.c`, built with `cc`) records each write, cut,
 creation, removal and sync. For every operation of the record there are disks that hold nothing unsynced, all of it, or random
-512-byte sectors of it; names come and go in order and are durable with the next sync, as on ext4. Each disk is opened as a
-daemon would, and must be whole: no acknowledged commit is missing, records have no gap, every checkpoint stands at the last
-row, the counters are the bits that were written, and (on one disk in eight) every digest is the one in the chain. The head, which
-lies in a second file, must say that something is missing exactly when something is: never of a disk that kept what it was asked to
-keep, and always of one that did not (`--synchronous NORMAL` lets the log lie).
+512-byte sectors of it; names come and go in order and are durable with the next sync, as on ext4. Each disk must be whole: SQLite
+opens it, no acknowledged commit is missing, records have no gap, every checkpoint stands at the last row, the counters are the
+bits that were written. The head, which lies in a second file, must say that something is missing exactly when something is: never of
+a disk that kept what it was asked to keep, and always of one that did not (`--synchronous NORMAL` lets the log lie). One disk in
+eight is opened as a daemon opens it first, which brings it up to date, and on one in 64 every digest is computed again. A disk
+that is the same as one that was looked at counts once.
+
+An older journal is one of `tests/unit/store/journals`: whenever the power goes, all its rows are there, old or new.
 """
 
 import argparse
 import contextlib
+import lzma
 import os
 import random
 import shutil
 import sqlite3
-import struct
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,17 +34,23 @@ import numpy as np
 
 from labctl.errors import LabctlError
 from labctl.store.entry import Entry
-from labctl.store.integrity import Opening
+from labctl.store.generation import stand_of
+from labctl.store.head import Head, shortfall
 from labctl.store.journal import Journal
 from labctl.store.verify import verify
+from tests.crash.counted import counting, progress
+from tests.crash.promises import told
+from tests.crash.recorded import ROOT, Disk, recorded
 from tests.unit.store.making import batch, entries, new_run
 
-ROOT = Path(__file__).parent.parent.parent
-SECTOR = 512
+OLDER = ROOT / "tests" / "unit" / "store" / "journals"
 ACKNOWLEDGED = "journal.db-acknowledged"
 PAGES = 16  # of the log before it is folded into the file: the store's own figure would make records of many megabytes
 ROWS = 4000  # rows that are written
-VERIFIED = 8  # one disk in so many has all its digests computed again, which costs as much as the others together
+MEMORY = Path("/dev/shm")  # where there is one, the disks are written there
+EACH = 5000  # disks of one record
+OPENED = 8  # one disk in so many is opened as a daemon does, which costs as much as all the others
+VERIFIED = 64  # one disk in so many has all its digests computed again
 
 
 # --- the process that writes ------------------------------------------------------------------------------------------
@@ -70,123 +79,22 @@ def write(folder: Path, commits: int, synchronous: str, seed: int) -> None:
                 acknowledge(note, journal, rows)
 
 
+def bring_up_to_date(folder: Path) -> None:
+    """Open the older journal that is there, and write a little more."""
+    note = os.open(folder / ACKNOWLEDGED, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    rows = {1: 0, 2: 0}
+    for _ in range(2):
+        with Journal.open(folder) as journal:
+            acknowledge(note, journal, rows)
+            run_id = journal.create_run(new_run("more"))
+            acknowledge(note, journal, rows)
+            journal.commit(tuple(entries(run_id, batch(20), 10)))
+            acknowledge(note, journal, rows)
+            journal.finish_run(run_id, "stopped", "by hand")
+
+
 def acknowledge(note: int, journal: Journal, rows: dict[int, int]) -> None:
     os.write(note, f"{journal.commit_id} {rows[1]} {rows[2]}\n".encode())
-
-
-# --- the record -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One request: its kind as `shim.c` has it, of which file, where, and the bytes written."""
-
-    kind: str
-    name: str
-    offset: int
-    data: bytes = b""
-
-
-def operations(record: Path) -> list[Operation]:
-    """Read a record."""
-    text, at, found = record.read_bytes(), 0, []
-    while at < len(text):
-        kind, length, offset, size = struct.unpack_from("=cBqq", text, at)
-        at += 18
-        name = text[at : at + length].decode()
-        at += length
-        written = size if kind == b"W" else 0
-        found.append(Operation(kind.decode(), name, offset, text[at : at + written]))
-        at += written
-    return found
-
-
-def build(folder: Path) -> Path:
-    """Build the shim."""
-    shim = folder / "shim.so"
-    source = Path(__file__).with_name("shim.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", shim, source, "-ldl"], check=True)
-    return shim
-
-
-def recorded(folder: Path, commits: int, synchronous: str, seed: int) -> list[Operation]:
-    """Let a process write a journal under the shim, and return all that it asked of the disk."""
-    (folder / "written").mkdir()
-    record = folder / "record"
-    environment = {**os.environ, "LD_PRELOAD": str(build(folder)), "LABCTL_SHIM_LOG": str(record)}
-    words = ["-m", "tests.crash.power", "--write", folder / "written", "--commits", commits]
-    words += ["--synchronous", synchronous, "--seed", seed]
-    subprocess.run([sys.executable, *map(str, words)], cwd=ROOT, env=environment, check=True)
-    return operations(record)
-
-
-# --- the disk ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Disk:
-    """What is on the platter for sure, and what the system still holds, in order."""
-
-    safe: dict[str, bytearray] = field(default_factory=dict)
-    loose: list[Operation] = field(default_factory=list)
-
-    def take(self, operation: Operation) -> None:
-        """Let an operation happen; a sync makes its file's writes durable, and the names and lengths of all."""
-        if operation.kind not in {"S", "D"}:
-            self.loose.append(operation)
-            return
-        kept = []
-        for each in self.loose:
-            if each.kind == "W" and each.name != operation.name:
-                kept.append(each)
-            else:
-                happen(self.safe, each)
-        self.loose = kept
-
-    def after(self, which: str, rng: random.Random) -> dict[str, bytearray]:
-        """Return what is found after the power went: `nothing` of what was unsynced, `all` of it, or `some` sectors."""
-        found = {name: bytearray(content) for name, content in self.safe.items()}
-        if which == "nothing":
-            return found
-        share = 1.0 if which == "all" else rng.random()
-        names = [place for place, each in enumerate(self.loose) if each.kind != "W"]
-        last_name = -1 if not names else names[-1] if which == "all" else rng.choice([-1, *names])  # names go in order
-        for place, each in enumerate(self.loose):
-            if each.kind != "W":
-                if place <= last_name:
-                    happen(found, each)
-            elif share == 1.0:
-                happen(found, each)
-            else:
-                for sector in sectors(each):
-                    if rng.random() < share:
-                        happen(found, sector)
-        return found
-
-
-def happen(files: dict[str, bytearray], operation: Operation) -> None:
-    match operation.kind:
-        case "C":
-            files[operation.name] = bytearray()
-        case "U":
-            files.pop(operation.name, None)
-        case "T":
-            content = files.setdefault(operation.name, bytearray())
-            del content[operation.offset :]
-            content.extend(bytes(operation.offset - len(content)))
-        case "W" if operation.name in files:
-            content = files[operation.name]
-            content.extend(bytes(max(0, operation.offset - len(content))))
-            content[operation.offset : operation.offset + len(operation.data)] = operation.data
-
-
-def sectors(operation: Operation) -> Iterator[Operation]:
-    """Cut a write where the sectors of a disk begin."""
-    begin, end = operation.offset, operation.offset + len(operation.data)
-    while begin < end:
-        stop = min(end, (begin // SECTOR + 1) * SECTOR)
-        yield Operation("W", operation.name, begin, operation.data[begin - operation.offset : stop - operation.offset])
-        begin = stop
 
 
 # --- what must hold ---------------------------------------------------------------------------------------------------
@@ -197,8 +105,10 @@ class Count:
     """What was seen."""
 
     operations: int = 0
+    asked: int = 0
     states: int = 0
     torn: int = 0
+    opened: int = 0
     verified: int = 0
     lost: int = 0
     most_lost: int = 0
@@ -214,9 +124,15 @@ class Judge:
         self.folder = folder
         self.count = count
         self.written = {run: batch(ROWS, seed=run) for run in (1, 2)}
+        self._seen: set[int] = set()
 
-    def look(self, files: dict[str, bytearray], acknowledged: tuple[int, int, int], where: str) -> None:
-        """Open a disk as a daemon does and check it."""
+    def look(self, disk: Disk, which: str, rng: random.Random, acknowledged: tuple[int, int, int], where: str) -> bool:
+        """Open what a disk may be and check it; False where the same was looked at before."""
+        files = disk.after(which, rng)
+        drawn = hash(repr((disk.drawn, acknowledged)))
+        if drawn in self._seen:
+            return False
+        self._seen.add(drawn)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
         for name, content in files.items():
@@ -225,31 +141,48 @@ class Judge:
         file = self.folder / "journal.db"
         self.count.states += 1
         try:
-            with Journal.open(self.folder) as journal:
-                opening = journal.opening
-            with contextlib.closing(sqlite3.connect(file)) as connection:
-                (answer,) = connection.execute("PRAGMA integrity_check").fetchone()
-                found = [] if answer == "ok" else [answer]
-                lost = self.count.lost
-                found += self._rows(connection, acknowledged)
-                found += self._noticed(opening, lost=self.count.lost > lost)
+            found = self._looked(file, acknowledged)
             if self.count.states % VERIFIED == 0:
                 self.count.verified += 1
                 found += [str(each) for each in verify(self.folder).findings]
         except (LabctlError, sqlite3.Error) as error:
             found = [repr(error)]
         self.count.wrong += [f"{where}: {words}" for words in found]
+        return True
 
-    def _noticed(self, opening: Opening, *, lost: bool) -> Iterator[str]:
+    def _looked(self, file: Path, acknowledged: tuple[int, int, int]) -> list[str]:
+        if self.count.states % OPENED == 0:
+            self.count.opened += 1
+            with Journal.open(self.folder) as journal:
+                missing, headless = journal.opening.missing, journal.opening.headless
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            (answer,) = connection.execute("PRAGMA integrity_check").fetchone()
+            found = [] if answer == "ok" else [answer]
+            lost = self.count.lost
+            found += self._rows(connection, acknowledged) if _made(connection) else self._unmade(acknowledged)
+        if self.count.states % OPENED:
+            head = Head.read(self.folder / "head")
+            stand = stand_of(file, head.record)
+            missing = shortfall(head.record, stand.uuid, stand.last, stand.chain)
+            headless = stand.keeps_head and stand.last > 0 and not head.exists
+        found += self._noticed(str(missing or ""), headless=headless, lost=self.count.lost > lost)
+        return found
+
+    def _noticed(self, missing: str, *, headless: bool, lost: bool) -> Iterator[str]:
         """Compare what the head says of a disk with what is so."""
-        missing = opening.missing is not None
-        self.count.noticed += missing and lost
-        if opening.headless:
+        self.count.noticed += bool(missing) and lost
+        if headless:
             yield "the head is said to be gone, nobody took it away"
         if missing and not lost and self.synced:
-            yield f"nothing acknowledged is missing, the head says: {opening.missing}"
+            yield f"nothing acknowledged is missing, the head says: {missing}"
         if lost and not missing:
             yield "acknowledged rows are missing, and the head does not say so"
+
+    def _unmade(self, acknowledged: tuple[int, int, int]) -> Iterator[str]:
+        """Judge a disk on which the journal has not been made."""
+        if any(acknowledged):
+            self.count.lost += 1
+            yield f"commit {acknowledged[0]} was acknowledged, and there is no journal"
 
     def _rows(self, connection: sqlite3.Connection, acknowledged: tuple[int, int, int]) -> Iterator[str]:
         (commit,) = connection.execute("SELECT COALESCE(max(commit_id), 0) FROM commits").fetchone()
@@ -272,18 +205,83 @@ class Judge:
             yield f"commit {acknowledged[0]} was acknowledged with its rows; {lost} commits or rows are missing"
 
 
+class OlderJudge(Judge):
+    """The same of a journal that was there before: all that it had is there, as it was."""
+
+    def __init__(self, folder: Path, count: Count, older: Path) -> None:
+        super().__init__(folder, count)
+        self._before = _content(older)
+
+    def _rows(self, connection: sqlite3.Connection, acknowledged: tuple[int, int, int]) -> Iterator[str]:
+        (commit,) = connection.execute("SELECT max(commit_id) FROM commits").fetchone()
+        if commit < acknowledged[0]:
+            self.count.lost += 1
+            self.count.most_lost = max(self.count.most_lost, acknowledged[0] - commit)
+            yield f"commit {acknowledged[0]} was acknowledged, the last is {commit}"
+        for table, rows in self._before.items():
+            found = connection.execute(_OLDER[table], (len(rows),)).fetchall()
+            if found != rows:
+                yield f"{table} are not what they were: wanted {len(rows)} rows, found {len(found)} or others"
+
+
+def _made(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'checkpoints'").fetchone() is not None
+
+
+def _content(file: Path) -> dict[str, list[tuple[object, ...]]]:
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as connection:
+        return {table: connection.execute(sql, (1_000_000,)).fetchall() for table, sql in _OLDER.items()}
+
+
+_OLDER = {
+    "samples": "SELECT run_id, record_index, voltage_volt, current_ampere, charging_capacity_ah, discharging_capacity_ah "
+    "FROM samples WHERE run_id <= 2 ORDER BY 1, 2 LIMIT ?",
+    "commits": "SELECT commit_id, chain, version FROM commits ORDER BY 1 LIMIT ?",
+    "runs": "SELECT run_id, uuid, began_unix_time_second FROM runs ORDER BY 1 LIMIT ?",
+}
 _SAMPLES = """
 SELECT record_index, charging_capacity_ah, discharging_capacity_ah FROM samples WHERE run_id = ? ORDER BY 1"""
 
 
-def rig(states: int, seed: int, folder: Path, synchronous: str = "FULL", commits: int = 60) -> Count:
-    """Look at so many disks, spread over all operations of one record, and return what was seen."""
+def rig(
+    states: int,
+    seed: int,
+    folder: Path,
+    synchronous: str = "FULL",
+    commits: int = 60,
+    older: str = "",
+    ended: Callable[[], bool] = lambda: False,
+) -> Count:
+    """Look at so many disks, spread over all operations of one record, and return what was seen.
+
+    Args:
+        states: Disks; those that turn out to be the same as another count once.
+        seed: Of all that is drawn.
+        folder: Empty.
+        synchronous: How the journal is written.
+        commits: That are written.
+        older: Name of an older journal that is brought up to date; "" for one that is made.
+        ended: Tells whether somebody has asked for the end.
+    """
     rng, count = random.Random(seed), Count()
-    record = recorded(folder, commits, synchronous, seed)
-    judge = Judge(folder / "disk", count, synced=synchronous == "FULL")
-    disk, acknowledged, asked = Disk(), (0, 0, 0), 0
+    written = folder / "written"
+    written.mkdir()
+    disk = Disk()
+    if older:
+        packed = lzma.decompress((OLDER / older).read_bytes())
+        (written / "journal.db").write_bytes(packed)
+        (folder / "older.db").write_bytes(packed)
+        disk.safe["journal.db"] = bytearray(packed)
+        judge: Judge = OlderJudge(folder / "disk", count, folder / "older.db")
+    else:
+        judge = Judge(folder / "disk", count, synced=synchronous == "FULL")
+    words = ["-m", "tests.crash.power", "--worker", written, "--commits", commits, "--synchronous", synchronous]
+    record = recorded(folder, [*words, "--seed", seed, *(["--older"] if older else [])])
+    acknowledged, asked = (0, 0, 0), 0
     count.operations = sum(operation.name != ACKNOWLEDGED for operation in record)
     for place, operation in enumerate(record):
+        if ended():
+            break
         if operation.name == ACKNOWLEDGED:
             if operation.kind == "W":
                 acknowledged = tuple(map(int, operation.data.split()))
@@ -293,36 +291,48 @@ def rig(states: int, seed: int, folder: Path, synchronous: str = "FULL", commits
         asked += 1
         for turn in range(share):
             which = ("nothing", "all", "some")[min(turn, 2)] if share > 2 else rng.choice(("nothing", "all", "some"))
-            count.torn += which == "some"
-            judge.look(disk.after(which, rng), acknowledged, f"seed {seed}, operation {place}, {which}")
+            count.asked += 1
+            fresh = judge.look(disk, which, rng, acknowledged, f"{older or 'a new one'}, operation {place}, {which}")
+            count.torn += fresh and which == "some"
     return count
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash.power", description=__doc__.splitlines()[0])
-    parser.add_argument("--states", type=int, default=20_000)
+    parser.add_argument("--states", type=int, default=20_000, help="disks to look at, the same ones counted once")
     parser.add_argument("--commits", type=int, default=60)
     parser.add_argument("--synchronous", choices=["FULL", "NORMAL", "OFF"], default="FULL")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
-    parser.add_argument("--write", type=Path, default=None, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--older", action="store_true", help="the power goes while an older journal is brought up to date"
+    )
+    parser.add_argument("--seed", type=int, default=None, help="of the first record")
+    parser.add_argument("--write", action="store_true", help="add to tests/crash/counted and to the page")
+    parser.add_argument("--worker", type=Path, default=None, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.write is not None:
-        write(given.write, given.commits, given.synchronous, given.seed)
+    if given.worker is not None:
+        if given.older:
+            bring_up_to_date(given.worker)
+        else:
+            write(given.worker, given.commits, given.synchronous, given.seed)
         return 0
-    begin = time.monotonic()
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as temporary:
-        count = rig(given.states, given.seed, Path(temporary), given.synchronous, given.commits)
-    rate = count.states / (time.monotonic() - begin)
-    print(
-        f"seed {given.seed}, synchronous {given.synchronous}: {count.operations} operations, {count.states} disks looked at"
-    )
-    print(
-        f"{count.torn} of them torn, {count.verified} verified; acknowledged rows missing on {count.lost}, up to {count.most_lost}, noticed on {count.noticed}; {rate:.0f} a second"
-    )
-    for words in count.wrong[:20]:
-        print(f"WRONG: {words}")
-    return 1 if count.wrong or count.states < given.states else 0
+    name = "older" if given.older else "power"
+    older = sorted(path.name for path in OLDER.glob("*.xz")) if given.older else [""]
+    with counting(name, given.write and given.synchronous == "FULL") as tally:
+        first = given.seed if given.seed is not None or given.write else random.SystemRandom().randrange(2**31)
+        for seed in tally.seeds(first):
+            left = given.states - int(tally.now.sums.get("states", 0))
+            if left <= 0:
+                break
+            progress(f"{name}: {left} disks left, {len(tally.now.findings)} wrong")
+            begin = time.monotonic()
+            with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as temporary:
+                which = older[seed % len(older)]
+                count = rig(EACH, seed, Path(temporary), given.synchronous, given.commits, which, lambda: tally.ended)
+            names = ("operations", "asked", "states", "torn", "opened", "verified", "lost", "noticed")
+            sums = {name: getattr(count, name) for name in names}
+            tally.add(seed, sums, {"most_lost": count.most_lost}, count.wrong, time.monotonic() - begin)
+        print(told(name, tally.now))
+        return 1 if tally.now.findings else 0
 
 
 if __name__ == "__main__":

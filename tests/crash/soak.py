@@ -14,6 +14,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,7 +25,9 @@ from labctl.run.request import StartRequest
 from labctl.run.stations import simulated_station
 from labctl.station.settings import Mqtt
 from labctl.store.verify import verify
-from tests.property.outside.fuzz import resident
+from tests.crash.counted import counting, progress
+from tests.crash.fuzzed import resident
+from tests.crash.promises import told
 
 CELL = """\
 labctl_cell: 1
@@ -114,16 +117,18 @@ class Soak:
     last: Look | None = None
     wrong: list[str] = field(default_factory=list)
 
-    def __str__(self) -> str:
-        """Say it in a line."""
+    def figures(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Return what adds up, and that of which the highest counts."""
         assert self.first is not None
         assert self.last is not None
-        more = (self.last.memory - self.first.memory) / 1e6
-        return (
-            f"- {self.channels} channels, {self.hours:.2f} h of their time each, {self.rows} rows, {self.orders} orders: memory "
-            f"{more:+.1f} MB after the first quarter, descriptors {self.first.descriptors} to {self.last.descriptors}, tasks "
-            f"{self.first.tasks} to {self.last.tasks}, log {self.last.log / 1e6:.1f} MB; {len(self.wrong)} wrong"
-        )
+        worst = {
+            "memory_more": round((self.last.memory - self.first.memory) / 1e6, 1),
+            "descriptors_more": self.last.descriptors - self.first.descriptors,
+            "tasks_more": self.last.tasks - self.first.tasks,
+            "log": round(self.last.log / 1e6, 1),
+        }
+        hours = round(self.hours, 2)
+        return {"hours": hours, "channel_hours": hours * self.channels, "rows": self.rows, "orders": self.orders}, worst
 
 
 def look(parts: Parts) -> Look:
@@ -134,8 +139,15 @@ def look(parts: Parts) -> Look:
     return Look(resident(), descriptors, len(asyncio.all_tasks()), log.stat().st_size if log.exists() else 0)
 
 
-async def soak(folder: Path, channels: int, hours: float, seed: int, speed: float = SPEED) -> Soak:
-    """Run so many channels for so many hours of their own time, and return what was seen."""
+async def soak(
+    folder: Path,
+    channels: int,
+    hours: float,
+    seed: int,
+    speed: float = SPEED,
+    ended: Callable[[], bool] = lambda: False,
+) -> Soak:
+    """Run so many channels for so many hours of their own time, or until somebody asks for an end; return what was seen."""
     drawn, seen = random.Random(seed), Soak(channels)
     station = replace(simulated_station(channels, "soak"), mqtt=Mqtt(port=0))
     clock = ScaledClock(speed)
@@ -146,14 +158,14 @@ async def soak(folder: Path, channels: int, hours: float, seed: int, speed: floa
         for number, name in enumerate(parts.channels):
             await parts.supervisor.start(StartRequest(protocols[number % len(protocols)], cell, name))
         begin, told = clock.now(), time.monotonic()
-        while (passed := (clock.now() - begin) / 3600.0) < hours:
+        while (passed := (clock.now() - begin) / 3600.0) < hours and not ended():
             await clock.until(clock.now() + min(60.0, hours * 3600.0 / 40))
             seen.orders += await _order(parts, drawn)
             if seen.first is None and passed >= hours / 4:
                 seen.first = look(parts)
             if time.monotonic() - told > 5.0:
                 told = time.monotonic()
-                sys.stderr.write(f"\r{passed:.2f} of {hours:g} h ")
+                progress(f"{passed:.2f} of {hours:g} h ")
         seen.hours = (clock.now() - begin) / 3600.0
         for name in parts.channels:
             await parts.supervisor.order("stop", name)
@@ -173,8 +185,8 @@ async def _order(parts: Parts, drawn: random.Random) -> int:
 
 
 def _judge(seen: Soak, folder: Path) -> None:
-    assert seen.first is not None
-    assert seen.last is not None
+    if seen.first is None or seen.last is None:
+        return  # it was ended before there was anything to compare with
     first, last = seen.first, seen.last
     found = verify(folder)
     seen.rows = found.rows
@@ -192,18 +204,19 @@ def main() -> int:
     asked.add_argument("--hours", type=float, default=8.0)
     asked.add_argument("--channels", type=int, default=64)
     asked.add_argument("--speed", type=float, default=SPEED)
-    asked.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
-    asked.add_argument("--write", action="store_true", help="into docs/reference/promises.md")
+    asked.add_argument("--seed", type=int, default=None)
+    asked.add_argument("--write", action="store_true", help="add to tests/crash/counted/soak.json and to the page")
     given = asked.parse_args()
-    with tempfile.TemporaryDirectory(prefix="labctl-soak-") as folder:
-        seen = asyncio.run(soak(Path(folder) / "data", given.channels, given.hours, given.seed, given.speed))
-    print(f"\n{seen}")
-    for words in seen.wrong:
-        print(f"WRONG: {words}")
-    if given.write:
-        from tests.crash.promises import dated, write  # noqa: PLC0415
-
-        write("soak", dated("\n".join([str(seen), *(f"- WRONG: {words}" for words in seen.wrong)])))
+    with counting("soak", given.write) as tally:
+        first = given.seed if given.seed is not None or given.write else random.SystemRandom().randrange(2**31)
+        seed, begin = next(tally.seeds(first)), time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="labctl-soak-") as folder:
+            seen = asyncio.run(
+                soak(Path(folder) / "data", given.channels, given.hours, seed, given.speed, lambda: tally.ended)
+            )
+        if seen.first is not None:
+            tally.add(seed, *seen.figures(), seen.wrong, time.monotonic() - begin)
+        print(told("soak", tally.now))
     gc.collect()
     return 1 if seen.wrong else 0
 

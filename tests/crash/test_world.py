@@ -4,7 +4,8 @@ import warnings
 
 import pytest
 
-from tests.crash.world import live
+from tests.crash import world
+from tests.crash.world import BrokenWorldError, live
 
 KNOWN = (8, 10, 22)  # lives in which something was wrong once: unreachable at the start, a run that had not begun
 
@@ -21,6 +22,15 @@ def test_what_was_wrong_once_stays_right(known):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         live(known)
+
+
+def test_of_a_life_that_is_wrong_the_fewest_actions_are_told(monkeypatch):
+    def live_(seed, actions):
+        if {4, 9} <= set(actions):
+            raise BrokenWorldError(f"{list(actions)}")
+
+    monkeypatch.setattr(world, "live", live_)
+    assert str(world.fewest(1, range(30))) == "[4, 9]"
 
 
 def test_one_seed_is_one_life():

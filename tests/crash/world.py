@@ -1,10 +1,13 @@
 """Rig D: the deterministic world. One seed gives actions, faults, delays, kills and cells; time is virtual.
 
-    python -m tests.crash.world --seconds 60
+    python -m tests.crash.world --seconds 60 --write
     python -m tests.crash.world --seed 17
+    python -m tests.crash.world --seed 17 --only 3,9
 
 The engine, plan, connections, supervisor and journal are the real ones; the clock, the instruments, the machine and the disk's
-bad days are replaced. After every action the invariants are checked; a failure names its seed and what was done.
+bad days are replaced. After every action the invariants are checked. Of a life in which something was wrong as many actions are taken
+out as can be without its coming right, each action having chances of its own; what is left is printed with its seed. A life is lived on
+a clock of its own speed, as a station's `clock:` sets it: an hour at 100 costs a hundredth of the turns of one at 1.
 """
 
 import argparse
@@ -12,13 +15,14 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import logging
 import math
 import random
 import selectors
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +30,7 @@ import orjson
 
 from labctl.clock import Machine
 from labctl.engine.order import orders_now
-from labctl.errors import LabctlError, StoreBusy, StoreFull, Unreachable, WireError
+from labctl.errors import InternalError, LabctlError, StoreBusy, StoreFull, Unreachable, WireError
 from labctl.run import starter
 from labctl.run.channel import Channel
 from labctl.run.connection.polled_connection import PolledConnection
@@ -45,9 +49,18 @@ from labctl_drivers.practice import Practice as Driver
 from labctl_drivers.simulated import Simulated
 from labctl_simulators.models import load_model
 from labctl_simulators.wire.practice import EmulatedPractice
+from tests.crash.counted import Tally, counting, progress
+from tests.crash.promises import told
 
 EPOCH = 1_790_000_000.0  # UTC at virtual time 0, s
 COMMIT = 0.1  # s between two commits
+SPEEDS = (1.0, 10.0, 100.0, 100.0)  # s of the station in one of the machine; the last two have most of the hours
+SIMULATED, POLLED = 8, 4  # channels
+BY_ITSELF = frozenset({"edit"})  # orders that need more than their name
+WAITS = (0.01, 0.3, 2.0, 10.0, 60.0, 600.0)  # s between two actions
+LONG = 3600.0  # s as well, on the fastest clock
+SHRINKS = 60  # lives at most to find the fewest actions of one in which something was wrong
+MEMORY = Path("/dev/shm")  # where there is one, the journals lie there: a sync costs nothing
 LOW, HIGH, MARGIN = 2.5, 4.3, 0.06  # V: the cell's limits, and how far the truth may lie beyond them
 
 CELL = """\
@@ -66,7 +79,7 @@ record: {every: 5 s, dV: 2 mV}
 on_interruption: {continue_within: 2 min, else: ask}
 steps:
   - rest: 30 s
-  - repeat: 3
+  - repeat: 60
     cycle: true
     stop_if: retention < 50 %
     steps:
@@ -133,21 +146,21 @@ class WorldLoop(asyncio.SelectorEventLoop):
 
 
 class WorldClock:
-    """The station's clock: the loop's time."""
+    """The station's clock: the loop's time, so many times as fast."""
 
-    fast, speed = False, 1.0
+    fast = False
 
-    def __init__(self, loop: WorldLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: WorldLoop, speed: float) -> None:
+        self._loop, self.speed = loop, speed
 
     def now(self) -> float:
-        return self._loop.now
+        return self._loop.now * self.speed
 
     def label(self) -> float:
-        return EPOCH + self._loop.now
+        return EPOCH + self.now()
 
     async def until(self, moment: float) -> None:
-        await asyncio.sleep(max(0.0, moment - self._loop.now))
+        await asyncio.sleep(max(0.0, moment / self.speed - self._loop.now))
 
 
 # --- the disk ---------------------------------------------------------------------------------------------------------
@@ -256,7 +269,7 @@ class WorldDriver(Driver):
         if verb == "set":
             world.before_set_point(str(values["channel"]), int(str(values["tag"])), str(values["mode"]))
         request = json.dumps({"id": self._number, "verb": verb, **values}).encode() + b"\n"
-        (answer,) = world.device.receive(request, world.loop.now)
+        (answer,) = world.device.receive(request, world.now)
         if world.garbage > 0 and verb == "read":
             world.garbage -= 1
             self._up = False
@@ -275,11 +288,24 @@ class NoGuard:
     def watch(self, name, ward) -> None:
         """Note nothing."""
 
-    async def ready(self) -> None:
+    async def ready(self, within: float = 0.0) -> None:
         """Be there."""
 
     def switched_off(self, place, boot, monotonic, unix) -> None:
         """Have written nothing down."""
+
+
+class Defects(logging.Handler):
+    """What failed of itself: errors that no instrument, disk or person explains."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and (isinstance(error, InternalError) or not isinstance(error, LabctlError)):
+            self.found.append(f"{record.getMessage()}: {error!r}")
 
 
 # --- the world --------------------------------------------------------------------------------------------------------
@@ -292,6 +318,7 @@ class World:
     seed: int
     folder: Path
     loop: WorldLoop
+    defects: Defects
     rng: random.Random = field(init=False)
     done: list[str] = field(default_factory=list)
     cut: bool = False
@@ -300,27 +327,43 @@ class World:
     boot: int = 0
     skew: float = 0.0
     checks: int = 0
+    kills: int = 0
+    rows: int = 0
+    hours: float = 0.0  # of channels on which a run was, while a daemon lived
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
+        self.speed = self.rng.choice(SPEEDS)
         cell = load_model("marquis2019")
-        self.device = EmulatedPractice([(cell, cell.initial(0.5, number)) for number in range(2)], 0.0)
+        self.device = EmulatedPractice([(cell, cell.initial(0.5, number)) for number in range(POLLED)], 0.0)
         self.machine = Machine
         for name, text in {"cell": CELL, **PROTOCOLS}.items():
             (self.folder / f"{name}.yaml").write_text(text)
 
+    @property
+    def now(self) -> float:
+        """Return the second of the instruments."""
+        return self.loop.now * self.speed
+
+    async def wait(self, seconds: float) -> None:
+        """Let so many seconds of the station pass, and count those of runs."""
+        at_work = sum(channel.session is not None for channel in self.channels.values())
+        await asyncio.sleep(seconds / self.speed)
+        self.hours += at_work * seconds / 3600.0
+
     def say(self, words: str) -> None:
-        self.done.append(f"{self.loop.now:9.2f} s  {words}")
+        self.done.append(f"{self.now:9.2f} s  {words}")
 
     # --- a daemon's life ---
 
     async def wake(self) -> None:
         """Start a daemon over what is in the folder."""
-        self.journal = Journal.open(self.folder / "data", now=lambda: EPOCH + self.loop.now)
+        self.journal = Journal.open(self.folder / "data", now=lambda: EPOCH + self.now)
         self.sink = WorldSink(self.journal, self.loop)
-        self.clock = WorldClock(self.loop)
-        self.channels = {f"s{n}": Channel(f"s{n}", {"cell": Part("bench", str(n))}) for n in (1, 2)}
-        self.channels |= {f"p{n}": Channel(f"p{n}", {"cell": Part("line", str(n))}) for n in (1, 2)}
+        self.clock = WorldClock(self.loop, self.speed)
+        inside, outside = range(1, SIMULATED + 1), range(1, POLLED + 1)
+        self.channels = {f"s{n}": Channel(f"s{n}", {"cell": Part("bench", str(n))}) for n in inside}
+        self.channels |= {f"p{n}": Channel(f"p{n}", {"cell": Part("line", str(n))}) for n in outside}
         machine = Machine(f"boot{self.boot}", lambda: self.loop.now, lambda: EPOCH + self.loop.now + self.skew)
         shared = Shared(self.clock, self.sink, NoGuard(), self._ended, machine)
         bench = SimulatedConnection("bench", Simulated(), self.clock, self.sink, shared.ended)
@@ -355,7 +398,7 @@ class World:
     async def act(self) -> None:
         """Do one thing, by chance."""
         acts = (
-            [self._start] * 4
+            [self._start] * 8
             + [self._order] * 5
             + [self._wire] * 2
             + [self._nonsense, self._disk, self._die, self._die]
@@ -364,7 +407,9 @@ class World:
             await self.rng.choice(acts)()
 
     async def _start(self) -> None:
-        channel, protocol = self.rng.choice(list(self.channels)), self.rng.choice(list(PROTOCOLS))
+        await self._start_on(self.rng.choice(list(self.channels)), self.rng.choice(list(PROTOCOLS)))
+
+    async def _start_on(self, channel: str, protocol: str) -> None:
         self.say(f"start {protocol} on {channel}")
         request = StartRequest(str(self.folder / f"{protocol}.yaml"), str(self.folder / "cell.yaml"), channel)
         await self.supervisor.start(request)
@@ -374,7 +419,9 @@ class World:
         session = self.channels[channel].session
         if session is None:
             return
-        verb = self.rng.choice(sorted(orders_now(session.state) - ({"stop"} if self.rng.random() < 0.7 else set())))
+        verb = self.rng.choice(
+            sorted(orders_now(session.state) - BY_ITSELF - ({"stop"} if self.rng.random() < 0.7 else set()))
+        )
         self.say(f"{verb} {channel}")
         await self.supervisor.order(verb, channel, by="world")
 
@@ -399,10 +446,11 @@ class World:
         guarded = self.rng.random() < 0.8
         self.say(f"SIGKILL, {'guarded' if guarded else 'unguarded'}, away for {away} s")
         await self.kill()
+        self.kills += 1
         if guarded:
             for channel in self.device.channels.values():
-                channel.off(self.loop.now + 0.02)
-        await asyncio.sleep(away)
+                channel.off(self.now + 0.02 * self.speed)
+        await asyncio.sleep(away / self.speed)
         if self.rng.random() < 0.2:
             self.boot += 1
             self.skew = self.rng.choice((0.0, 0.0, -1e6, 3600.0))
@@ -427,6 +475,7 @@ class World:
         self.checks += 1
         dead = [task.exception() for task in self.tasks if task.done() and not task.cancelled()]
         assert not dead, f"a connection's task died: {dead}"
+        assert not self.defects.found, f"something failed of itself: {self.defects.found}"
         with Reader(self.folder / "data") as reader:
             for run, count, last in reader.query(
                 "SELECT run_id, count(*), max(record_index) FROM samples GROUP BY run_id"
@@ -444,7 +493,7 @@ class World:
                     assert checkpoint.record_index == run.rows - 1, f"run {run.run_id}: checkpoint at another row"
                 assert run.active or run.end_reason, f"run {run.run_id} ended without a reason"
         for name, puppet in self.device.channels.items():
-            _, voltage, _, _ = puppet.read(self.loop.now)
+            _, voltage, _, _ = puppet.read(self.now)
             assert LOW - MARGIN < voltage < HIGH + MARGIN, f"the cell of p{name} is at {voltage:.3f} V"
             channel = self.channels[f"p{name}"]
             if puppet.mode not in {"off", "rest"} and not channel.unknown and channel.session is not None:
@@ -453,16 +502,20 @@ class World:
             if puppet.mode not in {"off", "rest"} and channel.session is None and not channel.starting:
                 assert channel.unknown, f"p{name} is on and no run explains it"
 
-    async def live(self, actions: int) -> str:
-        """Live through so many actions, come to rest, and return a digest of what is stored."""
+    async def live(self, actions: Collection[int]) -> str:
+        """Live through these actions, come to rest, and return a digest of what is stored."""
         await self.wake()
-        for _ in range(actions):
-            await asyncio.sleep(self.rng.choice((0.01, 0.3, 2.0, 10.0, 60.0)))
+        for name in self.channels:
+            with contextlib.suppress(LabctlError):
+                await self._start_on(name, "cycles" if self.rng.random() < 0.7 else self.rng.choice(list(PROTOCOLS)))
+        for number in actions:
+            self.rng = random.Random(f"{self.seed} {number}")  # its own chances, whatever else is left out
+            await self.wait(self.rng.choice((*WAITS, LONG) if self.speed == max(SPEEDS) else WAITS))
             await self.act()
-            await asyncio.sleep(0.25)
+            await self.wait(0.25 * self.speed)
             self.check()
         self.cut, self.garbage, self.not_finite, self.sink.trouble = False, 0, 0, None
-        await asyncio.sleep(30.0)
+        await self.wait(30.0 * self.speed)
         await self.sink.flush()
         self.check()
         digest = self.settle()
@@ -474,6 +527,7 @@ class World:
         digest = hashlib.sha256()
         verified = verify(self.folder / "data")
         assert verified.whole, f"not what was written: {verified.findings}"
+        self.rows = verified.rows
         with Reader(self.folder / "data") as reader:
             nameless = reader.query(
                 "SELECT run_id, step_count FROM steps WHERE end_test_time_second >= 0 AND end_reason IS NULL"
@@ -496,24 +550,41 @@ async def at_once(work, name: str, within: float):
     return work()
 
 
-def live(seed: int, actions: int = 30) -> tuple[str, int, float]:
-    """Live one seed's life; return the digest, the number of checks and the virtual seconds.
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What came of one: a digest of all that is stored, and how much was lived and checked."""
+
+    digest: str
+    checks: int
+    kills: int
+    rows: int
+    hours: float
+
+
+class BrokenWorldError(AssertionError):
+    """Something did not hold."""
+
+
+def live(seed: int, actions: int | Collection[int] = 30) -> Life:
+    """Live one seed's life, through so many actions or through these alone.
 
     Raises:
-        AssertionError: Something did not hold; the message names the seed and what was done.
+        BrokenWorldError: Something did not hold; the message names the seed and what was done.
     """
-    loop = WorldLoop()
+    chosen = range(actions) if isinstance(actions, int) else actions
+    loop, defects, log = WorldLoop(), Defects(), logging.getLogger("labctl")
     aside, starter.aside = starter.aside, at_once
+    propagated, log.propagate = log.propagate, False
+    log.addHandler(defects)
     asyncio.set_event_loop(loop)
-    with tempfile.TemporaryDirectory() as folder:
-        world = World(seed, Path(folder), loop)
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        world = World(seed, Path(folder), loop, defects)
         try:
-            digest = loop.run_until_complete(world.live(actions))
+            digest = loop.run_until_complete(world.live(chosen))
         except Exception as error:
             history = "\n".join(world.done)
-            raise AssertionError(
-                f"seed {seed}: {error!r}\n{history}\n(python -m tests.crash.world --seed {seed})"
-            ) from error
+            again = f"python -m tests.crash.world --seed {seed} --only {','.join(map(str, chosen))}"
+            raise BrokenWorldError(f"{error!r}\n{history}\n({again})") from error
         finally:
             for task in asyncio.all_tasks(loop):
                 task.cancel()
@@ -521,32 +592,79 @@ def live(seed: int, actions: int = 30) -> tuple[str, int, float]:
             loop.close()
             asyncio.set_event_loop(None)
             starter.aside = aside
-        return digest, world.checks, loop.now
+            log.removeHandler(defects)
+            log.propagate = propagated
+        return Life(digest, world.checks, world.kills, world.rows, world.hours)
+
+
+def fewest(seed: int, actions: Sequence[int], lives: int = SHRINKS) -> BrokenWorldError:
+    """Return what is wrong in the shortest life that was found: parts of the actions are left out, ever smaller ones."""
+    broken, size = _broken(seed, actions), max(1, len(actions) // 2)
+    assert broken is not None, f"seed {seed} was wrong once and is not again"
+    while lives > 0:
+        for part in _without(actions, size):
+            lives -= 1
+            if (found := _broken(seed, part)) is not None:
+                actions, broken = part, found
+                break
+            if not lives:
+                break
+        else:
+            if size == 1:
+                return broken
+            size = max(1, size // 2)
+    return broken
+
+
+def _without(actions: Sequence[int], size: int) -> Iterator[list[int]]:
+    for begin in range(0, len(actions), size):
+        yield [*actions[:begin], *actions[begin + size :]]
+
+
+def _broken(seed: int, actions: Collection[int]) -> BrokenWorldError | None:
+    try:
+        live(seed, actions)
+    except BrokenWorldError as broken:
+        return broken
+    return None
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash.world", description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60.0, help="wall time to spend on seed after seed")
     parser.add_argument("--seed", type=int, default=None, help="only this one")
+    parser.add_argument("--only", default="", help="only these actions of it, as 3,9")
     parser.add_argument("--first", type=int, default=None, help="first seed of many")
     parser.add_argument("--actions", type=int, default=30)
+    parser.add_argument("--write", action="store_true", help="add to tests/crash/counted/world.json and to the page")
     given = parser.parse_args()
-    begin, lives, checks, virtual, wrong = time.monotonic(), 0, 0, 0.0, 0
-    first = given.seed if given.seed is not None else given.first
-    seed = random.SystemRandom().randrange(2**30) if first is None else first
-    while lives == 0 or (given.seed is None and time.monotonic() - begin < given.seconds):
-        try:
-            _, seen, lived = live(seed, given.actions)
-            checks, virtual = checks + seen, virtual + lived
-        except AssertionError as error:
-            print(error)
-            wrong += 1
-        lives, seed = lives + 1, seed + 1
-        left = max(0.0, given.seconds - (time.monotonic() - begin))
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r\x1b[K{lives} lives, {wrong} wrong, {left:.0f} s left")
-    print(f"{lives} lives of {given.actions} actions, {virtual / 3600.0:.1f} h, {checks} checks, {wrong} wrong")
-    return 1 if wrong else 0
+    if given.seed is not None:
+        print(live(given.seed, [int(each) for each in given.only.split(",")] if given.only else given.actions))
+        return 0
+    begin = time.monotonic()
+    with counting("world", given.write) as tally:
+        first = given.first if given.first is not None or given.write else random.SystemRandom().randrange(2**30)
+        for seed in tally.seeds(first):
+            left = given.seconds - (time.monotonic() - begin)
+            if left <= 0.0:
+                break
+            progress(f"{tally.now.seeds} lives, {len(tally.now.findings)} wrong, {left:.0f} s left")
+            _count(tally, seed, given.actions)
+        print(told("world", tally.now))
+        return 1 if tally.now.findings else 0
+
+
+def _count(tally: Tally, seed: int, actions: int) -> None:
+    begin = time.monotonic()
+    try:
+        lived = live(seed, actions)
+    except BrokenWorldError:
+        broken = fewest(seed, range(actions))
+        print(f"\nWRONG: seed {seed}: {broken}")
+        tally.add(seed, {"lives": 1}, wrong=[str(broken).replace("\n", "; ")], seconds=time.monotonic() - begin)
+        return
+    sums = {"lives": 1, "checks": lived.checks, "kills": lived.kills, "rows": lived.rows, "channel_hours": lived.hours}
+    tally.add(seed, sums, seconds=time.monotonic() - begin)
 
 
 if __name__ == "__main__":

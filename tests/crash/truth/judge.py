@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -52,18 +52,12 @@ class Count:
     blind: float = 0.0  # C, upper ends together
     unseen: float = 0.0  # C that truly flowed beyond the counters
     wrong: list[str] = field(default_factory=list)
-    seeds: list[int] = field(default_factory=list)  # of the stations that were run to their end
 
-    def add(self, other: "Count") -> "Count":
-        """Return both together."""
-        both = {}
-        for each in fields(self):
-            one, two = getattr(self, each.name), getattr(other, each.name)
-            both[each.name] = max(one, two) if each.name.startswith("slowest") else one + two
-        return Count(**both)
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
+    def figures(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Return what adds up, and that of which the highest counts."""
+        each = {name: value for name, value in asdict(self).items() if name != "wrong"}
+        worst = {name: value for name, value in each.items() if name.startswith("slowest")}
+        return {name: value for name, value in each.items() if name not in worst}, worst
 
 
 class Judge:

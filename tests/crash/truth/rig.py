@@ -50,7 +50,7 @@ class Bank:
 
     def __init__(self) -> None:
         words = [sys.executable, "-m", "tests.crash.truth.instruments"]
-        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         self.places = json.loads(self.process.stdout.readline())
         self._line = socket.create_connection(("127.0.0.1", self.places["door"]), 30.0)
         self._file = self._line.makefile("rwb")
@@ -102,7 +102,7 @@ class Rig:
         if broker is not None:
             self.messages = folder / "messages.jsonl"
             words = [sys.executable, "-m", "tests.crash.truth.observer", str(broker), str(self.messages)]
-            self._observer = subprocess.Popen(words, stdout=subprocess.PIPE)
+            self._observer = subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True)
             self._observer.stdout.readline()
 
     def close(self) -> None:

@@ -5,13 +5,9 @@ python -m tests.property.outside.fuzz --inputs 100000
 
 import argparse
 import asyncio
-import gc
 import random
-import re
 import sys
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.control import dispatch
@@ -25,12 +21,10 @@ from labctl.run.request import EditReply, OrderReply, StartReply
 from labctl.run.supervisor import Supervisor
 from labctl.station.load import read_station
 from labctl.store.signature import _parsed
-from tests.property.wire.fuzz import fuzz
 
 LIBRARY = Path(__file__).parents[3] / "protocols"
 NOW = 1_700_000_000.0
 PREFIX = "labctl/1/bench"
-GROWS = 32 * 1024 * 1024  # bytes by which a process may grow over all inputs after the first tenth
 ODD = (
     b"nan", b".inf", b"1e999", b"99999999999999999999", b"\xff", b"\x00", b"&a ", b"*a", b"!!python/object ", b"<<: ", b"- ", b": ",
     b"{", b"[", b"}", b"]", b'"', b"'", b"|\n", b"#", b"\t", b"\xe2\x80\x93", b"12:30:00", b"017", b"no", b"$(", b"$a", b"1 mA", b"\\u0000",
@@ -167,80 +161,21 @@ PARSERS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
 }
 
 
-def resident() -> int:
-    """Return the bytes that this process holds, 0 where the system does not say."""
-    gc.collect()
-    try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * 4096
-    except OSError:
-        return 0
-
-
 def main(words: Sequence[str] | None = None) -> int:
     """Fuzz from the command line, with progress and the time that is left; return the exit code."""
+    from tests.crash.fuzzed import count  # noqa: PLC0415 - what is counted is no part of the tests that use this
+
     asked = argparse.ArgumentParser(prog="python -m tests.property.outside.fuzz", description=__doc__)
     asked.add_argument("--inputs", type=int, default=100_000, help="inputs for each parser")
-    asked.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
+    asked.add_argument("--seed", type=int, default=None, help="of the first inputs")
     asked.add_argument("--of", choices=PARSERS, action="append", help="this parser alone")
-    asked.add_argument("--write", action="store_true", help="into docs/reference/promises.md")
+    asked.add_argument("--write", action="store_true", help="add to tests/crash/counted and to the page")
     given = asked.parse_args(words)
-    counts = [_one(name, given.inputs, given.seed) for name in given.of or PARSERS]
-    if given.write:
-        from tests.crash.promises import dated, part, write  # noqa: PLC0415
-
-        known = {count.name: count for count in map(Count.read, part("fuzz").splitlines()) if count is not None}
-        for count in counts:
-            known[count.name] = known[count.name].plus(count) if count.name in known else count
-        write("fuzz", dated("\n".join(map(str, known.values()))))
-    return int(any(count.strange or count.grown > GROWS / 1e6 for count in counts))
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """What one parser was given and what came of it, over all seeds; `grown` is the most memory of one of them, MB."""
-
-    name: str
-    inputs: int
-    seeds: tuple[int, ...]
-    strange: int
-    grown: float
-
-    def __str__(self) -> str:
-        seeds = " ".join(map(str, self.seeds))
-        return f"- {self.name}: {self.inputs} inputs, seeds {seeds}: {self.strange} strange, {self.grown:.1f} MB more memory"
-
-    @classmethod
-    def read(cls, line: str) -> "Count | None":
-        """Return what a line says, None where it says none of this."""
-        match = re.fullmatch(r"- (.+): (\d+) inputs, seeds ([\d ]+): (\d+) strange, ([\d.]+) MB more memory", line)
-        if match is None:
-            return None
-        return cls(match[1], int(match[2]), tuple(map(int, match[3].split())), int(match[4]), float(match[5]))
-
-    def plus(self, other: "Count") -> "Count":
-        """Return both together; a seed that is counted already is not counted again."""
-        if set(other.seeds) <= set(self.seeds):
-            return self
-        seeds, strange = (*self.seeds, *other.seeds), self.strange + other.strange
-        return Count(self.name, self.inputs + other.inputs, seeds, strange, max(self.grown, other.grown))
-
-
-def _one(name: str, inputs: int, seed: int) -> Count:
-    begin, first = time.monotonic(), [0]
-
-    def progress(done: int) -> None:
-        if done >= inputs // 10 and not first[0]:
-            first[0] = resident()
-        left = (time.monotonic() - begin) / done * (inputs - done)
-        sys.stderr.write(f"\r{name}: {done} of {inputs} inputs, {left:.0f} s left ")
-
-    strange = fuzz(inputs, seed, progress, {name: PARSERS[name]}, ODD)
-    grown = resident() - first[0] if first[0] else 0
-    for _, data, error in strange[:20]:
-        print(f"\n{name}: {data!r}: {error!r}")
-    count = Count(name, inputs, (seed,), len(strange), max(grown, 0) / 1e6)
-    print(f"\n{count}")
-    return count
+    wrong = 0
+    for name in given.of or PARSERS:
+        family = f"fuzz-{name.replace(' ', '-').lower()}"
+        wrong |= count(family, {name: PARSERS[name]}, ODD, given.inputs, given.seed, keep=given.write)
+    return wrong
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from labctl.control import dispatch
 from labctl.control.order_table import ORDERS
 from labctl.errors import LabctlError
-from tests.property.outside.fuzz import ODD, PARSERS, Count, Deaf
+from tests.property.outside.fuzz import ODD, PARSERS, Deaf
 from tests.property.wire.fuzz import fuzz
 
 
@@ -48,12 +48,3 @@ def test_every_order_that_gets_through_is_obeyed(verb):
 @pytest.mark.parametrize("name", ["protocol files", "cell files", "station files"])
 def test_there_is_something_to_damage(name):
     assert PARSERS[name][1]
-
-
-def test_counts_add_up_by_seed_and_are_read_back():
-    one, two = Count("cell files", 100, (1,), 0, 0.5), Count("cell files", 50, (2,), 1, 0.25)
-    both = one.plus(two)
-    assert both == Count("cell files", 150, (1, 2), 1, 0.5)
-    assert both.plus(two) == both
-    assert Count.read(str(both)) == both
-    assert Count.read("Nothing yet.") is None

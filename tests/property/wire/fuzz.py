@@ -6,7 +6,6 @@ python -m tests.property.wire.fuzz --inputs 1000000
 import argparse
 import random
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 from labctl.driver import Program, ProgramStep, Rest
@@ -124,8 +123,18 @@ def fuzz(
     progress: Callable[[int], None] = lambda _: None,
     parsers: Parsers = PARSERS,
     odd: Sequence[bytes] = STRANGE,
+    ended: Callable[[], bool] = lambda: False,
 ) -> list[tuple[str, bytes, Exception]]:
-    """Give every parser so many inputs and return those that raised anything but an error of ours."""
+    """Give every parser so many inputs and return those that raised anything but an error of ours.
+
+    Args:
+        inputs: For each parser.
+        seed: Of all that is drawn.
+        progress: Called after each thousand with how many there were.
+        parsers: By name, with good inputs for each.
+        odd: What is put into good inputs.
+        ended: Asked after each thousand whether to end early.
+    """
     random_ = random.Random(seed)
     strange: list[tuple[str, bytes, Exception]] = []
     for number in range(inputs):
@@ -139,26 +148,21 @@ def fuzz(
                 strange.append((name, data, error))
         if number % 1000 == 999:
             progress(number + 1)
+            if ended():
+                break
     return strange
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Fuzz from the command line, with progress and the time that is left; return the exit code."""
+    from tests.crash.fuzzed import count  # noqa: PLC0415 - what is counted is no part of the tests that use this
+
     asked = argparse.ArgumentParser(prog="python -m tests.property.wire.fuzz", description=__doc__)
     asked.add_argument("--inputs", type=int, default=1_000_000, help="inputs for each parser")
-    asked.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
+    asked.add_argument("--seed", type=int, default=None, help="of the first inputs")
+    asked.add_argument("--write", action="store_true", help="add to tests/crash/counted/fuzz-wire.json and to the page")
     given = asked.parse_args(words)
-    begin = time.monotonic()
-
-    def progress(done: int) -> None:
-        left = (time.monotonic() - begin) / done * (given.inputs - done)
-        sys.stderr.write(f"\r{done} of {given.inputs} inputs for each of {len(PARSERS)} parsers, {left:.0f} s left ")
-
-    strange = fuzz(given.inputs, given.seed, progress)
-    for name, data, error in strange[:20]:
-        print(f"\n{name}: {data!r}: {error!r}")
-    print(f"\n{given.inputs} inputs for each of {', '.join(PARSERS)}, seed {given.seed}: {len(strange)} strange")
-    return 1 if strange else 0
+    return count("fuzz-wire", PARSERS, STRANGE, given.inputs, given.seed, keep=given.write)
 
 
 if __name__ == "__main__":

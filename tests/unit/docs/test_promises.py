@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.mutants import MUTATIONS, ROOT, places
+from tests.crash import promises
+from tests.crash.counted import FOLDER
+from tests.crash.mutants import MUTATIONS, ROOT, places, written
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "promises.md").read_text(encoding="utf-8")
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+)(?:\[[^`]*\])?)?`", PAGE)))
@@ -21,7 +23,7 @@ def test_a_test_that_is_named_is_there(file, test):
 def test_every_promise_has_a_test():
     for line in PAGE.splitlines():
         if line.startswith("| ") and not line.startswith(
-            ("| promise", "| command", "| what is lost", "| fault", "|---")
+            ("| promise", "| command", "| what is lost", "| fault", "| rig |", "|---")
         ):
             assert re.search(r"`(tests/|make rig-)", line), line
 
@@ -39,6 +41,17 @@ def test_what_a_mutation_breaks_is_still_there_once(mutation):
 
 def test_every_mutation_was_caught():
     assert f"{len(MUTATIONS)} of {len(MUTATIONS)} were caught" in PAGE
+
+
+def test_what_was_counted_is_what_the_page_says():
+    again = "python -m tests.crash.promises writes the page anew"
+    assert promises.part("counted") == promises.counted().strip(), again
+    assert promises.part("mutants") == written().strip(), again
+
+
+def test_every_file_of_counts_has_its_row():
+    names = {path.stem for path in FOLDER.glob("*.json")} - {"mutants"}
+    assert names <= {row.name for row in promises.ROWS}
 
 
 def test_there_are_twenty_mutations():
