@@ -52,9 +52,16 @@ def test_a_run_that_is_asked_to_end_keeps_what_it_counted(tmp_path, page):
             tally.add(seed, {"states": 10})
     assert Counted.read("power", tmp_path).sums == {"states": 30}
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    with pytest.raises(KeyboardInterrupt), counting("power", keep=True, folder=tmp_path):
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
+
+
+def test_whoever_asks_twice_ends_it_at_once(tmp_path, page):
+    def asked_twice():
+        with counting("power", keep=True, folder=tmp_path):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        asked_twice()
     assert "| W, power |" in page.read_text("utf-8")
 
 
