@@ -31,6 +31,18 @@ _FOREIGN: Final = {
     "n": ("force", 0.0, ""),
     "kn": ("force", 0.0, ""),
     "rpm": ("speed of rotation", 0.0, ""),
+    "'": ("duration", 60.0, "min"),
+    "\u2032": ("duration", 60.0, "min"),
+    "''": ("duration", 1.0, "s"),
+    "\u2033": ("duration", 1.0, "s"),
+    "r": ("resistance", 1.0, "Ohm"),
+    "kr": ("resistance", 1e3, "Ohm"),
+    "ghz": ("frequency", 1e9, "Hz"),
+    "j": ("energy", 1.0, "Wh"),
+    "kj": ("energy", 1e3, "Wh"),
+    "f": ("capacitance", 1.0, "F"),
+    "mf": ("capacitance", 1e-3, "F"),
+    "uf": ("capacitance", 1e-6, "F"),
     "mas": ("charge", 1.0 / 3600.0, "mAh"),
     "as": ("charge", 1.0 / 3.6, "mAh"),
 }
@@ -43,8 +55,12 @@ def foreign_unit(plain: str, kind: Kind) -> Slip:
     noun, factor, unit = _FOREIGN.get(match[2].strip().lower() if match else "", ("", 0.0, ""))
     if match is None or not noun:
         return None
-    what = f"{clip(plain)!r}, which is {article(noun)}"
     wanted = {"charge": "capacity"}.get(noun, noun)
+    what = "" if kind == wanted else f"{clip(plain)!r}, which is {article(noun)}"
+    if noun == "capacitance" and kind != "capacity":
+        return None
+    if noun == "capacitance":
+        return "unit.kind", what, _over_its_window(float(match[1]) * factor, plain)
     if factor and kind in {wanted, "any"}:
         value = float(match[1]) * factor
         right = (
@@ -57,6 +73,12 @@ def foreign_unit(plain: str, kind: Kind) -> Slip:
         return "unit.unknown", what, f"write {right}"
     hint = "the language has no unit for it: quote it as a text" if kind == "any" else units_here(kind)
     return "unit.kind", what, hint
+
+
+def _over_its_window(farads: float, plain: str) -> str:
+    """Return how much charge a capacitance holds, which depends on the window."""
+    each = display(farads, "capacity")
+    return f"a charge is a capacitance times its window: {clip(plain)} hold {each} in each volt of it"
 
 
 def _pascals(value: float) -> str:

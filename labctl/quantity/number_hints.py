@@ -76,7 +76,9 @@ def _count(plain: str, kind: Kind, reads: Reads) -> Slip:
         return "unit.number", "", f"write a large count, and below it stop_if: {clip(until[1])}"
     words = re.fullmatch(r"(\d+)\s*(?:x|×|times|cycles|points|passes|mal|-mal)", plain, re.IGNORECASE)
     value = words[1] if words else _COUNTED.get(plain.lower())
-    return ("value.count", "", f"a count is a bare number: write {value}") if kind == "count" and value else None
+    if not value or kind not in {"count", "any"} or (kind == "any" and not words):
+        return None
+    return "value.count", "", f"a count is a bare number: write {value}"
 
 
 def _placeholder(plain: str, kind: Kind, reads: Reads) -> Slip:
@@ -126,7 +128,9 @@ def _negative_rate(plain: str, kind: Kind, reads: Reads) -> Slip:
 
 _ABOUT: Final = re.compile(r"(?:~|≈|≃|about|approx\.?|ca\.?|circa|etwa)\s*(\d.*|C\s*/.*)", re.IGNORECASE)
 _PARTED: Final = re.compile(r"(\d+\.?)\s+(\.?\d+)\s*([A-Za-z%].*)")
-_TOLERANCE: Final = re.compile(r"(\d[\d.]*)\s*(?:±|\+/-|\+-)\s*\d[\d.]*\s*(\S.*)")
+_TOLERANCE: Final = re.compile(r"(\d[\d.]*)\s*(?:±|\+/-|\+-)\s*\d[\d.]*\s*%?\s*(\S.*)")
+_WITHIN: Final = re.compile(r"(\d.*\S)\s*(?:±|\+/-|\+-)\s*\d.*")
+_REMARK: Final = re.compile(r"(.*\S)\s*(\([^()]*\))")
 
 
 def _about(plain: str, kind: Kind, reads: Reads) -> Slip:
@@ -141,6 +145,10 @@ def _about(plain: str, kind: Kind, reads: Reads) -> Slip:
         return "unit.number", "", f"no spaces inside a number: write {joined}"
     if (wide := _TOLERANCE.fullmatch(plain)) is not None:
         right = f"{wide[1]} {wide[2]}"
+    elif (wide := _WITHIN.fullmatch(plain)) is not None:
+        right = wide[1]
+    if (remark := _REMARK.fullmatch(plain)) is not None and reads(remark[1]):
+        return "unit.number", "", f"leave {clip(remark[2])} out: write {remark[1]}"
     return ("unit.number", "", f"one value is wanted here: write {right}") if right and reads(right) else None
 
 
@@ -149,8 +157,8 @@ def _comment(plain: str, kind: Kind, reads: Reads) -> Slip:
     match = _COMMENT.fullmatch(plain)
     if match is None or not reads(match[1]):
         return None
-    rest = f" # {clip(match[3], 30)}" if match[3] else ""
-    return "yaml.comment", "", f"a comment begins with a # after a space: write {match[1]}{rest}"
+    where = f"; {clip(match[3], 30)!r} goes to the end of the line, behind a # after a space" if match[3] else ""
+    return "yaml.comment", "", f"write {match[1]}{where}"
 
 
 _BEHIND: Final = re.compile(

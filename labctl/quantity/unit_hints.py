@@ -1,6 +1,5 @@
 """Why a text is not the quantity that was wanted, and what to write instead."""
 
-import math
 import re
 from collections.abc import Callable
 from typing import Final
@@ -9,26 +8,18 @@ from labctl.errors import Misread
 from labctl.finding import clip
 from labctl.lookalike import lookalike, nearest
 from labctl.quantity.dimension import (
-    AREA,
-    C_RATE,
-    CHARGE,
-    CURRENT,
     DURATION,
-    FRACTION,
     KELVIN,
-    LENGTH,
-    MASS,
     NONE,
     TABLES,
-    UNITS,
-    VOLTAGE,
     Dimension,
     Kind,
     name_of,
 )
 from labctl.quantity.foreign_units import example, foreign_unit, units_here
+from labctl.quantity.kind_slips import in_place_of
 from labctl.quantity.number_hints import Slip, number_slip, thousands
-from labctl.quantity.units import MOST_DIGITS, NUMBER, article, display, measure_unit, number, reads
+from labctl.quantity.units import MOST_DIGITS, NUMBER, article, measure_unit, number, reads
 
 _WORDS: Final = {
     "sec": "s",
@@ -55,11 +46,15 @@ _PLAIN_WORDS: Final = {
     **dict.fromkeys(("watt", "watts"), "W"),
     **dict.fromkeys(("percent", "pct", "\uff05"), "%"),
     **dict.fromkeys(("degree", "degrees"), "deg"),
+    **dict.fromkeys(("milliamp", "milliamps", "milliampere", "milliamperes"), "mA"),
+    **dict.fromkeys(("microamp", "microamps", "microampere", "microamperes"), "uA"),
+    **dict.fromkeys(("millivolt", "millivolts"), "mV"),
+    **dict.fromkeys(("milligram", "milligrams", "mgram", "mgrams", "mgr"), "mg"),
+    **dict.fromkeys(("gram", "grams"), "g"),
 }
 _RATE_PER_TIME: Final = re.compile(r"(C\s*/\s*\d[\d.]*|\d[\d.]*\s*C)\s*(?:/?\s*h(?:ours?|rs?)?|rate|-rate)")
 _CYCLER_RATE: Final = re.compile(r"[cD]\s*/\s*(\d.*)|(\d[\d.]*)\s*c|C(\d[\d.]*)|(\d[\d.]*)\s*C-rate")
 _OF_MEASURED: Final = re.compile(r"\bof (charge_capacity|discharge_capacity)\b")
-_ENERGIES: Final = frozenset({"Wh", "mWh", "uWh", "kWh"})
 _CLOCK: Final = re.compile(r"(\d+):(\d{1,2})(?::(\d{1,2}))?")
 _COMMA: Final = re.compile(r"([-+]?\d+),(\d+)(.*)")
 _MICRO: Final = re.compile(r"(?:mc|mic|micro)[- ]?([A-Z].*)")
@@ -249,52 +244,11 @@ def _other_kind(plain: str, kind: Kind) -> Slip:
         return None
     hint = units_here(kind)
     value = match[1] if match else ""
-    if advice := _advice(plain, value, unit, dimension, kind) or _beside(plain, value, unit, dimension, kind):
+    if advice := in_place_of(plain, value, unit, dimension, kind):
         hint = advice
     elif name_of(dimension).startswith("quantity") and (nearest := _nearest(unit, TABLES[kind].units)):
         hint = f"did you mean {nearest}?"
     return "unit.kind", f"{clip(plain)!r}, which is {article(name_of(dimension))}", hint
-
-
-def _beside(plain: str, value: str, unit: str, dimension: Dimension, kind: Kind) -> str:
-    """Return what is meant by a quantity that belongs to a key beside this one, or lacks its time; or ""."""
-    if kind == "capacity" and unit in _ENERGIES:
-        return f"a charge is no energy: write energy: {plain}"
-    if kind == "current" and name_of(dimension) == "power":
-        return f"a power is no current: write power: {plain}"
-    if kind == "power" and dimension in {CURRENT, CURRENT / AREA, CURRENT / MASS, C_RATE}:
-        return f"a current is no power: write current: {plain}"
-    if kind == "energy" and dimension in {CHARGE, CHARGE / AREA, CHARGE / MASS}:
-        return f"an energy is no charge: write capacity: {plain}"
-    if kind == "frequency" and unit == "m":
-        return f"write {value} mHz"
-    if kind == "current slope" and dimension == CURRENT:
-        return f"a slope is per time: write {plain}/h, {plain}/min or {plain}/s"
-    return ""
-
-
-def _advice(plain: str, value: str, unit: str, dimension: Dimension, kind: Kind) -> str:
-    """Return what is meant by a quantity of a kind that people put in this place, or ""."""
-    if kind == "area" and dimension == LENGTH:
-        metres = float(value) * UNITS[unit][1]
-        disk = math.pi / 4.0 * metres**2
-        across = f"a disk of {plain} across has pi/4 x ({plain})^2: write {display(disk, 'area')}, or diameter: {plain}"
-        return f"{across}; or is {plain}2 meant?"
-    if kind == "current" and dimension in {CHARGE, CHARGE / AREA, CHARGE / MASS}:
-        current = f"{value} {unit.replace('Ah', 'A', 1)}"
-        return f"a charge is no current: write {current}, or a rate such as C/10; to end by charge, capacity: {plain}"
-    if kind == "current" and dimension == FRACTION:
-        return f"percent of what? of 1C it is {float(value) / 100:g}C; of a capacity it goes to capacity: {plain}"
-    if kind == "capacity" and dimension in {CURRENT, CURRENT / AREA, CURRENT / MASS}:
-        right = re.sub(r"A(?!h)", "Ah", unit, count=1)
-        return f"a current is no charge: write {value} {right}"
-    if kind in {"scan rate", "voltage slope"} and dimension == VOLTAGE:
-        return f"a rate is per time: write {plain}/s, {plain}/min or {plain}/h"
-    if kind == "duration" and dimension == HERTZ and float(value):
-        return f"a frequency is no interval: write {display(1.0 / (float(value) * UNITS[unit][1]), 'duration')}"
-    if kind == "capacity" and dimension == C_RATE:
-        return "a rate is no charge: write a share of the nominal capacity such as 50 %"
-    return ""
 
 
 def _number(plain: str, kind: Kind) -> Slip:
@@ -343,6 +297,7 @@ def _nearest(unit: str, units: tuple[str, ...]) -> str:
         if squeezed == known or squeezed.replace("/cm-2", "/cm2") == known:
             return known
     lowered = {known.lower(): known for known in reversed(units)}
+    lowered |= {known.lower(): known for known in units if known[:1] == squeezed[:1]}  # mhz is mHz, a capital M is mega
     if squeezed.lower() in lowered:
         return lowered[squeezed.lower()]
     close = nearest(squeezed.lower(), lowered)
