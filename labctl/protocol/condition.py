@@ -7,11 +7,12 @@ from typing import Final, Literal
 
 from labctl.errors import Misread
 from labctl.finding import clip
+from labctl.protocol.condition_slips import NO_BRACKETS, asked_of_cycles, compared, without_needless_brackets
 from labctl.protocol.expression import Places, closing, parse_given
 from labctl.protocol.model import Comparison, Given, Sign, WrittenCondition, WrittenTerm
 from labctl.protocol.quantity_words import QUANTITY_WORDS, change_hint
 from labctl.quantity.dimension import Kind
-from labctl.quantity.units import Quantity, reads
+from labctl.quantity.units import Quantity
 from labctl.text.fields import near
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -86,6 +87,15 @@ def parse_condition(text: str, places: Places) -> WrittenCondition:
     Raises:
         Misread: It states none; with the place of the first thing that is wrong.
     """
+    try:
+        return _parsed(text, places)
+    except Misread as error:
+        if error.hint == NO_BRACKETS and (plain := without_needless_brackets(text)):
+            raise Misread(error.code, str(error), f"write {clip(plain, 80)}", error.offset) from None
+        raise
+
+
+def _parsed(text: str, places: Places) -> WrittenCondition:
     if len(text) > MOST_LENGTH:
         raise Misread("condition.long", f"wanted at most {MOST_LENGTH} characters, found {len(text)}")
     if not text.strip():
@@ -327,8 +337,7 @@ def _unnamed(text: str, offset: int) -> Misread:
     if text.startswith("|"):
         return Misread("condition.bars", message, f"write abs({text.strip('| ')})", offset)
     if "(" in text or ")" in text:
-        hint = "there are no brackets but those of abs( ); `and` binds before `or`"
-        return Misread("condition.brackets", message, hint, offset)
+        return Misread("condition.brackets", message, NO_BRACKETS, offset)
     if re.match(r"[-+.\d$]", text):
         return Misread("condition.order", message, "the quantity stands first: voltage > 3 V and voltage < 4 V", offset)
     return Misread("condition.quantity", message, "one quantity, a comparison, a value: voltage > 4.2 V", offset)
@@ -345,7 +354,7 @@ def _flag(part: str, offset: int, places: Places) -> WrittenTerm:
         raise Misread(
             "condition.comparison", f"wanted a comparison after {bare}, found none", f"for example {bare} > ...", offset
         )
-    if re.fullmatch(r"relaxed|rested|stable|steady(?: state)?|equilibri\w+|constant", part):
+    if re.fullmatch(r"(?:voltage (?:is )?)?(?:relaxed|rested|stable|steady(?: state)?|equilibri\w+|constant)", part):
         hint = "write change of voltage over 1 h < 1 mV"
         raise Misread("condition.comparison", f"wanted a comparison, found {clip(part)!r}", hint, offset)
     hint = "write short" if part.startswith("short") else near(part, (*FLAGS, *KINDS)) or "for example voltage > 4.2 V"
@@ -354,11 +363,11 @@ def _flag(part: str, offset: int, places: Places) -> WrittenTerm:
         value = re.search(r"[-+$.\d].*", rest)
         hint = f"write {word} > {clip(value[0])}, or <" if value else f"for example {word} > ..."
     if part.startswith("("):
-        hint = "there are no brackets but those of abs( ); `and` binds before `or`"
+        hint = NO_BRACKETS
     if re.match(r"\d{4}-\d{1,2}-\d{1,2}", part):
         hint = f"a date is waited for by a step of its own: - wait: {{until: {clip(part)}}}"
-    elif compared := _asked_of_cycles(part) or _compared(part):
-        hint = f"write {compared}"
+    elif right := asked_of_cycles(part) or compared(part):
+        hint = f"write {right}"
     raise Misread("condition.comparison", f"wanted a comparison, found {clip(part)!r}", hint, offset)
 
 
@@ -377,22 +386,3 @@ def _of_cycles(part: str, offset: int, places: Places) -> WrittenTerm | None:
             raise Misread("condition.value", "wanted numbers of cycles in [ ], found none", "cycle in [5, 10]", offset)
         return WrittenTerm("cycle", "in", None, places(offset), members=numbers)
     return None
-
-
-def _asked_of_cycles(part: str) -> str:
-    """Return what `every 50` and `cycle in 10, 20` stand for, or ""."""
-    if count := re.fullmatch(r"every\s+(\d+)(?:\s*\w+)?", part):
-        return f"every {count[1]} cycles"
-    listed = re.fullmatch(r"cycles?\s+(?:in|is)?\s*[(\[]?\s*(\d+(?:\s*,\s*\d+)*)\s*[)\]]?", part)
-    return f"cycle in [{listed[1]}]" if listed else ""
-
-
-def _compared(part: str) -> str:
-    """Return the comparison that a bare value stands for, or "": `C/20` is where a current has fallen to."""
-    compared: tuple[tuple[Kind, str], ...] = (
-        ("current", "current <"),
-        ("potential", "voltage >"),
-        ("duration", "time >"),
-        ("capacity", "capacity >"),
-    )
-    return next((f"{quantity} {part}" for kind, quantity in compared if reads(part, kind)), "")

@@ -7,8 +7,10 @@ from typing import Final
 from labctl.errors import Misread
 from labctl.finding import Mark, clip
 from labctl.protocol.condition import parse_condition
+from labctl.protocol.condition_slips import one_condition
 from labctl.protocol.expression import NAME, parse_given, parse_template
 from labctl.protocol.keys import LIMITS, RECORD, SIDES, Key
+from labctl.protocol.loop_slips import as_range
 from labctl.protocol.model import (
     Given,
     Limits,
@@ -61,7 +63,7 @@ class Fields(Reading):
 
     def condition(self, node: Node | None) -> WrittenCondition | None:
         """Return a condition."""
-        scalar = self.scalar(node, "a condition as one text", CONDITION_LIST_HINT)
+        scalar = self.scalar(node, "a condition as one text", one_condition(node) or CONDITION_LIST_HINT)
         if scalar is None:
             return None
         try:
@@ -221,7 +223,9 @@ class Fields(Reading):
         items = [
             self.loose(item, name)
             for item in self.items(
-                node, f"a list or a range for {name}", "for example [0.1C, 1C] or {from: 1, to: 5, by: 1}"
+                node,
+                f"a list or a range for {name}",
+                as_range(node, "for example [0.1C, 1C] or {from: 1, to: 5, by: 1}"),
             )
         ]
         return tuple(item for item in items if item is not None) if isinstance(node, Items) else None
@@ -230,7 +234,9 @@ class Fields(Reading):
         """Check the name of a parameter or loop variable; `taken` are those in force."""
         if re.fullmatch(NAME, key.text) is None or key.text in RESERVED:
             self.names_lost = True
+            plain = re.sub(r"\W+", "_", key.text.strip()).strip("_")
             hint = "letters, digits and _, not beginning with a digit"
+            hint += f": {plain}" if re.fullmatch(NAME, plain) and plain not in RESERVED else ""
             if reads(key.text, "any"):
                 hint = "a list has brackets: rates: [0.1C, 0.2C]"
             hint = f"{key.text} is a word of the language" if key.text in RESERVED else hint

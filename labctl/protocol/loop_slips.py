@@ -6,7 +6,7 @@ from typing import Final
 
 from labctl.finding import Mark, clip
 from labctl.quantity.units import reads
-from labctl.text.nodes import BROKEN, Entries, Node, Scalar
+from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
 
 _LOOP: Final = re.compile(r"([A-Za-z_]\w*)\s+in\s+(\[.*\]|\$\w+)")
 
@@ -14,6 +14,13 @@ _LOOP: Final = re.compile(r"([A-Za-z_]\w*)\s+in\s+(\[.*\]|\$\w+)")
 def loop_by_for(entries: Entries) -> tuple[Entries, tuple[str, Mark, str] | None]:
     """Return a block as if its `for: j in [1, 2]` were an `each`, with message, place and hint; the block itself without one."""
     for at, (key, value) in enumerate(entries.entries):
+        if key.text == "for" and isinstance(value, Entries) and all(_many(inner) for _, inner in value.entries):
+            pairs = (*entries.entries[:at], (replace(key, text="each"), value), *entries.entries[at + 1 :])
+            return replace(entries, entries=pairs), (
+                "wanted a duration, found a loop over values",
+                key.mark,
+                "write each in place of for",
+            )
         loop = _LOOP.fullmatch(value.text) if key.text == "for" and isinstance(value, Scalar) else None
         if loop is not None:
             variable: tuple[Scalar, Node] = (replace(key, text=loop[1]), Scalar(BROKEN, value.mark))
@@ -23,6 +30,31 @@ def loop_by_for(entries: Entries) -> tuple[Entries, tuple[str, Mark, str] | None
             message = f"wanted a duration, found {clip(loop[0])!r}"
             return replace(entries, entries=pairs), (message, value.mark, hint)
     return entries, None
+
+
+def _many(node: Node) -> bool:
+    return isinstance(node, Items) or (
+        isinstance(node, Entries) and any(key.text in {"from", "pick"} for key, _ in node.entries)
+    )
+
+
+def unnamed(node: Node | None, example: str) -> str:
+    """Return how the values of a loop that stand there alone are named."""
+    if not isinstance(node, Items):
+        return f"for example each: {example}"
+    texts = [item.text if isinstance(item, Scalar) else "..." for item in node.items]
+    return f"name them: each: {{x: [{clip(', '.join(texts), 60)}]}}, and $x in the steps"
+
+
+def as_range(node: Node, example: str) -> str:
+    """Return how a range that is written as one text, `1 mA..3 mA`, is written as keys."""
+    text = node.text if isinstance(node, Scalar) else ""
+    ends = re.fullmatch(
+        r"(.*?\d.*?)\s*(?:\.\.\.?|\u2026|\bto\b|\bbis\b)\s*(.*\d.*?)(?:\s*(?:by|in steps of|step)\s+(.*\d.*))?", text
+    )
+    if ends is None or not (reads(ends[1], "any") and reads(ends[2], "any")):
+        return example
+    return f"write {{from: {ends[1]}, to: {ends[2]}, by: {ends[3] or '...'}}}"
 
 
 def without_brackets(entries: Entries) -> tuple[str, str]:

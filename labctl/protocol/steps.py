@@ -7,7 +7,8 @@ from typing import Any, Final, TypeAlias, cast
 
 from labctl.finding import Mark, clip
 from labctl.protocol.keys import BLOCK, PICK, RANGE, USE, VERBS
-from labctl.protocol.loop_slips import loop_by_for, without_brackets
+from labctl.protocol.loop_slips import loop_by_for, unnamed, without_brackets
+from labctl.protocol.misplaced_keys import below_verb
 from labctl.protocol.model import (
     Choice,
     Given,
@@ -22,13 +23,20 @@ from labctl.protocol.model import (
     Variable,
     WrittenBlock,
 )
+from labctl.protocol.sentences import step_of
 from labctl.protocol.step_model import Drive, HoldStep, RestStep, Temperature
+from labctl.protocol.verb_slips import instead_of
 from labctl.protocol.verbs import Tables, VerbFields, unread
-from labctl.protocol.words import BESIDE_WORDS, BLOCK_WORDS, CV_VOLTAGE, REPEATED, TIME_OF_DAY, VERB_WORDS
+from labctl.protocol.words import (
+    BESIDE_WORDS,
+    BLOCK_WORDS,
+    CYCLE_WORDS,
+    RANGE_WORDS,
+    USE_WORDS,
+    VERB_WORDS,
+)
 from labctl.quantity.units import reads
-from labctl.text.fields import near
 from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
-from labctl.text.own_value import with_own
 
 Includes: TypeAlias = Callable[[str, Mark], Protocol | None]
 """Loads a protocol by the name that `use` gives; None where it could not, with a finding."""
@@ -100,6 +108,8 @@ class StepFields(VerbFields):
             hint = f"for example - {VERBS[word].example}"
         elif not hint:
             hint = VERB_WORDS.get(word) or "one verb with its value: - rest: 2 h"
+        if step := step_of(text):
+            hint = f"write {step}"
         if node.missing:
             hint = "remove the - or write a step: - rest: 2 h"
         self.report("step.form", f"wanted a verb with a value, found {clip(text)!r}", node.mark, hint)
@@ -121,6 +131,9 @@ class StepFields(VerbFields):
                 "begin each step with its own -",
             )
         known = (*known, "temperature") if beside is not None else known
+        if (shifted := below_verb(entries, verbs[0])) is not None:
+            entries, slip = shifted
+            self.report("yaml.indent", *slip)
         values = self.keys(entries, known, "a step", BESIDE_WORDS)
         self.left_behind(entries)
         verb = self.verb(verbs[0].text, values[verbs[0].text], self.tables)
@@ -157,23 +170,7 @@ class StepFields(VerbFields):
                 f"write {match[1]}: {clip(match[2])}",
             )
             return
-        plain = word.lower().replace("-", "_").replace(" ", "_")
-        hint = VERB_WORDS.get(plain, "")
-        hint = hint if isinstance(value, Scalar) and TIME_OF_DAY.fullmatch(value.text) else with_own(hint, value)
-        hint = (
-            hint or _block_hint(word, value) or near(word, (*VERBS, *BLOCK, "use")) or "verbs are " + ", ".join(VERBS)
-        )
-        if word.startswith("-") and word[1:] in VERBS:
-            hint = f"put a space after the hyphen: - {word[1:]}"
-        elif (
-            plain == "cv" and isinstance(value, Entries) and any(inner.text == "voltage" for inner, _ in value.entries)
-        ):
-            hint = CV_VOLTAGE
-        elif word.lower() in VERBS:
-            hint = f"write {word.lower()}"
-        elif times := REPEATED.match(word):
-            hint = f"write a block: repeat: {times[1]} with steps: below it"
-        self.report("step.verb", f"wanted a verb, found {clip(word)!r}", key.mark, hint)
+        self.report("step.verb", f"wanted a verb, found {clip(word)!r}", key.mark, instead_of(key, value, others[1:]))
 
     # --- blocks ---
 
@@ -238,7 +235,7 @@ class StepFields(VerbFields):
         return unread(node.mark, BLOCK[name]) if value is None else value
 
     def _each(self, node: Node | None) -> tuple[Variable, ...]:
-        entries = self.entries(node, "names and values after each", f"for example each: {BLOCK['each'].example}")
+        entries = self.entries(node, "names and values after each", unnamed(node, BLOCK["each"].example))
         if entries is None:
             self.names_lost = self.names_lost or node is not None
             return ()
@@ -301,6 +298,8 @@ class StepFields(VerbFields):
                     "for example {from: 0.1 mA/cm2, to: 1 mA/cm2, by: 0.1 mA/cm2}",
                 )
                 return None
+        if not values.keys() & {"by", "factor"} and len(values) < len(node.entries):
+            return None
         if len(values.keys() & {"by", "factor"}) != 1:
             which = "both" if "by" in values else "neither"
             self.report(
@@ -345,37 +344,8 @@ class StepFields(VerbFields):
         return givens
 
 
-def _block_hint(word: str, value: Node) -> str:
-    """Return how a block is named, where its name stands as a key around it."""
-    if isinstance(value, Entries) and any(key.text == "steps" for key, _ in value.entries):
-        return f"write name: {clip(word)}, and the keys of the block below it, as far to the left as name"
-    return ""
-
-
 def _cycle_words(node: Node | None) -> Mapping[str, str]:
     """Return hints at `cycle`; a count there is the block's `repeat`."""
     if isinstance(node, Scalar) and node.text.isdigit():
         return {node.text: f"write repeat: {node.text}, and cycle: true beside it"}
     return CYCLE_WORDS
-
-
-CYCLE_WORDS: Final = {"yes": "write true", "on": "write true", "false": "leave cycle out", "rpt": "did you mean check?"}
-RANGE_WORDS: Final = {
-    "start": "did you mean from?",
-    "stop": "did you mean to?",
-    "end": "did you mean to?",
-    "step": "did you mean by?",
-    "ratio": "did you mean factor?",
-    "count": "write by: or factor:",
-}
-USE_WORDS: Final = {
-    "params": "did you mean with?",
-    "args": "did you mean with?",
-    "inputs": "did you mean with?",
-    "steps": "a use has no steps of its own: put both into a block",
-    **dict.fromkeys(
-        ("repeat", "each", "if", "cycle", "stop_if", "abort_if", "for"), "put the use into a block with steps:"
-    ),
-    "record": "the inserted file has its own record",
-    "every": "put the use into a block: repeat: or each: with every: 1 h, or if: every 10 cycles, and steps:",
-}

@@ -101,7 +101,16 @@ VERB_WORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("entladen", "decharge", "décharge", "descarga"), "write discharge"),
     **dict.fromkeys(("ruhe", "ruhen", "repos", "reposo", "warten"), "write rest: 10 min"),
     "step": "a step is its verb: write - rest: 1 h; several steps of a block stand below steps:",
+    **dict.fromkeys(("open_circuit_voltage", "open_circuit"), "open circuit is a step `rest: 2 h`"),
+    **dict.fromkeys(("impedance_spectroscopy", "eis_spectrum"), f"write {_SPECTRUM}10 mV}}"),
+    **dict.fromkeys(
+        ("advance_cycle", "adv_cycle", "inc_cycle", "increment_cycle"),
+        "cycle: true on a block makes each of its passes one cycle",
+    ),
+    "tag": "a block has its own name: name: formation, and steps: below it",
 }
+
+TYPE_KEYS: Final = frozenset({"step", "type", "mode", "technique", "method", "action", "command", "operation", "verb"})
 
 FILE_WORDS: Final[Mapping[str, str]] = {
     "version": "write labctl: 1",
@@ -125,6 +134,9 @@ FILE_WORDS: Final[Mapping[str, str]] = {
     "analyze": "did you mean analyse?",
     "analyses": "did you mean analyse?",
     "repeat": "repeat belongs to a block in steps",
+    **dict.fromkeys(
+        ("cycles", "loops", "n_cycles", "cycle"), "write a block in steps: repeat: 10, cycle: true and steps: below it"
+    ),
     "use": "use belongs to a step: - use: activation",
     "stop_if": "stop_if belongs to a block in steps",
     "abort_if": "abort_if belongs to a block in steps",
@@ -181,6 +193,10 @@ STEP_KEY_WORDS: Final[Mapping[str, str]] = {
         ),
         "write to: 4.2 V",
     ),
+    **dict.fromkeys(
+        ("upper_cutoff", "lower_cutoff", "upper_cut_off", "lower_cut_off", "until_voltage", "u"), "write to: 4.2 V"
+    ),
+    **dict.fromkeys(("tr", "t_r", "until_time"), "did you mean for?"),
     **dict.fromkeys(
         ("cutoff_current", "current_cutoff", "cut_off_current", "end_current"), "write hold_until: current < C/20"
     ),
@@ -244,7 +260,7 @@ CHAMBER_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
 CYCLIC_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
     ("scans", "sweeps", "n_cycles", "number", "times", "repeats", "nc"), "did you mean cycles?"
 )
-HOLD_WORDS: Final[Mapping[str, str]] = dict.fromkeys(("to", "at", "value", "set"), "did you mean voltage?")
+HOLD_WORDS: Final[Mapping[str, str]] = dict.fromkeys(("to", "at", "value", "set", "u", "e"), "did you mean voltage?")
 
 TIME_OF_DAY: Final = re.compile(r"\d{1,2}:\d\d(?::\d\d)?")  # without its date
 REPEATED: Final = re.compile(r"(\d+) *[x×*](?:$|\W)")  # `5x charge`, `3x`
@@ -264,6 +280,7 @@ SWEEP_WORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("fstart", "f_start", "fmax", "fi", "ei"), "did you mean from?"),
     **dict.fromkeys(("vertex2", "e2", "ef"), "did you mean back?"),
     **dict.fromkeys(("ac", "va", "vac", "sinus", "perturbation"), "did you mean amplitude?"),
+    **dict.fromkeys(("low", "lower", "min", "first", "fmin_hz"), "did you mean from?"),
     "begin": "did you mean from?",
     "initial": "did you mean from?",
 }
@@ -295,4 +312,27 @@ BLOCK_WORDS: Final[Mapping[str, str]] = {
     "duration": "did you mean for?",
     "do": "did you mean steps?",
     "else": "write a second block with the opposite if",
+}
+
+CYCLE_WORDS: Final = {"yes": "write true", "on": "write true", "false": "leave cycle out", "rpt": "did you mean check?"}
+RANGE_WORDS: Final = {
+    "start": "did you mean from?",
+    "stop": "did you mean to?",
+    "end": "did you mean to?",
+    "step": "did you mean by?",
+    "ratio": "did you mean factor?",
+    **dict.fromkeys(
+        ("count", "steps", "points", "n", "num", "number"), "write by:, what is added in each pass, or factor:"
+    ),
+}
+USE_WORDS: Final = {
+    "params": "did you mean with?",
+    "args": "did you mean with?",
+    "inputs": "did you mean with?",
+    "steps": "a use has no steps of its own: put both into a block",
+    **dict.fromkeys(
+        ("repeat", "each", "if", "cycle", "stop_if", "abort_if", "for"), "put the use into a block with steps:"
+    ),
+    "record": "the inserted file has its own record",
+    "every": "put the use into a block: repeat: or each: with every: 1 h, or if: every 10 cycles, and steps:",
 }

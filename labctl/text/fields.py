@@ -14,6 +14,7 @@ from labctl.quantity.parse import parse
 from labctl.quantity.units import Quantity, article, reads
 from labctl.text.nodes import BROKEN, Document, Entries, Items, Node, Scalar
 from labctl.text.own_value import with_own
+from labctl.text.unit_in_key import with_unit
 
 QUOTES: Final = frozenset("\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019\u201a")  # of print, which are none to YAML
 MOST_FINDINGS: Final = 500
@@ -30,11 +31,14 @@ class Reading:
         self.findings = list(document.findings)
         self.names: set[str] = set()
         self.names_lost = False
+        self.misnamed: set[str] = set()
 
     def name_all(self, node: Node | None) -> None:
         """Note the names that a mapping defines, so that one without its $ is told what it lacks."""
         if isinstance(node, Entries):
-            self.names |= {key.text for key, _ in node.entries}
+            names = {key.text for key, _ in node.entries}
+            self.misnamed |= {name for name in names if not re.fullmatch(r"[A-Za-z_]\w*", name)}
+            self.names |= names
 
     # --- findings ---
 
@@ -53,7 +57,9 @@ class Reading:
         self.findings.append(self.document.finding(code, message, mark, hint, severity))
 
     def misread(self, error: Misread, node: Scalar) -> None:
-        """Add the finding of a text that is not the quantity wanted."""
+        """Add the finding of a text that is not the quantity wanted; a name that is none was found where it is given."""
+        if node.text.strip().removeprefix("$") in self.misnamed and "$" in node.text:
+            return
         hint = self._reference_hint(node.text) or error.hint
         if node.missing and (cut := self.comment_after(node)):
             hint = f"a # after a space begins a comment: quote the text {clip(cut)!r}"
@@ -103,6 +109,9 @@ class Reading:
         """Return a mapping, or say that it is none."""
         if isinstance(node, Entries):
             return node
+        if isinstance(node, Items) and (joined := _joined(node)) is not None:
+            self.wanted(what, node, _without_list(node, joined))
+            return joined
         if node is not None:
             self.wanted(what, node, self._stuck_hint(node) or hint)
         return None
@@ -112,6 +121,8 @@ class Reading:
         """Return a hint where a text looks like a key whose colon lacks its space, `rest:2 h`, or `j in [1, 2]`."""
         if isinstance(node, Scalar) and (loop := re.fullmatch(r"([A-Za-z_]\w*)\s+in\s+(\[.*\])", node.text)):
             return f"write {{{loop[1]}: {clip(loop[2])}}}"
+        if isinstance(node, Scalar) and (equal := re.fullmatch(r"([A-Za-z_]\w*)\s*=\s*([^=<>]+)", node.text)):
+            return f"a colon and a space in place of =: {equal[1]}: {clip(equal[2])}"
         if isinstance(node, Scalar) and (match := re.match(r"([A-Za-z_]\w*):(\S.*)", node.text)):
             return f"put a space after the colon: {match[1]}: {clip(match[2])}"
         return ""
@@ -170,8 +181,11 @@ class Reading:
         if missing and (misreading := self._misreading(key, previous, known)):
             self.report(misreading[0], misreading[1], key.mark, misreading[2])
             return misreading[0] != "yaml.colon"
-        own = words.get(text) or words.get(text.lower()) or ""
-        hint = with_own(own, value) or near(text, known)
+        stem, value = with_unit(key, value)
+        own = words.get(stem.text) or words.get(stem.text.lower()) or ""
+        hint = with_own(own, value) or (f"did you mean {stem.text}?" if stem.text in known else near(stem.text, known))
+        if stem is not key and isinstance(value, Scalar) and (meant := re.fullmatch(r"did you mean (\w+)\?", hint)):
+            hint = f"write {meant[1]}: {value.text}"
         if not hint and len(known) <= 16:
             hint = "known are " + ", ".join(known) if known else f"{what} has no options"
         self.report("key.unknown", f"wanted a key of {what}, found {clip(text)!r}", key.mark, hint)
@@ -199,6 +213,9 @@ class Reading:
             message = f"wanted a decimal point, found a comma in '{before.text},{clip(text)}'"
             question = thousands(f"{before.text},{text}")
             return "yaml.comma", message, question or f"write {name}: {before.text}.{clip(text)}"
+        if re.search(r"[<>\u2264\u2265=]\s*[-+]?\d+$", before.text) and re.match(r"\d", text):
+            message = f"wanted a decimal point, found a comma in '{clip(f'{before.text},{text}')}'"
+            return "yaml.comma", message, f"write {name}: {clip(f'{before.text}.{text}', 60)}"
         joined = f"{before.text}, {text}"
         message = f"wanted a key, found {clip(text)!r} after a comma"
         if re.search(r"[<>\u2264\u2265]", text):
@@ -289,6 +306,23 @@ class Reading:
             scalar = self.scalar(item, what)
             if scalar is not None:
                 yield scalar
+
+
+def _joined(node: Items) -> Entries | None:
+    """Return the mapping that a list of single keys was meant to be, `- current: 1 mA` below `- to: 4.1 V`."""
+    pairs = [item.entries for item in node.items if isinstance(item, Entries) and len(item.entries) == 1]
+    names = [key.text for ((key, _),) in pairs]
+    if not pairs or len(pairs) != len(node.items) or len(set(names)) != len(names) or BROKEN in names:
+        return None
+    return Entries(tuple(pair for (pair,) in pairs), node.mark)
+
+
+def _without_list(node: Items, joined: Entries) -> str:
+    """Return how a list of keys is written as what it was meant to be."""
+    if not node.flow:
+        return "keys, not a list: leave out the - in front of each"
+    texts = [f"{key.text}: {value.text if isinstance(value, Scalar) else '...'}" for key, value in joined.entries]
+    return f"braces in place of the brackets: {{{clip(', '.join(texts), 100)}}}"
 
 
 _KEYS_OF_KINDS: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (

@@ -49,6 +49,8 @@ def _held(hint: str, value: Node) -> str | None:
         return next((f"write {key} {clip(text)}" for kind, key in _ENDS if reads(text, kind)), hint)
     if hint.startswith("write hold_until:") and re.match(r"(?:current|time)\s*[<>]", text):
         return f"write hold_until: {clip(text)}"
+    if hint.startswith("write hold_until:") and reads(text, "current"):
+        return f"write hold_until: current < {clip(text)}"
     return f"write hold_for: {clip(text)}" if hint.startswith("write hold_until:") and reads(text, "duration") else None
 
 

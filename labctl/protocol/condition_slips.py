@@ -1,0 +1,60 @@
+"""What stands where a condition was wanted: a list, keys, brackets, a bare value; and the condition that it means."""
+
+import re
+from typing import Final
+
+from labctl.quantity.dimension import Kind
+from labctl.quantity.units import reads
+from labctl.text.nodes import Entries, Items, Node, Scalar
+
+NO_BRACKETS: Final = "there are no brackets but those of abs( ); `and` binds before `or`"
+_COMPARED: Final[tuple[tuple[Kind, str], ...]] = (
+    ("current", "current <"),
+    ("potential", "voltage >"),
+    ("duration", "time >"),
+    ("capacity", "capacity >"),
+)
+_SIGN: Final = re.compile(r"[<>\u2264\u2265]")
+
+
+def one_condition(node: Node | None) -> str:
+    """Return the hint at a list of ends, or at an end by its key, as the one text that it means; or ""."""
+    parts: list[str] = []
+    if isinstance(node, Items):
+        parts = [item.text if isinstance(item, Scalar) else "" for item in node.items]
+    elif isinstance(node, Entries):
+        parts = [f"{key.text} {item.text}" if isinstance(item, Scalar) else "" for key, item in node.entries]
+        parts = [_by_key(part) for part in parts]
+    texts = [part if _SIGN.search(part) else compared(part) for part in parts]
+    return f"one text: write {' or '.join(texts)}" if texts and all(texts) else ""
+
+
+def _by_key(part: str) -> str:
+    """Return `voltage 4.1 V` or `voltage > 4.1 V` as a comparison."""
+    name, _, value = part.partition(" ")
+    bare = compared(value)
+    if not bare or _SIGN.search(value):
+        return part if _SIGN.search(value) else ""
+    quantity, comparison, _ = bare.split(" ", 2)
+    return f"{name} {comparison} {value}" if quantity == name else ""
+
+
+def without_needless_brackets(text: str) -> str:
+    """Return a condition without the brackets around its single comparisons, "" where they join several."""
+    plain = re.sub(r"(?<![A-Za-z$])\(([^()]*)\)", lambda match: match[1] if _SIGN.search(match[1]) else match[0], text)
+    joined = re.search(r"(?<![A-Za-z$])\([^()]*\b(?:and|or)\b[^()]*\)", text)
+    left = re.sub(r"(?:abs\s*|\$)\([^()]*\)", "", plain)
+    return "" if joined or "(" in left or plain == text else " ".join(plain.split())
+
+
+def compared(part: str) -> str:
+    """Return the comparison that a bare value stands for, or "": `C/20` is where a current has fallen to."""
+    return next((f"{quantity} {part}" for kind, quantity in _COMPARED if reads(part, kind)), "")
+
+
+def asked_of_cycles(part: str) -> str:
+    """Return what `every 50` and `cycle in 10, 20` stand for, or ""."""
+    if count := re.fullmatch(r"every\s+(\d+)(?:\s*\w+)?", part):
+        return f"every {count[1]} cycles"
+    listed = re.fullmatch(r"cycles?\s+(?:in|is)?\s*[(\[]?\s*(\d+(?:\s*,\s*\d+)*)\s*[)\]]?", part)
+    return f"cycle in [{listed[1]}]" if listed else ""

@@ -1,0 +1,60 @@
+"""Keys as other programs name them: what they and their values are here."""
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from labctl.protocol.words import STEP_KEY_WORDS, SWEEP_WORDS
+from labctl.quantity.units import reads
+from labctl.text.nodes import Entries, Node, Scalar
+from labctl.text.unit_in_key import with_unit
+
+_TARGET: Final = re.compile(
+    r"(?:did you mean|write|add) (from|to|for|current|capacity|amplitude|per_decade|rate|at)[?:]"
+)
+
+_CUT_OFFS: Final = ("write hold_until", "did you mean to (", "did you mean voltage, or to")
+
+
+def rested(hint: str, value: Node) -> str:
+    """Return a hint at a rest with the author's duration in it, where there is one."""
+    given = {key.text: item for key, item in value.entries} if isinstance(value, Entries) else {"for": value}
+    time = given.get("for")
+    return (
+        hint.replace("rest: 2 h", f"rest: {time.text}")
+        if isinstance(time, Scalar) and reads(time.text, "duration")
+        else hint
+    )
+
+
+def renamed(value: Node, hint: str) -> Node:
+    """Return the keys of a mapping by the names that they have in the example of a hint, as far as they are known."""
+    if not isinstance(value, Entries) or not hint:
+        return value
+    shown = set(re.findall(r"(\w+): ", hint.partition("{")[2]))
+    words = {**STEP_KEY_WORDS, **SWEEP_WORDS} if "eis:" in hint or "cv:" in hint else STEP_KEY_WORDS
+    words = {**words, "ef": "did you mean to?"} if "eis:" in hint else words
+    taken = {key.text for key, _ in value.entries}
+    pairs: list[tuple[Scalar, Node]] = []
+    for pair in value.entries:
+        key, item = with_unit(*pair)
+        if key.text not in shown and (match := _TARGET.match(words.get(key.text.lower(), ""))):
+            key = replace(key, text=match[1])
+        if key.text == "voltage" and "voltage" not in shown:
+            key = replace(key, text="to")
+        if words.get(key.text.lower(), "").startswith(_CUT_OFFS) and isinstance(item, Scalar):
+            key, item = _cut_off(key, item)
+        if key.text == "hold_until" and isinstance(item, Scalar) and reads(item.text, "current"):
+            item = replace(item, text=f"current < {item.text}")
+        pairs.append((key, item) if key.text not in taken else pair)
+        taken.add(key.text)
+    return replace(value, entries=tuple(pairs))
+
+
+def _cut_off(key: Scalar, value: Scalar) -> tuple[Scalar, Scalar]:
+    """Return a cut-off as the end that its value makes it."""
+    if reads(value.text, "voltage"):
+        return replace(key, text="to"), value
+    if reads(value.text, "current"):
+        return replace(key, text="hold_until"), value
+    return key, value

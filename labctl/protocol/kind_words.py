@@ -1,0 +1,63 @@
+"""What else the kinds of cells are called, and which kind two electrodes make."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from labctl.text.nodes import Node, Scalar
+
+_METALS: Final = frozenset({"li", "na", "k", "zn", "mg", "in", "liin", "lithium", "sodium"})
+_BARE: Final = frozenset({"cu", "al", "ss", "ni", "copper", "steel"})
+_ELECTRODES: Final = re.compile(r"[/|\u2016:\u2225]+| vs\.? ")
+
+
+def kind_words(node: Node | None) -> Mapping[str, str]:
+    """Return hints at the kind of a cell; where two electrodes are named, at the kind that they make."""
+    if not isinstance(node, Scalar):
+        return CELL_WORDS
+    text = node.text.lower()
+    plain = CELL_WORDS.get(re.sub(r"[ -]", "_", text))
+    sides = [side.strip() for side in _ELECTRODES.split(text) if side.strip()]
+    if plain or len(sides) < 2:
+        return {**CELL_WORDS, text: plain} if plain else CELL_WORDS
+    return {text: _of_sides(set(sides)), **CELL_WORDS}
+
+
+def _of_sides(sides: set[str]) -> str:
+    if len(sides) == 1:
+        return "did you mean blocking?" if sides <= _BARE else "did you mean symmetric?"
+    if sides <= _METALS | _BARE:
+        return "did you mean asymmetric?"
+    if sides & _METALS:
+        return "half_cathode or half_anode: which electrode is studied against the metal"
+    return "write kind: full for two electrodes that store charge; their names go below about:"
+
+
+CELL_WORDS: Final = {
+    **dict.fromkeys(("full_cell", "li-ion", "lithium-ion", "lib", "na-ion", "nmc", "lfp"), "did you mean full?"),
+    "half": "half_cathode or half_anode: which electrode is studied",
+    "half_cell": "half_cathode or half_anode: which electrode is studied",
+    "cathode": "did you mean half_cathode?",
+    "anode": "did you mean half_anode?",
+    "sym": "did you mean symmetric?",
+    "symmetrical": "did you mean symmetric?",
+    **dict.fromkeys(("li|li", "li‖li", "li||li", "na|na", "na‖na", "na||na"), "did you mean symmetric?"),
+    **dict.fromkeys(("li|cu", "li‖cu", "li||cu", "na|al", "na‖al"), "did you mean asymmetric?"),
+    **dict.fromkeys(("ss|ss", "ss‖ss", "ss||ss", "conductivity"), "did you mean blocking?"),
+    **dict.fromkeys(
+        (
+            "coin",
+            "coin_cell",
+            "pouch",
+            "pouch_cell",
+            "cylindrical",
+            "18650",
+            "battery",
+            "cell",
+            "any",
+            "swagelok",
+            "three_electrode",
+        ),
+        "say what the electrodes are, such as full; the housing goes below about: of the cell file",
+    ),
+}
