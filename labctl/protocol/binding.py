@@ -76,7 +76,8 @@ def _checked(value: Value, parameter: Parameter, mark: Mark) -> Value:
     message = (
         f"wanted {article(_kind_of(parameter.default))} for {parameter.name}, found {shown}, {article(_kind_of(value))}"
     )
-    raise ProtocolError(Finding("params.kind", message, mark, "a parameter keeps the kind of its default"))
+    hint = f"a parameter keeps the kind of its default, {clip(show(parameter.default))}"
+    raise ProtocolError(Finding("params.kind", message, mark, hint))
 
 
 def bind(protocol: Protocol, given: Mapping[str, str] | None = None) -> Environment:

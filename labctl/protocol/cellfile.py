@@ -1,6 +1,7 @@
 """A cell file from text to a `Cell`, with every error of it."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -12,7 +13,7 @@ from labctl.protocol.cell import FIELD_EXAMPLES, Cell
 from labctl.protocol.cell_fit import misfits
 from labctl.protocol.fields import LIMIT_WORDS, PAIRS, SIDE_WORDS
 from labctl.protocol.keys import CELL, LIMITS, NOMINAL, REFERENCE, SIDES, STATE, Key
-from labctl.protocol.load import CELL_WORDS
+from labctl.protocol.kind_words import kind_words
 from labctl.protocol.sign import check_sign
 from labctl.quantity.dimension import Kind
 from labctl.quantity.units import Quantity, display, reference_label
@@ -88,7 +89,7 @@ class _CellFields(Reading):
             )
 
     def _simple(self, nodes: Mapping[str, Node], marks: Mapping[str, Mark]) -> Cell:
-        kind = self.choice(nodes.get("kind"), CELL["kind"].choices, CELL_WORDS)
+        kind = self.choice(nodes.get("kind"), CELL["kind"].choices, kind_words(nodes.get("kind")))
         cell = Cell(
             name=self.text(nodes.get("name")),
             kind=kind or "full",  # type: ignore[arg-type]
@@ -137,9 +138,15 @@ class _CellFields(Reading):
             return None
         value, missing = cell.absolute(quantity, kind)
         if value is None:
+            fields = " and ".join(missing)
             examples = ", ".join(FIELD_EXAMPLES[name] for name in missing)
             message = f"wanted the cell's {' and '.join(missing)} for {quantity.text}, found none"
-            self.report("cell.missing", message, quantity.mark or Mark(cell.file, 1, 1), f"add {examples}")
+            self.report(
+                "cell.missing",
+                message,
+                quantity.mark or Mark(cell.file, 1, 1),
+                f"add the cell's own {fields}, such as {examples}",
+            )
         return value
 
     def _references(self, node: Node | None) -> dict[str, float]:
@@ -165,7 +172,7 @@ class _CellFields(Reading):
                 "word.unknown",
                 f"wanted the label of a reference such as Li, found {clip(text)!r}",
                 node.mark,
-                "for example reference: Li",
+                _labelled(text),
             )
         return label
 
@@ -253,12 +260,9 @@ class _CellFields(Reading):
         if low is None or high is None:
             return None
         if low > high:
-            self.report(
-                "limit.order",
-                f"wanted the lower {name} limit first, found the higher",
-                node.mark,
-                f"for example {key.example}",
-            )
+            texts = [item.text for item in (pair[1], pair[0]) if isinstance(item, Scalar)]
+            message = f"wanted the lower {name} limit first, found the higher"
+            self.report("limit.order", message, node.mark, f"write [{clip(', '.join(texts))}]")
             return None
         return low, high
 
@@ -283,6 +287,14 @@ class _CellFields(Reading):
             "a limit is a voltage such as 4.2 V",
         )
         return None
+
+
+def _labelled(text: str) -> str:
+    """Return how a reference with its voltage is written."""
+    match = re.fullmatch(r"(\S+?)[,;]?\s+\(?([-+]?\d[\d.]*\s*m?V)\b(?:\s*vs\.?\s*(\S+?))?\)?", text)
+    if match is None:
+        return "for example reference: Li"
+    return f"write reference: {{name: {match[1]}, vs: {{{match[3] or 'Li'}: {match[2] if match[3] else '...'}}}}}"
 
 
 def _value_of(node: Entries, name: str) -> Node | None:

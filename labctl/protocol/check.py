@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from labctl.finding import Finding
+from labctl.protocol.analysis_needs import without_matter
 from labctl.protocol.condition import KINDS
 from labctl.protocol.model import Item, Protocol, Step, Use, Variable, WrittenBlock, WrittenCondition, WrittenTerm
 from labctl.protocol.step_model import CyclicVoltammetry, Drive, RestStep
@@ -20,7 +21,7 @@ def check(protocol: Protocol) -> list[Finding]:
     findings: list[Finding] = []
     for file in files(protocol):
         findings += _Structure(file).findings
-    return [*findings, *_size(protocol)]
+    return [*findings, *_size(protocol), *without_matter(protocol, files(protocol))]
 
 
 def files(protocol: Protocol) -> list[Protocol]:
@@ -226,10 +227,17 @@ class _Structure:
                     message,
                     term.mark,
                     ("a charge is capacity: 5 mAh; " if term.comparison in {">", ">="} else "")
-                    + "to let the current fall at constant voltage, write to: 4.2 V, hold_until: current < C/20",
+                    + f"to let the current fall at constant voltage, write {_held(drive, term)}",
                     severity="warning",
                 )
             )
+
+
+def _held(drive: Drive, term: WrittenTerm) -> str:
+    """Return the hold that an end on the current asks for, with the author's voltage and current."""
+    to = "..." if drive.to is None else drive.to.text
+    value = term.value.text if term.value is not None and term.comparison in {"<", "<="} else "C/20"
+    return f"to: {to}, hold_until: current < {value}"
 
 
 def _terms(condition: WrittenCondition | None) -> Iterator[WrittenTerm]:

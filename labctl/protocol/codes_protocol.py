@@ -301,6 +301,12 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "- use: activation",
     ),
     "use.name": ("a used name with a path, an address or a reference", "", "- use: ../activation", "- use: activation"),
+    "analyse.nothing": (
+        "an analysis for which the file has no steps (warning)",
+        "It would have nothing to tell: spectra want eis, GITT and pulses want rests between them.",
+        "steps: [{rest: 1 h}]\nanalyse: [impedance]",
+        "steps: [{rest: 1 h}]\nanalyse: [open_circuit]",
+    ),
     "analyse.unknown": ("an analysis that does not exist", "", "analyse: [magic]", "analyse: [capacity]"),
     "circuit.element": (
         "an element that no equivalent circuit has, or one named twice",
@@ -337,6 +343,12 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "",
         "limits: {voltage: [4 V, 3 V]}",
         "limits: {voltage: [3 V, 4 V]}",
+    ),
+    "limit.unusual": (
+        "voltage limits that no cell has (warning)",
+        "Most often the unit lacks its prefix, mV.",
+        "limits: {voltage: [2500 V, 4200 V]}",
+        "limits: {voltage: [2500 mV, 4200 mV]}",
     ),
     "limit.ocv": (
         "a limit against the open circuit",

@@ -12,6 +12,8 @@ from labctl.protocol.analyses import AnalysisFields
 from labctl.protocol.cell import CELL_KINDS
 from labctl.protocol.check import check
 from labctl.protocol.keys import FILE, INTERRUPTION, REQUIRES
+from labctl.protocol.kind_words import kind_words
+from labctl.protocol.misplaced_keys import meant_key, other_file
 from labctl.protocol.model import Item, Parameter, Protocol, Requires, Value, WrittenInterruption
 from labctl.protocol.profile import read_table
 from labctl.protocol.step_model import ProfileTable
@@ -83,7 +85,7 @@ def read(text: str | bytes, name: str, reader: Reader = nothing_beside) -> Loade
         )
     findings = bounded(_unique(shelf.findings))
     if any(finding.severity == "error" for finding in findings):  # what an unread line uses is not known
-        findings = [finding for finding in findings if finding.code != "params.unused"]
+        findings = [finding for finding in findings if finding.code not in {"params.unused", "analyse.nothing"}]
     return Loaded(protocol, with_lines(findings, shelf.texts))
 
 
@@ -155,6 +157,9 @@ class _Shelf:
         if re.fullmatch(r"[A-Za-z0-9][\w-]*(/[A-Za-z0-9][\w-]*)*", plain) and len(plain) <= 200:
             return f"{plain}.yaml"
         hint = "a name such as activation; no upward paths, no addresses, no endings"
+        several = [part.strip() for part in name.split(",")]
+        if len(several) > 1 and all(re.fullmatch(r"[A-Za-z0-9][\w-]*", part) for part in several):
+            hint = "one in each step: " + ", ".join(f"- use: {part}" for part in several)
         if name.startswith("./") and re.fullmatch(r"[A-Za-z0-9][\w-]*", plain[2:]):
             hint = f"write use: {plain[2:]}"
         fields.report("use.name", f"wanted the name of a file beside this one, found {clip(name)!r}", mark, hint)
@@ -236,10 +241,17 @@ class _FileFields(AnalysisFields):
                 "a protocol begins with labctl: 1",
             )
             return None
+        if (kind := other_file(entries)) is not None:
+            message = f"wanted labctl: 1 and steps, found the keys of a {kind} file without its version"
+            self.report("file.kind", message, entries.mark, f"begin with labctl_{kind}: 1")
+            return None
         limited = any(key.text == "limits" for key, _ in entries.entries)
         nodes = self.keys(entries, FILE, "a protocol", LIMITED_FILE_WORDS if limited else FILE_WORDS)
+        meant = {name: value for key, value in entries.entries if (name := meant_key(key.text)) not in nodes}
+        nodes |= {name: value for name, value in meant.items() if name == "steps"}  # read on as it was meant
         self.names_lost = len(nodes) < len(entries.entries)
-        self._version(nodes.get("labctl"), entries)
+        if "labctl" in nodes or "labctl" not in meant:
+            self._version(nodes.get("labctl"), entries)
         self.name_all(nodes.get("params"))
         steps = self.steps(nodes.get("steps"))
         if "steps" not in nodes and not self._lost(entries):
@@ -314,7 +326,7 @@ class _FileFields(AnalysisFields):
         kinds = tuple(
             kind
             for scalar in self.each_scalar(values.get("cell"), "a kind of cell")
-            if (kind := self.choice(scalar, CELL_KINDS, CELL_WORDS)) is not None
+            if (kind := self.choice(scalar, CELL_KINDS, kind_words(scalar))) is not None
         )
         return Requires(kinds, self.positions(values.get("ocv"), REQUIRES["ocv"], "the range of ocv"), entries.mark)
 
@@ -339,33 +351,3 @@ class _FileFields(AnalysisFields):
         )
         within = self.by_key(values.get("continue_within"), INTERRUPTION["continue_within"])
         return WrittenInterruption(within, "stop" if otherwise == "stop" else "ask", entries.mark)
-
-
-CELL_WORDS: Final = {
-    **dict.fromkeys(("full_cell", "li-ion", "lithium-ion", "lib", "na-ion", "nmc", "lfp"), "did you mean full?"),
-    "half": "half_cathode or half_anode: which electrode is studied",
-    "half_cell": "half_cathode or half_anode: which electrode is studied",
-    "cathode": "did you mean half_cathode?",
-    "anode": "did you mean half_anode?",
-    "sym": "did you mean symmetric?",
-    "symmetrical": "did you mean symmetric?",
-    **dict.fromkeys(("li|li", "li‖li", "li||li", "na|na", "na‖na", "na||na"), "did you mean symmetric?"),
-    **dict.fromkeys(("li|cu", "li‖cu", "li||cu", "na|al", "na‖al"), "did you mean asymmetric?"),
-    **dict.fromkeys(("ss|ss", "ss‖ss", "ss||ss", "conductivity"), "did you mean blocking?"),
-    **dict.fromkeys(
-        (
-            "coin",
-            "coin_cell",
-            "pouch",
-            "pouch_cell",
-            "cylindrical",
-            "18650",
-            "battery",
-            "cell",
-            "any",
-            "swagelok",
-            "three_electrode",
-        ),
-        "say what the electrodes are, such as full; the housing goes below about: of the cell file",
-    ),
-}

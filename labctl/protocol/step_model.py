@@ -187,9 +187,10 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """`wait`: open circuit until a date and time, `2026-12-01 08:00`."""
+    """`wait`: open circuit until a date and time, `2026-12-01 08:00`; `mark` is where that is written."""
 
     until: Text
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,8 @@ class VerbFields(Fields):
                 values[name] = self._unread(key, node.mark)
         if word in DRIVES:
             self._one_control(word, values, node)
+        if word == "wait" and "until" in nodes:
+            values["mark"] = nodes["until"].mark
         if word == "profile":
             values["table"] = self._table(values, nodes, tables)
             values["find"] = self.later_tables

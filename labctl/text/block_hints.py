@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from labctl.finding import Finding, Mark
-from labctl.text.nodes import Document
+from labctl.text.nodes import BROKEN, Document
 
 MOST_OF_LINE: Final = 1000  # characters that the rules look at
 
@@ -25,6 +25,46 @@ def without_colon(document: Document, lines: list[str], line: int) -> tuple[Find
     if above is not None and re.match(rf" {{{len(above[1])}}}[a-z_]+:(?: |$)", text):
         return _mended(document, lines, line - 1, above, "")
     return None
+
+
+def steps_left_out(document: Document, lines: list[str], line: int) -> tuple[Finding, int] | None:
+    """Find the steps of a block without `steps:` above them, or with one that stands too far to the left, and mend it."""
+    own = re.match(r"( *)(- |steps:\s*$)", lines[line][:MOST_OF_LINE])
+    above = next((text for text in reversed(lines[:line]) if text.strip()), "")
+    items = [item for text in lines[:line] if (item := re.match(r"( *)- ([a-z_]+):", text)) is not None]
+    if (
+        own is None
+        or not items
+        or not re.match(r" *(?:- +)?(?:repeat|each|if|cycle|name|stop_if|abort_if|for|every): *\S", above)
+    ):
+        return None
+    level = len(items[-1][1])
+    if own[2] == "- " and len(own[1]) > level and _is_block(lines[:line], level):
+        mark = Mark(document.file, line + 1, len(own[1]) + 1)
+        for at in range(line, len(lines)):
+            if lines[at].strip() and len(lines[at]) - len(lines[at].lstrip()) < len(own[1]):
+                break
+            lines[at] = ""
+        lines[line] = f"{' ' * (level + 2)}steps: {BROKEN}"
+        message = f"wanted steps: between {items[-1][2]} and the steps of its block, found them alone"
+        return document.finding("yaml.indent", message, mark, f"write steps: above, {level + 2} spaces before it"), line
+    if own[2] != "- " and len(own[1]) == level:
+        mark = Mark(document.file, line + 1, level + 1)
+        lines[line] = f"{' ' * (level + 2)}steps:"
+        message = f"wanted steps: as far to the right as {items[-1][2]}, found it below the -"
+        return document.finding("yaml.indent", message, mark, "put two more spaces in front of steps:"), line
+    return None
+
+
+def _is_block(lines: list[str], level: int) -> bool:
+    """Tell whether the last list item of a level has the keys of a block and no steps yet."""
+    item: list[str] = []
+    for text in reversed(lines):
+        item.append(text)
+        if re.match(rf" {{{level}}}- ", text):
+            break
+    keys = {match[1] for text in item if (match := re.match(r" *(?:- +)?([a-z_]+):", text)) is not None}
+    return bool(keys & {"repeat", "each", "if"}) and "steps" not in keys
 
 
 def _mended(document: Document, lines: list[str], line: int, match: re.Match[str], behind: str) -> tuple[Finding, int]:

@@ -255,7 +255,7 @@ class _Composer:
                     "yaml.duplicate",
                     f"wanted each key once, found {clip(key.text)!r} again",
                     key.mark,
-                    f"it is in line {first} already",
+                    f"it is in line {first} already: put what belongs together below one of them",
                 )
             else:
                 by_key[key.text] = (key, value)

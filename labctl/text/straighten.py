@@ -12,7 +12,7 @@ MOST_DASHES: Final = 500  # that are reported, one by one
 MOST_OF_LINE: Final = 1000  # characters of a line that are looked at
 
 _DASHED: Final = re.compile(
-    r"^ *([–—•])[ \u00a0]+(?=(?:rest|charge|discharge|strip|plate|hold|lsv|cv|profile|eis|bend|temperature|prompt|mark|name"
+    r"^ *([–—•*])[ \u00a0]+(?=(?:rest|charge|discharge|strip|plate|hold|lsv|cv|profile|eis|bend|temperature|prompt|mark|name"
     r"|repeat|each|if|use|steps):)",
     re.MULTILINE,
 )
@@ -35,11 +35,11 @@ _SLIPS: Final = {
 def straighten(document: Document) -> str:
     """Return the text with plain characters for those that only look like them where YAML wants one, each reported."""
     text = document.text
-    if text.isascii():
+    if text.isascii() and "*" not in text:
         return text
     begin, line, counted, parts = 0, 0, 0, []
     for at, sign in sorted(_slips(text)):
-        right = "-" if sign in "–—•" else sign[0].translate(_PLAIN)
+        right = "-" if sign in "–—•*" else sign[0].translate(_PLAIN)
         line, counted = line + text.count("\n", counted, at), at
         code, wanted, hint = _SLIPS[right]
         what = _SPACES.get(sign[0], "another space") if sign[0].isspace() else repr(sign)

@@ -6,7 +6,7 @@ from typing import Final
 import yaml
 
 from labctl.finding import Finding, Mark, clip
-from labctl.text.block_hints import ends_open, spaces_for_tab, without_colon
+from labctl.text.block_hints import ends_open, spaces_for_tab, steps_left_out, without_colon
 from labctl.text.nodes import BROKEN, Document
 
 MOST_OF_LINE: Final = 1000  # characters that the rules look at
@@ -29,6 +29,8 @@ def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) 
     line = _blamed(error, lines)
     if (bare := without_colon(document, lines, line)) is not None:
         return bare
+    if "block" in (error.context or "") and (moved := steps_left_out(document, lines, line)) is not None:
+        return moved
     if (comment := _comment_above(lines, line)) is not None:
         return _comment_of_others(document, lines, comment), comment
     for rule in _RULES:

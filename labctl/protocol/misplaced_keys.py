@@ -1,0 +1,50 @@
+"""Keys that stand on another level than the one they belong to, or in another file, or are misspelled."""
+
+import re
+from dataclasses import replace
+
+from labctl.finding import Mark
+from labctl.protocol.keys import FILE, VERBS
+from labctl.protocol.words import FILE_WORDS
+from labctl.text.fields import near
+from labctl.text.nodes import Entries, Node, Scalar
+
+
+def below_verb(entries: Entries, verb: Scalar) -> tuple[Entries, tuple[str, Mark, str]] | None:
+    """Return a step as if the keys that stand beside its empty verb stood below it, with message, place and hint; or None."""
+    value = next(value for key, value in entries.entries if key is verb)
+    if not isinstance(value, Scalar) or not value.missing or entries.flow:
+        return None
+    own = set(VERBS[verb.text].keys) - {"name", "record", "temperature"}
+    moved: list[tuple[Scalar, Node]] = [(key, item) for key, item in entries.entries if key.text in own]
+    if not moved:
+        return None
+    first = moved[0][0]
+    rest = tuple((key, item) for key, item in entries.entries if key.text not in own and key is not verb)
+    inner = Entries(tuple(moved), first.mark)
+    names = [key.text for key, _ in moved]
+    shown = ", ".join(names[:-1]) + f" and {names[-1]}" if len(names) > 1 else names[0]
+    message = (
+        f"wanted {shown} below {verb.text}, one level deeper, found {'them' if len(names) > 1 else 'it'} beside it"
+    )
+    hint = f"put two more spaces in front of {shown}"
+    return replace(entries, entries=((verb, inner), *rest)), (message, first.mark, hint)
+
+
+def meant_key(text: str) -> str:
+    """Return the key of a protocol file that a word means, itself where it is one."""
+    if text in FILE:
+        return text
+    hint = FILE_WORDS.get(text.lower()) or near(text, FILE)
+    match = re.match(r"(?:did you mean|write) (\w+)[?:]", hint)
+    return match[1] if match else text
+
+
+def other_file(entries: Entries) -> str | None:
+    """Return what a file without a version and steps is by its keys: a cell or a station; None of a protocol."""
+    keys = {key.text for key, _ in entries.entries}
+    if any(meant_key(key) in {"labctl", "steps"} for key in keys):
+        return None
+    if "kind" in keys:
+        return "cell"
+    return "station" if keys & {"instruments", "channels"} else None
