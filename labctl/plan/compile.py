@@ -8,6 +8,7 @@ from typing import Final
 from labctl.driver import Bounds, Capabilities, RecordRule
 from labctl.errors import CellError, ProtocolError
 from labctl.finding import Finding, with_lines
+from labctl.plan.at_definitions import at_definitions
 from labctl.plan.block_compiler import compiled_items
 from labctl.plan.cell_figures import figures_of_cell, warn_of_misfits
 from labctl.plan.contents import all_items, analyses_of, cycles_of, digest_of_text, files_of, sources_of, texts_of
@@ -144,7 +145,8 @@ def compiled_for(
         draft.findings += warnings(plan, draft.places)
         if capabilities is not None:
             draft.findings += too_small(plan, capabilities.current_accuracy, draft.places)
-    findings, unknown = (with_lines(_each_once(some), texts) for some in (draft.findings, draft.unknown))
+    found = at_definitions(draft.findings, protocol)
+    findings, unknown = (with_lines(_each_once(some), texts) for some in (found, draft.unknown))
     return Compiled(None if refused or draft.unknown else plan, findings, unknown, tuple(draws))
 
 

@@ -15,6 +15,7 @@ from labctl.plan.scope import file_name, mark_of
 from labctl.plan.step_context import StepContext
 from labctl.protocol import model
 from labctl.quantity.dimension import Kind
+from labctl.quantity.prefix_slip import a_thousandth
 
 
 def of_file(
@@ -28,10 +29,24 @@ def of_file(
     if draft.capabilities is not None:
         envelope = _measured(envelope, draft.capabilities)
     check_envelope(draft, envelope, mark)
+    _of_a_cell(draft, protocol.limits, bounds)
     if draft.capabilities is not None:
         envelope = _driven(envelope, draft.capabilities)
     place = replace(place, envelope=envelope, said=place.said | limited_sides(bounds))
     return draft.recorded(place, protocol.record)
+
+
+HIGHEST_OF_A_CELL: Final = 100.0  # V: beyond it a range is a slip of its prefix
+
+
+def _of_a_cell(draft: CompileContext, limits: model.Limits, bounds: Bounds) -> None:
+    """Warn of voltage limits that no cell has."""
+    for given, value in zip(limits.voltage or (), bounds.voltage or (), strict=False):
+        if given is not None and HIGHEST_OF_A_CELL < abs(value) < OPEN:
+            message = f"wanted a voltage that a cell may have, found a limit of {given.text}"
+            hint = a_thousandth(given.text, value, lambda other: abs(other) <= HIGHEST_OF_A_CELL / 10.0)
+            draft.say("limit.unusual", message, mark_of(given), hint, severity="warning")
+            return
 
 
 def _required(draft: CompileContext, place: StepContext, protocol: model.Protocol, use: Mark | None) -> StepContext:

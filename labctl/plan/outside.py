@@ -52,6 +52,8 @@ def moment_of(text: str, local: Local) -> tuple[float, str]:
         written = _DAY_FIRST.fullmatch(text.strip())
         if written is not None and int(written[2]) <= 12:
             example = f"write {written[3]}-{int(written[2]):02}-{int(written[1]):02} {written[4] or '08:00'}"
+        if re.fullmatch(r"\d{1,2}:\d\d(?::\d\d)?", text.strip()):
+            example = f"a time has its date: 2026-12-01 {text.strip()}"
         raise Misread("wait.until", f"wanted a date and time, found {text!r}", example)
     year, month, day, hour, minute = (int(match[number]) for number in range(1, 6))
     second = int(match[6] or 0)

@@ -216,7 +216,8 @@ def check_settings(draft: CompileContext, place: StepContext, line: Line, origin
             text = origin.text if setting in WRITTEN else ""
             why = envelope.beyond(name, value, text)
             if why:
-                refused.setdefault(setting, (code, why, a_thousandth(text, value, _inside(envelope, name))))
+                meant = a_thousandth(text, value, _inside(envelope, name)) or widened(envelope, name, value)
+                refused.setdefault(setting, (code, why, meant))
     for setting, (code, why, meant) in refused.items():
         hint = _profile_hint(line, setting) or meant
         if isinstance(number := line.settings.get(setting), Relative):
@@ -227,6 +228,22 @@ def check_settings(draft: CompileContext, place: StepContext, line: Line, origin
 def _inside(envelope: Envelope, name: Ranged) -> Callable[[float], bool]:
     """Return what tells whether a value of a quantity lies in an envelope."""
     return lambda value: not envelope.beyond(name, value)
+
+
+def widened(envelope: Envelope, name: Ranged, value: float) -> str:
+    """Return what to change where a current lies beyond limits that a file states, a side of zero named as such; or ""."""
+    pair = pair_of(envelope.bounds, name)
+    if name != "current" or pair is None:
+        return ""
+    side, limit = ("high", pair[1]) if value > pair[1] else ("low", pair[0])
+    owner = envelope.owners.get(f"{name}.{side}", "")
+    if not owner.startswith("limits of "):
+        return ""
+    verb = "charges or strips" if side == "high" else "discharges or plates"
+    if limit == 0.0:
+        which = "second" if side == "high" else "first"
+        return f"a limit of 0 there allows no current that {verb}: it is the {which} value of current in the {owner}"
+    return f"lower the current, or widen the {owner} if the cell may be given as much"
 
 
 def _narrower(line: Line, setting: str, within: tuple[float, float], envelopes: Iterable[Envelope]) -> str:

@@ -61,7 +61,7 @@ class TableSteps(ExternalSteps):
         try:
             moment, shown = moment_of(text, self.draft.outside.local)
         except Misread as error:
-            self.draft.say(error.code, str(error), self.step.mark, error.hint)
+            self.draft.say(error.code, str(error), verb.mark or self.step.mark, error.hint)
             return part
         left = moment - self.draft.outside.begins
         term = Term("time", ">=", max(left, 0.0))
