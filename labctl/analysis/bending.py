@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from labctl.analysis.capacity import counted, scales
-from labctl.analysis.complete import DRIVEN, cycles_left_out, galvanostatic_cycles
+from labctl.analysis.complete import DRIVEN, NO_CYCLE, cycles_left_out, galvanostatic_cycles
 from labctl.analysis.run_record import Analysis, Figure, RunRecord
 
 
@@ -15,6 +15,9 @@ def analyse_bending(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     A state is an angle and a radius, whichever the stage or the person set; there is no settled standard, so both are kept, and
     what was not set is not known rather than 0. Only complete cycles count.
     A cycle is of the state in which it was last driven: the bend that follows it keeps its number.
+
+    Raises:
+        ValueError: Nothing was bent.
     """
     del options
     steps = record.steps
@@ -34,8 +37,10 @@ def analyse_bending(record: RunRecord, options: Mapping[str, str]) -> Analysis:
         if not states or not np.array_equal(states[-1][0], state, equal_nan=True):
             states.append((state, []))
         states[-1][1].append(float(capacity[at]))
+    if not np.isfinite(np.concatenate([angle, radius])).any():
+        raise ValueError("a bending series needs states: bend: {angle: 90 deg} before each block of cycles")
     if not states:
-        return Analysis("bending", flags=("no complete cycle", *out))
+        return Analysis("bending", flags=(NO_CYCLE, *out))
     unit, factor = list(scales(record.cell).items())[-1]
     means = np.array([np.mean(values) for _, values in states]) * factor
     change = 100 * (means / means[0] - 1) if means[0] else np.full(len(means), np.nan)

@@ -10,6 +10,7 @@ from labctl.analysis.interval import line
 from labctl.analysis.run_record import Analysis, Figure, RunRecord
 from labctl.plan.step import CellFigures
 
+SWITCHED: Final = 0.1  # of a current: a smaller change at the begin of a step shows no resistance
 FEWEST: Final = 5  # rows of a step
 STEADY: Final = 0.02  # part by which a current may differ from its mean and still be constant
 NAMED: Final = 5  # steps that a flag names
@@ -23,7 +24,7 @@ class Ramp(NamedTuple):
         at: Its place.
         current: Mean, A.
         capacitance: F.
-        resistance: Of the jump of the voltage at its begin, ohm; NaN where nothing stands before it.
+        resistance: Of the jump of the voltage at its begin, ohm; NaN where nothing stands before it, or the current did not change.
         straightness: R2 of the line.
     """
 
@@ -63,7 +64,7 @@ def read_ramp(record: RunRecord, at: int) -> Ramp | None:
     resistance = float("nan")
     if at and len(before := record.step_rows(at - 1)):
         change = current - float(before.current[-1])
-        if change:
+        if abs(change) > SWITCHED * abs(current):
             resistance = (drawn.intercept + drawn.slope * begin - float(before.voltage[-1])) / change
     return Ramp(at, current, current / drawn.slope, resistance, drawn.fit)
 

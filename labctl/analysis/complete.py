@@ -101,6 +101,11 @@ def left_out(noun: str, reasons: Mapping[int, str]) -> tuple[str, ...]:
     return tuple(f"{counted(noun, numbers)} left out: {reason}" for reason, numbers in grouped.items())
 
 
+NO_CYCLE: Final = (
+    "no complete constant-current cycle outside formation: a block with `cycle: true` makes each of its passes one"
+)
+
+
 def counted(noun: str, numbers: Sequence[int]) -> str:
     """Return numbers with their noun and verb: `cycle 6 is`, `cycles 6, 7 are`, `12 cycles (3 to 14) are`."""
     if len(numbers) == 1:

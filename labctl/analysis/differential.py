@@ -1,6 +1,7 @@
 """Differential capacity and voltage of half-cycles, and their peaks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -9,12 +10,15 @@ from labctl.analysis.run_record import Analysis, Figure, RunRecord
 from labctl.analysis.voltammetry import SMOOTH
 from labctl.sample import Batch, Floats
 
+PLATEAU: Final = 0.1  # of the largest peak of dQ/dV: smaller ones are ripples
+COLUMNS: Final = ("cycle", "direction", "peak / V", "dQ/dV / mAh/V", "step / mAh", "dV/dQ / V/mAh")
+
 
 def analyse_differential(record: RunRecord, options: Mapping[str, str]) -> Analysis:
-    """Tell the peaks of dQ/dV of the first and last complete charge and discharge.
+    """Tell plateaus, the peaks of dQ/dV, and steps between them, the peaks of dV/dQ, of the first and last complete half-cycles.
 
     Q is interpolated on a grid of V, differences are taken over a window (option `window`, V, default 5 mV), which the figures
-    name.
+    name; dV/dQ is the inverse of the same, against the charge that had passed.
 
     Raises:
         ValueError: There is no charge or discharge of at least twenty rows.
@@ -29,20 +33,32 @@ def analyse_differential(record: RunRecord, options: Mapping[str, str]) -> Analy
             chosen[str(verb)].append(at)
     if not chosen["charge"] and not chosen["discharge"]:
         raise ValueError("dQ/dV needs a charge or discharge of at least twenty rows: record with dV: 5 mV or less")
-    table: dict[str, list[float | int | str]] = {"cycle": [], "direction": [], "peak / V": [], "dQ/dV / mAh/V": []}
+    table: dict[str, list[float | int | str]] = {name: [] for name in COLUMNS}
     for verb, places in chosen.items():
         for at in dict.fromkeys([*places[:1], *places[-1:]]):
-            for potential, height in _differential_peaks(record.step_rows(at), window):
-                row: tuple[float | int | str, ...] = (int(record.steps["cycle_count"][at]), verb, potential, height)
-                for column, value in zip(table.values(), row, strict=True):
+            curve = differential(record.step_rows(at), window)
+            whose = (int(record.steps["cycle_count"][at]), verb)
+            for row in (*_plateaus(curve), *_steps_between(curve)):
+                values: tuple[float | int | str, ...] = (*whose, *row)
+                for column, value in zip(table.values(), values, strict=True):
                     column.append(value)
-    figures = (Figure("smoothing window", 1e3 * window, "mV"), Figure("peaks", float(len(table["cycle"])), "peaks"))
+    plateaus = float(np.isfinite(np.array(table["peak / V"], dtype=float)).sum())
+    figures = (Figure("smoothing window", 1e3 * window, "mV"), Figure("peaks", plateaus, "peaks"))
     columns = {name: tuple(column) for name, column in table.items()}
-    return Analysis("differential", figures, columns, steps_left_out(record, cut, "half-cycle of step"))
+    none = () if plateaus else ("no peak: no half-cycle crosses a plateau whole, or the window is wider than one",)
+    return Analysis("differential", figures, columns, (*none, *steps_left_out(record, cut, "half-cycle of step")))
 
 
-def differential(rows: Batch, window: float) -> tuple[Floats, Floats]:
-    """Return voltages, V, and dQ/dV there, mAh/V, of one galvanostatic half-cycle; differences over `window` V."""
+class Curve(NamedTuple):
+    """A differential curve of one half-cycle: voltages, V, dQ/dV there, mAh/V, and the charge that had passed, mAh."""
+
+    voltage: Floats
+    height: Floats
+    charge: Floats
+
+
+def differential(rows: Batch, window: float) -> Curve:
+    """Return dQ/dV of one galvanostatic half-cycle; differences over `window` V. Empty where it is too short for that."""
     charge = (
         np.concatenate([[0.0], np.cumsum(0.5 * np.abs(rows.current[1:] + rows.current[:-1]) * np.diff(rows.time))])
         / 3.6
@@ -51,19 +67,36 @@ def differential(rows: Batch, window: float) -> tuple[Floats, Floats]:
     monotone = np.maximum.accumulate(rising)
     kept = np.concatenate([[True], np.diff(monotone) > 0])
     if kept.sum() < 8 or monotone[-1] - monotone[0] <= 2 * window:
-        return np.array([]), np.array([])
+        return Curve(np.array([]), np.array([]), np.array([]))
     count = int(min(4000, max(64, (monotone[-1] - monotone[0]) / window * 4)))
     grid = np.linspace(monotone[0] + window / 2, monotone[-1] - window / 2, count)
     above, below = (np.interp(grid + side * window / 2, monotone[kept], charge[kept]) for side in (1, -1))
-    return np.abs(grid), (above - below) / window
+    return Curve(np.abs(grid), (above - below) / window, 0.5 * (above + below))
 
 
-def _differential_peaks(rows: Batch, window: float) -> list[tuple[float, float]]:
-    """Return the peaks of dQ/dV that stand out by a tenth of the largest."""
+def inverse(curve: Curve) -> Floats:
+    """Return dV/dQ of a curve, V/mAh; NaN where nothing passed."""
+    slope: Floats = np.divide(1.0, curve.height, out=np.full(len(curve.height), np.nan), where=curve.height > 0.0)
+    return slope
+
+
+def _plateaus(curve: Curve) -> Iterator[tuple[float, float, float, float]]:
+    """Give potential and height of the peaks of dQ/dV that stand out by a tenth of the largest."""
+    if len(curve.height):
+        for at in _peaks(curve.height, PLATEAU * float(curve.height.max())):
+            yield float(curve.voltage[at]), float(curve.height[at]), np.nan, np.nan
+
+
+def _steps_between(curve: Curve) -> Iterator[tuple[float, float, float, float]]:
+    """Give charge and height of the peaks of dV/dQ that stand out by the median of it: the ends rise without bound."""
+    slope = inverse(curve)
+    good = np.isfinite(slope)
+    if good.any():
+        for at in _peaks(slope[good], float(np.median(slope[good]))):
+            yield np.nan, np.nan, float(curve.charge[good][at]), float(slope[good][at])
+
+
+def _peaks(height: Floats, prominence: float) -> list[int]:
     from scipy.signal import find_peaks  # noqa: PLC0415 - loaded only when peaks are asked for
 
-    voltage, height = differential(rows, window)
-    if not len(voltage):
-        return []
-    peaks, _ = find_peaks(height, prominence=0.1 * float(height.max()))
-    return [(float(voltage[at]), float(height[at])) for at in peaks]
+    return [int(at) for at in find_peaks(height, prominence=prominence)[0]]

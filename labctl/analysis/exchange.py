@@ -8,7 +8,7 @@ import numpy as np
 
 from labctl.analysis.digits import INTERVAL
 from labctl.analysis.interval import Mean, student
-from labctl.analysis.run_record import Analysis, Figure, RunRecord
+from labctl.analysis.run_record import Analysis, Figure, RunRecord, lacking
 from labctl.analysis.symmetric import AREAL
 from labctl.analysis.voltammetry import branches, cut_sweeps
 from labctl.sample import Floats
@@ -55,7 +55,7 @@ def analyse_exchange_current(record: RunRecord, options: Mapping[str, str]) -> A
     """
     del options
     if not record.cell.area:
-        raise ValueError("an exchange current density needs the area of the cell: give `area` in the cell file")
+        raise ValueError(lacking("an exchange current density", "area"))
     sweeps = branches(record, "lsv", "cv")
     if not sweeps:
         raise ValueError("no lsv or cv of at least eight rows: sweep slowly through the open circuit")

@@ -21,6 +21,10 @@ FEWEST = 20  # points in that window
 LONG = 0.1  # pulse over L2/D above which the pulse is not short
 FLAT = 1e-4  # V: below this dE_s is a plateau and D undefined
 DRIFT = 1e-3  # V/h at the end of the rest
+NO_LENGTH = (
+    'no length: give film_thickness in the cell file, or the option length (`labctl analyse RUN --set "length=5 um"`); '
+    "D is not computed"
+)
 NO_PULSE = "no pulse between two rests: a titration is charge: {current: C/20, for: 10 min} and rest: 2 h, many times"
 ON = 0.01  # part of its current within which a pulse counts as on
 
@@ -92,9 +96,7 @@ def analyse_gitt(record: RunRecord, options: Mapping[str, str]) -> Analysis:
         if chosen.any():
             median = float(1e4 * np.median(coefficients[chosen]))
             figures.append(Figure(f"median diffusion coefficient{name}", median, "cm2/s"))
-    length_note = (
-        () if length else ("no length: give film_thickness in the cell file or the option length; D is not computed",)
-    )
+    length_note = () if length else (NO_LENGTH,)
     return Analysis("gitt", tuple(figures), table, length_note + summary(notes) + out)
 
 

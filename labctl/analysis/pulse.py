@@ -45,7 +45,13 @@ def analyse_dcir(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     ]
     out = steps_left_out(record, [by for at in places for by in (at - 1, at) if not complete[by]])
     if not steps:
-        return Analysis("dcir", flags=(f"no pulse of at most {longest:g} s after a rest", *out))
+        return Analysis(
+            "dcir",
+            flags=(
+                f"no pulse of at most {longest:g} s after a rest: rest: 1 h, then discharge: {{current: 1C, for: 10 s}}",
+                *out,
+            ),
+        )
     values = np.array([resistances(rows, rest, delays) for _, rows, rest, _ in steps])
     halves = np.array([abs(spread / np.median(rows.current)) for _, rows, _, spread in steps])
     names = ("first row", *(f"{delay:g} s" for delay in delays))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from labctl.analysis.capacity import FORMATION, counted, scales
-from labctl.analysis.complete import DRIVEN, cycles_left_out, galvanostatic_cycles
+from labctl.analysis.complete import DRIVEN, NO_CYCLE, cycles_left_out, galvanostatic_cycles
 from labctl.analysis.digits import NOISE
 from labctl.analysis.run_record import Analysis, Figure, Integers, Mask, RunRecord
 from labctl.engine.cycle import SAME
@@ -27,7 +27,7 @@ def analyse_rate(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     count = np.asarray(record.cycles["cycle_count"], dtype=int)
     groups = grouped(currents, wanted & np.isfinite(currents) & np.isfinite(capacity))
     if not groups:
-        return Analysis("rate", flags=("no complete cycle with a constant-current half-cycle", *out))
+        return Analysis("rate", flags=(NO_CYCLE, *out))
     unit, factor = (
         list(scales(record.cell).items())[-1]
         if not record.cell.active_mass
@@ -44,7 +44,8 @@ def analyse_rate(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     if record.cell.nominal:
         one = record.cell.nominal / SECONDS_PER_HOUR
         table = {"rate / C": tuple(current / one for current, _, _ in rows), **table}
-    return Analysis("rate", rate_figures(rows, unit), table, out)
+    alone = () if len(rows) > 1 else ("all cycles are at one current: a rate test has several",)
+    return Analysis("rate", rate_figures(rows, unit), table, (*alone, *out))
 
 
 def deviation(values: Floats) -> float:

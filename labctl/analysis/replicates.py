@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labctl.analysis.digits import INTERVAL
 from labctl.analysis.interval import student
 from labctl.analysis.run_record import Analysis
 from labctl.sample import Floats
@@ -34,6 +35,8 @@ class Replicated:
 def replicated(runs: Sequence[Sequence[Analysis]]) -> list[Replicated]:
     """Return the statistics of every figure that at least one run has, in the order of the first run that has it.
 
+    What a single run says of its own interval is left out: the spread of the replicates stands in its place.
+
     Args:
         runs: The analyses of each run.
     """
@@ -43,7 +46,7 @@ def replicated(runs: Sequence[Sequence[Analysis]]) -> list[Replicated]:
         for analysis in analyses:
             for each in analysis.figures:
                 key = (f"{analysis.name}: {each.name}", each.unit)
-                if key not in seen and np.isfinite(each.value):
+                if key not in seen and np.isfinite(each.value) and not each.name.endswith(INTERVAL):
                     seen.add(key)
                     values.setdefault(key, []).append(each.value)
     return [statistics(name, unit, np.array(column)) for (name, unit), column in values.items()]

@@ -6,13 +6,14 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from labctl.analysis.capacity import FORMATION, counted
+from labctl.analysis.complete import NO_CYCLE, cycles_left_out, galvanostatic_cycles
 from labctl.analysis.complete import counted as numbered
-from labctl.analysis.complete import cycles_left_out, galvanostatic_cycles
 from labctl.analysis.rate import cycle_currents
 from labctl.analysis.run_record import Analysis, Column, Figure, Integers, Mask, RunRecord
-from labctl.engine.cycle import NOTHING, SAME, takes_over
+from labctl.engine.cycle import NOTHING, SAME, SWEEPS, takes_over
 from labctl.sample import Floats
 
+ALIKE: Final = 0.05  # by which cycles of one scan rate may differ in time
 CONFIRMING: Final = 3  # cycles after the first below the limit, of which two confirm it
 
 
@@ -32,7 +33,8 @@ def analyse_retention(record: RunRecord, options: Mapping[str, str]) -> Analysis
     out = list(cycles_left_out(record, taken))
     chosen = taken & reference_cycles(record.cycles["kind"], taken) & np.isfinite(counted(record)[1])
     if not chosen.any():
-        return Analysis("retention", flags=("no complete cycle that is not formation", *out))
+        return Analysis("retention", flags=(NO_CYCLE, *out))
+    out += _rates_of_sweeps(record, chosen)
     count = np.asarray(record.cycles["cycle_count"], dtype=int)[chosen]
     capacity, current = counted(record)[1][chosen], cycle_currents(record)[chosen]
     of = options.get("of", "first").removeprefix("cycle ")
@@ -55,12 +57,24 @@ def analyse_retention(record: RunRecord, options: Mapping[str, str]) -> Analysis
     return analysis_of(count[alike], retention, pool.number[base[alike]], "max" if of == "max" else "", below, out)
 
 
+def _rates_of_sweeps(record: RunRecord, chosen: Mask) -> tuple[str, ...]:
+    """Say where cycles of a `cv` lasted differently, as at several scan rates: they have no current to be told apart by."""
+    begin, end = (np.asarray(record.cycles[f"{at}_test_time_second"], dtype=float)[chosen] for at in ("begin", "end"))
+    swept = np.array([kind == SWEEPS for kind in record.cycles["kind"]], dtype=bool)[chosen]
+    lasted = (end - begin)[swept]
+    if not len(lasted) or np.ptp(lasted) <= ALIKE * np.max(lasted):
+        return ()
+    return ("cycles of a cv at several scan rates: what a faster one passes less is no loss, see b_value",)
+
+
 def analysis_of(
     count: Integers, retention: Floats, bases: Integers, name: str, below: float, flags: list[str]
 ) -> Analysis:
     """Return the analysis of the retentions (%) of cycles by number, whose references are the cycles `bases`."""
     title = f"retention of {name or f'cycle {bases[-1]}'}"
     figures = [Figure(title, float(retention[-1]), "%", int(count[-1]))]
+    if len(count) == 1 and count[0] == bases[0]:
+        flags.append("one cycle alone is its own reference: retention needs two or more")
     life = cycle_life(retention, below)
     if life is not None:
         figures.append(Figure("cycle life", float(count[life]), "cycles", int(count[life])))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labctl.plan.step import CellFigures
+from labctl.protocol.cell_correction import CORRECTABLE
 from labctl.sample import Batch
 
 Column: TypeAlias = NDArray[Any]
@@ -69,6 +70,19 @@ class RunRecord:
     def step_rows(self, position: int) -> Batch:
         """Return the samples of the step at a position in `steps`."""
         return self.rows(int(self.steps["first_record"][position]), int(self.steps["last_record"][position]))
+
+
+def lacking(what: str, name: str) -> str:
+    """Say which value of the cell a figure needs, and how to give it: before the run, and to one that has ended.
+
+    Args:
+        what: The figure with its article.
+        name: The key of the cell file.
+    """
+    words = f"{what} needs the {name} of the cell: give `{name}` in the cell file"
+    if name in CORRECTABLE:
+        return f"{words}, and to a run that has begun by `labctl cell correct RUN --{name.replace('_', '-')} VALUE`"
+    return f"{words} before the run; `impedance` tells resistances without it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from labctl.analysis.impedance.kramers_kronig import kramers_kronig
 from labctl.analysis.impedance.model import Complex, Real
 from labctl.analysis.impedance.relaxation import relaxation_times
 from labctl.analysis.interval import Mean, mean
-from labctl.analysis.run_record import Analysis, Figure, RunRecord, SpectrumRecord
+from labctl.analysis.run_record import Analysis, Figure, RunRecord, SpectrumRecord, lacking
 from labctl.errors import Misread
 from labctl.protocol.circuit import Circuit, parse_circuit
 from labctl.quantity.units import ZERO_CELSIUS
 
+UNCLOSED: Final = 0.05  # of |Z| at the highest frequency
 INCONSISTENT: Final = 0.01  # rms residual over |Z| of the Kramers-Kronig test
 FEWEST: Final = 6  # frequencies
 FORMS: Final[Mapping[str, Form]] = {"T/R": "ln T/R", "1/R": "ln 1/R"}
@@ -51,6 +52,10 @@ def analyse_impedance(record: RunRecord, options: Mapping[str, str]) -> Analysis
     }
     flags: list[str] = []
     for each in spectra:
+        if unclosed(each.frequency, each.impedance):
+            flags.append(
+                f"spectrum {each.number} ends before the real axis: its intercept is an upper bound; begin at a higher frequency"
+            )
         test = kramers_kronig(each.frequency, each.impedance)
         table["Kramers-Kronig residual / %"].append(100.0 * test.rms)
         if test.rms > INCONSISTENT:
@@ -117,6 +122,12 @@ def intercept(frequency: Real, spectrum: Complex) -> float:
     return float(real[at] + part * (real[at + 1] - real[at]))
 
 
+def unclosed(frequency: Real, spectrum: Complex) -> bool:
+    """Tell whether a spectrum is still capacitive at its highest frequency by more than 5 % of |Z|."""
+    top = spectrum[int(np.argmax(frequency))]
+    return bool(-top.imag > UNCLOSED * abs(top))
+
+
 def analyse_conductivity(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     """Tell the ionic conductivity L/(R S) of every spectrum, and its activation energy where there are three temperatures.
 
@@ -129,7 +140,7 @@ def analyse_conductivity(record: RunRecord, options: Mapping[str, str]) -> Analy
     area, length = record.cell.area, record.cell.electrolyte_thickness
     if not area or not length:
         missing = "area" if not area else "electrolyte_thickness"
-        raise ValueError(f"a conductivity needs the {missing} of the cell: give `{missing}` in the cell file")
+        raise ValueError(lacking("a conductivity", missing))
     spectra, circuit = _spectra(record), _circuit(options.get("circuit", ""))
     resistances, halves, flags = _resistances(spectra, circuit, _first_resistance(circuit))
     conductivity = length / (resistances * area) / 100.0  # S/cm
@@ -215,6 +226,10 @@ def analyse_transference(record: RunRecord, options: Mapping[str, str]) -> Analy
     first = applied / (bulk.value + interface.value)
     number = transference_number(applied, steady, bulk, later)
     flags: list[str] = []
+    if record.cell.kind != "symmetric":
+        flags.append(
+            f"the cell is {record.cell.kind}: the number is of an electrolyte between two electrodes of its metal"
+        )
     half = rows.current[rows.time >= rows.time[0] + 0.8 * (rows.time[-1] - rows.time[0])]
     drift = abs(float(half[-1] - half[0])) / max(abs(steady.value), 1e-30)
     if drift > 0.01:
@@ -276,8 +291,12 @@ def analyse_electronic(record: RunRecord, options: Mapping[str, str]) -> Analysi
     area, length = record.cell.area, record.cell.electrolyte_thickness
     if not area or not length:
         missing = "area" if not area else "electrolyte_thickness"
-        raise ValueError(f"a conductivity needs the {missing} of the cell: give `{missing}` in the cell file")
+        raise ValueError(lacking("a conductivity", missing))
     conductivities, flags = [], []
+    if record.cell.kind != "blocking":
+        flags.append(
+            f"the cell is {record.cell.kind}: what flows through electrodes that do not block is no electronic current"
+        )
     holds, cut = complete_holds(record)
     for at in holds:
         rows = record.step_rows(at)

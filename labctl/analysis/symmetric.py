@@ -8,13 +8,14 @@ import numpy as np
 
 from labctl.analysis.capacity import FORMATION
 from labctl.analysis.complete import complete_cycles, complete_steps, steps_left_out
-from labctl.analysis.run_record import Analysis, Figure, Integers, RunRecord
+from labctl.analysis.run_record import Analysis, Figure, Integers, RunRecord, lacking
 from labctl.sample import SECONDS_PER_HOUR, Floats
 
 VOLTAGE = re.compile(r"(abs\(\s*|\|)?voltage[)|]?\s*([<>])=?\s*(-?[\d.]+)\s*(m?)V")
 NEAR = 0.01  # V: the last row may lie short of where an instrument ended by itself
 GONE = 1e-3  # V at rest below which nothing but a short is left of a voltage
 AT_ONCE = 2.0  # s
+PLATING = "plate: {current: 0.5 mA/cm2, for: 1 h} and strip: make half-cycles of metal"
 AREAL = 1e3 / 1e4  # A/m2 to mA/cm2, and Ah/m2 to mAh/cm2
 
 
@@ -41,7 +42,7 @@ def half_cycles(record: RunRecord, *, formation: bool = False) -> HalfCycles:
         ValueError: The cell has no area.
     """
     if not record.cell.area:
-        raise ValueError("an areal current needs the area of the cell: give `area` in the cell file")
+        raise ValueError(lacking("an areal current", "area"))
     steps = record.steps
     verbs = np.asarray(steps["step_type"], dtype=object)
     kinds = dict(zip(record.cycles["cycle_count"].tolist(), record.cycles["kind"].tolist(), strict=True))
@@ -160,7 +161,7 @@ def analyse_ccd(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     del options
     halves = half_cycles(record)
     if not len(halves.current):
-        return Analysis("ccd", flags=("no stripping or plating outside formation",))
+        return Analysis("ccd", flags=(f"no stripping or plating outside formation: {PLATING}",))
     failed, kind = failure(halves, record)
     table = {
         "cycle": tuple(halves.cycle.tolist()),
@@ -219,7 +220,7 @@ def analyse_life(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     if not len(halves.current):
         halves, formed = half_cycles(record, formation=True), ("nothing but formation: its cycles are told",)
     if not len(halves.current):
-        return Analysis("life", flags=("no stripping or plating",))
+        return Analysis("life", flags=(f"no stripping or plating: {PLATING}",))
     failed, kind = failure(halves, record)
     out = cut_short(halves, record)
     through = survived(halves, record)
@@ -284,7 +285,7 @@ def analyse_nucleation(record: RunRecord, options: Mapping[str, str]) -> Analysi
     )  # either side of a symmetric cell is metal
     plating = np.flatnonzero(np.isin(verbs, wanted))
     if not len(plating):
-        return Analysis("nucleation", flags=("no plating step",))
+        return Analysis("nucleation", flags=(f"no plating step: {PLATING}",))
     first = int(plating[0])
     if not complete_steps(record)[first]:
         return Analysis("nucleation", flags=("the first plating was cut short", *steps_left_out(record, [first])))

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from labctl.analysis.complete import complete_holds, complete_steps, steps_left_out
+from labctl.analysis.gitt import NO_LENGTH
 from labctl.analysis.interval import line
 from labctl.analysis.run_record import Analysis, Figure, RunRecord
 from labctl.sample import Batch
@@ -16,7 +17,6 @@ STRAIGHT: Final = 0.98  # R2 below which a line is none
 FLAT: Final = 1e-4  # V over which the open circuit has to move
 UNSURE: Final = 0.25  # of a slope: half its interval beyond which D is told apart
 SHARE: Final = (0.5, 0.95)  # of the charge of a step of voltage, between which its current is one exponential
-NO_LENGTH: Final = "no length: give film_thickness in the cell file or the option length; D is not computed"
 
 
 def diffusion_length(record: RunRecord, options: Mapping[str, str]) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from labctl.analysis.complete import steps_left_out, swept
 from labctl.analysis.interval import line
-from labctl.analysis.run_record import Analysis, Figure, RunRecord
+from labctl.analysis.run_record import Analysis, Figure, RunRecord, lacking
 from labctl.analysis.symmetric import AREAL
 from labctl.sample import Batch, Floats
 
@@ -276,7 +276,7 @@ def analyse_limiting_current(record: RunRecord, options: Mapping[str, str]) -> A
     """
     del options
     if not record.cell.area:
-        raise ValueError("a current density needs the area of the cell: give `area` in the cell file")
+        raise ValueError(lacking("a current density", "area"))
     sweeps = branches(record, "lsv", "cv")
     if not sweeps:
         raise ValueError("no lsv of at least eight rows: sweep slowly from the open circuit")

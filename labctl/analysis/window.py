@@ -5,11 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from labctl.analysis.complete import steps_left_out, swept
-from labctl.analysis.run_record import Analysis, Figure, RunRecord
+from labctl.analysis.run_record import Analysis, Figure, RunRecord, lacking
 from labctl.analysis.symmetric import AREAL
 from labctl.sample import Floats
 
 THRESHOLD = 0.01  # mA/cm2
+NO_SWEEP = "no lsv: a window is told from lsv: {from: ocv, to: 6 V, rate: 0.2 mV/s}"
 
 
 def analyse_window(record: RunRecord, options: Mapping[str, str]) -> Analysis:
@@ -23,13 +24,13 @@ def analyse_window(record: RunRecord, options: Mapping[str, str]) -> Analysis:
         ValueError: The cell has no area.
     """
     if not record.cell.area:
-        raise ValueError("a current density needs the area of the cell: give `area` in the cell file")
+        raise ValueError(lacking("a current density", "area"))
     threshold = float(options.get("threshold", THRESHOLD))
     every = [at for at, verb in enumerate(record.steps["step_type"]) if str(verb) == "lsv"]
     sweeps = [at for at in every if swept(record, at)]
     out = steps_left_out(record, [at for at in every if at not in sweeps], "sweep of step")
     if not sweeps:
-        return Analysis("window", flags=("no complete lsv", *out) if every else ("no lsv",))
+        return Analysis("window", flags=("no complete lsv", *out) if every else (NO_SWEEP,))
     rows = [record.step_rows(at) for at in sweeps]
     onsets = [
         onset(batch.voltage, np.abs(batch.current) / record.cell.area * AREAL, threshold)

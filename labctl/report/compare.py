@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from labctl.analysis.capacity import counted, scales
 from labctl.analysis.complete import galvanostatic_cycles
@@ -35,6 +37,7 @@ from labctl.sample import Floats
 from labctl.store.entry import StoredRun
 from labctl.store.reader import Reader
 
+FEW: Final = 60  # cycles that are drawn as points
 FIRST: Final = 1  # the cycle whose curves are compared
 
 
@@ -74,7 +77,8 @@ def write_comparison(output: Path, reader: Reader, runs: Sequence[StoredRun], un
         raise UsageError(f"wanted a file that ends in .html, .pdf or .png, found {output}")
     groups = grouped(reader, runs)
     try:
-        drawn = [each for each in (capacities(groups, unit), curves(groups, unit), spectra(groups)) if each is not None]
+        pictures = (capacities(groups, unit), curves(groups, unit), polarisations(groups), spectra(groups))
+        drawn = [each for each in pictures if each is not None]
     except ValueError as error:
         raise UsageError(str(error)) from error
     if output.suffix == ".png":
@@ -135,35 +139,57 @@ def common_unit(groups: Sequence[Group], wanted: str) -> str:
 def capacities(groups: Sequence[Group], unit: str = "") -> Drawn | None:
     """Draw the mean capacity against cycle of each group, with its standard deviation as a band."""
     name = common_unit(groups, unit)
-    figure, axes = axes_of(WIDE)
+    axes = means([(group.name, [_capacity(record, name) for record in group.records]) for group in groups])
+    if axes is None:
+        return None
+    axes.set_ylabel(f"Capacity / {printed(name)}")
+    return Drawn("capacity", _whole(axes), "Capacity of complete cycles; band: standard deviation of the replicates.")
+
+
+@styled
+def polarisations(groups: Sequence[Group]) -> Drawn | None:
+    """Draw the mean polarisation against cycle of each group of symmetric cells, with its standard deviation as a band."""
+    axes = means([(group.name, [_polarisation(each) for each in group.analyses]) for group in groups])
+    if axes is None:
+        return None
+    axes.set_ylabel("Polarisation / mV")
+    words = "Polarisation, half the difference of the voltages in the middle of a cycle's half-cycles"
+    return Drawn("polarisation", _whole(axes), f"{words}; band: standard deviation of the replicates.")
+
+
+def means(named: Sequence[tuple[str, Sequence[tuple[Floats, Floats]]]]) -> Axes | None:
+    """Draw the mean of replicates against cycle, one curve with a band a group; None where no group has a value."""
+    _, axes = axes_of(WIDE)
     drawn = 0
-    for group, shade, marker in zip(groups, shades(len(groups)), MARKERS * len(groups), strict=False):
-        cycles, mean, deviation, _ = by_cycle([_capacity(record, name) for record in group.records])
+    for (name, columns), shade, marker in zip(named, shades(len(named)), MARKERS * len(named), strict=False):
+        cycles, mean, deviation, _ = by_cycle(columns)
         if not len(cycles):
             continue
-        few = len(cycles) <= 60
-        axes.plot(
-            cycles, mean, marker=marker if few else "", linestyle="-", linewidth=0.9, color=shade, label=group.name
-        )
+        point = marker if len(cycles) <= FEW else ""
+        axes.plot(cycles, mean, marker=point, linestyle="-", linewidth=0.9, color=shade, label=name)
         spread = np.isfinite(deviation)
-        if spread.any():
-            axes.fill_between(
-                cycles[spread],
-                (mean - deviation)[spread],
-                (mean + deviation)[spread],
-                color=shade,
-                alpha=0.25,
-                linewidth=0,
-            )
+        band = ((mean - deviation)[spread], (mean + deviation)[spread])
+        axes.fill_between(cycles[spread], *band, color=shade, alpha=0.25, linewidth=0)
         drawn += 1
     if not drawn:
         return None
     axes.set_xlabel("Cycle")
     whole_numbers(axes)
-    axes.set_ylabel(f"Capacity / {printed(name)}")
     axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
     legend(axes, drawn)
-    return Drawn("capacity", figure, "Capacity of complete cycles; band: standard deviation of the replicates.")
+    return axes
+
+
+def _whole(axes: Axes) -> Figure:
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    return figure
+
+
+def _polarisation(analyses: Sequence[Analysis]) -> tuple[Floats, Floats]:
+    table = next((each.table for each in analyses if each.name == "life"), {})
+    cycles, values = (np.asarray(table.get(name, ()), dtype=float) for name in ("cycle", "polarisation / mV"))
+    return cycles, values
 
 
 def _capacity(record: RunRecord, unit: str) -> tuple[Floats, Floats]:

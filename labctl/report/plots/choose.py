@@ -21,6 +21,21 @@ MOVING: Final = frozenset({*DRIVEN, "cv", "lsv", "hold", "profile"})
 """Steps in which voltage or current moves: a run of rests and spectra has no history to see beside its spectra."""
 
 
+COLUMNS: Final[Mapping[str, Sequence[tuple[str, str, str]]]] = {
+    "pitt": (
+        ("pitt", "voltage / V", "dQ/dV / mAh/V"),
+        ("pitt-diffusion", "voltage / V", "D / cm2/s"),
+        ("pitt-decay", "voltage / V", "decay time / s"),
+    ),
+    "interruption": (
+        ("interruption", "voltage / V", "resistance / ohm"),
+        ("interruption-diffusion", "voltage / V", "D / cm2/s"),
+    ),
+    "capacitance": (("capacitance", "cycle", "capacitance / F"),),
+}
+"""Figures that are one column of a table against another: name, horizontal, vertical."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is asked of figures.
@@ -73,7 +88,10 @@ def _of_analysis(record: RunRecord, analysis: Analysis, wish: Wish) -> list[Draw
         "capacity": list,
         "retention": lambda: [cycling.retention(analysis)] if _comparable(analysis) else [],
         "rate": lambda: [cycling.rates(record, analysis, unit)],
-        "differential": lambda: [cycling.differential_capacity(record, analysis, unit, wish.cycles)],
+        "differential": lambda: [
+            draw(record, analysis, unit, wish.cycles)
+            for draw in (cycling.differential_capacity, cycling.differential_voltage)
+        ],
         "bending": lambda: [cycling.bending(analysis)],
         "ccd": lambda: [plating.staircase(record, analysis)],
         "life": lambda: [plating.symmetric(record, analysis)] if len(analysis.table.get("cycle", ())) else [],
@@ -91,7 +109,7 @@ def _of_analysis(record: RunRecord, analysis: Analysis, wish: Wish) -> list[Draw
         "activation": lambda: [spectra.arrhenius_plot(analysis)],
         "transference": lambda: [spectra.bruce_vincent(record, analysis)],
     }
-    return makers.get(analysis.name, lambda: _any_column(analysis))()
+    return makers.get(analysis.name, lambda: _of_columns(analysis))()
 
 
 def _comparable(analysis: Analysis) -> bool:
@@ -99,11 +117,10 @@ def _comparable(analysis: Analysis) -> bool:
     return len(analysis.table.get("cycle", ())) > 1 and "reference cycle" not in analysis.table
 
 
-def _any_column(analysis: Analysis) -> list[Drawn | None]:
-    """Return the second number of a table against the first, of an analysis without a figure of its own."""
-    numbers = [
-        name for name, column in analysis.table.items()
-        if len(column) > 1 and all(isinstance(value, float | int) for value in column)
-        and np.isfinite(np.asarray(column, dtype=float)).any()
-    ]  # fmt: skip
-    return [cycling.columns(analysis, *numbers[:2])] if len(numbers) > 1 else []
+def _of_columns(analysis: Analysis) -> list[Drawn | None]:
+    """Return the figures that `COLUMNS` has of an analysis, of those columns that it could tell."""
+    return [
+        cycling.columns(analysis, name, *pair)
+        for name, *pair in COLUMNS.get(analysis.name, ())
+        if all(np.isfinite(np.asarray(analysis.table.get(each, ()), dtype=float)).any() for each in pair)
+    ]

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 
 from labctl.analysis.capacity import counted, scales
 from labctl.analysis.complete import DRIVEN, galvanostatic_cycles
-from labctl.analysis.differential import differential
+from labctl.analysis.differential import Curve, differential, inverse
+from labctl.analysis.digits import HALF
 from labctl.analysis.efficiency import efficiencies
 from labctl.analysis.run_record import Analysis, RunRecord
 from labctl.report.plots.style import (
@@ -18,7 +19,6 @@ from labctl.report.plots.style import (
     Drawn,
     axes_of,
     calm,
-    envelope,
     legend,
     printed,
     shades,
@@ -31,6 +31,8 @@ from labctl.sample import Floats
 TELLING: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 CHOSEN: Final = 6
 DOTS: Final = 120  # cycles that are drawn as points; more are a line
+SIDES: Final = frozenset({"charge", "discharge"})
+CUT: Final = 0.08  # of the capacity at either end, which no scale of dV/dQ takes into account
 USUAL: Final = (80.0, 102.0)  # %, axis of an efficiency
 
 
@@ -157,40 +159,70 @@ def _efficiency(axes: Axes, count: Floats, ratio: Floats, *, few: bool) -> None:
     twin.set_ylim(*(USUAL if usual else (min(USUAL[0], low - 5.0), max(USUAL[1], high + 2.0))))
 
 
+def differential_curves(
+    record: RunRecord, analysis: Analysis, cycles: Sequence[int]
+) -> tuple[float, list[tuple[int, list[tuple[str, Curve]]]]]:
+    """Return the smoothing window, V, and the differential curves of chosen cycles: of each its sides."""
+    window = next((1e-3 * each.value for each in analysis.figures if each.name == "smoothing window"), 0.005)
+    numbers = chosen_cycles(record, cycles)
+    numbers = numbers if len(numbers) <= 3 or cycles else [*numbers[:2], numbers[-1]]
+    curves = []
+    for number in numbers:
+        steps = np.flatnonzero(np.asarray(record.steps["cycle_count"], dtype=int) == number).tolist()
+        sides = [(str(record.steps["step_type"][at]), at) for at in steps]
+        mine = [(side, differential(record.step_rows(at), window)) for side, at in sides if side in SIDES]
+        if any(len(curve.voltage) for _, curve in mine):
+            curves.append((number, [(side, curve) for side, curve in mine if len(curve.voltage)]))
+    return window, curves
+
+
 @styled
 def differential_capacity(
     record: RunRecord, analysis: Analysis, unit: str = "", cycles: Sequence[int] = ()
 ) -> Drawn | None:
     """Draw dQ/dV of chosen cycles; what smooths it stands in the caption."""
-    window = next((1e-3 * each.value for each in analysis.figures if each.name == "smoothing window"), 0.005)
     name, factor = unit_of(record, unit)
-    numbers = chosen_cycles(record, cycles)
-    numbers = numbers if len(numbers) <= 3 or cycles else [*numbers[:2], numbers[-1]]
-    figure, axes = axes_of()
-    drawn = 0
-    for number, shade in zip(numbers, shades(len(numbers)), strict=True):
-        steps = np.flatnonzero(np.asarray(record.steps["cycle_count"], dtype=int) == number)
-        label = f"{number}"
-        for at in steps.tolist():
-            side = str(record.steps["step_type"][at])
-            if side not in {"charge", "discharge"}:
-                continue
-            voltage, height = differential(record.step_rows(at), window)
-            if len(voltage):
-                sign = 1.0 if side == "charge" else -1.0
-                axes.plot(voltage, sign * height * factor / 1e3, color=shade, linewidth=0.9, label=label)
-                label, drawn = "_", drawn + 1
-    if not drawn:
+    window, curves = differential_curves(record, analysis, cycles)
+    if not curves:
         return None
+    figure, axes = axes_of()
+    for (number, sides), shade in zip(curves, shades(len(curves)), strict=True):
+        for at, (side, curve) in enumerate(sides):
+            height = (1.0 if side == "charge" else -1.0) * curve.height * factor / 1e3
+            axes.plot(curve.voltage, height, color=shade, linewidth=0.9, label="_" if at else f"{number}")
     axes.axhline(0.0, color=GREY, linewidth=0.6, linestyle="-")
     axes.set_xlabel("Voltage / V")
     axes.set_ylabel(f"dQ/dV / {printed(name)} V⁻¹")
-    legend(axes, len(numbers), "cycle")
-    return Drawn(
-        "differential",
-        figure,
-        f"dQ/dV, charge upwards, discharge downwards; differences over {1e3 * window:g} mV, no other smoothing.",
-    )
+    legend(axes, len(curves), "cycle")
+    caption = f"dQ/dV, charge upwards, discharge downwards; differences over {1e3 * window:g} mV, no other smoothing."
+    return Drawn("differential", figure, caption)
+
+
+@styled
+def differential_voltage(
+    record: RunRecord, analysis: Analysis, unit: str = "", cycles: Sequence[int] = ()
+) -> Drawn | None:
+    """Draw dV/dQ of chosen cycles against capacity; its ends, which rise without bound, are cut off."""
+    name, factor = unit_of(record, unit)
+    window, curves = differential_curves(record, analysis, cycles)
+    if not curves:
+        return None
+    figure, axes = axes_of()
+    largest = 0.0
+    for (number, sides), shade in zip(curves, shades(len(curves)), strict=True):
+        for at, (side, curve) in enumerate(sides):
+            charge, slope = curve.charge * factor / 1e3, inverse(curve) * 1e3 / factor
+            inner = (charge > CUT * charge[-1]) & (charge < (1.0 - CUT) * charge[-1])
+            largest = max(largest, float(np.nanmax(slope[inner], initial=0.0)))
+            style = "-" if side == "discharge" else "--"
+            axes.plot(charge, slope, style, color=shade, linewidth=0.9, label="_" if at else f"{number}")
+    axes.set_xlabel(f"Capacity / {printed(name)}")
+    axes.set_ylabel(f"dV/dQ / V ({printed(name)})⁻¹")
+    axes.set_xlim(left=0)
+    axes.set_ylim(0.0, 1.1 * largest or 1.0)
+    legend(axes, len(curves), "cycle")
+    caption = f"dV/dQ, discharge solid, charge dashed, both from zero; differences over {1e3 * window:g} mV, no other smoothing."
+    return Drawn("differential-voltage", figure, caption)
 
 
 @styled
@@ -274,12 +306,31 @@ def bending(analysis: Analysis) -> Drawn:
 
 
 @styled
-def columns(analysis: Analysis, horizontal: str, vertical: str) -> Drawn:
-    """Draw one column of an analysis against another."""
+def columns(analysis: Analysis, name: str, horizontal: str, vertical: str) -> Drawn:
+    """Draw one column of an analysis against another, with intervals where it has them, directions apart."""
     figure, axes = axes_of()
-    x, y = (np.asarray(analysis.table[name], dtype=float) for name in (horizontal, vertical))
-    axes.plot(*envelope(x, y), marker=MARKERS[0], linewidth=0.7)
+    x, y = (np.asarray(analysis.table[each], dtype=float) for each in (horizontal, vertical))
+    quantity, _, unit = vertical.partition(" / ")
+    half = np.asarray(analysis.table.get(f"{quantity}{HALF} / {unit}", np.zeros(len(y))), dtype=float)
+    sides = np.array(analysis.table.get("direction", [""] * len(y)))
+    known = list(dict.fromkeys(sides.tolist()))
+    for side, marker, fill in zip(known, MARKERS, ("full", "none"), strict=False):
+        mine = (sides == side) & np.isfinite(y)
+        axes.errorbar(
+            x[mine],
+            y[mine],
+            half[mine],
+            fmt=marker,
+            fillstyle=fill,
+            color="#000000",
+            capsize=2,
+            elinewidth=0.7,
+            label=side,
+        )
     axes.set_xlabel(title(horizontal))
     axes.set_ylabel(title(vertical))
+    if horizontal == "cycle":
+        whole_numbers(axes)
     calm(axes)
-    return Drawn(analysis.name, figure, f"{title(vertical)} against {title(horizontal)}.")
+    legend(axes, len(known) if len(known) > 1 else 0)
+    return Drawn(name, figure, f"{title(quantity)} against {title(horizontal).partition(' / ')[0].lower()}.")

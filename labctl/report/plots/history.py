@@ -21,7 +21,7 @@ def history(record: RunRecord) -> Drawn:
     good = np.isfinite(rows.voltage)
     hours = rows.time[good] / SECONDS_PER_HOUR
     largest = float(np.max(np.abs(rows.current[good]), initial=0.0))
-    scale, unit = (1e6, "µA") if largest < 1e-3 else (1e3, "mA")
+    scale, unit = (1e6, "µA") if largest < 1e-3 else (1e3, "mA") if largest < 1.0 else (1.0, "A")
     figure = Figure(figsize=WIDE)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     upper.plot(*envelope(hours, rows.voltage[good]), linewidth=0.7)

@@ -2,10 +2,22 @@
 
 import numpy as np
 
+from labctl.analysis.digits import HALF
 from labctl.analysis.gitt import WINDOW, pulse_places, read_pulse
 from labctl.analysis.run_record import Analysis, RunRecord
 from labctl.report.plots.history import spread
-from labctl.report.plots.style import GREY, MARKERS, Drawn, axes_of, envelope, legend, shades, styled, title
+from labctl.report.plots.style import (
+    GREY,
+    MARKERS,
+    Drawn,
+    axes_of,
+    envelope,
+    legend,
+    shades,
+    styled,
+    title,
+    whole_numbers,
+)
 from labctl.sample import SECONDS_PER_HOUR
 
 
@@ -53,7 +65,7 @@ def pulse(record: RunRecord) -> Drawn | None:
         read.intercept + read.slope * root,
         "--",
         color="#d55e00",
-        label=f"slope {1e3 * read.slope:.3g} mV s⁻⁰·⁵, R² {read.fit:.4f}",
+        label=f"slope {1e3 * read.slope:.3g} mV s⁻⁰·⁵, R² {read.fit:.4f}".replace("-", "−"),
     )
     axes.axhline(read.before, color=GREY, linestyle=":", label="rested before")
     axes.set_xlabel("√time / s⁰·⁵")
@@ -99,20 +111,23 @@ def diffusion(analysis: Analysis) -> Drawn | None:
 @styled
 def resistances(analysis: Analysis) -> Drawn | None:
     """Draw the resistance of each pulse at its times."""
-    names = [name for name in analysis.table if name.endswith("/ ohm")]
+    names = [name for name in analysis.table if name.endswith("/ ohm") and HALF not in name]
     if not names:
         return None
     figure, axes = axes_of()
     at = np.arange(1, len(analysis.table[names[0]]) + 1)
+    half = np.nan_to_num(np.asarray(analysis.table.get(f"resistance{HALF} / ohm", np.zeros(len(at))), dtype=float))
     for name, marker, shade in zip(names, MARKERS, shades(len(names)), strict=False):
-        axes.plot(
-            at, np.asarray(analysis.table[name], dtype=float), marker, color=shade, label=name.removesuffix(" / ohm")
-        )
+        values = np.asarray(analysis.table[name], dtype=float)
+        if np.isfinite(values).any():
+            label = name.removesuffix(" / ohm").removeprefix("resistance ")
+            axes.errorbar(at, values, half, fmt=marker, color=shade, capsize=2, elinewidth=0.7, label=label)
     axes.set_xlabel("Pulse")
+    whole_numbers(axes)
     axes.set_ylabel("Resistance / Ω")
     axes.set_ylim(bottom=0)
     legend(axes, len(names))
-    return Drawn("dcir", figure, "Resistance of each pulse, at its first row and later.")
+    return Drawn("dcir", figure, "Resistance of each pulse, at its first row and later; bars: 95 % intervals.")
 
 
 @styled

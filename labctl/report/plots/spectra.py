@@ -6,8 +6,10 @@ from typing import Final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from labctl.analysis.arrhenius import BOLTZMANN
+from labctl.analysis.digits import INTERVAL, with_intervals
 from labctl.analysis.impedance.fit import Fit, fit_circuit
 from labctl.analysis.impedance.kramers_kronig import kramers_kronig
 from labctl.analysis.impedance.relaxation import relaxation_times
@@ -30,6 +32,7 @@ from labctl.sample import SECONDS_PER_HOUR, Floats
 
 MOST: Final = 8  # spectra of a figure
 BLOCKING: Final = 3.0  # -Im over Re at the lowest frequency
+ROOM: Final = 0.09  # of a spectrum's extent between two points that are named
 DECADE: Final = 0.1  # decades by which a point may miss the decade that it is named by
 
 
@@ -70,7 +73,7 @@ def named(spectra: Sequence[SpectrumRecord]) -> tuple[str, list[str]]:
 
 @styled
 def nyquist(spectra: Sequence[SpectrumRecord], fits: Sequence[Fit] = ()) -> Drawn:
-    """Draw spectra in the complex plane, both axes alike, decades named on the last one, fits as lines."""
+    """Draw spectra in the complex plane, both axes alike, decades named on the largest, fits as lines."""
     figure, axes = axes_of((5.6, 4.4))
     word, names = named(spectra)
     for at, (each, shade) in enumerate(zip(spectra, shades(len(spectra)), strict=True)):
@@ -87,8 +90,10 @@ def nyquist(spectra: Sequence[SpectrumRecord], fits: Sequence[Fit] = ()) -> Draw
         if fits:
             order = np.argsort(each.frequency)
             axes.plot(fits[at].fitted.real[order], -fits[at].fitted.imag[order], "-", color=shade, linewidth=0.9)
-    _name_decades(axes, spectra[-1])
+    _name_decades(axes, spectra)
     complex_plane(axes, [each.impedance for each in spectra], crop=blocks(spectra[0]))
+    left, right = axes.get_xlim()
+    axes.set_xlim(left, right + 0.05 * (right - left))  # room for the name of the lowest decade
     legend(axes, len(spectra), word, loc="best")
     fitted = f" Lines: fit of {fits[0].circuit.text}." if fits else ""
     return Drawn(
@@ -98,22 +103,29 @@ def nyquist(spectra: Sequence[SpectrumRecord], fits: Sequence[Fit] = ()) -> Draw
     )
 
 
-def _name_decades(axes: Axes, spectrum: SpectrumRecord) -> None:
-    """Fill and name the points at whole decades of a spectrum, as far as they lie apart."""
-    place = np.log10(spectrum.frequency)
-    span = float(np.ptp(spectrum.impedance.real)) or 1.0
+def _name_decades(axes: Axes, spectra: Sequence[SpectrumRecord]) -> None:
+    """Fill and name the points at whole decades of the spectrum that reaches furthest, as far as their names find room.
+
+    A name stands right of its point: below where the curve rises towards lower frequencies, inside the arc, else above.
+    """
+    spectrum = max(spectra, key=lambda each: float(np.ptp(each.impedance.real) + np.ptp(each.impedance.imag)))
+    order = np.argsort(spectrum.frequency)[::-1]
+    place, values = np.log10(spectrum.frequency)[order], spectrum.impedance[order]
+    room = ROOM * float(max(np.ptp(values.real), np.ptp(values.imag))) or 1.0
+    rising = np.gradient(-values.imag) > 0.0
     last: complex | None = None
-    for decade in range(int(np.ceil(place.min())), int(np.floor(place.max())) + 1):
+    for decade in range(int(np.floor(place.max())), int(np.ceil(place.min())) - 1, -1):
         at = int(np.argmin(np.abs(place - decade)))
-        value = complex(spectrum.impedance[at])
-        if abs(place[at] - decade) > DECADE or (last is not None and abs(value - last) < 0.06 * span):
+        value = complex(values[at])
+        if abs(place[at] - decade) > DECADE or (last is not None and abs(value - last) < room):
             continue
         last = value
         axes.plot([value.real], [-value.imag], "o", color="#000000", markersize=4.5, zorder=4)
-        axes.annotate(
-            _hertz(10.0**decade), (value.real, -value.imag), (3, 5),
-            textcoords="offset points", fontsize=7, annotation_clip=True,
+        name = axes.annotate(
+            _hertz(10.0**decade), (value.real, -value.imag), (6, -2) if rising[at] else (4, 4), textcoords="offset points",
+            va="top" if rising[at] else "bottom", fontsize=7, annotation_clip=True, zorder=5,
         )  # fmt: skip
+        name.set_path_effects([withStroke(linewidth=2.0, foreground="white")])
 
 
 def _hertz(value: float) -> str:
@@ -187,8 +199,8 @@ def distribution(spectra: Sequence[SpectrumRecord]) -> Drawn:
         times = relaxation_times(each.frequency, each.impedance)
         axes.semilogx(times.time, times.density, "-", color=shade, label=name)
         for peak in times.peaks:
-            height = float(np.interp(np.log(peak.time), np.log(times.time), times.density))
-            axes.plot([peak.time], [height], "v", color=shade, markersize=4)
+            height = float(times.density[np.argmin(np.abs(np.log(times.time / peak.time)))])
+            axes.plot([peak.time], [1.02 * height], "v", color=shade, markersize=4)
     axes.set_xlabel("Relaxation time / s")
     axes.set_ylabel("Resistance per decade / Ω")
     axes.set_ylim(bottom=0)
@@ -206,9 +218,9 @@ def arrhenius_plot(analysis: Analysis) -> Drawn | None:
     """Draw a conductivity, or a resistance, against 1000/T with the line whose slope is the activation energy."""
     column = next((name for name in analysis.table if name.startswith("conductivity")), None)
     column = column or next((name for name in analysis.table if name.endswith("/ ohm")), None)
-    energies = [
-        each for each in analysis.figures if each.unit == "eV" and "molar" not in each.name and "+-" not in each.name
-    ]
+    texts = with_intervals([(each.name, each.value, each.unit) for each in analysis.figures])
+    told = {each.name: text for each, text in zip(analysis.figures, texts, strict=True)}
+    energies = [each for each in analysis.figures if each.unit == "eV" and not each.name.endswith(INTERVAL)]
     if column is None or not energies:
         return None
     kelvin = np.asarray(analysis.table["temperature / degC"], dtype=float) + ZERO_CELSIUS
@@ -220,16 +232,18 @@ def arrhenius_plot(analysis: Analysis) -> Drawn | None:
     figure, axes = axes_of()
     axes.semilogy(1e3 / kelvin, height, "o")
     line = -energy.value / BOLTZMANN / kelvin
-    axes.semilogy(
-        1e3 / kelvin, np.exp(line - line.mean() + np.log(height).mean()), "-", label=f"{energy.value:.3f} eV of {form}"
-    )
+    words = f"({told[energy.name]} ± {told[energy.name + INTERVAL]}) eV of {form.replace('s', 'σ')}"
+    axes.semilogy(1e3 / kelvin, np.exp(line - line.mean() + np.log(height).mean()), "-", label=words)
     axes.set_xlabel("1000 K / T")
     axes.set_ylabel(label)
     upper = axes.secondary_xaxis("top", functions=(_celsius, _inverse_kelvin))  # type: ignore[arg-type]
     upper.set_xlabel("Temperature / °C", fontsize=8)
     axes.tick_params(which="both", top=False)
     legend(axes, 1)
-    return Drawn("arrhenius", figure, f"Arrhenius plot of {form}; the form is part of the activation energy's name.")
+    caption = (
+        f"Arrhenius plot of {form.replace('s', 'σ')}, with the 95 % interval; the form is part of the energy's name."
+    )
+    return Drawn("arrhenius", figure, caption)
 
 
 def _celsius(x: Floats) -> Floats:

@@ -129,7 +129,8 @@ def complex_plane(axes: Axes, values: Sequence[Complex], *, crop: bool = False) 
 def title(name: str) -> str:
     """Return a column's name with a capital, its unit set as a paper sets it."""
     quantity, _, unit = name.partition(" / ")
-    return f"{quantity[:1].upper()}{quantity[1:]}" + (f" / {printed(unit)}" if unit else "")
+    symbol = quantity[1:2].isupper()  # dQ/dV
+    return (quantity if symbol else f"{quantity[:1].upper()}{quantity[1:]}") + (f" / {printed(unit)}" if unit else "")
 
 
 def printed(unit: str) -> str:

@@ -2,17 +2,22 @@
 
 import numpy as np
 
-from labctl.analysis.digits import INTERVAL
+from labctl.analysis.digits import INTERVAL, with_intervals
 from labctl.analysis.run_record import Analysis, RunRecord
 from labctl.analysis.symmetric import AREAL
 from labctl.analysis.voltammetry import Branch, branches, capacitive_current, peaks_of
-from labctl.report.plots.style import GREY, MARKERS, Drawn, axes_of, legend, shades, styled
+from labctl.report.plots.style import GREY, MARKERS, Drawn, axes_of, legend, printed, shades, styled
 
 
 def density(record: RunRecord, branch: Branch) -> tuple[np.ndarray, str]:
     """Return the current of a branch in mA/cm2, in mA of a cell without an area, and the unit as it is printed."""
     area = record.cell.area
     return (branch.rows.current / area * AREAL, "mA cm⁻²") if area else (1e3 * branch.rows.current, "mA")
+
+
+def milli_or_micro(values: np.ndarray) -> tuple[float, str]:
+    """Return the factor and the unit in which currents in mA are printed: uA where none reaches 0.1 mA."""
+    return (1e3, "µA") if float(np.nanmax(np.abs(values), initial=0.0)) < 0.1 else (1.0, "mA")
 
 
 @styled
@@ -49,8 +54,11 @@ def growth(analysis: Analysis) -> Drawn | None:
     rates = np.asarray(analysis.table["rate / mV/s"], dtype=float)
     figure, axes = axes_of()
     drawn = 0
+    sides = ("rising", "falling")
+    every = {side: np.asarray(analysis.table.get(f"peak current, {side} / mA", ()), dtype=float) for side in sides}
+    scale, unit = milli_or_micro(np.concatenate(list(every.values())))
     for word, marker, fill in (("rising", "o", "full"), ("falling", "s", "none")):
-        values = np.asarray(analysis.table.get(f"peak current, {word} / mA", ()), dtype=float)
+        values = scale * every[word]
         good = np.isfinite(values) if len(values) else np.array([], dtype=bool)
         if good.sum() < 2:
             continue
@@ -63,7 +71,7 @@ def growth(analysis: Analysis) -> Drawn | None:
     if not drawn:
         return None
     axes.set_xlabel("Scan rate / mV s⁻¹")
-    axes.set_ylabel("Peak current / mA")
+    axes.set_ylabel(f"Peak current / {unit}")
     legend(axes, drawn)
     return Drawn("b-value", figure, "Peak current against scan rate; the slope is b, 0.5 by diffusion, 1 capacitive.")
 
@@ -76,12 +84,13 @@ def share(record: RunRecord) -> Drawn | None:
         return None
     grid, whole, capacitive = (np.asarray(each, dtype=float) for each in split)
     figure, axes = axes_of()
-    axes.plot(grid, 1e3 * whole, "-", label="current")
+    scale, unit = milli_or_micro(1e3 * whole)
+    axes.plot(grid, 1e3 * scale * whole, "-", label="current")
     axes.fill_between(
-        grid, 0.0, 1e3 * capacitive, color="0.8", edgecolor="0.3", linewidth=0.6, hatch="///", label="k₁v"
+        grid, 0.0, 1e3 * scale * capacitive, color="0.8", edgecolor="0.3", linewidth=0.6, hatch="///", label="k₁v"
     )
     axes.set_xlabel("Voltage / V")
-    axes.set_ylabel("Current / mA")
+    axes.set_ylabel(f"Current / {unit}")
     part = float(np.trapezoid(np.abs(capacitive), grid) / np.trapezoid(np.abs(whole), grid))
     axes.set_title(f"capacitive share {100 * part:.0f} %", loc="left")
     legend(axes, 2)
@@ -110,8 +119,9 @@ def window(record: RunRecord, analysis: Analysis) -> Drawn | None:
                 markersize=6,
             )
             axes.annotate(f"{onset:.2f} V", (onset, threshold), (5, 8), textcoords="offset points", fontsize=8)
-    for side in (threshold, -threshold):
-        axes.axhline(side, color=GREY, linewidth=0.8, linestyle="--")
+    signs = {float(np.sign(np.mean(branch.rows.current))) or 1.0 for branch in sweeps}
+    for sign in signs:
+        axes.axhline(sign * threshold, color=GREY, linewidth=0.8, linestyle="--")
     axes.set_xlabel("Voltage / V")
     axes.set_ylabel("Current density / mA cm⁻²")
     legend(axes, len(sweeps) if len(sweeps) > 1 else 0)
@@ -127,16 +137,19 @@ def tafel(record: RunRecord, analysis: Analysis) -> Drawn | None:
     figure, axes = axes_of()
     halved = 0.5 if record.cell.kind == "symmetric" else 1.0
     rests = dict(zip(analysis.table["sweep"], analysis.table["open circuit / V"], strict=True))
-    for number, (branch, shade) in enumerate(zip(sweeps, shades(len(sweeps)), strict=True), 1):
-        if number not in rests:  # it does not pass the open circuit, from which overpotentials are counted
-            continue
+    passing = [
+        each for each in enumerate(sweeps, 1) if each[0] in rests
+    ]  # the others miss what overpotential counts from
+    for (number, branch), shade in zip(passing, shades(len(passing)), strict=True):
         values, _ = density(record, branch)
         over = 1e3 * halved * (branch.rows.voltage - float(rests[number]))
         axes.semilogy(over, np.maximum(np.abs(values), 1e-12), "-", color=shade, label=f"sweep {number}")
-    told = [each for each in analysis.figures if not each.name.endswith(INTERVAL)]
-    named = {each.name.rpartition(", ")[2]: each.value for each in told}
-    for (word, value), style in zip(named.items(), ("--", ":"), strict=False):
-        axes.axhline(value, color="#d55e00", linestyle=style, linewidth=0.9, label=f"j₀ {value:.3g}, {word}")
+    texts = with_intervals([(each.name, each.value, each.unit) for each in analysis.figures])
+    told = [each for each in zip(analysis.figures, texts, strict=True) if not each[0].name.endswith(INTERVAL)]
+    named = {each.name.rpartition(", ")[2]: each.value for each, _ in told}
+    for (each, text), style in zip(told, ("--", ":"), strict=False):
+        word = f"j₀ = {text} {printed(each.unit)}, {each.name.rpartition(', ')[2]}"
+        axes.axhline(each.value, color="#d55e00", linestyle=style, linewidth=0.9, label=word)
     low = min(named.values(), default=1e-3)
     axes.set_ylim(bottom=0.03 * low)
     axes.set_xlabel("Overpotential / mV")

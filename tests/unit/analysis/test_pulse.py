@@ -45,7 +45,7 @@ def test_rows_too_far_apart_are_said(record):
 
 
 def test_a_long_step_is_no_pulse(record):
-    assert pulse(record, 61.0, -1e-3).flags == ("no pulse of at most 60 s after a rest",)
+    assert pulse(record, 61.0, -1e-3).flags[0].startswith("no pulse of at most 60 s after a rest: rest: 1 h")
     assert pulse(record, 61.0, -1e-3, options={"longest": "90.0"}).figures[0].value == 1.0
 
 

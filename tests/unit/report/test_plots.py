@@ -93,7 +93,7 @@ def drawn(journal, number, wish=None):
 @pytest.mark.parametrize(
     ("number", "names"),
     [
-        (1, ["history", "profiles", "capacity", "retention", "rate", "differential"]),
+        (1, ["history", "profiles", "capacity", "retention", "rate", "differential", "differential-voltage"]),
         (2, ["history", "profiles", "capacity", "voltammetry", "b-value", "share"]),
         (3, ["nucleation", "life", "ccd", "nyquist", "bode", "kramers-kronig", "relaxation"]),
         (4, ["arrhenius", "nyquist", "bode", "kramers-kronig"]),
