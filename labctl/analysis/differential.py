@@ -49,7 +49,7 @@ def analyse_differential(record: RunRecord, options: Mapping[str, str]) -> Analy
     return Analysis("differential", figures, columns, (*none, *steps_left_out(record, cut, "half-cycle of step")))
 
 
-class Curve(NamedTuple):
+class DifferentialCurve(NamedTuple):
     """A differential curve of one half-cycle: voltages, V, dQ/dV there, mAh/V, and the charge that had passed, mAh."""
 
     voltage: Floats
@@ -57,7 +57,7 @@ class Curve(NamedTuple):
     charge: Floats
 
 
-def differential(rows: Batch, window: float) -> Curve:
+def differential(rows: Batch, window: float) -> DifferentialCurve:
     """Return dQ/dV of one galvanostatic half-cycle; differences over `window` V. Empty where it is too short for that."""
     charge = (
         np.concatenate([[0.0], np.cumsum(0.5 * np.abs(rows.current[1:] + rows.current[:-1]) * np.diff(rows.time))])
@@ -67,27 +67,27 @@ def differential(rows: Batch, window: float) -> Curve:
     monotone = np.maximum.accumulate(rising)
     kept = np.concatenate([[True], np.diff(monotone) > 0])
     if kept.sum() < 8 or monotone[-1] - monotone[0] <= 2 * window:
-        return Curve(np.array([]), np.array([]), np.array([]))
+        return DifferentialCurve(np.array([]), np.array([]), np.array([]))
     count = int(min(4000, max(64, (monotone[-1] - monotone[0]) / window * 4)))
     grid = np.linspace(monotone[0] + window / 2, monotone[-1] - window / 2, count)
     above, below = (np.interp(grid + side * window / 2, monotone[kept], charge[kept]) for side in (1, -1))
-    return Curve(np.abs(grid), (above - below) / window, 0.5 * (above + below))
+    return DifferentialCurve(np.abs(grid), (above - below) / window, 0.5 * (above + below))
 
 
-def inverse(curve: Curve) -> Floats:
+def inverse(curve: DifferentialCurve) -> Floats:
     """Return dV/dQ of a curve, V/mAh; NaN where nothing passed."""
     slope: Floats = np.divide(1.0, curve.height, out=np.full(len(curve.height), np.nan), where=curve.height > 0.0)
     return slope
 
 
-def _plateaus(curve: Curve) -> Iterator[tuple[float, float, float, float]]:
+def _plateaus(curve: DifferentialCurve) -> Iterator[tuple[float, float, float, float]]:
     """Give potential and height of the peaks of dQ/dV that stand out by a tenth of the largest."""
     if len(curve.height):
         for at in _peaks(curve.height, PLATEAU * float(curve.height.max())):
             yield float(curve.voltage[at]), float(curve.height[at]), np.nan, np.nan
 
 
-def _steps_between(curve: Curve) -> Iterator[tuple[float, float, float, float]]:
+def _steps_between(curve: DifferentialCurve) -> Iterator[tuple[float, float, float, float]]:
     """Give charge and height of the peaks of dV/dQ that stand out by the median of it: the ends rise without bound."""
     slope = inverse(curve)
     good = np.isfinite(slope)

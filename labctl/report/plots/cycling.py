@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from labctl.analysis.capacity import counted, scales
 from labctl.analysis.complete import DRIVEN, galvanostatic_cycles
-from labctl.analysis.differential import Curve, differential, inverse
+from labctl.analysis.differential import DifferentialCurve, differential, inverse
 from labctl.analysis.digits import HALF
 from labctl.analysis.efficiency import efficiencies
 from labctl.analysis.run_record import Analysis, RunRecord
@@ -161,7 +161,7 @@ def _efficiency(axes: Axes, count: Floats, ratio: Floats, *, few: bool) -> None:
 
 def differential_curves(
     record: RunRecord, analysis: Analysis, cycles: Sequence[int]
-) -> tuple[float, list[tuple[int, list[tuple[str, Curve]]]]]:
+) -> tuple[float, list[tuple[int, list[tuple[str, DifferentialCurve]]]]]:
     """Return the smoothing window, V, and the differential curves of chosen cycles: of each its sides."""
     window = next((1e-3 * each.value for each in analysis.figures if each.name == "smoothing window"), 0.005)
     numbers = chosen_cycles(record, cycles)
