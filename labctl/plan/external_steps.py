@@ -18,8 +18,6 @@ from labctl.protocol.step_model import (
 )
 
 _MEASURED: Final = re.compile(r"(charge_capacity|discharge_capacity)(?:\s+of\s+(?:(check|cycles)|cycle\s+(\d+)))?")
-PER_DECADE: Final = 10
-MOST_FREQUENCIES: Final = 1000
 WITHIN: Final = 1.0  # K of a chamber for which nothing is said
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import re
 from dataclasses import replace
 from typing import Final
 
@@ -37,10 +36,8 @@ from labctl.protocol.value import Given, Pair
 from labctl.quantity.dimension import CURRENT, TABLES, VOLTAGE
 from labctl.quantity.units import Quantity, display
 
-_MEASURED: Final = re.compile(r"(charge_capacity|discharge_capacity)(?:\s+of\s+(?:(check|cycles)|cycle\s+(\d+)))?")
 PER_DECADE: Final = 10
 MOST_FREQUENCIES: Final = 1000
-WITHIN: Final = 1.0  # K of a chamber for which nothing is said
 
 
 class TableSteps(ExternalSteps):
