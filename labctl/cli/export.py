@@ -36,7 +36,10 @@ def command(
         Path | None,
         typer.Option("--protocol", help="write this protocol for another program instead of a run", show_default=False),
     ] = None,
-    to: Annotated[str, typer.Option("--to", help="the other program: pybamm or unicycler", show_default=False)] = "",
+    to: Annotated[
+        str,
+        typer.Option("--to", help="the other program: pybamm, unicycler, neware, eclab or maccor", show_default=False),
+    ] = "",
     cell: Annotated[
         Path | None,
         typer.Option("--cell", help="cell file, with --protocol: its amperes are written", show_default=False),
@@ -69,7 +72,7 @@ def command(
 
 def _write_protocol(protocol: Path, to: str, cell: Path | None, values: list[str], output: Path) -> None:
     """Write a protocol for another program, and tell what is lost."""
-    from labctl.exchange.methods.find import written
+    from labctl.exchange.methods.find import METHODS, written
     from labctl.inputs import assignments
     from labctl.plan.compile import compile_plan
     from labctl.run.files import read_files
@@ -79,7 +82,7 @@ def _write_protocol(protocol: Path, to: str, cell: Path | None, values: list[str
     files = read_files(str(protocol), str(cell))
     text, losses = written(compile_plan(files.protocol, files.cell, None, None, assignments(values)), to)
     try:
-        output.write_text(text, encoding="utf-8")
+        output.write_bytes(text.encode(METHODS[to].encoding, "replace"))
     except OSError as error:
         raise UsageError(f"{output}: cannot be written: {error.strerror}") from error
     for each in losses:

@@ -78,13 +78,13 @@ def command(
 def _protocol(files: list[Path], output: Path) -> None:
     """Write the protocol of another program as one of ours, and tell what is left out."""
     from labctl.errors import UsageError
-    from labctl.exchange.methods.find import read
-    from labctl.inputs import read_file, text_of
+    from labctl.exchange.methods.find import decoded, read
+    from labctl.inputs import read_file
 
     if len(files) != 1:
         raise UsageError(f"--protocol: wanted one file to read, found {len(files)}")
     try:
-        text, losses = read(text_of(read_file(files[0])), files[0].name)
+        text, losses = read(decoded(read_file(files[0])), files[0].name)
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{error.filename}: wanted a file to read and one to write, found {error.strerror}") from error

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from aurora_unicycler import CyclingProtocol
 
-from labctl.exchange.methods import neware, pybamm, unicycler
+from labctl.exchange.methods import eclab, neware, pybamm, unicycler
 from labctl.exchange.methods.find import written
 from labctl.exchange.methods.from_plan import method_of
 from labctl.exchange.methods.outline import MethodStep, essence
@@ -68,3 +68,34 @@ def _flat(items, **changed):
         else:
             for _ in range(item.passes):
                 yield from _flat(item.items, **changed)
+
+
+@pytest.mark.parametrize("protocol", ["cccv-cycling", "eis-in-cycling", "cyclic-voltammetry"])
+def test_its_settings_for_ec_lab_are_what_we_write_and_read(protocol):
+    plan = plan_of(protocol)
+    text, _ = written(plan, "unicycler")
+    theirs = CyclingProtocol.from_dict(json.loads(text)).to_biologic_mps(sample_name="x", range_V=(-5.0, 5.0))
+    from_theirs, losses = eclab.read(theirs, "theirs")
+    ours, _ = unicycler.read(text, "ours")
+    assert losses == ()
+    from_ours, losses = eclab.read(eclab.write(ours)[0], "ours")
+    assert losses == ()
+    pairs = list(zip(_flat(from_theirs.items), _flat(from_ours.items), strict=True))
+    for one, other in pairs:  # theirs rounds to three decimals of a milliampere
+        assert (one.kind, one.galvanostatic, one.per_decade, one.versus) == (
+            other.kind, other.galvanostatic, other.per_decade, other.versus
+        )  # fmt: skip
+        numbers = [(each.value, each.start, each.rate, each.stop, each.amplitude) for each in (one, other)]
+        assert numbers[0] == pytest.approx(numbers[1], rel=1e-3)
+        ends = [[(end.quantity, end.above) for end in each.ends] for each in (one, other)]
+        assert ends[0] == ends[1]
+        assert [end.value for end in one.ends] == pytest.approx([end.value for end in other.ends], rel=1e-3)
+
+
+def test_our_step_file_for_neware_is_read_as_its_own_is():
+    plan = plan_of("cccv-cycling")
+    text, _ = written(plan, "unicycler")
+    theirs, _ = neware.read(CyclingProtocol.from_dict(json.loads(text)).to_neware_xml(), "theirs")
+    ours, losses = neware.read(neware.write(unicycler.read(text, "ours")[0])[0], "ours")
+    assert losses == ()
+    assert essence(tuple(_flat(theirs.items, most=None))) == essence(tuple(_flat(ours.items, most=None)))

@@ -1,4 +1,4 @@
-"""Neware step files (BTS 8 XML), read.
+"""Neware step files (BTS 8 XML), written and read.
 
 Facts: step files of BTS 8.0. Every value is an attribute `Value`: voltage in 0.1 mV, time in ms, current in mA and always positive,
 power in mW, resistance in mohm, capacity in mA s. A step of type 5 goes back to `Start_Step`, and its count is the total of passes;
@@ -7,8 +7,11 @@ type 6 is the end; types 7 and 20 are a current and the hold of its voltage as o
 
 import re
 import xml.etree.ElementTree as ET
+from collections import Counter
 from typing import Final
+from xml.sax.saxutils import quoteattr
 
+from labctl.errors import UsageError
 from labctl.exchange.methods.loss import LossList, MethodLoss
 from labctl.exchange.methods.outline import (
     EndQuantity,
@@ -18,16 +21,160 @@ from labctl.exchange.methods.outline import (
     MethodLoop,
     MethodRecord,
     MethodStep,
+    steps_in,
 )
 from labctl.exchange.vendor_test import VendorFileError
 
 NAME = "neware"
+MOST_STEPS = 250
+HEAD = '<Head_Info><Operate Value="66"/><Scale Value="1"/><Start_Step Value="1" Hide_Ctrl_Step="0"/>'
 CHARGES, DISCHARGES = {1, 3, 7, 9}, {2, 8, 10, 19, 20}
 REST, LOOP, END = 4, 5, 6
 FACTORS: Final = {
     "Time": 1e-3, "Volt": 1e-4, "Stop_Volt": 1e-4, "Curr": 1e-3, "Stop_Curr": 1e-3, "Cap": 1e-3, "Power": 1e-3, "Res": 1e-3,
 }  # fmt: skip
 """SI of one unit of a value; what has none is left out and told."""
+
+
+# --- written ---
+
+
+def write(method: Method) -> tuple[str, tuple[MethodLoss, ...]]:
+    """Return a step file, and what it cannot say.
+
+    Raises:
+        UsageError: It has more steps than a step file holds.
+    """
+    trial = _StepFileWriter(MethodRecord())
+    trial.rows(method.items)
+    common = Counter(trial.rules).most_common(1)
+    writer = _StepFileWriter(common[0][0] if common else MethodRecord())
+    rows = writer.rows(method.items)
+    if len(rows) >= MOST_STEPS:
+        raise UsageError(f"wanted at most {MOST_STEPS} steps of a Neware step file, found {len(rows) + 1}")
+    rows.append(f'<Step{len(rows) + 1} Step_ID="{len(rows) + 1}" Step_Type="{END}"/>')
+    capacity = (
+        "" if method.capacity is None else f'<RateType Value="103"/><MultCap Value="{number(1e3 * method.capacity)}"/>'
+    )
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<root><config type="Step File" version="17" client_version="BTS Client 8.0.0" date="20260101000000" Guid="">',
+        f'{HEAD}<Creator Value="labctl"/><Remark Value={quoteattr(method.name)}/>{capacity}</Head_Info>',
+        f"<Whole_Prt><Protect><Main>{_limits(method)}</Main></Protect>{_recording(writer.common)}</Whole_Prt>",
+        f'<Step_Info Num="{len(rows)}">',
+        *rows,
+        "</Step_Info></config></root>",
+    ]
+    return "\n".join(lines) + "\n", writer.losses.all
+
+
+def _limits(method: Method) -> str:
+    parts = ""
+    for tag, factor, (low, high) in (("Volt", 1e4, method.voltage), ("Curr", 1e3, method.current)):
+        sides = "".join(
+            f'<{side} Value="{number(factor * value)}"/>'
+            for side, value in (("Upper", high), ("Lower", low))
+            if value is not None
+        )
+        parts += f"<{tag}>{sides}</{tag}>" if sides else ""
+    return parts
+
+
+def _recording(rule: MethodRecord) -> str:
+    values = (("Time", rule.every, 1e3), ("Volt", rule.voltage, 1e4), ("Curr", rule.current, 1e3))
+    said = "".join(f'<{tag} Value="{number(factor * value)}"/>' for tag, value, factor in values if value is not None)
+    return f"<Record><Main>{said}</Main></Record>" if said else ""
+
+
+class _StepFileWriter:
+    """Writes items as numbered steps, a loop as the step that goes back."""
+
+    def __init__(self, common: MethodRecord) -> None:
+        self.losses = LossList(NAME)
+        self.common = common  # the rule that the whole file has: a step says its own where it differs
+        self.rules: list[MethodRecord] = []
+
+    def rows(self, items: tuple[MethodItem, ...], done: int = 0, sign: float = 1.0) -> list[str]:
+        """Return the elements of items that begin after so many."""
+        rows: list[str] = []
+        for item in items:
+            number = done + len(rows) + 1
+            if isinstance(item, MethodStep):
+                sign = item.value if item.kind in {"current", "power"} else sign
+                if (inner := self._inner(item, sign)) is not None:
+                    rows.append(f'<Step{number} Step_ID="{number}" {inner}</Step{number}>')
+                continue
+            where = next((step.where for step in steps_in(item.items)), "")
+            if item.cycle:
+                self.losses.add("cycle", where, "cycle")
+            inside = self.rows(item.items, done + len(rows), sign)
+            rows += inside
+            if not inside:
+                self.losses.add("empty", where, "a loop")
+            elif item.passes > 1:
+                at = number + len(inside)
+                other = f'<Start_Step Value="{number}"/><Cycle_Count Value="{item.passes}"/>'
+                rows.append(
+                    f'<Step{at} Step_ID="{at}" Step_Type="{LOOP}"><Limit><Other>{other}</Other></Limit></Step{at}>'
+                )
+        return rows
+
+    def _inner(self, step: MethodStep, sign: float) -> str | None:
+        """Return type and content of a step, None where there is none for it; a hold goes the way of the step before."""
+        values: dict[str, float]
+        match step.kind:
+            case "rest":
+                kind, values = REST, {}
+            case "current":
+                kind, values = (1 if step.value > 0 else 2), {"Curr": abs(step.value)}
+            case "voltage" if not step.versus:
+                kind, values = (3 if sign > 0 else 19), {"Volt": step.value}
+                if step.most is not None:
+                    values["Curr"] = step.most
+            case "power":
+                kind, values = (9 if step.value > 0 else 8), {"Power": abs(step.value)}
+            case "load":
+                kind, values = 10, {"Res": step.value}
+            case _:
+                self.losses.add("open circuit" if step.versus else step.kind, step.where, step.kind)
+                return None
+        ends = self._ends(step)
+        if not ends:
+            self.losses.add("endless", step.where, step.kind)
+            return None
+        self.rules.append(step.record)
+        main = "".join(f'<{tag} Value="{number(value / FACTORS[tag])}"/>' for tag, value in (values | ends).items())
+        record = "" if step.record == self.common else _recording(step.record)
+        return f'Step_Type="{kind}"><Limit><Main>{main}</Main></Limit>{record}'
+
+    def _ends(self, step: MethodStep) -> dict[str, float]:
+        """Return the ends that a step of its kind has; of several of one kind the one that is met first."""
+        rises = step.value > 0 and step.kind != "load"
+        able = {"current": ("time", "charge", "voltage"), "power": ("time", "charge", "voltage"),
+                "load": ("time", "charge", "voltage"), "voltage": ("time", "charge", "current"), "rest": ("time",)}  # fmt: skip
+        ends: dict[str, float] = {}
+        for end in step.ends:
+            towards = {"time": True, "charge": True, "voltage": rises, "current": False}[end.quantity] == end.above
+            tag = {"time": "Time", "charge": "Cap", "voltage": "Stop_Volt", "current": "Stop_Curr"}[end.quantity]
+            if end.quantity not in able[step.kind]:
+                self.losses.add("end", step.where, f"{end.quantity} {end.value:g}")
+            elif not towards:
+                self.losses.add("wrong side", step.where, f"{end.quantity} {end.value:g}")
+            elif tag in ends:
+                self.losses.add("second end", step.where, f"{end.quantity} {end.value:g}")
+                ends[tag] = (min if end.above else max)(ends[tag], end.value)
+            else:
+                ends[tag] = end.value
+        return dict(sorted(ends.items(), key=lambda pair: list(FACTORS).index(pair[0])))
+
+
+def number(value: float) -> str:
+    """Return a number to twelve digits, without an exponent."""
+    text = f"{value:.12g}"
+    return f"{value:.12f}".rstrip("0").rstrip(".") if "e" in text else text
+
+
+# --- read ---
 
 
 def is_step_file(text: str) -> bool:
@@ -56,7 +203,12 @@ def read(text: str, name: str) -> tuple[Method, tuple[MethodLoss, ...]]:
         _pair(root.find(f".//Whole_Prt/Protect/Main/{kind}"), factor)
         for kind, factor in (("Volt", 1e-4), ("Curr", 1e-3))
     )
-    return Method(title or name, items, volt, current), reader.losses.all
+    capacity = _value(root, "config/Head_Info/MultCap")
+    try:
+        nominal = round(float(capacity) * 1e-3, 9) if capacity else None
+    except ValueError as error:
+        raise VendorFileError(f"{name}: wanted a capacity in mA s, found {capacity!r}") from error
+    return Method(title or name, items, volt, current, nominal), reader.losses.all
 
 
 def _pair(node: ET.Element | None, factor: float) -> tuple[float | None, float | None]:

@@ -7,7 +7,8 @@ from functools import lru_cache
 import pytest
 
 from labctl.errors import UsageError
-from labctl.exchange.methods.find import METHODS, read, written
+from labctl.exchange.methods.eclab_columns import told
+from labctl.exchange.methods.find import METHODS, decoded, read, written
 from labctl.exchange.methods.from_plan import method_of
 from labctl.exchange.methods.loss import LOSSES
 from labctl.exchange.methods.outline import MethodLoop, essence, steps_in
@@ -194,3 +195,109 @@ def test_what_a_step_file_has_besides_is_told():
     )
     assert [str(each) for each in losses] == ["cells.xml: step 1: dV 3: left out on reading"]
     assert "# Not taken over: cells.xml: step 1: dV 3" in yaml
+
+
+MPS = """\
+BT-LAB SETTING FILE
+
+Number of linked techniques : 1
+Safety Limits :
+\tEcell min = 2.00 V
+\tEcell max = 4.50 V
+\t|I| = 20.00000 mA
+Comments : a pouch cell
+Battery capacity : 10.000 mA.h
+
+Technique : 1
+Modulo Bat
+Ns                  0                   1                   2                   3
+ctrl_type           Rest                CC                  CV                  Loop
+Apply I/C           I                   C / N               I                   I
+ctrl1_val                                                   4.200
+ctrl1_val_unit                                              V
+N                   1.00                5.00                1.00                1.00
+charge/discharge    Charge              Discharge           Charge              Charge
+ctrl_seq            0                   0                   0                   1
+ctrl_repeat         0                   0                   0                   9
+lim_nb              1                   1                   2                   0
+lim1_type           Time                Ecell               |I|                 Time
+lim1_comp           >                   <                   <                   >
+lim1_value          3.000               3.000               45.650              0.000
+lim1_value_unit     h                   V                   µA                  s
+lim1_action         Next sequence       Next sequence       Next sequence       Next sequence
+lim1_seq            1                   2                   3                   4
+lim2_type           Time                Time                Time                Time
+lim2_comp           <                   <                   >                   <
+lim2_value          0.000               0.000               5.000               0.000
+lim2_value_unit     s                   s                   h                   s
+lim2_action         Next sequence       Next sequence       Stop                Next sequence
+lim2_seq            1                   2                   9999                4
+rec_nb              1                   2                   0                   0
+rec1_type           Time                Time                Time                Time
+rec1_value          10.000              10.000              0.000               0.000
+rec1_value_unit     s                   s                   s                   s
+rec2_type           Time                Ecell               Time                Time
+rec2_value          0.000               10.000              0.000               0.000
+rec2_value_unit     s                   mV                  s                   s
+"""
+
+
+def test_settings_of_ec_lab_become_a_protocol_and_a_limit_that_goes_elsewhere_is_told():
+    yaml, losses = read(decoded(MPS.encode("cp1252")), "cell.mps")
+    assert [str(each) for each in losses] == ["cell.mps: sequence 2: limit Time 5.000, Stop 9999: left out on reading"]
+    assert yaml.splitlines()[2:] == [
+        "labctl: 1",
+        'name: "a pouch cell"',
+        "limits: {voltage: [2 V, 4.5 V], current: [-20 mA, 20 mA]}",
+        "steps:",
+        "  - rest: 10800 s",
+        "    record: {every: 10 s}",
+        "  - repeat: 10",
+        "    steps:",
+        "      - discharge: {current: 0.2C, to: 3 V}",
+        "        record: {every: 10 s, dV: 10 mV}",
+        '      - hold: {voltage: 4.2 V, until: "current < 45.65 uA"}',
+    ]
+
+
+def test_a_positive_current_beside_the_word_discharge_is_a_discharge_and_told():
+    text = (
+        MPS.replace("C / N               I ", "I                   I ")
+        .replace(
+            "ctrl1_val                                                   4.200",
+            "ctrl1_val                               0.500               4.200",
+        )
+        .replace(
+            "ctrl1_val_unit                                              V",
+            "ctrl1_val_unit                          A                   V",
+        )
+    )
+    yaml, losses = read(text, "cell.mps")
+    assert "discharge: {current: 500 mA, to: 3 V}" in yaml
+    assert "cell.mps: sequence 1: 0.5 A, Discharge" in str(losses[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("Modulo Bat", "GCPL"), "wanted the technique Modulo Bat, found GCPL"),
+        (("Rest      ", "Dance     "), "sequence 0: wanted Rest, CC"),
+        (("3.000               3.000", "much                3.000"), "sequence 0: wanted its numbers and units"),
+        (("h                   V ", "parsec              V "), "wanted its numbers and units, found the unit 'parsec'"),
+        (("ctrl_seq            0                   0                   0                   1",
+          "ctrl_seq            0                   0                   0                   7"), "wanted sequences to go back to"),
+        (("Ns  ", "Nx  "), "wanted sequences, found none"),
+    ],
+)  # fmt: skip
+def test_damaged_settings_are_refused_with_their_sequence(change, words):
+    assert change[0] in MPS
+    with pytest.raises(VendorFileError, match=words):
+        read(MPS.replace(*change), "cell.mps")
+
+
+def test_a_value_keeps_its_digits_in_a_smaller_unit_or_says_that_it_is_rounded():
+    assert told(1.5, "current") == ("1.500", "A", True)
+    assert told(4.2005, "voltage") == ("4200.500", "mV", True)
+    assert told(-0.5e-6, "current") == ("-500.000", "nA", True)
+    assert told(0.0, "voltage") == ("0.000", "V", True)
+    assert told(1 / 3, "time") == ("333.333", "ms", False)
