@@ -127,7 +127,9 @@ class _SequenceWriter:
             case "spectrum":
                 values = self._spectrum(step)
             case _:
-                self.losses.add("open circuit" if step.versus else step.kind, step.where, step.kind)
+                self.losses.add(
+                    "open circuit" if step.kind in {"voltage", "sweep"} else step.kind, step.where, step.kind
+                )
                 return
         ends = self._ends(step)
         if not ends and step.kind not in {"sweep", "spectrum"}:

@@ -1,15 +1,15 @@
 """The formats of protocols by name, and which one a file is of."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from labctl.errors import UsageError
-from labctl.exchange.methods import eclab, neware, pybamm, unicycler
+from labctl.exchange.methods import eclab, maccor, neware, pybamm, unicycler
 from labctl.exchange.methods.eclab_columns import ENCODING
 from labctl.exchange.methods.from_plan import method_of
-from labctl.exchange.methods.loss import MethodLoss
-from labctl.exchange.methods.outline import Method
+from labctl.exchange.methods.loss import LossList, MethodLoss
+from labctl.exchange.methods.outline import Method, MethodItem, MethodLoop
 from labctl.exchange.methods.to_yaml import protocol_text
 from labctl.inputs import near
 from labctl.plan.step import Plan
@@ -29,6 +29,7 @@ class MethodFormat:
 METHODS: Final = {
     "pybamm": MethodFormat("PyBaMM experiment", ".py", pybamm.write, pybamm.read),
     "eclab": MethodFormat("EC-Lab settings", ".mps", eclab.write, eclab.read, ENCODING),
+    "maccor": MethodFormat("Maccor procedure", ".000", maccor.write, maccor.read),
     "neware": MethodFormat("Neware step file", ".xml", neware.write, neware.read),
     "unicycler": MethodFormat("aurora-unicycler protocol", ".json", unicycler.write, unicycler.read),
 }
@@ -64,9 +65,30 @@ def read(text: str, name: str) -> tuple[str, tuple[MethodLoss, ...]]:
     """
     if eclab.is_settings(text):
         chosen = METHODS["eclab"]
+    elif maccor.is_procedure(text):
+        chosen = METHODS["maccor"]
     elif neware.is_step_file(text):
         chosen = METHODS["neware"]
     else:
         chosen = METHODS["unicycler" if text.lstrip().startswith("{") else "pybamm"]
     method, lost = chosen.read(text, name)
+    losses = LossList(chosen.title)
+    method = replace(method, items=_on_its_side(method.items, losses))
+    lost = (*lost, *losses.all)
     return protocol_text(method, f"{name} ({chosen.title})", lost), lost
+
+
+def _on_its_side(items: tuple[MethodItem, ...], losses: LossList) -> tuple[MethodItem, ...]:
+    """Return items without ends at a voltage from which the step goes away: no protocol of ours has them."""
+    kept: list[MethodItem] = []
+    for item in items:
+        if isinstance(item, MethodLoop):
+            kept.append(replace(item, items=_on_its_side(item.items, losses)))
+            continue
+        rises = item.value > 0 and item.kind != "load"
+        driven = item.kind in {"current", "power", "load"}
+        odd = [end for end in item.ends if driven and end.quantity == "voltage" and end.above != rises]
+        for end in odd:
+            losses.add("wrong side", item.where, f"voltage {'>' if end.above else '<'} {end.value:g} V")
+        kept.append(replace(item, ends=tuple(end for end in item.ends if end not in odd)))
+    return tuple(kept)

@@ -136,7 +136,7 @@ class _StepFileWriter:
             case "load":
                 kind, values = 10, {"Res": step.value}
             case _:
-                self.losses.add("open circuit" if step.versus else step.kind, step.where, step.kind)
+                self.losses.add("open circuit" if step.kind == "voltage" else step.kind, step.where, step.kind)
                 return None
         ends = self._ends(step)
         if not ends:

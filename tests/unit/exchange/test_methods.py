@@ -301,3 +301,90 @@ def test_a_value_keeps_its_digits_in_a_smaller_unit_or_says_that_it_is_rounded()
     assert told(-0.5e-6, "current") == ("-500.000", "nA", True)
     assert told(0.0, "voltage") == ("0.000", "V", True)
     assert told(1 / 3, "time") == ("333.333", "ms", False)
+
+
+def maccor_step(kind, mode="", value="", limits="", ends=(), reports=""):
+    """Return a step of a procedure as Maccor's program lays it out."""
+    said = "".join(
+        f"<EndEntry><EndType>{word}</EndType><SpecialType> </SpecialType><Oper>{oper}</Oper><Step>{step}</Step>"
+        f"<Value>{text}</Value></EndEntry>" for word, oper, step, text in ends
+    )  # fmt: skip
+    return (
+        f"<TestStep><StepType>{kind}</StepType><StepMode>{mode:8}</StepMode><StepValue>{value}</StepValue><Limits>{limits}</Limits>"
+        f"<Ends>{said}</Ends><Reports>{reports}</Reports><Range>4</Range><StepNote></StepNote></TestStep>"
+    )
+
+
+SAFETY = (("Voltage ", "&gt;= ", "008", "4.4"), ("Voltage ", "&lt;= ", "008", "2.0"))
+PROCEDURE = [
+    maccor_step("  Rest  ", ends=(("StepTime", " = ", "002", "00:15:00"), *SAFETY)),
+    maccor_step("  Do 1  "),
+    maccor_step(
+        " Charge ", "Current", "0.5C", "<Voltage>4.2</Voltage>", (("Current ", "&lt;= ", "004", "0.05C"), *SAFETY),
+        "<ReportEntry><ReportType>StepTime</ReportType><Value>::.5</Value></ReportEntry>",
+    ),
+    maccor_step("Dischrge", "Current", "2.0", ends=(("Voltage ", "&lt;= ", "005", "3.0"), *SAFETY)),
+    maccor_step("AdvCycle"),
+    maccor_step(" Loop 1 ", ends=(("Loop Cnt", " = ", "007", "30"),)),
+    maccor_step("  End   "),
+    maccor_step("  End   "),
+]  # fmt: skip
+
+
+def procedure(steps=PROCEDURE) -> str:
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n<?maccor-application progid="Maccor Procedure File"?>\n'
+    return f"{head}<MaccorTestProcedure><header/><ProcSteps>{''.join(steps)}</ProcSteps></MaccorTestProcedure>"
+
+
+def test_a_maccor_procedure_becomes_a_protocol():
+    yaml, losses = read(procedure(), "cell.000")
+    assert losses == ()
+    assert yaml.splitlines()[1:] == [
+        "labctl: 1",
+        'name: "cell.000"',
+        "limits: {voltage: [2 V, 4.4 V]}",
+        "steps:",
+        "  - rest: 900 s",
+        "  - repeat: 30",
+        "    cycle: true",
+        "    steps:",
+        "      - charge: {current: 0.5C, to: 4.2 V}",
+        "        record: {every: 0.5 s}",
+        '      - hold: {voltage: 4.2 V, until: "current < 0.05C"}',
+        "        record: {every: 0.5 s}",
+        "      - discharge: {current: 2 A, to: 3 V}",
+    ]
+    assert compiled(yaml, "cell.yaml", load_cell(ANY.encode(), "any.yaml")).root.children
+
+
+def test_ends_of_a_procedure_that_go_elsewhere_are_told():
+    away = maccor_step(
+        "Dischrge", "Current", "2.0", ends=(("Voltage ", "&lt;= ", "002", "2.7"), ("StepTime", " = ", "005", "1:00:00"))
+    )
+    _, losses = read(procedure([*PROCEDURE[:3], away, *PROCEDURE[4:]]), "cell.000")
+    assert [str(each) for each in losses] == ["cell.000: step 4: end Voltage <= 2.7, step 2: left out on reading"]
+
+
+def test_an_end_of_a_charge_at_a_lower_voltage_is_told_and_the_protocol_is_accepted():
+    odd = maccor_step(
+        " Charge ", "Current", "1", ends=(("StepTime", " = ", "002", "00:01:00"), ("Voltage ", "&lt;= ", "002", "2.5"))
+    )
+    yaml, losses = read(procedure([odd, maccor_step("  End   ")]), "cell.000")
+    assert "voltage < 2.5 V: a voltage ends a step on the side" in str(losses[0])
+    assert compiled(yaml, "cell.yaml", load_cell(ANY.encode(), "any.yaml")).root.children
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ([maccor_step("FastWave")], "step 1: wanted a rest, charge or discharge by current or voltage, found FastWave"),
+        ([*PROCEDURE[:5], PROCEDURE[6]], "found no end of Do 1"),
+        ([PROCEDURE[0], PROCEDURE[5]], "step 2: wanted no end of a loop, found Loop 1"),
+        ([maccor_step("Dischrge", "Current", "much", ends=SAFETY)], "step 1: wanted numbers, found 'much'"),
+        ([maccor_step("  Rest  ", ends=(("StepTime", " = ", "002", "soon"),))], "step 1: wanted numbers, found 'soon'"),
+        ([], "found none"),
+    ],
+)
+def test_a_damaged_procedure_is_refused_with_its_step(steps, words):
+    with pytest.raises(VendorFileError, match=words):
+        read(procedure(steps), "cell.000")
