@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from labctl.finding import Finding
-from labctl.plan.compile import compiled_for
+from labctl.plan.compile import Compiled, compiled_for
 from labctl.plan.outside import Outside
 from labctl.protocol.cell import Cell
 from labctl.protocol.load import Loaded, bounded
@@ -28,13 +28,29 @@ def check(
         values: Parameters by name, as texts.
         outside: Seed and time; without it no date is over.
     """
+    return check_and_compile(loaded, cell, values, outside)[0]
+
+
+def check_and_compile(
+    loaded: Loaded, cell: Cell | None = None, values: Mapping[str, str] = NOTHING, outside: Outside | None = None
+) -> tuple[tuple[Finding, ...], Compiled | None]:
+    """Return everything that is wrong with a protocol as `check` does, and what it came to: None where it could not be read.
+
+    The text of a protocol is compiled once for both, as somebody waits for them who writes it.
+
+    Args:
+        loaded: As `labctl.protocol.load.read` returns it.
+        cell: On which it is to run.
+        values: Parameters by name, as texts.
+        outside: Seed and time; without it no date is over.
+    """
     if loaded.protocol is None:
-        return loaded.findings
+        return loaded.findings, None
     compiled = compiled_for(loaded.protocol, cell, values, outside=outside)
     more = _own_faults(compiled.findings, loaded.findings)
     if cell is not None and not (loaded.errors or compiled.plan):
         more = more or compiled.unknown
-    return tuple(sorted(bounded([*loaded.findings, *more]), key=lambda finding: finding.mark))
+    return tuple(sorted(bounded([*loaded.findings, *more]), key=lambda finding: finding.mark)), compiled
 
 
 def _own_faults(found: Iterable[Finding], read: Iterable[Finding]) -> tuple[Finding, ...]:

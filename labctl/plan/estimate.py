@@ -70,15 +70,15 @@ class Estimate:
         return now + self.duration[0], now + self.duration[1]
 
 
-def estimate(plan: Plan) -> Estimate:
-    """Return what a plan takes, with its warnings."""
+def estimate(plan: Plan, warned: Iterable[Finding] | None = None) -> Estimate:
+    """Return what a plan takes, with its warnings; `warned` are those of its compilation, where they are known already."""
     lines: dict[int, tuple[Amount, float]] = {}
     total = _of_block(plan, (), plan.root, lines, Passed())
     return Estimate(
         duration=(total.likely, total.longest),
         charge=total.charge,
         rows=round(total.rows),
-        warnings=(*warnings(plan), *_late(plan, lines)),
+        warnings=(*(warnings(plan) if warned is None else warned), *_late(plan, lines)),
         lines={line: (amount, round(often)) for line, (amount, often) in lines.items()},
     )
 

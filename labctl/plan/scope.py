@@ -22,6 +22,7 @@ MOST_VALUES: Final = 20_000  # of one table; a protocol that wants more is a mis
 
 Blocks: TypeAlias = frozenset[int]
 NO_BLOCKS: Final[Blocks] = frozenset()
+FIRST_PASS: Final[Mapping[int, int]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,10 @@ class Scope:
         Raises:
             ProtocolError: It has no value, or more values than a table may have.
         """
-        blocks = self.ordered(_union(self.depends, names_in(given)))
+        wanted = names_in(given)
+        blocks = self.ordered(_union(self.depends, wanted)) if wanted else ()
+        if not blocks:
+            return (), (settle(given, self.environment(FIRST_PASS)),)
         self._fits(blocks, given.text, mark_of(given))
         return blocks, tuple(settle(given, self.environment(at)) for at in self.combinations(blocks))
 

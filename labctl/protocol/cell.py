@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from labctl.driver import Bounds
@@ -160,6 +161,7 @@ NO_CELL: Final = Cell("", "full")
 """A cell of which nothing is known: relative quantities stay unknown on it."""
 
 
+@lru_cache(maxsize=1024)
 def factors(dimension: Dimension, wanted: Dimension) -> tuple[tuple[str, int], ...] | None:
     """Return (field of the cell, power) that turn a value of dimension `dimension` into one of `wanted`, or None.
 

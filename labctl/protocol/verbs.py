@@ -107,7 +107,8 @@ class VerbFields(Fields):
         if word == "mark":
             self.wanted("a text", node, "for example mark: beam on")
             return None
-        entries = self.entries(node, f"keys in braces after {word}", self._brace_hint(node, word, verb))
+        hint = "" if isinstance(node, Entries) else self._brace_hint(node, word, verb)
+        entries = self.entries(node, f"keys in braces after {word}", hint)
         if entries is None:
             return None
         words = dict(STEP_KEY_WORDS)

@@ -1,14 +1,12 @@
 """The people of a station: their roles, digests of what lets them in, and what was done at the door.
 
 A file of its own beside the journal, mode 600 and never part of it: a copy of the journal gives nobody away. No secret is stored:
-passwords as scrypt with a salt of their own, tokens, links and sessions as SHA-256 of 256 random bits. What was done at the door
+passwords as Argon2id with a salt of their own, tokens, links and sessions as SHA-256 of 256 random bits. What was done at the door
 (logins, refusals, people added) stands under a hash chain of its own, as the orders that were obeyed stand under the journal's.
 """
 
-import base64
 import contextlib
 import hashlib
-import hmac
 import json
 import os
 import re
@@ -23,6 +21,7 @@ from typing import Final, Literal, Self, TypeAlias
 from urllib.parse import quote
 
 from labctl.errors import StoreDamaged, StoreError, StoreFull, UsageError
+from labctl.store.password import is_current, kept, matches
 
 Role: TypeAlias = Literal["viewer", "operator", "admin"]
 Kind: TypeAlias = Literal["token", "link", "session"]
@@ -32,7 +31,6 @@ LONGEST: Final = {"token": 366 * 86400.0, "link": 900.0, "session": 7 * 86400.0}
 IDLE: Final = 12 * 3600.0  # s without a request after which a session has ended
 SEEN_EVERY: Final = 60.0  # s between two notes of when something was last used
 SHORTEST_PASSWORD: Final = 10  # characters
-SCRYPT: Final = {"n": 2**15, "r": 8, "p": 1, "maxmem": 64 * 1024 * 1024}  # 32 MiB and about 0.1 s
 PREFIX: Final = "lct_"  # by which scanners of public code find a token that leaked
 NAME: Final = re.compile(r"[A-Za-z0-9][\w.@-]{0,63}")
 PATTERN: Final = re.compile(r"[\w*?.\[\]-]{1,64}")
@@ -111,7 +109,7 @@ class People:
             self._base.executescript(_TABLES)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"{self._file}: the people cannot be read: {error}") from error
-        self._absent = _scrypt(secrets.token_urlsafe(16))
+        self._absent = kept(secrets.token_urlsafe(16))
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -194,7 +192,7 @@ class People:
         if len(password) < SHORTEST_PASSWORD:
             raise UsageError(f"wanted a password of at least {SHORTEST_PASSWORD} characters, found {len(password)}")
         with self._lock:
-            self._base.execute("UPDATE people SET password = ? WHERE name = ?", (_scrypt(password), name))
+            self._base.execute("UPDATE people SET password = ? WHERE name = ?", (kept(password), name))
             self._base.execute("DELETE FROM keys WHERE name = ? AND kind = 'session'", (name,))
 
     def check_password(self, name: str, password: str) -> Person | None:
@@ -204,8 +202,18 @@ class People:
                 "SELECT name, role, channels, password FROM people WHERE name = ?", (name,)
             ).fetchone()
         stored = self._absent if row is None or row[3] is None else str(row[3])
-        right = _matches(password, stored)
-        return _person(row) if right and row is not None and row[3] is not None else None
+        if not matches(password, stored) or row is None or row[3] is None:
+            return None
+        if not is_current(stored):
+            self._keep_anew(name, stored, password)
+        return _person(row)
+
+    def _keep_anew(self, name: str, stored: str, password: str) -> None:
+        """Keep a password as they are kept now, which was kept in a former way; not where it was changed meanwhile."""
+        with self._lock, contextlib.suppress(sqlite3.OperationalError):  # a full disk keeps nobody out
+            self._base.execute(
+                "UPDATE people SET password = ? WHERE name = ? AND password = ?", (kept(password), name, stored)
+            )
 
     # --- tokens, links, sessions ---
 
@@ -364,15 +372,3 @@ def _digest(secret: str) -> str:
 
 def _chain(before: str, entry: tuple[object, ...]) -> str:
     return hashlib.sha256(f"{before}{entry!r}".encode("utf-8", "backslashreplace")).hexdigest()
-
-
-def _scrypt(password: str) -> str:
-    salt = secrets.token_bytes(16)
-    made = hashlib.scrypt(password.encode("utf-8", "surrogatepass"), salt=salt, **SCRYPT)
-    return f"scrypt${base64.b64encode(salt).decode()}${base64.b64encode(made).decode()}"
-
-
-def _matches(password: str, stored: str) -> bool:
-    _, salt, made = stored.split("$")
-    tried = hashlib.scrypt(password.encode("utf-8", "surrogatepass"), salt=base64.b64decode(salt), **SCRYPT)
-    return hmac.compare_digest(tried, base64.b64decode(made))

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -13,12 +13,12 @@ from starlette.responses import Response
 from labctl.errors import FileError, UsageError
 from labctl.finding import Finding
 from labctl.inputs import assignments, beside, library, library_names, read_file, text_of
-from labctl.plan.check import check
+from labctl.plan.check import check_and_compile
 from labctl.plan.codec import plan_from_json
-from labctl.plan.compile import compile_plan
 from labctl.plan.description import limits, rows
 from labctl.plan.estimate import estimate
 from labctl.plan.index import walk
+from labctl.plan.step import Plan
 from labctl.protocol.cellfile import read_cell
 from labctl.protocol.load import read
 from labctl.run.stand_in import with_model
@@ -95,14 +95,12 @@ def checked(protocol: str, cell: str, values: str) -> dict[str, Any]:
         except FileError as error:
             findings = (*findings, *error.findings)
     loaded = read(protocol, PROTOCOL, beside(library()))
-    findings = (*findings, *check(loaded, on, named))
+    found, compiled = check_and_compile(loaded, on, named)
+    findings = (*findings, *found)
     failed = any(each.severity == "error" for each in findings)
     plan = None
-    if loaded.protocol is not None and on is not None and not failed:
-        try:
-            plan = _plan(loaded.protocol, on, named)
-        except FileError as error:
-            findings = (*findings, *error.findings)
+    if compiled is not None and compiled.plan is not None and on is not None and not failed:
+        plan = _plan(compiled.plan, [each for each in compiled.findings if each.severity == "warning"])
     return {"findings": [_finding(each) for each in findings], "trouble": "", "plan": plan}
 
 
@@ -113,9 +111,8 @@ def _finding(each: Finding) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _plan(protocol: Any, cell: Any, values: Mapping[str, str]) -> dict[str, Any]:
-    plan = compile_plan(protocol, cell, None, None, values)
-    sums, now = estimate(plan), time.time()
+def _plan(plan: Plan, warned: Iterable[Finding]) -> dict[str, Any]:
+    sums, now = estimate(plan, warned), time.time()
     likely, longest = sums.duration
     lines = [line for _, line in walk(plan.root)]
     bounds = next((line.bounds for line in lines if line.energises), lines[0].bounds if lines else None)

@@ -9,8 +9,8 @@ import httpx
 import pytest
 import trustme
 
-from labctl.store import people as people_module
 from labctl.store.journal import Journal
+from labctl.store.password import ARGON2
 from labctl.store.people import People
 from tests.browser import Process
 from tests.services_mosquitto import free_port
@@ -186,4 +186,4 @@ def test_slow_loris_and_a_flood_of_bad_logins_keep_no_stop_waiting(web):
 
 
 def test_the_cost_of_a_password_is_what_it_is_for_everybody():
-    assert people_module.SCRYPT["n"] >= 2**15
+    assert ARGON2["memory_cost"] >= 19 * 1024

@@ -1,7 +1,10 @@
 """People: secrets are kept as digests, end in time, and what was done at the door cannot be changed unnoticed."""
 
+import base64
+import hashlib
 import sqlite3
 import stat
+from contextlib import closing
 
 import pytest
 
@@ -9,7 +12,8 @@ from labctl.control.allowed import allowed
 from labctl.control.order_table import ORDERS
 from labctl.errors import StoreDamaged, StoreError, UsageError
 from labctl.store.journal import Journal
-from labctl.store.people import IDLE, ROLES, SCRYPT, People, Person
+from labctl.store.password import ARGON2, FORMER
+from labctl.store.people import IDLE, ROLES, People, Person
 from labctl.store.verify import verify
 
 
@@ -33,7 +37,28 @@ def people(tmp_path, now):
 
 
 def test_a_password_costs_whoever_guesses_it_memory_and_time():
-    assert SCRYPT["n"] * SCRYPT["r"] * 128 >= 32 * 1024 * 1024
+    assert ARGON2["memory_cost"] * ARGON2["time_cost"] >= 19 * 1024 * 2  # KiB and passes that OWASP asks for at least
+    assert ARGON2["time_cost"] >= 2
+
+
+def test_a_password_of_a_former_version_lets_in_and_is_kept_anew_from_then_on(people, tmp_path):
+    people.add("alice", "operator")
+    salt, password = b"0123456789abcdef", "correct horse battery"
+    made = hashlib.scrypt(password.encode(), salt=salt, **FORMER)
+    former = f"scrypt${base64.b64encode(salt).decode()}${base64.b64encode(made).decode()}"
+    with closing(sqlite3.connect(tmp_path / "people.db")) as base, base:
+        base.execute("UPDATE people SET password = ?", (former,))
+
+    def kept() -> str:
+        with closing(sqlite3.connect(tmp_path / "people.db")) as base:
+            return base.execute("SELECT password FROM people").fetchone()[0]
+
+    assert people.check_password("alice", "wrong horse battery") is None
+    assert kept() == former
+    assert people.check_password("alice", password) is not None
+    assert kept().startswith("$argon2id$")
+    assert people.check_password("alice", password) is not None
+    assert people.check_password("alice", "wrong horse battery") is None
 
 
 def test_a_password_lets_in_who_has_it_and_nobody_else(people):

@@ -7,9 +7,9 @@ import pytest
 
 from labctl.errors import StoreFull
 from labctl.run.simulate import DryRunRequest, Simulation
-from labctl.store import people as people_module
 from labctl.store.entry import Source
 from labctl.store.journal import Journal
+from labctl.store.password import ARGON2
 from labctl.store.people import People
 from labctl.web.app import Site
 from labctl.web.gate import Address
@@ -27,7 +27,7 @@ def now():
 
 @pytest.fixture
 async def site(tmp_path, monkeypatch, now):
-    monkeypatch.setitem(people_module.SCRYPT, "n", 16)  # what it costs is another test's
+    monkeypatch.setitem(ARGON2, "memory_cost", 8)  # what it costs is another test's
     with Journal.open(tmp_path / "data") as journal:
         Simulation(DryRunRequest(Source("r.yaml", REST), "marquis2019")).run(journal)
     people = People(tmp_path / "data", lambda: now[0])

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from labctl.control.order_table import ORDERS
-from labctl.store import people as people_module
 from labctl.store.journal import Journal
+from labctl.store.password import ARGON2, kept
 from labctl.store.people import People
 from labctl.web.app import Site, keys_of
 from labctl.web.gate import POLICY, Address, Visit, WebGate, inner
@@ -23,7 +23,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 async def site(tmp_path, monkeypatch):
-    monkeypatch.setitem(people_module.SCRYPT, "n", 16)  # what it costs is another test's
+    monkeypatch.setitem(ARGON2, "memory_cost", 8)  # what it costs is another test's
     with Journal.open(tmp_path / "data"):
         pass
     people = People(tmp_path / "data", time.time)
@@ -253,7 +253,8 @@ async def test_stop_is_anybodys_and_never_counted(site, browser):
 
 async def test_brute_force_keeps_no_stop_waiting(site, browser, monkeypatch):
     await sign_in(browser, "vic")
-    monkeypatch.setitem(people_module.SCRYPT, "n", 2**15)
+    monkeypatch.setitem(ARGON2, "memory_cost", 32 * 1024)
+    monkeypatch.setattr(site.people, "_absent", kept("nobody has this password"))
     bad = [
         asyncio.create_task(browser.post("/login", json={"name": f"who{number}", "password": "wrong"}, headers=OWN))
         for number in range(60)
