@@ -249,9 +249,18 @@ def wide(folder: Path) -> Iterator[Promised]:
         )
         told = pages.crowd(rig, 20, 30.0)
         yield at_most(f"20 viewers of a wall of {WALL} channels, of a core", 0.3, told.worst, "", told.found)
-        with rig.viewers(20):
-            among = pages.lateness(rig, 30.0)
-        yield at_most("how late a row is with 20 viewers, to none", 1.1, among.worst / alone.worst, "", among.found)
+        late: list[float] = []
+        among: list[float] = []
+        for _ in range(4):  # by turns, so that what else this machine does is in both
+            late += pages.ticks(rig, 10.0)
+            with rig.viewers(20):
+                time.sleep(2.0)
+                among += pages.ticks(rig, 10.0)
+        with_them, without = (float(np.quantile(each, 0.99)) for each in (among, late))
+        remark = f"{1e3 * with_them:.3g} ms, {1e3 * without:.3g} ms without viewers"
+        yield at_most(
+            "how late the daemon's ticks are with 20 viewers, to none, p99", 1.1, with_them / without, "", remark
+        )
     finally:
         browser.close()
         rig.bench.end()

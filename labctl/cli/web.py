@@ -1,9 +1,14 @@
 """The pages, of a running daemon or of a journal alone."""
 
+import os
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+
+NICE: Final = 5
+"""The pages wait for the daemon where both want a processor: a third of its share, enough for a stop from a page."""
 
 
 def command(
@@ -45,16 +50,14 @@ def command(
     ] = True,
     attached: Annotated[bool, typer.Option("--attached", help="end with the standard input, too", hidden=True)] = False,
 ) -> None:
-    """Serve the pages: the wall of channels, each of them live, and every run. They read; the daemon obeys.
-
-    They are a process of their own, which may be ended at any moment without any run noticing.
-    """
+    """Serve the pages, which may be ended at any moment: the wall of channels, each of them live, and every run."""
     from labctl.control.client import person
     from labctl.control.endpoint import data_folder
     from labctl.errors import UsageError
     from labctl.station.settings import ProxySettings, WebSettings
     from labctl.web.server import serve
 
+    _come_second()
     folder = None if db else data or data_folder()
     where: Path | str = db if db.startswith("postgres") else Path(db) if db else folder or Path()
     beside = folder or (Path() if isinstance(where, str) else where if where.is_dir() else where.parent)
@@ -64,9 +67,10 @@ def command(
     settings = WebSettings(
         listen, tuple(name or ()), str(certificate) if certificate else None, str(key) if key else None, proxy
     )
-    raise typer.Exit(
-        serve(
-            settings, where, folder, beside, lambda text: print(text, flush=True), attached=attached,
-            link_for=person() if link else "",
-        )
-    )  # fmt: skip
+    say, someone = partial(print, flush=True), person() if link else ""
+    raise typer.Exit(serve(settings, where, folder, beside, say, attached=attached, link_for=someone))
+
+
+def _come_second() -> None:
+    if hasattr(os, "nice"):
+        os.nice(NICE)

@@ -25,6 +25,7 @@ from labctl.run.supervisor import Supervisor
 
 EVERYWHERE = "*"  # in place of a channel: all of them, for what only makes safer
 LARGEST = 4096  # bytes of a request
+AT_A_TIME = 25  # channels that are told of before others have their turn: under a millisecond
 
 Value: TypeAlias = str | int | float | Mapping[str, str]
 Answer: TypeAlias = Mapping[str, object]
@@ -187,7 +188,12 @@ async def _queue(supervisor: Supervisor, asked: CheckedOrder) -> Answer:
 
 async def _status(supervisor: Supervisor, _asked: CheckedOrder) -> Answer:
     alarms = [{"alarm": each.name, "severity": each.severity, "text": each.text} for each in supervisor.alarms]
-    return {"channels": [dict(channel) for channel in supervisor.status()], "alarms": alarms}
+    channels: list[object] = []
+    for channel in supervisor.looks():
+        channels.append(dict(channel))
+        if len(channels) % AT_A_TIME == 0:
+            await asyncio.sleep(0)  # instruments are read meanwhile
+    return {"channels": channels, "alarms": alarms}
 
 
 async def _why(supervisor: Supervisor, asked: CheckedOrder) -> Answer:

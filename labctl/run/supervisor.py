@@ -181,7 +181,7 @@ class Supervisor:
         cycles_completed, record_index, progress (0..1), remaining_second, unblock, clock.
         """
         clock = "fast" if self._clock.fast else self._clock.speed
-        for channel in self._roster.channels.values():
+        for channel in list(self._roster.channels.values()):
             yield {**channel.look(), "clock": clock}
 
     def why(self, channel: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ Parameters are named (`:run`). All of them are answered by a journal and by its 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 # --- of one run, as people read it ------------------------------------------------------------------------------------
 
@@ -70,6 +71,20 @@ ROW = """
 SELECT record_index, test_time_second, voltage_volt, current_ampere, surface_temperature_celsius, charging_capacity_ah,
   discharging_capacity_ah, charging_energy_wh, discharging_energy_wh
 FROM samples WHERE run_id = :run AND record_index = :record"""
+ROWS_AT_ONCE = (10, 100)  # so many rows in one question: texts that stay the same are read once by who answers
+
+
+@lru_cache(maxsize=len(ROWS_AT_ONCE))
+def rows_of(count: int) -> str:
+    """Return the question for a row of each of several runs: `:run0` and `:record0`, `:run1` ... say which."""
+    pairs = ", ".join(f"(:run{at}, :record{at})" for at in range(count))
+    return (
+        f"WITH wanted (run_id, record_index) AS (VALUES {pairs}) "  # noqa: S608 - numbers of ours
+        f"SELECT s.run_id, {', '.join(f's.{name}' for name in columns_of(ROW))} FROM wanted w "
+        "JOIN samples s ON s.run_id = w.run_id AND s.record_index = w.record_index"
+    )
+
+
 LAST_ATTEMPT = """
 SELECT attempt_id, step_id, step_count, step_type, cycle_count FROM attempts WHERE run_id = :run
 ORDER BY attempt_id DESC LIMIT 1"""

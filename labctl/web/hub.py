@@ -22,11 +22,13 @@ from labctl.plan.index import index
 from labctl.store import queries
 from labctl.store.reader import Reader
 
-TAIL_EVERY: Final = 0.1  # s between two looks at the journal while somebody watches
+TAIL_EVERY: Final = 0.1  # s between two looks at the journal while somebody watches, and between two messages to them
+TAIL_MANY_EVERY: Final = 0.25  # s, of many channels: each hands over once a second
 ASK_EVERY: Final = 1.0  # s between two questions to the daemon
 LOOKED_WITHIN: Final = 2.0  # s that the daemon has for an answer to who only looks, twice
 MANY: Final = 200  # channels from which on it is asked less often
-ASK_MANY_EVERY: Final = 3.0  # s
+ASK_MANY_EVERY: Final = 5.0  # s; a state of a thousand channels is half a megabyte
+ASK_MANY_AGAIN: Final = 1.0  # s, at least, whatever happens on them
 PAGE: Final = 500  # commits that are looked at together
 REMEMBERED: Final = 4096  # changes that a viewer may be behind; further, it gets everything anew
 LIVE: Final = {"preparing", "running", "paused", "waiting", "safe", "unknown"}
@@ -176,7 +178,11 @@ class Hub:
             await self._wanted.wait()
             with contextlib.suppress(LabctlError):
                 await self._look_at_journal()
-            await asyncio.sleep(TAIL_EVERY)
+            await asyncio.sleep(TAIL_MANY_EVERY if self._has_many else TAIL_EVERY)
+
+    @property
+    def _has_many(self) -> bool:
+        return len(self.channels) > MANY
 
     async def _look_at_journal(self) -> None:
         """Take the newest row of every run that was committed to since the last look."""
@@ -198,12 +204,12 @@ class Hub:
         while True:
             await self._wanted.wait()
             await self._ask_daemon()
-            every = ASK_MANY_EVERY if len(self.channels) > MANY else ASK_EVERY
+            least, most = (ASK_MANY_AGAIN, ASK_MANY_EVERY) if self._has_many else (TAIL_EVERY, ASK_EVERY)
+            await asyncio.sleep(least)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(every):
+                async with asyncio.timeout(most - least):
                     await self._soon.wait()
             self._soon.clear()
-            await asyncio.sleep(TAIL_EVERY)
 
     async def _ask_daemon(self) -> None:
         self._asked_at = time.monotonic()
@@ -296,8 +302,8 @@ def _news(reader: Reader, cursor: int, runs: dict[int, str]) -> News:
         touched |= {part.run_id: part.records[1] for _, part in parts if part.records}
         eventful |= any(part.events for _, part in parts)
         cursor = parts[-1][0]
-    rows = [(_channel_of(reader, runs, run_id), run_id, record) for run_id, record in touched.items()]
-    return News(max(cursor, last), [(name, _row(reader, run_id, record)) for name, run_id, record in rows], eventful)
+    rows = [(_channel_of(reader, runs, int(row["run_id"])), row) for row in _rows(reader, list(touched.items()))]
+    return News(max(cursor, last), rows, eventful)
 
 
 def _channel_of(reader: Reader, runs: dict[int, str], run_id: int) -> str:
@@ -306,11 +312,21 @@ def _channel_of(reader: Reader, runs: dict[int, str], run_id: int) -> str:
     return runs[run_id]
 
 
-def _row(reader: Reader, run_id: int, record: int) -> Row:
-    rows = reader.query(queries.ROW, run=run_id, record=record)
-    return {"run_id": run_id, **(dict(rows[0]._mapping) if rows else {})}  # noqa: SLF001 - its public name
+def _rows(reader: Reader, wanted: list[tuple[int, int]]) -> list[Row]:
+    """Return a row of each of several runs, by run and record; as many runs in one question as there may be."""
+    few, many = queries.ROWS_AT_ONCE
+    found: list[Row] = []
+    for first in range(0, len(wanted), many):
+        part = wanted[first : first + many]
+        size = few if len(part) <= few else many
+        part += [part[-1]] * (size - len(part))  # the same text for each number of them
+        named = {f"{key}{at}": value for at, pair in enumerate(part) for key, value in zip(_PAIR, pair, strict=True)}
+        rows = {row.run_id: row for row in reader.query(queries.rows_of(size), **named)}
+        found += [dict(row._mapping) for row in rows.values()]  # noqa: SLF001 - its public name
+    return found
 
 
+_PAIR: Final = ("run", "record")
 MEASURED: Final = frozenset({
     "voltage_volt", "current_ampere", "surface_temperature_celsius", "charging_capacity_ah", "discharging_capacity_ah",
     "charging_energy_wh", "discharging_energy_wh", "record_index", "test_time_second", "measured",

@@ -16,9 +16,15 @@ from labctl.store.reader import Reader
 from labctl.web.gate import Visit
 from labctl.web.hub import LIVE, Hub
 
+AT_MOST: Final = 0.2  # s between two messages to who looks at some channels: a page draws their curves
 BEAT: Final = 2.0  # s after which something is said in any case; the page gives up after 5
-AT_MOST: Final = 0.2  # s between two messages to one viewer
 STREAMS: Final = 4  # of one session at a time: a browser has six connections to one host
+WALL: Final = (
+    "activity", "run", "protocol", "cell", "why", "voltage_volt", "current_ampere", "step_type", "cycle_count", "progress",
+    "measured",
+)  # fmt: skip
+"""What is told of every channel to who looks at all of them."""
+SHARED: Final = 16  # messages for all that are kept for the next who wants the same
 MOST_ROWS: Final = 4000  # new rows of a run in one message; of more, the page asks for the view anew
 
 
@@ -32,6 +38,7 @@ class Streams:
         self._open: OrderedDict[int, tuple[str, asyncio.Event]] = OrderedDict()
         self._stop = asyncio.Event()
         self._number = 0
+        self._made: OrderedDict[tuple[int, int], bytes] = OrderedDict()
 
     def stop(self) -> None:
         """End all streams."""
@@ -73,32 +80,56 @@ class Streams:
         self, visit: Visit, names: frozenset[str], rows: tuple[str, int] | None, rest: asyncio.Event
     ) -> AsyncIterator[bytes]:
         hub, version = self._hub, self._hub.version
-        yield event("hello", self._picture(names))
-        checked = asyncio.get_running_loop().time()
+        yield self._picture(names)
+        said = checked = asyncio.get_running_loop().time()
         while not self._stop.is_set():
             await self._wait(version, rest)
+            if names and (early := said + AT_MOST - asyncio.get_running_loop().time()) > 0:
+                await asyncio.sleep(early)
             if rest.is_set():
                 yield event("resting", {})
                 return
-            news = hub.since(version)
-            if news is None:
-                version = hub.version
-                yield event("hello", self._picture(names))
-            else:
-                version, changes = news
-                yield event("news", self._news({k: v for k, v in changes.items() if k and (not names or k in names)}))
+            now = asyncio.get_running_loop().time()
+            before, version = version, hub.version
+            message = self._message(names, before, now - said >= BEAT)
+            if message:
+                said = now
+                yield message
             if rows is not None:
                 fresh = await self._rows(*rows)
                 if fresh is not None:
                     rows = rows[0], int(fresh["last"])
                     yield event("rows", fresh)
-            now = asyncio.get_running_loop().time()
             if now - checked >= BEAT:
                 checked = now
                 if visit.session and await asyncio.to_thread(self._people.who, visit.session, "session") is None:
                     yield event("ended", {})
                     return
-            await asyncio.sleep(AT_MOST)
+
+    def _message(self, names: frozenset[str], version: int, beat: bool) -> bytes:
+        """Return what changed since a version for who looks at some channels, or at all: then it is made once for all of them.
+
+        Nothing where no change concerns who looks and it is not time for a beat.
+        """
+        hub = self._hub
+        if not names and (version, hub.version) in self._made:
+            return self._made[version, hub.version]
+        changes = hub.since(version)
+        if changes is None:
+            return self._picture(names)
+        told = {name: row for name, row in changes[1].items() if not names or name in names}
+        if not (told or "" in changes[1] or beat):
+            return b""
+        message = self._news("news", names, told)
+        if not names:
+            self._keep((version, hub.version), message)
+        return message
+
+    def _keep(self, key: tuple[int, int], message: bytes) -> None:
+        if key[0] < key[1]:  # a beat without news says the moment, which passes
+            self._made[key] = message
+        while len(self._made) > SHARED:
+            self._made.popitem(last=False)
 
     async def _wait(self, version: int, rest: asyncio.Event) -> None:
         """Wait for something new, no longer than a beat."""
@@ -107,16 +138,20 @@ class Streams:
             async with asyncio.timeout(BEAT), hub.changed:
                 await hub.changed.wait_for(lambda: hub.version > version or rest.is_set() or self._stop.is_set())
 
-    def _picture(self, names: frozenset[str]) -> dict[str, Any]:
+    def _picture(self, names: frozenset[str]) -> bytes:
         chosen = {name: row for name, row in self._hub.channels.items() if not names or name in names}
-        return self._news(chosen)
+        return self._news("hello", names, chosen)
 
-    def _news(self, channels: dict[str, Any]) -> dict[str, Any]:
+    def _news(self, kind: str, names: frozenset[str], channels: dict[str, Any]) -> bytes:
+        """Return an event with channels: all that is known of some, what a wall shows where all are looked at."""
         station = self._hub.station
-        return {
-            "now": self._hub.now(), "lost": station.lost_since, "alarms": station.alarms, "channels": channels,
+        rows = {name: row for name, row in channels.items() if name}
+        if not names:
+            rows = {name: {key: row[key] for key in WALL if key in row} for name, row in rows.items()}
+        return event(kind, {
+            "now": self._hub.now(), "lost": station.lost_since, "alarms": station.alarms, "channels": rows,
             "counts": counts(self._hub),
-        }  # fmt: skip
+        })  # fmt: skip
 
     async def _rows(self, run: str, after: int) -> dict[str, Any] | None:
         channel = next((row for row in self._hub.channels.values() if row.get("run") == run), None)

@@ -16,27 +16,22 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
+import numpy as np
 import orjson
 
-from labctl.store.people import People
 from labctl.store.reader import Reader
-from tests.browser import Bench, Browser
+from tests.browser import Browser
 from tests.crash import promises
+from tests.crash.pages_rig import WITHIN, Rig
 from tests.hostile import CORPUS
 
 PAGE = promises.PAGE.parent / "security.md"
-SHORT = (
-    "labctl: 1\nname: short steps\nrecord: {every: 1 s}\nsteps:\n  - repeat: 100000\n    steps:\n      - rest: 300 ms\n"
-)
-WORKS = "labctl: 1\nname: works\nrecord: {every: 1 s}\nsteps:\n  - rest: 1000 h\n"
-TRIPS = "labctl: 1\nname: trips\nlimits: {voltage: [3 V, 3.9 V]}\nsteps:\n  - rest: 1 s\n  - charge: {current: 0.5 A, for: 1 h}\n"
-WITHIN = 120.0  # s for anything on a machine that is busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,59 +43,6 @@ class Tried:
     found: str
     wrong: int
     worst: float = 0.0  # s, or of a core
-
-
-class Rig:
-    """A daemon, the pages, and somebody who is known to them."""
-
-    def __init__(self, folder: Path, channels: int, clock: str = "1") -> None:
-        for name, text in (("short", SHORT), ("works", WORKS), ("trips", TRIPS)):
-            (folder / f"{name}.yaml").write_text(text)
-        self.bench = Bench(folder, f"A[1-{channels}]", clock)
-        with People(self.bench.data, time.time) as people:
-            people.add("rig", "admin")
-            self._token = people.issue("token", "rig", 86400.0)
-
-    def client(self) -> httpx.Client:
-        headers = {"authorization": f"Bearer {self._token}"}
-        return httpx.Client(base_url=self.bench.url, headers=headers, timeout=WITHIN)
-
-    def start(self, protocol: str, channel: str) -> None:
-        self.bench.start(f"{protocol}.yaml", channel)
-
-    def events(self) -> int:
-        with Reader(self.bench.data) as reader:
-            return int(
-                reader.query("SELECT count(*) FROM events WHERE kind IN ('gap', 'fault', 'late', 'run_ended')")[0][0]
-            )
-
-    @contextlib.contextmanager
-    def viewers(self, count: int) -> Iterator[list[float]]:
-        """Have so many stream clients; gives when they heard something last."""
-        heard, stop = [0.0] * count, threading.Event()
-
-        def view(number: int) -> None:
-            while not stop.is_set():
-                with (
-                    contextlib.suppress(httpx.HTTPError),
-                    self.client() as client,
-                    client.stream("GET", "/live") as stream,
-                ):
-                    for _ in stream.iter_lines():
-                        heard[number] = time.monotonic()
-                        if stop.is_set():
-                            return
-                stop.wait(0.05)
-
-        threads = [threading.Thread(target=view, args=(number,)) for number in range(count)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield heard
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
 
 
 def kills(rig: Rig, times: int) -> Tried:
@@ -187,6 +129,21 @@ def crowd(rig: Rig, count: int, seconds: float) -> Tried:
         )
     found = f"{share:.2g} of a core and {memory:.0f} MB for the pages, {daemon:.2g} of a core for the daemon, nobody without news for 5 s"
     return Tried(f"{count} viewers at a time for {seconds:g} s", count, found, silent + rig.events() - before, share)
+
+
+TICK = 0.1  # s between two ticks of a daemon with simulated cells, each of which commits
+
+
+def ticks(rig: Rig, seconds: float) -> list[float]:
+    """Return how late each of the daemon's ticks is, s: how far its commit stands behind the earliest of the same grid."""
+    with Reader(rig.bench.data) as reader:
+        first = reader.last_commit()
+        time.sleep(seconds)
+        rows = reader.query("SELECT unix_time_second FROM commits WHERE commit_id > :first", first=first)
+    at = np.array([row[0] for row in rows])
+    middle = float(np.angle(np.mean(np.exp(2j * np.pi * at / TICK)))) / (2 * np.pi) * TICK
+    late = (at - middle + TICK / 2) % TICK - TICK / 2
+    return list(late - np.quantile(late, 0.02))
 
 
 def lateness(rig: Rig, seconds: float) -> Tried:

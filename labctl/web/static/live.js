@@ -14,6 +14,7 @@ export function connect(url, given) {
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   for (const name of ["online", "pageshow", "focus"]) window.addEventListener(name, () => { if (!document.hidden) open(); });
   setInterval(watch, 500);
+  if (!handlers.ages) setInterval(() => ages(), 1000); // a page of many says itself which of them are seen
 }
 
 function open() {
@@ -45,6 +46,7 @@ function take(name, message) {
   if ("lost" in message) lost = message.lost;
   if (name === "rows") handlers.rows?.(message);
   else handlers.news?.(message, name === "hello");
+  if (name === "hello") ages(handlers.ages?.());
   watch();
 }
 
@@ -67,11 +69,10 @@ function watch() {
     if (banner.textContent !== words) banner.textContent = words;
     banner.hidden = !words;
   }
-  ages();
 }
 
-export function ages() {
-  for (const place of document.querySelectorAll("[data-age]")) {
+export function ages(places = document.querySelectorAll("[data-age]")) {
+  for (const place of places) {
     const measured = Number(place.closest("[data-measured]")?.dataset.measured);
     const old = measured ? clock.now() - measured : NaN, ahead = old < -60; // a simulated clock that runs faster than ours
     const state = place.closest("[data-state]")?.dataset.state || "", settled = /^(done|idle|tripped|failed)$/.test(state);

@@ -1,34 +1,65 @@
-// The wall: texts are changed in place, only what changed; sparklines are drawn for tiles that are on the screen.
-import { connect, get } from "./live.js";
+// The wall: what changed is kept, and written in the next frame on tiles that are on the screen, each text in place.
+import { ages, connect, get } from "./live.js";
 import { quantity } from "./values.js";
 
 const wall = document.getElementById("wall");
-const tiles = new Map([...wall.querySelectorAll(".tile")].map((tile) => [tile.dataset.channel, { tile, row: {} }]));
+const tiles = new Map(); // by channel; of each: its element, its places by key, what is known, and what is not written yet
+const known = new WeakMap(); // the same by element
+for (const tile of wall.querySelectorAll(".tile")) {
+  const each = { tile, row: {}, places: null, due: {}, seen: false };
+  tiles.set(tile.dataset.channel, each);
+  known.set(tile, each);
+}
 
-function put(tile, key, text) {
-  const place = tile.querySelector(`[data-k="${key}"]`);
+function places(each) {
+  if (!each.places) {
+    each.places = { bar: each.tile.querySelector(".bar i"), state: each.tile.querySelector(".state"), age: each.tile.querySelector("[data-age]") };
+    for (const place of each.tile.querySelectorAll("[data-k]")) each.places[place.dataset.k] = place.firstChild?.nodeType === Node.TEXT_NODE && place.childNodes.length === 1 ? place.firstChild : place;
+  }
+  return each.places;
+}
+
+function put(each, key, text) {
+  const place = places(each)[key];
   if (place && place.textContent !== text) place.textContent = text;
 }
 
-function show(name, changes) {
-  const known = tiles.get(name);
-  if (!known) return;
-  const { tile, row } = known;
-  Object.assign(row, changes);
-  if ("activity" in changes) {
+const waiting = new Set(); // tiles on the screen that something is due on
+let frame = 0;
+function take(name, changes) {
+  const each = tiles.get(name);
+  if (!each) return;
+  Object.assign(each.row, changes);
+  if ("activity" in changes && each.tile.dataset.state !== each.row.activity) write(each, { activity: 1 }); // colours and counts hold for all
+  if ("run" in changes && (each.tile.dataset.run || "") !== (each.row.run || "")) { each.tile.dataset.run = each.row.run || ""; draw(); }
+  Object.assign(each.due, changes);
+  if (each.seen) later(each);
+}
+
+function later(each) {
+  waiting.add(each);
+  if (!frame) frame = requestAnimationFrame(() => {
+    frame = 0;
+    for (const one of waiting) { write(one, one.due); one.due = {}; }
+    waiting.clear();
+  });
+}
+
+function write(each, due) {
+  const { tile, row } = each;
+  if ("activity" in due) {
     tile.dataset.state = row.activity;
-    tile.querySelector(".state").dataset.state = row.activity;
-    put(tile, "activity", row.activity);
+    places(each).state.dataset.state = row.activity;
+    put(each, "activity", row.activity);
   }
-  if ("voltage_volt" in changes) put(tile, "voltage_volt", quantity(row.voltage_volt, "voltage"));
-  if ("current_ampere" in changes) put(tile, "current_ampere", quantity(row.current_ampere, "current"));
-  if ("protocol" in changes) put(tile, "protocol", row.protocol || "no run yet: open it to start one");
-  if ("cell" in changes) put(tile, "cell", row.cell || "");
-  if ("why" in changes) put(tile, "why", row.why || "");
-  if ("step_type" in changes || "cycle_count" in changes) put(tile, "step", row.step_type ? row.step_type + (row.cycle_count ? `, cycle ${row.cycle_count}` : "") : "");
-  if ("progress" in changes) tile.querySelector(".bar i").style.inlineSize = `${100 * (row.progress || 0)}%`;
-  if ("measured" in changes) tile.dataset.measured = row.measured || "";
-  if ("run" in changes && (tile.dataset.run || "") !== (row.run || "")) { tile.dataset.run = row.run || ""; draw(); }
+  if ("voltage_volt" in due) put(each, "voltage_volt", quantity(row.voltage_volt, "voltage"));
+  if ("current_ampere" in due) put(each, "current_ampere", quantity(row.current_ampere, "current"));
+  if ("protocol" in due) put(each, "protocol", row.protocol || "no run yet: open it to start one");
+  if ("cell" in due) put(each, "cell", row.cell || "");
+  if ("why" in due) put(each, "why", row.why || "");
+  if ("step_type" in due || "cycle_count" in due) put(each, "step", row.step_type ? row.step_type + (row.cycle_count ? `, cycle ${row.cycle_count}` : "") : "");
+  if ("progress" in due) places(each).bar.style.inlineSize = `${(100 * (row.progress || 0)).toFixed(1)}%`;
+  if ("measured" in due) tile.dataset.measured = row.measured || "";
 }
 
 function counts(given) {
@@ -58,10 +89,17 @@ function alarms(list) {
 
 const seen = new Set();
 const eyes = new IntersectionObserver((entries) => {
-  for (const entry of entries) seen[entry.isIntersecting ? "add" : "delete"](entry.target);
+  for (const entry of entries) {
+    const each = known.get(entry.target);
+    each.seen = entry.isIntersecting;
+    seen[each.seen ? "add" : "delete"](entry.target);
+    if (each.seen) later(each);
+  }
   draw();
 }, { rootMargin: "100px" });
 for (const { tile } of tiles.values()) eyes.observe(tile); // run, progress and age come with the first word of the stream: a page of a thousand tiles stays small
+const old = () => [...seen].map((tile) => places(known.get(tile)).age);
+setInterval(() => ages(old()), 1000);
 
 let asked = 0;
 function draw() {
@@ -86,8 +124,9 @@ async function sparks() {
 setInterval(sparks, 10000);
 
 connect("/live", {
+  ages: old,
   news(message) {
-    for (const [name, changes] of Object.entries(message.channels)) show(name, changes);
+    for (const name in message.channels) take(name, message.channels[name]);
     counts(message.counts);
     alarms(message.alarms);
   },

@@ -28,7 +28,7 @@ class Told(Supervisor):
 
     alarms = ()
 
-    def status(self):
+    def looks(self):
         return [{"channel": "A1", "activity": "idle"}]
 
     def why(self, channel):

@@ -30,7 +30,7 @@ class Slow(Supervisor):
 
     alarms = ()
 
-    def status(self):
+    def looks(self):
         return []
 
 

@@ -41,7 +41,7 @@ class Told(Supervisor):
 
     alarms = ()
 
-    def status(self):
+    def looks(self):
         return [{"channel": "A1", "activity": "idle", "voltage_volt": float("nan")}]
 
     def why(self, channel):

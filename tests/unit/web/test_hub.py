@@ -1,9 +1,18 @@
 """What viewers are told: changes alone, everything anew for who was away too long, and a copy without a daemon as it grows."""
 
+import sqlite3
+from contextlib import closing
+
+import orjson
 import pytest
 
+from labctl.store import queries
+from labctl.store.entry import NewRun
+from labctl.store.journal import Journal
+from labctl.store.reader import Reader
 from labctl.web import hub as module
 from labctl.web.hub import Hub
+from labctl.web.stream import Streams
 from tests.system.test_orders_seen import begun, parts  # noqa: F401 - a fixture
 
 
@@ -46,3 +55,43 @@ async def test_a_later_row_of_the_journal_is_not_undone_by_an_older_answer(hub):
     )
     row = hub.channels["sim1"]
     assert (row["activity"], row["voltage_volt"], row["record_index"], row["measured"]) == ("paused", 3.9, 9, 12.0)
+
+
+def test_newest_rows_of_many_runs_come_with_one_question_for_each_hundred(tmp_path):
+    with Journal.open(tmp_path) as journal:
+        for number in range(1, 5):
+            journal.create_run(NewRun(plan=b"{}", plan_hash="0", began_unix_time=0.0, protocol="p", cell=str(number)))
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as base, base:
+        rows = [
+            (run, at, 1, float(at), 3.0 + run / 10, 1e-3, 0.0, 0.0, None, 0, None, None)
+            for run in range(1, 5)
+            for at in range(3)
+        ]
+        base.executemany(f"INSERT INTO samples VALUES ({', '.join('?' * 12)})", rows)
+    asked = []
+    for wanted in ([(2, 1)], [(run, 2) for run in range(1, 251)]):
+        with Reader(tmp_path) as reader:
+            reader.query = lambda sql, ask=reader.query, **values: asked.append(sql) or ask(sql, **values)
+            rows = module._rows(reader, wanted)
+            alone = {run: reader.query(queries.ROW, run=run, record=record) for run, record in wanted}
+        assert len(set(asked) - {queries.ROW}) <= 2, "texts that the store has read before"
+        assert rows == [{"run_id": run, **row[0]._mapping} for run, row in alone.items() if row], (
+            "runs that are none are not told of"
+        )
+        assert len(rows) == min(4, len(wanted))
+
+
+async def test_who_looks_at_all_gets_the_same_bytes_as_others_do(hub):
+    streams = Streams(hub, None)
+    before = hub.version
+    hub._take("sim1", {"voltage_volt": 3.5, "charging_energy_wh": 1.0})
+    one, other = (streams._message(frozenset(), before, beat=False) for _ in range(2))
+    assert one is other
+    assert orjson.loads(one.partition(b"data: ")[2])["channels"] == {"sim1": {"voltage_volt": 3.5}}, "what a wall shows"
+    own = streams._message(frozenset({"sim1"}), before, beat=False)
+    assert orjson.loads(own.partition(b"data: ")[2])["channels"]["sim1"]["charging_energy_wh"] == 1.0
+    assert streams._message(frozenset({"sim2"}), before, beat=False) == b"", "nothing of it changed"
+    assert streams._message(frozenset({"sim2"}), before, beat=True).startswith(b"event: news")
+    assert streams._message(frozenset({"sim2"}), hub.version, beat=True).startswith(b"event: news")
+    hub._touch()
+    assert streams._message(frozenset({"sim2"}), hub.version - 1, beat=False), "the station as a whole did"
