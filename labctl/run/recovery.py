@@ -16,6 +16,7 @@ from labctl.run.resume_point import ResumePoint
 from labctl.run.roster import Roster, roles
 from labctl.run.session import RunSession
 from labctl.store.entry import StoredRun
+from labctl.store.resume_check import check_resumable
 
 LOG = logging.getLogger("labctl.run")
 
@@ -101,6 +102,7 @@ class Reconciler:
         return f"channel {channel.name}: {channel.unknown}"
 
     async def _take_up(self, channel: Channel, run: StoredRun, connection: Connection) -> str:
+        await self._roster.ask(lambda reader: check_resumable(reader, run))
         plan = plan_from_json(await self._roster.ask(lambda reader: reader.plan(run.run_id)))
         checkpoint = await self._roster.ask(lambda reader: reader.checkpoint(run.run_id))
         known = {key: run.options[key] for key in SIMULATED_CELL if key in run.options}

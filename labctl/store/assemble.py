@@ -18,7 +18,7 @@ from labctl.plan.codec import digest, plan_from_json, plan_to_json
 from labctl.sample import Floats
 from labctl.store.codec import input_to_json, to_json
 from labctl.store.entry import Checkpoint, Entry, Item, OrderRecord, RunRanges
-from labctl.store.hash_chain import Auxiliary, EventRow, InputRow, part_digest, rows_digest
+from labctl.store.hash_chain import Auxiliary, EventRow, InputRow, checkpoint_digests, part_digest, rows_digest
 from labctl.store.matrix import ATTEMPT, WIDTH, auxiliary_of, batch_of, matrix_of
 from labctl.store.projection import Row, Value, attempt_of, projected, standing
 
@@ -164,11 +164,11 @@ def _run(done: Assembled, entries: Sequence[Entry], before: Position, span: tupl
         events=_span(before.event, after.event),
         inputs=_span(before.input, after.input),
     )
-    done.parts.append((part, part_digest(done.rows[slice(*span)], *fresh)))
+    digest_of_part = part_digest(done.rows[slice(*span)], *fresh)
+    done.parts.append((part, digest_of_part + _checkpoint(done, entries, after, commit_id)))
     done.positions[run_id] = after
     if part.events is not None and (changed := standing(event for entry in entries for event in entry.events)):
         done.standing.append((run_id, changed))
-    _checkpoint(done, entries, after, commit_id)
 
 
 def _span(first: int, end: int) -> tuple[int, int] | None:
@@ -240,11 +240,14 @@ def _points(done: Assembled, run_id: int, part: SpectrumPart, points: Mapping[in
     return {**points, part.attempt: first + len(found.time)}
 
 
-def _checkpoint(done: Assembled, entries: Sequence[Entry], after: Position, commit_id: int) -> None:
+def _checkpoint(done: Assembled, entries: Sequence[Entry], after: Position, commit_id: int) -> bytes:
+    """Add the last checkpoint among some entries of a run, and return what its commit covers of it, b"" where there is none."""
     states = [entry.checkpoint for entry in entries if entry.checkpoint is not None]
     sources = [entry.source for entry in entries if entry.source is not None]
-    if states:
-        source = sources[-1] if sources else None
-        later = takewhile(lambda entry: entry.checkpoint is None, reversed(entries))
-        record = after.record - 1 - sum(entry.rows for entry in later if entry.quiet)
-        done.checkpoints.append(Checkpoint(entries[0].run_id, commit_id, record, states[-1], source))
+    if not states:
+        return b""
+    source = sources[-1] if sources else None
+    later = takewhile(lambda entry: entry.checkpoint is None, reversed(entries))
+    record = after.record - 1 - sum(entry.rows for entry in later if entry.quiet)
+    done.checkpoints.append(Checkpoint(entries[0].run_id, commit_id, record, states[-1], source))
+    return checkpoint_digests(record, after.input - 1, states[-1], source)

@@ -18,8 +18,10 @@ from labctl.store.entry import RunRanges
 from labctl.store.generation import GENERATIONS, Generation, text_of
 from labctl.store.hash_chain import (
     BIRTH,
+    PART_BYTES,
     ROW_COLUMNS,
     VERSION,
+    Covered,
     birth,
     digest_of_bytes,
     first_chain,
@@ -77,6 +79,7 @@ class DigestCheck:
         ends: The last record, event and input of each run that a commit names.
         looked: Runs that the commits looked at name.
         under_way: The last of them that changed orders or waiting runs, 0 where none did.
+        checkpoints: What they cover of the checkpoint of each run.
     """
 
     reader: Reader
@@ -88,6 +91,7 @@ class DigestCheck:
     ends: dict[int, Ends] = field(default_factory=dict)
     looked: set[int] = field(default_factory=set)
     under_way: int = 0
+    checkpoints: dict[int, Covered | None] = field(default_factory=dict)
     _tail: dict[int, Floats] = field(default_factory=dict)
     _born: Mapping[tuple[int, int], Any] = field(default_factory=dict)
     _births: Mapping[int, int] = field(default_factory=dict)
@@ -157,10 +161,12 @@ class DigestCheck:
         born = self._births.get(run_id)
         known = window.rows.data.cast("B") if window.plain and len(window.rows) else memoryview(b"")
         for at, (commit_id, _, first, last, *more, digest, version) in enumerate(parts):
+            if len(digest) > PART_BYTES:
+                self.checkpoints[run_id] = Covered.by([(commit_id, digest)], self.checkpoints.get(run_id))
             if first == record + 1 and more == _NO_MORE and commit_id != born and ROW_COLUMNS[version] == WIDTH:
                 begin = (first - window.first) * _ROW_BYTES
                 end = begin + (_count((first, last)) if isinstance(last, int) else 0) * _ROW_BYTES
-                if 0 <= begin < end <= len(known) and digest_of_bytes(known[begin:end]) == digest:
+                if 0 <= begin < end <= len(known) and digest_of_bytes(known[begin:end]) == digest[:PART_BYTES]:
                     self.rows += last - record
                     record = last
                     continue
@@ -192,7 +198,7 @@ class DigestCheck:
             else birth([getattr(born, name) for name in BIRTH[sealed.version]], born.plan or "", born.hash)
         )
         content = window.auxiliary_of(part.records), window.inputs_of(part.inputs), window.events_of(part.events)
-        if part_digest(rows, *content, text, version=sealed.version) != sealed.digest:
+        if part_digest(rows, *content, text, version=sealed.version) != sealed.digest[:PART_BYTES]:
             what = f"records {part.records}, events {part.events} or inputs {part.inputs}"
             of_run = "the run's plan, channel, names, texts, options or begin"
             yield Mismatch(place, f"{what if born is None else of_run} were changed")
@@ -208,6 +214,16 @@ class DigestCheck:
             fallen = np.flatnonzero(np.diff(follow[:, column]) < 0)
             if len(fallen):
                 yield Mismatch(f"run {run_id}", f"the {name} falls before record {follow[fallen[0] + 1, RECORD]:.0f}")
+
+
+def part_is_whole(reader: Reader, run_id: int, commit_id: int) -> bool:
+    """Tell whether what one commit after the first holds of a run is as its digest has it; the chain is not looked at."""
+    parts = reader.query(_ONE_PART, run=run_id, commit=commit_id)
+    sealed, window = _sealed(parts[0]), _CommitWindow(reader, run_id, parts)
+    part = sealed.part
+    content = window.auxiliary_of(part.records), window.inputs_of(part.inputs), window.events_of(part.events)
+    made = part_digest(window.rows_of(part.records), *content, version=sealed.version)
+    return made == sealed.digest[:PART_BYTES]
 
 
 class _CommitWindow:
@@ -323,10 +339,12 @@ _BORN = f"""
 SELECT r.created_commit_id, r.run_id, {", ".join(f"r.{name}" for name in BIRTH[VERSION])}, p.plan, p.hash
 FROM runs r LEFT JOIN plans p ON p.run_id = r.run_id AND p.version = 1
 WHERE r.created_commit_id > :after"""  # noqa: S608 - names are ours
-_PARTS = """
+_EACH_PART = """
 SELECT r.commit_id, r.run_id, first_record, last_record, first_event, last_event, first_input, last_input, digest, version
 FROM commit_runs r JOIN commits c ON c.commit_id = r.commit_id
-WHERE r.commit_id BETWEEN :first AND :last ORDER BY r.commit_id, r.run_id"""
+WHERE"""
+_PARTS = f"{_EACH_PART} r.commit_id BETWEEN :first AND :last ORDER BY r.commit_id, r.run_id"
+_ONE_PART = f"{_EACH_PART} r.commit_id = :commit AND r.run_id = :run"
 _ENDS = """
 SELECT run_id, COALESCE(max(last_record), -1), COALESCE(max(last_event), -1), COALESCE(max(last_input), -1)
 FROM commit_runs WHERE commit_id <= :upto GROUP BY 1"""

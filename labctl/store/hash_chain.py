@@ -1,8 +1,10 @@
 """Digests that make a change of what is stored visible: one a run and commit, and a chain over all commits.
 
 A part's digest covers its rows (as the float64 matrix of `store.matrix`), auxiliary values, inputs and events exactly as
-stored. The chain of a commit covers the chain before it, the commit's number and label, and every part with its ranges. So a
-whole journal is checked by reading it once, and one run by reading that run and the small `commit_runs`.
+stored. The digests of the checkpoint that came with a part stand behind it: a checkpoint is written over, and what the last commit
+with one says of it is what must be stored. The chain of a commit covers the chain before it, the commit's number and label, and
+every part with its ranges. So a whole journal is checked by reading it once, and one run by reading that run and the small
+`commit_runs`.
 
 Every commit says by which version of these rules it was sealed (`commits.version`), and the chain covers that number: a later
 version may cover more columns, and a commit of before is checked by those that there were. What a version covers never changes
@@ -11,6 +13,7 @@ once it is released.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -20,17 +23,25 @@ from labctl.store.entry import RunRanges
 
 PART_BYTES = 16
 UNDER_WAY_VERSION = 3  # from which on commits cover orders and waiting runs
-VERSION = 3  # of new commits: 1 is labctl 0.1's; 3 covers orders and waiting runs
+CHECKPOINT_VERSION = 4  # from which on they cover checkpoints
+VERSION = 4  # of new commits: 1 is labctl 0.1's
 ROW_COLUMNS: Mapping[int, int] = {
     1: 10,
     2: 12,
     3: 12,
+    4: 12,
 }  # how many columns of `store.matrix`, from the first, a version covers
 _BIRTH = (
     "uuid", "journal", "channel", "protocol", "cell", "protocol_hash", "cell_hash",
     "began_unix_time_second", "started_by", "resumed_from", "options", "software",
 )  # fmt: skip
-BIRTH: Mapping[int, tuple[str, ...]] = {1: _BIRTH, 2: (*_BIRTH, "texts"), 3: (*_BIRTH, "texts")}  # of `runs`
+_BIRTH_WITH_TEXTS = (*_BIRTH, "texts")
+BIRTH: Mapping[int, tuple[str, ...]] = {
+    1: _BIRTH,
+    2: _BIRTH_WITH_TEXTS,
+    3: _BIRTH_WITH_TEXTS,
+    4: _BIRTH_WITH_TEXTS,
+}  # of `runs`
 
 Auxiliary: TypeAlias = tuple[int, int, str, float]  # run_id, record_index, name, value
 EventRow: TypeAlias = tuple[int, int, int, float, str, str]  # run_id, seq, record_index, time, kind, data
@@ -64,6 +75,41 @@ def part_digest(
     text += [f"e{seq} {record} {time!r} {kind} {data}" for _, seq, record, time, kind, data in events]
     digest.update("\n".join(text).encode())
     return digest.digest()[:PART_BYTES]
+
+
+def checkpoint_digests(record: int, told: int, state: bytes, source: bytes | None) -> bytes:
+    """Return what stands behind the digest of a part that came with a checkpoint.
+
+    Args:
+        record: The row that it stands at.
+        told: The number of the run's last input: an older checkpoint does not stand for a run that was told more.
+        state: The engine's, as stored.
+        source: The resume point with the source's state, None where that of before is kept, whose digest came with it.
+
+    Returns:
+        One digest of the first three, and one of the source where there is one, `PART_BYTES` each.
+    """
+    digests = hashlib.sha256(b"%d %d %b" % (record, told, state)).digest()[:PART_BYTES]
+    return digests if source is None else digests + hashlib.sha256(source).digest()[:PART_BYTES]
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What commits cover of the checkpoint of a run: the last of them that brought one, with its digests."""
+
+    commit_id: int
+    state: bytes
+    source: bytes
+
+    @classmethod
+    def by(cls, parts: Iterable[tuple[int, bytes]], before: "Covered | None" = None) -> "Covered | None":
+        """Return what parts of one run in their order, commit and stored digest each, cover after what was covered before."""
+        for commit_id, digest in parts:
+            mine = bytes(digest)[PART_BYTES:]
+            if mine:
+                source = mine[PART_BYTES:] or (before.source if before else b"")
+                before = cls(commit_id, mine[:PART_BYTES], source)
+        return before
 
 
 def rows_digest(rows: Floats) -> bytes:

@@ -7,11 +7,12 @@ import orjson
 
 from labctl.errors import StoreDamaged
 from labctl.sample import Floats
-from labctl.store.digest_check import Ends, Mismatch
+from labctl.store.digest_check import NOTHING, DigestCheck, Mismatch
 from labctl.store.hash_chain import UNDER_WAY_VERSION, digest_of
 from labctl.store.order_store import new_run_from_json
 from labctl.store.projection_check import derived_differences
 from labctl.store.reader import Reader
+from labctl.store.resume_check import checkpoint_differences
 from labctl.store.schema import SCHEMA_VERSION, VIEWS, metadata
 from labctl.store.under_way import NAMES as UNDER_WAY
 from labctl.store.under_way import digest_of_sums, sum_from, sum_of
@@ -40,15 +41,15 @@ _NAMES = {
 }
 
 
-def run_strays(reader: Reader, run_id: int, ends: Ends, upto: int) -> Iterator[Mismatch]:
+def run_strays(reader: Reader, run_id: int, walk: DigestCheck) -> Iterator[Mismatch]:
     """Compare a run with what the digests do not cover; within a snapshot, so that a run that goes on is whole.
 
     Args:
         reader: Within `Reader.snapshot`.
         run_id: The run.
-        ends: The last record, event and input of the run that the commits up to `upto` name.
-        upto: The last commit that was looked at; what came after it is asked for.
+        walk: Over the commits; what came after it is asked for.
     """
+    ends, upto = walk.ends.get(run_id, NOTHING), walk.upto
     place = f"run {run_id}"
     newer = (-1 if last is None else int(last) for last in reader.query(_LAST, run=run_id, upto=upto)[0])
     record, event, number = (max(pair) for pair in zip(ends, newer, strict=True))
@@ -64,6 +65,9 @@ def run_strays(reader: Reader, run_id: int, ends: Ends, upto: int) -> Iterator[M
     checkpoint = reader.stored_checkpoint(run_id)
     if checkpoint is not None and checkpoint.record_index > record:
         yield Mismatch(place, f"the checkpoint stands at record {checkpoint.record_index}, the last row is {record}")
+    known = walk.checkpoints.get(run_id)
+    differences = checkpoint_differences(reader, run_id, known, upto, all_known=not walk.since[0])
+    yield from (Mismatch(place, words) for words in differences)
     tail = _row(reader, run_id, record)
     yield from (Mismatch(place, words) for words in derived_differences(reader, run_id, tail))
 

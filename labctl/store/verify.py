@@ -10,7 +10,7 @@ from pathlib import Path
 
 from labctl.errors import StoreDamaged, StoreError, UsageError
 from labctl.store.attachments import missing
-from labctl.store.digest_check import NOTHING, DigestCheck, Mismatch
+from labctl.store.digest_check import DigestCheck, Mismatch
 from labctl.store.head import Head, shortfall
 from labctl.store.location import JournalLocation, place
 from labctl.store.people import verify_door
@@ -101,7 +101,7 @@ def verify(
         runs = [each for each in known if run in {None, each} and (not begin[0] or each in walk.looked)]
         for run_id in runs:
             with reader.snapshot():
-                findings += run_strays(reader, run_id, walk.ends.get(run_id, NOTHING), walk.upto)
+                findings += run_strays(reader, run_id, walk)
         findings += [*_attachments(reader, place(where).folder, run), *_door(place(where), notes)]
         with reader.snapshot():
             findings += [

@@ -12,7 +12,17 @@ from labctl.store import digest_check
 from labctl.store.archive import archive
 from labctl.store.entry import Entry
 from labctl.store.generation import GENERATIONS, Generation, text_of
-from labctl.store.hash_chain import BIRTH, VERSION, birth, covered, digest_of, first_chain, next_chain, part_digest
+from labctl.store.hash_chain import (
+    BIRTH,
+    PART_BYTES,
+    VERSION,
+    birth,
+    covered,
+    digest_of,
+    first_chain,
+    next_chain,
+    part_digest,
+)
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 from labctl.store.verify import verify
@@ -201,7 +211,8 @@ def make_chain_anew(connection: sqlite3.Connection, folder: Path) -> None:
                     window.inputs_of(part.inputs),
                     window.events_of(part.events),
                 )
-                parts.append((part, part_digest(window.rows_of(part.records), *content, text)))
+                digest = part_digest(window.rows_of(part.records), *content, text)
+                parts.append((part, digest + stored.digest[PART_BYTES:]))
             known = text_of([each for each in generations if each.began_commit_id < commit_id])
             chain = next_chain(chain, commit_id, unix_time, covered(parts), generations=known, under_way=under_way)
             connection.execute("UPDATE commits SET chain = ? WHERE commit_id = ?", (chain, commit_id))
