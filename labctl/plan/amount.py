@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from labctl.plan.charge_level import ChargeLevel
 from labctl.plan.holding import SINCE
 from labctl.plan.index import walk
 from labctl.plan.number import as_filed
@@ -12,6 +13,7 @@ from labctl.plan.program import at_pass
 from labctl.plan.step import Block, ByPass, End, Line, Term, VersusOcv
 
 INFINITE: Final = math.inf
+UNKNOWN_LEVEL: Final = ChargeLevel()
 ROUNDING: Final = 1e-9
 SIGNS: Final = {"charge": 1.0, "strip": 1.0, "discharge": -1.0, "plate": -1.0}
 
@@ -91,10 +93,11 @@ class _CountBegin:
 class Passed:
     """What is likely to have passed on the way through a plan, the voltage there, and the points since which charge is counted."""
 
-    def __init__(self) -> None:
-        """Stand at the begin of a plan."""
+    def __init__(self, level: ChargeLevel = UNKNOWN_LEVEL) -> None:
+        """Stand at the begin of a plan, with a cell of which so much is known."""
         self.total = Amount()
         self.voltage: float | None = None
+        self.level = level
         self._points: dict[str, _CountBegin] = {}
 
     def enter(self, path: tuple[Block, ...]) -> None:
@@ -109,11 +112,34 @@ class Passed:
         """Come to a mark inside the blocks of a path."""
         self._points[name] = _CountBegin(self.total, frozenset(block.id for block in path))
 
-    def lead(self, line: Line, one: Amount, nominal: float | None) -> None:
+    def lead(self, line: Line, one: Amount, around: Block, nominal: float | None) -> None:
         """Come to the voltage to which a line leads that has taken `one`; to none that is known where charge or time ended it."""
-        target = _voltage_after(line, bool(nominal and one.charge >= nominal * (1.0 - ROUNDING)))
+        room = self.room(line, around, nominal)
+        target = _voltage_after(line, room < INFINITE and one.charge >= room * (1.0 - ROUNDING))
+        self._to_level(line, one, around, nominal)
         if line.energises and line.mode != "Spectrum":
             self.voltage = target
+
+    def _to_level(self, line: Line, one: Amount, around: Block, nominal: float | None) -> None:
+        """Come to where between its ends the cell stands after a line: nowhere that is known behind a sweep or a hold elsewhere."""
+        sign = _sign(line, around)
+        if not line.energises or line.mode == "Spectrum":
+            return
+        if line.mode == "Profile":
+            self.level = self.level.moved(one.net, nominal)
+        elif line.mode == "Potentiostatic" and sign:
+            self.level = self.level.moved(sign * one.charge, nominal)
+        elif line.mode in {"Sweep", "Potentiostatic"}:
+            self.level = UNKNOWN_LEVEL
+        elif sign and ends_by_voltage(line) and one.charge >= self.level.room(sign, nominal) * (1.0 - ROUNDING):
+            self.level = self.level.ended(sign, nominal)
+        else:
+            self.level = self.level.moved(one.net, nominal)
+
+    def room(self, line: Line, around: Block, nominal: float | None) -> float:
+        """Return what is likely to pass until a line comes to its voltage, C; infinite for one without such an end."""
+        sign = _sign(line, around)
+        return self.level.room(sign, nominal) if sign and ends_by_voltage(line) else INFINITE
 
     def stepped(self, line: Line, passes: Mapping[int, int], path: tuple[Block, ...]) -> float:
         """Return by how much a hold moves the voltage of the cell in a pass, V; 0 where that is not known."""
@@ -166,6 +192,11 @@ class Passed:
         ahead = value - (begun.counted(term.quantity) - point.passed.counted(term.quantity))
         gap = _gap(term, ahead, each)
         return max(math.ceil(gap / abs(each) - ROUNDING), 1) if gap < INFINITE else INFINITE
+
+
+def ends_by_voltage(line: Line) -> bool:
+    """Tell whether a voltage alone ends a line."""
+    return any(term.quantity == "voltage" and not term.slope for term in alone(line.ends))
 
 
 def place(value: ByPass, passes: Mapping[int, int]) -> int:

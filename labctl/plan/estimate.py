@@ -1,7 +1,8 @@
 """How long a plan will take, what it will pass and how many rows it will leave: rules of thumb where only a cell knows.
 
 Exact are times, capacities, sweeps and profiles. What a cell decides is guessed, and said to be: a step that ends at a voltage
-passes the nominal capacity, and so does a block that a voltage stops; charge since a mark is counted on the way, from what
+passes the nominal capacity, or what has passed in the other direction since one ended at a voltage there; a block that a voltage
+stops passes the nominal capacity; charge since a mark is counted on the way, from what
 the steps before are likely to have passed; a hold after a charge decays exponentially with a tenth of the nominal capacity in
 its tail, one that moves the voltage with the same part of it as of the voltage window; a spectrum takes three periods of each
 frequency. `longest` is what the ends that are sure to come allow.
@@ -28,7 +29,8 @@ from labctl.driver import (
     Sweep,
 )
 from labctl.finding import Finding
-from labctl.plan.amount import INFINITE, ROUNDING, SIGNS, Amount, Passed, alone, charge_tables
+from labctl.plan.amount import INFINITE, ROUNDING, SIGNS, UNKNOWN_LEVEL, Amount, Passed, alone, charge_tables
+from labctl.plan.charge_level import ChargeLevel
 from labctl.plan.holding import SINCE
 from labctl.plan.index import walk
 from labctl.plan.number import as_filed
@@ -39,6 +41,7 @@ from labctl.plan.vain_ends import HAIR, mark_of, warning
 from labctl.plan.warning import net_charge, warnings
 from labctl.quantity.units import display
 
+HALF: Final = 0.5  # of the passes around it in which a block must be done for what follows it to begin where it ends
 TAIL: Final = 0.1  # of the nominal capacity passes in the held part of CC-CV
 HOUR: Final = 3600.0  # s, in which 1C passes the nominal capacity
 PERIODS: Final = 3.0  # of each frequency of a spectrum
@@ -73,7 +76,8 @@ class Estimate:
 def estimate(plan: Plan, warned: Iterable[Finding] | None = None) -> Estimate:
     """Return what a plan takes, with its warnings; `warned` are those of its compilation, where they are known already."""
     lines: dict[int, tuple[Amount, float]] = {}
-    total = _of_block(plan, (), plan.root, lines, Passed())
+    bare = ChargeLevel(below_top=0.0) if plan.cell.kind == "asymmetric" else UNKNOWN_LEVEL
+    total = _of_block(plan, (), plan.root, lines, Passed(bare))
     return Estimate(
         duration=(total.likely, total.longest),
         charge=total.charge,
@@ -113,13 +117,21 @@ def _of_block(
     """
     path, begun = (*around, block), passed.total
     passed.enter(path)
-    one, inner = _of_children(plan, path, passed)
+    at_first, voltage = passed.level, passed.voltage
+    first, inner = _of_children(plan, path, passed)
+    one, later = first, inner
+    if block.passes > 1 and passed.level != at_first:  # the passes after the first begin where the one before has ended
+        passed.total, passed.voltage = begun, voltage
+        passed.enter(path)
+        one, later = _of_children(plan, path, passed)
     budgets = [_average(time) for end in block.ends if (time := _time_of(end)) is not None]
     passes = _likely_passes(plan, block, begun, one, passed)
-    total = one.times(passes, block.passes)
+    total = first.times(min(passes, 1), 1) + one.times(max(passes - 1, 0), block.passes - 1)
     if budgets and one.likely:
         passes = min(passes, max(math.floor(min(budgets) / one.likely + ROUNDING), 1))
-    lines |= {line: (amount, passes * often) for line, (amount, often) in inner.items()}
+    for line, (amount, often) in inner.items():
+        average = (amount + later[line][0].times(passes - 1)).times(1.0 / passes) if passes > 1 else amount
+        lines[line] = (average, passes * often)
     last = block.children[-1] if block.children else None
     if passes and isinstance(last, Line) and "every" in last.options:  # nothing follows the last pass for which to wait
         wait, often = lines[last.id]
@@ -137,9 +149,13 @@ def _of_children(plan: Plan, path: tuple[Block, ...], passed: Passed) -> tuple[A
     for child in path[-1].children:
         if isinstance(child, Block):
             asked: dict[int, tuple[Amount, float]] = {}
+            level = passed.level
             amount = _of_block(plan, path, child, asked, passed)
             share = share_of_passes(child, path)
             amount = amount if share == 1.0 else amount.times(share)
+            passed.level = (
+                level if share < HALF else passed.level
+            )  # what is seldom done is not what the next step finds
             lines |= {line: (each, often * share) for line, (each, often) in asked.items()}
         else:
             amount = _of_line(plan, child, path, passed)
@@ -187,18 +203,28 @@ def _of_line(plan: Plan, line: Line, path: tuple[Block, ...], passed: Passed) ->
     if line.verb == "mark":
         passed.mark(str(line.options.get("text", "")), path)
     tables = (*numbers(line), *charge_tables(path[-1]))
+    room = passed.room(line, path[-1], plan.cell.nominal)
     amounts = [
-        _of_pass(plan, line, passes, passed.left(line, passes, path), passed.stepped(line, passes, path))
+        _of_pass(plan, line, passes, _Begin(passed.left(line, passes, path), passed.stepped(line, passes, path), room))
         for passes in combinations(tables)
     ]
     total = sum(amounts, Amount())
     average = total.times(1.0 / len(amounts)) if amounts else Amount()
-    passed.lead(line, average, plan.cell.nominal)
+    passed.lead(line, average, path[-1], plan.cell.nominal)
     return average
 
 
-def _of_pass(plan: Plan, line: Line, passes: Mapping[int, int], left: float, stepped: float) -> Amount:
-    """Return what a line takes in a pass, in which ends by charge leave it some, C, and it moves the voltage by `stepped`, V."""
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """What a line finds: charge that ends by charge leave it, C, by how much it moves the voltage, V, charge to its voltage, C."""
+
+    left: float
+    stepped: float
+    room: float
+
+
+def _of_pass(plan: Plan, line: Line, passes: Mapping[int, int], begin: _Begin) -> Amount:
+    """Return what a line takes in a pass that begins so."""
     match line.verb:
         case "mark" | "nominal":
             return Amount()
@@ -207,7 +233,7 @@ def _of_pass(plan: Plan, line: Line, passes: Mapping[int, int], left: float, ste
             return Amount(longest=float(waits) if isinstance(waits, float) else INFINITE)
     voltage = _middle(line)
     mode = mode_for(line, passes, voltage)
-    ends = _EstimatedEnds(line, passes, left, stepped)
+    ends = _EstimatedEnds(line, passes, begin)
     likely, longest, charge = _drawn(plan, line, mode, ends)
     likely, longest = min(likely, ends.time, longest), min(longest, ends.time)
     if likely == INFINITE:
@@ -225,11 +251,10 @@ def _middle(line: Line) -> float:
 class _EstimatedEnds:
     """What the ends of a line allow in a pass: time in s and charge in C that are sure, and C that are likely."""
 
-    def __init__(self, line: Line, passes: Mapping[int, int], left: float, stepped: float) -> None:
+    def __init__(self, line: Line, passes: Mapping[int, int], begin: _Begin) -> None:
         self.time = self.charge = INFINITE
-        self.left, self.stepped = left, stepped
+        self.left, self.stepped, self.room = begin.left, begin.stepped, begin.room
         self.current: float | None = None
-        self.voltage = False
         for term in alone(line.ends):
             value = as_filed(term.value.offset if isinstance(term.value, VersusOcv) else term.value)
             number = float(at_pass(value, passes)) if isinstance(value, ByPass) else value
@@ -239,8 +264,6 @@ class _EstimatedEnds:
                     self.time = min(self.time, number)
                 case "capacity" if above:
                     self.charge = min(self.charge, number)
-                case "voltage" if not term.slope:
-                    self.voltage = True
                 case "current" if not above and not term.slope:
                     self.current = number
 
@@ -259,12 +282,12 @@ def _drawn(plan: Plan, line: Line, mode: Mode, ends: _EstimatedEnds) -> tuple[fl
     """Return likely and longest time that a mode takes by itself, s, and what passes."""
     match mode:
         case Galvanostatic(current):
-            return _driven(plan, line, abs(current), ends)
+            return _driven(line, abs(current), ends)
         case ConstantPower(power):
             middle = abs(_middle(line))
-            return _driven(plan, line, abs(power) / middle if middle else 0.0, ends)
+            return _driven(line, abs(power) / middle if middle else 0.0, ends)
         case ConstantLoad(resistance):
-            return _driven(plan, line, abs(_middle(line)) / resistance if resistance else 0.0, ends)
+            return _driven(line, abs(_middle(line)) / resistance if resistance else 0.0, ends)
         case Potentiostatic(_, most):
             return _held(plan, line, most, ends)
         case Sweep(start, end, rate):
@@ -290,12 +313,11 @@ def _by_itself(mode: Mode) -> float:
     return INFINITE
 
 
-def _driven(plan: Plan, line: Line, current: float, ends: _EstimatedEnds) -> tuple[float, float, _Passing]:
+def _driven(line: Line, current: float, ends: _EstimatedEnds) -> tuple[float, float, _Passing]:
     if not current:
         return INFINITE, INFINITE, _Passing()
     most = min(ends.charge, INFINITE if line.bounds.charge is None else line.bounds.charge)
-    nominal = plan.cell.nominal
-    likely = min(most, ends.left, nominal if ends.voltage and nominal else INFINITE)
+    likely = min(most, ends.left, ends.room)
     return likely / current, most / current, _Passing(current)
 
 

@@ -2,7 +2,9 @@ import math
 
 import pytest
 
+from labctl.driver import Bounds
 from labctl.plan.estimate import estimate
+from labctl.protocol.cell import Cell
 
 
 def test_times_are_exact(plan):
@@ -222,3 +224,29 @@ def test_a_hold_from_an_empty_cell_to_a_full_one_passes_most_of_the_capacity(pla
     hold, _ = estimate(plan(steps)).lines[2]
     assert hold.charge == pytest.approx(3.6 * 1.7 / 2.3)
     assert hold.likely == pytest.approx(5 * 3600.0 * 1.7 / 2.3 * math.log(4.0))
+
+
+@pytest.mark.parametrize(
+    ("steps", "charge"),
+    [
+        # after half a discharge the charge has half to give back
+        ("- charge: {current: 1C, to: 4 V, for: 5 h}\n- discharge: {current: 1C, capacity: 50 %}\n- charge: {current: 1C, to: 4 V, for: 5 h}\n", 2.0),
+        ("- discharge: {current: 1C, to: 3 V, for: 5 h}\n- charge: {current: 1C, for: 15 min}\n- discharge: {current: 1C, to: 3 V, for: 5 h}\n", 1.5),
+        ("- charge: {current: 1C, to: 4 V, for: 5 h}\n- charge: {current: 1C, to: 4 V, for: 5 h}\n", 1.0),
+        # of a cell as it was put in nothing is known: the whole capacity
+        ("- charge: {current: 1C, to: 4 V, for: 5 h}\n- discharge: {current: 1C, to: 3 V, for: 5 h}\n", 2.0),
+        # the passes after the first begin where the one before has ended
+        ("- charge: {current: 1C, to: 4 V, for: 5 h}\n- repeat: 4\n  steps:\n  - discharge: {current: 1C, capacity: 25 %}\n  - charge: {current: 1C, to: 4 V, for: 5 h}\n", 3.0),
+        ("- charge: {current: 1C, to: 4 V, for: 5 h}\n- discharge: {current: 1C, capacity: 50 %}\n- repeat: 3\n  steps:\n  - charge: {current: 1C, to: 4 V, for: 5 h}\n  - discharge: {current: 1C, to: 3 V, for: 5 h}\n", 1.5 + 1.5 + 4.0),
+    ],
+)  # fmt: skip
+def test_a_step_to_a_voltage_passes_what_was_taken_since_one_came_to_a_voltage(plan, steps, charge):
+    found = estimate(plan(steps))
+    assert found.charge == pytest.approx(3.6 * charge)
+    assert found.duration[0] == pytest.approx(3600.0 * charge)
+
+
+def test_a_bare_collector_gives_back_what_was_plated(plan):
+    steps = "- repeat: 10\n  steps:\n  - plate: {current: 1 mA, capacity: 0.1 mAh}\n  - strip: {current: 1 mA, to: 1 V, for: 15 h}\n"
+    cell = Cell("Li-Cu", "asymmetric", area=1e-4, limits=Bounds((-0.5, 1.0), (-0.01, 0.01), charge=7.2))
+    assert estimate(plan(steps, cell)).charge == pytest.approx(10 * 2 * 0.36)
