@@ -97,14 +97,17 @@ def listed(cells: int, points: int) -> Callable[[], object]:
     return work
 
 
-def swept(cells: int, points: int) -> Callable[[], object]:
-    """Return a discharge of `cells` cells at currents and diffusivities of their own, handed over as a list of inputs."""
+def swept(cells: int, points: int, every: float = 10.0) -> Callable[[], object]:
+    """Return a discharge of `cells` cells at currents and diffusivities of their own, handed over as a list of inputs.
+
+    Its voltage is read at `points` times, `every` s apart.
+    """
     pybamm = _library()
     values = pybamm.ParameterValues("Marquis2019")
     names = ("Current function [A]", "Negative particle diffusivity [m2.s-1]", "Positive particle diffusivity [m2.s-1]")
     values.update(dict.fromkeys(names, "[input]"))
     simulation = pybamm.Simulation(pybamm.lithium_ion.SPM(), parameter_values=values, solver=pybamm.IDAKLUSolver())
-    grid, rise = np.linspace(0.0, 10.0 * (points - 1), points), np.linspace(0.5, 2.0, cells)
+    grid, rise = np.linspace(0.0, every * (points - 1), points), np.linspace(0.5, 2.0, cells)
     sizes = (np.linspace(0.4, 0.5, cells) * NOMINAL, 3.9e-14 * rise, 1e-13 * rise[::-1])
     inputs = [dict(zip(names, map(float, row), strict=True)) for row in zip(*sizes, strict=True)]
 

@@ -10,7 +10,7 @@ from labctl.analysis.complete import NO_CYCLE, cycles_left_out, galvanostatic_cy
 from labctl.analysis.complete import counted as numbered
 from labctl.analysis.rate import cycle_currents
 from labctl.analysis.run_record import Analysis, Column, Figure, Integers, Mask, RunRecord
-from labctl.engine.cycle import NOTHING, SAME, SWEEPS, takes_over
+from labctl.engine.cycle import NOTHING, SAME, SWEEPS
 from labctl.sample import Floats
 
 ALIKE: Final = 0.05  # by which cycles of one scan rate may differ in time
@@ -128,11 +128,12 @@ def reference(of: str, pool: Pool, cycle: int, current: float) -> int:
 
 def _first(pool: Pool, places: Integers) -> Integers:
     """Return the place of the first cycle, or of a later one beside which it passed next to nothing; none of none."""
-    first = places[:1]
-    for at in places:
-        if takes_over(float(pool.capacity[first[0]]), float(pool.capacity[at])):
-            first = np.array([at])
-    return first
+    if not len(places):
+        return places
+    first, capacity = 0, pool.capacity[places]
+    while len(later := np.flatnonzero(capacity[first] < NOTHING * capacity[first + 1 :])):
+        first += 1 + int(later[0])
+    return places[first : first + 1]
 
 
 def cycle_life(retention: Floats, below: float) -> int | None:

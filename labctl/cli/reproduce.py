@@ -34,7 +34,7 @@ def command(
 
     from labctl.errors import UsageError
     from labctl.report.published_page import FORMATS, as_json
-    from labctl.report.reproduce import Experiment, experiments, papers, run_all
+    from labctl.report.reproduce import Experiment, experiments, hours, papers, run_all
     from labctl.report.worker_pool import pool_of
 
     if not paper:
@@ -66,8 +66,9 @@ def command(
         typer.echo(as_json(compared))
     else:
         _show(compared)
+        took, simulated = time.monotonic() - begin, hours(compared)
         typer.echo(
-            f"{time.monotonic() - begin:.0f} s"
+            f"{took:.0f} s for {simulated:.0f} simulated hours, {simulated / took:.0f} a second"
             + (f"; {output}" if output else "; next: -o published.html writes a page")
         )
 

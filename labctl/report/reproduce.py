@@ -1,7 +1,7 @@
 """A paper's measurements on simulated cells, beside what it published: run, analyse, compare."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +14,7 @@ from labctl.report.run_data import analyse, default_analyses, plan_of, record_of
 from labctl.report.worker_pool import WorkerPool, carried_out
 from labctl.run.simulate import DryRunRequest, Simulation
 from labctl.run.stand_in import origins
+from labctl.sample import SECONDS_PER_HOUR
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 
@@ -39,6 +40,7 @@ class Reproduced:
         why: Why there is none, or why it is known to be off; "" where neither.
         fitted: What of the model was fitted to the published number, or quotes it, or what it follows from; "" where the
             simulated number is a prediction.
+        hours: Simulated time of the run that gave it, h.
     """
 
     published: Published
@@ -46,6 +48,7 @@ class Reproduced:
     allowed: float
     why: str = ""
     fitted: str = ""
+    hours: float = 0.0
 
     @property
     def met(self) -> bool:
@@ -96,7 +99,8 @@ def run(experiment: Experiment) -> list[Reproduced]:
     except LabctlError as error:
         return [Reproduced(each, float("nan"), 0.0, str(error), basis(each)) for each in experiment.numbers]
     why = "" if done.reason == "done" else f"{done.reason}: {done.why}"
-    return [_compared(each, experiment, simulated(each, analyses), why) for each in experiment.numbers]
+    numbers = [_compared(each, experiment, simulated(each, analyses), why) for each in experiment.numbers]
+    return [replace(each, hours=stored.test_time / SECONDS_PER_HOUR) for each in numbers]
 
 
 def _compared(published: Published, experiment: Experiment, value: float, why: str) -> Reproduced:
@@ -156,6 +160,12 @@ def as_rows(compared: Sequence[Reproduced]) -> list[dict[str, object]]:
 def deviation(compared: Reproduced) -> float:
     """Return how far a simulated number is off, %."""
     return 100.0 * (compared.value - compared.published.value) / abs(compared.published.value)
+
+
+def hours(compared: Sequence[Reproduced]) -> float:
+    """Return the simulated time of the runs behind some numbers, h; numbers of one run count once."""
+    runs = {(each.published.paper, each.published.protocol, each.published.cell): each.hours for each in compared}
+    return sum(runs.values())
 
 
 def errors(compared: Sequence[Reproduced]) -> str:

@@ -1,7 +1,8 @@
 """Instrument drivers by name: entry points of the group `labctl.drivers`, loaded when named and not before."""
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
 from labctl.driver import Instrument, Stepped
 from labctl.errors import OptionRefused, StationError
@@ -11,9 +12,15 @@ from labctl.run.options import OptionError, OptionFault, option_faults
 GROUP = "labctl.drivers"
 
 
+@cache
+def installed() -> tuple[EntryPoint, ...]:
+    """Return the installed drivers; looking through all that is installed takes as long as a thousand rows, so once."""
+    return tuple(entry_points(group=GROUP))
+
+
 def names() -> list[str]:
     """Return the names of the installed drivers."""
-    return sorted(entry.name for entry in entry_points(group=GROUP))
+    return sorted(entry.name for entry in installed())
 
 
 def make(where: str, driver: str, options: Mapping[str, object]) -> Instrument | Stepped:
@@ -43,13 +50,15 @@ def load(where: str, driver: str) -> type[Instrument | Stepped]:
     Raises:
         StationError: There is none of that name, or it cannot be loaded; `where` says who asked.
     """
-    for entry in entry_points(group=GROUP, name=driver):
+    for entry in installed():
+        if entry.name != driver:
+            continue
         try:
             kind: type[Instrument | Stepped] = entry.load()
         except ImportError as error:
             raise StationError(f"{where}: driver {driver} cannot be loaded: {error}") from error
         return kind
-    installed = names()
+    there = names()
     raise StationError(
-        f"{where}: wanted an installed driver, found {driver!r}{near(driver, installed)}; there are {', '.join(installed)}"
+        f"{where}: wanted an installed driver, found {driver!r}{near(driver, there)}; there are {', '.join(there)}"
     )

@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +14,7 @@ from labctl.errors import UsageError
 from labctl.inputs import library
 from labctl.report.published import Published, fitted_to, read_published, simulated
 from labctl.report.published_page import FORMATS
-from labctl.report.reproduce import Reproduced, experiments, judgement, papers, run
+from labctl.report.reproduce import Reproduced, experiments, hours, judgement, papers, run
 
 FILES = sorted((library() / "papers").glob("*/*.yaml"))
 
@@ -42,6 +44,17 @@ def test_published_conductivities_are_measured_again(capsys, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert "fitted: 3 of 3 met" in text
     assert "predicted: none" in text
+
+
+def test_simulated_hours_count_each_run_once(capsys):
+    assert main(["reproduce", "phlt", "D1", "D2", "--workers", "1"]) == 0
+    assert re.search(r"\d+ s for \d+ simulated hours, \d+ a second", capsys.readouterr().out)
+    number = Published("p", "D1", "D1", "c", "a: b", "V", 1.0, "5 %")
+    both = [
+        Reproduced(number, 1.0, 0.05, hours=10.0),
+        Reproduced(replace(number, figure="a: c"), 1.0, 0.05, hours=10.0),
+    ]
+    assert hours([*both, Reproduced(replace(number, cell="d"), 1.0, 0.05, hours=5.0)]) == 15.0
 
 
 def test_the_charge_transfer_of_a_film_is_read_out_of_its_spectrum():
