@@ -8,6 +8,8 @@ import typer
 if TYPE_CHECKING:
     from labctl.report.reproduce import Reproduced
 
+PAGE = "-o published.html writes a page"
+
 
 def command(
     paper: Annotated[
@@ -34,7 +36,7 @@ def command(
 
     from labctl.errors import UsageError
     from labctl.report.published_page import FORMATS, as_json
-    from labctl.report.reproduce import Experiment, experiments, hours, papers, run_all
+    from labctl.report.reproduce import Experiment, experiments, papers, run_all
     from labctl.report.worker_pool import pool_of
 
     if not paper:
@@ -49,9 +51,9 @@ def command(
     wanted = experiments(paper, rows or [])
     begin = time.monotonic()
 
-    def progress(experiment: Experiment, done: int) -> None:
+    def progress(experiment: Experiment, done: int, share: float) -> None:
         if sys.stderr.isatty():
-            left = (time.monotonic() - begin) * (len(wanted) - done) / done
+            left = (time.monotonic() - begin) * (1.0 - share) / share
             sys.stderr.write(
                 f"\r\x1b[K{done} of {len(wanted)}: {experiment.protocol} on {experiment.cell}; about {left:.0f} s left"
             )
@@ -66,11 +68,15 @@ def command(
         typer.echo(as_json(compared))
     else:
         _show(compared)
-        took, simulated = time.monotonic() - begin, hours(compared)
-        typer.echo(
-            f"{took:.0f} s for {simulated:.0f} simulated hours, {simulated / took:.0f} a second"
-            + (f"; {output}" if output else "; next: -o published.html writes a page")
-        )
+        typer.echo(_speed(compared, time.monotonic() - begin) + (f"; {output}" if output else f"; next: {PAGE}"))
+
+
+def _speed(compared: "list[Reproduced]", took: float) -> str:
+    """Say how long it took in s, and for how many simulated hours."""
+    from labctl.report.reproduce import hours
+
+    simulated = hours(compared)
+    return f"{took:.0f} s for {simulated:.0f} simulated hours, {simulated / took:.0f} a second"
 
 
 def _show(compared: "list[Reproduced]") -> None:

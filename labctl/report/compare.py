@@ -37,6 +37,7 @@ from labctl.sample import Floats
 from labctl.store.entry import StoredRun
 from labctl.store.reader import Reader
 
+BAND: Final = "band: standard deviation of the replicates, narrower than the line where none shows"
 FEW: Final = 60  # cycles that are drawn as points
 FIRST: Final = 1  # the cycle whose curves are compared
 
@@ -143,7 +144,7 @@ def capacities(groups: Sequence[Group], unit: str = "") -> Drawn | None:
     if axes is None:
         return None
     axes.set_ylabel(f"Capacity / {printed(name)}")
-    return Drawn("capacity", _whole(axes), "Capacity of complete cycles; band: standard deviation of the replicates.")
+    return Drawn("capacity", _whole(axes), f"Capacity of complete cycles; {BAND}.")
 
 
 @styled
@@ -154,7 +155,7 @@ def polarisations(groups: Sequence[Group]) -> Drawn | None:
         return None
     axes.set_ylabel("Polarisation / mV")
     words = "Polarisation, half the difference of the voltages in the middle of a cycle's half-cycles"
-    return Drawn("polarisation", _whole(axes), f"{words}; band: standard deviation of the replicates.")
+    return Drawn("polarisation", _whole(axes), f"{words}; {BAND}.")
 
 
 def means(named: Sequence[tuple[str, Sequence[tuple[Floats, Floats]]]]) -> Axes | None:

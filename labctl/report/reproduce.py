@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 import numpy as np
 
 from labctl.errors import LabctlError, UsageError
 from labctl.inputs import library
+from labctl.plan.estimate import estimate
 from labctl.report.published import Published, fitted_to, read_published, simulated
 from labctl.report.run_data import analyse, default_analyses, plan_of, record_of
 from labctl.report.worker_pool import WorkerPool, carried_out
@@ -17,6 +19,8 @@ from labctl.run.stand_in import origins
 from labctl.sample import SECONDS_PER_HOUR
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
+
+BESIDE: Final = 20_000.0  # rows that take as long as plan, journal and analyses of a short run
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +87,27 @@ def experiments(paper: str, rows: Sequence[str] = ()) -> list[Experiment]:
     return [Experiment(*key, tuple(group)) for key, group in grouped.items()]
 
 
+def files_of(experiment: Experiment) -> tuple[str, str]:
+    """Return the paths of an experiment's protocol and cell file."""
+    folder = papers()[experiment.paper]
+    return str(folder / f"{experiment.protocol}.yaml"), str(library() / "cells" / f"{experiment.cell}.yaml")
+
+
+def size(experiment: Experiment) -> float:
+    """Return how many rows an experiment will have, as its plan is estimated, and what else it costs in rows."""
+    try:
+        return BESIDE + estimate(Simulation(DryRunRequest(*files_of(experiment))).plan).rows
+    except LabctlError:  # running it says so
+        return BESIDE
+
+
 def run(experiment: Experiment) -> list[Reproduced]:
     """Run one experiment on its simulated cell, in a temporary journal, and compare."""
-    folder = papers()[experiment.paper]
-    files = folder / f"{experiment.protocol}.yaml", library() / "cells" / f"{experiment.cell}.yaml"
     try:
         with TemporaryDirectory(prefix="labctl-reproduce-") as place:
             where = Path(place) / "journal.db"
             with Journal.open(where) as journal:
-                done = Simulation(DryRunRequest(str(files[0]), str(files[1]), by="labctl reproduce")).run(journal)
+                done = Simulation(DryRunRequest(*files_of(experiment), by="labctl reproduce")).run(journal)
             with Reader(where) as reader:
                 stored = reader.run(done.run_id)
                 record = record_of(reader, stored)
@@ -119,17 +135,26 @@ def basis(published: Published) -> str:
 
 
 def run_all(
-    wanted: Sequence[Experiment], pool: WorkerPool, done: Callable[[Experiment, int], None] = lambda _, __: None
+    wanted: Sequence[Experiment],
+    pool: WorkerPool,
+    done: Callable[[Experiment, int, float], None] = lambda _one, _count, _share: None,
 ) -> Iterator[Reproduced]:
-    """Run experiments in a pool, and give the numbers in the order of the papers.
+    """Run experiments in a pool, the longest first, and give the numbers in the order of the papers.
+
+    Args:
+        wanted: The experiments.
+        pool: Who runs them.
+        done: Is told an experiment that is done, how many are, and which share of the whole work that is.
 
     Raises:
         LabctlError: An experiment's worker died each time.
     """
+    sizes = [size(each) for each in wanted]
+    first = sorted(range(len(wanted)), key=lambda number: -sizes[number])  # one at the end would leave the others idle
     results: dict[int, list[Reproduced]] = {}
-    for number, reproduced in carried_out(pool, run, dict(enumerate(wanted)), "experiment"):
+    for number, reproduced in carried_out(pool, run, {each: wanted[each] for each in first}, "experiment"):
         results[number] = reproduced
-        done(wanted[number], len(results))
+        done(wanted[number], len(results), sum(sizes[each] for each in results) / sum(sizes))
     for number in range(len(wanted)):
         yield from results[number]
 

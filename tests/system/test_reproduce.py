@@ -14,7 +14,8 @@ from labctl.errors import UsageError
 from labctl.inputs import library
 from labctl.report.published import Published, fitted_to, read_published, simulated
 from labctl.report.published_page import FORMATS
-from labctl.report.reproduce import Reproduced, experiments, hours, judgement, papers, run
+from labctl.report.reproduce import Reproduced, experiments, hours, judgement, papers, run, run_all, size
+from labctl.report.worker_pool import processes
 
 FILES = sorted((library() / "papers").glob("*/*.yaml"))
 
@@ -55,6 +56,16 @@ def test_simulated_hours_count_each_run_once(capsys):
         Reproduced(replace(number, figure="a: c"), 1.0, 0.05, hours=10.0),
     ]
     assert hours([*both, Reproduced(replace(number, cell="d"), 1.0, 0.05, hours=5.0)]) == 15.0
+
+
+def test_the_longest_experiments_begin_first_and_the_share_that_is_done_grows_to_all():
+    wanted = experiments("phlt", ["D1", "D2", "D15"])
+    shares = []
+    numbers = list(run_all(wanted, processes(1), lambda one, count, share: shares.append((one, count, share))))
+    assert shares[0][0] == max(wanted, key=size)
+    assert [count for _, count, _ in shares] == list(range(1, len(wanted) + 1))
+    assert shares[-1][2] == pytest.approx(1.0)
+    assert list(dict.fromkeys(each.published.row for each in numbers)) == ["D1", "D2", "D15"]
 
 
 def test_the_charge_transfer_of_a_film_is_read_out_of_its_spectrum():

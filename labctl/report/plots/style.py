@@ -63,8 +63,9 @@ def axes_of(size: tuple[float, float] | None = None) -> tuple[Figure, Axes]:
 
 
 def shades(count: int) -> list[Color]:
-    """Return colours of falling darkness, so that their order is seen in grey too."""
-    return [colormaps["viridis"](0.85 * at / max(count - 1, 1)) for at in range(count)]
+    """Return colours of falling darkness, so that their order is seen in grey too; the lightest only where there are many."""
+    lightest = min(0.85, 0.45 + 0.08 * count)
+    return [colormaps["viridis"](lightest * at / max(count - 1, 1)) for at in range(count)]
 
 
 def legend(axes: Axes, count: int, title: str = "", **more: Any) -> None:
