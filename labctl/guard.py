@@ -134,6 +134,7 @@ class Guard:
         threading.Thread(target=_listen, args=(asyncio.get_running_loop(), messages), daemon=True).start()
         with contextlib.suppress(OSError, AttributeError):  # Windows cannot before Python 3.12
             os.set_blocking(sys.stdout.fileno(), False)  # a daemon that stands reads nothing
+        self._record.begin()
         _answer({"up": os.getpid()})
         why = await self._watch(messages)
         if why:

@@ -12,7 +12,7 @@ from labctl.daemon.notify import notify
 from labctl.errors import SettingRefused, StoreBusy
 from labctl.run.connection.polled_connection import PolledConnection
 from labctl.run.guard_process import BEAT, GUARD_LOCK, GuardProcess, GuardState
-from labctl.run.guard_record import GUARD_RELIEF, read_entries, still_trying, trim
+from labctl.run.guard_record import GUARD_RELIEF, last_at_work, read_entries, still_trying, trim
 from labctl.store.location import Lock, holder
 
 LOG = logging.getLogger("labctl.daemon")
@@ -55,9 +55,7 @@ async def wait_for_guard(
 async def _relieve(folder: Path, lines: Mapping[str, PolledConnection], guard: GuardProcess) -> bool:
     """Take over the instruments that an older guard cannot reach; tell whether all of them are the station's."""
     entries = read_entries(folder)
-    if not entries:
-        return False
-    older = entries[-1].guard
+    older = last_at_work(entries)
     trying = still_trying(entries, older)
     if not trying or not trying.keys() <= lines.keys():
         return False

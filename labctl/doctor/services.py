@@ -22,7 +22,7 @@ from labctl.publish.publisher import MqttClient
 from labctl.run.ability import station_findings
 from labctl.run.drivers import load
 from labctl.run.guard_process import GUARD_LOCK
-from labctl.run.guard_record import read_entries, still_trying
+from labctl.run.guard_record import last_at_work, read_entries, still_trying
 from labctl.station.settings import Station
 from labctl.store.connect import postgresql_url
 from labctl.store.location import Lock
@@ -181,7 +181,7 @@ def guard(folder: Path, station: Station, *, served: bool) -> Iterator[Diagnosis
     entries = read_entries(folder)
     now = this_machine().unix()
     acted = [entry for entry in entries if entry.by == "guard" and entry.kind == "off" and now - entry.unix < RECENT]
-    trying = still_trying(entries, entries[-1].guard) if entries else {}
+    trying = still_trying(entries, last_at_work(entries))
     held = _guard_at_work(folder)
     if held and trying:
         names = ", ".join(sorted(trying))

@@ -1,7 +1,8 @@
 """What a guard did, as the daemon that is started after it reads it: one JSON object a line, added and synced, never changed.
 
-A line says that a channel is off since a moment (`off`), by the guard's hand or the daemon's, or that the guard is still trying
-(`trying`). From it follows how long an output may have been on while nobody was reading. The daemon drops old lines.
+A line says that a channel is off since a moment (`off`), by the guard's hand or the daemon's, that the guard is still trying
+(`trying`), or that a guard began to watch (`begin`). From it follows how long an output may have been on while nobody was reading.
+The daemon drops old lines.
 """
 
 import contextlib
@@ -28,7 +29,8 @@ class GuardEntry:
     """One line.
 
     Attributes:
-        kind: `off`: the output is known to be off since that moment; `trying`: the instrument does not answer yet.
+        kind: `off`: the output is known to be off since that moment; `trying`: the instrument does not answer yet; `begin`: a
+            guard began, and nothing above its line is of later than that, whatever clock stood there.
         instrument: In the station file.
         channel: Of the instrument.
         why: Why the guard acted: `DIED` or `STOOD_STILL`.
@@ -39,7 +41,7 @@ class GuardEntry:
         guard: Process number of the guard.
     """
 
-    kind: Literal["off", "trying"]
+    kind: Literal["off", "trying", "begin"]
     instrument: str
     channel: str
     why: str
@@ -54,12 +56,22 @@ def write_entries(folder: Path, entries: Iterable[GuardEntry]) -> None:
     """Add lines and sync them; a full or failing disk is no reason not to go on switching off."""
     text = "".join(json.dumps(asdict(entry)) + "\n" for entry in entries)
     with contextlib.suppress(OSError):
-        descriptor = os.open(folder / GUARD_RECORD, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        descriptor = os.open(folder / GUARD_RECORD, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
+            if _is_cut_off(descriptor):  # as by a disk that was full: what follows must not be lost with it
+                text = "\n" + text
             os.write(descriptor, text.encode())
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _is_cut_off(descriptor: int) -> bool:
+    """Tell whether the last line of a file has no end."""
+    if not os.lseek(descriptor, 0, os.SEEK_END):
+        return False
+    os.lseek(descriptor, -1, os.SEEK_END)
+    return os.read(descriptor, 1) != b"\n"
 
 
 def read_entries(folder: Path) -> list[GuardEntry]:
@@ -95,6 +107,9 @@ def first_off(
 ) -> GuardEntry | None:
     """Return the first line that says that a channel was off after a moment, or None.
 
+    Within a boot its seconds say what is later. A line of another boot is of later only where it stands below one of that boot:
+    the wall clock may have been ahead as it was written, and may have been set right since.
+
     Args:
         entries: Of the record, in order.
         place: Instrument and channel.
@@ -102,20 +117,29 @@ def first_off(
         monotonic: The moment in machine seconds of that boot.
         unix: The same in UTC, for a line of another boot.
     """
-    for entry in entries:
+    newest = max((at for at, entry in enumerate(entries) if boot and entry.boot == boot), default=-1)
+    for at, entry in enumerate(entries):
         if entry.kind != "off" or (entry.instrument, entry.channel) != place:
             continue
-        later = entry.monotonic >= monotonic if boot and entry.boot == boot else entry.unix >= unix
+        if boot and entry.boot == boot:
+            later = entry.monotonic >= monotonic
+        else:
+            later = entry.unix >= unix and (not boot or at > newest >= 0)
         if later:
             return entry
     return None
 
 
-def still_trying(entries: Sequence[GuardEntry], guard: int) -> dict[str, tuple[str, ...]]:
+def last_at_work(entries: Sequence[GuardEntry]) -> int | None:
+    """Return the guard that said last what it did or could not do, None where none did."""
+    return next((entry.guard for entry in reversed(entries) if entry.kind != "begin"), None)
+
+
+def still_trying(entries: Sequence[GuardEntry], guard: int | None) -> dict[str, tuple[str, ...]]:
     """Return the channels by instrument that a guard has said that it cannot reach, less those that it reached since."""
     trying: dict[str, set[str]] = {}
     for entry in entries:
-        if entry.guard != guard:
+        if entry.guard != guard or entry.kind == "begin":
             continue
         channels = trying.setdefault(entry.instrument, set())
         (channels.add if entry.kind == "trying" else channels.discard)(entry.channel)
@@ -134,6 +158,11 @@ class RecordWriter:
         """Return machine seconds and UTC now."""
         return self.machine.monotonic(), self.machine.unix()
 
+    def begin(self) -> None:
+        """Say that a guard begins to watch."""
+        entry = self._entry("begin", "", "", "", "guard", self.moment())
+        self.do(lambda: write_entries(self.folder, [entry]))
+
     def off(self, place: tuple[str, str], why: str, moment: tuple[float, float], *, by_guard: bool) -> None:
         """Say that a channel is off since a moment."""
         instrument, channel = place
@@ -148,7 +177,7 @@ class RecordWriter:
 
     def _entry(
         self,
-        kind: Literal["off", "trying"],
+        kind: Literal["off", "trying", "begin"],
         instrument: str,
         channel: str,
         why: str,

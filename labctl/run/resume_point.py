@@ -40,6 +40,7 @@ class ResumePoint:
         charging_wh: The run's counter of energy when the program began, Wh; None where none was kept, as before there was one.
         discharging_wh: The same in the other direction.
         behind: Rows that were stored after this was.
+        serial: Of the instrument at which the run is, "" where it has none, and in a resume point of before.
         cut: Why nobody knows what came after it, so that a person must say how to go on; "" in every resume point that is stored.
     """
 
@@ -56,6 +57,7 @@ class ResumePoint:
     source: bytes | None = None
     charging_wh: float | None = None
     discharging_wh: float | None = None
+    serial: str = ""
     cut: str = ""
     behind: int = 0
 
@@ -110,7 +112,7 @@ class ResumePoint:
 
 
 _STILL = (
-    "begun", "charging", "discharging", "charging_wh", "discharging_wh", "boot", "line", "passes", "references",
+    "begun", "charging", "discharging", "charging_wh", "discharging_wh", "boot", "line", "passes", "references", "serial",
 )  # fmt: skip
 
 

@@ -50,6 +50,7 @@ class RunSession:
         begun: Run time at which the running program began, s.
         base: The run's counters at that time.
         save: Returns the resume point that is stored with the state.
+        serial: Of the instrument at which the run is, "" where it has none.
     """
 
     def __init__(self, run_id: int, plan: Plan, state: State | None = None, save: Save = nothing) -> None:
@@ -64,6 +65,7 @@ class RunSession:
         self.begun = 0.0
         self.base = Counters()
         self.save = save
+        self.serial = ""
         self.changed = False  # something other than rows waits to be stored
         self.rows = 0  # that wait to be stored
         self._waiting: list[Entry] = []
@@ -218,7 +220,7 @@ class RunSession:
             unix: UTC, now.
             time: Run time now, s; None where run time stands still between rows.
         """
-        state, key = self.state, (self.begun, self.base, boot)
+        state, key = self.state, (self.begun, self.base, boot, self.serial)
         if self._marked is None or self._marked[0] is not state.frames or self._marked[1] != key:
             if state.line:
                 self._stood = _position(state)
@@ -229,12 +231,12 @@ class RunSession:
         line, passes, references = self._stood
         return ResumePoint(
             self.begun, self.base.charging_ah, self.base.discharging_ah, boot, line, passes, references,
-            charging_wh=self.base.charging_wh, discharging_wh=self.base.discharging_wh,
+            charging_wh=self.base.charging_wh, discharging_wh=self.base.discharging_wh, serial=self.serial,
         )  # fmt: skip
 
     def go_back_to(self, mark: ResumePoint) -> None:
         """Take up the program that ran at a resume point."""
-        self.begun, self.base = mark.begun, mark.counters
+        self.begun, self.base, self.serial = mark.begun, mark.counters, mark.serial
         if mark.line:
             self._stood = (mark.line, mark.passes, mark.references)
 

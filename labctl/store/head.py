@@ -153,6 +153,10 @@ class Head:
         """Tell whether an output that is found on may be on by our own doing: then it goes off, any other is foreign."""
         return Output(serial, channel) in self.roster.outputs
 
+    def claims(self, serial: str) -> frozenset[str]:
+        """Return the channels of an instrument that were claimed and not released."""
+        return frozenset(each.channel for each in self.roster.outputs if each.serial == serial)
+
     def follow(self, record: HeadRecord, runs: Iterable[ActiveRun] | None = None) -> None:
         """Follow the journal to its last commit, and to the runs that have not ended by it where they changed.
 

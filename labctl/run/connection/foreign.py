@@ -7,10 +7,11 @@ daemon, not when a line answers again, not by a second daemon, not by a run of o
 
 import logging
 import uuid
+from collections.abc import Collection
 from typing import Final
 
 from labctl.driver import Autonomous, RecordRule, Status
-from labctl.errors import OrderRefused
+from labctl.errors import InstrumentError, OrderRefused
 from labctl.plan.codec import digest, plan_to_json
 from labctl.plan.step import Block, CellFigures, Line, Plan
 from labctl.run.channel import Channel, RunInfo
@@ -59,6 +60,21 @@ async def settle_stray(executor: PolledExecutor, channel: Channel) -> Status:
     else:
         show(executor, channel, status)
     return status
+
+
+async def settle_unserved(executor: PolledExecutor, served: Collection[str]) -> None:
+    """Switch off what this station left on at channels of an instrument that it has no more; nobody else would look there."""
+    for at in sorted(executor.claims() - set(served)):
+        try:
+            status = await executor.status(at)
+            if status.activity != "idle":
+                LOG.error(
+                    "%s of instrument %s is no channel of the station any more: switched off", at, executor.given.name
+                )
+                await executor.off(at)
+            await executor.unclaim(at)
+        except InstrumentError as error:
+            LOG.error("%s of instrument %s may be on: %s", at, executor.given.name, error)  # noqa: TRY400 - it says it all
 
 
 def show(executor: PolledExecutor, channel: Channel, status: Status) -> None:

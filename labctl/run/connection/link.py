@@ -1,6 +1,7 @@
 """Whether an instrument that is polled answers, and who it is; while it does not, nobody knows what its channels do."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 
@@ -31,6 +32,7 @@ class Link:
         self._instrument = executor.instrument
         self._channels = channels
         self._identity: Identity | None = None
+        self._wanted = ""
         self._gone = False  # it was said that it is lost
         self._warm: set[str] = set()
         executor.meter = Meter([channel.at for channel in channels])
@@ -55,12 +57,37 @@ class Link:
             self._identity.serial,
             self._identity.model,
         ):
-            raise Unreachable(f"{self.name}: wanted {_who(self._identity)}, found {_who(identity)}")
+            await self._refuse(_who(self._identity), identity)
+        if self._executor.running and self._wanted not in {"", identity.serial}:
+            await self._refuse(f"number {self._wanted}", identity)
         self._identity = identity
         self._executor.serial = identity.serial or self.name
         self._renew_meter()
         if not self._gone:
             self.found()
+
+    @property
+    def serial(self) -> str:
+        """Return the number by which the instrument is known, "" where it has none."""
+        return "" if self._identity is None else self._identity.serial
+
+    async def expect(self, serial: str) -> bool:
+        """Let nobody but the instrument of a run speak for it; tell whether another one stands there, which is left alone."""
+        self._wanted = serial
+        if self._identity is None or serial in {"", self._identity.serial}:
+            return False
+        identity, self._identity = self._identity, None
+        try:
+            await self._refuse(f"number {serial}", identity)
+        except Unreachable as error:
+            self.lose(error)
+        return True
+
+    async def _refuse(self, wanted: str, found: Identity) -> None:
+        """Let go of an instrument that is another: whatever is said to it would be said to somebody else's."""
+        with contextlib.suppress(InstrumentError):
+            await self._executor.verb(self._instrument.close())
+        raise Unreachable(f"{self.name}: wanted {wanted}, found {_who(found)}")
 
     def found(self) -> None:
         """Note that the instrument answers."""

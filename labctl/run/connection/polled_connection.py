@@ -19,7 +19,7 @@ from labctl.run.ability import translator
 from labctl.run.channel import Channel
 from labctl.run.connection.auxiliary import Auxiliaries
 from labctl.run.connection.channel_readings import ChannelReadings
-from labctl.run.connection.foreign import begin_reading, nothing_foreign, settle_stray
+from labctl.run.connection.foreign import begin_reading, nothing_foreign, settle_stray, settle_unserved
 from labctl.run.connection.left_step import SAFE_FIRST, leaves_step, refuse_late_skip, step_of
 from labctl.run.connection.link import Link
 from labctl.run.connection.outage import (
@@ -83,6 +83,7 @@ class PolledConnection:
     async def open(self) -> None:
         """Reach the instrument; it must be the one that it was."""
         await self.link.open()
+        await settle_unserved(self.executor, {channel.at for channel in self._channels})
 
     def capabilities(self, channel: Channel) -> Capabilities:
         """Return what a channel can do by itself.
@@ -148,6 +149,7 @@ class PolledConnection:
         """Begin a run that has not begun."""
         async with self.lock:
             run = self._attach(channel, session, self.link.capabilities(channel))
+            session.serial = self.link.serial
             carried = session.plan.carried
             self.executor.meter.resume(
                 channel.at,
@@ -168,9 +170,11 @@ class PolledConnection:
             place = (self.name, channel.at)
             outage, channel.origin = outage_since(point, session, self._clock, run.machine, self._guard, place)
             self._readings.note_read()
+            replaced = await self.link.expect(point.serial)
             if self.link.lost:
                 run.lost_at = last.time
-                if session.state.phase in {"running", "leaving"} and outage.off_at is None:
+                may_be_on = session.state.phase in {"running", "leaving"} and outage.off_at is None
+                if may_be_on and not (replaced or run.only_reads):
                     self.executor.turned(channel.at, on=True)  # nobody knows: the guard must try, if we die
                 channel.unknown = f"instrument {self.name}: {self.link.lost}"
             else:

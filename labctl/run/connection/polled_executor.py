@@ -286,6 +286,10 @@ class PolledExecutor(Executor[PolledRun]):
         """Tell whether an output may be on by our own doing, in this life of the daemon or an earlier one."""
         return at in self.on or self._shared.sink.journal.head.ours(self.serial, at)
 
+    def claims(self) -> frozenset[str]:
+        """Return the channels of the instrument whose outputs may be on by our own doing."""
+        return self._shared.sink.journal.head.claims(self.serial)
+
     async def unclaim(self, at: str) -> None:
         """Note that an output is none of ours any more: it is off, and nothing of ours runs there."""
         if not isinstance(self.instrument, Autonomous) and at not in self.on and self.claimed(at):

@@ -12,7 +12,7 @@ from labctl.clock import RealClock, this_machine
 from labctl.errors import SettingRefused
 from labctl.run import guard_process as module
 from labctl.run.guard_process import BEAT, GUARD_LOCK, GuardedInstrument, GuardProcess
-from labctl.run.guard_record import DIED, GUARD_RELIEF, STOOD_STILL, first_off, read_entries, still_trying
+from labctl.run.guard_record import DIED, GUARD_RELIEF, STOOD_STILL, GuardEntry, first_off, read_entries, still_trying
 from labctl.store.location import Lock
 from labctl_simulators.models import load_model
 from labctl_simulators.wire.fault import Switchboard
@@ -53,6 +53,11 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+def deeds(folder: Path) -> list[GuardEntry]:
+    """Return what guards wrote of what they did, not that they began."""
+    return [entry for entry in read_entries(folder) if entry.kind != "begin"]
 
 
 class Cells:
@@ -140,7 +145,7 @@ async def test_a_guard_that_is_told_that_all_is_done_touches_nothing(tmp_path):
         await guard.ready()
         await asyncio.to_thread(guard.stop)
         assert made.modes() == ["current", "current"]
-        assert read_entries(tmp_path) == []
+        assert deeds(tmp_path) == []
 
 
 async def test_a_guard_that_dies_is_started_again_and_knows_what_it_watched(tmp_path):
@@ -198,7 +203,7 @@ async def test_guard_gives_up(tmp_path):
         await guard.ready()
         made.faults.refuse = True
         process = let_go(guard)
-        await until(lambda: still_trying(read_entries(tmp_path), process.pid) == {"it": ("1", "2")})
+        await until(lambda: still_trying(deeds(tmp_path), process.pid) == {"it": ("1", "2")})
         assert process.poll() is None
         with pytest.raises(Exception, match="the guard is in use"):
             Lock(tmp_path / GUARD_LOCK, "the guard")
@@ -206,7 +211,7 @@ async def test_guard_gives_up(tmp_path):
         made.faults.refuse = False
         assert await ended(process) == 0
         assert made.modes() == ["off", "off"]
-        assert still_trying(read_entries(tmp_path), process.pid) == {}
+        assert still_trying(deeds(tmp_path), process.pid) == {}
 
 
 async def test_a_guard_is_relieved_of_what_a_new_daemon_has_taken_over(tmp_path):
@@ -216,7 +221,7 @@ async def test_a_guard_is_relieved_of_what_a_new_daemon_has_taken_over(tmp_path)
         await guard.ready()
         made.faults.refuse = True
         process = let_go(guard)
-        await until(lambda: read_entries(tmp_path))
+        await until(lambda: deeds(tmp_path))
         (tmp_path / GUARD_RELIEF).write_text(str(process.pid), encoding="ascii")
         assert await ended(process) == 0
         assert made.modes() == ["current", "current"]
@@ -235,12 +240,11 @@ async def test_what_a_guard_did_is_a_record(tmp_path):
         await ended(let_go(guard))
         after = machine.monotonic()
         one, two = (
-            first_off(read_entries(tmp_path), ("it", channel), machine.boot, before, machine.unix())
-            for channel in ("1", "2")
+            first_off(deeds(tmp_path), ("it", channel), machine.boot, before, machine.unix()) for channel in ("1", "2")
         )
         assert (one.by, two.by, two.why) == ("daemon", "guard", DIED)
         assert before < one.monotonic <= two.monotonic < after
-        assert first_off(read_entries(tmp_path), ("it", "2"), machine.boot, after, machine.unix()) is None
+        assert first_off(deeds(tmp_path), ("it", "2"), machine.boot, after, machine.unix()) is None
 
 
 @posix
@@ -251,7 +255,7 @@ async def test_a_daemon_that_stands_still_is_ended_so_that_its_instrument_is_fre
         async with asyncio.timeout(30):
             assert await daemon.wait() == -signal.SIGKILL
         await until(lambda: made.modes()[0] == "off")
-        await until(lambda: any(entry.why == STOOD_STILL for entry in read_entries(tmp_path)))
+        await until(lambda: any(entry.why == STOOD_STILL for entry in deeds(tmp_path)))
 
 
 class Moments:
@@ -274,11 +278,11 @@ async def test_a_daemon_that_died_while_a_disk_keeps_its_pipes_open_is_noticed(t
         daemon = await asyncio.to_thread(subprocess.Popen, words)
         try:
             async with asyncio.timeout(30.0):
-                while not read_entries(tmp_path):  # noqa: ASYNC110 - what another process writes
+                while not deeds(tmp_path):  # noqa: ASYNC110 - what another process writes
                     await asyncio.sleep(0.01)
             assert daemon.poll() is None, "its files are still open"
             assert made.modes() == ["off", "current"]
-            assert {entry.why for entry in read_entries(tmp_path)} == {DIED}
+            assert {entry.why for entry in deeds(tmp_path)} == {DIED}
         finally:
             daemon.kill()
             await asyncio.to_thread(daemon.wait)
