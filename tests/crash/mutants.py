@@ -63,7 +63,7 @@ MUTATIONS = (
              "return self.standing < STANDS and unanswered * BEAT < STANDS_SURELY", "return True",
              f"{RUN}/test_guard_process.py::test_frozen_guard"),
     Mutation("what a guard wrote down is taken for any moment",
-             "entry.monotonic >= monotonic if boot", "True if boot",
+             "later = entry.monotonic >= monotonic", "later = True",
              f"{RUN}/test_guard_process.py::test_what_a_guard_did_is_a_record"),
     Mutation("a run whose daemon stood still goes on by itself",
              "stood = entry.why == STOOD_STILL", "stood = False",
