@@ -15,8 +15,9 @@ from labctl.errors import InstrumentError, OrderRefused
 from labctl.plan.codec import digest, plan_to_json
 from labctl.plan.step import Block, CellFigures, Line, Plan
 from labctl.run.channel import Channel, RunInfo
-from labctl.run.connection.ownership import is_ours_to_stop
+from labctl.run.connection.ownership import is_ours_to_stop, is_program_of
 from labctl.run.connection.polled_executor import PolledExecutor
+from labctl.run.connection.polled_run import PolledRun
 from labctl.run.session import RunSession
 from labctl.store.entry import NewRun
 
@@ -60,6 +61,37 @@ async def settle_stray(executor: PolledExecutor, channel: Channel) -> Status:
     else:
         show(executor, channel, status)
     return status
+
+
+async def is_anothers(executor: PolledExecutor, run: PolledRun, status: Status, *, switched_off: bool) -> bool:
+    """Tell whether what an output does now is somebody else's, though a run of ours stands on its channel.
+
+    Ours was off for sure: this station let its claim go as it ended, or its guard switched it off since the run's last reading.
+    What is on now was switched on by somebody else, unless it is the run's own program.
+
+    Args:
+        executor: Of the instrument.
+        run: On the channel.
+        status: What the channel does.
+        switched_off: A guard has written that it was off after the last reading.
+    """
+    if isinstance(executor.instrument, Autonomous) or status.activity == "idle":
+        return False
+    known = bool(run.session.serial)  # of before, and without a number, nobody knows whether a claim was kept
+    off = switched_off or (known and not executor.claimed(run.at) and not executor.claims_lost)
+    return off and not is_program_of(executor.journal, run, status)
+
+
+async def refuse_beside_another(executor: PolledExecutor, channel: Channel) -> None:
+    """Refuse to energise a channel that somebody else uses; once it is idle it is the run's again.
+
+    Raises:
+        OrderRefused: It is still on.
+    """
+    status = await executor.status(channel.at)
+    if status.activity != "idle":
+        raise OrderRefused(f"channel {channel.name}: {channel.foreign}; it goes on when that has ended")
+    channel.foreign = ""
 
 
 async def settle_unserved(executor: PolledExecutor, served: Collection[str]) -> None:

@@ -8,6 +8,7 @@ from labctl.clock import Clock, Machine, one_moment
 from labctl.driver import Autonomous
 from labctl.engine.input import Gap, InstrumentFault
 from labctl.engine.sums import held_until
+from labctl.run.connection.foreign import is_anothers, show
 from labctl.run.connection.ownership import is_program_of
 from labctl.run.connection.polled_executor import PolledExecutor
 from labctl.run.connection.polled_run import PolledRun
@@ -168,6 +169,9 @@ async def _read_back(executor: PolledExecutor, run: PolledRun, outage: Outage) -
         executor.runs(run)
         return Gap(outage.begin, now, outage.why, attempt_goes_on=True, on_until=now,
                    charging_ah=counters[0], discharging_ah=counters[1])  # fmt: skip
+    if await is_anothers(executor, run, status, switched_off=outage.off_at is not None):
+        show(executor, run.channel, status)
+        outage = replace(outage, why=f"{outage.why}; {run.channel.foreign}", ask=True)
     await executor.off(run.at)
     executor.meter.resume(run.at, state.last.counters)  # what may have flowed since the last row is in the interval
     executor.rest(run)

@@ -17,9 +17,9 @@ from labctl.errors import InstrumentError, OrderRefused, Unreachable
 from labctl.plan.runnable import Translate
 from labctl.run.ability import translator
 from labctl.run.channel import Channel
+from labctl.run.connection import foreign
 from labctl.run.connection.auxiliary import Auxiliaries
 from labctl.run.connection.channel_readings import ChannelReadings
-from labctl.run.connection.foreign import begin_reading, nothing_foreign, settle_stray, settle_unserved
 from labctl.run.connection.left_step import SAFE_FIRST, leaves_step, refuse_late_skip, step_of
 from labctl.run.connection.link import Link
 from labctl.run.connection.outage import (
@@ -83,7 +83,7 @@ class PolledConnection:
     async def open(self) -> None:
         """Reach the instrument; it must be the one that it was."""
         await self.link.open()
-        await settle_unserved(self.executor, {channel.at for channel in self._channels})
+        await foreign.settle_unserved(self.executor, {channel.at for channel in self._channels})
 
     def capabilities(self, channel: Channel) -> Capabilities:
         """Return what a channel can do by itself.
@@ -109,6 +109,7 @@ class PolledConnection:
             if there is None or not there.capabilities.records:
                 await self.executor.verb(self.instrument.output_off(at))
                 self.executor.on.discard(at)
+                await self.executor.unclaim(at)  # whoever switches it on from now on is somebody else
         await self.executor.verb(self.instrument.close())
 
     def translate(self, channel: Channel) -> Translate | None:
@@ -126,7 +127,7 @@ class PolledConnection:
                 raise Unreachable(f"instrument {self.name} does not answer: {self.link.lost}", safe=True)
             status = await self.link.status(channel.at)
             if status.activity != "idle":
-                await settle_stray(self.executor, channel)
+                await foreign.settle_stray(self.executor, channel)
         if channel.foreign:
             raise OrderRefused(
                 f"channel {channel.name}: {channel.foreign}; `labctl adopt {channel.name}` shows its rows and stops nothing"
@@ -141,7 +142,7 @@ class PolledConnection:
             channel.unknown = f"instrument {self.name}: {self.link.lost}"
             return
         async with self.lock:
-            await settle_stray(self.executor, channel)
+            await foreign.settle_stray(self.executor, channel)
 
     # --- runs come and go ---
 
@@ -202,6 +203,9 @@ class PolledConnection:
         async with self.lock:
             if run is None or channel.session is not run.session:
                 return
+            if channel.foreign and order.verb in {"resume", "skip"} and not run.only_reads:
+                await foreign.refuse_beside_another(self.executor, channel)
+                run.measured = self._clock.now()
             if order.verb == "skip" and run.leaves:
                 await refuse_late_skip(self.executor, run, meant)
             off = order.verb not in SAFE_FIRST or await self.link.switch_off(channel.at, theirs=run.only_reads)
@@ -267,7 +271,7 @@ class PolledConnection:
     async def take_over(self, channel: Channel, by: str) -> str:
         """Read what somebody else runs on a channel, as a run without a plan."""
         async with self.lock:
-            session = await begin_reading(self.executor, channel, by)
+            session = await foreign.begin_reading(self.executor, channel, by)
             run = self._attach(channel, session, self.link.capabilities(channel))
             self.executor.meter.resume(channel.at, Counters())
             channel.origin = self._clock.now()
@@ -279,7 +283,7 @@ class PolledConnection:
         run = self.executor.running.get(channel.at)
         async with self.lock:
             if run is None or channel.session is not run.session:
-                raise nothing_foreign(channel, "release")
+                raise foreign.nothing_foreign(channel, "release")
             if not run.only_reads and not await self.executor.runs_theirs(channel.at):
                 raise OrderRefused(
                     f"channel {channel.name}: its run is this station's own; `labctl stop {channel.name}` ends it"
@@ -348,14 +352,14 @@ class PolledConnection:
                 if self.link.lost or channel.at in self.executor.running or channel.starting:
                     continue
                 try:
-                    await settle_stray(self.executor, channel)
+                    await foreign.settle_stray(self.executor, channel)
                 except InstrumentError as error:
                     self.link.lose(error)
         self._turn += LOOKS
 
     async def _tick(self) -> None:
         """Read every running channel and fold what must be."""
-        channels = tuple(at for at, run in self.executor.running.items() if run.session.finish is None)
+        channels = tuple(at for at, run in self.executor.running.items() if run.is_read)
         if not channels:
             self._readings.note_read()
             return

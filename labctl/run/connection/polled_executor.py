@@ -263,7 +263,7 @@ class PolledExecutor(Executor[PolledRun]):
     async def runs_theirs(self, at: str) -> bool:
         """Tell whether a channel runs what this station did not give it."""
         run = self.running.get(at)
-        if run is not None and run.only_reads:
+        if run is not None and (run.only_reads or run.channel.foreign):
             return True
         if not isinstance(self.instrument, Autonomous):
             return False
@@ -285,6 +285,11 @@ class PolledExecutor(Executor[PolledRun]):
     def claimed(self, at: str) -> bool:
         """Tell whether an output may be on by our own doing, in this life of the daemon or an earlier one."""
         return at in self.on or self._shared.sink.journal.head.ours(self.serial, at)
+
+    @property
+    def claims_lost(self) -> bool:
+        """Tell whether the file with the claims was gone as the journal was opened: then nobody knows what was claimed."""
+        return self._shared.sink.journal.opening.headless
 
     def claims(self) -> frozenset[str]:
         """Return the channels of the instrument whose outputs may be on by our own doing."""

@@ -87,6 +87,11 @@ class PolledRun:
         return self.session.only_reads
 
     @property
+    def is_read(self) -> bool:
+        """Tell whether rows are taken: until it has ended, and not of an output that somebody else has on where it asks."""
+        return self.session.finish is None and (not self.channel.foreign or self.only_reads)
+
+    @property
     def record(self) -> tuple[RecordRule, ...]:
         """The record rules of the step that is being done."""
         step = self.session.state.step

@@ -7,8 +7,8 @@ import pytest
 
 from labctl.clock import VirtualClock
 from labctl.driver import Galvanostatic, Identity, Status
-from labctl.errors import Unreachable
-from labctl.run.guard_record import GUARD_RECORD, first_off, read_entries, write_entries
+from labctl.errors import OrderRefused, Unreachable
+from labctl.run.guard_record import DIED, GUARD_RECORD, GuardEntry, first_off, read_entries, write_entries
 from tests.unit.run.one_channel import FakeInstrument, one_channel
 from tests.unit.run.test_recovery import killed
 
@@ -104,6 +104,63 @@ async def test_a_run_whose_meter_was_replaced_can_be_stopped_and_the_next_daemon
         assert rig.channel.foreign
         assert other.on
         assert not other.touched
+
+
+# --- somebody else uses the meter while the daemon is away --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["asked to", "killed"])
+async def test_what_somebody_switched_on_while_the_daemon_was_away_is_left_alone_and_the_run_asks(tmp_path, end):
+    """A daemon that was asked to end had switched off; of one that was killed the guard wrote it down."""
+    clock = VirtualClock(1000.0, 1.79e9)
+    meter = Meter(clock)
+    async with one_channel(tmp_path, meter, clock) as rig:
+        await rig.start()
+        await rig.let_pass(10.0)
+        await rig.sink.flush()
+        rig.killed = end == "killed"
+    if end == "killed":
+        await meter.output_off("1")
+    assert not meter.on
+    moment = clock.now()
+    clock.advance(clock.now() + 3.0)
+    of_somebody_else(meter)
+    meter.opened = False
+    meter.calls.clear()
+    async with one_channel(tmp_path, meter, clock) as rig:
+        if end == "killed":
+            rig.guard.wrote = GuardEntry("off", "k1", "1", DIED, "guard", "boot", moment, 1.79e9 + 10.0, 1)
+        await rig.take_up()
+        await rig.let_pass(10.0)
+        assert meter.on
+        assert not meter.touched
+        assert rig.state.phase == "asking"
+        assert "somebody else" in rig.state.why
+        with pytest.raises(OrderRefused, match="it goes on when that has ended"):
+            await rig.order("resume")
+        assert not meter.touched
+        meter.on = False
+        await rig.order("resume")
+        await rig.let_pass(5.0)
+        assert meter.on
+        assert rig.channel.activity == "running"
+
+
+async def test_a_stop_of_a_run_beside_somebody_else_s_output_stops_the_run_alone(tmp_path):
+    clock = VirtualClock(1000.0, 1.79e9)
+    meter = Meter(clock)
+    async with one_channel(tmp_path, meter, clock) as rig:
+        await rig.start()
+        await rig.let_pass(10.0)
+    of_somebody_else(meter)
+    meter.opened = False
+    meter.calls.clear()
+    async with one_channel(tmp_path, meter, clock) as rig:
+        await rig.take_up()
+        await rig.order("stop")
+        await rig.until(lambda: rig.ended, most=10.0)
+        assert meter.on
+        assert not meter.touched
 
 
 # --- an order while nobody answers, and a death after it --------------------------------------------------------------------
