@@ -91,7 +91,7 @@ async def _made(stack: AsyncExitStack, station: Station, folder: Path, clock: Cl
     sink = Sink(journal, asyncio.get_running_loop())
     stack.push_async_callback(sink.close)
     guard = GuardProcess(folder)
-    stack.callback(guard.stop)
+    stack.callback(_let_go, guard, lines := dict[str, PolledConnection]())
     channels = {name: Channel(name, of.parts, of.limits) for name, of in station.channels.items()}
     parts: list[Parts] = []
 
@@ -102,7 +102,7 @@ async def _made(stack: AsyncExitStack, station: Station, folder: Path, clock: Cl
         name: _connection(given, channels, Shared(clock, sink, guard, ended))
         for name, given in station.instruments.items()
     }
-    lines = {name: connection for name, connection in connections.items() if isinstance(connection, PolledConnection)}
+    lines |= {name: connection for name, connection in connections.items() if isinstance(connection, PolledConnection)}
     made: dict[str, Instrument | Stepped] = {name: line.instrument for name, line in lines.items()}
     made |= {name: each.source for name, each in connections.items() if isinstance(each, SimulatedConnection)}
     if wrong := tuple(place_findings(station, made)):
@@ -164,6 +164,14 @@ async def _open(parts: Parts) -> None:
             LOG.error("instrument %s: %s", connection.name, error or "no answer")  # noqa: TRY400
 
     await asyncio.gather(*(one(connection) for connection in parts.connections.values()))
+
+
+def _let_go(guard: GuardProcess, lines: Mapping[str, PolledConnection]) -> None:
+    """Let the guard end, but where an instrument did not confirm that it is off: then it goes on trying after our end."""
+    names = [name for name, line in lines.items() if line.executor.unconfirmed]
+    if names:
+        LOG.error("instrument %s may still be on: the guard goes on trying to switch it off", ", ".join(names))
+    guard.stop(all_off=not names)
 
 
 async def _close(parts: Parts) -> None:

@@ -34,6 +34,8 @@ READY_WITHIN: Final = 10.0  # s for the guard to come up
 STOP_WITHIN: Final = 1.0  # s for the guard to end when it is told to
 PRIORITY: Final = -10  # of Unix: less comes first
 
+_LEFT: Final[list["subprocess.Popen[bytes]"]] = []  # guards that go on after our end: nobody waits for them
+
 GuardState = Literal["watching", "died", "stood still"]
 
 
@@ -186,13 +188,21 @@ class GuardProcess:
         """Return what an earlier guard wrote down of a channel (instrument, channel) that was off after a moment."""
         return first_off(self._earlier, place, boot, monotonic, unix)
 
-    def stop(self) -> None:
-        """Let the guard go without touching anything: the outputs are off, or meant to stay on."""
+    def stop(self, *, all_off: bool = True) -> None:
+        """Let the guard go without touching anything: the outputs are off, or meant to stay on.
+
+        Args:
+            all_off: Else it is left to itself as by a death of the daemon, and tries until they are.
+        """
         child, self._child = self._child, None
         if child is None:
             return
-        child.say({"done": 1})
+        if all_off:
+            child.say({"done": 1})
         child.words.put(None)
+        if not all_off:
+            _LEFT.append(child.process)
+            return
         try:
             child.process.wait(STOP_WITHIN)
         except subprocess.TimeoutExpired:

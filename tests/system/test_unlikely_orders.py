@@ -2,11 +2,14 @@
 
 import asyncio
 
+from labctl.clock import ScaledClock
+from labctl.daemon import running
 from labctl.run.request import EditRequest, StartRequest
+from labctl.station.settings import ChannelSettings, InstrumentSettings, Mqtt, Part, Station
 from labctl.store.reader import Reader
 from labctl.store.verify import verify
 from labctl_simulators.wire.line import Server
-from tests.system.test_polled import Cells, Told, folder, served, start, status  # noqa: F401
+from tests.system.test_polled import SPEED, Cells, Told, folder, served, start, status  # noqa: F401
 
 AHEAD = """\
 labctl: 1
@@ -73,3 +76,28 @@ async def test_nothing_that_waits_begins_after_a_trip_nor_after_a_restart(folder
         assert reply.run == second.run
     with Reader(folder / "data") as reader:
         assert [run.protocol for run in reader.runs()] == ["tight", "stairs"]
+
+
+async def test_an_output_whose_meter_is_away_as_the_daemon_is_asked_to_end_goes_off_when_it_answers(folder):  # noqa: F811
+    """The daemon ends in its time; the guard stays, and tries until the output is off."""
+    (folder / "ahead.yaml").write_text(AHEAD)
+    cells = Cells(1)
+    port = await cells.server.start()
+    given = InstrumentSettings("a", "practice", {"port": port, "timeout": 0.3})
+    channel = ChannelSettings("a1", {"cell": Part("a", "1")})
+    station = Station("test", instruments={"a": given}, channels={"a1": channel}, mqtt=Mqtt(broker="none"))
+    try:
+        async with running(station, folder / "data", ScaledClock(SPEED)) as parts:
+            told = Told(parts)
+            await start(parts, folder, "a1", "ahead")
+            await told.until(lambda seen: seen.rows.get(1, 0) > 5 and cells.mode("1") == "current")
+            guard = parts.guard._child.process
+            cells.faults.refuse = True
+            cells.server.unplug()
+        assert cells.mode("1") == "current"
+        assert guard.poll() is None
+        cells.faults.refuse = False
+        assert await asyncio.to_thread(guard.wait, 30) == 0
+        assert cells.mode("1") == "off"
+    finally:
+        await cells.server.stop()

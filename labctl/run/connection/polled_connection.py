@@ -104,13 +104,10 @@ class PolledConnection:
         self.mover.stop()
         for run in self.executor.running.values():
             run.stop_recording()
-        for at in sorted(self.executor.on):
-            there = self.executor.running.get(at)
-            if there is None or not there.capabilities.records:
-                await self.executor.verb(self.instrument.output_off(at))
-                self.executor.on.discard(at)
-                await self.executor.unclaim(at)  # whoever switches it on from now on is somebody else
-        await self.executor.verb(self.instrument.close())
+        try:
+            await self.executor.switch_all_off()
+        finally:
+            await self.executor.verb(self.instrument.close())
 
     def translate(self, channel: Channel) -> Translate | None:
         """Return how the instrument would be told a program, None where it does not say beforehand."""

@@ -4,6 +4,7 @@ The connection's lock is held by whoever calls.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from labctl.driver import Autonomous, Ended, Instrument, Program, ProgramStep, R
 from labctl.engine.input import Apply, Began
 from labctl.engine.meter import Meter
 from labctl.engine.watch import watch
-from labctl.errors import Unreachable
+from labctl.errors import InstrumentError, StoreError, Unreachable
 from labctl.run.channel import Channel
 from labctl.run.connection.before_set_point import BeforeSetPoint
 from labctl.run.connection.executor import Executor, WentOnError
@@ -259,6 +260,33 @@ class PolledExecutor(Executor[PolledRun]):
         if theirs or not await self.runs_theirs(at):
             await self.verb(self.instrument.output_off(at))
         self.turned(at, on=False)
+
+    async def switch_all_off(self) -> None:
+        """Leave every output at open circuit that only does what it was last told, and let it go; one that fails keeps none back.
+
+        Raises:
+            InstrumentError: At least one is not confirmed off, and stays among those that may be on.
+        """
+        problems: list[InstrumentError] = []
+        for at in sorted(self.on):
+            there = self.running.get(at)
+            if there is not None and there.capabilities.records:
+                continue
+            try:
+                await self.verb(self.instrument.output_off(at))
+            except InstrumentError as error:
+                problems.append(error)
+            else:
+                self.turned(at, on=False)
+                with contextlib.suppress(StoreError):  # a claim that stays is ours, as before
+                    await self.unclaim(at)  # whoever switches it on from now on is somebody else
+        if problems:
+            raise problems[0]
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Tell whether an output may be on that only does what it was last told."""
+        return bool(self.on) and not isinstance(self.instrument, Autonomous)
 
     async def runs_theirs(self, at: str) -> bool:
         """Tell whether a channel runs what this station did not give it."""
