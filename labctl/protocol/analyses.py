@@ -33,7 +33,7 @@ class AnalysisFields(StepFields):
                     "form",
                     "wanted one analysis in each pair of braces, found more",
                     node.mark,
-                    "[gitt, {retention: {of: max}}]",
+                    _as_list(node),
                 )
                 return None
             key, value = node.entries[0]
@@ -45,7 +45,7 @@ class AnalysisFields(StepFields):
         if name.text in ANALYSES:
             return True
         if name.text != BROKEN:
-            several = [word.strip() for word in name.text.split(",")]
+            several = re.split(r"\s*,\s*|\s+", name.text.strip())
             hint = (
                 f"write [{', '.join(several)}]"
                 if len(several) > 1 and ANALYSES.keys() >= set(several)
@@ -160,6 +160,14 @@ def read_options(analysis: str, given: Mapping[str, str]) -> dict[str, str]:
     if findings:
         raise ProtocolError(findings)
     return options
+
+
+def _as_list(node: Entries) -> str:
+    """Return names in braces as the list that they were meant to be."""
+    names = [key.text for key, value in node.entries if isinstance(value, Scalar) and value.missing]
+    return (
+        f"write [{', '.join(names)}]" if names and len(names) == len(node.entries) else "[gitt, {retention: {of: max}}]"
+    )
 
 
 _QUANTITIES: Final[Mapping[str, tuple[Kind, Callable[[float], str]]]] = {

@@ -7,7 +7,13 @@ from typing import Final, Literal
 
 from labctl.errors import Misread
 from labctl.finding import clip
-from labctl.protocol.condition_slips import NO_BRACKETS, asked_of_cycles, compared, without_needless_brackets
+from labctl.protocol.condition_slips import (
+    NO_BRACKETS,
+    all_compared,
+    asked_of_cycles,
+    compared,
+    without_needless_brackets,
+)
 from labctl.protocol.expression import Places, closing, parse_given
 from labctl.protocol.model import Comparison, Given, Sign, WrittenCondition, WrittenTerm
 from labctl.protocol.quantity_words import QUANTITY_WORDS, change_hint
@@ -92,6 +98,8 @@ def parse_condition(text: str, places: Places) -> WrittenCondition:
     except Misread as error:
         if error.hint == NO_BRACKETS and (plain := without_needless_brackets(text)):
             raise Misread(error.code, str(error), f"write {clip(plain, 80)}", error.offset) from None
+        if error.code == "condition.comparison" and (right := all_compared(text)):
+            raise Misread(error.code, str(error), f"write {clip(right, 80)}", error.offset) from None
         raise
 
 

@@ -29,6 +29,13 @@ def one_condition(node: Node | None) -> str:
     return f"one text: write {' or '.join(texts)}" if texts and all(texts) else ""
 
 
+def all_compared(text: str) -> str:
+    """Return `4.1 V or 12 h` as the comparisons that its bare values stand for, "" where one of them is none."""
+    parts = [part.strip() for part in re.split(r"\bor\b", text)]
+    right = [part if _SIGN.search(part) else compared(part) for part in parts]
+    return " or ".join(right) if len(parts) > 1 and all(right) else ""
+
+
 def _by_key(part: str) -> str:
     """Return `voltage 4.1 V` or `voltage > 4.1 V` as a comparison."""
     name, _, value = part.partition(" ")

@@ -106,7 +106,12 @@ class Fields(Reading):
             return Limits()
         values = self.keys(entries, LIMITS, "limits", LIMIT_WORDS)
         pairs = {name: self.positions(values.get(name), LIMITS[name], f"the {name} limits") for name in PAIRS}
-        capacity = self.by_key(values.get("capacity"), LIMITS["capacity"])
+        most = values.get("capacity")
+        if isinstance(most, Items) and most.items:
+            last = most.items[-1].text if isinstance(most.items[-1], Scalar) else "..."
+            self.wanted("the most that one step may pass", most, f"one value: write capacity: {last}")
+            most = None
+        capacity = self.by_key(most, LIMITS["capacity"])
         return Limits(**pairs, capacity=capacity, mark=entries.mark)
 
     # --- record rules ---
@@ -203,7 +208,7 @@ class Fields(Reading):
             if scalar.style or _PLAIN_TEXT.match(scalar.text):
                 self.refuse_if_cut(scalar)
                 return WrittenText(scalar.text, scalar.mark)
-            hint = error.hint or f'quote it if it is a text: "{clip(scalar.text)}"'
+            hint = _listed(scalar.text) or error.hint or f'quote it if it is a text: "{clip(scalar.text)}"'
             self.misread(Misread(error.code, str(error), hint), scalar)
             return None
 
@@ -251,6 +256,16 @@ class Fields(Reading):
             )
             return False
         return True
+
+
+def _listed(text: str) -> str:
+    """Return values that commas part as the list that they are."""
+    parts = [part.strip() for part in text.split(",")]
+    return (
+        f"a list has brackets: write [{', '.join(parts)}]"
+        if len(parts) > 1 and all(reads(part, "any") for part in parts)
+        else ""
+    )
 
 
 def _own_rule(node: Node) -> str:

@@ -46,6 +46,8 @@ def renamed(value: Node, hint: str) -> Node:
             key, item = _cut_off(key, item)
         if key.text == "hold_until" and isinstance(item, Scalar) and reads(item.text, "current"):
             item = replace(item, text=f"current < {item.text}")
+        if key.text == "hold_until" and "hold: {" in hint:
+            key = replace(key, text="until")
         pairs.append((key, item) if key.text not in taken else pair)
         taken.add(key.text)
     return replace(value, entries=tuple(pairs))

@@ -178,7 +178,10 @@ class _Shelf:
         text = self.reader(name)
         if text is None:
             fields.report(
-                "profile.missing", f"wanted {clip(name)!r} beside this file, found none", mark, self._nearly(name)
+                "profile.missing",
+                f"wanted {clip(name)!r} beside this file, found none",
+                mark,
+                self._nearly(name) or "the table lies in the folder of the protocol",
             )
             return None
         table, findings = read_table(text, name)

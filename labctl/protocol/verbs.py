@@ -39,7 +39,7 @@ from labctl.protocol.words import (
     WAIT_WORDS,
 )
 from labctl.quantity.units import reads
-from labctl.text.nodes import BROKEN, Entries, Node, Scalar
+from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
 
 Values = dict[str, Any]
 Tables = Callable[[str, Mark], ProfileTable | None]
@@ -125,7 +125,8 @@ class VerbFields(Fields):
             }.get(word, {})
         )
         if word == "cv":
-            words["voltage"] = CV_VOLTAGE
+            pair = any(key.text == "voltage" and not isinstance(value, Scalar) for key, value in entries.entries)
+            words["voltage"] = "write from: and to:, each with its value" if pair else CV_VOLTAGE
         elif word not in {"hold", "profile", "eis", *DRIVES}:
             words.pop("voltage", None)
         elif word != "discharge":
@@ -136,6 +137,10 @@ class VerbFields(Fields):
     def _brace_hint(node: Node, word: str, verb: Verb) -> str:
         """Return how a value that stands alone behind a verb is written: `hold: 4.2 V` as `hold: {voltage: 4.2 V, ...}`."""
         text = node.text.strip() if isinstance(node, Scalar) else ""
+        if isinstance(node, Items) and (several := _several(word, node)):
+            return several
+        if word == "nominal" and reads(text, "capacity"):
+            return f"the cell file says that, nominal: {{capacity: {text}}}; here a measured one becomes it: {verb.example}"
         if word == "wait" and reads(text, "duration"):
             return f"write rest: {text}; wait is for a date: wait: {{until: 2026-12-01 08:00}}"
         if word == "wait" and TIME_OF_DAY.fullmatch(text):
@@ -248,6 +253,18 @@ class VerbFields(Fields):
         for code, message, hint in beside_table(table, values):
             self.report(code, message, node.mark, hint)
         values.setdefault("positive", "charge" if table.quantity in SIGNED else "")
+
+
+def _several(word: str, node: Items) -> str:
+    """Return how values in a list behind a verb are steps, one each."""
+    texts = [item.text for item in node.items if isinstance(item, Scalar)]
+    if not texts or len(texts) != len(node.items):
+        return ""
+    return (
+        f"write {word}: {texts[0]}"
+        if len(texts) == 1
+        else "a step each: " + ", ".join(f"- {word}: {text}" for text in texts[:5])
+    )
 
 
 SIGNED: Final = ("current", "power")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from labctl.text.own_value import TO_OR_UNTIL
+from labctl.text.own_value import TO_OR_UNTIL, UNTIL_CURRENT
 
 _DRIVES = "charge or discharge (strip or plate on metal)"
 _SPECTRUM = "eis: {from: 1 MHz, to: 0.1 Hz, amplitude: "
@@ -254,13 +254,29 @@ SIGN_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
 WAIT_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
     ("for", "duration", "time", "hours"), "a time that long is a rest: - rest: 2 h; a wait is until a date"
 ) | dict.fromkeys(("date", "at"), "did you mean until?")
-CHAMBER_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
-    ("file", "profile", "table"), "a table of temperatures is a step of its own: - profile: {file: chamber.csv}"
-) | dict.fromkeys(("set", "setpoint", "set_point", "target", "value", "at"), "did you mean to?")
+CHAMBER_WORDS: Final[Mapping[str, str]] = (
+    dict.fromkeys(
+        ("file", "profile", "table"), "a table of temperatures is a step of its own: - profile: {file: chamber.csv}"
+    )
+    | dict.fromkeys(("hold", "dwell", "wait", "stabilise", "stabilize", "equilibrate"), "did you mean soak?")
+    | dict.fromkeys(
+        ("rate", "ramp", "speed"),
+        "leave it out: the chamber goes as fast as it can; a table of temperatures is a profile",
+    )
+    | dict.fromkeys(("tolerance", "accuracy"), "did you mean within?")
+    | dict.fromkeys(("set", "setpoint", "set_point", "target", "value", "at"), "did you mean to?")
+)
 CYCLIC_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
     ("scans", "sweeps", "n_cycles", "number", "times", "repeats", "nc"), "did you mean cycles?"
 )
-HOLD_WORDS: Final[Mapping[str, str]] = dict.fromkeys(("to", "at", "value", "set", "u", "e"), "did you mean voltage?")
+HOLD_WORDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("to", "at", "value", "set", "u", "e"), "did you mean voltage?"),
+    **dict.fromkeys(
+        ("cutoff", "cut_off", "cutoff_current", "current_cutoff", "cut_off_current", "end_current", "hold_until"),
+        UNTIL_CURRENT,
+    ),
+    "hold_for": "did you mean for?",
+}
 
 TIME_OF_DAY: Final = re.compile(r"\d{1,2}:\d\d(?::\d\d)?")  # without its date
 REPEATED: Final = re.compile(r"(\d+) *[x×*](?:$|\W)")  # `5x charge`, `3x`

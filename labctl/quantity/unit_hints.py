@@ -117,6 +117,12 @@ def _relative(plain: str, kind: Kind) -> Slip:
         return "unit.versus", "", "write ocv"
     if (match := re.fullmatch(r"ocv\s*([+-])\s*(\d.*)", plain)) and kind in {"potential", "bias", "any"}:
         return "unit.versus", "", f"write {match[1].strip('+')}{match[2]} vs ocv"
+    if kind == "bias" and re.fullmatch(r"[\d.]+\s*%(?:\s*(?:of\s+)?(?:SOC|DOD|soc|dod))?", plain):
+        return (
+            "unit.kind",
+            "",
+            "a bias is a voltage: bring the cell there first, by a step with capacity: 50 %, and leave at out",
+        )
     if not re.search(r"\bvs\b|^ocv$", plain):
         return None
     if kind in {"voltage", "potential", "bias", "amplitude"}:

@@ -17,6 +17,7 @@ TO_OR_UNTIL: Final = "did you mean to (voltage) or until?"
 _ENDS: Final[tuple[tuple[Kind, str], ...]] = (
     ("voltage", "to:"), ("current", "hold_until: current <"), ("capacity", "capacity:"), ("duration", "for:"),
 )  # fmt: skip
+UNTIL_CURRENT: Final = "write until: current < C/20"
 YOURS: Final = " with your values"
 
 
@@ -51,6 +52,8 @@ def _held(hint: str, value: Node) -> str | None:
         return f"write hold_until: {clip(text)}"
     if hint.startswith("write hold_until:") and reads(text, "current"):
         return f"write hold_until: current < {clip(text)}"
+    if hint == UNTIL_CURRENT and reads(text, "current"):
+        return f"write until: current < {clip(text)}"
     return f"write hold_for: {clip(text)}" if hint.startswith("write hold_until:") and reads(text, "duration") else None
 
 

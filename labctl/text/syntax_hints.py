@@ -202,6 +202,10 @@ def _two_colons(text: str) -> _Found:
             f"wanted one text for {match[1]!r}, found a second colon",
             hint,
         )
+    if another := re.search(r"\s(-\s+[a-z_]+: .*)", match[2]):
+        message = f"wanted one step on a line, found another behind {match[1]!r}"
+        hint = f"put it on a line of its own: {clip(another[1])}"
+        return match.start(2) + another.start(1), "yaml.list", message, hint
     inside = re.sub(r"^\((.*)\)$", r"\1", match[2].rstrip())
     hint = f"put inner keys in braces: {match[1]}: {{{clip(inside, 60)}}}"
     return match.start(2) + inner, "yaml.two_colons", f"wanted one value for {match[1]!r}, found a second colon", hint
@@ -227,14 +231,17 @@ def _closed_twice(text: str) -> _Found:
 
 def _after_braces(text: str) -> _Found:
     """Find what stands behind the closing brace or bracket of a step: a comma, or a comment in another language's hand."""
-    match = re.fullmatch(r"(\s*(?:- +)*\w+: +[{\[].*[}\]])\s*(,|;|//|%|--)\s*(.*)", text.rstrip())
+    match = re.fullmatch(r"(\s*(?:- +)*(?:\w+: +)?[{\[].*[}\]])\s*(,|;|//|%|--)\s*(.*)", text.rstrip())
     if match is None or match[1].count("{") != match[1].count("}") or match[1].count("[") != match[1].count("]"):
         return None
     if not match[3] and match[2] == ",":
         hint = "take the comma away: items of a list stand on lines of their own"
         return match.start(2), "yaml.bracket", "wanted nothing behind the closing brace, found a comma", hint
     if match[2] == ",":
-        return None
+        if not match[3].startswith("{"):
+            return None
+        message = "wanted one step on a line, found another behind its closing brace"
+        return match.start(2), "yaml.list", message, f"put it on a line of its own: - {clip(match[3])}"
     message = f"wanted a comment, found {clip(match[2] + ' ' + match[3])!r}"
     return match.start(2), "yaml.comment", message, f"a comment begins with a #: # {clip(match[3])}"
 
