@@ -124,8 +124,18 @@ def _protocol(
 
     loaded = read(source, str(path), reader_for(path))
     if loaded.protocol is not None and not loaded.errors:
-        changes += changed(loaded.protocol)
+        own = (
+            change
+            for change in changed(loaded.protocol)
+            if change.mark.file == str(path) or _beside(path, change.mark.file)
+        )
+        changes += own  # the library's own files are of the second edition
     return check(loaded, cell, assignments(values), Outside(0, time.time(), local))
+
+
+def _beside(path: Path, name: str) -> bool:
+    """Tell whether a used file lies in the folder of the one that is checked."""
+    return (path.parent / name).is_file()
 
 
 def _on_channel(
