@@ -76,7 +76,7 @@ rig-soak: setup-test  ## 64 mixed channels for HOURS of their own time: what gro
 	@$(BIN)/python -m tests.crash.soak --hours $(HOURS) $(KEEP)
 
 intervals: setup-test ## how often 95 % intervals of every fit hold the truth, 1000 noisy cases each
-	@$(BIN)/python -m tests.unit.analysis.intervals
+	@$(BIN)/python -m tests.unit.analysis.intervals --write
 
 bench:           ## every figure the project promises, as ratios; sets up PyBaMM beside the simulated cell
 	@$(PYTHON) tools/environment.py bench

@@ -6,6 +6,7 @@ truth, drawn from seeds: `python -m tests.unit.analysis.intervals` draws 1000 of
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,9 @@ from labctl.analysis.spectra import transference_number
 from labctl.analysis.titration import decay
 from labctl.protocol.circuit import parse_circuit
 from labctl.sample import Batch
+from tests.crash.promises import dated, write
 
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "analyses.md"
 FREQUENCY = np.geomspace(1e6, 1e-2, 60)
 CIRCUITS = {
     "R0-p(R1,C1)": (5.0, 100.0, 1e-6),
@@ -230,9 +233,22 @@ LINES: tuple[Callable[[int], list[Coverage]], ...] = (
 )  # fmt: skip
 
 
+def as_table(found: dict[str, list[Coverage]]) -> str:
+    """Return what was found as a table in Markdown: of a circuit the least and the largest of its parameters."""
+    lines = ["| interval | holds the truth in | half width over the bound |", "|---|---|---|"]
+    for name, each in found.items():
+        inside, width = ([getattr(one, word) for one in each] for word in ("inside", "width"))
+        shares = sorted({f"{100 * min(inside):.1f}", f"{100 * max(inside):.1f}"})
+        widths = sorted({f"{min(width):.2f}", f"{max(width):.2f}"})
+        of = f"{len(each)} parameters of `{name}`" if name in CIRCUITS else name
+        lines.append(f"| {of} | {' to '.join(shares)} % | {' to '.join(widths)} |")
+    return "\n".join(lines)
+
+
 def main(words: list[str]) -> int:
-    """Print the table of all, and return 1 where one is not kept."""
-    count = int(words[0]) if words else 1000
+    """Print the table of all, and return 1 where one is not kept; `--write` puts it on the page of the analyses."""
+    count = next((int(word) for word in words if word.isdigit()), 1000)
+    found: dict[str, list[Coverage]] = {}
     print(
         f"95 % intervals of {count} noisy cases each: share that holds the truth, half width over Cramer and Rao's bound"
     )
@@ -240,11 +256,15 @@ def main(words: list[str]) -> int:
     for make in (*LINES, *(lambda n, text=text: of_circuit(text, n) for text in CIRCUITS)):
         for each in make(count):
             missed += not each.kept
+            circuit = each.name.partition(": ")[0]
+            found.setdefault(circuit if circuit in CIRCUITS else each.name, []).append(each)
             print(
                 f"  {each.name:40} {100 * each.inside:5.1f} %  {each.width:5.2f}  {'' if each.kept else 'MISSED'}",
                 flush=True,
             )
     print("all kept" if not missed else f"{missed} missed")
+    if "--write" in words:
+        write("intervals", dated(as_table(found)), PAGE)
     return int(missed > 0)
 
 
