@@ -189,7 +189,7 @@ def differential_capacity(
     for (number, sides), shade in zip(curves, shades(len(curves)), strict=True):
         for at, (side, curve) in enumerate(sides):
             height = (1.0 if side == "charge" else -1.0) * curve.height * factor / 1e3
-            axes.plot(curve.voltage, height, color=shade, linewidth=0.9, label="_" if at else f"{number}")
+            axes.plot(curve.voltage, height, "-", color=shade, linewidth=0.9, label="_" if at else f"{number}")
     axes.axhline(0.0, color=GREY, linewidth=0.6, linestyle="-")
     axes.set_xlabel("Voltage / V")
     axes.set_ylabel(f"dQ/dV / {printed(name)} V⁻¹")
