@@ -11,7 +11,8 @@ from labctl.analysis.voltammetry import SMOOTH
 from labctl.sample import Batch, Floats
 
 PLATEAU: Final = 0.1  # of the largest peak of dQ/dV: smaller ones are ripples
-HALF_MEDIAN: Final = 0.5  # of dV/dQ, by which one of its peaks stands out
+STEP: Final = 0.25  # of the mean dV/dQ, by which one of its peaks stands out
+TINY: Final = 1e-12  # mAh
 COLUMNS: Final = ("cycle", "direction", "peak / V", "dQ/dV / mAh/V", "step / mAh", "dV/dQ / V/mAh")
 
 
@@ -89,11 +90,12 @@ def _plateaus(curve: DifferentialCurve) -> Iterator[tuple[float, float, float, f
 
 
 def _steps_between(curve: DifferentialCurve) -> Iterator[tuple[float, float, float, float]]:
-    """Give charge and height of the peaks of dV/dQ that stand out by half its median: the ends rise without bound."""
+    """Give charge and height of the peaks of dV/dQ that stand out by a quarter of its mean: the ends rise without bound."""
     slope = inverse(curve)
     good = np.isfinite(slope)
     if good.any():
-        for at in _peaks(slope[good], HALF_MEDIAN * float(np.median(slope[good]))):
+        mean = float(np.ptp(curve.voltage)) / max(float(np.ptp(curve.charge)), TINY)
+        for at in _peaks(slope[good], STEP * mean):
             yield np.nan, np.nan, float(curve.charge[good][at]), float(slope[good][at])
 
 
