@@ -147,11 +147,12 @@ def read_options(analysis: str, given: Mapping[str, str]) -> dict[str, str]:
     """
     options: dict[str, str] = {}
     findings: list[Finding] = []
+    has = ANALYSES.get(analysis, {})
     for name, text in given.items():
         document = compose(text, name)
         fields = AnalysisFields(document)
-        if name not in ANALYSES[analysis]:
-            known = ", ".join(ANALYSES[analysis]) or "none"
+        if name not in has:
+            known = ", ".join(has) or "none"
             message = f"wanted an option of the analysis {analysis}, found {clip(name)!r}"
             fields.report("key.unknown", message, Mark(name, 1, 1), f"it has {known}")
         elif document.root is not None and (value := fields.option(name, document.root)) is not None:

@@ -212,6 +212,7 @@ def test_a_circuit_on_the_command_line_is_fitted_and_its_options_are_kept(spectr
         ),
         (["--set", "colour=red"], 2, "wanted an option of open_circuit, found 'colour'"),
         (["--set", "circuit"], 2, "wanted NAME=VALUE, found 'circuit'"),
+        (["nothing?x=1"], 1, "wanted an option of the analysis nothing, found 'x'"),
     ],
 )
 def test_an_option_of_an_analysis_is_judged_like_a_protocol(spectrum, capsys, words, code, said):
