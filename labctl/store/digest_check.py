@@ -29,10 +29,12 @@ from labctl.store.hash_chain import (
     part_digest,
     part_text,
 )
+from labctl.store.last_ranges import ends_at
 from labctl.store.matrix import CHARGING, DISCHARGING, RECORD, TIME, WIDTH
 from labctl.store.reader import Reader
 
-PAGE = 1000  # commits a query
+PAGE, LARGEST = 1000, 20_000  # commits a query, the first time and at most
+PARTS = 50_000  # of runs that the commits of a query should have
 ROWS = 200_000  # rows of a run that are held at once
 _ROW_BYTES = 8 * WIDTH
 _NO_MORE = [None] * 4  # no events and no inputs
@@ -95,6 +97,7 @@ class DigestCheck:
     _tail: dict[int, Floats] = field(default_factory=dict)
     _born: Mapping[tuple[int, int], Any] = field(default_factory=dict)
     _births: Mapping[int, int] = field(default_factory=dict)
+    _auxiliary: dict[int, bool] = field(default_factory=dict)
 
     def findings(self) -> Iterator[Mismatch]:
         """Walk, and give what is not as it was written."""
@@ -103,17 +106,19 @@ class DigestCheck:
         if not before:
             chain = first_chain(generations[0].uuid)
         else:
-            self.ends = {row[0]: (row[1], row[2], row[3]) for row in self.reader.query(_ENDS, upto=before)}
+            named = [row[0] for row in self.reader.query(_NAMED, after=before, upto=self.upto)]
+            self.ends = ends_at(self.reader, before, named)
         self._born = {(row.created_commit_id, row.run_id): row for row in self.reader.query(_BORN, after=before)}
         self._births = {run_id: commit_id for commit_id, run_id in self._born}
-        wanted = before + 1
+        wanted, size = before + 1, PAGE
         while wanted <= self.upto:
-            end = min(self.upto, wanted + PAGE - 1)
+            end = min(self.upto, wanted + size - 1)
             page = self.reader.query(_COMMITS, first=wanted, last=end)
             if not page:
                 yield Mismatch(f"commit {wanted}", f"is missing with all up to {self.upto}")
                 return
             parts = self.reader.query(_PARTS, first=wanted, last=end)
+            size = min(LARGEST, max(PAGE, size * PARTS // (len(parts) + 1)))
             by_commit, by_run = _grouped(parts)
             for row in page:
                 if row.commit_id != wanted:
@@ -144,13 +149,47 @@ class DigestCheck:
             self.looked.add(run_id)
             for piece in _pieces(parts):
                 try:
-                    window = _CommitWindow(self.reader, run_id, piece)
+                    window = _CommitWindow(self.reader, run_id, piece, auxiliary=self._has_auxiliary(run_id))
                 except LabctlError as error:
                     yield Mismatch(f"run {run_id}, commit {piece[0].commit_id}", str(error))
                     continue
                 yield from self._falling(run_id, window.rows)
+                if self._only_rows(run_id, window):
+                    continue
                 for at in self._noted(run_id, window, piece):
                     yield from self._part(_sealed(piece[at]), window)
+
+    def _has_auxiliary(self, run_id: int) -> bool:
+        if run_id not in self._auxiliary:
+            self._auxiliary[run_id] = bool(self.reader.query(_WITH, run=run_id)[0][0])
+        return self._auxiliary[run_id]
+
+    def _only_rows(self, run_id: int, window: "_CommitWindow") -> bool:
+        """Take parts that are all rows which follow each other and are as they were written, as nearly all are: a hash each.
+
+        Returns:
+            False where anything else is among them: then nothing was taken.
+        """
+        commits, _, firsts, lasts, *more, digests, versions = window.columns
+        begins, stops = (np.array(each) for each in (firsts, lasts))
+        record, born = self.ends.get(run_id, NOTHING)[0], self._births.get(run_id)
+        numbers = {begins.dtype.kind, stops.dtype.kind} == {"i"} and set().union(*more) == {None}
+        is_born = born is not None and commits[0] <= born <= commits[-1]
+        if not window.plain or not numbers or is_born or {ROW_COLUMNS[each] for each in versions} != {WIDTH}:
+            return False
+        follows = begins[0] == record + 1 and (begins[1:] == stops[:-1] + 1).all() and (stops >= begins).all()
+        if not follows or begins[0] < window.first or stops[-1] - window.first >= len(window.rows):
+            return False
+        known = window.rows.data.cast("B")
+        froms, tos = ((each - window.first) * _ROW_BYTES for each in (begins, stops + 1))
+        made = [digest_of_bytes(known[begin:end]) for begin, end in zip(froms.tolist(), tos.tolist(), strict=True)]
+        if made != [each[:PART_BYTES] for each in digests]:
+            return False
+        if max(map(len, digests)) > PART_BYTES:
+            self.checkpoints[run_id] = Covered.by(zip(commits, digests, strict=True), self.checkpoints.get(run_id))
+        self.rows += int(stops[-1]) - record
+        self.ends[run_id] = (int(stops[-1]), *self.ends.get(run_id, NOTHING)[1:])
+        return True
 
     def _noted(self, run_id: int, window: "_CommitWindow", parts: Sequence[Any]) -> Iterator[int]:
         """Give the places of the parts that are more than rows which follow the ones before and are as they were written.
@@ -229,15 +268,17 @@ def part_is_whole(reader: Reader, run_id: int, commit_id: int) -> bool:
 class _CommitWindow:
     """What is stored of one run between the first and the last of some parts."""
 
-    def __init__(self, reader: Reader, run_id: int, parts: Sequence[Any]) -> None:
-        columns = list(zip(*parts, strict=True))
-        records, events, inputs = (_cover(columns[at], columns[at + 1]) for at in (2, 4, 6))
+    def __init__(self, reader: Reader, run_id: int, parts: Sequence[Any], *, auxiliary: bool = True) -> None:
+        self.columns = list(zip(*parts, strict=True))
+        records, events, inputs = (_cover(self.columns[at], self.columns[at + 1]) for at in (2, 4, 6))
         self.rows = np.concatenate([*reader.matrices(run_id, *records), np.empty((0, WIDTH))])
         self.first = records[0]
         self._gapless = bool((self.rows[:, RECORD] == np.arange(records[0], records[0] + len(self.rows))).all())
-        self._auxiliary = reader.query(_AUXILIARY, run=run_id, first=records[0], last=records[1])
-        self._inputs = reader.query(_INPUTS, run=run_id, first=inputs[0], last=inputs[1])
-        self._events = reader.query(_EVENTS, run=run_id, first=events[0], last=events[1])
+        wanted = ((_AUXILIARY, records, auxiliary), (_INPUTS, inputs, True), (_EVENTS, events, True))
+        self._auxiliary, self._inputs, self._events = (
+            reader.query(sql, run=run_id, first=span[0], last=span[1]) if asked and span[1] >= span[0] else ()
+            for sql, span, asked in wanted
+        )
 
     @property
     def plain(self) -> bool:
@@ -284,11 +325,12 @@ def _grouped(parts: Sequence[Any]) -> tuple[dict[int, list[bytes]], dict[int, li
     by_commit: dict[int, list[bytes]] = defaultdict(list)
     by_run: dict[int, list[Any]] = defaultdict(list)
     for part in parts:
-        commit_id, run_id, first, last, *more, digest, _ = part
-        if more == _NO_MORE and isinstance(first, int) and isinstance(last, int):
+        commit_id, run_id, first, last, event, last_event, given, last_given, digest, _ = part
+        rows_alone = event is None and last_event is None and given is None and last_given is None
+        if rows_alone and isinstance(first, int) and isinstance(last, int):
             text = b"\n%d (%d, %d) None None " % (run_id, first, last)  # as `part_text`, of nearly all parts
         else:
-            text = part_text(run_id, _range(first, last), _range(*more[:2]), _range(*more[2:]))
+            text = part_text(run_id, _range(first, last), _range(event, last_event), _range(given, last_given))
         by_commit[commit_id] += (text, bytes(digest))
         by_run[run_id].append(part)
     return by_commit, by_run
@@ -345,9 +387,8 @@ FROM commit_runs r JOIN commits c ON c.commit_id = r.commit_id
 WHERE"""
 _PARTS = f"{_EACH_PART} r.commit_id BETWEEN :first AND :last ORDER BY r.commit_id, r.run_id"
 _ONE_PART = f"{_EACH_PART} r.commit_id = :commit AND r.run_id = :run"
-_ENDS = """
-SELECT run_id, COALESCE(max(last_record), -1), COALESCE(max(last_event), -1), COALESCE(max(last_input), -1)
-FROM commit_runs WHERE commit_id <= :upto GROUP BY 1"""
+_NAMED = "SELECT DISTINCT run_id FROM commit_runs WHERE commit_id > :after AND commit_id <= :upto"
+_WITH = "SELECT EXISTS (SELECT 1 FROM auxiliary WHERE run_id = :run)"
 _AUXILIARY = """
 SELECT run_id, record_index, name, value FROM auxiliary
 WHERE run_id = :run AND record_index BETWEEN :first AND :last ORDER BY record_index, name"""

@@ -6,6 +6,15 @@ Parameters are named (`:run`). All of them are answered by a journal and by its 
 from collections.abc import Sequence
 from functools import lru_cache
 
+from sqlalchemy import TextClause, text
+
+
+@lru_cache(512)
+def prepared(sql: str) -> TextClause:
+    """Return a question as SQLAlchemy has it: its parameters are looked for once, however often it is asked."""
+    return text(sql)
+
+
 # --- of one run, as people read it ------------------------------------------------------------------------------------
 
 STEPS = """

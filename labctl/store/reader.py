@@ -9,7 +9,7 @@ from typing import Any, Self, cast
 
 import numpy as np
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from labctl.errors import StoreDamaged, StoreError, UsageError
 from labctl.sample import Batch, Floats
@@ -70,7 +70,7 @@ class Reader:
     def query(self, sql: str, **values: object) -> Sequence[Any]:
         """Return all rows of a query with named parameters (`:name`)."""
         with told(self.where), self._connection() as connection:
-            return connection.execute(text(sql), values).fetchall()
+            return connection.execute(queries.prepared(sql), values).fetchall()
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -250,7 +250,7 @@ class Reader:
         while first <= end:
             with told(self.where), self._connection() as connection:
                 span = {"run": run_id, "first": first, "last": min(end, first + page - 1)}
-                result = connection.execute(text(sql), span)
+                result = connection.execute(queries.prepared(sql), span)
                 cells = np.fromiter(chain.from_iterable(cast(Iterable[Any], result.cursor)), np.float64)
             if not len(cells):
                 return

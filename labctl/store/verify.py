@@ -17,6 +17,7 @@ from labctl.store.people import verify_door
 from labctl.store.reader import Reader
 from labctl.store.stray_check import foreign_rows, run_strays, structure, texts, under_way
 
+WHOLE_DIGITS = 64  # of a commit's chain
 ANCHOR_DIGITS = 16  # hexadecimal digits of a commit's chain that name it
 
 __all__ = ["Anchor", "Mismatch", "Verified", "verify"]
@@ -210,7 +211,15 @@ def _commit_of(reader: Reader, digest: str) -> tuple[int, bytes] | None:
             f"wanted the digest of a commit, {ANCHOR_DIGITS} to 64 hexadecimal digits as `labctl verify` prints them, "
             f"found {digest!r}"
         )
-    rows = reader.query("SELECT commit_id, chain FROM commits WHERE lower(hex(chain)) LIKE :begin", begin=f"{digits}%")
+    if len(digits) == WHOLE_DIGITS:  # from the newest on: who asks for what is new need not wait for what is old
+        rows = reader.query(
+            f"{_COMMIT} WHERE chain = :chain ORDER BY commit_id DESC LIMIT 1", chain=bytes.fromhex(digits)
+        )
+    else:
+        rows = reader.query(f"{_COMMIT} WHERE lower(hex(chain)) LIKE :begin", begin=f"{digits}%")
     if len(rows) > 1:
         raise StoreError(f"the digest {digest} names several commits; give more of its digits")
     return (int(rows[0][0]), bytes(rows[0][1])) if rows else None
+
+
+_COMMIT = "SELECT commit_id, chain FROM commits"
