@@ -4,7 +4,7 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 # The tests start hundreds of processes: each would compile every module again where none may be written.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo test quality test-independent check lint types setup setup-test services lock bench rig-kill rig-world rig-guard rig-truth rig-mutants rig-web rig-fuzz rig-start rig-soak rig-power rig-disk intervals clean
+.PHONY: help demo test quality test-independent check lint types setup setup-test services lock bench rig-kill rig-world rig-guard rig-truth rig-mutants rig-web rig-fuzz rig-start rig-soak rig-power rig-disk rig-figures intervals clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -44,6 +44,9 @@ quality: setup-test   ## record what the contract suite finds of every driver, f
 
 # WRITE=1 adds what a rig counts to its file in tests/crash/counted and to docs/reference/promises.md.
 KEEP = $(if $(WRITE),--write)
+rig-figures: setup-test ## long journals verified, a restart of a thousand open runs, a broker and a PostgreSQL that are away
+	@$(BIN)/python -m tests.crash.figures $(KEEP)
+
 N ?= 200
 rig-kill: setup-test  ## SIGKILL the whole daemon N times at random moments
 	@$(BIN)/python -m tests.crash.kill --kills $(N) $(KEEP)

@@ -171,11 +171,12 @@ def dated(text: str) -> str:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Write the page from what was counted."""
-    from tests.crash.mutants import written  # noqa: PLC0415 - it writes into this page, too
+    from tests.crash import figures, mutants  # noqa: PLC0415 - they write into this page, too
 
     del words
     write_counted()
-    write("mutants", written())
+    write("mutants", mutants.written())
+    write("figures", figures.written())
     return 0
 
 

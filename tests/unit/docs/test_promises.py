@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash import promises
+from tests.crash import figures, mutants, promises
 from tests.crash.counted import FOLDER
-from tests.crash.mutants import MUTATIONS, ROOT, places, written
+from tests.crash.mutants import MUTATIONS, ROOT, places
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "promises.md").read_text(encoding="utf-8")
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+)(?:\[[^`]*\])?)?`", PAGE)))
@@ -23,7 +23,7 @@ def test_a_test_that_is_named_is_there(file, test):
 def test_every_promise_has_a_test():
     for line in PAGE.splitlines():
         if line.startswith("| ") and not line.startswith(
-            ("| promise", "| command", "| what is lost", "| fault", "| rig |", "|---")
+            ("| promise", "| command", "| figure |", "| what is lost", "| fault", "| rig |", "|---")
         ):
             assert re.search(r"`(tests/|make rig-)", line), line
 
@@ -46,11 +46,12 @@ def test_every_mutation_was_caught():
 def test_what_was_counted_is_what_the_page_says():
     again = "python -m tests.crash.promises writes the page anew"
     assert promises.part("counted") == promises.counted().strip(), again
-    assert promises.part("mutants") == written().strip(), again
+    assert promises.part("mutants") == mutants.written().strip(), again
+    assert promises.part("figures") == figures.written().strip(), again
 
 
 def test_every_file_of_counts_has_its_row():
-    names = {path.stem for path in FOLDER.glob("*.json")} - {"mutants"}
+    names = {path.stem for path in FOLDER.glob("*.json")} - {"mutants", "figures"}
     assert names <= {row.name for row in promises.ROWS}
 
 
