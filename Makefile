@@ -4,7 +4,7 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 # The tests start hundreds of processes: each would compile every module again where none may be written.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo test quality test-independent check lint types setup setup-test services lock bench rig-kill rig-world rig-guard rig-truth rig-mutants rig-web rig-fuzz rig-start rig-soak rig-power rig-disk rig-figures intervals clean
+.PHONY: help demo test quality test-independent check lint types setup setup-test services lock bench rig-kill rig-world rig-guard rig-truth rig-mutants rig-web rig-fuzz rig-start rig-soak rig-power rig-disk rig-figures rig-lines rig-break rig-model intervals clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -84,6 +84,15 @@ intervals: setup-test ## how often 95 % intervals of every fit hold the truth, 1
 bench:           ## every figure the project promises, as ratios; sets up PyBaMM beside the simulated cell
 	@$(PYTHON) tools/environment.py bench
 	@OMP_NUM_THREADS=1 .venv-bench/bin/labctl bench
+
+rig-lines: setup-test ## bad lines to a broker and to PostgreSQL: late, cut after any byte, black holes, half open, refused; N / 10 seeds
+	@$(BIN)/python -m tests.crash.lines --seeds $$((($(N) + 9) / 10)) $(KEEP)
+
+rig-break: setup-test ## an order is given again wherever the daemon died: every named step of it, every order, every kind of step
+	@LABCTL_BREAK_POINTS=all $(BIN)/python -m pytest -q -n 2 tests/system/test_orders_once.py
+
+rig-model: setup-test ## N histories of a journal beside a dictionary that is told the same
+	@LABCTL_EXAMPLES=$(N) $(BIN)/python -m pytest -q tests/property/store/test_journal_machine.py
 
 STATES ?= 20000
 rig-power: setup-test ## STATES disks as a power cut may leave them, each opened and compared with what was written

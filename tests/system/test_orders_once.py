@@ -7,6 +7,7 @@ step, the journal holds what it holds where nobody died: the same runs, the orde
 
 import asyncio
 import json
+import os
 import shutil
 import time
 from contextlib import asynccontextmanager
@@ -36,10 +37,20 @@ PROTOCOL = """\
 labctl: 1
 name: waits
 steps:
-  - {name: first, rest: 100 h}
+  - {name: first, KIND}
   - prompt: {say: press it, for: 100 h}
   - {name: third, rest: 100 h}
 """
+KINDS = {
+    "rest": "rest: 100 h",
+    "charge": "charge: {current: 0.1 mA, for: 100 h}",
+    "discharge": "discharge: {current: 0.1 mA, for: 100 h}",
+    "power": "discharge: {power: 0.1 mW, for: 100 h}",
+    "hold": "hold: {voltage: 3.8 V, for: 100 h}",
+    "charge and hold": "charge: {current: 0.1 mA, to: 4.2 V, hold_until: current < 0.01 mA, for: 100 h}",
+    "block": "repeat: 3, steps: [{charge: {current: 0.1 mA, for: 100 h}}, {rest: 1 h}]",
+}  # of step, in the middle of which an order comes
+DRAWN = 1  # kinds in a run of the tests; `make rig-break` takes all
 STATION = replace(simulated_station(1, "bench"), mqtt=Mqtt(broker="none"))
 BEFORE = {
     "start": [], "pause": ["start"], "resume": ["start", "pause"], "skip": ["start"], "confirm": ["start", "skip"],
@@ -71,7 +82,7 @@ class World:
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "cell.yaml").write_text(CELL)
-    (tmp_path / "p.yaml").write_text(PROTOCOL)
+    (tmp_path / "p.yaml").write_text(PROTOCOL.replace("KIND", KINDS["rest"]))
     return tmp_path
 
 
@@ -154,6 +165,28 @@ async def cut(parts, into):
 @pytest.mark.parametrize("face", [over_http, over_mqtt, over_cli])
 @pytest.mark.parametrize("verb", BEFORE)
 async def test_an_order_is_obeyed_once_wherever_the_daemon_dies(folder, verb, face, monkeypatch, capsys):
+    await obeyed_once(folder, verb, face, monkeypatch)
+
+
+def kinds(seed):
+    """Return the kinds of step to look at: all, or some that the seed draws."""
+    names = sorted(KINDS)
+    return names if os.environ.get("LABCTL_BREAK_POINTS") else [names[(seed + n) % len(names)] for n in range(DRAWN)]
+
+
+@pytest.mark.parametrize("verb", BEFORE)
+@pytest.mark.timeout(600)
+async def test_an_order_is_obeyed_once_at_every_kind_of_step(tmp_path, verb, monkeypatch, capsys, seed):
+    for kind in kinds(seed):
+        place = tmp_path / kind.replace(" ", "-")
+        place.mkdir()
+        (place / "cell.yaml").write_text(CELL)
+        (place / "p.yaml").write_text(PROTOCOL.replace("KIND", KINDS[kind]))
+        await obeyed_once(place, verb, over_http, monkeypatch)
+
+
+async def obeyed_once(folder, verb, face, monkeypatch):
+    """Let the daemon die at every step of an order, and give the order again."""
     monkeypatch.chdir(folder)
     copies = folder / "copies"
     copies.mkdir()
