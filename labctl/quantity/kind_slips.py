@@ -14,13 +14,12 @@ from labctl.quantity.dimension import (
     LENGTH,
     MASS,
     NONE,
-    UNITS,
     VOLTAGE,
     Dimension,
     Kind,
     name_of,
 )
-from labctl.quantity.units import display
+from labctl.quantity.units import display, measure_unit
 
 _ENERGIES: Final = frozenset({"Wh", "mWh", "uWh", "kWh"})
 _HERTZ: Final = NONE / DURATION
@@ -84,17 +83,24 @@ def _for_slope_or_time(written: _Written, dimension: Dimension, kind: Kind) -> s
         return f"a rate is per time: write {plain}/s, {plain}/min or {plain}/h"
     if kind == "current slope" and dimension == CURRENT:
         return f"a slope is per time: write {plain}/h, {plain}/min or {plain}/s"
-    if kind == "duration" and dimension == _HERTZ and float(value):
-        return f"a frequency is no interval: write {display(1.0 / (float(value) * UNITS[unit][1]), 'duration')}"
+    if kind == "duration" and dimension == _HERTZ and math.isfinite(seconds := 1.0 / (_in_si(value, unit) or math.nan)):
+        return f"a frequency is no interval: write {display(seconds, 'duration')}"
     return f"write {value} mHz" if kind == "frequency" and unit == "m" else ""
 
 
 def _for_others(written: _Written, dimension: Dimension, kind: Kind) -> str:
     plain, value, unit = written
-    if kind == "area" and dimension == LENGTH:
-        disk = math.pi / 4.0 * (float(value) * UNITS[unit][1]) ** 2
+    wide = _in_si(value, unit) if kind == "area" and dimension == LENGTH else math.nan
+    if math.isfinite(disk := math.pi / 4.0 * wide * wide):
         across = f"a disk of {plain} across has pi/4 x ({plain})^2: write {display(disk, 'area')}, or diameter: {plain}"
         return f"{across}; or is {plain}2 meant?"
     if kind in {"temperature", "temperature step"} and unit == "deg":
         return f"write {value} degC"
     return f"a number without a unit: write {value}" if kind == "number" and value else ""
+
+
+def _in_si(value: str, unit: str) -> float:
+    """Return a quantity in SI units, whatever its unit is made of: s-1 is one, too."""
+    known = measure_unit(unit)
+    assert known is not None, "its dimension is known"
+    return float(value) * known[1]
