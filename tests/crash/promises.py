@@ -73,7 +73,7 @@ ROWS = (
         "{faults:,} faults of the lines to a broker and to PostgreSQL, beside {rows:,} rows; {failures:,} attempts to copy failed; {events:,} events came in order, "
         "{twice:,} of them again with the same content"),
     Row("D", "world", "make rig-world SECONDS=3600 WRITE=1", "channel_hours", 100_000,
-        "{lives:,} lives, {channel_hours:,.0f} hours of runs in them, {rows:,} rows, {kills:,} kills, all that must hold looked at {checks:,} times"),
+        "{lives:,} lives, {channel_hours:,.0f} hours of runs in them, {rows:,} rows, {kills:,} kills, {faults:,} answers of instruments late, lost, refused, misapplied or frozen, all that must hold looked at {checks:,} times"),
     Row("S", "soak", "make rig-soak HOURS=8 WRITE=1", "hours", 8,
         "{hours:.2f} h of 64 mixed channels, {channel_hours:,.0f} h of channels, {rows:,} rows, {orders:,} orders: at most {w[memory_more]:+.1f} MB more "
         "memory at the end than after the first quarter, {w[descriptors_more]:+.0f} descriptors, {w[tasks_more]:+.0f} tasks, log {w[log]:.1f} MB"),

@@ -30,7 +30,7 @@ import orjson
 
 from labctl.clock import Machine
 from labctl.engine.order import orders_now
-from labctl.errors import InternalError, LabctlError, StoreBusy, StoreFull, Unreachable, WireError
+from labctl.errors import InternalError, LabctlError, SettingRefused, StoreBusy, StoreFull, Unreachable, WireError
 from labctl.run import starter
 from labctl.run.channel import Channel
 from labctl.run.connection.polled_connection import PolledConnection
@@ -57,8 +57,14 @@ COMMIT = 0.1  # s between two commits
 SPEEDS = (1.0, 10.0, 100.0, 100.0)  # s of the station in one of the machine; the last two have most of the hours
 SIMULATED, POLLED = 8, 4  # channels
 BY_ITSELF = frozenset({"edit"})  # orders that need more than their name
-WAITS = (0.01, 0.3, 2.0, 10.0, 60.0, 600.0)  # s between two actions
-LONG = 3600.0  # s as well, on the fastest clock
+ANY = frozenset({"set", "read", "off", "status"})
+FAULTS = {
+    "late": ANY, "lost": ANY, "stuck": ANY, "refused": frozenset({"set"}), "misapplied": frozenset({"set"}),
+    "frozen": frozenset({"read"}),
+}  # fmt: skip # what an instrument may do, and at which verb; replies that are garbage or not finite, and cuts, are acts of their own
+STUCK = 3.0  # s
+WAITS = (0.01, 0.3, 2.0, 10.0, 60.0, 600.0, 3600.0)  # s between two actions
+LONGEST = 60.0  # s of the machine: a clock of speed 1 turns ten times in each
 SHRINKS = 60  # lives at most to find the fewest actions of one in which something was wrong
 MEMORY = Path("/dev/shm")  # where there is one, the journals lie there: a sync costs nothing
 LOW, HIGH, MARGIN = 2.5, 4.3, 0.06  # V: the cell's limits, and how far the truth may lie beyond them
@@ -238,6 +244,7 @@ class WorldDriver(Driver):
         super().__init__(port=1)
         self._world = world
         self._up = False
+        self._last = b""  # reading
 
     async def open(self):
         await self._wire()
@@ -268,8 +275,24 @@ class WorldDriver(Driver):
         self._number += 1
         if verb == "set":
             world.before_set_point(str(values["channel"]), int(str(values["tag"])), str(values["mode"]))
+        fault = world.fault_of(verb)
+        if fault == "stuck":
+            world.loop.now += STUCK  # a vendor's library that does not come back: nothing else turns meanwhile
+        if fault == "refused":
+            raise SettingRefused(f"{verb} is refused", safe=True)
+        if fault == "misapplied" and values.get("value"):
+            values["value"] = 0.5 * float(str(values["value"]))
         request = json.dumps({"id": self._number, "verb": verb, **values}).encode() + b"\n"
         (answer,) = world.device.receive(request, world.now)
+        if fault in {"late", "lost"}:
+            took = world.rng.uniform(0.5, 3.0) * self.timeout if fault == "late" else 2.0 * self.timeout
+            await asyncio.sleep(min(took, self.timeout))
+            if took > self.timeout:
+                self._up = False
+                raise Unreachable(f"no answer to {verb}")
+        if fault == "frozen" and self._last:
+            return json.loads(self._last)
+        self._last = answer if verb == "read" else self._last
         if world.garbage > 0 and verb == "read":
             world.garbage -= 1
             self._up = False
@@ -324,6 +347,8 @@ class World:
     cut: bool = False
     garbage: int = 0
     not_finite: int = 0
+    faults: list[str] = field(default_factory=list)  # that the wire has next
+    had: int = 0
     boot: int = 0
     skew: float = 0.0
     checks: int = 0
@@ -399,6 +424,7 @@ class World:
         """Do one thing, by chance."""
         acts = (
             [self._start] * 8
+            + [self._instrument] * 2
             + [self._order] * 5
             + [self._wire] * 2
             + [self._nonsense, self._disk, self._die, self._die]
@@ -432,6 +458,17 @@ class World:
     async def _nonsense(self) -> None:
         self.garbage, self.not_finite = self.rng.randrange(3), self.rng.randrange(5)
         self.say(f"{self.garbage} answers garbled, {self.not_finite} not finite")
+
+    async def _instrument(self) -> None:
+        self.faults = self.rng.choices(list(FAULTS), k=self.rng.randrange(1, 6))
+        self.say(f"next of the instrument: {', '.join(self.faults)}")
+
+    def fault_of(self, verb: str) -> str:
+        """Return the fault of an answer, "" for none: the next one that its verb can have."""
+        if not self.faults or verb not in FAULTS[self.faults[0]]:
+            return ""
+        self.had += 1
+        return self.faults.pop(0)
 
     async def _disk(self) -> None:
         if self.sink.trouble is None:
@@ -510,11 +547,11 @@ class World:
                 await self._start_on(name, "cycles" if self.rng.random() < 0.7 else self.rng.choice(list(PROTOCOLS)))
         for number in actions:
             self.rng = random.Random(f"{self.seed} {number}")  # its own chances, whatever else is left out
-            await self.wait(self.rng.choice((*WAITS, LONG) if self.speed == max(SPEEDS) else WAITS))
+            await self.wait(self.rng.choice([wait for wait in WAITS if wait <= LONGEST * self.speed]))
             await self.act()
             await self.wait(0.25 * self.speed)
             self.check()
-        self.cut, self.garbage, self.not_finite, self.sink.trouble = False, 0, 0, None
+        self.cut, self.garbage, self.not_finite, self.sink.trouble, self.faults = False, 0, 0, None, []
         await self.wait(30.0 * self.speed)
         await self.sink.flush()
         self.check()
@@ -558,6 +595,7 @@ class Life:
     checks: int
     kills: int
     rows: int
+    faults: int
     hours: float
 
 
@@ -594,7 +632,7 @@ def live(seed: int, actions: int | Collection[int] = 30) -> Life:
             starter.aside = aside
             log.removeHandler(defects)
             log.propagate = propagated
-        return Life(digest, world.checks, world.kills, world.rows, world.hours)
+        return Life(digest, world.checks, world.kills, world.rows, world.had, world.hours)
 
 
 def fewest(seed: int, actions: Sequence[int], lives: int = SHRINKS) -> BrokenWorldError:
@@ -663,7 +701,8 @@ def _count(tally: Tally, seed: int, actions: int) -> None:
         print(f"\nWRONG: seed {seed}: {broken}")
         tally.add(seed, {"lives": 1}, wrong=[str(broken).replace("\n", "; ")], seconds=time.monotonic() - begin)
         return
-    sums = {"lives": 1, "checks": lived.checks, "kills": lived.kills, "rows": lived.rows, "channel_hours": lived.hours}
+    sums = {"lives": 1, "checks": lived.checks, "kills": lived.kills, "rows": lived.rows, "faults": lived.faults}
+    sums["channel_hours"] = lived.hours
     tally.add(seed, sums, seconds=time.monotonic() - begin)
 
 

@@ -48,7 +48,7 @@ KINDS = {
     "power": "discharge: {power: 0.1 mW, for: 100 h}",
     "hold": "hold: {voltage: 3.8 V, for: 100 h}",
     "charge and hold": "charge: {current: 0.1 mA, to: 4.2 V, hold_until: current < 0.01 mA, for: 100 h}",
-    "block": "repeat: 3, steps: [{charge: {current: 0.1 mA, for: 100 h}}, {rest: 1 h}]",
+    "block": "repeat: 1, steps: [{charge: {current: 0.1 mA, for: 100 h}}]",
 }  # of step, in the middle of which an order comes
 DRAWN = 1  # kinds in a run of the tests; `make rig-break` takes all
 STATION = replace(simulated_station(1, "bench"), mqtt=Mqtt(broker="none"))
