@@ -98,8 +98,8 @@ class Proxy:
                         break
                     continue
                 other.sendall(data)
-        except OSError:
-            pass  # either side has gone
+        except (OSError, ValueError):
+            pass  # either side has gone, perhaps while it was looked at
         for line in (one, other):
             with contextlib.suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
