@@ -45,7 +45,7 @@ class AnalysisFields(StepFields):
         if name.text in ANALYSES:
             return True
         if name.text != BROKEN:
-            several = re.split(r"\s*,\s*|\s+", name.text.strip())
+            several = re.split(r"\s*[,;]\s*|\s+", name.text.strip())
             hint = (
                 f"write [{', '.join(several)}]"
                 if len(several) > 1 and ANALYSES.keys() >= set(several)

@@ -7,7 +7,7 @@ from labctl.finding import Mark
 from labctl.protocol.keys import FILE, VERBS
 from labctl.protocol.words import FILE_WORDS
 from labctl.text.fields import near
-from labctl.text.nodes import Entries, Node, Scalar
+from labctl.text.nodes import Entries, Items, Node, Scalar
 
 
 def below_verb(entries: Entries, verb: Scalar) -> tuple[Entries, tuple[str, Mark, str]] | None:
@@ -29,6 +29,25 @@ def below_verb(entries: Entries, verb: Scalar) -> tuple[Entries, tuple[str, Mark
     )
     hint = f"put two more spaces in front of {shown}"
     return replace(entries, entries=((verb, inner), *rest)), (message, first.mark, hint)
+
+
+def below_steps(entries: Entries) -> tuple[Entries, tuple[str, Mark, str]] | None:
+    """Return a block as if the verbs that stand beside its empty `steps` were its steps, with message, place and hint; or None."""
+    steps = next((value for key, value in entries.entries if key.text == "steps"), None)
+    verbs = [(key, value) for key, value in entries.entries if key.text in VERBS]
+    if not isinstance(steps, Scalar) or not steps.missing or not verbs or entries.flow:
+        return None
+    items = Items(tuple(Entries((pair,), pair[0].mark) for pair in verbs), verbs[0][0].mark)
+    pairs = tuple(
+        (key, items if key.text == "steps" else value) for key, value in entries.entries if key.text not in VERBS
+    )
+    names = " and ".join(key.text for key, _ in verbs)
+    message = f"wanted {names} below steps:, each with its -, found them beside it"
+    return replace(entries, entries=pairs), (
+        message,
+        verbs[0][0].mark,
+        f"write - {verbs[0][0].text}: ..., two spaces deeper",
+    )
 
 
 def meant_key(text: str) -> str:

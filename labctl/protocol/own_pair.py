@@ -14,10 +14,16 @@ def own_pair(node: Node | None, kind: Kind) -> str:
     texts = [
         part.strip()
         for item in items
-        for part in re.split(r"[;,|]| and | to ", item.text if isinstance(item, Scalar) else "?")
+        for part in re.split(r"[;,|]|\.\.+| and | to ", item.text if isinstance(item, Scalar) else "?")
     ]
     if len(texts) == 1 and (match := re.fullmatch(r"(?:\u00b1|\+/?-)\s*(\d.*)", texts[0])) and reads(match[1], kind):
         return f"write [-{clip(match[1])}, {clip(match[1])}]"
+    if (
+        len(texts) == 1
+        and (side := re.fullmatch(r"(?:(max|min)\.? ?(\d.*))|(\d.*?)\s*(max|min)\.?", texts[0])) is not None
+    ):
+        value = side[2] or side[3]
+        return f"write {{{side[1] or side[4]}: {value}}}" if reads(value, kind) else ""
     if not all(reads(text, kind) for text in texts):
         return ""
     if len(texts) == 2:

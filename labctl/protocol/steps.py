@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias, cast
 from labctl.finding import Mark, clip
 from labctl.protocol.keys import BLOCK, PICK, RANGE, USE, VERBS
 from labctl.protocol.loop_slips import loop_by_for, unnamed, without_brackets
-from labctl.protocol.misplaced_keys import below_verb
+from labctl.protocol.misplaced_keys import below_steps, below_verb
 from labctl.protocol.model import (
     Choice,
     Given,
@@ -77,6 +77,9 @@ class StepFields(VerbFields):
         entries = self.entries(node, "a step", "one verb with its value: - rest: 2 h")
         if entries is None:
             return None
+        if (mended := below_steps(entries)) is not None:
+            entries, slip = mended
+            self.report("yaml.indent", *slip)
         keys = {key.text for key, _ in entries.entries}
         if "use" in keys:
             return self._use(entries)

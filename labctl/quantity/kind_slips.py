@@ -94,6 +94,8 @@ def _for_others(written: _Written, dimension: Dimension, kind: Kind) -> str:
     if math.isfinite(disk := math.pi / 4.0 * wide * wide):
         across = f"a disk of {plain} across has pi/4 x ({plain})^2: write {display(disk, 'area')}, or diameter: {plain}"
         return f"{across}; or is {plain}2 meant?"
+    if kind == "count" and dimension == DURATION:
+        return f"a count is a bare number; the time that a block may take is for: {plain}"
     if kind in {"temperature", "temperature step"} and unit == "deg":
         return f"write {value} degC"
     return f"a number without a unit: write {value}" if kind == "number" and value else ""

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from labctl.finding import Finding, Mark
+from labctl.finding import Finding, Mark, clip
 from labctl.text.nodes import BROKEN, Document
 
 MOST_OF_LINE: Final = 1000  # characters that the rules look at
@@ -103,3 +103,26 @@ def ends_open(lines: list[str], line: int) -> str:
     below = next((each for each in lines[line + 1 :] if each.strip()), "")
     beside = re.match(r"\s*(?:- +)?[A-Za-z_]\w*:(?:\s|$)|$", below)
     return "".join(reversed(opened)) if opened and beside and not text.rstrip().endswith(",") else ""
+
+
+_COMMENT: Final = re.compile(r"\s*(//|;|%|--(?= )|/\*|\*/|\.\.\.(?=\s*$)|…(?=\s*$))")
+
+
+def comment_above(lines: list[str], line: int) -> int | None:
+    """Return the line that other languages would take for a comment: the blamed one, or the nearest one above it."""
+    for at in (line, next((at for at in range(line - 1, -1, -1) if lines[at].strip()), line)):
+        if _COMMENT.match(lines[at]):
+            return at
+    return None
+
+
+def comment_of_others(document: Document, lines: list[str], line: int) -> Finding:
+    """Take a line that is a comment of another language away, and say how it is written here."""
+    match = _COMMENT.match(lines[line])
+    sign = match[1] if match else ""
+    text = lines[line].replace(sign, "", 1).strip()
+    lines[line] = ""
+    message = f"wanted a step, a key or a comment, found {clip(f'{sign} {text}'.rstrip())!r}"
+    column = len(document.lines[line]) - len(document.lines[line].lstrip())
+    hint = f"a comment begins with a #: # {clip(text)}" if text else "write out what belongs there, or # in front of it"
+    return document.finding("yaml.comment", message, Mark(document.file, line + 1, column + 1), hint)

@@ -6,7 +6,14 @@ from typing import Final
 import yaml
 
 from labctl.finding import Finding, Mark, clip
-from labctl.text.block_hints import ends_open, spaces_for_tab, steps_left_out, without_colon
+from labctl.text.block_hints import (
+    comment_above,
+    comment_of_others,
+    ends_open,
+    spaces_for_tab,
+    steps_left_out,
+    without_colon,
+)
 from labctl.text.nodes import BROKEN, Document
 
 MOST_OF_LINE: Final = 1000  # characters that the rules look at
@@ -31,8 +38,8 @@ def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) 
         return bare
     if "block" in (error.context or "") and (moved := steps_left_out(document, lines, line)) is not None:
         return moved
-    if (comment := _comment_above(lines, line)) is not None:
-        return _comment_of_others(document, lines, comment), comment
+    if (comment := comment_above(lines, line)) is not None:
+        return comment_of_others(document, lines, comment), comment
     for rule in _RULES:
         slip = rule(lines[line][:MOST_OF_LINE])
         if slip:
@@ -45,28 +52,6 @@ def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) 
         text = f"{match[1]}: {match[2].strip()}"
         return _at(document, line - 1, match.start(1), *_colon(match[1], text)), line - 1
     return _plain(document, error, line, lines), line
-
-
-_COMMENT: Final = re.compile(r"\s*(//|;|%|--(?= )|/\*|\*/|\.\.\.(?=\s*$)|…(?=\s*$))")
-
-
-def _comment_above(lines: list[str], line: int) -> int | None:
-    """Return the line that other languages would take for a comment: the blamed one, or the nearest one above it."""
-    for at in (line, next((at for at in range(line - 1, -1, -1) if lines[at].strip()), line)):
-        if _COMMENT.match(lines[at]):
-            return at
-    return None
-
-
-def _comment_of_others(document: Document, lines: list[str], line: int) -> Finding:
-    match = _COMMENT.match(lines[line])
-    sign = match[1] if match else ""
-    text = lines[line].replace(sign, "", 1).strip()
-    lines[line] = ""
-    message = f"wanted a step, a key or a comment, found {clip(f'{sign} {text}'.rstrip())!r}"
-    column = len(document.lines[line]) - len(document.lines[line].lstrip())
-    hint = f"a comment begins with a #: # {clip(text)}" if text else "write out what belongs there, or # in front of it"
-    return _at(document, line, column, "yaml.comment", message, hint)
 
 
 def _one_too_deep(lines: list[str], line: int) -> tuple[int, str, str, str] | None:
@@ -258,7 +243,13 @@ def _comma(text: str) -> _Found:
     if match is None:
         return None
     message = f"wanted a comma before {match[1] + ':'!r}, found none"
-    return match.start(1), "yaml.bracket", message, "put a comma between entries"
+    parted = text[: match.start(1)].rstrip().endswith(";")
+    return (
+        match.start(1),
+        "yaml.bracket",
+        message,
+        f"put a comma {'in place of the ;' if parted else 'between entries'}",
+    )
 
 
 def _apostrophe(text: str) -> _Found:
