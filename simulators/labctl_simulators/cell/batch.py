@@ -254,6 +254,8 @@ class CellBatch:
         power = current * (
             voltage - potential + chemistry.temperature * slope
         )  # the potential is that at the numbers' own
+        if self._leaking:
+            power += self._leak * voltage * voltage
         assert chemistry.heat is not None
         around = np.array([state.temperature for state in self._origins])
         fading, early, late = decays_of(chemistry.heat.rate, dt)

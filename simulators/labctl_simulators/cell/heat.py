@@ -1,10 +1,11 @@
 """The lumped thermal state of a cell: one temperature, heated by what flows and cooled by its surroundings.
 
-    C dT/dt = I (V - U) + I T dU/dT - h (T - T0)
+    C dT/dt = I (V - U) + I T dU/dT + G V^2 - h (T - T0)
 
 U is the difference of the open-circuit potentials at the particles' surfaces, so that the first term is what kinetics,
 electrolyte and ohmic resistances turn into heat, and the second the reversible heat (D. Bernardi, E. Pawlikowski,
-J. Newman, J. Electrochem. Soc. 132 (1985) 5, without heat of mixing). Positive current charges.
+J. Newman, J. Electrochem. Soc. 132 (1985) 5, without heat of mixing). I is the current of the electrodes, positive where
+it charges; G is the conductance by which the cell discharges itself.
 
 While a cell warms, its voltages are taken as linear between two temperatures a little apart, and its linear memory is
 that of a temperature near by; both are those of a lattice, so that their tables are made once.
@@ -89,7 +90,7 @@ class Warmed(Physics):
         offset: float = 0.0,
     ) -> None:
         self.cold, self.hot = pair
-        self.memory, self.gain, self.leak = memory, self.cold.gain, 0.0
+        self.memory, self.gain, self.leak = memory, self.cold.gain, self.cold.leak
         self.low, self.high, self.words = self.cold.low, self.cold.high, self.cold.words
         self.course, self.offset = course, offset
         self.ends, self._span = ends, ends[1] - ends[0]
@@ -148,7 +149,7 @@ class Warmed(Physics):
         """Return the heat that is set free at surface values z and a temperature `kelvin`, W."""
         potential, slope = self.open_circuit(z)
         potential = potential + (kelvin - self.ends[0]) * slope
-        return np.asarray(current * (voltage - potential + kelvin * slope))
+        return np.asarray(current * (voltage - potential + kelvin * slope) + self.leak * voltage * voltage)
 
     def heating_of(self, z: Sequence[float], current: float) -> float:
         """Return the heat that is set free at surface values z of plain floats, now, W."""
@@ -156,7 +157,8 @@ class Warmed(Physics):
         potential = self.cold.potential_difference_of(z)
         slope = (self.hot.potential_difference_of(z) - potential) / self._span
         potential += (kelvin - self.ends[0]) * slope
-        return current * (self.voltage_scalar(z, current, 0.0, 0.0) - potential + kelvin * slope)
+        voltage = self.voltage_scalar(z, current, 0.0, 0.0)
+        return current * (voltage - potential + kelvin * slope) + float(self.leak) * voltage * voltage
 
     def leaves(self, until: float) -> float:
         """Return when the physics stops being valid, if it does so until `until` s after the piece began."""

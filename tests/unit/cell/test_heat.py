@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.reference.comparison import WARM, warm_discharge, warm_steps
+from labctl_simulators import parameters
+from labctl_simulators.assembly.build import build_cell
 from labctl_simulators.cell import AtOpenCircuit, CellState, Current, Load, Power, Stop, Voltage, VoltageSweep
 from labctl_simulators.models import load_model
 
@@ -155,3 +157,58 @@ def test_a_ramp_warms_a_cell_as_the_steps_that_follow_it_do():
             stepped.step(-(at - 1 + (part + 0.5) / 20.0) / 6.0, 1.0)
     assert ramped.kelvin == pytest.approx(stepped.kelvin, abs=0.05)
     assert ramped.kelvin > cell.initial().kelvin + 1.0
+
+
+# --- a warm cell that discharges itself --------------------------------------------------------------------------
+
+
+def leaky():
+    found = parameters.read("chen2020-heat")
+    return build_cell(found._replace(values={**found.values, "self_discharge": {"resistance": 2.0}}))
+
+
+def test_a_cell_that_discharges_itself_at_rest_becomes_as_warm_as_its_charge_is_worth():
+    """What it gives up of its open-circuit voltage at rest, all of it becomes heat: U I + I T dU/dT of what leaks."""
+    cell = leaky()
+    state, heat, leak = cell.initial(soc=0.5), cell.chemistry.heat, cell.chemistry.parameters.leak
+    times = np.linspace(0.0, 7200.0, 721)
+    segment = cell.segment(state, AtOpenCircuit(), 7200.0)
+    rows, made = segment.rows(times), []
+    for time, voltage in zip(times, rows.voltage, strict=True):
+        here, physics = segment.state(time), cell.physics(segment.state(time))
+        z = (here.level + here.memory @ physics.memory.own)[:, None]
+        potential, slope = (float(part[0]) for part in physics.open_circuit(z))
+        potential += (here.kelvin - physics.ends[0]) * slope
+        made.append(leak * voltage * (potential - here.kelvin * slope))
+    warmth = rows.temperature - state.temperature
+    assert not rows.current.any()
+    kept = heat.capacity * warmth[-1] + heat.transfer * np.trapezoid(warmth, times)
+    assert warmth[-1] > 10.0
+    assert kept == pytest.approx(np.trapezoid(made, times), rel=0.003)
+
+
+@pytest.mark.parametrize("current", [0.0, -2.0, 2.0])
+def test_a_live_warm_cell_that_discharges_itself_is_as_warm_as_its_segment(current):
+    cell = leaky()
+    state = cell.initial(soc=0.5)
+    drive = Current(current) if current else AtOpenCircuit()
+    rows = cell.segment(state, drive, 1200.0).rows([1200.0])
+    live, many = cell.stepper(state), cell.batch([state])
+    for _ in range(120):
+        last = live.step(current, 10.0), many.step(current, 10.0)[0]
+    assert last == pytest.approx([rows.voltage[0]] * 2, abs=1.5e-3)
+    assert [live.kelvin, many.states()[0].kelvin] == pytest.approx([rows.temperature[0]] * 2, abs=0.02)
+
+
+@pytest.mark.parametrize("kind", ["current", "rest", "hold", "limited", "power"])
+def test_a_warm_segment_of_a_cell_that_discharges_itself_may_be_cut(kind):
+    cell = leaky()
+    state = cell.initial(soc=0.5)
+    drive = drives("chen2020-heat", cell, state)[kind]
+    whole = cell.segment(state, drive, 1500.0)
+    middle = CellState.from_json(json.loads(json.dumps(whole.state(0.37 * whole.end).to_json())))
+    rest = cell.segment(middle, drive, 0.63 * whole.end)
+    wanted, reached = whole.state(whole.end), rest.state(rest.end)
+    assert reached.kelvin == pytest.approx(wanted.kelvin, abs=1e-6)
+    assert np.abs(wanted.level - reached.level).max() < 1e-9
+    assert wanted.charge == pytest.approx(reached.charge, rel=1e-9, abs=1e-9)

@@ -102,9 +102,3 @@ def test_a_cell_that_discharges_itself_loses_at_rest_what_flows_beside_it():
     lost = np.trapezoid(rows.voltage, rows.time) / 500.0 * area
     filled = cell.chemistry.parameters.positive.capacity * (rest.state(86400.0).level[0] - state.level[0])
     assert filled == pytest.approx(lost, rel=1e-4)
-
-
-def test_a_cell_heats_itself_or_discharges_itself():
-    found = parameters.read("chen2020-heat")
-    with pytest.raises(ParameterError, match="heats itself or"):
-        build_cell(found._replace(values={**found.values, "self_discharge": {"resistance": 5.0}}))

@@ -114,8 +114,6 @@ class InsertionParameters:
             raise ValueError(
                 f"wanted series resistances of 0 ohm or more, found {self.resistance} and {self.layer} ohm"
             )
-        if self.heat is not None and self.leak:
-            raise ValueError("wanted a cell that heats itself or one that discharges itself, found numbers for both")
         if self.heat is not None and any(getattr(one, "speed", None) for one in (self.positive, self.negative)):
             raise ValueError(
                 "wanted constant diffusivities in a cell that heats itself, found one that depends on the composition: "

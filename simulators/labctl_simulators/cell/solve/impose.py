@@ -105,6 +105,8 @@ class _Work:
                     change = physics.change(current)
             else:
                 piece, change = self._warming(state, current)
+                if piece.physics.leak:
+                    return self._leaking(state, current, extra)
             end = self._constant_end(piece, min(self.duration - self.time, change), extra)
             self._add(piece, state, end)
             if end.time < change and not (extra and end.stop == _REACHED):

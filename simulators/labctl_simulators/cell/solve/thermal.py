@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from labctl_simulators.cell.drive import Drive
+from labctl_simulators.cell.drive import AtOpenCircuit, Current, Drive
 from labctl_simulators.cell.heat import (
     NEAR,
     SPEED,
@@ -217,7 +217,8 @@ def holding(chemistry: Chemistry, state: CellState, drive: Drive) -> Warmed:
 class SolvedFlow(Flow):
     """Hold the course of the temperature while the current is solved for, as far as it was asked for.
 
-    The heat is that of the current which flows at a temperature that stays as it was at the begin.
+    The heat is that of the current which flows at a temperature that stays as it was at the begin; of a constant current
+    beside which a cell discharges itself, the voltage is that of the temperature that it has.
     """
 
     def __init__(self, heat: Heat, around: float, room: tuple[float, float], inner: HeldPiece) -> None:
@@ -230,21 +231,28 @@ class SolvedFlow(Flow):
         self._warmed = warmed
         linear, first = self._inner.physics.memory, self._inner.first
         z = state.level + state.memory @ linear.own + linear.feed * warmed.gain * first
-        power = self._heating(z[:, None], np.array([first]), np.zeros(1))[0]
-        self.begin(state.kelvin, power)
+        own, rise = self._heating(z[:, None], np.array([first]), np.zeros(1))
+        self.begin(state.kelvin, own[0] + rise[0] * (state.kelvin - warmed.ends[0]))
         if not self.room[0] < state.kelvin < self.room[1] and not self._inward(state.kelvin):
             self.exit = 0.0
 
-    def _heating(self, z: Array, current: Array, times: Array) -> list[float]:
-        """Return the heat at the nodes of an element, W."""
-        assert self._warmed is not None
-        z = np.minimum(np.maximum(z, self._warmed.low[:, None]), self._warmed.high[:, None])
-        voltage = self._inner.voltage(times)
-        if not self._inner.lengths:
+    def _heating(self, z: Array, current: Array, times: Array) -> tuple[list[float], list[float]]:
+        """Return the heat at the nodes of an element at the cold end's temperature, W, and how it grows with that, W/K."""
+        warmed = self._warmed
+        assert warmed is not None
+        z = np.minimum(np.maximum(z, warmed.low[:, None]), warmed.high[:, None])
+        potential, slope = warmed.open_circuit(z)
+        rise: Array | float = 0.0
+        if isinstance(self._inner.drive, Current | AtOpenCircuit):  # of a cell that discharges itself: only V moves
+            voltage, hot = (one.voltage(z, current, times, 0.0) for one in (warmed.cold, warmed.hot))
+            rise = (hot - voltage) / (warmed.ends[1] - warmed.ends[0])
+        elif self._inner.lengths:
+            voltage = self._inner.voltage(times)
+        else:
             voltage = np.full(len(times), self._inner.physics.voltage(z, current, 0.0, 0.0))
-        potential, slope = self._warmed.open_circuit(z)
-        heating: list[float] = (current * (voltage - potential + self._warmed.ends[0] * slope)).tolist()
-        return heating
+        leak = warmed.leak
+        heat = current * (voltage - potential + warmed.ends[0] * slope) + leak * voltage * voltage
+        return heat.tolist(), ((current + 2.0 * leak * voltage) * rise).tolist()
 
     def _reach(self, until: float) -> None:
         """Follow the current until a time, if it goes on so long."""
@@ -268,13 +276,13 @@ class SolvedFlow(Flow):
     def _follow_nodes(self, z: Array, current: Array, nodes: Array) -> None:
         """Go on through nodes, of which the first is where the course has come to."""
         times = nodes[1:]
-        powers = self._heating(z, current, times)
+        own, rise = self._heating(z, current, times)
         spans = decays(self.heat.rate, np.diff(nodes))
-        nothing = [0.0] * (len(powers) + 1)
+        assert self._warmed is not None
         known = len(self.kelvins)
         before = (self.kelvins, self.powers)
         self.kelvins, self.powers = [self.kelvins[-1]], [self.powers[-1]]
-        self._sum([0.0, *powers], nothing, 0.0, tuple(one.tolist() for one in spans))
+        self._sum([0.0, *own], [0.0, *rise], self._warmed.ends[0], tuple(one.tolist() for one in spans))
         self.times += times.tolist()
         self.kelvins, self.powers = before[0] + self.kelvins[1:], before[1] + self.powers[1:]
         self._arrays = None
