@@ -287,6 +287,7 @@ class Chemistry(ABC):
         paced: whether the slow states depend on the course of the current within a piece: the stepper and the batch
             then begin a piece at every change of current. False where they only add up charge and time under current;
             a piece then begins where a current sets in, ends or turns.
+        turning: whether `turn` does anything: a piece in which the current is solved for then ends where it turns.
         heat: thermal numbers of a cell that heats itself; None is one that has the temperature of its surroundings.
         valid: temperatures that the parameters cover, K.
         thermal_speed: largest activation energy of a rate of the memory over the gas constant, K.
@@ -299,6 +300,7 @@ class Chemistry(ABC):
     poles: int
     temperature: float = 298.15
     paced: bool = True
+    turning: bool = False
     heat: Heat | None = None
     valid: tuple[float, float] = (0.0, float("inf"))
     thermal_speed: float = 0.0
@@ -370,7 +372,7 @@ class Chemistry(ABC):
     def turn(self, slow: tuple[float, ...], level: Array, direction: int) -> tuple[tuple[float, ...], Array]:
         """Return slow states and level as the current turns to `direction` (-1 or 1).
 
-        Called when a segment begins with a current of another sign than the last that flowed.
+        Called where a current of another sign than the last that flowed begins.
         """
         del direction
         return slow, level

@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from labctl_simulators import parameters
-from labctl_simulators.cell import AtOpenCircuit, CellState, Current, Stop, Voltage
+from labctl_simulators.cell import AtOpenCircuit, CellState, Current, Stop, Voltage, VoltageSweep
 from labctl_simulators.cell.batch import Mode
 from labctl_simulators.models import build_cell, load_model
 from labctl_simulators.parameters import ParameterError
@@ -102,3 +104,31 @@ def test_a_cell_that_discharges_itself_loses_at_rest_what_flows_beside_it():
     lost = np.trapezoid(rows.voltage, rows.time) / 500.0 * area
     filled = cell.chemistry.parameters.positive.capacity * (rest.state(86400.0).level[0] - state.level[0])
     assert filled == pytest.approx(lost, rel=1e-4)
+
+
+def test_a_sweep_in_which_the_current_turns_passes_to_the_other_branch_as_a_live_cell_does():
+    cell = load_model("msi-c")
+    low = cell.segment(cell.initial(), VoltageSweep(2.2, 0.005, 2e-4), np.inf)
+    state = low.state(low.end)
+    up = cell.segment(state, VoltageSweep(0.005, 1.5, 2e-4), np.inf)
+    rows = up.rows(np.linspace(0.0, up.end, 1496))
+    live = cell.stepper(state)
+    steps = [live.hold(0.005 + 1e-3 * (k + 1), 5.0) for k in range(1495)]
+    assert np.abs(np.array(steps) - rows.current[1:]).max() < 0.01 * rows.current.max()
+    assert live.state.slow == pytest.approx(up.state(up.end).slow, rel=0.01, abs=1e-3)
+    assert up.state(up.end).slow[-1] == 1.0  # it was charged last
+    assert up.state(up.end).slow[0] > 0.2  # and the half-cycle before has taken effect
+
+
+@settings(max_examples=8, deadline=None)
+@given(share=st.floats(0.01, 0.99))
+def test_a_sweep_in_which_the_current_turns_may_be_cut_anywhere(share):
+    cell = load_model("msi-c")
+    low = cell.segment(cell.initial(), VoltageSweep(2.2, 0.005, 2e-4), np.inf)
+    up = cell.segment(low.state(low.end), VoltageSweep(0.005, 1.5, 2e-4), np.inf)
+    middle = CellState.from_json(json.loads(json.dumps(up.state(share * up.end).to_json())))
+    rest = cell.segment(middle, VoltageSweep(0.005 + 2e-4 * share * up.end, 1.5, 2e-4), np.inf)
+    wanted, reached = up.state(up.end), rest.state(rest.end)
+    assert np.abs(wanted.level - reached.level).max() < 1e-9
+    assert reached.slow == pytest.approx(wanted.slow, rel=1e-9, abs=1e-9)
+    assert reached.charge == pytest.approx(wanted.charge, rel=1e-9, abs=1e-12)

@@ -46,6 +46,7 @@ class InsertionCell(Chemistry):
         self.slow_names = (parameters.ageing.names if parameters.ageing else ()) + (
             NAMES if parameters.hysteresis else ()
         )
+        self.turning = bool(self.slow_names)
         self.lag: int | None = None  # row of the charge since the current turned, of a cell with hysteresis
         negative = parameters.negative
         self.hosts = (parameters.positive, negative) if isinstance(negative, Electrode) else (parameters.positive,)

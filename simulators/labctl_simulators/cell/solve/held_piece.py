@@ -1,15 +1,16 @@
 """A piece in which voltage, power, load or leaking current is held: reading it and finding its end."""
 
 from collections.abc import Sequence
+from math import inf
 
 import numpy as np
 
-from labctl_simulators.cell.drive import Stop, Voltage
+from labctl_simulators.cell.drive import Stop, Voltage, VoltageSweep
 from labctl_simulators.cell.physics import Array
 from labctl_simulators.cell.solve.constant_piece import PieceEnd
 from labctl_simulators.cell.solve.crossing import inverse, root
 from labctl_simulators.cell.solve.element import response
-from labctl_simulators.cell.solve.march import March
+from labctl_simulators.cell.solve.march import CHECKED, March
 from labctl_simulators.cell.solve.solution import SHARES, SolutionColumns, columns, course
 from labctl_simulators.cell.state import HoldOrigin
 
@@ -109,6 +110,35 @@ class HeldPiece(March):
         if self.failed is not None:
             return PieceEnd(max(self.front.time, skipped), None, self.failed)
         return PieceEnd(min(limit, self.last))
+
+    def turns(self, direction: int, skipped: float, until: float) -> float:
+        """Return when a current first flows against `direction` (0: any), s since the drive began; infinity: not by `until`.
+
+        What a voltage drives that is off by no more than a solution may be does not count. A cell that leaks is not looked at.
+        """
+        if not isinstance(self.drive, Voltage | VoltageSweep) or not self.lengths or self.demand.leak:
+            return inf
+        columns = self.columns()
+        against = (columns.seen * -direction if direction else np.abs(columns.seen)).ravel()
+        most = float(against[against.argmax()])
+        if most <= 0.0:
+            return inf
+        small = 1e-3 * most
+        least = 2.0 * CHECKED * small / (self._voltage0(small) - self._voltage0(0.0))
+        times = columns.course.look.ravel()
+        met = np.flatnonzero((against > least) & (times > skipped))
+        if not len(met) or met[0] == 0:
+            return inf
+        at = int(met[0])
+        before, after = float(times[at - 1]), float(times[at])
+        if before < after:
+            current = columns.current(0.5 * (before + after))
+
+            def beyond(time: float) -> float:
+                return (current(time) * -direction if direction else abs(current(time))) - least
+
+            after = root(beyond, before, after, float(against[at - 1]) - least, float(against[at]) - least)
+        return max(after, skipped) if after < until else inf
 
     def _within(self, stops: Sequence[Stop], first: int, skipped: float, until: float) -> PieceEnd | None:
         """Look for the first stop from element `first` on."""

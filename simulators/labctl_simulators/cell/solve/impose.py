@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from math import inf, isfinite
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -19,10 +19,14 @@ from labctl_simulators.cell.drive import (
 )
 from labctl_simulators.cell.physics import TOUCH, Chemistry, Physics
 from labctl_simulators.cell.solve.constant_piece import Constant, PieceEnd, PieceThreshold
-from labctl_simulators.cell.solve.demand import sweep_time
-from labctl_simulators.cell.solve.held_piece import HeldPiece
 from labctl_simulators.cell.solve.segment import PlacedPiece, Segment, state_in
 from labctl_simulators.cell.state import CellState, HoldOrigin
+
+if TYPE_CHECKING:
+    from labctl_simulators.cell.solve.held_piece import HeldPiece
+
+# What solves for a current is imported as the first one is solved for: start-up is a promise.
+# ruff: noqa: PLC0415
 
 Freezer = Callable[[CellState, Drive], Physics]
 MOST: Final = 1_000_000
@@ -37,6 +41,8 @@ def impose(chemistry: Chemistry, state: CellState, drive: Drive, duration: float
     """Return the segment; see `Cell.segment`."""
     _check(drive, duration, stops)
     if isinstance(drive, VoltageSweep):
+        from labctl_simulators.cell.solve.demand import sweep_time
+
         duration = min(duration, sweep_time(drive))
     work = _Work(chemistry, state, drive, duration, stops)
     work.run()
@@ -124,7 +130,7 @@ class _Work:
         drive, hold = Current(current), state.hold
         if hold is None or hold.drive != drive:
             hold = HoldOrigin(drive, 0.0, state.free())
-        from labctl_simulators.cell.solve.thermal import flowing  # noqa: PLC0415 - few cells heat themselves
+        from labctl_simulators.cell.solve.thermal import flowing
 
         course = flowing(self.chemistry, hold.origin, current, hold.elapsed)
         piece = Constant(course, state.memory, state.level, current, state.warm)
@@ -217,6 +223,8 @@ class _Work:
         Returns:
             The state from which on more than `most` would flow; None where the segment is over, or nothing is limited.
         """
+        from labctl_simulators.cell.solve.held_piece import HeldPiece
+
         hold, skipped = state.hold, 0.0
         mesh: Sequence[float] = ()
         begin = state if hold is None else state.free()
@@ -233,11 +241,12 @@ class _Work:
                 begin = turned
                 physics = self._solved_for(begin, drive)
                 piece = HeldPiece(physics, begin, drive, mesh)
-            if self._held(piece, physics, skipped):
+            if self._held(piece, physics, skipped, begin.direction):
                 return self._state().free() if self.most is not None and not self.over else None
             if self._out_of_range():
                 return None
-            begin, skipped, mesh = self._state().free(), 0.0, ()
+            # the current may have turned just now: that takes effect as the next piece begins
+            begin, skipped, mesh = self._state().free()._replace(direction=begin.direction), 0.0, ()
             drive = _shifted(drive, self.changed)
         return None
 
@@ -247,17 +256,17 @@ class _Work:
             return self.chemistry.freezer(state, drive)
         if state.warmth is None:
             return self._physics(state)
-        from labctl_simulators.cell.solve.thermal import holding  # noqa: PLC0415 - few cells heat themselves
+        from labctl_simulators.cell.solve.thermal import holding
 
         return holding(self.chemistry, state, drive)
 
-    def _begins_beyond(self, piece: HeldPiece) -> bool:
+    def _begins_beyond(self, piece: "HeldPiece") -> bool:
         """Say whether a held piece begins with more than the limit's current, or with none that could be found."""
         if self.most is None:
             return False
         return piece.failed is not None or abs(float(piece.demand.current(piece.first, 0.0))) > self.most * EXCESS
 
-    def _beyond(self, piece: HeldPiece, skipped: float, end: PieceEnd) -> PieceEnd:
+    def _beyond(self, piece: "HeldPiece", skipped: float, end: PieceEnd) -> PieceEnd:
         """Return the end of a held piece where more than the limit's current would flow, or else `end`."""
         if self.most is None or not piece.lengths or float(np.abs(piece.columns().seen).max()) <= self.most * EXCESS:
             return end
@@ -274,13 +283,18 @@ class _Work:
             self.drive, self.stops = drive, stops
         return after
 
-    def _held(self, piece: HeldPiece, physics: Physics, skipped: float) -> bool:
+    def _held(self, piece: "HeldPiece", physics: Physics, skipped: float, direction: int) -> bool:
+        """Add a held piece up to its end, and say whether the segment is over, or the limit's current reached."""
         change = physics.change(piece.first)
         limit = min(self.duration - self.time + skipped, change)
         stops = [self._shift(stop) for stop in self.stops]
         end = self._beyond(piece, skipped, piece.end(stops, skipped, limit))
         if physics.heated:
             change = physics.leaves(end.time)
+        if self.chemistry.turning:
+            turned = piece.turns(direction, skipped, end.time)
+            if turned < end.time:
+                end, change = PieceEnd(turned), turned
         self.changed = change
         passed = min(end.time - skipped, self.duration - self.time)  # of a long hold the difference is rounded
         self._add(piece, piece.origin, PieceEnd(passed, end.stop, end.collapse), skipped)
@@ -294,7 +308,7 @@ class _Work:
             return stop._replace(value=stop.value - self.time)
         return stop
 
-    def _add(self, piece: Constant | HeldPiece, state: CellState, end: PieceEnd, skipped: float = 0.0) -> None:
+    def _add(self, piece: "Constant | HeldPiece", state: CellState, end: PieceEnd, skipped: float = 0.0) -> None:
         self.parts.append(PlacedPiece(self.time, piece, state.slow, self.up, self.down, skipped))
         up, down = piece.passed(end.time + skipped)
         if skipped:

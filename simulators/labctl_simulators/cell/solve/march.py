@@ -19,7 +19,8 @@ from labctl_simulators.cell.solve.demand import Demand, sweep_time
 from labctl_simulators.cell.solve.element import BETWEEN, DEGREE, MIDDLE, NODES, element, whole
 from labctl_simulators.cell.solve.newton import derivative, newton
 from labctl_simulators.cell.solve.solution import SolutionColumns
-from labctl_simulators.cell.solve.warm_start import COLD, KnownSolution, Mesh, Warm, mesh, resolved
+from labctl_simulators.cell.solve.warm_start import COLD, KnownSolution, Warm
+from labctl_simulators.cell.solve.whole_hold import Mesh, mesh, resolved
 from labctl_simulators.cell.state import CellState
 
 SOLVED: Final = 1e-12

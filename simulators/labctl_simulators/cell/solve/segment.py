@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike
 from labctl_simulators.cell.drive import Drive
 from labctl_simulators.cell.physics import Array
 from labctl_simulators.cell.solve.constant_piece import Constant
-from labctl_simulators.cell.solve.held_piece import HeldPiece
 from labctl_simulators.cell.state import CellState
+
+if TYPE_CHECKING:
+    from labctl_simulators.cell.solve.held_piece import HeldPiece
 
 
 class Rows(NamedTuple):
@@ -48,7 +50,7 @@ class PlacedPiece:
     """
 
     begin: float
-    piece: Constant | HeldPiece
+    piece: "Constant | HeldPiece"
     slow: tuple[float, ...]
     charging: float = 0.0
     discharging: float = 0.0
