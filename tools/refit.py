@@ -1,6 +1,7 @@
 """Fit series of the simulated cells to a stated part of their published points; the others are predicted.
 
-Rate series by least squares of capacities, conductivities by the law of Vogel, Tammann and Fulcher through three temperatures.
+Rate series by least squares of capacities, conductivities by the law of Vogel, Tammann and Fulcher through three temperatures,
+open-circuit potentials (`tools/refit_potentials.py`) by plateaus, peaks and mean voltages.
 
 `python tools/refit.py` prints what comes out beside what stands in the parameter files, `--write` puts it there. A number's
 `to` names the points that it was fitted to and no others, so that `labctl reproduce` tells the two apart.
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import refit_potentials
 from scipy.optimize import least_squares
 
 from labctl_simulators import parameters
@@ -63,10 +65,6 @@ SERIES = (
     RateSeries(
         "phl-ncm811", "D15", NCM, (3.0, 4.3), -1, 0.5656e-3, "C",
         {0.1: 195.8, 0.5: 157.5, 2.0: 33.0}, {0.2: 182.5, 1.0: 121.8, 5.0: 6.4}, RATES,
-    ),
-    RateSeries(
-        "msi-c", "E8", Size(area=1.131e-4, mass=0.5655e-6), (0.005, 1.5), 1, 0.5655e-3, " A/g",
-        {0.5: 2137.0, 3.0: 1793.0}, {1.0: 2078.0, 2.0: 1971.0}, ("working.specific_capacity", "series.resistance"),
     ),
     RateSeries(
         "n-lvo", "A2", Size(area=1e-4, mass=0.12e-6), (0.01, 2.0), 1, 42e-6, "C",
@@ -195,6 +193,7 @@ def main() -> int:
         if wanted.write:
             write(series, values)
     conduct(writing=wanted.write)
+    refit_potentials.main(writing=wanted.write)
     if wanted.write:
         print("next: python -m labctl_simulators.parameters")
     return 0
