@@ -127,6 +127,16 @@ def specific(rate: float) -> Callable[[CellModel], float]:
     return measure
 
 
+def fresh_specific(cell: CellModel) -> float:
+    """Return what a fresh silicon film gives in the second cycle at 1 A/g, mAh/g."""
+    state = cell.initial()
+    for direction in (-1, 1) * 2:
+        stop = Stop("voltage", direction > 0, 1.5 if direction > 0 else 0.005)
+        segment = cell.segment(state, Current(direction * 0.5655e-3), 54000.0, [stop])
+        state = segment.state(segment.end)
+    return float(segment.end / 3.6)
+
+
 def oxidation(cell: CellModel) -> float:
     """Return where the current of the first rising sweep at 0.2 mV/s is largest, V."""
     down = cell.segment(cell.initial(), VoltageSweep(FRESH, 0.005, 2e-4), np.inf)
@@ -219,6 +229,7 @@ FITS = (
             Point("E8", "1 A/g, mAh/g", 2078.0, 20.0, specific(1.0), fitted=False),
             Point("E8", "2 A/g, mAh/g", 1971.0, 20.0, specific(2.0), fitted=False),
             Point("E8", "3 A/g, mAh/g", 1793.0, 20.0, specific(3.0)),
+            Point("E10", "second charge at 1 A/g of another film, mAh/g", 2131.0, 20.0, fresh_specific),
             Point("E7", "largest peak of oxidation, V", 0.56, 0.02, oxidation),
         ),
         fresh_silicon("working"),

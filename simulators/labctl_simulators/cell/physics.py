@@ -284,10 +284,9 @@ class Chemistry(ABC):
         slow_names: names of the slow states.
         poles: number of poles, fixed for the chemistry's life.
         temperature: K, that of the parameters.
-        paced: whether the slow states depend on the course of the current within a piece: the stepper and the batch
-            then begin a piece at every change of current. False where they only add up charge and time under current;
-            a piece then begins where a current sets in, ends or turns.
-        turning: whether `turn` does anything: a piece in which the current is solved for then ends where it turns.
+        paced: whether the slow states depend on the course of the current within a piece: live cells then begin a piece
+            at every change of current. False where they only add up: a piece begins where one sets in, ends or turns.
+        turning: whether `turn` does anything: a piece whose current is solved for then ends where it turns.
         heat: thermal numbers of a cell that heats itself; None is one that has the temperature of its surroundings.
         valid: temperatures that the parameters cover, K.
         thermal_speed: largest activation energy of a rate of the memory over the gas constant, K.
@@ -370,10 +369,7 @@ class Chemistry(ABC):
         """
 
     def turn(self, slow: tuple[float, ...], level: Array, direction: int) -> tuple[tuple[float, ...], Array]:
-        """Return slow states and level as the current turns to `direction` (-1 or 1).
-
-        Called where a current of another sign than the last that flowed begins.
-        """
+        """Return slow states and level as a current of another sign begins: `direction` (-1 or 1)."""
         del direction
         return slow, level
 

@@ -1,8 +1,7 @@
 """A piece in which voltage, power, load or leaking current is held: the current is solved for.
 
-The memory current is a continuous piecewise polynomial in time. Elements follow each other, growing with the time since
-the drive began; each is solved by Newton's method, checked between its nodes, and cut into smaller ones where the check
-fails. The mesh depends on the drive and the state it began in only, never on how long somebody wants to look.
+The memory current is a continuous piecewise polynomial in time. Elements grow with the time since the drive began; each is
+solved by Newton's method and cut where a check between its nodes fails. Their mesh depends on the drive and its begin only.
 """
 
 from collections.abc import Sequence
