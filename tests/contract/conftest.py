@@ -8,7 +8,7 @@ from pathlib import Path
 from labctl.driver import Bounds, Program, ProgramStep, RecordRule, Rest
 from labctl_drivers.arbin import Arbin
 from labctl_drivers.biologic import BioLogic
-from labctl_drivers.chamber import Espec, Memmert
+from labctl_drivers.chamber import Espec, Memmert, Modbus
 from labctl_drivers.contract.bench import Traits
 from labctl_drivers.contract.stepped import SteppedInstrument
 from labctl_drivers.grbl import Grbl
@@ -19,7 +19,7 @@ from labctl_drivers.palmsens import PalmSens
 from labctl_drivers.practice import Practice
 from labctl_drivers.simulated import Simulated
 from labctl_simulators.models import load_model
-from labctl_simulators.wire import arbin, espec, grbl, keithley, maccor, memmert, neware, palmsens, practice
+from labctl_simulators.wire import arbin, espec, grbl, keithley, maccor, memmert, modbus, neware, palmsens, practice
 from labctl_simulators.wire.biologic import MODELS, EmulatedBioLogic
 from labctl_simulators.wire.biologic_channel import PotentiostatChannel
 from labctl_simulators.wire.eclib import build
@@ -301,6 +301,18 @@ class MemmertBench(LineBench):
         return math.nan, 0.0
 
 
+class ModbusBench(EspecBench):
+    traits = Traits(faults=("pieces", "silence=1", "garbage=1", "cut=1", "hang"))
+
+    def make_device(self):
+        return modbus.EmulatedModbus()
+
+    def make_driver(self, port):
+        made = Modbus(f"socket://127.0.0.1:{port}", map="binder-mk53", timeout=PATIENT)
+        made.clock = self.clock
+        return made
+
+
 class SimulatedBench(LineBench):
     unplug = None
     traits = Traits(excused=OF_CELLS, faults=())
@@ -346,6 +358,7 @@ def pytest_labctl_benches():
         "biologic": BioLogicBench,
         "espec": EspecBench,
         "memmert": MemmertBench,
+        "modbus": ModbusBench,
         "practice": PracticeBench,
         "grbl": GrblBench,
         "simulated": SimulatedBench,

@@ -11,12 +11,13 @@ from labctl.driver import Chamber, Program, ProgramStep
 from labctl.errors import SettingRefused, WireError
 from labctl.report.run_data import record_of
 from labctl.store.reader import Reader
-from labctl_drivers.chamber import Espec, Memmert
+from labctl_drivers.chamber import Espec, Memmert, Modbus
 from labctl_drivers.chamber.climate import ClimateChamber
 from labctl_drivers.chamber.memmert import read_answer
 from labctl_simulators.wire.espec import EmulatedEspec
 from labctl_simulators.wire.line import Server
 from labctl_simulators.wire.memmert import EmulatedMemmert
+from labctl_simulators.wire.modbus import EmulatedModbus
 from tests.system.rack import Ends, rack, start
 from tests.system.test_biologic import biologic
 
@@ -75,14 +76,23 @@ def step(celsius, soak=60.0):
     return Program(1, (ProgramStep(1, Chamber(celsius + 273.15, 0.5, soak)),))
 
 
-@pytest.fixture(params=["espec", "memmert", "bare"])
+MK53 = "binder-mk53"
+OVENS = {
+    "espec": (EmulatedEspec, lambda port: Espec(f"socket://127.0.0.1:{port}")),
+    "memmert": (EmulatedMemmert, lambda port: Memmert("127.0.0.1", port=port)),
+    "bare": (lambda: EmulatedMemmert(bare=True), lambda port: Memmert("127.0.0.1", port=port)),
+    "rtu": (EmulatedModbus, lambda port: Modbus(f"socket://127.0.0.1:{port}", map=MK53)),
+    "tcp": (lambda: EmulatedModbus(tcp=True), lambda port: Modbus(f"socket://127.0.0.1:{port}", map=MK53, tcp=True)),
+}
+
+
+@pytest.fixture(params=OVENS)
 async def oven(request):
     """A chamber's driver, its emulator and a list whose only number is the time."""
     now = [0.0]
-    device = EmulatedEspec() if request.param == "espec" else EmulatedMemmert(bare=request.param == "bare")
+    device = OVENS[request.param][0]()
     line = Server(device, lambda: now[0])
-    port = await line.start()
-    driver = Espec(f"socket://127.0.0.1:{port}") if request.param == "espec" else Memmert("127.0.0.1", port=port)
+    driver = OVENS[request.param][1](await line.start())
     driver.clock = lambda: now[0]
     await driver.open()
     yield driver, device, now

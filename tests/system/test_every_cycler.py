@@ -17,7 +17,7 @@ DRIVERS = {
     "kei": "keithley2450", "older": "keithley2400", "ps": "palmsens", "nw1": "neware", "bl": "biologic", "old": "biologic",
     "cells": "practice", "mac": "maccor", "arb": "arbin",
 }  # fmt: skip
-NO_CYCLERS = {"grbl", "espec", "memmert"}
+NO_CYCLERS = {"grbl", "espec", "memmert", "modbus"}
 
 
 async def older(made):

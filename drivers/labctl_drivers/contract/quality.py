@@ -11,6 +11,7 @@ OTHERS: Final[Mapping[str, str]] = {
     "keithley2400": "pymeasure and labmcp-keithley-smu",
     "keithley2450": "pymeasure and labmcp-keithley-smu",
     "maccor": "pymacnet",
+    "modbus": "pymodbus",
     "neware": "aurora-neware",
     "palmsens": "labmcp-palmsens",
 }

@@ -15,7 +15,9 @@ from labctl_simulators.wire.fault import Switchboard
 from labctl_simulators.wire.line import Device, SerialPort, Server
 from labctl_simulators.wire.practice import cell_of
 
-CHAMBERS = {"espec": "EmulatedEspec", "memmert": "EmulatedMemmert"}  # modules beside this one, and what they make
+CHAMBERS = {  # modules beside this one, and what they make
+    "espec": "EmulatedEspec", "memmert": "EmulatedMemmert", "modbus": "EmulatedModbus",
+}  # fmt: skip
 PUMP = 0.05  # s between two looks at what an instrument says by itself
 
 Maker = Callable[[argparse.Namespace], Device]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from labctl.driver import Program, ProgramStep, Rest
 from labctl.errors import LabctlError
 from labctl_drivers.arbin import packet
+from labctl_drivers.chamber import registers
 from labctl_drivers.grbl import REPORT, position, setting
 from labctl_drivers.keithley.instrument import numbers
 from labctl_drivers.maccor.client import number_of, result_of
@@ -29,6 +30,7 @@ CHANNEL = (
     b'"Current": 0.1, "Voltage": 3.85, "TesterTime": "2022-10-13T12:32:56"}, "id": 1987}\r\n'
 )
 INFO = packet.HEAD.pack(packet.MAGIC, 1779, packet.REPLY[packet.INFO], 0) + bytes(1759)
+VALUES = bytes((3, 4, 0, 0, 66, 72))
 STATES = HEAD + b'<list count="1"><chl devid="27" testid="12" count="55">true</chl></list></bts>\n\n#\r\n'
 
 
@@ -67,6 +69,20 @@ def cti(data: bytes) -> None:
     packet.info_of(data, 0)
 
 
+def modbus(data: bytes) -> None:
+    """Read a frame of a chamber."""
+    if len(data) >= 3:
+        registers.rest_of_rtu(data[:3])
+    registers.values_of(registers.from_rtu(data, 1), registers.READ_HOLDING, 2)
+
+
+def modbus_tcp(data: bytes) -> None:
+    """Read a frame of a chamber by Modbus TCP."""
+    if len(data) >= 7:
+        registers.rest_of_tcp(data[:7], 1, 1)
+    registers.values_of(data[7:], registers.READ_HOLDING, 2)
+
+
 def report(data: bytes) -> None:
     """Read a line of a stage."""
     line = data.decode("ascii", "replace").strip()
@@ -84,6 +100,8 @@ PARSERS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
     "Neware": (frame, (RECORDS, STATES)),
     "MacNet": (tester, (CHANNEL,)),
     "CTI": (cti, (INFO,)),
+    "Modbus": (modbus, (registers.rtu(1, VALUES),)),
+    "Modbus TCP": (modbus_tcp, (b"\0\1\0\0\0\7\1" + VALUES,)),
     "GRBL": (report, (b"<Idle|MPos:-2.000,0.000,0.000|FS:0,0>", b"$130=100.000", b"<Hold:0|WPos:1.5,0,0|Bf:15,128>")),
 }
 
