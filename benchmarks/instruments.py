@@ -66,16 +66,15 @@ steps:
   - rest: 1 s
   - discharge: {current: 10 mA, for: 20 h}
 """
-SPECTRA = """\
-labctl: 1
-name: spectra
-record: {every: 10 s}
-steps:
+SPECTRA = (
+    CALM.partition("  - rest")[0]
+    + """\
   - repeat: 10000
     steps:
       - rest: 5 s
       - eis: {from: 10 kHz, to: 10 Hz, amplitude: 10 mV, per_decade: 5}
 """
+)
 
 
 def figures() -> Iterator[Promised]:
@@ -154,10 +153,9 @@ async def mixed(folder: Path) -> list[Promised]:
     for name, text in (("calm", CALM), ("spectra", SPECTRA)):
         (folder / f"{name}.yaml").write_text(text)
     made = [emulators(kind, 1) for kind in ("cycler", "testers", "potentiostats")]
-    (neware, maccor, biologic) = (ports[0] for _, ports in made)
+    neware, maccor, biologic = (ports[0] for _, ports in made)
     kept = {name: str(folder / f"mixed-{name}") for name in ("nw", "mac", "bl")}
-    for path in kept.values():
-        Path(path).mkdir()
+    make_folders(*kept.values())
     places = {f"n{at}": f"27-1-{at}" for at in range(1, CYCLERS + 1)}
     numbers = {f"m{at}": at for at in range(1, TESTERS + 1)}
     options: dict[str, tuple[str, dict[str, object]]] = {
@@ -190,6 +188,12 @@ async def mixed(folder: Path) -> list[Promised]:
         Promised(what, "all running", f"{active} running", active == len(channels)),
         at_most("CPU of the daemon for them", 20.0, 100 * cpu / PACED, " % of a core"),
     ]
+
+
+def make_folders(*names: str) -> None:
+    """Make folders."""
+    for name in names:
+        Path(name).mkdir()
 
 
 def rows(parts: Parts) -> int:
@@ -273,7 +277,7 @@ def connected() -> EmulatedKeithley2450:
 
 async def taken_up(folder: Path) -> Promised:
     """Kill a daemon whose instruments go on by themselves, and look how soon the next one reads all of them again."""
-    folder.mkdir()
+    make_folders(str(folder))
     for name, text in (("cell", CELL), ("calm", CALM)):
         (folder / f"{name}.yaml").write_text(text)
     made = [emulators(kind, 1) for kind in ("cycler", "potentiostats")]
@@ -305,26 +309,17 @@ async def taken_up(folder: Path) -> Promised:
 
 async def serve_and_die(folder: Path, channels: list[str]) -> None:
     """Serve a station in a process of its own, start all of its channels, and kill the process once they run."""
-    words = [sys.executable, "-m", "labctl"]
-    daemon = await asyncio.create_subprocess_exec(
-        *words,
-        "serve",
-        "--station",
-        str(folder / "station.yaml"),
-        "--data",
-        str(folder / "data"),
-        stdout=subprocess.PIPE,
-    )
+    words, data = [sys.executable, "-m", "labctl"], str(folder / "data")
+    serve, start = ["serve", "--station", str(folder / "station.yaml")], ["start", str(folder / "calm.yaml")]
+    daemon = await asyncio.create_subprocess_exec(*words, *serve, "--data", data, stdout=subprocess.PIPE)
     assert daemon.stdout is not None
-    while line := await daemon.stdout.readline():
-        if line.startswith(b"next:"):
-            break
+    while (line := await daemon.stdout.readline()) and not line.startswith(b"next:"):
+        pass
+    start += ["--cell", str(folder / "cell.yaml"), "--channel"]
+    known = {**os.environ, "LABCTL_DATA": data}
     for name in channels:
-        start = await asyncio.create_subprocess_exec(
-            *words, "start", str(folder / "calm.yaml"), "--channel", name, "--cell", str(folder / "cell.yaml"),
-            stdout=subprocess.DEVNULL, env={**os.environ, "LABCTL_DATA": str(folder / "data")},
-        )  # fmt: skip
-        assert await start.wait() == 0
+        process = await asyncio.create_subprocess_exec(*words, *start, name, stdout=subprocess.DEVNULL, env=known)
+        assert await process.wait() == 0
     await asyncio.sleep(10.0)
     daemon.kill()
     await daemon.wait()
