@@ -38,7 +38,9 @@ def command(
     ] = None,
     to: Annotated[
         str,
-        typer.Option("--to", help="the other program: pybamm, unicycler, neware, eclab or maccor", show_default=False),
+        typer.Option(
+            "--to", help="the other program: pybamm, unicycler, neware, eclab, maccor or battinfo", show_default=False
+        ),
     ] = "",
     cell: Annotated[
         Path | None,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from aurora_unicycler import CyclingProtocol
 
-from labctl.exchange.methods import eclab, neware, pybamm, unicycler
+from labctl.exchange.methods import battinfo, eclab, neware, pybamm, unicycler
 from labctl.exchange.methods.find import written
 from labctl.exchange.methods.from_plan import method_of
 from labctl.exchange.methods.outline import MethodStep, essence
@@ -99,3 +99,13 @@ def test_our_step_file_for_neware_is_read_as_its_own_is():
     ours, losses = neware.read(neware.write(unicycler.read(text, "ours")[0])[0], "ours")
     assert losses == ()
     assert essence(tuple(_flat(theirs.items, most=None))) == essence(tuple(_flat(ours.items, most=None)))
+
+
+def test_its_battinfo_workflow_is_what_we_write_and_read():
+    text, _ = written(plan_of("cccv-cycling"), "unicycler")
+    theirs, losses = battinfo.read(
+        json.dumps(CyclingProtocol.from_dict(json.loads(text)).to_battinfo_jsonld()), "theirs"
+    )
+    ours, _ = battinfo.read(battinfo.write(unicycler.read(text, "ours")[0])[0], "ours")
+    assert losses == ()
+    assert essence(tuple(_flat(theirs.items))) == essence(tuple(_flat(ours.items)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from labctl.errors import UsageError
-from labctl.exchange.methods import eclab, maccor, neware, pybamm, unicycler
+from labctl.exchange.methods import battinfo, eclab, maccor, neware, pybamm, unicycler
 from labctl.exchange.methods.eclab_columns import ENCODING
 from labctl.exchange.methods.from_plan import method_of
 from labctl.exchange.methods.loss import LossList, MethodLoss
@@ -28,6 +28,7 @@ class MethodFormat:
 
 METHODS: Final = {
     "pybamm": MethodFormat("PyBaMM experiment", ".py", pybamm.write, pybamm.read),
+    "battinfo": MethodFormat("BattINFO workflow", ".jsonld", battinfo.write, battinfo.read),
     "eclab": MethodFormat("EC-Lab settings", ".mps", eclab.write, eclab.read, ENCODING),
     "maccor": MethodFormat("Maccor procedure", ".000", maccor.write, maccor.read),
     "neware": MethodFormat("Neware step file", ".xml", neware.write, neware.read),
@@ -67,6 +68,8 @@ def read(text: str, name: str) -> tuple[str, tuple[MethodLoss, ...]]:
         chosen = METHODS["eclab"]
     elif maccor.is_procedure(text):
         chosen = METHODS["maccor"]
+    elif battinfo.is_linked(text):
+        chosen = METHODS["battinfo"]
     elif neware.is_step_file(text):
         chosen = METHODS["neware"]
     else:

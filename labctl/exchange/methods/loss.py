@@ -26,6 +26,7 @@ LOSSES: Final[Mapping[str, Mapping[str, str]]] = {
         "unicycler": "it ends no step by a charge: written as the time in which the current passes it",
         "eclab": "how it ends a step by a charge is not known: written as the time in which the current passes it",
         "maccor": "how it ends a step by a charge is not known: written as the time in which the current passes it",
+        "battinfo": "it has no word for an end by a charge: written as the time in which the current passes it",
     },
     "second end": {
         "pybamm": "a step has one end beside its time: the others are left out",
@@ -41,21 +42,25 @@ LOSSES: Final[Mapping[str, Mapping[str, str]]] = {
     "open circuit": {
         "eclab": "its voltages are written against the reference only: left out",
         "maccor": "it knows no voltage against the open circuit: left out",
+        "battinfo": "it knows no voltage against the open circuit: left out",
         "neware": "it knows no voltage against the open circuit: left out",
         "pybamm": "it knows no voltage against the open circuit: left out",
         "unicycler": "it knows no voltage against the open circuit: left out",
     },
     "bias": {EVERY: "a spectrum is measured at open circuit: the bias is left out"},
     "most": {
+        "battinfo": "a held voltage has no limit of its current: left out",
         "eclab": "a held voltage has no limit of its current: left out",
         "pybamm": "a held voltage has no limit of its current: left out",
         "unicycler": "a held voltage has no limit of its current: left out",
     },
     "record": {
+        "battinfo": "it has no word for when rows are written: left out",
         "pybamm": "a step records by one period: changes of voltage and current, and later rules, are left out",
         "unicycler": "one rule holds for the whole file: the finest is written",
     },
     "limits": {
+        "battinfo": "a workflow has no limits of its own: left out",
         "eclab": "it has one limit of current for both directions: the larger is written",
         "maccor": "only voltages end a test from every step: left out",
         "pybamm": "its limits are those of the model: left out",

@@ -388,3 +388,27 @@ def test_an_end_of_a_charge_at_a_lower_voltage_is_told_and_the_protocol_is_accep
 def test_a_damaged_procedure_is_refused_with_its_step(steps, words):
     with pytest.raises(VendorFileError, match=words):
         read(procedure(steps), "cell.000")
+
+
+def test_a_battinfo_workflow_becomes_a_protocol():
+    text, _ = written(plan_of("cccv-cycling"), "battinfo")
+    assert json.loads(text)["@type"] == "OpenCircuitHold"
+    yaml, losses = read(text, "flow.jsonld")
+    assert losses == ()
+    assert "  - repeat: " in yaml
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"@context": [], "@type": "Dance"}', "task 1: wanted a rest, a current, a hold or a loop, found Dance"),
+        ('{"@context": [], "@type": "VoltageHold"}', "task 1: wanted VoltageHold with its quantities"),
+        ('{"@context": [], "@type": "OpenCircuitHold", "hasNext": 3}', "task 2: wanted a task in braces"),
+        ('{"@context": [], "@type": "OpenCircuitHold", "hasInput": [{"@type": "Duration", "hasMeasurementUnit": "emmo:Parsec"}]}',
+         "the unit emmo:Parsec"),
+        ('{"@context": [', "wanted JSON"),
+    ],
+)  # fmt: skip
+def test_a_damaged_workflow_is_refused_with_its_task(text, words):
+    with pytest.raises(VendorFileError, match=words):
+        read(text, "flow.jsonld")
