@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 
-from labctl.driver import Identity
 from labctl.driver.option_range import Between, Count, NotNegative, Positive
+
+from labctl.driver import Identity
 from labctl.errors import OptionRefused, SettingRefused, Unreachable, WireError
 from labctl_drivers.chamber import registers
 from labctl_drivers.chamber.climate import ClimateChamber
