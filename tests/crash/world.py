@@ -63,6 +63,7 @@ FAULTS = {
     "frozen": frozenset({"read"}),
 }  # fmt: skip # what an instrument may do, and at which verb; replies that are garbage or not finite, and cuts, are acts of their own
 STUCK = 3.0  # s
+GUARD = 0.02  # s of the machine after a death that outputs are off
 WAITS = (0.01, 0.3, 2.0, 10.0, 60.0, 600.0, 3600.0)  # s between two actions
 LONGEST = 60.0  # s of the machine: a clock of speed 1 turns ten times in each
 SHRINKS = 60  # lives at most to find the fewest actions of one in which something was wrong
@@ -486,8 +487,10 @@ class World:
         self.kills += 1
         if guarded:
             for channel in self.device.channels.values():
-                channel.off(self.now + 0.02 * self.speed)
-        await asyncio.sleep(away / self.speed)
+                channel.off(self.now + GUARD * self.speed)
+        await asyncio.sleep(
+            max(away / self.speed, GUARD + 0.01)
+        )  # by the machine: nobody is back before its guard has acted
         if self.rng.random() < 0.2:
             self.boot += 1
             self.skew = self.rng.choice((0.0, 0.0, -1e6, 3600.0))
