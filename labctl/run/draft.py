@@ -15,7 +15,7 @@ from labctl.plan.runnable import runnable
 from labctl.plan.step import Plan
 from labctl.plan.waits import begun_at
 from labctl.run.ability import Ability
-from labctl.run.channel import Channel
+from labctl.run.channel import Channel, RunInfo
 from labctl.run.files import Files
 from labctl.run.outside import outside
 from labctl.run.request import StartRequest
@@ -24,7 +24,6 @@ from labctl.run.resume_point import ResumePoint, Saved
 from labctl.run.simulate import cell_options
 from labctl.run.stand_in import refuse_misfits
 from labctl.store.entry import NewRun, StoredRun
-from labctl.store.queries import LAST_RUN
 from labctl.store.reader import Reader
 
 
@@ -89,7 +88,7 @@ def draft_of(
     notes = (*(finding.message for finding in findings), *drawn(plan.root))
     draft = PreparedRun(plan, estimate(plan), new, known, seed, notes=notes)
     try:
-        return replace(draft, source=_left_by(reader, channel.name, files.cell.name, known))
+        return replace(draft, source=_left_by(reader, channel.info, files.cell.name, known))
     except StoreDamaged as error:
         return at_rest(draft, str(error))
 
@@ -104,7 +103,7 @@ def draft_of_queued(new: NewRun, channel: Channel, reader: Reader, label: float)
         plan, estimate(plan), replace(new, began_unix_time=label), known, seed if isinstance(seed, int) else 0
     )
     try:
-        return replace(draft, source=_left_by(reader, channel.name, new.cell, known))
+        return replace(draft, source=_left_by(reader, channel.info, new.cell, known))
     except StoreDamaged as error:
         return at_rest(draft, str(error))
 
@@ -139,12 +138,11 @@ def draft_from(request: StartRequest, channel: Channel, run: StoredRun, reader: 
     return PreparedRun(plan, estimate(plan), new, known, seed if isinstance(seed, int) else 0, mark.saved)
 
 
-def _left_by(reader: Reader, channel: str, cell: str, known: Mapping[str, object]) -> Saved:
+def _left_by(reader: Reader, last: RunInfo | None, cell: str, known: Mapping[str, object]) -> Saved:
     """Return the state in which the last run on a channel left the same simulated cell."""
-    last_run = reader.query(LAST_RUN, channel=channel)
-    if not last_run:
+    if last is None:
         return Saved()
-    run = reader.run(int(last_run[0][0]))
+    run = reader.run(last.run_id)
     same = run.cell == cell and all(run.options.get(key) == value for key, value in known.items())
     checkpoint = reader.checkpoint(run.run_id) if same else None
     return ResumePoint.of(checkpoint).saved

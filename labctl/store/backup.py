@@ -122,6 +122,8 @@ def _mark(folder: Path, source: Path) -> tuple[Anchor | None, int, tuple[Path, .
             begin_generation(cursor, copied)
             cursor.execute("COMMIT")
             head = Head.read(folder / HEAD)
-            head.follow(HeadRecord(copied.uuid, copied.generation, last[0], bytes(last[1])), active_runs(cursor))
+            head.follow(
+                HeadRecord(copied.uuid, copied.generation, last[0], bytes(last[1])), active_runs(cursor).values()
+            )
             head.close()
     return (None if last is None else Anchor(last[0], bytes(last[1]).hex())), runs, archives

@@ -5,24 +5,26 @@ opened; one that lacks what its head knows is `shortened`. The rows are under th
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import orjson
 
 from labctl.store import insert_rows
 from labctl.store.hash_chain import generations_text
-from labctl.store.head import ActiveRun, HeadRecord, Shortfall
+from labctl.store.head import HeadRecord, Shortfall
+from labctl.store.head_roster import ActiveRun
 from labctl.store.schema import journal as table
 
 NAMES = tuple(column.name for column in table.columns)
 GENERATIONS = f"SELECT {', '.join(NAMES)} FROM journal ORDER BY generation"  # noqa: S608 - names are ours
 _ACTIVE = """
-SELECT uuid, COALESCE(channel, ''), protocol, cell FROM runs WHERE ended_unix_time_second IS NULL ORDER BY run_id"""
+SELECT run_id, uuid, COALESCE(channel, ''), protocol, cell FROM runs WHERE ended_unix_time_second IS NULL ORDER BY run_id"""
 _LAST = "SELECT COALESCE(max(commit_id), 0) FROM commits"
 _CHAIN = "SELECT chain FROM commits WHERE commit_id = ?"
 _CUT = """
@@ -30,6 +32,10 @@ SELECT run_id FROM runs r WHERE ended_unix_time_second IS NULL AND created_commi
   SELECT 1 FROM commit_runs c WHERE c.run_id = r.run_id AND c.commit_id > :began AND c.first_input IS NOT NULL)"""
 
 
+Change: TypeAlias = Callable[[sqlite3.Cursor], None]
+"""What is done in a transaction besides writing rows."""
+
+NO_RUNS: Mapping[int, ActiveRun] = MappingProxyType({})
 CUT = frozenset({"shortened", "restored", "moved"})  # origins at which a run may have gone on in what is not here
 
 
@@ -102,9 +108,25 @@ def adopted(rows: Sequence[Generation]) -> list[Generation]:
     return [replace(each, origin=each.origin or "made") for each in rows]
 
 
-def active_runs(cursor: sqlite3.Cursor) -> tuple[ActiveRun, ...]:
-    """Return the runs that have not ended, in the order of their numbers."""
-    return tuple(ActiveRun(*row) for row in cursor.execute(_ACTIVE).fetchall())
+def active_runs(cursor: sqlite3.Cursor) -> dict[int, ActiveRun]:
+    """Return the runs that have not ended by their numbers, in order."""
+    return {run_id: ActiveRun(*row) for run_id, *row in cursor.execute(_ACTIVE).fetchall()}
+
+
+def active_after(
+    runs: Mapping[int, ActiveRun], born: Mapping[int, ActiveRun], standing: Iterable[tuple[int, Mapping[str, object]]]
+) -> Mapping[int, ActiveRun]:
+    """Return the runs that have not ended after a commit, from those before it.
+
+    Args:
+        runs: Before it, by their numbers.
+        born: That begin with it.
+        standing: What it changes of lines in `runs`.
+    """
+    ended = {run_id for run_id, columns in standing if "ended" in columns}
+    if not born and not ended:
+        return runs
+    return {run_id: run for run_id, run in {**runs, **born}.items() if run_id not in ended}
 
 
 def shortened_detail(missing: Shortfall, runs: Sequence[ActiveRun], kept: Path | None) -> str:

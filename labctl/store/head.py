@@ -12,12 +12,11 @@ before anybody is told of it. So at an opening
 Beside it stands the roster: runs that have not ended, and outputs that a committed intent may have switched on. Of a lost run it is
 all that is known, and of an output that is found on it says whether it is ours. It is written when it changes, in the same sync.
 
-The file: two records of the head in the first two pages, written in turn, so that a torn write leaves the one before; then two
-places for the roster, used alike. Each record ends with its SHA-256; the one with the higher number counts.
+The file: two records of the head in the first two pages, written in turn, so that a torn write leaves the one before; then the
+roster (`store/head_roster.py`). Each record ends with its SHA-256; the one with the higher number counts.
 """
 
 import contextlib
-import hashlib
 import os
 import struct
 import threading
@@ -26,43 +25,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import orjson
-
 from labctl.errors import InternalError, StoreError
+from labctl.store.head_roster import ActiveRun, HeadRoster, Output, RosterFile
 from labctl.store.location import sync_folder
+from labctl.store.sealed import sealed, unsealed, write_at
 
 PAGE = 4096
-ROSTER = 1 << 20  # bytes of one place for the roster: some thousand channels
 _MAGIC = b"labctl head\n"
 _RECORD = struct.Struct("<12sQQI16s32s")  # magic, number, commit, generation, uuid of the journal, chain
-_LIST = struct.Struct("<12sQQ")  # magic, number, length of the JSON that follows
-_DIGEST = 32
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Output:
-    """An output of an instrument: the serial number that it answers with, and the channel there."""
-
-    serial: str
-    channel: str
-
-
-@dataclass(frozen=True, slots=True)
-class ActiveRun:
-    """What is known of a run outside the journal: enough to say which one was lost, and where it ran."""
-
-    uuid: str
-    channel: str
-    protocol: str
-    cell: str
-
-
-@dataclass(frozen=True, slots=True)
-class HeadRoster:
-    """Runs that have not ended, and outputs that may be on by our own doing."""
-
-    runs: tuple[ActiveRun, ...] = ()
-    outputs: frozenset[Output] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +88,8 @@ class Head:
     path: Path | None
     record: HeadRecord | None = None
     roster: HeadRoster = field(default_factory=HeadRoster)
-    _numbers: tuple[int, int] = (0, 0)  # of the last head and roster
+    _number: int = 0  # of the last record
+    _roster_file: RosterFile = field(default_factory=lambda: RosterFile(2 * PAGE), repr=False)
     _descriptor: int | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -136,13 +107,9 @@ class Head:
     def _take(self, path: Path) -> None:
         with path.open("rb") as file:
             records = [_record(file.read(PAGE)) for _ in range(2)]
-            lists = []
-            for place in range(2):
-                file.seek(2 * PAGE + place * ROSTER)
-                lists.append(_roster(file.read(ROSTER)))
-        number, self.record = max((each for each in records if each is not None), key=_number, default=(0, None))
-        listed, self.roster = max((each for each in lists if each is not None), key=_number, default=(0, HeadRoster()))
-        self._numbers = (number, listed)
+        whole = (each for each in records if each is not None)
+        self._number, self.record = max(whole, key=lambda each: each[0], default=(0, None))
+        self.roster = self._roster_file.read(path)
 
     @property
     def exists(self) -> bool:
@@ -202,24 +169,24 @@ class Head:
                 says that nothing was stored: the commit before it was.
         """
         if self.path is not None:
-            self._numbers = self._written(self.path, record, roster)
+            self._written(self.path, record, roster)
         self.record, self.roster = record, roster
 
-    def _written(self, path: Path, record: HeadRecord, roster: HeadRoster) -> tuple[int, int]:
-        """Write and sync, and return the numbers of the records."""
-        number, listed = self._numbers
+    def _written(self, path: Path, record: HeadRecord, roster: HeadRoster) -> None:
+        """Write and sync."""
+        number, changed = self._number + 1, roster != self.roster
         try:
             descriptor = self._opened(path)
-            if roster != self.roster:
-                listed += 1
-                _put(descriptor, _list_bytes(listed, roster), 2 * PAGE + listed % 2 * ROSTER)
-            number += 1
-            _put(descriptor, _record_bytes(number, record), number % 2 * PAGE)
+            if changed:
+                self._roster_file.write(descriptor, self.roster, roster)
+            write_at(descriptor, _record_bytes(number, record), number % 2 * PAGE)
             _sync(descriptor)
         except OSError as error:
-            self.close()  # the numbers stay: a second attempt goes over the torn record, never over the whole one
+            self.close()  # the number stays: a second attempt goes over the torn record, never over the whole one
             raise StoreError(f"the disk failed under {path}: {error.strerror}", retry=True) from error
-        return number, listed
+        self._number = number
+        if changed:
+            self._roster_file.keep()
 
     def _opened(self, path: Path) -> int:
         if self._descriptor is not None:
@@ -228,7 +195,7 @@ class Head:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         self._descriptor = os.open(path, flags, 0o600)
         if fresh:
-            _put(self._descriptor, bytes(2 * PAGE), 0)  # its pages are there: a later write needs no room
+            write_at(self._descriptor, bytes(2 * PAGE), 0)  # its pages are there: a later write needs no room
             os.fsync(self._descriptor)
             sync_folder(path.parent)
         return self._descriptor
@@ -266,62 +233,15 @@ def shortfall(known: HeadRecord | None, journal: str | None, last: int, chain: b
 
 def _record_bytes(number: int, record: HeadRecord) -> bytes:
     known = uuid.UUID(record.journal).bytes
-    return _sealed(_RECORD.pack(_MAGIC, number, record.commit_id, record.generation, known, record.chain))
+    return sealed(_RECORD.pack(_MAGIC, number, record.commit_id, record.generation, known, record.chain))
 
 
 def _record(page: bytes) -> tuple[int, HeadRecord] | None:
-    text = _unsealed(page, _RECORD.size)
+    text = unsealed(page, _RECORD.size, _MAGIC)
     if text is None:
         return None
     _, number, commit_id, generation, known, chain = _RECORD.unpack(text)
     return number, HeadRecord(str(uuid.UUID(bytes=known)), generation, commit_id, chain)
-
-
-def _list_bytes(number: int, roster: HeadRoster) -> bytes:
-    runs = [[each.uuid, each.channel, each.protocol, each.cell] for each in roster.runs]
-    outputs = [[each.serial, each.channel] for each in sorted(roster.outputs)]
-    text = orjson.dumps({"runs": runs, "outputs": outputs})
-    made = _sealed(_LIST.pack(_MAGIC, number, len(text)) + text)
-    if len(made) > ROSTER:
-        raise StoreError(f"wanted at most {ROSTER} bytes of runs and outputs beside the journal, found {len(made)}")
-    return made
-
-
-def _roster(page: bytes) -> tuple[int, HeadRoster] | None:
-    if len(page) < _LIST.size:
-        return None
-    _, number, length = _LIST.unpack_from(page)
-    text = _unsealed(page, _LIST.size + length)
-    if text is None:
-        return None
-    stored = orjson.loads(text[_LIST.size :])
-    runs = tuple(ActiveRun(*each) for each in stored["runs"])
-    return number, HeadRoster(runs, frozenset(Output(*each) for each in stored["outputs"]))
-
-
-def _number(record: tuple[int, object]) -> int:
-    return record[0]
-
-
-def _sealed(text: bytes) -> bytes:
-    return text + hashlib.sha256(text).digest()
-
-
-def _unsealed(page: bytes, length: int) -> bytes | None:
-    """Return the begin of a page if it is one of our records and its digest follows it, else None."""
-    text, digest = page[:length], page[length : length + _DIGEST]
-    whole = text.startswith(_MAGIC) and len(digest) == _DIGEST and hashlib.sha256(text).digest() == digest
-    return text if whole else None
-
-
-def _put(descriptor: int, text: bytes, at: int) -> None:
-    if hasattr(os, "pwrite"):
-        written = os.pwrite(descriptor, text, at)
-    else:  # Windows
-        os.lseek(descriptor, at, os.SEEK_SET)
-        written = os.write(descriptor, text)
-    if written != len(text):
-        raise OSError(None, f"wanted {len(text)} bytes written, {written} were")
 
 
 _sync = getattr(os, "fdatasync", os.fsync)

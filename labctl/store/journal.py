@@ -17,7 +17,10 @@ from labctl.store.codec import to_json
 from labctl.store.connect import explain, told
 from labctl.store.entry import Entry, Item, NewRun, RunRanges, runs_of
 from labctl.store.generation import (
+    NO_RUNS,
+    Change,
     Generation,
+    active_after,
     active_runs,
     adopted,
     begin_and_adopt,
@@ -30,7 +33,8 @@ from labctl.store.generation import (
     text_of,
 )
 from labctl.store.hash_chain import VERSION, covered, first_chain, next_chain, part_digest
-from labctl.store.head import ActiveRun, HeadRecord
+from labctl.store.head import HeadRecord
+from labctl.store.head_roster import ActiveRun
 from labctl.store.integrity import Opening, look_before_opening, next_generation
 from labctl.store.location import JournalLocation, Lock, Reserve, machine, place, prepare
 from labctl.store.new_run import birth_of, run_row, store_run, taken
@@ -62,25 +66,21 @@ class Journal:
     ) -> None:
         """Take over an opened place; use `Journal.open`."""
         self.place = location
-        self.opening = opening
-        self.head = opening.head
+        self.opening, self.head = opening, opening.head
         self.reserve = Reserve(location.reserve)
-        self._lock_file = lock
-        self._now = now
+        self._lock_file, self._now = lock, now
         self._file = WriteConnection(location)
         self.ordered = Ordered(self._apart, self._file.reading, now)
         self.archived = Archived(self._file.transaction, self._file.reading)
         self._positions: dict[int, Position] = {}
         self._cursors: dict[str, int] = {}
-        self.moved = self.restored = False
+        self.moved = self.restored = self._in_doubt = False
         self.cut: tuple[int, ...] = ()
         self.unqueued: tuple[str, ...] = ()
         self.uuid = ""
         self._generations: list[Generation] = []
-        self._commit_id, self._chain = 0, b""
-        self._attempted = 0, b""
-        self._runs: tuple[ActiveRun, ...] = ()
-        self._in_doubt = False
+        self._commit_id, self._chain, self._attempted = 0, b"", (0, b"")
+        self._runs: Mapping[int, ActiveRun] = {}
 
     @classmethod
     def open(
@@ -219,7 +219,7 @@ class Journal:
     def unacknowledged(self) -> tuple[HeadRecord, tuple[ActiveRun, ...]]:
         """Return the head as it must become, for whoever lets it follow beside the next commit."""
         with self._file.mutex:
-            return HeadRecord(self.uuid, self.generation, self._commit_id, self._chain), self._runs
+            return HeadRecord(self.uuid, self.generation, self._commit_id, self._chain), tuple(self._runs.values())
 
     def seal(self, entries: Sequence[Item]) -> int:
         """Make entries durable, all or none, and return the number of the commit; `acknowledge` must follow.
@@ -241,8 +241,9 @@ class Journal:
             done = assemble(entries, self._positions, self._commit_id + 1)
             return self._seal(done)
 
-    def _seal(self, done: Assembled, more: Callable[[sqlite3.Cursor], None] | None = None) -> int:
-        commit_id, now = self._commit_id + 1, self._now()
+    def _seal(self, done: Assembled, more: Change | None = None, born: Mapping[int, ActiveRun] = NO_RUNS) -> int:
+        """Write what was assembled, and `more`; `born` are the runs that are active from then on."""
+        commit_id, now, runs = self._commit_id + 1, self._now(), active_after(self._runs, born, done.standing)
         cursors = dict(self._cursors)
         try:
             with self._file.transaction() as cursor:
@@ -256,8 +257,6 @@ class Journal:
                 cursor.execute(insert_rows.insert(schema.commits), (commit_id, now, chain, VERSION, under_way))
                 insert_rows.insert_all(cursor, schema.commit_runs, insert_rows.ranges(commit_id, done))
                 cursor.executemany(insert_rows.CURSOR, cursors.items())
-                changed = more or any("ended" in columns for _, columns in done.standing)
-                runs = active_runs(cursor) if changed else self._runs
         except StoreError as error:
             self._in_doubt = type(error) is StoreError  # neither full nor busy: nobody knows what the disk has
             raise
@@ -266,7 +265,7 @@ class Journal:
         self._cursors = {reader: at for reader, at in self._cursors.items() if cursors.get(reader) != at}
         return commit_id
 
-    def _apart(self, change: Callable[[sqlite3.Cursor], None]) -> None:
+    def _apart(self, change: Change) -> None:
         """Make a change durable that belongs to no run, as a commit without rows: the head follows it, so that its loss is noticed.
 
         Raises:
@@ -328,7 +327,8 @@ class Journal:
             done = assemble([], {}, self._commit_id + 1)
             done.parts.append((RunRanges(run_id), part_digest(done.rows, [], [], [], birth_of(row, new))))
             try:
-                self._seal(done, lambda cursor: store_run(cursor, row, new, self._now()))
+                born = ActiveRun(str(row["uuid"]), new.channel or "", new.protocol, new.cell)
+                self._seal(done, lambda cursor: store_run(cursor, row, new, self._now()), {run_id: born})
             except sqlite3.IntegrityError as error:
                 raise taken(self._file.cursor, new.channel) or explain(error, self.place.file) from error
             except StoreError:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from labctl.store.head import ActiveRun
+from labctl.store.head_roster import ActiveRun
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,6 @@ def runs_where(condition: str, *, limited: bool = False) -> str:
 
 # --- of a channel -----------------------------------------------------------------------------------------------------
 
-LAST_RUN = "SELECT run_id FROM runs WHERE channel = :channel ORDER BY run_id DESC LIMIT 1"
 
 
 def all_of(table: str, order: str) -> str:

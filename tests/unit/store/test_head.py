@@ -5,16 +5,21 @@ import lzma
 import os
 import shutil
 import sqlite3
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from labctl.engine.input import Gap
 from labctl.errors import StoreError
 from labctl.store import head as head_module
+from labctl.store import head_roster as roster_module
 from labctl.store import writer as writer_module
 from labctl.store.entry import Entry, OrderRecord
-from labctl.store.head import PAGE, ActiveRun, Head, HeadRecord, HeadRoster, Output, shortfall
+from labctl.store.head import PAGE, Head, HeadRecord, shortfall
+from labctl.store.head_roster import ActiveRun, HeadRoster, Output
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 from labctl.store.verify import verify
@@ -58,6 +63,95 @@ def test_a_head_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert not again.ours("SN 1", "1")
     head.release("SN 1", "2")
     assert Head.read(path).roster.outputs == frozenset()
+    head.close()
+
+
+def active(number: int) -> ActiveRun:
+    return ActiveRun(f"{number:08d}-b471-496f-bf04-704f2f04704f", f"c{number}", "made", "cell")
+
+
+def test_a_start_writes_as_much_whatever_runs_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    write = roster_module.write_at
+    monkeypatch.setattr(
+        roster_module, "write_at", lambda file, text, at: (written.append(len(text)), write(file, text, at))
+    )
+    head = Head.read(tmp_path / "head")
+    runs: tuple[ActiveRun, ...] = ()
+    for number in range(5000):
+        runs = (*runs, active(number))
+        head.follow(record(number), runs)
+    assert Head.read(tmp_path / "head").roster == HeadRoster(runs)
+    assert sum(written) < 5000 * 3 * written[1]
+    assert sorted(written)[2500] == pytest.approx(written[1], abs=10)
+    head.close()
+
+
+@settings(max_examples=60)
+@given(
+    steps=st.lists(st.tuples(st.sampled_from(["begin", "end", "on", "off", "fail"]), st.integers(0, 4)), max_size=60),
+    cut=st.integers(0, 200),
+)
+def test_a_roster_is_read_back_whole_after_any_changes_and_a_torn_one_leaves_the_one_before(
+    steps: list[tuple[str, int]], cut: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(roster_module, "WORTH", 400)  # new lists often
+        path = Path(folder) / "head"
+        head = Head.read(path)
+        head.follow(record(1))
+        commit, doubtful = 1, head.roster
+        for verb, number in steps:
+            commit += 1
+            runs, outputs = head.roster.runs, head.roster.outputs
+            match verb:
+                case "begin" if active(number) not in runs:
+                    head.follow(record(commit), (*runs, active(number)))
+                case "end":
+                    head.follow(record(commit), tuple(run for run in runs if run != active(number)))
+                case "on":
+                    head.claim("SN", str(number))
+                case "off":
+                    head.release("SN", str(number))
+                case "fail":
+                    doubtful = HeadRoster((*runs, active(number + 10)), head.roster.outputs)
+                    failing = pytest.MonkeyPatch()
+                    failing.setattr(head_module, "_sync", fails)
+                    with pytest.raises(StoreError):
+                        head.follow(record(commit), doubtful.runs)
+                    failing.undo()
+                    continue
+            doubtful = head.roster if head.roster.runs != runs or head.roster.outputs != outputs else doubtful
+            assert Head.read(path).roster in (head.roster, doubtful)
+        torn: list[tuple[bytes, int]] = []
+        patched.setattr(roster_module, "write_at", lambda _, text, at: torn.append((text, at)))
+        known = head.roster
+        head.claim("torn", "1")
+        head.close()
+        with path.open("r+b") as file:
+            file.seek(torn[0][1])
+            file.write(torn[0][0][: min(cut, len(torn[0][0]) - 1)])
+        assert Head.read(path).roster in (known, doubtful)
+
+
+@pytest.mark.parametrize("newest", [0, 1])
+def test_a_roster_of_before_is_read_and_goes_on(tmp_path: Path, newest: int) -> None:
+    """Until labctl 0.2 a place held a list alone, and was a mebibyte long."""
+    path = tmp_path / "head"
+    head = Head.read(path)
+    head.follow(record(1))
+    head.close()
+    with path.open("r+b") as file:
+        for place in (0, 1):
+            number = 7 + (place == newest)
+            runs = (active(number),)
+            file.seek(2 * PAGE + place * (1 << 20))
+            file.write(roster_module._list_bytes(number, HeadRoster(runs)))
+    head = Head.read(path)
+    assert head.roster.runs == (active(8),)
+    for number in range(20, 30):
+        head.follow(record(number), (*head.roster.runs, active(number)))
+        assert Head.read(path).roster == head.roster
     head.close()
 
 
