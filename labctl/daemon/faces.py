@@ -133,6 +133,7 @@ async def _mqtt(stack: AsyncExitStack, tasks: Tasks, parts: Parts, embedded: Emb
         status=parts.supervisor.looks,
         label=parts.clock.label,
         save_cursor=lambda commit: parts.journal.set_cursor(NAME, commit),
+        changes=parts.supervisor.changes,
     )
     client = MqttClient(
         parts.broker, f"labctl-{parts.journal.uuid[:8]}-{parts.journal.generation}-{given.node or parts.station.name}"

@@ -24,9 +24,10 @@ class Runs(Protocol):
 
 @dataclass(slots=True)
 class _Seen:
-    """A run with samples, and its attempts that may still get rows, by number."""
+    """A run with samples, its channel or "", and its attempts that may still get rows, by number."""
 
     run: StoredRun
+    channel: str
     attempts: dict[int, Fields] = field(default_factory=dict)
 
 
@@ -46,15 +47,16 @@ class Newest:
         """Give the newest row of each run of an item that has a channel, with its name."""
         if isinstance(item, Entry):
             return self._row(item)
-        seen = [self._of(run_id) for run_id in item.run_ids]
-        channels = [each.run.channel or "" for each in seen]
+        seen = [self._seen.get(run_id) or self._of(run_id) for run_id in item.run_ids]
+        channels = [each.channel for each in seen]
         newest = zip(channels, zip(seen, repeat(item.values), item.ends, repeat(_NONE)), strict=True)
         return newest if all(channels) else [pair for pair in newest if pair[0]]
 
     def _of(self, run_id: int) -> _Seen:
         seen = self._seen.get(run_id)
         if seen is None:
-            seen = self._seen[run_id] = _Seen(self._runs.run(run_id))
+            run = self._runs.run(run_id)
+            seen = self._seen[run_id] = _Seen(run, run.channel or "")
         return seen
 
     def _row(self, entry: Entry) -> list[tuple[str, Row]]:

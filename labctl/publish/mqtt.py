@@ -5,7 +5,7 @@ import contextlib
 import logging
 import math
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
@@ -32,6 +32,7 @@ STATE_AGAIN = (
 )
 STATES_AGAIN = 10.0  # a second, of all channels
 AT_A_LOOK = 25  # channels
+UNCHANGED = 0.05  # of a look at a channel, what it takes to see that nothing has changed
 AT_A_STRETCH = 4  # messages that others wait for
 COMPLAIN_EVERY = 10.0  # s between two lines of the log on forged messages
 FAREWELL = 1.0  # s that delivering what is left may take at the end
@@ -63,6 +64,8 @@ class MqttNode:
         status: One flat object a channel (`labctl.run.supervisor.Supervisor.status`); a generator spreads the work.
         label: UTC as seconds of Unix time.
         save_cursor: Stores the commit up to which everything is delivered.
+        changes: As `status`, with None for each channel of which no more than its last row has changed since it was seen last; what
+            was seen is kept in the mapping that it is given (`labctl.run.supervisor.Supervisor.changes`).
     """
 
     topics: Topics
@@ -70,6 +73,7 @@ class MqttNode:
     status: Callable[[], Iterable[Mapping[str, object]]]
     label: Callable[[], float]
     save_cursor: Callable[[int], None] = lambda _commit: None
+    changes: Callable[[MutableMapping[str, object]], Iterable[Mapping[str, object] | None]] | None = None
 
 
 class MqttReader:
@@ -94,6 +98,7 @@ class MqttReader:
         self._news = asyncio.Event()
         self._newest = Newest(reader)
         self._states: dict[str, tuple[tuple[object, ...], float, float]] = {}  # news, when told, UTC since when
+        self._marks: dict[str, object] = {}  # of the channels, as they were seen last
         self._look_at = self._look_early = -math.inf
         self._behind = True
         self._rest_until = -math.inf
@@ -332,20 +337,36 @@ class MqttReader:
         loop = asyncio.get_running_loop()
         took, begun = 0.0, loop.time()
         self._look_at = math.inf  # news that come meanwhile bring it forward
-        for number, status in enumerate(self._node.status(), 1):
-            self._tell(status, now)
-            if number % AT_A_LOOK == 0:
-                took += loop.time() - begun
+        seen = 0.0
+        for status in self._statuses(now):
+            if status is not None:
+                self._tell(status, now)
+            seen += UNCHANGED if status is None else 1
+            if seen >= AT_A_LOOK:
+                seen, took = 0.0, took + loop.time() - begun
                 await asyncio.sleep(0)
                 begun = loop.time()
         took += loop.time() - begun
         self._look_at = min(self._look_at, loop.time() + min(max(LOOK_EVERY, took / LOOKING), LONGEST_WAIT))
         self._look_early = loop.time() + min(max(BREATH, took / LOOKING_AT_NEWS), LOOK_EVERY)
 
+    def _statuses(self, now: float) -> Iterable[Mapping[str, object] | None]:
+        """Return the status of every channel, None of one of which there can be no news."""
+        if self._node.changes is None:
+            return self._node.status()
+        for channel, (_, told_at, _) in self._states.items():
+            if now >= told_at + self._again():
+                self._marks.pop(channel, None)
+        return self._node.changes(self._marks)
+
+    def _again(self) -> float:
+        """Return after how many s a state is published again."""
+        return max(STATE_AGAIN, len(self._states) / STATES_AGAIN)
+
     def _tell(self, status: Mapping[str, object], now: float) -> None:
         channel, news = str(status["channel"]), news_of(status)
         before, told_at, since = self._states.get(channel, ((), -math.inf, 0.0))
-        if news == before and now < told_at + max(STATE_AGAIN, len(self._states) / STATES_AGAIN):
+        if news == before and now < told_at + self._again():
             return
         label = self._node.label()
         if news[1:3] != before[1:3]:

@@ -42,9 +42,8 @@ class Ration(Generic[Value]):
 
     def offer_all(self, keys: Iterable[str], value: Value) -> None:
         """Offer many keys with the same value; those that wait already keep theirs."""
-        for key in keys:
-            if key not in self._waiting:
-                self.offer(key, value)
+        for key in [key for key in keys if key not in self._waiting]:
+            self.offer(key, value)
 
     def forget(self, key: str) -> None:
         """Drop a key and what waits for it."""

@@ -68,6 +68,10 @@ class QuietColumns:
         """Return what a state knows of the row of a place that was taken last."""
         return last_of(self._values[place, self.taken[place] - 1])
 
+    def time(self, place: int) -> float:
+        """Return the run time of the row of a place that was taken last, s."""
+        return float(self._times[place, self.taken[place] - 1])
+
     def take(self, places: Places, now: float) -> tuple[QuietRows | None, NDArray[np.bool_]]:
         """Take the rows that are due at a time of the clock and were not taken yet.
 
@@ -121,6 +125,11 @@ class QuietAhead:
         """Return what a state knows of the row taken last."""
         self.known = self.taken
         return self._columns.last(self._place)
+
+    @property
+    def time(self) -> float:
+        """Run time of the row taken last, s."""
+        return self._columns.time(self._place)
 
     def leave(self) -> None:
         """Let the source stand after the row taken last."""

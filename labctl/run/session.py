@@ -68,6 +68,7 @@ class RunSession:
         self.serial = ""
         self.changed = False  # something other than rows waits to be stored
         self.rows = 0  # that wait to be stored
+        self.folds = 0  # so far: while they are as many, nothing but the last row has changed
         self._waiting: list[Entry] = []
         self._ahead: QuietAhead | None = None
         self._marked: tuple[object, object, bytes] | None = None
@@ -85,6 +86,11 @@ class RunSession:
         self._catch_up()
         assert self._state is not None
         return self._state
+
+    @property
+    def time(self) -> float:
+        """Run time of the last row, s; asked for alone it costs no state."""
+        return self.state.last.time if self._ahead is None or not self._ahead.taken else self._ahead.time
 
     @property
     def next_record(self) -> int:
@@ -244,6 +250,7 @@ class RunSession:
         if not outcome.state.line and self._state is not None and self._state.line:
             self._stood = _position(self._state)
         self._state = outcome.state
+        self.folds += 1
         rows = 0 if batch is None else len(batch)
         if rows or given is not None or outcome.events:
             self._waiting.append(

@@ -1,6 +1,6 @@
 """The supervisor: what the faces (command line, HTTP, MQTT) ask of a station's channels and of the runs on them."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -183,6 +183,21 @@ class Supervisor:
         clock = "fast" if self._clock.fast else self._clock.speed
         for channel in list(self._roster.channels.values()):
             yield {**channel.look(), "clock": clock}
+
+    def changes(self, known: MutableMapping[str, object]) -> Iterator[Flat | None]:
+        """Yield what `looks` does of each channel of which more than the last row has changed, and None of the others.
+
+        Args:
+            known: The `Channel.mark` of each channel as it was seen last; brought up to date.
+        """
+        clock = "fast" if self._clock.fast else self._clock.speed
+        for name, channel in self._roster.channels.items():
+            mark = channel.mark
+            if known.get(name) == mark:
+                yield None
+            else:
+                known[name] = mark
+                yield {**channel.look(), "clock": clock}
 
     def why(self, channel: str) -> tuple[str, str]:
         """Return what a channel waits for, with what is wrong with the station, and the command that unblocks it; see `why_of`."""

@@ -1,10 +1,11 @@
 """Entries to the rows of one transaction: pure, so that a commit that failed can be tried again with the same rows."""
 
+from bisect import bisect
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from itertools import groupby, pairwise, takewhile
+from itertools import pairwise, takewhile
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -17,9 +18,9 @@ from labctl.errors import InternalError
 from labctl.plan.codec import digest, plan_from_json, plan_to_json
 from labctl.sample import Floats
 from labctl.store.codec import input_to_json, to_json
-from labctl.store.entry import Checkpoint, Entry, Item, OrderRecord, RunRanges
-from labctl.store.hash_chain import Auxiliary, EventRow, InputRow, checkpoint_digests, part_digest, rows_digest
-from labctl.store.matrix import ATTEMPT, WIDTH, auxiliary_of, batch_of, matrix_of
+from labctl.store.entry import Checkpoint, Entry, Item, OrderRecord, QuietRows, RunRanges
+from labctl.store.hash_chain import Auxiliary, EventRow, InputRow, checkpoint_digests, digest_of_bytes, part_digest
+from labctl.store.matrix import ATTEMPT, ROW_BYTES, WIDTH, auxiliary_of, batch_of, matrix_of
 from labctl.store.projection import Row, Value, attempt_of, projected, standing
 
 
@@ -66,8 +67,10 @@ class _QuietPart(NamedTuple):
         return Entry(self.run_id, batch_of(self.values, self.step), self.first, attempt, quiet=True)
 
 
-def assemble(items: Iterable[Item], positions: Mapping[int, Position], commit_id: int) -> Assembled:
+def assemble(items: Sequence[Item], positions: Mapping[int, Position], commit_id: int) -> Assembled:
     """Return what one commit writes.
+
+    Quiet rows of runs of which the commit has nothing else, which is what most commits are, stay the arrays that they are.
 
     Args:
         items: In the order in which they were offered.
@@ -77,23 +80,17 @@ def assemble(items: Iterable[Item], positions: Mapping[int, Position], commit_id
     Raises:
         InternalError: Rows do not follow the last ones of their run, or cannot be stored.
     """
-    quiet, by_run = _by_run(items)
-    runs = sorted([*quiet, *by_run])
-    pieces: list[Floats] = []
-    for alone, some in groupby(runs, quiet.__contains__):
-        if alone:
-            pieces += [quiet[run_id].values for run_id in some]
-        else:
-            pieces.append(matrix_of([entry for run_id in some for entry in by_run[run_id]]))
-    done = Assembled(rows=pieces[0] if len(pieces) == 1 else np.concatenate([_NO_ROWS, *pieces]))
+    alone, by_run = _apart(items)
+    pieces = sorted([*(_slices(alone, by_run)), *((run_id, None) for run_id in by_run)], key=lambda piece: piece[0])
+    matrices = [matrix_of(by_run[run_id]) if quiet is None else quiet.values for run_id, quiet in pieces]
+    done = Assembled(rows=matrices[0] if len(matrices) == 1 else np.concatenate([_NO_ROWS, *matrices]))
     begin = 0
-    for run_id in runs:
-        if run_id in quiet:
-            end = begin + len(quiet[run_id].values)
-            _quiet(done, quiet[run_id], positions[run_id])
-        else:
-            end = begin + sum(entry.rows for entry in by_run[run_id])
+    for (run_id, quiet), rows in zip(pieces, matrices, strict=True):
+        end = begin + len(rows)
+        if quiet is None:
             _run(done, by_run[run_id], positions[run_id], (begin, end), commit_id)
+        else:
+            _quiet(done, quiet, positions)
         begin = end
     return done
 
@@ -101,53 +98,60 @@ def assemble(items: Iterable[Item], positions: Mapping[int, Position], commit_id
 _NO_ROWS: Final[Floats] = np.empty((0, WIDTH))
 
 
-def _by_run(items: Iterable[Item]) -> tuple[dict[int, _QuietPart], dict[int, list[Entry]]]:
-    """Return the runs that have quiet rows alone, of one step, in one piece, and the entries of all others in their order."""
-    parts: dict[int, list[_QuietPart]] = {}
+def _apart(items: Iterable[Item]) -> tuple[list[QuietRows], dict[int, list[Entry]]]:
+    """Return quiet rows of runs that have nothing else, in the order of their runs, and the entries of the other runs."""
+    quiet = [item for item in items if isinstance(item, QuietRows)]
+    named = {item.run_id for item in items if isinstance(item, Entry)}
+    runs = [run_id for rows in sorted(quiet, key=_first_run) for run_id in rows.run_ids]
     by_run: dict[int, list[Entry]] = defaultdict(list)
+    if named.isdisjoint(runs) and all(before < after for before, after in pairwise(runs)):
+        for item in items:
+            if isinstance(item, Entry):
+                by_run[item.run_id].append(item)
+        return sorted(quiet, key=_first_run), by_run
     for item in items:
-        if isinstance(item, Entry):
-            by_run[item.run_id] += [part.entry() for part in parts.pop(item.run_id, ())]
-            by_run[item.run_id].append(item)
-            continue
-        begin = 0
-        for run_id, first, end, step in zip(item.run_ids, item.firsts, item.ends, item.steps, strict=True):
-            part, begin = _QuietPart(run_id, first, step, item.values[begin:end]), end
-            if run_id in by_run:
-                by_run[run_id].append(part.entry())
-            elif run_id in parts:
-                parts[run_id].append(part)
-            else:
-                parts[run_id] = [part]
-    return {run_id: some[0] if len(some) == 1 else _joined(some) for run_id, some in parts.items()}, by_run
+        for entry in (item,) if isinstance(item, Entry) else (part.entry() for part in _parts(item)):
+            by_run[entry.run_id].append(entry)
+    return [], by_run
 
 
-def _joined(parts: Sequence[_QuietPart]) -> _QuietPart:
-    """Return quiet rows of one run in one piece.
-
-    Raises:
-        InternalError: They do not follow each other.
-    """
-    for before, after in pairwise(parts):
-        _follows(after, before.first + len(before.values), before.step)
-    return parts[0]._replace(values=np.concatenate([part.values for part in parts]))
+def _first_run(rows: QuietRows) -> int:
+    return rows.run_ids[0]
 
 
-def _follows(part: _QuietPart, record: int, step: int) -> None:
-    if part.first != record or part.step != step:
-        raise InternalError(
-            f"rows of run {part.run_id} do not follow: wanted record {record} of step {step}, "
-            f"found {part.first} of step {part.step}"
-        )
+def _slices(alone: Iterable[QuietRows], others: Iterable[int]) -> Iterator[tuple[int, QuietRows]]:
+    """Give quiet rows with their first runs, cut where the rows of other runs lie between them."""
+    runs = sorted(others)
+    for rows in alone:
+        cuts = {bisect(rows.run_ids, run_id) for run_id in runs}
+        for begin, end in pairwise(sorted({0, *cuts, len(rows.run_ids)})):
+            piece = rows.of_runs(begin, end)
+            yield _first_run(piece), piece
 
 
-def _quiet(done: Assembled, part: _QuietPart, before: Position) -> None:
-    """Add the rows of a run that changed nothing but its sums: what they say of its state stands in them."""
-    _follows(part, before.record, before.step)
-    run_id, first, _, values = part
-    end = first + len(values)
-    done.parts.append((RunRanges(run_id, (first, end - 1)), rows_digest(values)))
-    done.positions[run_id] = Position(end, *before[1:])
+def _parts(rows: QuietRows) -> Iterator[_QuietPart]:
+    """Give the rows of each run."""
+    begin = 0
+    for run_id, first, end, step in zip(rows.run_ids, rows.firsts, rows.ends, rows.steps, strict=True):
+        yield _QuietPart(run_id, first, step, rows.values[begin:end])
+        begin = end
+
+
+def _quiet(done: Assembled, rows: QuietRows, positions: Mapping[int, Position]) -> None:
+    """Add rows of runs that changed nothing but their sums: what they say of a run's state stands in them."""
+    content, begin = rows.values.data.cast("B"), 0
+    for run_id, first, end, step in zip(rows.run_ids, rows.firsts, rows.ends, rows.steps, strict=True):
+        before = positions[run_id]
+        if first != before.record or step != before.step:
+            raise InternalError(
+                f"rows of run {run_id} do not follow: wanted record {before.record} of step {before.step}, "
+                f"found {first} of step {step}"
+            )
+        after = first + end - begin
+        part = RunRanges(run_id, (first, after - 1))
+        done.parts.append((part, digest_of_bytes(content[ROW_BYTES * begin : ROW_BYTES * end])))
+        done.positions[run_id] = Position(after, *before[1:])
+        begin = end
 
 
 def _run(done: Assembled, entries: Sequence[Entry], before: Position, span: tuple[int, int], commit_id: int) -> None:

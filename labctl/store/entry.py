@@ -73,6 +73,15 @@ class QuietRows:
         """Return the number of rows."""
         return len(self.values)
 
+    def of_runs(self, first: int, end: int) -> "QuietRows":
+        """Return the rows of some runs: from the one at a place on to before another place."""
+        if first == 0 and end == len(self.run_ids):
+            return self
+        some, begin = slice(first, end), self.ends[first - 1] if first else 0
+        ends = [each - begin for each in self.ends[some]]
+        values = self.values[begin : self.ends[end - 1]]
+        return QuietRows(values, self.run_ids[some], self.firsts[some], ends, self.steps[some])
+
 
 Item: TypeAlias = Entry | QuietRows
 """What is offered to the journal."""

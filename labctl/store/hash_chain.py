@@ -112,13 +112,8 @@ class Covered:
         return before
 
 
-def rows_digest(rows: Floats) -> bytes:
-    """Return `part_digest`, of this version, of rows that nothing else was stored with; C-contiguous."""
-    return digest_of_bytes(rows.data)
-
-
 def digest_of_bytes(rows: memoryview) -> bytes:
-    """Return `rows_digest` of the bytes of rows."""
+    """Return `part_digest`, of this version, of the bytes of rows that nothing else was stored with."""
     return hashlib.sha256(rows).digest()[:PART_BYTES]
 
 

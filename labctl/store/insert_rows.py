@@ -70,8 +70,7 @@ def insert_samples(cursor: sqlite3.Cursor, rows: Floats) -> None:
     begin = 0
     for size in _SIZES:
         whole = begin + (len(rows) - begin) // size * size
-        for first in range(begin, whole, size):
-            cursor.execute(_BULK[size], rows[first : first + size].ravel().tolist())
+        cursor.executemany(_BULK[size], rows[begin:whole].reshape(-1, size * WIDTH).tolist())
         begin = whole
 
 

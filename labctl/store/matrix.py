@@ -17,6 +17,7 @@ from labctl.sample import Batch, Flags, Floats, Quality
 from labctl.store.entry import Entry
 
 WIDTH = 12
+ROW_BYTES = 8 * WIDTH
 (
     RUN,
     RECORD,

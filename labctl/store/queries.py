@@ -144,7 +144,6 @@ def runs_where(condition: str, *, limited: bool = False) -> str:
 # --- of a channel -----------------------------------------------------------------------------------------------------
 
 
-
 def all_of(table: str, order: str) -> str:
     """Return the question for all rows of one run in a table, in the order of a column; both names are the schema's."""
     return f"SELECT * FROM {table} WHERE run_id = :run ORDER BY {order}"  # noqa: S608 - names are ours

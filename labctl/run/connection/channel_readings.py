@@ -59,7 +59,7 @@ class ChannelReadings:
     async def read(self, channels: Sequence[str]) -> Readings | None:
         """Read channels together; where a driver fails on that, one by one, to find the one that it fails on."""
         try:
-            readings = await self._executor.verb(self._instrument.read(channels))
+            readings = await self._executor.verb(self._instrument.read(channels), len(channels))
             return fresh(readings, self._stamps, self._link.name)
         except InstrumentError as error:
             self._link.lose(error)
@@ -99,7 +99,8 @@ class ChannelReadings:
                     if run.session.finish is None and not run.capabilities.ends]  # fmt: skip
         if not channels:
             return
-        readings = fresh(await self._executor.verb(self._instrument.read(channels)), self._stamps, self._link.name)
+        answered = await self._executor.verb(self._instrument.read(channels), len(channels))
+        readings = fresh(answered, self._stamps, self._link.name)
         for at in channels:
             if at in self._executor.on and not measured(readings, at):
                 raise WireError(f"{self._link.name}: wanted a reading of channel {at}, found none that is good")

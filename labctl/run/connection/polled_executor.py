@@ -36,6 +36,7 @@ Take: TypeAlias = "Callable[[PolledRun, Sequence[Reading]], Awaitable[None]]"
 LOG = logging.getLogger("labctl.run")
 RESTING = (RecordRule(every=10.0, voltage=5e-3),)  # of rows at open circuit between programs
 VERB_WITHIN = 5.0  # s for one verb of a driver
+EACH = 1.0  # s more for each further channel that an instrument which runs by itself is asked for at once
 DRAINED_WITHIN = 10.0  # s of the machine for the last records of what was stopped
 WENT_ON = 2.0  # s of the machine that a later step of a program may have run while the one before is being left
 DRAIN_AGAIN = 0.5  # s of the machine between two looks for them
@@ -85,8 +86,6 @@ class PolledExecutor(Executor[PolledRun]):
         self.serial = given.name  # until it has said its own
         self._shared = shared
         self._before = BeforeSetPoint(self, shared.clock, shared.sink, shared.guard)
-        slow = 2.0 * instrument.timeout if isinstance(instrument, Autonomous) else 0.0  # it keeps itself safe meanwhile
-        self._patience = VERB_WITHIN + slow
         self._lost = lost
         self._move = move
 
@@ -355,17 +354,24 @@ class PolledExecutor(Executor[PolledRun]):
 
     # --- what goes wrong ---
 
-    async def verb(self, verb: Coroutine[object, object, Found]) -> Found:
-        """Wait for a verb of the driver, but not for ever.
+    def patience(self, channels: int = 1) -> float:
+        """Return how many s a verb on so many channels may take; what runs by itself keeps itself safe meanwhile."""
+        if not isinstance(self.instrument, Autonomous):
+            return VERB_WITHIN
+        return VERB_WITHIN + 2.0 * self.instrument.timeout + EACH * (channels - 1)
+
+    async def verb(self, verb: Coroutine[object, object, Found], channels: int = 1) -> Found:
+        """Wait for a verb of the driver on so many channels, but not for ever.
 
         Raises:
             InstrumentError: As the driver says; `Unreachable` after a time-out.
         """
+        patience = self.patience(channels)
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(patience):
                 return await verb
         except TimeoutError as error:
-            raise Unreachable(f"instrument {self.given.name} did not answer within {self._patience:g} s") from error
+            raise Unreachable(f"instrument {self.given.name} did not answer within {patience:g} s") from error
 
     def leave(self, run: PolledRun) -> None:
         """Let a run go that has ended."""

@@ -6,6 +6,7 @@ from contextlib import closing
 import numpy as np
 
 from labctl.clock import VirtualClock
+from labctl.publish.channel_state import news_of
 from labctl.run.channel import Channel
 from labctl.run.connection.simulated_connection import SimulatedConnection
 from labctl.run.replay import replay
@@ -48,7 +49,7 @@ async def lived(folder, kills=()):
     """Let a run live to its end, taken up anew from the journal at each of some run times; return its rows and how many were quiet."""
     (folder / "cell.yaml").write_text(CELL)
     (folder / "protocol.yaml").write_text(PROTOCOL)
-    clock, quiet = PacedClock(), []
+    clock, quiet, looks = PacedClock(), [], []
     with closing(Journal.open(folder / "data", now=clock.label)) as journal:
         sink = Sink(journal, asyncio.get_running_loop())
         sink.on_commit(lambda done: quiet.extend(each.rows for each in done.entries if isinstance(each, QuietRows)))
@@ -59,11 +60,15 @@ async def lived(folder, kills=()):
             words = await supervisor.adopt()
             if not words:
                 await supervisor.start(StartRequest(str(folder / "protocol.yaml"), str(folder / "cell.yaml"), "s1"))
-            session = channel.session
+            session, marks, before = channel.session, {}, ()
             task = asyncio.create_task(bench.run())
             while not ended.is_set() and session.state.last.time < end:
                 await clock.until(clock.now())  # the others have their turn
                 assert not task.done(), task.exception()
+                changed, (look,) = list(supervisor.changes(marks)) != [None], supervisor.looks()
+                assert changed or news_of(look) == before
+                looks.append(changed)
+                before = news_of(look)
             task.cancel()
             await asyncio.wait({task})
             await sink.flush()
@@ -76,6 +81,8 @@ async def lived(folder, kills=()):
         assert reader.checkpoint(1).record_index == again.rows - 1
         rows = reader.rows(1)
     assert not verify(folder / "data").findings
+    if quiet:
+        assert sum(looks) < len(looks) / 2  # a channel on which nothing happens need not be looked at
     return rows, sum(quiet)
 
 
