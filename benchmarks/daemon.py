@@ -1,7 +1,6 @@
 """What the daemon costs: simulate beside a bare SQLite loop, and a thousand paced channels with store and MQTT on.
 
-Ten thousand channels are measured by `python -m benchmarks.daemon many` alone: each start writes the list of all runs that are
-active, so that starting as many takes many minutes.
+Ten thousand channels are measured by `python -m benchmarks.daemon many` alone: to start them takes minutes.
 """
 
 import asyncio
@@ -33,6 +32,7 @@ from labctl.store.reader import Reader
 PACED = 20.0  # s measured
 SETTLE = 20.0  # s before, in which the events of all the starts are published
 ROUNDS = 3
+A_FEW = 100  # starts of which the CPU is compared, of the first and of the last
 LAST_RANGES = 10_000  # rows of one run in one commit, of the journal's last, that raw sqlite3 stores beside
 SAMPLES_TABLE = (
     "CREATE TABLE samples (run_id INTEGER, record_index INTEGER, attempt_id INTEGER, test_time_second REAL, "
@@ -175,6 +175,19 @@ def paced(folder: Path) -> Iterator[Promised]:
     remark = said(f"{1e3 * seen.late:.2f} ms beside {1e3 * seen.plain:.2f} ms", 1.5 * seen.plain / seen.late)
     yield at_most("tick lateness p99 beside a bare asyncio timer loop", 1.5, seen.late / seen.plain, remark=remark)
     yield at_most("memory of a running channel", 0.5, seen.memory / FAST.channels / 1e6, " MB")
+    yield starts_of(seen, FAST)
+
+
+def starts_of(seen: "LoadSeen", load: PacedLoad) -> Promised:
+    """Return the figure of the starts: what the last ones cost beside the first ones, the rows of those that run included."""
+    first, last = seen.starts
+    remark = (
+        f"{1e3 * last:.1f} ms beside {1e3 * first:.1f} ms, with what the runs cost meanwhile that were started before"
+    )
+    remark = said(remark, 3.0 * first / last)
+    return at_most(
+        f"CPU of each of the last {A_FEW} of {load.channels} starts, of the first", 3.0, last / first, remark=remark
+    )
 
 
 def many() -> Iterator[Promised]:
@@ -186,6 +199,12 @@ def many() -> Iterator[Promised]:
         f"{MANY}: of the rows that were due, committed", 0.99, seen.committed, remark=said(share, seen.committed / 0.99)
     )
     yield at_most(f"{MANY}: tick lateness p99", 100.0, 1e3 * seen.late, " ms")
+    cost, raw = 1e6 * seen.cpu / seen.rows, 1e6 * seen.raw
+    yield at_most(
+        f"{MANY}: CPU of a stored sample beside raw sqlite3", 1.7, cost / raw,
+        remark=said(f"raw asks {raw:.1f} us for the same rows in the same commits", 1.7 * raw / cost),
+    )  # fmt: skip
+    yield starts_of(seen, MANY)
 
 
 def said(remark: str, ratio: float) -> str:
@@ -208,6 +227,7 @@ class LoadSeen:
         raw: s of CPU that raw sqlite3 asks for one of the rows.
         bare: s of CPU of a tick of a bare loop of as many timers.
         plain: 99th percentile of how late such a tick came, s.
+        starts: s of CPU of each of the first starts, and of the last.
     """
 
     wall: float
@@ -220,6 +240,7 @@ class LoadSeen:
     raw: float
     bare: float
     plain: float
+    starts: tuple[float, float]
 
 
 def folder_of(load: PacedLoad, folder: Path) -> Path:
@@ -236,7 +257,7 @@ async def measured(folder: Path, load: PacedLoad) -> LoadSeen:
     sys.setswitchinterval(SWITCH)
     async with running(simulated_station(load.channels), folder / "data", RealClock()) as parts:
         before = resident()
-        await start_all(parts, folder)
+        starts = await start_all(parts, folder)
         await asyncio.sleep(SETTLE)
         memory = resident() - before
         bench = parts.connections["bench"]
@@ -252,7 +273,7 @@ async def measured(folder: Path, load: PacedLoad) -> LoadSeen:
     ticks = await timers(load, PACED / 4)
     bare, plain = (time.process_time() - begin) / len(ticks), float(np.percentile(ticks, 99))
     due = rows / (load.channels * load.hertz * wall)
-    return LoadSeen(wall, cpu, journal, rows, due, late, memory, raw, bare, plain)
+    return LoadSeen(wall, cpu, journal, rows, due, late, memory, raw, bare, plain, starts)
 
 
 def raw_cost(journal: Path, file: Path) -> float:
@@ -291,14 +312,18 @@ def raw_cost(journal: Path, file: Path) -> float:
         return (time.process_time() - begin) / sum(len(rows) for runs in commits.values() for rows in runs)
 
 
-async def start_all(parts: Parts, folder: Path) -> None:
-    """Start a run on every channel."""
+async def start_all(parts: Parts, folder: Path) -> tuple[float, float]:
+    """Start a run on every channel, and return the CPU of each of the first starts, and of the last, s."""
+    spent = [time.process_time()]
     for number, name in enumerate(parts.channels):
         await parts.supervisor.start(
             StartRequest(str(folder / "pace.yaml"), str(folder / "cell.yaml"), name, by="bench")
         )
-        if sys.stderr.isatty() and number % 100 == 0:
+        spent.append(time.process_time())
+        if sys.stderr.isatty() and number % A_FEW == 0:
             sys.stderr.write(f"\rstarting {number} of {len(parts.channels)}\x1b[K")
+    few = min(A_FEW, len(parts.channels))
+    return (spent[few] - spent[0]) / few, (spent[-1] - spent[-1 - few]) / few
 
 
 def committed(parts: Parts) -> int:

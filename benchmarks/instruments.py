@@ -1,4 +1,7 @@
-"""Emulated instruments on real lines: how late many source meters are sampled, what cyclers cost to poll, how soon a guard acts."""
+"""Emulated instruments on real lines: how late many source meters are sampled, what cyclers cost to poll, how soon a guard acts.
+
+A cycler of a thousand channels is measured by `python -m benchmarks.many_cyclers` alone: to start them takes minutes.
+"""
 
 import asyncio
 import contextlib
@@ -14,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.daemon import raw_cost
 from benchmarks.figure import Promised, at_least, at_most
 from labctl.clock import RealClock
 from labctl.daemon import Parts, running
@@ -84,7 +88,7 @@ def figures() -> Iterator[Promised]:
         (folder / "cell.yaml").write_text(CELL)
         (folder / "pace.yaml").write_text(PACE)
         yield from asyncio.run(meters(folder))
-        yield from asyncio.run(cyclers(folder))
+        yield from asyncio.run(cyclers(folder, CYCLERS))
         yield from asyncio.run(mixed(folder))
         yield asyncio.run(taken_up(folder / "again"))
         waits = [killed(folder / f"kill{number}") for number in range(KILLS)]
@@ -123,28 +127,33 @@ async def meters(folder: Path) -> list[Promised]:
     ]
 
 
-async def cyclers(folder: Path) -> list[Promised]:
+async def cyclers(folder: Path, count: int) -> list[Promised]:
     """Poll a cycler of many channels behind one line, and look at what a poll costs and whether every record arrived."""
-    process, (port,) = emulators("cycler", 1)
+    process, (port,) = emulators("cycler", count)
     (folder / "steps").mkdir()
     try:
-        places = {f"n{at}": f"27-1-{at}" for at in range(1, CYCLERS + 1)}
+        places = {f"n{at}": f"27-1-{at}" for at in range(1, count + 1)}
         options = {"host": "127.0.0.1", "port": port, "folder": str(folder / "steps"), "poll": 5.0, "channels": places}
         instruments = {"nw": InstrumentSettings("nw", "neware", options)}
         channels = {name: ChannelSettings(name, {"cell": Part("nw", name)}) for name in places}
         async with serving(folder, "cyclers", instruments, channels) as parts:
             await started(parts, folder)
-            before = rows(parts)
+            before, journal = rows(parts), parts.sink.cpu
             _, cpu = await paced(parts)
-            passed = rows(parts) - before
+            passed, journal = rows(parts) - before, parts.sink.cpu - journal
             active = sum(channel.activity == "running" for channel in parts.channels.values())
     finally:
         process.terminate()
         process.wait()
+    raw = raw_cost(folder / "cyclers" / "journal.db", folder / "raw.db")
+    share = (
+        f"{1e6 * cpu / passed:.0f} us a stored sample, {1e6 * journal / passed:.0f} us of it in the journal's thread"
+    )
+    share += f"; raw sqlite3 asks {1e6 * raw:.1f} us for the same rows in the same commits"
     return [
-        Promised(f"{CYCLERS} cycler channels by polling", "all running", f"{active} running", active == CYCLERS),
-        at_least("their records stored, of those written meanwhile", 0.7, passed / (CYCLERS * HERTZ * PACED)),
-        at_most("CPU of the daemon for them", 100.0, 100 * cpu / PACED, " % of a core"),
+        Promised(f"{count} cycler channels by polling", "all running", f"{active} running", active == count),
+        at_least("their records stored, of those written meanwhile", 0.7, passed / (count * HERTZ * PACED)),
+        at_most("CPU of the daemon for them", 100.0, 100 * cpu / PACED, " % of a core", share),
     ]
 
 
@@ -152,7 +161,7 @@ async def mixed(folder: Path) -> list[Promised]:
     """Serve a whole laboratory: cyclers, testers and potentiostats that measure spectra, and look at what the daemon spends."""
     for name, text in (("calm", CALM), ("spectra", SPECTRA)):
         (folder / f"{name}.yaml").write_text(text)
-    made = [emulators(kind, 1) for kind in ("cycler", "testers", "potentiostats")]
+    made = [emulators(kind, CYCLERS) for kind in ("cycler", "testers", "potentiostats")]
     neware, maccor, biologic = (ports[0] for _, ports in made)
     kept = {name: str(folder / f"mixed-{name}") for name in ("nw", "mac", "bl")}
     make_folders(*kept.values())
@@ -217,6 +226,8 @@ async def started(parts: Parts, folder: Path, protocol: Callable[[str], str] = l
         file = str(folder / f"{protocol(name)}.yaml")
         await parts.supervisor.start(StartRequest(file, str(folder / "cell.yaml"), name))
     async with asyncio.timeout(300):
+        await parts.supervisor.start(StartRequest(str(folder / "pace.yaml"), str(folder / "cell.yaml"), name))
+    async with asyncio.timeout(600):
         while any(  # noqa: ASYNC110 - a rig looks from outside
             channel.session is not None and not channel.session.state.step for channel in parts.channels.values()
         ):
@@ -259,7 +270,7 @@ async def emulate(kind: str, count: int) -> None:
         potentiostats = [PotentiostatChannel(cell, MODELS["vmp300"][1]) for _ in range(POTENTIOSTATS)]
         lines = [Server(EmulatedBioLogic(potentiostats, "vmp300"), clock)]
     else:
-        lines = [Server(Cycler({("27", "1", str(at)): CyclerChannel(cell) for at in range(1, CYCLERS + 1)}), clock)]
+        lines = [Server(Cycler({("27", "1", str(at)): CyclerChannel(cell) for at in range(1, count + 1)}), clock)]
     print(*[await line.start() for line in lines], flush=True)
     await asyncio.Event().wait()
 

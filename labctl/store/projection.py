@@ -49,9 +49,13 @@ def projected(run_id: int, attempt_id: int, events: Iterable[Event]) -> Iterable
         moment = "begin_test_time_second" if event.kind.endswith("_began") else "end_test_time_second"
         given = {"record_index": event.record_index, "attempt_id": attempt_id, moment: event.time, **event.data}
         given["run_id"] = run_id
-        names, keys = _names(table)
+        places, keys = _places(table)
         if all(given.get(key) is not None for key in keys):
-            yield table, tuple([plain(given.get(name)) for name in names])
+            row: list[Value] = [None] * len(places)
+            for name, value in given.items():
+                if (at := places.get(name)) is not None:
+                    row[at] = value if type(value) in _AS_THEY_ARE else plain(value)
+            yield table, tuple(row)
         if event.kind == "analysed":
             yield from _results(run_id, event)
 
@@ -76,9 +80,10 @@ def _results(run_id: int, event: Event) -> Iterable[tuple[Table, Row]]:
 
 
 @cache
-def _names(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of a table's columns and of its key's: SQLAlchemy is slow to tell them."""
-    return tuple(column.name for column in table.columns), tuple(column.name for column in table.primary_key)
+def _places(table: Table) -> tuple[Mapping[str, int], tuple[str, ...]]:
+    """Return the places of a table's columns by their names, and the names of its key: SQLAlchemy is slow to tell them."""
+    places = {column.name: at for at, column in enumerate(table.columns)}
+    return places, tuple(column.name for column in table.primary_key)
 
 
 _AS_THEY_ARE: Final = frozenset({int, str, type(None)})
