@@ -291,7 +291,7 @@ async def taken_up(folder: Path) -> Promised:
     make_folders(str(folder))
     for name, text in (("cell", CELL), ("calm", CALM)):
         (folder / f"{name}.yaml").write_text(text)
-    made = [emulators(kind, 1) for kind in ("cycler", "potentiostats")]
+    made = [emulators(kind, AGAIN) for kind in ("cycler", "potentiostats")]
     places = ", ".join(f"n{at}: 27-1-{at}" for at in range(1, AGAIN + 1))
     library, (neware, biologic) = build(Path(tempfile.gettempdir())), (ports[0] for _, ports in made)
     (folder / "station.yaml").write_text(
