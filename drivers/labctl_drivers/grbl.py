@@ -26,6 +26,7 @@ from labctl.driver import (
     Rest,
     Status,
 )
+from labctl.driver.option_range import Count, Positive
 from labctl.errors import InstrumentError, OptionRefused, SettingRefused, Unreachable, WireError
 from labctl_drivers.serial_line import close_line
 
@@ -57,9 +58,9 @@ class Grbl:
         radius: Mapping[str, float] | None = None,
         *,
         axis: str = "X",
-        feed: float = 600.0,
-        baud: int = 115200,
-        timeout: float = 2.0,
+        feed: Positive = 600.0,
+        baud: Count = 115200,
+        timeout: Positive = 2.0,
     ) -> None:
         self.port = port
         self.angle = table(angle, "angle")

@@ -21,6 +21,7 @@ from labctl.driver import (
     Readings,
     Status,
 )
+from labctl.driver.option_range import Port, Positive
 from labctl.errors import SettingRefused, Unreachable, WireError
 from labctl.sample import Snapshot
 
@@ -31,7 +32,7 @@ MOST_CURRENT = 1e4  # A
 class Practice:
     """One connection to practice cells. After a timeout or a broken line `open` starts afresh."""
 
-    def __init__(self, *, port: int, host: str = "127.0.0.1", timeout: float = 2.0) -> None:
+    def __init__(self, *, port: Port, host: str = "127.0.0.1", timeout: Positive = 2.0) -> None:
         """Take the address, and how many seconds a reply may take."""
         self.host, self.port, self.timeout = host, int(port), float(timeout)
         self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None

@@ -63,6 +63,7 @@ VERBS: dict[str, dict[str, str]] = {
 
 QUANTITIES = frozenset({"--mass", "--active-mass", "--area", "--film-thickness"})
 NUMBER = re.compile(r"[+-]?[\d.]+([eE][+-]?\d+)?")
+WRONG_USAGE = 2
 LINEAR_ALGEBRA = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -146,7 +147,15 @@ def own_verb(verb: str, words: Sequence[str]) -> int:
         function = importlib.import_module(f"labctl.cli.{verb}").command
     application = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     application.command(name=verb, context_settings={"help_option_names": ["-h", "--help"]})(function)
-    outcome = application(args=with_units(words), prog_name=f"labctl {verb}", standalone_mode=True)
+    try:
+        outcome = application(args=with_units(words), prog_name=f"labctl {verb}", standalone_mode=True)
+    except SystemExit as ended:
+        if ended.code == WRONG_USAGE:
+            from labctl.cli.terminal.usage_hint import usage_hint
+
+            if hint := usage_hint(verb, words):
+                print(hint, file=sys.stderr)
+        raise
     return int(outcome or 0)
 
 
@@ -229,9 +238,10 @@ def defect(error: Exception) -> str:
 
 def unknown(verb: str) -> int:
     """Say that there is no such verb, and which one may have been meant."""
+    from labctl.cli.terminal.usage_hint import OTHER_WORDS
     from labctl.inputs import nearest
 
-    near = nearest(verb, sorted(available()))
+    near = OTHER_WORDS.get(verb.lower()) or nearest(verb, sorted(available()))
     hint = f"; did you mean {near}?" if near else ""
     print(f"labctl: wanted a verb, found {verb!r}{hint}\nlabctl --help lists them", file=sys.stderr)
     return 2

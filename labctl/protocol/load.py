@@ -36,6 +36,7 @@ class Lists(typing.Protocol):
 
 
 MOST_INCLUDES: Final = 8
+_GIVEN: Final = {"labctl_cell": "a cell is given behind --cell, the protocol stands first; "}
 MOST_STEPS: Final = 20_000
 
 
@@ -241,7 +242,7 @@ class _FileFields(AnalysisFields):
                 "file.kind",
                 f"wanted a protocol, found a {version_key.removeprefix('labctl_')} file",
                 entries.mark,
-                "a protocol begins with labctl: 1",
+                _GIVEN.get(version_key, "") + "a protocol begins with labctl: 1",
             )
             return None
         if (kind := other_file(entries)) is not None:

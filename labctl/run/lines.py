@@ -44,7 +44,12 @@ def _spelt(text: str) -> str:
     """Return a line as `host:port` or the path of a device, whichever way an address names it."""
     plain = text.strip()
     if match := re.fullmatch(r"TCPIP\d*::(.+)::(\d+)::SOCKET|socket://([^/?]+):(\d+).*", plain, re.IGNORECASE):
-        return f"{match[1] or match[3]}:{match[2] or match[4]}".lower()
+        return _numeric(f"{match[1] or match[3]}:{match[2] or match[4]}")
     if match := re.fullmatch(r"ASRL(/.+?)(?:::INSTR)?", plain, re.IGNORECASE):
         plain = match[1]
-    return os.path.realpath(plain) if plain.startswith("/") else plain.lower()
+    return os.path.realpath(plain) if plain.startswith("/") else _numeric(plain)
+
+
+def _numeric(text: str) -> str:
+    """Return `host:port` in lower case, this machine by its number whichever of its names it was given."""
+    return re.sub(r"^(?:localhost|\[?::1\]?|0\.0\.0\.0)(?=:\d+$|$)", "127.0.0.1", text.lower())

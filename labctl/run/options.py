@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from labctl.driver.option_range import Between, Form
 from labctl.errors import Misread, StationError
 from labctl.finding import clip
 from labctl.inputs import nearest
@@ -19,7 +20,6 @@ ADDRESSES: Final = ("resource", "host", "port", "address")
 """Options that say where an instrument is; most people's word for any of them is address."""
 KINDS: Final[Mapping[str, Kind]] = {"seconds": "duration", "A": "current", "V": "voltage"}
 """Units in which an option is asked for, by the first word that its documentation says of it."""
-HIGHEST_PORT: Final = 65535
 WORDS: Final = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -75,7 +75,7 @@ def documented(kind: type[object]) -> dict[str, str]:
 def _declared(kind: type[object]) -> dict[str, Any]:
     """Return the types that a constructor declares; none where they cannot be told."""
     try:
-        return typing.get_type_hints(kind.__init__)
+        return typing.get_type_hints(kind.__init__, include_extras=True)
     except (NameError, TypeError, AttributeError):
         return {}
 
@@ -108,12 +108,16 @@ class _Option:
     def faults(self, path: tuple[str, ...], value: object, declared: Any) -> Iterator[OptionFault]:
         """Yield what keeps a value from being of the declared type; a type that no setting can be is not looked at."""
         kinds = [each for each in _alternatives(declared) if each is not type(None)]
-        origins = [_plain(typing.get_origin(each) or each) for each in kinds]
+        bare = [_bare(each) for each in kinds]
+        origins = [_plain(typing.get_origin(each) or each) for each in bare]
+        ranges = {
+            origin: _declared_with(each) for each, origin in zip(kinds, origins, strict=True) if origin is not None
+        }
         if None in origins or typing.Any in origins or object in origins:
             return
         for each, origin in zip(kinds, origins, strict=True):
             if origin in WORDS and _is(value, origin):
-                yield from self._port(path, value)
+                yield from self._range(path, value, ranges.get(origin))
                 return
             if origin is dict and isinstance(value, dict):
                 for key, item in value.items():
@@ -123,11 +127,20 @@ class _Option:
                 for item in value:
                     yield from self.faults(path, item, _last(each))
                 return
-        yield self._wrong(path, value, kinds, origins)
+        yield self._wrong(path, value, bare, origins)
 
-    def _port(self, path: tuple[str, ...], value: object) -> Iterator[OptionFault]:
-        if self.name == "port" and isinstance(value, int) and not 0 <= value <= HIGHEST_PORT:
-            yield OptionFault(path, f"wanted a TCP port from 0 to {HIGHEST_PORT}, found {value}", self.usual)
+    def _range(self, path: tuple[str, ...], value: object, allowed: Between | Form | None) -> Iterator[OptionFault]:
+        """Yield that a number lies beyond the range that the driver declares, or a text is not of its form."""
+        if isinstance(allowed, Form):
+            if isinstance(value, str) and value and re.fullmatch(allowed.pattern, value) is None:
+                hint = f"for example {self.name}: {allowed.example.format(value)}"
+                yield OptionFault(path, f"wanted {self.name} as {allowed.name}, found {clip(value)!r}", hint)
+            return
+        if allowed is None or not isinstance(value, (int, float)) or allowed.holds(value):
+            return
+        unit = self._unit()
+        what = "a TCP port" if self.name == "port" else f"{self.name} in {unit}" if unit else self.name
+        yield OptionFault(path, f"wanted {what} {allowed}, found {value}", self.usual)
 
     def _wrong(self, path: tuple[str, ...], value: object, kinds: list[Any], origins: list[Any]) -> OptionFault:
         first = origins[0]
@@ -200,6 +213,18 @@ def _plain(origin: Any) -> Any:
     if not isinstance(origin, type) or issubclass(origin, (str, bytes)):
         return None
     return dict if issubclass(origin, Mapping) else tuple if issubclass(origin, Collection) else None
+
+
+def _bare(declared: Any) -> Any:
+    """Return a type without the range that is declared with it."""
+    return typing.get_args(declared)[0] if typing.get_origin(declared) is typing.Annotated else declared
+
+
+def _declared_with(declared: Any) -> Between | Form | None:
+    """Return the range or form that is declared with a type, None where none is."""
+    if typing.get_origin(declared) is not typing.Annotated:
+        return None
+    return next((each for each in typing.get_args(declared)[1:] if isinstance(each, Between | Form)), None)
 
 
 def _last(declared: Any) -> Any:

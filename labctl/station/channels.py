@@ -36,10 +36,11 @@ class ChannelFields(Reading):
                 continue
             words = {
                 "instrument": "write cell: {instrument: ...}",
+                **dict.fromkeys(("oven", "incubator", "climate_chamber"), "did you mean chamber?"),
                 "limit": "did you mean limits?",
                 **dict.fromkeys(
                     ("thermometer", "temperature"),
-                    "leave it out: a temperature is what the instrument at the cell measures, no other is read",
+                    "a chamber's role is chamber; else leave it out: no thermometer beside the cell's instrument is read",
                 ),
                 "trigger": "leave it out: a mark is an event in the journal, no trigger output is driven",
             }
@@ -81,7 +82,9 @@ class ChannelFields(Reading):
 
     def _rows(self, names: Collection[str], marks: Mapping[str, Mark]) -> None:
         """Warn of a name such as S1-4 where no other begins alike: most likely a row of channels."""
-        alike = {name: match for name in names if (match := re.fullmatch(r"([A-Za-z]+)(\d{1,6})-(\d{1,6})", name))}
+        alike = {
+            name: match for name in names if (match := re.fullmatch(r"([A-Za-z]+)(\d{1,6})-(?:\1)?(\d{1,6})", name))
+        }
         count = Counter(match[1] for match in alike.values())
         for name, match in alike.items():
             if count[match[1]] == 1 and int(match[2]) < int(match[3]):

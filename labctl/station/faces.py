@@ -57,7 +57,9 @@ class FaceFields(ChannelFields):
         match = re.fullmatch(r"(\S+):(\d{1,6})", text)
         if node is not None and text and (match is None or int(match[2]) > 65_535):
             message = f"wanted an address and a port from 0 to 65535, found {clip(text)!r}"
-            self.report("form", message, node.mark, "for example listen: 127.0.0.1:8023")
+            port = text.strip(":")
+            own = f"write listen: 127.0.0.1:{port}" if port.isdigit() and int(port[:6]) <= 65_535 else ""
+            self.report("form", message, node.mark, own or "for example listen: 127.0.0.1:8023")
         return text
 
     def _proxy(self, node: Node | None) -> ProxySettings | None:

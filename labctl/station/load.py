@@ -61,6 +61,12 @@ _STATION_WORDS: Final = {
 }
 
 
+_URL_WORDS: Final = dict.fromkeys(
+    ("host", "user", "port", "database", "dbname", "password"),
+    "it belongs into the one address: postgres: postgresql://USER@HOST/DATABASE",
+)
+
+
 class _StationFields(FaceFields):
     """Reads the keys of a station file."""
 
@@ -239,7 +245,7 @@ class _StationFields(FaceFields):
 
     def _postgres(self, node: Node | None) -> str | None:
         if isinstance(node, Entries):
-            node = self.keys(node, ("url",), "postgres").get("url")
+            node = self.keys(node, ("url",), "postgres", _URL_WORDS).get("url")
         url = self.text(node, "a URL")
         if url and node is not None and not re.match(r"postgres(ql)?(\+psycopg)?://", url):
             self.report(
@@ -251,9 +257,9 @@ class _StationFields(FaceFields):
         return url or None
 
     def _http(self, node: Node | None) -> Http:
-        entries = self.entries(
-            node, "where orders come in, in braces", "for example http: {port: 8765} or http: {socket: labctl.sock}"
-        )
+        own = f"write http: {{port: {node.text}}}" if isinstance(node, Scalar) and node.text.isdigit() else ""
+        example = own or "for example http: {port: 8765} or http: {socket: labctl.sock}"
+        entries = self.entries(node, "where orders come in, in braces", example)
         if entries is None:
             return Http()
         nodes = self.keys(entries, HTTP_KEYS, "http")

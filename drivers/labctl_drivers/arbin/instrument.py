@@ -27,6 +27,7 @@ from labctl.driver import (
     Rest,
     Status,
 )
+from labctl.driver.option_range import Port, Positive
 from labctl.errors import InstrumentError, SettingRefused, WireError
 from labctl.sample import Snapshot
 from labctl_drivers.arbin import packet
@@ -88,13 +89,13 @@ class Arbin:
         channels: Mapping[str, int],
         user: str,
         password: str,
-        port: int = 9031,
+        port: Port = 9031,
         schedule: str = "labctl.sdx",
-        most_current: float = 5.0,
-        most_voltage: float = 5.0,
-        watchdog: float = 30.0,
-        poll: float = 1.0,
-        timeout: float = 3.0,
+        most_current: Positive = 5.0,
+        most_voltage: Positive = 5.0,
+        watchdog: Positive = 30.0,
+        poll: Positive = 1.0,
+        timeout: Positive = 3.0,
     ) -> None:
         self.numbers = numbers_of(channels)
         self.reach = Reach(float(most_current), float(most_voltage))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from labctl.driver import (
     Capabilities,
@@ -26,6 +26,7 @@ from labctl.driver import (
     Readings,
     Status,
 )
+from labctl.driver.option_range import Between, Count, Positive
 from labctl.errors import InstrumentError, SettingRefused, Unreachable, WireError
 from labctl_drivers.biologic.library import (
     FIRMWARE,
@@ -77,11 +78,11 @@ class BioLogic:
         folder: str,
         *,
         load_firmware: bool = False,
-        most_current: float = 0.5,
-        bandwidth: int = 4,
-        poll: float = 0.2,
-        timeout: float = 10.0,
-        patience: int = 5,
+        most_current: Positive = 0.5,
+        bandwidth: Annotated[int, Between(1, 7)] = 4,
+        poll: Positive = 0.2,
+        timeout: Positive = 10.0,
+        patience: Count = 5,
     ) -> None:
         self.path, self.address, self.folder = library, address, Path(folder)
         self.load_firmware, self.bandwidth, self.patience = load_firmware, bandwidth, patience

@@ -7,6 +7,7 @@ Never run on hardware by us.
 from typing import Any
 
 from labctl.driver import Identity
+from labctl.driver.option_range import Count, Number, Positive
 from labctl.errors import SettingRefused, Unreachable, WireError
 from labctl_drivers.chamber.climate import ClimateChamber
 from labctl_drivers.serial_line import close_line
@@ -24,7 +25,9 @@ class Espec(ClimateChamber):
         timeout: Seconds to wait for a reply.
     """
 
-    def __init__(self, port: str, *, baud: int = 9600, address: int | None = None, timeout: float = 3.0) -> None:
+    def __init__(
+        self, port: str, *, baud: Count = 9600, address: Number | None = None, timeout: Positive = 3.0
+    ) -> None:
         super().__init__(port, timeout)
         self.port, self.baud, self.address = port, baud, address
         self._line: Any = None

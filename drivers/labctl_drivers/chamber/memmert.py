@@ -9,6 +9,7 @@ import json
 import re
 
 from labctl.driver import Identity
+from labctl.driver.option_range import Port, Positive
 from labctl.errors import SettingRefused, Unreachable, WireError
 from labctl_drivers.chamber.climate import ClimateChamber
 
@@ -24,7 +25,7 @@ class Memmert(ClimateChamber):
         timeout: Seconds to wait for a reply.
     """
 
-    def __init__(self, host: str, *, port: int = 80, timeout: float = 5.0) -> None:
+    def __init__(self, host: str, *, port: Port = 80, timeout: Positive = 5.0) -> None:
         super().__init__(host, timeout)
         self.host, self.port = host, int(port)
         self._opened = False

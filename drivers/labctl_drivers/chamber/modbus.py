@@ -8,13 +8,16 @@ import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from labctl.driver import Identity
+from labctl.driver.option_range import Between, Count, NotNegative, Positive
 from labctl.errors import OptionRefused, SettingRefused, Unreachable, WireError
 from labctl_drivers.chamber import registers
 from labctl_drivers.chamber.climate import ClimateChamber
 from labctl_drivers.serial_line import close_line
+
+Celsius: TypeAlias = Annotated[float, Between(-273.15, 1000.0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +94,14 @@ class Modbus(ClimateChamber):
         *,
         map: str,  # noqa: A002 - the word that its makers have for it
         registers: Mapping[str, int] | None = None,
-        scale: float = 0.0,
+        scale: NotNegative = 0.0,
         low_first: bool = True,
-        lowest: float = -40.0,
-        highest: float = 150.0,
-        unit: int = 1,
+        lowest: Celsius = -40.0,
+        highest: Celsius = 150.0,
+        unit: Annotated[int, Between(1, 247)] = 1,
         tcp: bool = False,
-        baud: int = 9600,
-        timeout: float = 3.0,
+        baud: Count = 9600,
+        timeout: Positive = 3.0,
     ) -> None:
         super().__init__(port, timeout)
         self.port, self.baud, self.unit, self.tcp = port, int(baud), int(unit), tcp

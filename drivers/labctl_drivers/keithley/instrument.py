@@ -33,6 +33,7 @@ from labctl.driver import (
     Rest,
     Status,
 )
+from labctl.driver.option_range import Positive, Visa
 from labctl.errors import InstrumentError, SettingRefused, WireError
 from labctl.sample import Snapshot
 from labctl_drivers.keithley.visa_line import VisaLine
@@ -76,12 +77,12 @@ class Keithley2450:
 
     def __init__(
         self,
-        resource: str,
+        resource: Visa,
         serial: str | None = None,
         *,
         four_wire: bool = True,
-        timeout: float = 0.8,
-        poll: float = 0.05,
+        timeout: Positive = 0.8,
+        poll: Positive = 0.05,
         backend: str = "@py",
     ) -> None:
         self.resource = resource

@@ -29,6 +29,7 @@ from labctl.driver import (
     Rest,
     Status,
 )
+from labctl.driver.option_range import Port, Positive
 from labctl.errors import InstrumentError, OptionRefused, SettingRefused, WireError
 from labctl.sample import Snapshot
 from labctl_drivers.maccor.client import GENERAL, OUTPUT, RESET, SAFETY, START, STATUS, VERSIONS, MacNet, number_of
@@ -83,12 +84,12 @@ class Maccor:
         host: str,
         channels: Mapping[str, int],
         folder: str,
-        port: int = 57570,
+        port: Port = 57570,
         ranges: Sequence[float] = (150e-6, 5e-3, 0.15, 5.0),
-        most_voltage: float = 5.0,
-        watchdog: float = 30.0,
-        poll: float = 1.0,
-        timeout: float = 2.0,
+        most_voltage: Positive = 5.0,
+        watchdog: Positive = 30.0,
+        poll: Positive = 1.0,
+        timeout: Positive = 2.0,
     ) -> None:
         self.numbers = numbers_of(channels)
         full = tuple(sorted(float(each) for each in ranges))

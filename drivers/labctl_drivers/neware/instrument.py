@@ -27,6 +27,7 @@ from labctl.driver import (
     Readings,
     Status,
 )
+from labctl.driver.option_range import Port, Positive
 from labctl.errors import OptionRefused, SettingRefused, WireError
 from labctl_drivers.neware.client import MOST, Client, whole
 from labctl_drivers.neware.records import Draining, Following, ended, follow_records, take_records
@@ -72,13 +73,13 @@ class Neware(Client):
         channels: Mapping[str, str],
         folder: str,
         seen_as: str | None = None,
-        port: int = 502,
+        port: Port = 502,
         user: str = "admin",
         password: str = "neware",  # noqa: S107 - the client's own default, on the lab's network
         device_type: str | int = "24",
-        poll: float = 10.0,
-        timeout: float = 30.0,
-        most_current: float = 6.0,
+        poll: Positive = 10.0,
+        timeout: Positive = 30.0,
+        most_current: Positive = 6.0,
     ) -> None:
         places = places_of(channels)
         super().__init__(

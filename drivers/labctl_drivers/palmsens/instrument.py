@@ -29,6 +29,7 @@ from labctl.driver import (
     Status,
     Sweep,
 )
+from labctl.driver.option_range import Count, Positive
 from labctl.errors import SettingRefused, Unreachable, WireError
 from labctl.sample import Batch, Quality
 from labctl_drivers.palmsens.script import SLOWEST, ScriptVariable, interval_of, read_package, script
@@ -68,7 +69,7 @@ class PalmSens:
         timeout: Seconds to wait for a reply.
     """
 
-    def __init__(self, port: str, serial: str | None = None, *, baud: int = 921600, timeout: float = 2.0) -> None:
+    def __init__(self, port: str, serial: str | None = None, *, baud: Count = 921600, timeout: Positive = 2.0) -> None:
         self.port = port
         self.serial = serial
         self.baud = baud

@@ -16,6 +16,7 @@ from labctl.driver import (
     ReadBack,
     Reading,
 )
+from labctl.driver.option_range import NotNegative
 from labctl.errors import SettingRefused
 from labctl.sample import Batch
 from labctl_drivers.simulated.channel import SimulatedChannel
@@ -43,10 +44,10 @@ class Simulated:
         self,
         *,
         model: str = "",
-        voltage_noise: float = 1e-5,
-        current_noise: float = 0.0,
-        voltage_resolution: float = 1e-6,
-        current_resolution: float = 0.0,
+        voltage_noise: NotNegative = 1e-5,
+        current_noise: NotNegative = 0.0,
+        voltage_resolution: NotNegative = 1e-6,
+        current_resolution: NotNegative = 0.0,
         thermometer: bool = True,
         seed: int = 0,
     ) -> None:

@@ -1,11 +1,22 @@
 """The options of a driver against what its constructor declares: each fault at its option, in words of a station file."""
 
+import typing
+from importlib.metadata import entry_points
+
 import pytest
 
 from labctl.run.ability import station_findings
 from labctl.run.drivers import names
 from labctl.station.load import load_station
 
+ANY_NUMBER = {
+    "angle",
+    "radius",
+    "seed",
+    "device_type",
+    "channels",
+    "ranges",
+}  # positions, a seed, what a class itself checks
 NEWARE = "driver: neware, host: h, folder: ."
 METER = "driver: keithley2450, resource: x"
 OVEN = "driver: memmert, host: h"
@@ -68,6 +79,19 @@ def found_in(text: str) -> list[tuple[str, str, str]]:
         ("driver: memmert, host: [10.0.0.8]", "host:", "wanted host as a text, found a list", "write 10.0.0.8"),
         (f"{OVEN}, port: eighty", "port:", "wanted port as a whole number, found 'eighty'", "leave it out for 80"),
         (f"{OVEN}, port: 87650", "port:", "wanted a TCP port from 0 to 65535, found 87650", "leave it out for 80"),
+        (f"{METER}, timeout: -1", "timeout:", "wanted timeout in seconds above 0, found -1", "leave it out for 0.8"),
+        (f"{METER}, timeout: 0.0", "timeout:", "wanted timeout in seconds above 0, found 0.0", "leave it out for 0.8"),
+        (f"{METER}, poll: 0", "poll:", "wanted poll in seconds above 0, found 0", "leave it out for 0.05"),
+        (f"{NEWARE}, channels: {{c1: 27-1-1}}, port: -1", "port:", "wanted a TCP port from 0 to 65535", "for 502"),
+        (f"{NEWARE}, channels: {{c1: 27-1-1}}, most_current: -6", "most_current:", "in A above 0, found -6", "for 6.0"),
+        ("driver: simulated, voltage_noise: -1.0", "voltage_noise:", "of 0 or more, found -1.0", "leave it out"),
+        ("driver: espec, port: x, address: -1", "address:", "wanted address of 0 or more, found -1", ""),
+        (
+            "driver: keithley2450, resource: 10.0.0.7",
+            "resource:",
+            "as a VISA resource, found '10.0.0.7'",
+            '"TCPIP0::10.0.0.7::',
+        ),
         ("driver: palmsens, port: 5", "port:", "wanted port as a text, found 5", "for example port: /dev/ttyACM0"),
         ("driver: espec, port: 10001", "port:", "found 10001", "for example port: socket://10.0.0.7:10001"),
     ],
@@ -96,3 +120,16 @@ def test_options_of_the_declared_kinds_are_taken(options):
 
 def test_every_fault_of_an_instrument_is_told():
     assert len(found_in(station_of(f"{METER}, four_wire: no, timeout: 5 s, colour: red"))) == 3
+
+
+def test_every_number_of_every_driver_has_a_range():
+    """One without is handed to the instrument as it stands in the file, whatever it is."""
+    bare = [
+        f"{entry.name}.{name}"
+        for entry in entry_points(group="labctl.drivers")
+        for name, declared in typing.get_type_hints(entry.load().__init__, include_extras=True).items()
+        if {int, float} & {declared, *typing.get_args(declared)}
+        and typing.get_origin(declared) is not typing.Annotated
+        and name not in ANY_NUMBER
+    ]
+    assert bare == []

@@ -26,6 +26,8 @@ def meter(resource: str) -> str:
         (meter("TCPIP0::h::5025::SOCKET"), meter("tcpip::H::5025::socket"), "resource"),
         (meter("GPIB0::5::INSTR"), meter("gpib0::5::instr"), "resource"),
         (meter("TCPIP0::h::5025::SOCKET"), "driver: espec, port: 'socket://h:5025'", "port"),
+        (meter("TCPIP0::localhost::5025::SOCKET"), meter("TCPIP0::127.0.0.1::5025::SOCKET"), "resource"),
+        ("driver: practice, port: 5, host: localhost", "driver: practice, port: 5", "port"),
         (meter("ASRL/dev/ttyX0::INSTR"), "driver: palmsens, port: /dev/ttyX0", "port"),
         ("driver: memmert, host: h", "driver: memmert, host: h, port: 80", "host"),
         ("driver: practice, port: 5", "driver: practice, port: 5", "port"),
