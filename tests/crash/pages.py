@@ -2,7 +2,8 @@
 
     python -m tests.crash.pages --times 200 --write
 
-Everything is real: daemon, page process, sockets, mail server. With `--write` the counts stand in docs/reference/security.md.
+Everything is real: daemon, page process, sockets, mail server. Each ten kills are a station of their own, with a seed of its own;
+with `--write` it is added to tests/crash/counted/pages.json, and docs/reference/security.md is written from that.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ import orjson
 from labctl.store.reader import Reader
 from tests.browser import Browser
 from tests.crash import promises
+from tests.crash.counted import Counted, counting
 from tests.crash.pages_rig import WITHIN, Rig
 from tests.hostile import CORPUS
 
@@ -36,8 +38,9 @@ PAGE = promises.PAGE.parent / "security.md"
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What was tried so often, what came of it, and how often that was wrong."""
+    """What was tried so often, what came of it, and how often that was wrong; `name` is that of its figures."""
 
+    name: str
     what: str
     times: int
     found: str
@@ -61,10 +64,12 @@ def kills(rig: Rig, times: int) -> Tried:
             told("kills", number + 1, times)
     wrong += rig.events() - before
     return Tried(
+        "kills",
         "the page process killed (SIGKILL) under viewers",
         times,
         f"no run noticed; the next page whole after {statistics.median(took):.2g} s in the median",
         wrong,
+        max(took),
     )
 
 
@@ -83,6 +88,7 @@ def races(rig: Rig, times: int) -> Tried:
             wrong += done > 1 or not set(answers) <= {200, 409}
             told("races", number + 1, times)
     return Tried(
+        "races",
         "two browsers that skip the step which both see, as it ends",
         times,
         f"{skipped} skipped one step, none two",
@@ -128,7 +134,9 @@ def crowd(rig: Rig, count: int, seconds: float) -> Tried:
             / 1024
         )
     found = f"{share:.2g} of a core and {memory:.0f} MB for the pages, {daemon:.2g} of a core for the daemon, nobody without news for 5 s"
-    return Tried(f"{count} viewers at a time for {seconds:g} s", count, found, silent + rig.events() - before, share)
+    return Tried(
+        "viewers", f"{count} viewers at a time for {seconds:g} s", count, found, silent + rig.events() - before, share
+    )
 
 
 TICK = 0.1  # s between two ticks of a daemon with simulated cells, each of which commits
@@ -167,7 +175,7 @@ def lateness(rig: Rig, seconds: float) -> Tried:
                 break
     worst = statistics.quantiles(late, n=100)[98] if len(late) > 1 else float("inf")
     found = f"told after {1e3 * statistics.median(late):.0f} ms in the median, {1e3 * worst:.0f} ms at p99"
-    return Tried("rows at 1 Hz from their moment to a viewer", len(late), found, int(not late), worst)
+    return Tried("rows", "rows at 1 Hz from their moment to a viewer", len(late), found, int(not late), worst)
 
 
 PAINTED = """
@@ -198,7 +206,9 @@ def painted(rig: Rig, browser: Browser, seconds: float) -> Tried:
     browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": added["identifier"]})
     worst = statistics.quantiles(late, n=100)[98] if len(late) > 1 else float("inf")
     found = f"painted after {1e3 * statistics.median(late):.0f} ms in the median, {1e3 * worst:.0f} ms at p99"
-    return Tried("rows at 1 Hz from their moment to the pixel of a browser", len(late), found, int(not late), worst)
+    return Tried(
+        "pixels", "rows at 1 Hz from their moment to the pixel of a browser", len(late), found, int(not late), worst
+    )
 
 
 def flood(rig: Rig, times: int) -> Tried:
@@ -236,6 +246,7 @@ def flood(rig: Rig, times: int) -> Tried:
                 each.result()
     found = f"answered after {1e3 * statistics.median(took):.0f} ms in the median, {1e3 * max(took):.0f} ms at worst"
     return Tried(
+        "orders",
         "orders that only make safer, under 200 connections without headers and wrong passwords all the time",
         times,
         found,
@@ -244,9 +255,9 @@ def flood(rig: Rig, times: int) -> Tried:
     )
 
 
-def nonsense(rig: Rig, times: int) -> Tried:
+def nonsense(rig: Rig, times: int, seed: int = 1) -> Tried:
     """Send damaged requests of somebody who is known and of nobody: each is answered, and none is a defect."""
-    dice, wrong = random.Random(1), 0
+    dice, wrong = random.Random(seed), 0
     paths = ("/", "/c/A1", "/runs", "/r/1", "/compare", "/api/compare", "/api/run/1/history", "/api/run/1/cycle/1", "/live", "/journal", "/orders/skip",
              "/orders/start", "/api/check", "/login", "/enter", "/alarms", "/metrics", "/r/1/export/csv")  # fmt: skip
     with rig.client() as known, httpx.Client(base_url=rig.bench.url, timeout=WITHIN) as nobody:
@@ -274,7 +285,11 @@ def nonsense(rig: Rig, times: int) -> Tried:
                 wrong += answer.status_code >= 500 and answer.status_code != 503
             told("nonsense", number + 1, times)
     return Tried(
-        "damaged requests, of somebody known and of nobody", times, "each was answered; none was a defect", wrong
+        "requests",
+        "damaged requests, of somebody known and of nobody",
+        times,
+        "each was answered; none was a defect",
+        wrong,
     )
 
 
@@ -318,7 +333,9 @@ def trips(folder: Path, times: int) -> Tried:
     finally:
         rig.bench.end()
     found = f"accepted after {statistics.median(took):.2g} s in the median, {max(took):.2g} s at worst"
-    return Tried("trips, from the row to the mail that an SMTP server accepted", times, found, wrong, max(took))
+    return Tried(
+        "trips", "trips, from the row to the mail that an SMTP server accepted", times, found, wrong, max(took)
+    )
 
 
 def told(what: str, done: int, times: int) -> None:
@@ -327,40 +344,80 @@ def told(what: str, done: int, times: int) -> None:
         sys.stderr.write(f"\r{what}: {done} of {times} ")
 
 
+EACH = 10  # kills of a station
+LINES = (
+    ("viewers", "20 viewers of the wall at a time, of whom nobody may be without news for 5 s", "at most {worst:.2g} of a core for the pages"),
+    ("rows", "rows at 1 Hz from their moment to a viewer", "told after {worst:.2g} s at worst"),
+    ("races", "two browsers that skip the step which both see, as it ends: never two steps", ""),
+    ("orders", "orders that only make safer, under 200 connections without headers and wrong passwords all the time", "answered after {worst:.2g} s at worst"),
+    ("requests", "damaged requests, of somebody known and of nobody: each is answered, and none is a defect", ""),
+    ("kills", "the page process killed (SIGKILL) under viewers: no run may notice, and the next page is whole", "whole after {worst:.2g} s at worst"),
+    ("trips", "trips, from the row to the mail that an SMTP server accepted", "accepted after {worst:.2g} s at worst"),
+)  # fmt: skip
+"""What was tried, by the name of its figures; what was found at worst, on a machine that may be busy with much else."""
+
+
+def station(place: Path, channels: int, times: int, seed: int) -> Iterator[Tried]:
+    """Try everything beside one daemon: so many kills, everything else in proportion."""
+    random.seed(seed)
+    folder = place / "rig"
+    folder.mkdir(parents=True)
+    rig = Rig(folder, max(4, channels))
+    try:
+        for number in (1, 3, *range(4, channels + 1)):
+            rig.start("works", f"A{number}")
+        rig.start("short", "A2")
+        yield crowd(rig, 20, 1.0 + times / 2)
+        yield lateness(rig, 2.0 + times)
+        yield races(rig, 5 * times)
+        yield flood(rig, max(5, times))
+        yield nonsense(rig, 20 * times, seed)
+        yield kills(rig, times)
+    finally:
+        rig.bench.end()
+    yield trips(place / "trips", max(1, times // 4))
+
+
+def written(found: Counted) -> str:
+    """Return the table of all that was counted."""
+    if not found.stations:
+        return "Nothing yet."
+    last = found.stations[-1]
+    rows = "\n".join(
+        f"| {what} | {found.sums.get(name, 0):,} | {words.format(worst=found.worst.get(name, 0.0))} | {found.sums.get(f'{name}_wrong', 0)} |"
+        for name, what, words in LINES
+    )
+    wrong = "".join(
+        f"\n- {'WRONG' if not each.ruled_out else 'WAS WRONG'} ({each.date}, {each.commit}): {each.words}{each.ruled_out and f'. Ruled out: {each.ruled_out}'}"
+        for each in found.findings
+    )
+    head = f"{found.seeds} daemons, each beside pages of its own, last on {last.date} at {last.commit}:"
+    return f"{head}\n\n| tried | times | found | wrong |\n|---|---|---|---|\n{rows}\n{wrong}".rstrip()
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Try everything, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.crash.pages", description=__doc__)
     parser.add_argument("--times", type=int, default=200, help="kills; everything else in proportion")
     parser.add_argument("--channels", type=int, default=64)
-    parser.add_argument("--write", action="store_true", help="write the counts into docs/reference/security.md")
+    parser.add_argument("--write", action="store_true", help="add to tests/crash/counted/pages.json and to the page")
     given = parser.parse_args(words)
-    times, done = given.times, []
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "rig"
-        folder.mkdir()
-        rig = Rig(folder, max(4, given.channels))
-        try:
-            for number in (1, 3, *range(4, given.channels + 1)):
-                rig.start("works", f"A{number}")
-            rig.start("short", "A2")
-            jobs: tuple[Callable[[], Tried], ...] = (
-                lambda: crowd(rig, 20, min(30.0, 1.0 + times / 5)), lambda: lateness(rig, min(60.0, 2.0 + times / 3)), lambda: races(rig, 5 * times),
-                lambda: flood(rig, max(5, times)), lambda: nonsense(rig, 20 * times), lambda: kills(rig, times),
-            )  # fmt: skip
-            for job in jobs:
-                done.append(job())
-                print(f"\r{done[-1].what}: {done[-1].times}, {done[-1].found}; {done[-1].wrong} wrong", flush=True)
-        finally:
-            rig.bench.end()
-        done.append(trips(Path(place) / "trips", max(1, min(60, times // 4))))
-        print(f"\r{done[-1].what}: {done[-1].times}, {done[-1].found}; {done[-1].wrong} wrong", flush=True)
-    if given.write:
-        rows = "\n".join(f"| {each.what} | {each.times} | {each.found} | {each.wrong} |" for each in done)
-        load = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end, {given.channels} channels"
-        promises.write(
-            "pages", promises.dated(f"({load})\n\n| tried | times | found | wrong |\n|---|---|---|---|\n{rows}"), PAGE
-        )
-    return 1 if sum(each.wrong for each in done) else 0
+    with counting("pages", given.write) as tally:
+        for seed in tally.seeds():
+            left = given.times - int(tally.now.sums.get("kills", 0))
+            if left <= 0:
+                break
+            done, begin = [], time.monotonic()
+            with tempfile.TemporaryDirectory() as place:
+                for tried in station(Path(place), given.channels, min(EACH, left), seed):
+                    done.append(tried)
+                    print(f"\r{tried.what}: {tried.times}, {tried.found}; {tried.wrong} wrong", flush=True)
+            sums = {each.name: each.times for each in done} | {f"{each.name}_wrong": each.wrong for each in done}
+            wrong = [f"{each.what}: {each.wrong} of {each.times}" for each in done if each.wrong]
+            tally.add(seed, sums, {each.name: round(each.worst, 3) for each in done}, wrong, time.monotonic() - begin)
+            if given.write:
+                promises.write("pages", written(tally.so_far), PAGE)
+        return 1 if tally.now.findings else 0
 
 
 if __name__ == "__main__":
