@@ -10,6 +10,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from labctl.control.client import DaemonClient
+from labctl.store.reader import Reader
 from tests.browser import Bench
 
 HOSTILE = '"><script>window.hacked=1</script><img src=x onerror="window.hacked=1">{{7*7}}${7*7}'
@@ -21,6 +22,7 @@ steps:
   - prompt: {say: %s}
   - rest: 5 h
 """
+TRIPS = "labctl: 1\nname: trips\nlimits: {voltage: [3 V, 3.9 V]}\nsteps:\n  - rest: 1 s\n  - charge: {current: 0.5 A, for: 1 h}\n"
 
 
 pytestmark = pytest.mark.timeout(600)  # processes on a machine that is busy with something else
@@ -31,9 +33,11 @@ def bench(tmp_path_factory):
     folder = tmp_path_factory.mktemp("web")
     name = json.dumps(HOSTILE)
     (folder / "hostile.yaml").write_text(PROTOCOL % (name, name))
-    made = Bench(folder, "A[1-4]")
+    (folder / "trips.yaml").write_text(TRIPS)
+    made = Bench(folder, "A[1-5]")
     made.start("cccv-cycling", "A1")
     made.start("hostile.yaml", "A2")
+    made.start("trips.yaml", "A5")
     with DaemonClient(made.data) as client:
         client.order("note", {"channel": "A2", "text": HOSTILE})
     yield made
@@ -143,6 +147,31 @@ def test_a_prompt_is_answered_from_the_page_and_hostile_names_are_texts(bench, b
     browser.click('[data-order="confirm"]')
     browser.click("#ask-yes")
     browser.until(lambda: browser.text('[data-k="activity"]') == "running", "it goes on")
+
+
+def test_the_row_that_tripped_is_inside_the_chart_though_another_is_of_the_same_moment(bench, browser):
+    browser.driver.get(f"{bench.url}/c/A5")
+    browser.until(lambda: browser.text('[data-k="activity"]') == "tripped", "it trips")
+    browser.driver.get(f"{bench.url}/c/A5")
+    browser.until(lambda: browser.all("#chart-voltage[data-shows] canvas"), "its rows are drawn")
+    low, high = map(float, browser.all("#chart-voltage")[0].get_attribute("data-shows").split())
+    with Reader(bench.data) as reader:
+        batch = reader.rows(reader.last_runs()["A5"].run_id)
+    assert low < batch.voltage.min()
+    assert batch.voltage.max() < high
+
+
+def test_numbers_of_many_digits_fit_on_a_phone(bench, browser):
+    browser.look(360, 780)
+    browser.driver.get(f"{bench.url}/c/A1")
+    browser.driver.execute_script(
+        "document.querySelectorAll('.numbers dd').forEach((each, at) => { each.textContent = arguments[0][at]; })",
+        ["−3.7447 V", "−680.616 mA", "158.441 mAh", "587.982 mAh", "25.0 °C", "4000", "416 d 16 h", "59 min 59 s"],
+    )
+    room = "return Math.max(...[...document.querySelectorAll('.number')].map((each) => each.getBoundingClientRect().right))"
+    assert browser.driver.execute_script(room) <= 360
+    assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= 360
+    browser.look(1440, 900)
 
 
 def test_a_run_shows_its_plan_and_where_it_comes_from(bench, browser):

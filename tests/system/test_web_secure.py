@@ -108,10 +108,12 @@ def test_a_stream_begins_with_what_is_and_ends_with_its_session(web):
     raise AssertionError("the stream ended without a word")
 
 
-def test_it_ends_when_it_is_asked_to_with_streams_open(place):
+def test_it_ends_when_it_is_asked_to_with_fifty_streams_open(place):
     web = serve(place, free_port())
-    with signed_in(web) as browser, browser.stream("GET", "/live") as one, browser.stream("GET", "/live") as other:
-        assert (next(one.iter_lines()), next(other.iter_lines())) == ("event: hello", "event: hello")
+    with contextlib.ExitStack() as open_:
+        browsers = [open_.enter_context(signed_in(web)) for _ in range(13)]  # of each four are live
+        streams = [open_.enter_context(each.stream("GET", "/live")) for each in browsers for _ in range(4)]
+        assert [next(stream.iter_lines()) for stream in streams] == ["event: hello"] * 52
         begin = time.monotonic()
         assert web.end() == 0
         assert time.monotonic() - begin < WITHIN / 2

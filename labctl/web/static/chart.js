@@ -20,10 +20,11 @@ export class Chart {
     const changed = JSON.stringify([lines, this.how.areas, this.how.plainUnit]) !== this.drawn;
     this.drawn = JSON.stringify([lines, this.how.areas, this.how.plainUnit]);
     this.how.lines = lines;
-    const y = data.slice(1).flat(), x = data[0];
+    const y = data.slice(1).flat(), x = this.how.time ? rising(data[0]) : data[0];
     const unit = this.how.unit ? scale(y, this.how.unit) : { factor: 1, label: "" };
     const across = this.how.time ? timeScale(x) : this.how.across ? scale(x, this.how.across) : { factor: 1, label: "" };
     const scaled = [x.map((value) => value / across.factor), ...data.slice(1).map((line) => line.map((value) => (value === null ? null : value / unit.factor)))];
+    this.shown = scaled;
     if (!this.plot || changed || unit.label !== this.unitLabel || across.label !== this.acrossLabel) {
       this.unitLabel = unit.label;
       this.acrossLabel = across.label;
@@ -45,7 +46,7 @@ export class Chart {
       padding: [8, 12, 0, 0],
       cursor: { sync: how.sync ? { key: how.sync } : undefined, drag: { x: Boolean(how.select), y: false, setScale: false }, points: { size: 6 } },
       legend: { show: false },
-      scales: { x: { time: false, range: how.square ? squared(this, 0) : undefined }, y: { range: how.square ? squared(this, 1) : padded(how.least || 0) } },
+      scales: { x: { time: false, range: how.square ? squared(this, 0) : how.whole ? (_, low, high) => [(low ?? 1) - 0.5, (high ?? 1) + 0.5] : undefined }, y: { range: how.square ? squared(this, 1) : padded(this, how.least || 0) } },
       axes: [
         how.bare ? { ...axis, size: 6, values: (_, all) => all.map(() => "") } : { ...axis, size: 26, label: [how.time ? "Time" : how.acrossLabel, this.acrossLabel || how.acrossUnit].filter(Boolean).join(" / "), values: (_, all) => all.map((value) => (how.whole && !Number.isInteger(value) ? "" : plain(value))) },
         { ...axis, size: 58, space: box.height < 170 ? 17 : 30, label: [how.label, this.unitLabel || how.plainUnit].filter(Boolean).join(" / "), values: (_, all) => all.map((value) => plain(value)) },
@@ -64,6 +65,7 @@ export class Chart {
           plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
           how.select(from, to);
         }] : [],
+        setScale: [(plot, key) => { if (key === "y") this.place.dataset.shows = `${plot.scales.y.min} ${plot.scales.y.max}`; }],
         setCursor: [(plot) => how.cursor?.(plot, this.factor)],
       },
     };
@@ -95,10 +97,18 @@ function plain(value) {
   return text.replace("-", "−");
 }
 
-function padded(least) {
-  // the least span that is shown: what hardly changes is no mountain range
-  return (_plot, low, high) => {
-    if (low === null || low === undefined) return [0, 1];
+function rising(times) {
+  // two rows of one moment are drawn beside each other: of equal places a plot looks at the first alone
+  let last = -Infinity;
+  return times.map((time) => { last = time > last ? time : last + 1e-9 * Math.max(1, Math.abs(last)); return last; });
+}
+
+function padded(chart, least) {
+  // every value is inside; least is the span that is shown at least: what hardly changes is no mountain range
+  return () => {
+    let low = Infinity, high = -Infinity;
+    for (const values of (chart.shown || []).slice(1)) for (const value of values) if (value !== null) { if (value < low) low = value; if (value > high) high = value; }
+    if (low > high) return [0, 1];
     const span = Math.max(high - low || Math.abs(high) * 0.02 || 1, least), middle = (low + high) / 2;
     return [middle - 0.56 * span, middle + 0.56 * span];
   };

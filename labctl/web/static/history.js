@@ -62,7 +62,8 @@ export class History {
   }
 
   async load() {
-    if (!this.run || this.loading) { this.stale = Boolean(this.loading); return; }
+    if (!this.run) { this.draw(); return; }
+    if (this.loading) { this.stale = Boolean(this.loading); return; }
     this.loading = true;
     const width = Math.round(Math.min(2000, Math.max(300, window.innerWidth)));
     let query = `width=${width}`;
@@ -98,7 +99,7 @@ export class History {
       if (!message[name]) continue;
       const column = (this.columns[name] ??= { t: [], y: [] });
       const after = column.t.length ? column.t[column.t.length - 1] : -1;
-      for (let at = 0; at < times.length; at += 1) if (times[at] > after) { column.t.push(times[at]); column.y.push(message[name][at]); }
+      for (let at = 0; at < times.length; at += 1) if (times[at] >= after) { column.t.push(times[at]); column.y.push(message[name][at]); }
       if (column.t.length > MOST) { this.later(); return; }
     }
     this.soon();
@@ -120,13 +121,14 @@ export class History {
       const chart = this.charts[name], column = this.columns[name];
       if (!chart) continue;
       if (name === "temperature") chart.place.hidden = !column;
-      if (!column || column.t.length < 2) { if (name !== "temperature") chart.note("No rows here."); continue; }
+      if (name === "current") chart.place.hidden = !this.run;
+      if (!column || column.t.length < 2) { if (name !== "temperature") chart.note(this.run ? "No rows here." : "No run yet."); continue; }
       let begin = 0;
       if (!("from" in this.window) && this.window.last !== null) while (begin < column.t.length - 2 && column.t[begin] < from) begin += 1;
       chart.set([column.t.slice(begin), column.y.slice(begin)]);
     }
     const place = document.getElementById("twin-time");
-    if (place) twin(place, ["Time", "Voltage", "Current"], () => this.table());
+    if (place && this.run) twin(place, ["Time", "Voltage", "Current"], () => this.table());
   }
 
   table() {
