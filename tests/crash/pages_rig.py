@@ -20,6 +20,9 @@ SHORT = (
 WORKS = "labctl: 1\nname: works\nrecord: {every: 1 s}\nsteps:\n  - rest: 1000 h\n"
 TRIPS = "labctl: 1\nname: trips\nlimits: {voltage: [3 V, 3.9 V]}\nsteps:\n  - rest: 1 s\n  - charge: {current: 0.5 A, for: 1 h}\n"
 WITHIN = 120.0  # s for anything on a machine that is busy
+FRESH = httpx.Limits(
+    max_keepalive_connections=0
+)  # on a machine that is busy one that was kept may be closed as it is used again
 
 
 class Rig:
@@ -35,7 +38,7 @@ class Rig:
 
     def client(self) -> httpx.Client:
         headers = {"authorization": f"Bearer {self._token}"}
-        return httpx.Client(base_url=self.bench.url, headers=headers, timeout=WITHIN)
+        return httpx.Client(base_url=self.bench.url, headers=headers, timeout=WITHIN, limits=FRESH)
 
     def start(self, protocol: str, channel: str) -> None:
         self.bench.start(f"{protocol}.yaml", channel)
