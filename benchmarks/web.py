@@ -19,6 +19,7 @@ import numpy as np
 from argon2.low_level import Type, hash_secret_raw
 
 from benchmarks.figure import Promised, at_most, seconds, unmeasured
+from labctl import web
 from labctl.cli.demo import DemoStage, prepared
 from labctl.inputs import library
 from labctl.store.entry import NewRun
@@ -36,10 +37,8 @@ VIEWS = 200
 CHANNELS = 64
 COST = ARGON2["time_cost"], ARGON2["memory_cost"], ARGON2["parallelism"]
 PAGE = 60_000  # bytes, compressed
-FILES = (
-    "base.css", "channel.js", "live.js", "curves.js", "history.js", "chart.js", "values.js", "mark.svg",
-    "vendor/uPlot.min.css", "vendor/uPlot.iife.min.js",
-)  # fmt: skip
+TEMPLATES = Path(web.__file__).parent / "templates"
+VIEWED = ("wall", "channel", "run", "runs", "compare", "new", "cells", "alarms", "journal", "login")
 
 
 def figures() -> Iterator[Promised]:
@@ -55,11 +54,33 @@ def figures() -> Iterator[Promised]:
 
 
 def size() -> Iterator[Promised]:
-    """Weigh the files of a channel's page."""
+    """Weigh the scripts and styles of every page, with what they import; what stands in a page itself is weighed with its data."""
     pages = Pages()
-    files = [len(gzip.compress(pages.file(name), 6)) for name in FILES]
-    remark = f"{len(files)} files, none of another place"
-    yield at_most("scripts and styles of a channel's page, compressed", PAGE / 1000, sum(files) / 1000, " kB", remark)
+    weights = {}
+    for name in VIEWED:
+        files = files_of(pages, name)
+        weights[name] = sum(len(gzip.compress(pages.file(file), 6)) for file in files) / 1000, len(files)
+    remark = f"{weights['channel'][1]} files, none of another place"
+    yield at_most(
+        "scripts and styles of a channel's page, compressed", PAGE / 1000, weights["channel"][0], " kB", remark
+    )
+    heaviest = max(weights, key=lambda name: weights[name][0])
+    remark = ", ".join(f"{name} {weight:.3g}" for name, (weight, _) in weights.items())
+    yield at_most(f"those of the heaviest page, {heaviest}", PAGE / 1000, weights[heaviest][0], " kB", remark)
+
+
+def files_of(pages: Pages, name: str) -> set[str]:
+    """Return the files that a page asks for, and those that their scripts import."""
+    texts = [(TEMPLATES / f"{each}.html").read_text(encoding="utf-8") for each in ("base", name)]
+    wanted = [file for text in texts for file in re.findall(r"\{\{ static \}\}/([\w./-]+)", text)]
+    found: set[str] = set()
+    while wanted:
+        file = wanted.pop()
+        if file not in found:
+            found.add(file)
+            script = pages.file(file).decode() if file.endswith(".js") else ""
+            wanted += re.findall(r"""(?:from|import)[ (]"\./([\w.]+)\"""", script)
+    return found
 
 
 def entered(folder: Path) -> Iterator[Promised]:
