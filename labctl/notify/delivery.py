@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from labctl import __version__
 from labctl.errors import SinkError
 from labctl.inputs import printable
+from labctl.notify.apprise import AppriseRoute
 from labctl.station.settings import RouteSettings
 from labctl.store.notices import OutboxMessage
 
@@ -60,6 +61,8 @@ def route_of(
             return Webhook(settings.to[0], secret, context)
         case "ntfy":
             return Ntfy(settings.to[0], secret, context)
+        case "apprise":
+            return AppriseRoute(_first_line(beside(settings.to[0])))
 
 
 def _first_line(file: Path) -> str:

@@ -1,14 +1,14 @@
 """The pages and the alarms of a station file."""
 
 import re
-from typing import Final, Literal
+from typing import Final
 
 from labctl.finding import clip
 from labctl.station.channels import ChannelFields
-from labctl.station.settings import NotifySettings, ProxySettings, RouteSettings, WebSettings
+from labctl.station.settings import NotifySettings, ProxySettings, RouteKind, RouteSettings, WebSettings
 from labctl.text.nodes import BROKEN, Items, Node, Scalar
 
-KINDS: Final[tuple[Literal["mail", "webhook", "ntfy"], ...]] = ("mail", "webhook", "ntfy")
+KINDS: Final[tuple[RouteKind, ...]] = ("mail", "webhook", "ntfy", "apprise")
 WEB_KEYS: Final = {
     "listen": "address and port; 127.0.0.1:8023",
     "names": "host names by which browsers ask; needed beyond this machine",
@@ -17,7 +17,7 @@ WEB_KEYS: Final = {
     "proxy": "{socket, user, secret_file}: a proxy on this machine that signs people in",
 }
 NOTIFY_KEYS: Final = {
-    "routes": "ways to people by name: mail, webhook or ntfy",
+    "routes": "ways to people by name: mail, webhook, ntfy or apprise",
     "quiet": "hours in which what can wait does, such as 22:00-07:00",
     "link": "address of the pages, for messages",
     "heartbeat": "URL that is asked every minute as long as work is seen",
@@ -27,6 +27,7 @@ ROUTE_KEYS: Final = {
     "mail": "one address or a list of them",
     "webhook": "URL that is sent JSON",
     "ntfy": "URL of a topic",
+    "apprise": "file whose first line is the URL of a service in Apprise's form",
     "server": "mail's server, host:port",
     "from": "from whom mail is",
     "user": "user of the mail's server",
@@ -109,12 +110,12 @@ class FaceFields(ChannelFields):
             named = " and ".join(kinds) or "none of them"
             self.report(
                 "key.missing",
-                f"wanted one of mail, webhook and ntfy in the route {clip(key.text)}, found {named}",
+                f"wanted one of mail, webhook, ntfy and apprise in the route {clip(key.text)}, found {named}",
                 entries.mark,
             )
             return None
-        kind: Literal["mail", "webhook", "ntfy"] = kinds[0]
-        to = self._mails(nodes[kind]) if kind == "mail" else (self._url(nodes[kind]),)
+        kind = kinds[0]
+        to = {"mail": self._mails, "apprise": self._texts}.get(kind, lambda each: (self._url(each),))(nodes[kind])
         server, sender = self.text(nodes.get("server")), self.text(nodes.get("from"))
         if kind == "mail" and not server:
             self.report(

@@ -127,6 +127,9 @@ class WebSettings:
     proxy: ProxySettings | None = None
 
 
+RouteKind: TypeAlias = Literal["mail", "webhook", "ntfy", "apprise"]
+
+
 @dataclass(frozen=True, slots=True)
 class RouteSettings:
     """One way by which alarms reach people.
@@ -134,7 +137,7 @@ class RouteSettings:
     Attributes:
         name: In the station file.
         kind: What carries it.
-        to: Addresses of mail, or one URL.
+        to: Addresses of mail, one URL, or the file that holds one for Apprise.
         server: `host:port` of the mail's server.
         sender: From whom mail is.
         user: Of the mail's server, None for none.
@@ -145,7 +148,7 @@ class RouteSettings:
     """
 
     name: str
-    kind: Literal["mail", "webhook", "ntfy"]
+    kind: RouteKind
     to: tuple[str, ...]
     server: str = ""
     sender: str = ""
