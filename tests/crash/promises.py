@@ -77,6 +77,9 @@ ROWS = (
     Row("S", "soak", "make rig-soak HOURS=8 WRITE=1", "hours", 8,
         "{hours:.2f} h of 64 mixed channels, {channel_hours:,.0f} h of channels, {rows:,} rows, {orders:,} orders: at most {w[memory_more]:+.1f} MB more "
         "memory at the end than after the first quarter, {w[descriptors_more]:+.0f} descriptors, {w[tasks_more]:+.0f} tasks, log {w[log]:.1f} MB"),
+    Row("", "pages", "make rig-web N=200", "kills", 200,
+        "{kills:,} kills of the page process under viewers, {races:,} races of two browsers for a step, {orders:,} orders under a flood, "
+        "{requests:,} damaged requests, {trips:,} trips told by mail: the page on security says what came of them"),
     Row("", "fuzz-wire", "make rig-fuzz WRITE=1", "inputs", 1_000_000, f"replies of instruments, of every framing parser: {INPUTS}"),
     Row("", "fuzz-protocol-files", "make rig-fuzz WRITE=1", "inputs", 1_000_000, INPUTS),
     Row("", "fuzz-cell-files", "make rig-fuzz WRITE=1", "inputs", 100_000, INPUTS),
