@@ -15,6 +15,7 @@ import pytest
 
 from labctl.clock import monotonic
 from labctl.control.client import DaemonClient
+from labctl.run.guard_record import read_entries
 from labctl.store.reader import Reader
 from labctl.store.verify import verify
 from tests.crash.truth.rig import Bank
@@ -207,7 +208,7 @@ def test_a_service_that_is_ended_as_a_whole_leaves_nothing_on(service):
     assert time.monotonic() - begin < 10.0  # 3 s on a machine of its own
     assert service.current() < 1e-9
     until(lambda: not Path(f"/proc/{guard}").exists())
-    assert not (service.data / "guard.jsonl").exists()
+    assert {entry.kind for entry in read_entries(service.data)} == {"begin"}
 
 
 @pytest.mark.parametrize("service", ["pra1"], indirect=True)
