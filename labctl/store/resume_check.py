@@ -118,7 +118,7 @@ def _changed(reader: Reader, run: StoredRun) -> Iterator[str]:
         run.rows - 1 > stored.record_index
     ):  # by rows that need no checkpoint: the last commit of the run, which is not long ago
         last = reader.query(_LAST, run=run.run_id, record=run.rows - 1)
-        if Covered.by(last) is not None:
+        if last and last[0].commit_id != stored.commit_id and Covered.by(last) is not None:
             yield "its checkpoint is older than the last that was written"
         elif not last or not part_is_whole(reader, run.run_id, last[0].commit_id):
             yield "its last rows were changed since they were written"
