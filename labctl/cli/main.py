@@ -74,15 +74,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[:2] == ["cell", "correct"]:
         words = words[1:]
     if not words or words[0] in {"-h", "--help", "help"}:
-        print(overview())
-        return 0
+        return told(overview())
     if words[0] in {"-V", "--version"}:
-        print(f"labctl {__version__}")
-        return 0
+        return told(f"labctl {__version__}")
     command = find(words[0])
     if command is None:
         return unknown(words[0])
     return guarded(lambda: command(words[1:]))
+
+
+def told(text: str) -> int:
+    """Print a text that somebody asked for and return 0, also where a pipe behind it has seen enough."""
+    return guarded(lambda: print(text) or 0)
 
 
 def hold_to_one_thread() -> None:
@@ -192,6 +195,8 @@ def ended_with(run: Callable[[], int]) -> int:
     try:
         return run()
     except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # the libraries that print end with 1 there, without a word
+            raise ended.__context__ from None
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except LabctlError as error:
         from labctl.inputs import printable

@@ -228,3 +228,15 @@ def test_linear_algebra_has_one_thread_in_what_the_command_line_runs():
     words = [sys.executable, "-c", f"from labctl.cli.main import main; main(['--version']); {count}"]
     done = subprocess.run(words, capture_output=True, text=True, check=True, env=surroundings)
     assert done.stdout.split()[-1] == "1"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["explain"], ["drivers"], ["check", "--help"]], ids=" ".join)
+def test_a_reader_that_has_seen_enough_is_no_error(words):
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        asked = [sys.executable, "-m", "labctl", *words]
+        ended = subprocess.run(asked, stdout=write, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    finally:
+        os.close(write)
+    assert (ended.returncode, ended.stderr) == (0, "")
