@@ -31,6 +31,9 @@ SELECT commit_id, digest FROM commit_runs
 WHERE run_id = :run AND commit_id > :after AND length(digest) > 16 ORDER BY commit_id"""
 _PART = "SELECT commit_id, digest FROM commit_runs WHERE run_id = :run AND commit_id = :commit"
 _TOLD = "SELECT COALESCE(max(seq), 0) FROM inputs WHERE run_id = :run"
+_TOLD_LATER = """
+SELECT min(first_input) AS first, max(last_input) AS last FROM commit_runs
+WHERE run_id = :run AND commit_id > :commit AND last_input IS NOT NULL"""
 _BORN = f"""
 SELECT {", ".join(f"r.{name}" for name in BIRTH[VERSION])}, p.plan, p.hash, c.digest, m.version
 FROM runs r LEFT JOIN plans p ON p.run_id = r.run_id AND p.version = 1
@@ -78,8 +81,7 @@ def _differences(reader: Reader, stored: Checkpoint, covered: Covered | None) ->
     if stored.commit_id != covered.commit_id:
         yield f"wanted the checkpoint of commit {covered.commit_id}, found that of commit {stored.commit_id}"
         return
-    told = int(reader.query(_TOLD, run=stored.run_id)[0][0])
-    found = checkpoint_digests(stored.record_index, told, stored.state, stored.source or b"")
+    found = checkpoint_digests(stored.record_index, _told(reader, stored), stored.state, stored.source or b"")
     wanted = (
         (covered.state, "state in the checkpoint, or what it was told since,"),
         (covered.source, "resume point in the checkpoint"),
@@ -88,6 +90,16 @@ def _differences(reader: Reader, stored: Checkpoint, covered: Covered | None) ->
         made = found[at * PART_BYTES : (at + 1) * PART_BYTES]
         if digest and made != digest:  # the source's is none where that of before is kept, which other commits cover
             yield f"the {words} was changed since commit {covered.commit_id} wrote it"
+
+
+def _told(reader: Reader, stored: Checkpoint) -> int:
+    """Return the number of the last input that a run had been told when its checkpoint was written.
+
+    What later commits brought is theirs to cover; an input behind all of them is counted, so that it is found.
+    """
+    told = int(reader.query(_TOLD, run=stored.run_id)[0][0])
+    later = reader.query(_TOLD_LATER, run=stored.run_id, commit=stored.commit_id)[0]
+    return int(later.first) - 1 if later.last == told else told
 
 
 def check_resumable(reader: Reader, run: StoredRun) -> None:
