@@ -9,8 +9,8 @@ from labctl.plan.outside import Outside
 from labctl.protocol.cell import Cell
 from labctl.protocol.load import Loaded, bounded
 
-CONSEQUENCES: Final = frozenset({"limit.charge", "plan.time_first"})
-"""What is found of a step that lacks the end which could not be read."""
+CONSEQUENCES: Final = frozenset({"limit.charge", "params.required"})
+"""What is found of a step that lacks the end which could not be read, and of a parameter whose value could not be."""
 NOTHING: Mapping[str, str] = {}
 
 
@@ -46,7 +46,7 @@ def check_and_compile(
     """
     if loaded.protocol is None:
         return loaded.findings, None
-    compiled = compiled_for(loaded.protocol, cell, values, outside=outside)
+    compiled = compiled_for(loaded.protocol, cell, values, outside=outside, whole=not loaded.errors)
     more = _own_faults(compiled.findings, loaded.findings)
     if cell is not None and not (loaded.errors or compiled.plan):
         more = more or compiled.unknown

@@ -112,6 +112,7 @@ def compiled_for(
     channel_bounds: Bounds | None = None,
     *,
     outside: Outside | None = None,
+    whole: bool = True,
 ) -> Compiled:
     """Return what a protocol comes to on a cell; on one that is not known, as far as no cell is needed to say it.
 
@@ -122,6 +123,7 @@ def compiled_for(
         capabilities: Of the channel.
         channel_bounds: The channel's own limits, SI.
         outside: Seed and time.
+        whole: Whether all of the text could be read; of a plan that lacks a part nothing is told that may follow from it.
     """
     outside = outside or Outside()
     draft = CompileContext(cell or NO_CELL, capabilities, known=cell is not None, outside=outside)
@@ -141,7 +143,7 @@ def compiled_for(
             draft.findings += [finding for finding in more.findings if finding.severity == "error"]
             draws += [] if more.plan is None else [more.plan]
     refused = any(finding.severity == "error" for finding in draft.findings)
-    if not refused and not draft.unknown:
+    if whole and not refused and not draft.unknown:
         draft.findings += warnings(plan, draft.places)
         if capabilities is not None:
             draft.findings += too_small(plan, capabilities.current_accuracy, draft.places)
@@ -166,6 +168,8 @@ def _within(draft: CompileContext, place: StepContext, protocol: model.Protocol)
             if not isinstance(verb, model.Nominal):
                 continue
             low, high = (1.0 if side is None else draft.fixed(place, side, "fraction") for side in verb.within)
+            if math.isnan(low + high):
+                continue  # what is wrong with a side is told already
             if not 0.0 < low <= 1.0 <= high:
                 message = f"wanted a range around 100 %, the lower value first, found {low:.0%} and {high:.0%}"
                 draft.say("nominal.within", message, item.mark, "for example within: [80 %, 120 %]")

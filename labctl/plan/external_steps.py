@@ -64,9 +64,11 @@ class ExternalSteps(StepDrafter):
         match = _MEASURED.fullmatch(text) if isinstance(text, str) else None
         if match is None:
             message = f"wanted charge_capacity or discharge_capacity, also of check or of cycle 3, found {text}"
-            self.draft.say(
-                "nominal.from", message, self.step.mark, "nominal: {from: discharge_capacity, within: [80 %, 120 %]}"
+            which = (
+                of[0] if isinstance(text, str) and (of := re.search(r" of (?:check|cycles|cycle \d+)$", text)) else ""
             )
+            which = which or (" of check" if len(self.draft.cycles) > 1 else "")
+            self.draft.say("nominal.from", message, self.step.mark, f"write from: discharge_capacity{which}")
             return LineDraft("nominal", "Rest")
         kinds, which = self.draft.cycles, match[2] or ("check" if self.draft.cycles == {"check"} else "cycles")
         if not kinds or (match[2] and match[2] not in kinds):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from labctl.driver import OPEN, Bounds, Capabilities
-from labctl.finding import Mark
+from labctl.finding import Finding, Mark
 from labctl.plan.context import CompileContext
 from labctl.plan.envelope import Envelope
 from labctl.plan.kinds import ANY
@@ -22,14 +22,19 @@ def of_file(
     draft: CompileContext, place: StepContext, protocol: model.Protocol, use: Mark | None = None
 ) -> StepContext:
     """Return the place with a file's limits and record rule, its requirements on the kind of cell checked."""
-    mark = protocol.limits.mark or use or Mark(protocol.file, 1, 1)
+    mark, meant = protocol.limits.mark or use or Mark(protocol.file, 1, 1), ""
     place = _required(draft, place, protocol, use)
     bounds = _bounds(draft, place, protocol.limits)
     envelope = place.envelope.within(bounds, f"limits of {file_name(protocol.file)}")
     if draft.capabilities is not None:
         envelope = _measured(envelope, draft.capabilities)
-    check_envelope(draft, envelope, mark)
-    _of_a_cell(draft, protocol.limits, bounds)
+    slip = _of_no_cell(protocol.limits, bounds)
+    if slip is not None and "voltage" in envelope.empty():
+        mark, meant = slip.mark, slip.hint
+    else:
+        draft.findings += [] if slip is None else [slip]
+    if check_envelope(draft, envelope, mark, meant):
+        envelope = place.envelope  # no step is at fault
     if draft.capabilities is not None:
         envelope = _driven(envelope, draft.capabilities)
     place = replace(place, envelope=envelope, said=place.said | limited_sides(bounds))
@@ -39,14 +44,14 @@ def of_file(
 HIGHEST_OF_A_CELL: Final = 100.0  # V: beyond it a range is a slip of its prefix
 
 
-def _of_a_cell(draft: CompileContext, limits: model.Limits, bounds: Bounds) -> None:
-    """Warn of voltage limits that no cell has."""
+def _of_no_cell(limits: model.Limits, bounds: Bounds) -> Finding | None:
+    """Return the warning of voltage limits that no cell has."""
     for given, value in zip(limits.voltage or (), bounds.voltage or (), strict=False):
         if given is not None and HIGHEST_OF_A_CELL < abs(value) < OPEN:
             message = f"wanted a voltage that a cell may have, found a limit of {given.text}"
             hint = a_thousandth(given.text, value, lambda other: abs(other) <= HIGHEST_OF_A_CELL / 10.0)
-            draft.say("limit.unusual", message, mark_of(given), hint, severity="warning")
-            return
+            return Finding("limit.unusual", message, mark_of(given), hint, severity="warning")
+    return None
 
 
 def _required(draft: CompileContext, place: StepContext, protocol: model.Protocol, use: Mark | None) -> StepContext:

@@ -350,19 +350,28 @@ def _farther(pair: tuple[float, float] | None, value: float) -> float:
     return value if abs(high) >= abs(low) else -value
 
 
-def check_envelope(draft: CompileContext, envelope: Envelope, mark: Mark) -> None:
-    """Refuse limits that leave nothing between them, and limits that the channel cannot measure."""
-    for name in envelope.empty():
+def check_envelope(draft: CompileContext, envelope: Envelope, mark: Mark, slip: str = "") -> bool:
+    """Refuse limits that leave nothing between them, and limits that the channel cannot measure; return whether nothing is left.
+
+    Args:
+        draft: Takes what is wrong.
+        envelope: The limits.
+        mark: Where they stand.
+        slip: What is likely to be meant in place of a voltage limit that no cell has.
+    """
+    empty = tuple(envelope.empty())
+    for name in empty:
         low, high = pair_of(envelope.bounds, name) or (0.0, 0.0)
         who = f"{envelope.owners.get(name + '.low')} and {envelope.owners.get(name + '.high')}"
         draft.say(
             "limit.empty",
             f"wanted a {name} that {who} both allow, found at least {display(low, name)} and at most {display(high, name)}",
             mark,
+            slip if name == "voltage" else "",
         )
     capabilities = draft.capabilities
-    if capabilities is None:
-        return
+    if empty or capabilities is None:
+        return bool(empty)
     for limited in ("voltage", "current", "temperature"):
         if pair_of(envelope.bounds, limited) is not None:
             draft.measured(limited, mark, f"the limit of {limited}")
@@ -376,3 +385,4 @@ def check_envelope(draft: CompileContext, envelope: Envelope, mark: Mark) -> Non
             mark,
             "tighten limits, or give the channel limits in the station file",
         )
+    return False

@@ -1,7 +1,7 @@
 """What a step finds that comes after others: an open circuit of long ago, a cell that is elsewhere, the way already gone."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -210,7 +210,7 @@ def one_way(plan: Plan, places: Places) -> Iterator[Finding]:
     for block in blocks(plan.root):
         yield from _twins(block, places)
         if block.passes > 1 and not block.fused:
-            yield from _to_one_end(block, places)
+            yield from _to_one_end(plan, block, places)
             yield from _unbalanced(block, places)
 
 
@@ -230,7 +230,7 @@ def _twins(block: Block, places: Places) -> Iterator[Finding]:
             )
 
 
-def _to_one_end(block: Block, places: Places) -> Iterator[Finding]:
+def _to_one_end(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
     """Give a loop whose passes after the first find every drive already at its end."""
     inside = [line for _, line in walk(block)]
     drives = [line for line in inside if line.energises and line.mode != "Spectrum"]
@@ -244,16 +244,24 @@ def _to_one_end(block: Block, places: Places) -> Iterator[Finding]:
         return
     if any(end.kind in {"capacity", "energy", "until"} for one in blocks(block) if one.fused for end in one.ends):
         return
-    if any(_short(line, block) for line in firsts):
+    if any(_short(line, block) for line in firsts) or _back_and_forth(firsts):
         return
     verb = firsts[0].verb
+    behind = any(other.verb == _other(verb) and other.id > firsts[-1].id for _, other in walk(plan.root))
+    hint = f"is the {_other(verb)} behind the loop meant to stand in it, as far to the right as the {verb}?"
     yield warning(
         "plan.one_way",
         f"wanted a {_other(verb)} in the loop of {block.passes} passes, found nothing but {verb} to one voltage: "
         "from the second pass on it does nothing",
         mark_of(firsts[0], places),
-        f"is the {_other(verb)} behind the loop meant to stand in it, as far to the right as the {verb}?",
+        hint if behind else f"is a {_other(verb)} missing in the loop?",
     )
+
+
+def _back_and_forth(drives: Sequence[Line]) -> bool:
+    """Tell whether a drive is to end where those before it have been already: its verb is wrong, which is told there."""
+    targets = [target for line in drives if isinstance(target := _target(line), float)]
+    return targets != sorted(targets, reverse=drives[0].verb in LOWERING)
 
 
 def _short(line: Line, block: Block) -> bool:

@@ -18,7 +18,7 @@ from labctl.protocol.sign import check_sign
 from labctl.quantity.dimension import Kind
 from labctl.quantity.units import Quantity, display, reference_label
 from labctl.text.compose import compose
-from labctl.text.fields import Reading
+from labctl.text.fields import Reading, near
 from labctl.text.nodes import BROKEN, Entries, Node, Scalar
 
 
@@ -59,8 +59,12 @@ class _CellFields(Reading):
             return None
         nodes = self.keys(entries, CELL, "a cell file", CELL_KEY_WORDS)
         self._version(nodes.get("labctl_cell"), entries)
+        misspelled = {
+            CELL_KEY_WORDS.get(key.text) or near(key.text, CELL) for key, _ in entries.entries if key.text not in CELL
+        }
         for name, key in CELL.items():
-            if key.required and name not in nodes and name != "labctl_cell":
+            asked = f"did you mean {name}?" in misspelled  # of the key that stands for it
+            if key.required and name not in nodes and name != "labctl_cell" and not asked:
                 self.report(
                     "key.missing",
                     f"wanted {name} in a cell file, found none",

@@ -3,7 +3,7 @@
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from labctl.errors import ProtocolError
@@ -200,7 +200,7 @@ class _Shelf:
 
     def later_table(self, document: Document, name: str, mark: Mark) -> tuple[ProfileTable | None, tuple[Finding, ...]]:
         """Return a table whose name is known only now, and what is wrong with it."""
-        fields = _FileFields(document, self, ())
+        fields = _FileFields(replace(document, findings=[]), self, ())  # those of the document are told already
         table = self.table(fields, name, mark)
         return table, with_lines(fields.findings, self.texts)
 
@@ -210,7 +210,7 @@ class _Shelf:
         """Return a used file whose name is known only now, checked, and what is wrong with it."""
         if name not in self.later:
             before, self.findings = self.findings, []
-            fields = _FileFields(document, self, above)
+            fields = _FileFields(replace(document, findings=[]), self, above)
             protocol = self.use(fields, name, mark)
             inner = check(protocol) if protocol is not None else []
             self.later[name] = protocol, with_lines((*fields.findings, *self.findings, *inner), self.texts)

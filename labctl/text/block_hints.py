@@ -48,11 +48,14 @@ def steps_left_out(document: Document, lines: list[str], line: int) -> tuple[Fin
         lines[line] = f"{' ' * (level + 2)}steps: {BROKEN}"
         message = f"wanted steps: between {items[-1][2]} and the steps of its block, found them alone"
         return document.finding("yaml.indent", message, mark, f"write steps: above, {level + 2} spaces before it"), line
-    if own[2] != "- " and len(own[1]) == level:
-        mark = Mark(document.file, line + 1, level + 1)
+    if own[2] != "- " and level <= len(own[1]) < level + 2:
+        mark = Mark(document.file, line + 1, len(own[1]) + 1)
         lines[line] = f"{' ' * (level + 2)}steps:"
-        message = f"wanted steps: as far to the right as {items[-1][2]}, found it below the -"
-        return document.finding("yaml.indent", message, mark, "put two more spaces in front of steps:"), line
+        found, more = (
+            ("it below the -", "two more spaces") if len(own[1]) == level else ("one space less", "one more space")
+        )
+        message = f"wanted steps: as far to the right as {items[-1][2]}, found {found}"
+        return document.finding("yaml.indent", message, mark, f"put {more} in front of steps:"), line
     return None
 
 
@@ -77,18 +80,38 @@ def _mended(document: Document, lines: list[str], line: int, match: re.Match[str
 
 
 def spaces_for_tab(lines: list[str], line: int) -> str:
-    """Return how many spaces the level of a line with a tab needs, or that each level has two where that is not sure."""
+    """Return the hint at how many spaces the level of a line with a tab needs; or at two for each where that is not sure."""
+    count = level_of(lines, line)
+    if count is None:
+        return "use two spaces for each level"
+    return f"write {count} spaces in place of the tab" if count else "remove the tab"
+
+
+def level_of(lines: list[str], line: int) -> int | None:
+    """Return how many spaces the level of a line with a tab needs, None where that is not sure."""
     above = next((text for text in reversed(lines[:line]) if text.strip() and not text.lstrip().startswith("#")), "")
     text = lines[line].lstrip()
     match = re.match(r"( *)((?:- +)*)", above)
     if match is None or "\t" in above or not text:
-        return "use two spaces for each level"
+        return None
     if text.startswith("- "):
         dashes = [len(item[1]) for each in lines[:line] if (item := re.match(r"( *)- ", each))]
-        count = len(match[1]) + len(match[2]) + 2 if above.rstrip().endswith(":") else dashes[-1] if dashes else 2
-    else:
-        count = len(match[1]) + len(match[2]) + (2 if above.rstrip().endswith(":") else 0)
-    return f"write {count} spaces in place of the tab" if count else "remove the tab"
+        return len(match[1]) + len(match[2]) + 2 if above.rstrip().endswith(":") else dashes[-1] if dashes else 2
+    return len(match[1]) + len(match[2]) + (2 if above.rstrip().endswith(":") else 0)
+
+
+def quote_above(lines: list[str], line: int, column: int) -> tuple[int, int] | None:
+    """Return line and column of the quote that a quote of this line closed, though it was meant to begin a text here."""
+    before = lines[line][:column]
+    quote = before[-1:]
+    if quote not in {'"', "'"} or before.count(quote) % 2 == 0 or len(before) > MOST_OF_LINE:
+        return None
+    for at in range(line - 1, -1, -1):
+        text = lines[at][:MOST_OF_LINE]
+        if quote in text:
+            begin = re.search(rf":\s+({quote})[^{quote}]*$", text)
+            return (at, begin.start(1)) if begin is not None else None
+    return None
 
 
 def ends_open(lines: list[str], line: int) -> str:

@@ -10,6 +10,8 @@ from labctl.text.block_hints import (
     comment_above,
     comment_of_others,
     ends_open,
+    level_of,
+    quote_above,
     spaces_for_tab,
     steps_left_out,
     without_colon,
@@ -34,6 +36,9 @@ _LIST_AFTER_KEY: Final = re.compile(r"(\w+):\s+-\s+(.*)")
 def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[Finding, int]:
     """Return what is wrong at a syntax error, and the line (from 0) to set aside."""
     line = _blamed(error, lines)
+    place = error.problem_mark
+    if place is not None and place.line == line and (above := quote_above(lines, line, place.column)) is not None:
+        return _at(document, *above, *_PROBLEMS[2][1:]), above[0]
     if (bare := without_colon(document, lines, line)) is not None:
         return bare
     if "block" in (error.context or "") and (moved := steps_left_out(document, lines, line)) is not None:
@@ -71,7 +76,8 @@ def set_aside(lines: list[str], line: int) -> bool:
     """Replace the value on a line, or the line itself the second time; False when nothing is left to replace."""
     text = lines[line]
     if "\t" in text[: len(text) - len(text.lstrip())]:
-        lines[line] = text.expandtabs(2)
+        level = None if any("\t" in each for each in lines[line + 1 :]) else level_of(lines, line)
+        lines[line] = text.expandtabs(2) if level is None else " " * level + text.lstrip()
         return True
     match = _KEY.match(text[:MOST_OF_LINE])
     if match and BROKEN not in text:

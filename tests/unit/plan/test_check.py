@@ -83,3 +83,15 @@ def test_a_capacity_limit_makes_an_end_sure():
 def test_results_of_metal_cells():
     steps = "- repeat: 2\n  cycle: true\n  stop_if: short\n  steps: [{strip: {current: 1 mA, for: 1 h}}]"
     assert codes(steps, METAL) == []
+
+
+def test_voltage_limits_that_no_cell_has_are_the_one_thing_told():
+    text = "labctl: 1\nlimits: {voltage: [2500 V, 4250 V]}\nsteps:\n  - rest: 10 min\n"
+    text += "  - charge: {current: C/10, to: 4.1 V, for: 15 h}\n  - eis: {from: 1 kHz, to: 1 Hz, amplitude: 10 mV}\n"
+    (found,) = check(read(text, "f.yaml"), load_cell(FULL, "c.yaml"))
+    assert (found.code, found.mark.column, found.hint) == ("limit.empty", 20, "is 2500 mV meant?")
+
+
+def test_nothing_is_told_that_may_follow_from_a_line_that_was_not_read():
+    loop = "- repeat: 5\n  steps:\n    - charge: {current: 1 mA, to: 4.1 V, for: 3 h}\n    - Discharge at 1C until 3 V"
+    assert codes(loop) == ["step.form"]
