@@ -43,7 +43,11 @@ def analyse_dcir(record: RunRecord, options: Mapping[str, str]) -> Analysis:
         for at in places
         if complete[at - 1] and complete[at] and len(rows := record.step_rows(at)) > 1
     ]
+    short = [at for at in range(len(verbs)) if verbs[at] in DRIVEN and 0 < seconds[at] <= longest]
     out = steps_left_out(record, [by for at in places for by in (at - 1, at) if not complete[by]])
+    unrested = len(short) - len(places)
+    if unrested:
+        out = (f"{unrested} of {len(short)} pulses left out: no rest stands before them", *out)
     if not steps:
         return Analysis(
             "dcir",

@@ -15,6 +15,8 @@ VOLTAGE = re.compile(r"(abs\(\s*|\|)?voltage[)|]?\s*([<>])=?\s*(-?[\d.]+)\s*(m?)
 NEAR = 0.01  # V: the last row may lie short of where an instrument ended by itself
 GONE = 1e-3  # V at rest below which nothing but a short is left of a voltage
 AT_ONCE = 2.0  # s
+PLATINGS = 100  # of which the nucleation is told
+FEWEST = 4  # rows of a plating in which a tip can be told from a plateau
 PLATING = "plate: {current: 0.5 mA/cm2, for: 1 h} and strip: make half-cycles of metal"
 AREAL = 1e3 / 1e4  # A/m2 to mA/cm2, and Ah/m2 to mAh/cm2
 
@@ -272,29 +274,55 @@ def middle_voltage(record: RunRecord, halves: HalfCycles, at: int) -> float:
 
 
 def analyse_nucleation(record: RunRecord, options: Mapping[str, str]) -> Analysis:
-    """Tell the nucleation overpotential of the first plating: tip, plateau, and tip minus plateau, V below 0 V.
+    """Tell the nucleation overpotential of the first plating, and of each: tip, plateau, and tip minus plateau, V below 0 V.
 
     The tip is the farthest of the first half of the step in the direction of the current, so a bare collector's way down
     from its open circuit is none; the plateau is the median of the second half. Both definitions in use (tip against the
-    plateau, tip against 0 V) can be read from the three numbers.
+    plateau, tip against 0 V) can be read from the three numbers. Where there is no tip there is no overpotential. The table has
+    the first hundred platings that were not cut short.
     """
     del options
     verbs = np.asarray(record.steps["step_type"], dtype=object)
     wanted = (
         ["plate"] if record.cell.kind == "asymmetric" else ["plate", "strip"]
     )  # either side of a symmetric cell is metal
-    plating = np.flatnonzero(np.isin(verbs, wanted))
-    if not len(plating):
+    plating = np.flatnonzero(np.isin(verbs, wanted)).tolist()
+    if not plating:
         return Analysis("nucleation", flags=(f"no plating step: {PLATING}",))
-    first = int(plating[0])
-    if not complete_steps(record)[first]:
-        return Analysis("nucleation", flags=("the first plating was cut short", *steps_left_out(record, [first])))
-    rows = record.step_rows(first)
-    if len(rows) < 4:
+    complete = complete_steps(record)
+    if not complete[plating[0]]:
+        return Analysis("nucleation", flags=("the first plating was cut short", *steps_left_out(record, plating[:1])))
+    whole = [at for at in plating if complete[at]]
+    told = [(at, one) for at in whole[:PLATINGS] if (one := nucleation(record, at)) is not None]
+    if not told or told[0][0] != plating[0]:
         return Analysis("nucleation", flags=("fewer than 4 rows in the first plating",))
-    overpotential = rows.voltage if verbs[first] == "strip" else -rows.voltage
+    table: dict[str, tuple[float | int | str, ...]] = {
+        "cycle": tuple(int(record.steps["cycle_count"][at]) for at, _ in told),
+        "step": tuple(str(verbs[at]) for at, _ in told),
+        "tip / mV": tuple(one[0] for _, one in told),
+        "plateau / mV": tuple(one[1] for _, one in told),
+        "overpotential / mV": tuple(one[2] for _, one in told),
+    }
+    names = ("nucleation tip", "plating plateau", "nucleation overpotential")
+    figures = [Figure(name, one, "mV") for name, one in zip(names, told[0][1], strict=True) if np.isfinite(one)]
+    tips = sum(bool(np.isfinite(one[2])) for _, one in told)
+    flags = (
+        []
+        if np.isfinite(told[0][1][2])
+        else ["no tip: the voltage only moves away from zero, as where metal grows on metal"]
+    )
+    flags += [
+        f"the figures are of the first of {len(plating)} platings; {tips} of {len(told)} in the table have a tip"
+    ] * (len(plating) > 1)
+    return Analysis("nucleation", tuple(figures), table, (*flags, *steps_left_out(record, set(plating) - set(whole))))
+
+
+def nucleation(record: RunRecord, at: int) -> tuple[float, float, float] | None:
+    """Return tip, plateau and tip minus plateau of a plating step in mV, the last NaN where there is no tip; None of few rows."""
+    rows = record.step_rows(at)
+    if len(rows) < FEWEST:
+        return None
+    overpotential = 1e3 * (rows.voltage if str(record.steps["step_type"][at]) == "strip" else -rows.voltage)
     early = rows.time <= (rows.time[0] + rows.time[-1]) / 2
     plateau, tip = float(np.median(overpotential[~early])), float(np.max(overpotential[early]))
-    names = (("nucleation tip", tip), ("plating plateau", plateau), ("nucleation overpotential", tip - plateau))
-    flags = () if tip > plateau else ("no tip: the voltage only moves away from zero, as where metal grows on metal",)
-    return Analysis("nucleation", tuple(Figure(name, 1e3 * value, "mV") for name, value in names), flags=flags)
+    return tip, plateau, tip - plateau if tip > plateau else float("nan")

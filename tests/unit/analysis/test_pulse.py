@@ -55,3 +55,14 @@ def test_tells_the_resistance_at_the_times_that_are_asked_for(record, value):
         wanted = OHMIC + TRANSFER * (1 - np.exp(-delay / TAU))
         assert value(found, f"median resistance at {delay:g} s") == pytest.approx(wanted, rel=1e-5)
     assert "resistance at 10 s / ohm" not in found.table
+
+
+def test_pulses_with_no_rest_before_them_are_counted(record, value):
+    time = np.arange(0, 10.005, 0.01)
+    samples = Batch(time, circuit(time, -1e-3), np.full(len(time), -1e-3))
+    drive = {"step_type": "discharge", "step_time_second": 10.0, "first_record": 0, "last_record": len(time) - 1}
+    rest = {"step_type": "rest", "last_voltage_volt": REST, "step_time_second": 3600.0}
+    long = drive | {"step_time_second": 1080.0}
+    found = analyse_dcir(record([rest, drive, long, drive], [], samples=samples), {})
+    assert value(found, "pulses") == 1
+    assert "1 of 2 pulses left out: no rest stands before them" in found.flags

@@ -87,7 +87,8 @@ def test_plating_without_a_tip_says_so(record, value):
     steps = [{"step_type": "strip", "first_record": 0, "last_record": 100}]
     samples = Batch(time, 0.03 + 1e-4 * time, np.full(101, 1e-4))
     found = analyse_nucleation(record(steps, [], LITHIUM, samples), {})
-    assert value(found, "nucleation overpotential") < 0
+    assert [figure.name for figure in found.figures] == ["nucleation tip", "plating plateau"]
+    assert np.isnan(found.table["overpotential / mV"][0])
     assert "no tip" in found.flags[0]
 
 
@@ -160,3 +161,19 @@ def test_a_strip_of_a_bare_collector_is_survived_where_its_voltage_ends_it(recor
 
     assert ended(("capacity", "")).table["proves"] == ("survived", "survived")
     assert ended(("to", "to -0.5 V")).table["proves"] == ("voltage", "survived")
+
+
+def test_the_nucleation_of_each_plating_is_told(record, value):
+    time = np.linspace(0, 302, 303)
+    inside = time % 101
+    tips = np.repeat([0.036, 0.0, 0.012], 101)
+    samples = Batch(time, -(0.032 + tips * np.exp(-inside / 5)), np.full(303, -1e-4))
+    steps = [
+        {"step_type": "plate", "cycle_count": at + 1, "first_record": 101 * at, "last_record": 101 * at + 100}
+        for at in range(3)
+    ]
+    found = analyse_nucleation(record(steps, [], LITHIUM, samples), {})
+    assert found.table["cycle"] == (1, 2, 3)
+    assert value(found, "nucleation overpotential") == pytest.approx(36.0, abs=0.1)
+    assert found.table["overpotential / mV"] == pytest.approx((36.0, np.nan, 12.0), abs=0.1, nan_ok=True)
+    assert "first of 3 platings; 2 of 3" in found.flags[0]
