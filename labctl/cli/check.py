@@ -32,7 +32,8 @@ def command(
 ) -> None:
     """Find every error of a file, not the first: file, line, column, code, one sentence, the line, a hint.
 
-    Without --cell a protocol is checked as far as no cell is needed. Exit code 1 if any file has an error.
+    A single cell file among the files is the cell of the protocols beside it; without one and without --cell they are checked
+    as far as no cell is needed. Exit code 1 if any file has an error.
     """
     from labctl.errors import CellError
 
@@ -40,14 +41,17 @@ def command(
         raise typer.BadParameter("a channel is checked with a cell: add --cell CELL", param_hint="--channel")
     findings: list[Finding] = []
     on: Cell | None = None
-    if cell is not None:
+    given = cell if cell is not None else _only_cell(files)
+    if given is not None:
         try:
-            on = _cell(cell)
+            on = _cell(given)
+            findings += _of_model(on) if cell is not None else ()
         except CellError as error:
-            findings += error.findings
+            findings += error.findings if cell is not None else ()  # a file that is named is checked by itself
     changes: list[Change] = []
     for file in files:
         findings += _checked(file, on, values or [], changes)
+    findings = list({(finding.mark, finding.code, finding.message): finding for finding in findings}.values())
     if channel and on is not None and not any(finding.severity == "error" for finding in findings):
         findings += _on_channel(files, on, values or [], (channel, station))
     errors = sum(finding.severity == "error" for finding in findings)
@@ -63,6 +67,25 @@ def _cell(path: Path) -> "Cell":
 
     path = named_file(path, "cells")
     return with_model(load_cell(bounded(path), str(path)))
+
+
+def _only_cell(files: list[Path]) -> Path | None:
+    """Return the cell file among the files, if there is exactly one beside protocols."""
+    from labctl.cli.terminal.input_files import bounded, found_file, kind_of
+
+    if len(files) < 2 or Path("-") in files:  # stdin is read once
+        return None
+    cells = [file for file in files if kind_of(bounded(found_file(file))) == "cell"]
+    return found_file(cells[0]) if len(cells) == 1 else None
+
+
+def _of_model(cell: "Cell") -> "list[Finding]":
+    """Return what is wrong with the model of a cell, as warnings: the protocol may be for the cell itself."""
+    from dataclasses import replace
+
+    from labctl.run.stand_in import model_findings
+
+    return [replace(finding, severity="warning") for finding in model_findings(cell)]
 
 
 def _checked(path: Path, cell: "Cell | None", values: list[str], changes: "list[Change]") -> "tuple[Finding, ...]":

@@ -82,6 +82,24 @@ def test_check_on_a_cell(folder, capsys):
     assert "c.yaml:1:1" in capsys.readouterr().err
 
 
+def test_check_takes_a_single_cell_file_for_the_cell_of_the_protocols(folder, capsys):
+    limits = "limits: {voltage: [2.5 V, 4.2 V], current: [-1 mA, 1 mA]}"
+    (folder / "p.yaml").write_text("labctl: 1\nsteps:\n  - charge: {current: 1 mA, to: 4.3 V, for: 1 h}\n")
+    for name in ("c.yaml", "other.yaml"):
+        (folder / name).write_text(f"labctl_cell: 1\nname: a\nkind: full\n{limits}\n")
+    assert main(["check", "p.yaml", "c.yaml"]) == 1
+    assert "limit.cut_off" in capsys.readouterr().err
+    assert main(["check", "p.yaml", "c.yaml", "other.yaml"]) == 0  # on which of the two, nobody knows
+
+
+def test_check_on_a_cell_tells_of_its_model(folder, capsys):
+    (folder / "p.yaml").write_text("labctl: 1\nsteps:\n  - rest: 1 h\n")
+    (folder / "c.yaml").write_text("labctl_cell: 1\nname: a\nkind: full\nmodel: chen2021\n")
+    assert main(["check", "p.yaml", "--cell", "c.yaml"]) == 0  # it may be for the cell itself
+    assert "warning[cell.model]" in capsys.readouterr().err
+    assert main(["check", "p.yaml", "c.yaml"]) == 1
+
+
 def test_check_knows_the_library(capsys):
     assert main(["check", "gitt"]) == 0
 
