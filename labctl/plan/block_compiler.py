@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Final
 
 from labctl.errors import ProtocolError
 from labctl.plan.contents import cycles_of, marks_in, measures_capacity
@@ -24,7 +25,10 @@ from labctl.plan.unroll import unrolled
 from labctl.plan.whole_profile import whole_profile
 from labctl.protocol import model
 from labctl.protocol.binding import name_of_use, seed_of
-from labctl.protocol.expression import show
+from labctl.protocol.expression import settle, show
+from labctl.quantity.units import Quantity
+
+MISSED: Final = 1e-6  # of a step between the values of a range: less is rounding
 
 
 def compiled_items(draft: CompileContext, place: StepContext, items: Iterable[model.Item]) -> Iterator[Line | Block]:
@@ -138,7 +142,28 @@ def _looped(draft: CompileContext, place: StepContext, number: int, block: model
     draft.expand(scope.sizes[number], block.each[0].mark)
     if scope.sizes[number] == 1:
         _one_value(draft, block)
+    else:
+        _last_missed(draft, place, scope, number, block)
     return scope
+
+
+def _last_missed(
+    draft: CompileContext, place: StepContext, scope: Scope, number: int, block: model.WrittenBlock
+) -> None:
+    """Warn of a range by steps that goes past its last value: often one of the three has another unit than meant."""
+    outer, last = place.scope.environment({}), scope.environment({number: scope.sizes[number] - 1})
+    for variable in block.each:
+        written = variable.values
+        if not isinstance(written, model.Range) or written.by is None or not scope.sizes[number]:
+            continue
+        ends, wanted = last[variable.name], settle(written.to, outer)
+        if not isinstance(ends, Quantity):
+            continue
+        step = abs(wanted.value_si - settle(written.from_, outer).value_si) / scope.sizes[number]
+        if abs(ends.value_si - wanted.value_si) > MISSED * step:
+            message = f"wanted a range whose steps come to {wanted.text}, found one that ends at {show(ends)}"
+            hint = "is the unit of from, to and by meant? if so, write to: " + show(ends)
+            draft.say("each.short", message, variable.mark, hint, "warning")
 
 
 def _one_value(draft: CompileContext, block: model.WrittenBlock) -> None:

@@ -15,7 +15,7 @@ from labctl.plan.contents import all_items, analyses_of, cycles_of, digest_of_te
 from labctl.plan.context import CompileContext
 from labctl.plan.draws import rounds
 from labctl.plan.file_limits import limited_sides, of_file, required_open_circuit, tighter_range
-from labctl.plan.kinds import ANY
+from labctl.plan.kinds import ANY, check_analyses
 from labctl.plan.named_files import with_named_files
 from labctl.plan.outside import Outside
 from labctl.plan.scope import Scope, file_name
@@ -197,6 +197,7 @@ def _plan(draft: CompileContext, place: StepContext, protocol: model.Protocol, c
         place = replace(place, envelope=place.envelope.within(most, "twice the nominal capacity"))
     ocv = required_open_circuit(draft, place, protocol)
     warn_of_misfits(draft)
+    check_analyses(draft, place, files_of(protocol))
     children = tuple(compiled_items(draft, place, protocol.children))
     return Plan(
         name=protocol.name or file_name(protocol.file),

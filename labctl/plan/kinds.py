@@ -1,12 +1,12 @@
 """What the kind of a cell allows: its verbs and its results. Where no cell is known, of every kind that it may be of."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
 from labctl.plan.context import CompileContext
 from labctl.plan.step_context import StepContext
 from labctl.protocol.cell import CELL_KINDS
-from labctl.protocol.model import Step, WrittenCondition, WrittenTerm
+from labctl.protocol.model import Protocol, Step, WrittenCondition, WrittenTerm
 
 Kinds: TypeAlias = frozenset[str]
 
@@ -46,6 +46,16 @@ def check_results(draft: CompileContext, place: StepContext, condition: WrittenC
                 else "it is not defined for symmetric and blocking cells"
             )
             draft.say("cell.kind", f"wanted a result of a {kind} cell, found {term.quantity}", term.mark, hint)
+
+
+def check_analyses(draft: CompileContext, place: StepContext, files: Iterable[Protocol]) -> None:
+    """Warn of analyses of a result that this kind of cell has not."""
+    kind = " or ".join(sorted(place.kinds))
+    for request in (request for file in files for request in file.analyses):
+        if not place.kinds & RESULTS.get(request.name, ANY):
+            message = f"wanted an analysis of a {kind} cell, found {request.name}"
+            hint = "it is not defined for symmetric and blocking cells: life and ccd tell of stripping and plating"
+            draft.say("analyse.nothing", message, request.mark, hint, "warning")
 
 
 def terms(condition: WrittenCondition | None) -> Iterator[WrittenTerm]:

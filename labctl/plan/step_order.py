@@ -1,6 +1,7 @@
 """What a step finds that comes after others: an open circuit of long ago, a cell that is elsewhere, the way already gone."""
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,8 +12,8 @@ from labctl.plan.index import blocks, walk
 from labctl.plan.number import values
 from labctl.plan.step import Block, ByPass, Line, Plan, Setting, Term, VersusOcv
 from labctl.plan.step_context import Spot
-from labctl.plan.vain_ends import DRIVEN, LOWERING, RAISING, mark_of, warning
-from labctl.quantity.units import article, display
+from labctl.plan.vain_ends import DRIVEN, LOWERING, RAISING, mark_of, target_of, warning
+from labctl.quantity.units import display
 
 Places = Mapping[Spot, Mark]
 
@@ -20,8 +21,10 @@ NEAR: Final = 0.05  # V between two voltages of which one is as good as the othe
 BACK: Final = 0.1  # V by which a second charge ends below the first: more than what a smaller current needs less
 AT_REST_NEAR_ZERO: Final = frozenset({"symmetric", "blocking", "capacitor"})
 DEEP: Final = 3  # loops in one another that are gone through twice
+ANYWHERE: Final = (-math.inf, math.inf)  # V: where a cell may rest of which nothing is said
 SHORT: Final = 1800.0  # s of a pulse: there are many of them to one voltage
 UNEQUAL: Final = 0.02  # of the greater: by which stripped and plated may differ
+TURNED: Final = str.maketrans("<>", "><")
 AGAINST_OCV: Final = ("voltage", "start", "end", "bias")
 PASSES_CHARGE: Final = frozenset({"Galvanostatic", "ConstantPower", "ConstantLoad", "Profile"})
 
@@ -54,7 +57,7 @@ def step_order(plan: Plan, places: Places) -> Iterator[Finding]:
             continue
         if plan.cell.kind not in AT_REST_NEAR_ZERO:
             yield from _old_open_circuit(way, lines, places)
-        yield from _set_at_once(way, lines[0], places)
+        yield from _set_at_once(way, lines[0], places, plan.ocv or ANYWHERE)
         yield from _way_back(way, lines[0], places)
         yield from _net_of_other_sign(way, lines[0], places)
         _go(way, lines)
@@ -84,17 +87,10 @@ def _go(way: _Way, lines: list[Line]) -> None:
     way.begun = True
     if first.verb in DRIVEN:
         way.since = {name: first.verb in RAISING if up is None else up for name, up in way.since.items()}
-    way.at = last.settings.get("end") if last.mode == "Sweep" else last.settings.get("voltage", _target(first))
+    way.at = last.settings.get("end") if last.mode == "Sweep" else last.settings.get("voltage", target_of(first))
     moves = first.mode in PASSES_CHARGE or not isinstance(way.at, VersusOcv)
     way.moved = first if moves else way.moved
     way.drive = first if first.verb in DRIVEN else None
-
-
-def _target(line: Line) -> Setting:
-    """Return the voltage at which a drive ends, None where something else may end it as well."""
-    if line.verb not in DRIVEN or any(end.kind in {"capacity", "energy", "until"} for end in line.ends):
-        return None
-    return next((end.condition.any_of[0][0].value for end in line.ends if end.kind == "to"), None)
 
 
 # --- one verb after what came before ----------------------------------------------------------------------------------
@@ -106,6 +102,16 @@ def _old_open_circuit(way: _Way, lines: list[Line], places: Places) -> Iterator[
         return
     for line in lines:
         key = next((key for key in AGAINST_OCV if isinstance(line.settings.get(key), VersusOcv)), "")
+        unbiased = line.settings.get("potentiostatic") and line.settings.get("bias") is None
+        if unbiased and way.moved.mode != "Potentiostatic":  # what was held long is near what it was held at
+            yield warning(
+                "ocv.old",
+                f"wanted a rest between {way.moved.verb} and {line.verb} at open circuit, found none: it is measured while the "
+                "voltage still moves",
+                mark_of(line, places),
+                "add - rest: 1 h before it, or at: 3.8 V, a voltage of yours, behind a hold there",
+            )
+            return
         if key:
             yield warning(
                 "ocv.old",
@@ -117,18 +123,19 @@ def _old_open_circuit(way: _Way, lines: list[Line], places: Places) -> Iterator[
             return
 
 
-def _set_at_once(way: _Way, line: Line, places: Places) -> Iterator[Finding]:
+def _set_at_once(way: _Way, line: Line, places: Places, rests: tuple[float, float]) -> Iterator[Finding]:
     """Give a sweep or spectrum that begins at a voltage of its own while the cell is elsewhere."""
     key = "start" if line.mode == "Sweep" else "bias"
     begin = line.settings.get(key)
     biased = line.mode == "Spectrum" and bool(line.settings.get("potentiostatic"))
     if not (line.mode == "Sweep" or biased) or not isinstance(begin, float | ByPass) or _alike(begin, way.at):
         return
-    if not way.begun:
-        return  # it may rest there: nobody knows yet
     numbers = values(begin)
+    if not way.begun and all(abs(one - bound) <= NEAR for one in numbers for bound in rests):
+        return
     shown = display(numbers[0], "voltage") if numbers else "nothing"
     there = "elsewhere" if not isinstance(way.at, float) else f"at {display(way.at, 'voltage')}"
+    there = there if way.begun or isinstance(way.at, float) else "at an open circuit that nobody knows yet"
     other = "begin from: ocv" if key == "start" else "leave at out"
     yield warning(
         "plan.jump",
@@ -152,7 +159,7 @@ def _way_back(way: _Way, line: Line, places: Places) -> Iterator[Finding]:
     before, up = way.drive, line.verb in RAISING
     if before is None or before is line or line.verb not in DRIVEN or up != (before.verb in RAISING):
         return
-    ended, wanted = _target(before), _target(line)
+    ended, wanted = target_of(before), target_of(line)
     if not isinstance(ended, float | ByPass) or not isinstance(wanted, float | ByPass):
         return
     first, second = values(ended), values(wanted)
@@ -182,24 +189,28 @@ def _net_of_other_sign(way: _Way, line: Line, places: Places) -> Iterator[Findin
             if len(terms) != 1 or term.quantity not in SINCE or term.quantity != "net" or term.since not in way.since:
                 continue
             begun = way.since[term.since] in {None, up}
-            if begun and _met_by_zero(term, up=up):
+            if begun and _met_by_zero(term):
+                above = term.comparison in {">", ">="}
+                sign = (
+                    f"net is charged less discharged: after a mark a {'discharge' if not up else 'charge'} makes it "
+                    f"{'positive' if up else 'negative'}"
+                )
                 yield warning(
                     "end.at_once",
                     f"wanted a net charge that {line.verb} comes to, found {end.condition.text}: it begins at 0 and "
                     f"{'rises' if up else 'falls'}, so that is true at once",
                     mark_of(line, places, (number, at, 0)),
-                    f"net is charged less discharged: after a mark a {'discharge' if not up else 'charge'} makes it "
-                    f"{'positive' if up else 'negative'}",
+                    sign if above == up else f"write {end.condition.text.translate(TURNED)}",
                 )
 
 
-def _met_by_zero(term: Term, *, up: bool) -> bool:
+def _met_by_zero(term: Term) -> bool:
     if isinstance(term.value, VersusOcv):
         return False
     numbers = values(term.value)
-    if up:
-        return term.comparison in {">", ">="} and max(numbers, default=0.0) < 0.0
-    return term.comparison in {"<", "<="} and min(numbers, default=0.0) > 0.0
+    if term.comparison in {">", ">="}:
+        return max(numbers, default=0.0) < 0.0
+    return min(numbers, default=0.0) > 0.0
 
 
 # --- blocks -----------------------------------------------------------------------------------------------------------
@@ -240,7 +251,7 @@ def _to_one_end(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
     rests = any(not line.energises and line.verb not in {"mark", "nominal"} for line in inside)
     if not firsts or any(line.id not in fused for line in holds) or (rests and block.cycle is None):
         return
-    if len({line.verb for line in firsts}) > 1 or not all(isinstance(_target(line), float) for line in firsts):
+    if len({line.verb for line in firsts}) > 1 or not all(isinstance(target_of(line), float) for line in firsts):
         return
     if any(end.kind in {"capacity", "energy", "until"} for one in blocks(block) if one.fused for end in one.ends):
         return
@@ -260,7 +271,7 @@ def _to_one_end(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
 
 def _back_and_forth(drives: Sequence[Line]) -> bool:
     """Tell whether a drive is to end where those before it have been already: its verb is wrong, which is told there."""
-    targets = [target for line in drives if isinstance(target := _target(line), float)]
+    targets = [target for line in drives if isinstance(target := target_of(line), float)]
     return targets != sorted(targets, reverse=drives[0].verb in LOWERING)
 
 
@@ -304,52 +315,3 @@ def _charge_of(line: Line) -> float | None:
             return None
         passed.append(value if end.kind == "capacity" else abs(current) * value)
     return min(passed, default=None)
-
-
-# --- what watches a cycle ---------------------------------------------------------------------------------------------
-
-
-def ordinary_ends(plan: Plan, places: Places) -> Iterator[Finding]:
-    """Warn of a `stop_if` or `abort_if` that the ordinary end of a step in one of its cycles meets."""
-    for block in blocks(plan.root):
-        if block.fused or not block.ends:
-            continue
-        in_cycles = [line for path, line in walk(block) if any(one.cycle in {"true", "check"} for one in path)]
-        drives = [line for line in in_cycles if line.verb in DRIVEN]
-        if not drives or {line.verb for line in drives} <= RAISING or {line.verb for line in drives} <= LOWERING:
-            continue
-        for number, end in enumerate(block.ends):
-            if end.kind not in {"stop_if", "abort_if"}:
-                continue
-            for at, terms in enumerate(end.condition.any_of):
-                met = next((line for line in drives if len(terms) == 1 and _meets(terms[0], _target(line))), None)
-                if met is not None:
-                    spot = places.get(("block", block.id, (number, at, 0)), mark_of(met, places))
-                    yield warning(
-                        "end.ordinary",
-                        f"wanted {article(end.kind)} that no cycle in order meets, found {end.condition.text}, which the "
-                        f"{met.verb} meets at its own end: the first cycle is cut short there",
-                        spot,
-                        f"the {met.verb} ends there by itself: leave the {end.kind} out, or let it lie beyond",
-                    )
-
-
-def _meets(term: Term, target: Setting) -> bool:
-    if term.quantity != "voltage" or term.slope or term.dwell or not isinstance(target, float | ByPass):
-        return False
-    if isinstance(term.value, VersusOcv):
-        return False
-    reached = [abs(value) if term.absolute else value for value in values(target)]
-    limits = values(term.value)
-    if not reached or not limits:
-        return False
-    match term.comparison:
-        case "<":
-            return min(reached) < max(limits)
-        case "<=":
-            return min(reached) <= max(limits)
-        case ">":
-            return max(reached) > min(limits)
-        case ">=":
-            return max(reached) >= min(limits)
-    return False

@@ -17,6 +17,9 @@ LINEAR: Final = 0.05  # V peak: beyond it no electrode answers in proportion (tw
 LINEAR_BLOCKING: Final = 0.2  # V peak, where nothing reacts
 HIGHEST: Final = 1e7  # Hz that an instrument for impedance reaches
 SLOWEST_BEGIN: Final = 1.0  # Hz: a spectrum that begins below, and rises, is rather one of MHz
+SLOWEST: Final = 5e-4  # Hz: a period takes half an hour and more
+FASTEST: Final = 0.05  # V/s of an electrode with a bulk to fill
+SWEPT_SLOWLY: Final = frozenset({"full", "half_cathode", "half_anode"})
 FAST: Final = 20.0  # times the nominal current
 STEEP: Final = 0.1 / 3600.0  # V/s of a cell at rest: met within minutes
 ENOUGH: Final = 0.9  # of the nominal capacity, what one step must be allowed to pass to come to its voltage
@@ -28,6 +31,8 @@ def unusual(plan: Plan, places: Places) -> Iterator[Finding]:
     for path, line in walk(plan.root):
         if line.mode == "Spectrum":
             yield from _spectrum(plan, line, places)
+        if line.mode == "Sweep" and plan.cell.kind in SWEPT_SLOWLY:
+            yield from _fast_sweep(line, places)
         yield from _rate(plan, line, places)
         yield from _over(line, places)
         yield from _slopes(line, places)
@@ -71,6 +76,25 @@ def _spectrum(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
     frequencies = line.settings.get("frequencies")
     if isinstance(frequencies, tuple) and frequencies:
         yield from _swept(frequencies[0], frequencies[-1], mark_of(line, places))
+        if min(frequencies) < SLOWEST:
+            yield warning(
+                "eis.range",
+                f"wanted a spectrum of minutes, found one down to {display(min(frequencies), 'frequency')}: a period of it takes "
+                f"{display(1.0 / min(frequencies), 'duration')}",
+                mark_of(line, places),
+                "is the unit meant? mHz is millihertz",
+            )
+
+
+def _fast_sweep(line: Line, places: Places) -> Iterator[Finding]:
+    rate = max(map(abs, _numbers(line.settings.get("rate"))), default=0.0)
+    if rate > FASTEST:
+        yield warning(
+            "plan.rate",
+            f"wanted a sweep that an electrode follows, at most {1e3 * FASTEST:g} mV/s, found {1e3 * rate:g} mV/s in {line.verb}",
+            mark_of(line, places, "rate"),
+            f"is {rate:g} mV/s meant?",
+        )
 
 
 def _swept(first: float, last: float, mark: Mark) -> Iterator[Finding]:
@@ -80,10 +104,12 @@ def _swept(first: float, last: float, mark: Mark) -> Iterator[Finding]:
         meant = f": is {display(1e6 * first, 'frequency')} meant?" if first < SLOWEST_BEGIN else ""
         hint = f"one frequency only{meant or '; write the highest after from and the lowest after to'}"
         yield warning("eis.range", f"wanted a range of frequencies, found {shown} at both ends", mark, hint)
-    elif first < SLOWEST_BEGIN and first < last:
+    elif first < last:
         message = f"wanted a spectrum that begins with its highest frequency, found one that rises from {shown} to "
         hint = f"write from: {display(last, 'frequency')}, to: {shown}"
-        if 1e9 * first <= HIGHEST:
+        if first >= SLOWEST_BEGIN and last >= 1e5:
+            hint = f"MHz is megahertz: is {last / 1e6:g} Hz meant? Else {hint}"
+        elif first < SLOWEST_BEGIN and 1e9 * first <= HIGHEST:
             hint = f"mHz is millihertz: is {1e3 * first:g} MHz meant? Else {hint}"
         yield warning("eis.range", message + display(last, "frequency"), mark, hint)
 

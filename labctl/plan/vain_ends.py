@@ -22,6 +22,7 @@ DRIVEN: Final = RAISING | LOWERING
 EMPTY_ANODE: Final = (
     0.1  # V: no half_anode cell rests below, fresh or lithiated; a charge that ends there moves nothing
 )
+CLIPPED: Final = 0.02  # V inside a clip: more than noise
 HAIR: Final = 1e-3  # V between two voltages that are meant to be one
 USUAL: Final = (20, 50, 100)  # C/20, C/50 and C/100 usually end a hold
 _OPPOSITE: Final = {"discharge": RAISING, "charge": LOWERING}
@@ -32,6 +33,9 @@ def vain_ends(plan: Plan, places: Places) -> Iterator[Finding]:
     for path, line in walk(plan.root):
         for number, end in enumerate(line.ends):
             yield from _of_line(line, end, _Spot(places, "line", line.id, number), plan.cell.nominal)
+        for block in path if "clip" in line.settings else ():  # `until` of a repeated profile is of its loop
+            for number, end in enumerate(block.ends):
+                yield from _of_line(line, end, _Spot(places, "block", block.id, number), plan.cell.nominal)
         whole = path[-1]
         if whole.fused and whole.children[0] is line:
             for number, end in enumerate(whole.ends):
@@ -68,6 +72,13 @@ def warning(code: str, message: str, mark: Mark, hint: str = "") -> Finding:
     return Finding(code, message, mark, hint, severity="warning")
 
 
+def target_of(line: Line) -> Setting:
+    """Return the voltage at which a drive ends, None where something else may end it as well."""
+    if line.verb not in DRIVEN or any(end.kind in {"capacity", "energy", "until"} for end in line.ends):
+        return None
+    return next((end.condition.any_of[0][0].value for end in line.ends if end.kind == "to"), None)
+
+
 # --- one end ----------------------------------------------------------------------------------------------------------
 
 
@@ -75,12 +86,38 @@ def _of_line(line: Line, end: End, spot: _Spot, nominal: float | None) -> Iterat
     if end.kind != "until":
         return
     for at, terms in enumerate(end.condition.any_of):
+        yield from _unreached(line, terms, [spot.of(at, which, line) for which in range(len(terms))])
         if len(terms) == 1:
             yield from _alone(line, terms[0], spot.of(at, 0, line), nominal)
         elif line.verb in DRIVEN:
             yield from (
                 _tied(line, spot.of(at, which, line)) for which, term in enumerate(terms) if _is_goal(line, term)
             )
+
+
+def _unreached(line: Line, terms: tuple[Term, ...], marks: list[Mark]) -> Iterator[Finding]:
+    """Give a window longer than its step, and a voltage of a profile that lies beyond what it is held inside."""
+    times = [_largest(end.condition.any_of[0][0].value) for end in line.ends if end.kind == "for"]
+    clip = line.settings.get("clip")
+    for term, mark in zip(terms, marks, strict=True):
+        if term.slope and times and term.over > min(times):
+            shown, window = (display(seconds, "duration") for seconds in (min(times), term.over))
+            message = f"wanted a window inside the {shown} of the {line.verb}, found one of {window}: it is never full"
+            yield warning("end.never", message, mark, "shorten over, or lengthen for")
+        if isinstance(clip, tuple) and term.quantity == "voltage" and not (term.slope or term.absolute):
+            yield from _behind_clip(line, term, (clip[0], clip[1]), mark)
+
+
+def _behind_clip(line: Line, term: Term, clip: tuple[float, float], mark: Mark) -> Iterator[Finding]:
+    above, numbers = term.comparison in {">", ">="}, () if isinstance(term.value, VersusOcv) else values(term.value)
+    edge = clip[above]
+    if numbers and (min(numbers) >= edge if above else max(numbers) <= edge):
+        inside = display(edge - CLIPPED if above else edge + CLIPPED, "voltage")
+        message = (
+            f"wanted a voltage inside clip, which holds the {line.verb}, found one at or beyond its {display(edge, 'voltage')}: "
+            "it does not come"
+        )
+        yield warning("end.never", message, mark, f"write voltage {'>' if above else '<'} {inside}, or widen clip")
 
 
 def _alone(line: Line, term: Term, mark: Mark, nominal: float | None) -> Iterator[Finding]:

@@ -14,11 +14,13 @@ from labctl.plan.program import limited
 from labctl.plan.safety import cut_off_beyond
 from labctl.plan.step import Block, ByPass, End, Line, Plan, Relative, VersusOcv
 from labctl.plan.step_context import Spot
-from labctl.plan.step_order import one_way, ordinary_ends, step_order
+from labctl.plan.step_order import one_way, step_order
 from labctl.plan.unusual import unusual
 from labctl.plan.vain_ends import LOWERING, RAISING, mark_of, vain_ends, warning
+from labctl.plan.vain_watches import vain_watches
 from labctl.quantity.units import article, display
 
+DRAWN: Final = frozenset({"Galvanostatic", "ConstantPower"})
 PULSE: Final = 0.2  # of the nominal capacity: what a time passes below this is meant to be that short
 
 
@@ -37,7 +39,7 @@ def warnings(plan: Plan, places: Mapping[Spot, Mark] = NOWHERE) -> tuple[Finding
     """
     rules = (
         *(_times, _neighbours_of, _profiles, _profile_signs, _never, vain_ends),
-        *(step_order, one_way, ordinary_ends, unusual),
+        *(step_order, one_way, vain_watches, unusual, _holds_cut),
     )
     findings = [finding for rule in rules for finding in rule(plan, places)]
     unique = {(finding.mark, finding.code, finding.message): finding for finding in findings}
@@ -53,7 +55,7 @@ def _times(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
         return
     stages, halves = _stages(plan), _halves(plan)
     for path, line in walk(plan.root):
-        if line.mode != "Galvanostatic" or line.id in stages or not any(end.kind == "to" for end in line.ends):
+        if line.mode not in DRAWN or line.id in stages or not any(end.kind == "to" for end in line.ends):
             continue
         ends = (*line.ends, *path[-1].ends) if path[-1].fused else line.ends
         passed = _passed_by(line, ends)
@@ -65,6 +67,32 @@ def _times(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
                 f"of the nominal {display(nominal, 'capacity')}",
                 mark_of(line, places),
                 "lengthen for, if the voltage is to be reached",
+            )
+
+
+def _lowest_voltage(line: Line) -> float:
+    """Return the lowest voltage at which a power may be drawn, so that it passes the most: 0 where nobody knows."""
+    ended, limits = _target(line), line.bounds.voltage
+    low = limits[0] if limits else 0.0
+    return max(low, ended) if line.verb in LOWERING and ended is not None else low
+
+
+def _holds_cut(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
+    """Warn of a `for` of a whole charge that is no longer than what its `hold_for` alone takes."""
+    for path, line in walk(plan.root):
+        if not path[-1].fused or line.mode != "Potentiostatic":
+            continue
+        held, whole = (
+            [value for end in ends if end.kind == "for" for value in values(end.condition.any_of[0][0].value)]  # type: ignore[arg-type]
+            for ends in (line.ends, path[-1].ends)
+        )
+        if held and whole and min(whole) <= max(held):
+            yield warning(
+                "plan.time_first",
+                f"`for` counts from the begin of the charge or discharge: its {display(min(whole), 'duration')} are over before "
+                f"the {display(max(held), 'duration')} of hold_for",
+                mark_of(line, places),
+                "lengthen for by the time that it takes to come to the voltage",
             )
 
 
@@ -102,13 +130,16 @@ def _halves(plan: Plan) -> frozenset[int]:
 
 def _passed_by(line: Line, ends: tuple[End, ...]) -> float | None:
     """Return the least charge in C that the longest allowed time passes, over all passes."""
-    current = line.settings["current"]
+    current = line.settings.get("current", line.settings.get("power"))
     times = [term.value for end in ends if end.kind == "for" for terms in end.condition.any_of for term in terms]
     if not times or isinstance(current, VersusOcv | str):
         return None
     filed = as_filed(current)  # type: ignore[arg-type]
+    voltage = _lowest_voltage(line) if line.mode == "ConstantPower" else 1.0
+    if voltage <= 0.0:
+        return None
     currents = [
-        abs(value) for value in values(filed)
+        abs(value) / voltage for value in values(filed)
     ]  # of a measured capacity: it goes along with what it is held against
     seconds = [value for time in times if not isinstance(time, VersusOcv) for value in values(time)]
     return min(currents) * min(seconds) if currents and seconds else None

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from labctl.driver import OPEN
 from labctl.finding import Finding, Mark
 from labctl.protocol.cell import Cell
 from labctl.quantity.units import display
@@ -10,12 +11,14 @@ LOADING: Final = 10.0  # kg/m2, 1 g/cm2: no electrode is so heavy
 SMALLEST: Final = 5e-6  # m2, of a cell: less is rather a number of cm2 with the wrong unit
 AREAL: Final = (36.0, 1.08e6)  # C/m2: 1 uAh/cm2 to 30 mAh/cm2
 SPECIFIC: Final = (7.2e3, 1.8e7)  # C/kg: 2 mAh/g to 5000 mAh/g, more than lithium and silicon have
+FASTEST: Final = 1000.0  # C: no cell is allowed such a current, though a thin film may have the limits of its channel
+THICKEST: Final = 0.02  # m of electrolyte between two electrodes
 UNIT: Final = "1 cm2 is 100 mm2: is the unit of the area meant?"
 
 
 def misfits(cell: Cell) -> tuple[Finding, ...]:
-    """Return a warning for an area that no cell has, and for a mass or nominal capacity that do not fit it or each other."""
-    found = [*_areal(cell), *_specific(cell)]
+    """Return a warning for an area that no cell has, and for numbers that do not fit it or each other."""
+    found = [*_areal(cell), *_specific(cell), *_current(cell), *_thick(cell)]
     return tuple(Finding("cell.together", message, at, hint, severity="warning") for message, at, hint in found)
 
 
@@ -28,6 +31,28 @@ def _specific(cell: Cell) -> list[tuple[str, Mark, str]]:
     message = f"wanted a nominal capacity between 2 mAh/g and 5000 mAh/g, found {told}"
     at = cell.marks.get("active_mass", Mark(cell.file, 1, 1))
     return [(message, at, "is the unit of active_mass or of nominal meant?")]
+
+
+def _current(cell: Cell) -> list[tuple[str, Mark, str]]:
+    """Find current limits so far beyond the nominal capacity that one of them has another unit than meant."""
+    low, high = cell.limits.current or (0.0, 0.0)
+    most = max((abs(one) for one in (low, high) if abs(one) < OPEN), default=0.0)
+    if not cell.nominal or most * 3600.0 <= FASTEST * cell.nominal:
+        return []
+    told = f"{display(most, 'current')} beside {display(cell.nominal, 'capacity')}, {most * 3600.0 / cell.nominal:.3g}C"
+    message = f"wanted current limits of at most {FASTEST:g}C, found {told}"
+    at = cell.marks.get("nominal", Mark(cell.file, 1, 1))
+    return [(message, at, "is the unit of nominal or of the limits meant?")]
+
+
+def _thick(cell: Cell) -> list[tuple[str, Mark, str]]:
+    """Find an electrolyte that is thicker than any cell."""
+    thickness = cell.electrolyte_thickness
+    if thickness is None or thickness <= THICKEST:
+        return []
+    message = f"wanted an electrolyte of at most {1e3 * THICKEST:g} mm, found {1e3 * thickness:g} mm"
+    at = cell.marks.get("electrolyte_thickness", Mark(cell.file, 1, 1))
+    return [(message, at, f"is {1e3 * thickness:g} um meant?")]
 
 
 def _areal(cell: Cell) -> list[tuple[str, Mark, str]]:

@@ -65,6 +65,12 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "- each: {v: {from: 3.4 V, to: 3.5 V, by: 5 V}}\n  steps: [{hold: {voltage: $v, for: 1 h}}]",
         "- each: {v: {from: 3.4 V, to: 3.5 V, by: 5 mV}}\n  steps: [{hold: {voltage: $v, for: 1 h}}]",
     ),
+    "each.short": (
+        "a range whose steps go past its last value (warning)",
+        "from, to and by of several units, mA/m2 and mA/cm2, are most often a slip.",
+        "- each: {v: {from: 3.4 mV, to: 3.5 V, by: 0.1 V}}\n  steps: [{hold: {voltage: $v, for: 1 h}}]",
+        "- each: {v: {from: 3.4 V, to: 3.5 V, by: 0.1 V}}\n  steps: [{hold: {voltage: $v, for: 1 h}}]",
+    ),
     "each.size": ("too many values of one key over all passes of the loops around it",),
     "eis.size": ("a spectrum of too many points",),
     "cell.kind": (
@@ -180,6 +186,10 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "A slip in the unit, A for mA, is then held back by nothing but what the channel can give.",
     ),
     "plan.rate": ("a current of more than 20 times the nominal one (warning)", "Most often A where mA was meant."),
+    "plan.one_side": (
+        "limits or a watch on one side of 0 V of a symmetric cell, which plating brings to the other (warning)",
+        "plate makes its voltage negative, strip positive: abs(voltage) watches both.",
+    ),
     "plan.one_way": (
         "a loop that drives to one voltage in one direction (warning)",
         "From its second pass on the cell is there already. Most often a step fell out of the loop by its indentation.",

@@ -9,7 +9,7 @@ from labctl.plan.estimate import estimate
 from labctl.plan.outside import Outside
 from labctl.plan.warning import warnings
 from labctl.protocol.load import read
-from tests.unit.plan.conftest import FULL
+from tests.unit.plan.conftest import FULL, SYMMETRIC
 
 DRIFT = {"drive.csv": "time / h,current / mA\n0,1\n0.6,-0.2\n1,0\n"}
 
@@ -178,7 +178,9 @@ def looped(steps, head="repeat: 3"):
         (REST + DRIVE + SPECTRUM, ["plan.jump"]),
         (REST + DRIVE + HOLD + SPECTRUM, []),
         (REST + DRIVE + HOLD + REST + SPECTRUM, []),
-        (REST + "- lsv: {from: 3 V, to: 4 V, rate: 1 mV/s}", []),  # it may rest there
+        (REST + "- lsv: {from: 3 V, to: 4 V, rate: 1 mV/s}", ["plan.jump"]),  # nobody knows where it rests
+        (REST + DRIVE + "- eis: {from: 1 kHz, to: 1 Hz, amplitude: 10 mV}", ["ocv.old"]),
+        (DRIVE + "- rest: 10 min\n- eis: {from: 1 kHz, to: 1 Hz, amplitude: 10 mV}", []),
         (REST + DRIVE + "- lsv: {from: 3.5 V, to: 4 V, rate: 1 mV/s}", ["plan.jump"]),
         (REST + DRIVE + "- lsv: {from: 3 V, to: 4 V, rate: 1 mV/s}", []),
         (REST + looped("- hold: {voltage: $v, for: 1 h}\n- eis: {from: 1 kHz, to: 1 Hz, amplitude: 10 mV, at: $v}", "each: {v: [3 V, 4 V]}"), []),
@@ -193,6 +195,8 @@ def looped(steps, head="repeat: 3"):
         ("- charge: {current: 1 mA, to: 4 V, for: 3 h}\n- rest: 1 h\n- charge: {current: 0.1 mA, to: 4 V, for: 30 h}", []),
         ("- mark: full\n- discharge: {current: 1 mA, until: net since full <= 10 %, for: 3 h}", ["end.at_once"]),
         ("- mark: full\n- discharge: {current: 1 mA, until: net since full <= -10 %, for: 3 h}", []),
+        ("- mark: full\n- discharge: {current: 1 mA, until: net since full >= -10 %, for: 3 h}", ["end.at_once"]),
+        ("- mark: empty\n- charge: {current: 1 mA, until: net since empty < 10 %, for: 3 h}", ["end.at_once"]),
         ("- mark: empty\n- charge: {current: 1 mA, for: 1 h}\n- discharge: {current: 1 mA, until: net since empty <= 10 %, for: 3 h}", []),
     ],
 )  # fmt: skip
@@ -209,7 +213,9 @@ CYCLES = "- name: life\n  repeat: 9\n  cycle: true\n  {}\n  steps:\n  - charge: 
     [
         ("stop_if: voltage <= 2.8 V", True),
         ("abort_if: voltage < 2.9 V", True),
-        ("stop_if: voltage < 2.8 V", False),
+        ("stop_if: voltage < 2.8 V", True),  # a row of the last one lies beyond
+        ("stop_if: voltage > 4.04 V", True),
+        ("stop_if: voltage < 2.74 V", False),
         ("stop_if: voltage > 3.9 V", True),
         ("stop_if: voltage < 2.9 V for 10 s", False),
         ("abort_if: voltage > 4.1 V", False),
@@ -225,7 +231,13 @@ def test_a_watch_that_the_ordinary_end_of_a_cycle_meets(plan, watch, warned):
         ("- eis: {from: 10 kHz, to: 0.1 Hz, amplitude: 50 mV}", []),
         ("- eis: {from: 10 kHz, to: 0.1 Hz, amplitude: 60 mV}", ["eis.amplitude"]),
         ("- eis: {from: 1 mHz, to: 0.1 Hz, amplitude: 10 mV}", ["eis.range"]),
-        ("- eis: {from: 1 Hz, to: 1 kHz, amplitude: 10 mV}", []),
+        ("- eis: {from: 1 Hz, to: 1 kHz, amplitude: 10 mV}", ["eis.range"]),
+        ("- eis: {from: 10 kHz, to: 0.1 MHz, amplitude: 10 mV}", ["eis.range"]),
+        ("- eis: {from: 10 kHz, to: 0.1 mHz, amplitude: 10 mV}", ["eis.range"]),
+        ("- eis: {from: 10 kHz, to: 1 mHz, amplitude: 10 mV}", []),
+        ("- cv: {from: ocv, to: 4 V, back: 3 V, rate: 0.1 V/s, cycles: 3}", ["plan.rate"]),
+        ("- rest: {for: 12 h, until: change of voltage over 24 h < 2 mV}", ["end.never"]),
+        ("- rest: {for: 12 h, until: change of voltage over 12 h < 2 mV}", []),
         ("- eis: {from: 1 Hz, to: 1 mHz, amplitude: 10 mV}", []),
         ("- charge: {current: 21 mA, for: 1 s}", ["plan.rate"]),
         ("- charge: {current: 20C, for: 1 s}", []),
@@ -331,3 +343,99 @@ def test_a_profile_after_a_discharge_by_capacity_may_discharge_on(plan):
 def test_what_follows_from_an_end_that_could_not_be_read_is_not_told(plan):
     text = "labctl: 1\nsteps:\n- charge: {current: 1 mA, cutoff: 4.2 V, for: 5 h}\n"
     assert [each.code for each in check(read(text, "t.yaml"), FULL)] == ["key.unknown"]
+
+
+HALVES = "- plate: {current: 1 mA, for: 1 h}\n- strip: {current: 1 mA, for: 1 h}\n"
+
+
+@pytest.mark.parametrize(
+    ("watch", "warned"),
+    [
+        ("stop_if: short or abs(voltage) > 1 V", []),
+        ("stop_if: short or voltage > 1 V", ["plan.one_side"]),
+        ("stop_if: voltage < -1 V", ["plan.one_side"]),
+        ("stop_if: voltage > 1 V or voltage < -1 V", []),
+        ("stop_if: voltage < 1 mV", []),
+        ("stop_if: short and abs(voltage) > 1 V", ["end.tied"]),
+    ],
+)
+def test_a_watch_of_a_symmetric_cell_sees_both_signs_and_a_short_alone(plan, watch, warned):
+    steps = f"- repeat: 9\n  cycle: true\n  {watch}\n  steps:\n" + "".join(
+        f"  {line}\n" for line in HALVES.splitlines()
+    )
+    assert [code for code, _ in codes(plan(steps, "symmetric"))] == warned
+
+
+@pytest.mark.parametrize(("low", "high", "warned"), [(-2.0, 2.0, 0), (0.0, 2.0, 1), (-2.0, 0.0, 1), (-0.5, 2.0, 0)])
+def test_limits_of_a_symmetric_cell_leave_room_on_both_sides_of_zero(plan, low, high, warned):
+    cell = replace(SYMMETRIC, limits=Bounds((low, high), (-0.01, 0.01)))
+    assert [code for code, _ in codes(plan(HALVES, cell))] == ["plan.one_side"] * warned
+
+
+@pytest.mark.parametrize(
+    ("watch", "warned"),
+    [
+        ("retention < 80 %", []),
+        ("retention > 80 %", ["end.at_once"]),
+        ("retention > 120 %", []),
+        ("retention > 80 % and cycle > 10", []),
+        ("discharge_capacity < 0.5 mAh", []),
+        ("discharge_capacity < 2 uAh", ["end.never"]),
+        ("discharge_capacity < 2 Ah", ["end.at_once"]),
+        ("discharge_capacity > 2 Ah", ["end.never"]),
+        ("discharge_capacity > 2 uAh", ["end.at_once"]),
+        ("change of discharge_capacity over 3 < 2 uAh", []),
+    ],
+)
+def test_a_watch_of_results_that_every_cycle_or_none_meets(plan, watch, warned):
+    assert [code for code, _ in codes(plan(CYCLES.format(f"stop_if: {watch}")))] == warned
+
+
+@pytest.mark.parametrize(
+    ("held", "whole", "warned"), [("3 h", "3 h", True), ("3 h", "2 h", True), ("1 h", "12 h", False)]
+)
+def test_a_time_of_the_whole_that_cuts_the_hold(plan, held, whole, warned):
+    step = f"- charge: {{current: 1C, to: 4.2 V, hold_for: {held}, for: {whole}}}"
+    assert codes(plan(step)) == ([("plan.time_first", 3)] if warned else [])
+
+
+@pytest.mark.parametrize(("power", "warned"), [("0.5 mW", True), ("4 mW", False)])
+def test_a_power_too_small_for_its_time_is_told_as_a_current_is(plan, power, warned):
+    steps = (
+        "- repeat: 2\n  cycle: true\n  steps:\n  - charge: {current: 1C, to: 4 V, for: 2 h}\n"
+        f"  - discharge: {{power: {power}, to: 2.8 V, for: 2 h}}"
+    )
+    assert [code for code, _ in codes(plan(steps))] == (["plan.time_first"] if warned else [])
+
+
+@pytest.mark.parametrize(
+    ("until", "warned"),
+    [("voltage < 2.6 V", True), ("voltage < 2.5 V", True), ("voltage < 2.7 V", False), ("voltage > 4 V", True)],
+)
+@pytest.mark.parametrize("block", ["- repeat: 3\n  steps:\n  ", ""])
+def test_an_end_of_a_profile_at_the_voltage_it_is_held_inside(plan, until, warned, block):
+    step = f"{block}- profile: {{file: drive.csv, positive: charge, clip: [2.6 V, 4 V], until: {until}}}"
+    assert ("end.never" in [code for code, _ in codes(plan(step, files=DRIFT))]) == warned
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "step", "warned"),
+    [
+        ("0.1 mA/cm2", "2 mA/cm2", "0.1 mA/cm2", False),
+        ("0.1 mA/m2", "2 mA/cm2", "0.1 mA/cm2", True),
+        ("1 mA/cm2", "2 mA/cm2", "0.3 mA/cm2", True),
+        ("10 mA/m2", "2 mA/cm2", "0.1 mA/cm2", True),
+    ],
+)
+def test_a_range_that_goes_past_its_last_value_says_where_it_ends(first, last, step, warned):
+    text = f"- each: {{j: {{from: {first}, to: {last}, by: {step}}}}}\n  steps:\n  - plate: {{current: $j, for: 1 min}}\n  - strip: {{current: $j, for: 1 min}}"
+    read_text = f"labctl: 1\nsteps:\n{text}"
+    found = [one.code for one in check(read(read_text.encode(), "test.yaml", {}.get), SYMMETRIC)]
+    assert found == (["each.short"] if warned else [])
+
+
+def test_an_analysis_that_the_kind_of_cell_has_not():
+    text = f"labctl: 1\nsteps:\n{HALVES}analyse: [retention, life]\n"
+    (found,) = check(read(text.encode(), "test.yaml", {}.get), SYMMETRIC)
+    assert found.code == "analyse.nothing"
+    assert "retention" in found.message
