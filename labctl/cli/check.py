@@ -29,6 +29,9 @@ def command(
         Path | None, typer.Option("--station", help="whose channel; station.yaml where that is not named")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="one JSON object with all findings")] = False,
+    editions: Annotated[
+        bool, typer.Option("--editions", help="name the conditions that meant something else by the first edition")
+    ] = False,
 ) -> None:
     """Find every error of a file, not the first: file, line, column, code, one sentence, the line, a hint.
 
@@ -55,7 +58,7 @@ def command(
     if channel and on is not None and not any(finding.severity == "error" for finding in findings):
         findings += _on_channel(files, on, values or [], (channel, station))
     errors = sum(finding.severity == "error" for finding in findings)
-    _show(files, findings, errors, changes, json=json)
+    _show(files, findings, errors, changes if json or editions else [], json=json)
     raise typer.Exit(1 if errors else 0)
 
 
@@ -211,8 +214,8 @@ def _show(files: list[Path], findings: "list[Finding]", errors: int, changes: "l
         print(finding, end="\n\n", file=sys.stderr)
     if changes:
         which = "; ".join(dict.fromkeys(f"{change.mark.file}:{change.mark.line} {change.text}" for change in changes))
-        note = f"if this was written for labctl before the second edition of the language, by the first edition {which}"
-        print(f"note: {note} meant something else (Editions in docs/reference/protocol.md)", file=sys.stderr)
+        note = f"by the first edition of the language {which} meant something else"
+        print(f"note: {note} (Editions in docs/reference/protocol.md)", file=sys.stderr)
     warnings = len(findings) - errors
     if errors:
         print(f"{errors} error{'s' * (errors != 1)}; labctl explain CODE says more about one", file=sys.stderr)

@@ -1,10 +1,12 @@
 """Steps, blocks and inserted files to the lines and blocks of a plan."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
 from labctl.errors import ProtocolError
+from labctl.finding import Finding
 from labctl.plan.contents import cycles_of, marks_in, measures_capacity
 from labctl.plan.context import CompileContext
 from labctl.plan.file_limits import of_file, required_open_circuit, tighter_range
@@ -29,6 +31,7 @@ from labctl.protocol.expression import settle, show
 from labctl.quantity.units import Quantity
 
 MISSED: Final = 1e-6  # of a step between the values of a range: less is rounding
+OF_LIMITS: Final = frozenset({"limit.set_point", "limit.cut_off", "limit.charge"})
 
 
 def compiled_items(draft: CompileContext, place: StepContext, items: Iterable[model.Item]) -> Iterator[Line | Block]:
@@ -42,6 +45,7 @@ def compiled_items(draft: CompileContext, place: StepContext, items: Iterable[mo
                     draft.within = draft.measurable
                 if isinstance(verb, model.MarkEvent) and isinstance(verb.text, str):
                     draft.marks |= {verb.text}
+                    draft.marked.setdefault(verb.text, item.mark)
             case model.WrittenBlock():
                 yield _block(draft, place, _written_out(draft, place, item))
             case model.Use():
@@ -140,6 +144,9 @@ def _looped(draft: CompileContext, place: StepContext, number: int, block: model
     draft.expand(0, block.each[0].mark)
     scope = place.scope.looped(number, block)
     draft.expand(scope.sizes[number], block.each[0].mark)
+    ends = [scope.environment({number: one}) for one in (0, scope.sizes[number] - 1)]
+    values = [one.get(variable.name) for variable in block.each for one in ends]
+    draft.warn_of_density((value for value in values if isinstance(value, Quantity)), block.each[0].mark)
     if scope.sizes[number] == 1:
         _one_value(draft, block)
     else:
@@ -287,5 +294,18 @@ def _use(draft: CompileContext, place: StepContext, use: model.Use) -> Block:
     required = required_open_circuit(draft, inner, protocol)
     if not draft.energised:
         draft.ocv = tighter_range(draft.ocv, required)
+    before = len(draft.findings)
     children = tuple(compiled_items(draft, replace(inner, block=number), protocol.children))
+    draft.findings[before:] = [_at_use(one, use) for one in draft.findings[before:]]
     return Block(number, children, name=_name(draft, place, use.name) or protocol.name or name_of_use(use))
+
+
+def _at_use(finding: Finding, use: model.Use) -> Finding:
+    """Return what limits from outside refuse in an inserted file at the line that inserts it, its own place in the message."""
+    own = f"limits of {file_name(use.protocol.file)}" in finding.message
+    if finding.code not in OF_LIMITS or finding.mark.file != use.protocol.file or own:
+        return finding
+    given = re.search(r"\$(\w+)", finding.message)
+    mark = use.marks.get(given[1], use.mark) if given is not None else use.mark
+    place = f"{file_name(finding.mark.file)}:{finding.mark.line}"
+    return replace(finding, mark=mark, message=f"{finding.message} ({place})", line="")

@@ -5,7 +5,7 @@ known. Nothing is found wrong with it, as no comparison with NaN is true; where 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeVar
 
@@ -13,15 +13,16 @@ from labctl.driver import Capabilities, RecordRule
 from labctl.errors import FileError
 from labctl.finding import Finding, Mark, Severity
 from labctl.plan.outside import Outside
+from labctl.plan.relative import DENSEST, by_nominal, fields_for, mark_hint, or_correct, too_dense
 from labctl.plan.scope import mark_of, refused
 from labctl.plan.step import ByPass, Condition, End, EndKind, Number, Relative, Term, TextByPass, VersusOcv, Voltage
 from labctl.plan.step_context import Origins, Spot, StepContext, ValueOrigin
-from labctl.protocol.cell import Cell, factors
+from labctl.protocol.cell import Cell
 from labctl.protocol.condition import kind_of
 from labctl.protocol.model import Given, Text, WrittenTerm
 from labctl.protocol.model import WrittenCondition as Written
 from labctl.protocol.model import WrittenRecordRule as WrittenRule
-from labctl.quantity.dimension import VOLTAGE, Kind, dimension_of
+from labctl.quantity.dimension import CURRENT, Kind
 from labctl.quantity.units import Quantity
 from labctl.text.fields import near
 
@@ -33,14 +34,6 @@ WINDOW: Final = 60.0  # s, of a slope for which none is said
 SHORTEST_RECORD: Final = 1e-5  # s between two rows: no instrument measures faster
 MOST_EXPANDED: Final = 200_000  # values of loops in a whole protocol
 UNKNOWN: Final = "reference.unknown"
-
-
-def by_nominal(quantity: Quantity, kind: Kind) -> bool:
-    """Tell whether the nominal capacity makes a quantity absolute."""
-    if kind in {"amplitude", "bias"}:
-        kind = "voltage" if quantity.dimension == VOLTAGE else "current"
-    needed = factors(quantity.dimension, dimension_of(kind)) or ()
-    return any(name == "nominal" for name, _ in needed)
 
 
 @dataclass(slots=True)
@@ -67,6 +60,8 @@ class CompileContext:
         marks: Names of marks that are sure to have come before.
         expanded: Values of loops so far, over all passes.
         places: Where lines, blocks and their ends were written.
+        rests_on: Fields of the cell by which the current at a place was made absolute.
+        marked: Where marks stand.
     """
 
     cell: Cell
@@ -88,6 +83,8 @@ class CompileContext:
     marks: frozenset[str] = frozenset()
     expanded: int = 0
     places: dict[Spot, Mark] = field(default_factory=dict)
+    rests_on: dict[Mark, tuple[str, ...]] = field(default_factory=dict)
+    marked: dict[str, Mark] = field(default_factory=dict)
 
     def place(self, what: Literal["line", "block"], number: int, mark: Mark, origins: Origins) -> None:
         """Note where a line or block, and everything of it, was written."""
@@ -158,6 +155,8 @@ class CompileContext:
         self.expand(0, mark_of(given))
         blocks, quantities = place.scope.quantities(given)
         self.expand(len(quantities), mark_of(given))
+        if kind == "current":
+            self._of_the_cell(given, quantities)
         table = place.scope.table(blocks, [self.absolute(quantity, kind) for quantity in quantities])
         relative = {by_nominal(quantity, kind) for quantity in quantities} if self.within is not None else {False}
         if True not in relative or self.within is None:
@@ -166,6 +165,19 @@ class CompileContext:
             message = f"wanted {given.text} relative to the nominal capacity in every pass or in none, found both"
             raise refused("nominal.mixed", message, mark_of(given))
         return Relative(table, self.within)
+
+    def _of_the_cell(self, given: Given, quantities: tuple[Quantity, ...]) -> None:
+        """Note by which fields of the cell a current is made absolute; warn of a density that no cell of a laboratory has."""
+        self.rests_on[mark_of(given)] = fields_for(quantities, CURRENT)
+        self.warn_of_density(quantities, mark_of(given))
+
+    def warn_of_density(self, quantities: Iterable[Quantity], mark: Mark) -> None:
+        """Warn once of a current density that no cell of a laboratory has, at its own place where it has one."""
+        dense = too_dense(quantities)
+        if dense is not None and "density" not in self.told:
+            self.told.add("density")
+            message = f"wanted a current density of at most {DENSEST / 10.0:g} mA/cm2, found {dense.text}"
+            self.say("plan.rate", message, mark_of(dense, mark), "is mA/cm2 meant?", "warning")
 
     def voltage(self, place: StepContext, given: Given, kind: Kind = "potential") -> Voltage:
         """Return a voltage, which may be against the last rest; a rest is needed before one that is."""
@@ -228,7 +240,8 @@ class CompileContext:
                 f"wanted a voltage vs {reference}, the cell's reference, found {quantity.text}",
                 mark_of(quantity),
                 f"say in the cell file where that is, its voltage in place of ...: "
-                f"reference: {{name: {reference}, vs: {{{quantity.versus}: ...}}}}",
+                f"reference: {{name: {reference}, vs: {{{quantity.versus}: ...}}}}"
+                + or_correct(self.cell.stated("reference")),
             )
         return self.cell.resolve(quantity, kind)
 
@@ -270,7 +283,7 @@ class CompileContext:
                 "condition.since", f"wanted a cycle around {term.quantity} since cycle, found none", term.mark, hint
             )
         elif term.since not in {"", "cycle", *self.marks, *place.marks}:
-            hint = near(term.since, self.marks | place.marks) or f"put - mark: {term.since} where the count begins"
+            hint = near(term.since, self.marks | place.marks) or mark_hint(term.since, self.marked)
             message = f"wanted a mark {term.since} before {term.quantity} since {term.since}, found none"
             self.say("condition.since", message, term.mark, hint)
         return term.since

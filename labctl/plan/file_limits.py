@@ -10,6 +10,7 @@ from labctl.finding import Finding, Mark
 from labctl.plan.context import CompileContext
 from labctl.plan.envelope import Envelope
 from labctl.plan.kinds import ANY
+from labctl.plan.relative import or_correct
 from labctl.plan.safety import check_envelope
 from labctl.plan.scope import file_name, mark_of
 from labctl.plan.step_context import StepContext
@@ -68,7 +69,7 @@ def _required(draft: CompileContext, place: StepContext, protocol: model.Protoco
     name = "" if use is None else f", which {file_name(protocol.file)} requires"
     hint = "use a protocol that is made for this kind of cell"
     if draft.known and not use:
-        hint += f"; if these steps are, write requires: {{cell: {kinds}}}"
+        hint += f"; if these steps are, write requires: {{cell: {kinds}}}" + or_correct(draft.cell.stated("kind"))
     draft.say("cell.kind", f"wanted a {wanted} cell{name}, found {which}", where, hint)
     return replace(place, kinds=ANY)
 

@@ -219,15 +219,27 @@ def check_settings(draft: CompileContext, place: StepContext, line: Line, origin
                 meant = a_thousandth(text, value, _inside(envelope, name)) or widened(envelope, name, value)
                 refused.setdefault(setting, (code, why, meant))
     for setting, (code, why, meant) in refused.items():
-        hint = _profile_hint(line, setting) or meant
-        if isinstance(number := line.settings.get(setting), Relative):
+        origin, no_current = origins.get(setting, ValueOrigin(mark)), meant.startswith(ZERO_LIMIT)
+        hint = meant if no_current else _profile_hint(line, setting) or meant + _reckoned(draft, meant, origin)
+        if isinstance(number := line.settings.get(setting), Relative) and not no_current:
             hint = _narrower(line, setting, number.within, [envelope for _, envelope in envelopes])
-        draft.say_beyond(code, f"{why} in {line.verb}", origins.get(setting, ValueOrigin(mark)), hint)
+        draft.say_beyond(code, f"{why} in {line.verb}", origin, hint)
+
+
+def _reckoned(draft: CompileContext, hint: str, origin: ValueOrigin) -> str:
+    """Return the question whether the lines of the cell file are right by which a current beyond a limit was reckoned, or ""."""
+    if not hint.startswith(("lower the current", "is ")):
+        return ""
+    stated = draft.cell.stated(*draft.rests_on.get(origin.mark, ()))
+    return f"{' It' if hint.endswith('?') else '; it'} is reckoned by {stated}: is that right?" if stated else ""
 
 
 def _inside(envelope: Envelope, name: Ranged) -> Callable[[float], bool]:
     """Return what tells whether a value of a quantity lies in an envelope."""
     return lambda value: not envelope.beyond(name, value)
+
+
+ZERO_LIMIT: Final = "a limit of 0"
 
 
 def widened(envelope: Envelope, name: Ranged, value: float) -> str:
@@ -242,7 +254,7 @@ def widened(envelope: Envelope, name: Ranged, value: float) -> str:
     verb = "charges or strips" if side == "high" else "discharges or plates"
     if limit == 0.0:
         which = "second" if side == "high" else "first"
-        return f"a limit of 0 there allows no current that {verb}: it is the {which} value of current in the {owner}"
+        return f"{ZERO_LIMIT} there allows no current that {verb}: it is the {which} value of current in the {owner}"
     return f"lower the current, or widen the {owner} if the cell may be given as much"
 
 

@@ -333,7 +333,8 @@ def _ranged(span: Range, environment: Environment) -> Iterator[Quantity]:
         hint = "degC has no true zero to multiply: write by: 5 K"
         raise ProtocolError(Finding("range.units", message, span.mark, hint))
     for value in _numbers(span, first, last, environment):
-        yield Quantity(value, first.dimension, like(value, first), first.mark, first.versus, first.offset)
+        mark = last.mark if value == last.value_si else first.mark
+        yield Quantity(value, first.dimension, like(value, first), mark, first.versus, first.offset)
 
 
 def _numbers(span: Range, first: Quantity, last: Quantity, environment: Environment) -> list[float]:

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from labctl.driver import Bounds
 from labctl.errors import CellError
-from labctl.finding import Finding, Mark
+from labctl.finding import Finding, Mark, clip
 from labctl.quantity.dimension import (
     ANGLE,
     AREA,
@@ -63,6 +63,7 @@ class Cell:
         file: Name of the file it was read from.
         text: The text itself.
         marks: Where each key stands in it.
+        rests_on: Fields by which others were made absolute, such as the area by which an active mass in mg/cm2 was.
     """
 
     name: str
@@ -85,6 +86,18 @@ class Cell:
     file: str = ""
     text: str = ""
     marks: Mapping[str, Mark] = field(default_factory=dict)
+    rests_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def stated(self, *names: str) -> str:
+        """Return the lines of the file that state fields and what these rest on, each with its place; "" where none is known."""
+        wanted = list(names)
+        for name in wanted:
+            wanted += [other for other in self.rests_on.get(name, ()) if other not in wanted]
+        lines, marks = self.text.splitlines(), dict.fromkeys(self.marks[name] for name in wanted if name in self.marks)
+        known = [(mark, lines[mark.line - 1]) for mark in marks if 0 < mark.line <= len(lines)]
+        return ", ".join(
+            f"{clip(line.partition(' #')[0].strip(), 60)} ({mark.file}:{mark.line})" for mark, line in known
+        )
 
     @property
     def retention(self) -> Literal["discharge", "charge"] | None:

@@ -9,13 +9,13 @@ from typing import Final
 from labctl.driver import OPEN, Bounds
 from labctl.errors import CellError, Misread
 from labctl.finding import Finding, Mark, clip, with_lines
-from labctl.protocol.cell import FIELD_EXAMPLES, Cell
+from labctl.protocol.cell import FIELD_EXAMPLES, Cell, factors
 from labctl.protocol.cell_fit import misfits
 from labctl.protocol.fields import LIMIT_WORDS, PAIRS, SIDE_WORDS
 from labctl.protocol.keys import CELL, LIMITS, NOMINAL, REFERENCE, SIDES, STATE, Key
 from labctl.protocol.kind_words import kind_words
 from labctl.protocol.sign import check_sign
-from labctl.quantity.dimension import Kind
+from labctl.quantity.dimension import Kind, dimension_of
 from labctl.quantity.units import Quantity, display, reference_label
 from labctl.text.compose import compose
 from labctl.text.fields import Reading, near
@@ -109,7 +109,9 @@ class _CellFields(Reading):
             marks=marks,
         )
         mass = self._read(nodes.get("active_mass"), CELL["active_mass"])
-        return replace(cell, active_mass=self._resolved(cell, mass, "mass"))
+        return replace(
+            cell, active_mass=self._resolved(cell, mass, "mass"), rests_on={"active_mass": _relative_to(mass, "mass")}
+        )
 
     def _area(self, nodes: Mapping[str, Node]) -> float | None:
         """Return the area, said itself or by the diameter of a disk, m2."""
@@ -209,6 +211,7 @@ class _CellFields(Reading):
             )
             return cell
         quantity = self._read(values[given[0]], NOMINAL[given[0]])
+        rests_on = {**cell.rests_on, "nominal": _relative_to(quantity, "current" if given[0] == "1C" else "capacity")}
         if given[0] == "1C":
             rate = self._resolved(cell, quantity, "current")
             charge = None if rate is None else rate * 3600.0
@@ -217,7 +220,7 @@ class _CellFields(Reading):
             charge = None
         else:
             charge = self._resolved(cell, quantity, "capacity")
-        return replace(cell, nominal=charge, basis=self.text(values.get("basis")))
+        return replace(cell, nominal=charge, basis=self.text(values.get("basis")), rests_on=rests_on)
 
     def _state(self, cell: Cell, node: Node | None) -> Cell:
         entries = self.entries(node, "the state in braces", f"for example state: {CELL['state'].example}")
@@ -291,6 +294,12 @@ class _CellFields(Reading):
             "a limit is a voltage such as 4.2 V",
         )
         return None
+
+
+def _relative_to(quantity: Quantity | None, kind: Kind) -> tuple[str, ...]:
+    """Return the fields of the cell that make a quantity absolute."""
+    needed = None if quantity is None else factors(quantity.dimension, dimension_of(kind))
+    return tuple(name for name, _ in needed or ())
 
 
 def _labelled(text: str) -> str:

@@ -185,7 +185,10 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "a current that neither a limit nor a nominal capacity judges (warning)",
         "A slip in the unit, A for mA, is then held back by nothing but what the channel can give.",
     ),
-    "plan.rate": ("a current of more than 20 times the nominal one (warning)", "Most often A where mA was meant."),
+    "plan.rate": (
+        "a current of more than 20 times the nominal one, or of more than 500 mA/cm2 (warning)",
+        "Most often A where mA was meant.",
+    ),
     "plan.one_side": (
         "limits or a watch on one side of 0 V of a symmetric cell, which plating brings to the other (warning)",
         "plate makes its voltage negative, strip positive: abs(voltage) watches both.",

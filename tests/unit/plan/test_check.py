@@ -95,3 +95,56 @@ def test_voltage_limits_that_no_cell_has_are_the_one_thing_told():
 def test_nothing_is_told_that_may_follow_from_a_line_that_was_not_read():
     loop = "- repeat: 5\n  steps:\n    - charge: {current: 1 mA, to: 4.1 V, for: 3 h}\n    - Discharge at 1C until 3 V"
     assert codes(loop) == ["step.form"]
+
+
+def first(text, cell, reader=lambda name: None):
+    return check(read(text, "f.yaml", reader), load_cell(cell, "c.yaml"))[0]
+
+
+@pytest.mark.parametrize(
+    ("cell", "step", "named"),
+    [
+        (METAL.replace("1 cm2", "113 cm2"), "plate: {current: 1 mA/cm2, for: 1 h}", "area: 113 cm2 (c.yaml:4)"),
+        (
+            BASE + "kind: full\ndiameter: 12 cm # inner\nactive_mass: 11 mg/cm2\nlimits: {voltage: [2 V, 5 V]}\n",
+            "charge: {current: 20 mA/g, to: 4 V, for: 1 h}",
+            "active_mass: 11 mg/cm2 (c.yaml:5), diameter: 12 cm (c.yaml:4)",
+        ),
+    ],
+)
+def test_a_current_beyond_the_limits_names_the_lines_by_which_it_is_reckoned(cell, step, named):
+    text = f"labctl: 1\nlimits: {{current: [-5 mA, 5 mA]}}\nsteps:\n  - rest: 1 min\n  - {step}\n"
+    found = first(text, cell)
+    assert found.code == "limit.set_point"
+    assert found.hint.endswith(f"t is reckoned by {named}: is that right?")
+
+
+def test_what_does_not_fit_a_cell_file_names_its_line():
+    text = "labctl: 1\nrequires: {cell: half_anode}\nsteps:\n  - rest: 1 min\n"
+    assert first(text, FULL).hint.endswith("if the cell file is wrong, correct there kind: full (c.yaml:3)")
+    text = "labctl: 1\nsteps:\n  - charge: {current: 1 mA, to: 4 V vs Na, for: 1 h}\n"
+    assert first(text, FULL).hint.endswith("if the cell file is wrong, correct there reference: Li (c.yaml:7)")
+
+
+def test_a_limit_of_zero_is_told_at_the_line_that_uses_a_file():
+    inner = "labctl: 1\nparams: {rate: C/5}\nsteps:\n  - discharge: {current: $rate, to: 3 V, for: 1 h}\n"
+    text = "labctl: 1\nlimits: {current: [0 A, 5 mA]}\nsteps:\n  - rest: 1 min\n  - use: part\n    with: {rate: C/10}\n"
+    found = first(text, FULL, {"part.yaml": inner}.get)
+    assert (found.mark.file, found.mark.line, found.mark.column) == ("f.yaml", 6, 12)
+    assert found.message.endswith("in discharge (part.yaml:4)")
+    assert "a limit of 0" in found.hint
+    assert first(text.replace("\n    with: {rate: C/10}", ""), FULL, {"part.yaml": inner}.get).mark.line == 5
+
+
+@pytest.mark.parametrize("j", ["{from: 0.1 mA/cm2, to: 2 A/cm2, by: 0.1 mA/cm2}", "[0.1 mA/cm2, 2 A/cm2]"])
+def test_a_density_that_no_cell_has_is_told_where_it_is_written(j):
+    text = f"labctl: 1\nsteps:\n  - each: {{j: {j}}}\n    steps:\n      - plate: {{current: $j, for: 1 h}}\n"
+    found = first(text, METAL)
+    assert (found.code, found.mark.line, found.hint) == ("plan.rate", 3, "is mA/cm2 meant?")
+    assert found.mark.column == text.splitlines()[2].index("2 A/cm2") + 1
+
+
+def test_a_mark_of_two_words_is_pointed_at():
+    text = "labctl: 1\nsteps:\n  - rest: 1 min\n  - mark: fully charged\n"
+    text += "  - discharge: {current: C/3, until: net since full <= -10 %, to: 3 V, for: 2 h}\n"
+    assert "in line 4 write - mark: full, not fully charged" in first(text, FULL).hint

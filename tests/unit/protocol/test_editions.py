@@ -42,8 +42,10 @@ def test_conditions_that_meant_something_else_are_told(tmp_path, capsys, stop, a
     (tmp_path / "p.yaml").write_text(text, encoding="utf-8")
     assert main(["check", str(tmp_path / "p.yaml"), "--json"]) == 0
     assert [one["condition"] for one in json.loads(capsys.readouterr().out)["changed"]] == told
-    assert main(["check", str(tmp_path / "p.yaml")]) == 0
+    assert main(["check", str(tmp_path / "p.yaml"), "--editions"]) == 0
     assert ("by the first edition" in capsys.readouterr().err) == bool(told)
+    assert main(["check", str(tmp_path / "p.yaml")]) == 0
+    assert "edition" not in capsys.readouterr().err
 
 
 def test_until_of_a_repeated_profile_is_one_of_them():

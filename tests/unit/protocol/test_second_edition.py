@@ -25,7 +25,7 @@ RULES = {
         "unit/plan/test_codec.py::test_a_plan_stored_before_the_second_edition_is_of_the_first_and_keeps_its_hash",
         "history/test_history.py::test_a_stored_run_folds_to_its_state",
     ],
-    "`labctl check` names the conditions of a file whose meaning it changed": [
+    "names the conditions whose meaning it changed": [
         "unit/protocol/test_editions.py::test_conditions_that_meant_something_else_are_told",
     ],
     # --- a step that begins beyond its own end
