@@ -10,15 +10,17 @@ from labctl.run.drivers import make
 from labctl.station.load import load_station
 
 PAGES = sorted((Path(__file__).parent.parent.parent / "docs" / "reference" / "instruments").glob("*.md"))
+HEAD = "labctl_station: 1\nchannels: {}\n"  # of a block that shows further instruments
 BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_entries_of_a_page_make_instruments(page):
-    (text,) = BLOCK.findall(page.read_text(encoding="utf-8"))
-    station = load_station(text, page.name)
-    for given in station.instruments.values():
-        assert make(given.name, given.driver, given.options).capabilities("1")
+    whole, *more = BLOCK.findall(page.read_text(encoding="utf-8"))
+    for text in (whole, *(HEAD + block for block in more)):
+        station = load_station(text, page.name)
+        for given in station.instruments.values():
+            assert make(given.name, given.driver, given.options).capabilities("1")
 
 
 def test_every_driver_of_an_instrument_has_a_page():

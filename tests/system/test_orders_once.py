@@ -37,7 +37,7 @@ PROTOCOL = """\
 labctl: 1
 name: waits
 steps:
-  - {name: first, KIND}
+  - {name: first, rest: 100 h}
   - prompt: {say: press it, for: 100 h}
   - {name: third, rest: 100 h}
 """
@@ -82,7 +82,7 @@ class World:
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "cell.yaml").write_text(CELL)
-    (tmp_path / "p.yaml").write_text(PROTOCOL.replace("KIND", KINDS["rest"]))
+    (tmp_path / "p.yaml").write_text(PROTOCOL)
     return tmp_path
 
 
@@ -181,7 +181,7 @@ async def test_an_order_is_obeyed_once_at_every_kind_of_step(tmp_path, verb, mon
         place = tmp_path / kind.replace(" ", "-")
         place.mkdir()
         (place / "cell.yaml").write_text(CELL)
-        (place / "p.yaml").write_text(PROTOCOL.replace("KIND", KINDS[kind]))
+        (place / "p.yaml").write_text(PROTOCOL.replace("first, rest: 100 h", f"first, {KINDS[kind]}"))
         await obeyed_once(place, verb, over_http, monkeypatch)
 
 

@@ -7,7 +7,7 @@ import argparse
 import asyncio
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from labctl.control import dispatch
@@ -85,8 +85,8 @@ class Deaf(Supervisor):
     def able_to(self, verb: str, reason: str = "") -> list[str]:
         return []
 
-    def status(self) -> list[object]:  # type: ignore[override]
-        return []
+    def looks(self) -> Iterator[object]:  # type: ignore[override]
+        return iter(())
 
     def why(self, channel: str) -> tuple[str, str]:
         return "", ""
