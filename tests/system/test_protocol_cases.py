@@ -149,6 +149,21 @@ def test_missing_every_nth_cycle(simulate):
     assert marks == ["early", "early", "every third", "every third"]
 
 
+def test_every_counts_formation_and_a_loop_in_a_loop_does_not(simulate):
+    """With two formation cycles `every 3 cycles` comes after one other; three passes of an inner loop are three others."""
+    check = "      - cycle: check\n        steps: [{discharge: {current: 1 uA, for: 1 min}}]\n"
+    inner = ONE.replace("      -", "          -")
+    formation = f"  - rest: 10 min\n  - repeat: 2\n    cycle: formation\n    steps:\n{ONE}"
+    asked = f"  - repeat: 4\n    steps:\n    - cycle: true\n      steps:\n{ONE}    - if: every 3 cycles\n      steps:\n{check}"
+    looped = f"  - repeat: 2\n    steps:\n      - repeat: 3\n        cycle: true\n        steps:\n{inner}{check}"
+    _, ask = simulate(formation + asked, FILM)
+    kinds = "".join(kind[0] for (kind,) in ask("select kind from cycles order by cycle_count"))
+    assert kinds == "fftctttc"
+    _, ask = simulate(formation + looped, FILM)
+    kinds = "".join(kind[0] for (kind,) in ask("select kind from cycles where run_id = 2 order by cycle_count"))
+    assert kinds == "fftttctttc"
+
+
 def test_a_stop_by_the_number_of_cycles_is_of_completed_ones(simulate):
     steps = f"  - rest: 10 min\n  - cycle: formation\n    steps:\n{ONE}  - repeat: 9\n    cycle: true\n    stop_if: %s >= 3\n    steps:\n{ONE}"
     _, ask = simulate(steps % "cycle", FILM)

@@ -109,6 +109,9 @@ RULES = {
     "`every 10 cycles` is true when the number of completed cycles, `check` ones not counted": [
         f"{CASES}::test_missing_every_nth_cycle",
     ],
+    "**`every` and `cycle` count the cycles of the whole run, formation among them**": [
+        f"{CASES}::test_every_counts_formation_and_a_loop_in_a_loop_does_not",
+    ],
     # --- charge from a named point
     "count from the last mark of that name, across steps, passes and outages": [
         f"{CASES}::test_states_of_charge_are_reached_by_account",
