@@ -286,7 +286,7 @@ class Chemistry(ABC):
         temperature: K, that of the parameters.
         paced: whether the slow states depend on the course of the current within a piece: live cells then begin a piece
             at every change of current. False where they only add up: a piece begins where one sets in, ends or turns.
-        turning: whether `turn` does anything: a piece whose current is solved for then ends where it turns.
+        turning: whether a piece whose current is solved for ends where it turns, for `turn` to take effect there.
         heat: thermal numbers of a cell that heats itself; None is one that has the temperature of its surroundings.
         valid: temperatures that the parameters cover, K.
         thermal_speed: largest activation energy of a rate of the memory over the gas constant, K.

@@ -40,7 +40,6 @@ class MetalCell(Chemistry):
     def __init__(self, parameters: MetalParameters) -> None:
         self.parameters = parameters
         self.name, self.temperature = parameters.name, parameters.temperature
-        self.turning = True
         self.kind = "symmetric" if parameters.collector is None else "asymmetric"
         self.rows = 4 if parameters.collector is None else 5
         self._open = poles.diffusion("open_end")

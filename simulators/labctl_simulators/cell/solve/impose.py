@@ -245,8 +245,9 @@ class _Work:
                 return self._state().free() if self.most is not None and not self.over else None
             if self._out_of_range():
                 return None
-            # the current may have turned just now: that takes effect as the next piece begins
-            begin, skipped, mesh = self._state().free()._replace(direction=begin.direction), 0.0, ()
+            before, begin, skipped, mesh = begin, self._state().free(), 0.0, ()
+            if self.chemistry.turning:  # a turn just now takes effect as the next piece begins
+                begin = begin._replace(direction=before.direction)
             drive = _shifted(drive, self.changed)
         return None
 
