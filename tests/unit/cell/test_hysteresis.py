@@ -132,3 +132,15 @@ def test_a_sweep_in_which_the_current_turns_may_be_cut_anywhere(share):
     assert np.abs(wanted.level - reached.level).max() < 1e-9
     assert reached.slow == pytest.approx(wanted.slow, rel=1e-9, abs=1e-9)
     assert reached.charge == pytest.approx(wanted.charge, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["lfp-msi-c", "msi-c", "voc1"])
+@pytest.mark.parametrize("kelvin", [253.15, 298.15])
+@pytest.mark.parametrize("off", [0.0, 1e-15, 1e-12, 1e-9, -1e-9])
+def test_a_voltage_held_at_rest_turns_nothing_and_comes_to_its_end(name, kelvin, off):
+    cell = load_model(name)
+    state = cell.initial(seed=0)
+    state = state.at(temperature=max(kelvin, cell.chemistry.parameters.lowest))
+    segment = cell.segment(state, Voltage(cell.voltage(state) + off), 3600.0)
+    assert (segment.end, segment.collapse) == (3600.0, None)
+    assert len(segment.parts) <= 3

@@ -121,10 +121,10 @@ class HeldPiece(March):
         columns = self.columns()
         against = (columns.seen * -direction if direction else np.abs(columns.seen)).ravel()
         most = float(against[against.argmax()])
-        if most <= 0.0:
+        risen = self._voltage0(1e-3 * most) - self._voltage0(0.0)
+        if most <= 0.0 or risen <= 2e-3 * CHECKED:
             return inf
-        small = 1e-3 * most
-        least = 2.0 * CHECKED * small / (self._voltage0(small) - self._voltage0(0.0))
+        least = 2e-3 * CHECKED * most / risen
         times = columns.course.look.ravel()
         met = np.flatnonzero((against > least) & (times > skipped))
         if not len(met) or met[0] == 0:
