@@ -296,16 +296,21 @@ def _use(draft: CompileContext, place: StepContext, use: model.Use) -> Block:
         draft.ocv = tighter_range(draft.ocv, required)
     before = len(draft.findings)
     children = tuple(compiled_items(draft, replace(inner, block=number), protocol.children))
-    draft.findings[before:] = [_at_use(one, use) for one in draft.findings[before:]]
+    draft.findings[before:] = _at_use(draft.findings[before:], use)
     return Block(number, children, name=_name(draft, place, use.name) or protocol.name or name_of_use(use))
 
 
-def _at_use(finding: Finding, use: model.Use) -> Finding:
-    """Return what limits from outside refuse in an inserted file at the line that inserts it, its own place in the message."""
-    own = f"limits of {file_name(use.protocol.file)}" in finding.message
-    if finding.code not in OF_LIMITS or finding.mark.file != use.protocol.file or own:
-        return finding
-    given = re.search(r"\$(\w+)", finding.message)
-    mark = use.marks.get(given[1], use.mark) if given is not None else use.mark
-    place = f"{file_name(finding.mark.file)}:{finding.mark.line}"
-    return replace(finding, mark=mark, message=f"{finding.message} ({place})", line="")
+def _at_use(findings: Iterable[Finding], use: model.Use) -> list[Finding]:
+    """Return what limits from outside refuse in an inserted file at the line that inserts it, the first of each value."""
+    kept: dict[object, Finding] = {}
+    for finding in findings:
+        own = f"limits of {file_name(use.protocol.file)}" in finding.message
+        if finding.code not in OF_LIMITS or finding.mark.file != use.protocol.file or own:
+            kept[finding] = finding
+            continue
+        given = re.search(r"\$(\w+)", finding.message)
+        mark = use.mark if given is None else use.marks.get(given[1], use.mark)
+        message = f"{finding.message} ({file_name(finding.mark.file)}:{finding.mark.line})"
+        key = (mark, finding.code, "" if given is None else given[1], "" if given is not None else message)
+        kept.setdefault(key, replace(finding, mark=mark, message=message, line=""))
+    return list(kept.values())

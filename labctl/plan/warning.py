@@ -167,8 +167,8 @@ def _neighbours(block: Block, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
                 "plan.crossed",
                 f"wanted {up.verb} to end above {display(low, 'voltage')}, where the {down.verb} beside it ends, "
                 f"found {display(high, 'voltage')}",
-                mark_of(up, places),
-                "are the two voltages swapped?",
+                mark_of(up if high < low else second, places),
+                "are the two voltages swapped?" if high < low else f"is {display(low, 'voltage')} meant in both?",
             )
     for child in block.children:
         if isinstance(child, Block):

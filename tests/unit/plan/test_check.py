@@ -148,3 +148,19 @@ def test_a_mark_of_two_words_is_pointed_at():
     text = "labctl: 1\nsteps:\n  - rest: 1 min\n  - mark: fully charged\n"
     text += "  - discharge: {current: C/3, until: net since full <= -10 %, to: 3 V, for: 2 h}\n"
     assert "in line 4 write - mark: full, not fully charged" in first(text, FULL).hint
+
+
+def test_one_value_of_a_used_file_is_told_once():
+    inner = (
+        "labctl: 1\nparams: {rate: C/5}\nsteps:\n"
+        + 2 * "  - discharge: {current: $rate, to: 3 V, for: 1 h}\n  - rest: 1 min\n"
+    )
+    text = "labctl: 1\nlimits: {current: [0 A, 5 mA]}\nsteps:\n  - rest: 1 min\n  - use: part\n"
+    found = check(read(text, "f.yaml", {"part.yaml": inner}.get), load_cell(FULL, "c.yaml"))
+    assert [(one.code, one.mark.line) for one in found] == [("limit.set_point", 5)]
+
+
+def test_a_discharge_to_the_voltage_of_the_charge_before_it_is_told_at_its_own_line():
+    text = "labctl: 1\nlimits: {voltage: [2.5 V, 4.25 V]}\nsteps:\n  - charge: {current: C/10, to: 4.2 V, for: 15 h}\n"
+    found = first(text + "  - discharge: {current: C/10, to: 4.2 V, for: 15 h}\n", FULL)
+    assert (found.code, found.mark.line, found.hint) == ("plan.crossed", 5, "is 4.2 V meant in both?")
