@@ -1,5 +1,6 @@
 """`labctl emulate NAME ...`: an instrument to practise on, in a process of its own."""
 
+import difflib
 import importlib
 import pkgutil
 import sys
@@ -17,7 +18,10 @@ def main(argv: Sequence[str]) -> int:
         return 0 if argv else 2
     commands = installed().get(argv[0])
     if commands is None:
-        sys.stderr.write(f"labctl emulate: wanted one of {', '.join(sorted(installed()))}, found {argv[0]!r}\n")
+        names = sorted(installed())
+        close = difflib.get_close_matches(argv[0].lower(), names, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        sys.stderr.write(f"labctl emulate: wanted one of {', '.join(names)}, found {argv[0]!r}{hint}\n")
         return 2
     return commands(list(argv[1:]))
 
