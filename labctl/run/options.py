@@ -127,7 +127,9 @@ class _Option:
                 for item in value:
                     yield from self.faults(path, item, _last(each))
                 return
-        yield self._wrong(path, value, bare, origins)
+        number = self._number(value) if isinstance(value, str) and {int, float} & set(origins) else None
+        beyond = None if number is None else next(self._range(path, number, ranges.get(origins[0])), None)
+        yield beyond or self._wrong(path, value, bare, origins)
 
     def _range(self, path: tuple[str, ...], value: object, allowed: Between | Form | None) -> Iterator[OptionFault]:
         """Yield that a number lies beyond the range that the driver declares, or a text is not of its form."""

@@ -54,6 +54,8 @@ def found_in(text: str) -> list[tuple[str, str, str]]:
         ("driver: grbl, port: x, angle: {0: up}", "0:", "wanted 0 of angle as a number, found 'up'", "for example"),
         (f"{METER}, four_wire: no", "four_wire:", "wanted four_wire as true or false, found 'no'", "write false"),
         (f"{METER}, four_wire: yes", "four_wire:", "found 'yes'", "write true"),
+        (f"{METER}, poll: 100 ms", "poll:", "as a number of seconds, found '100 ms'", "write 0.1"),
+        (f"{METER}, poll: 0 s", "poll:", "in seconds above 0, found 0", "leave it out for 0.05"),
         (f"{METER}, four_wire: maybe", "four_wire:", "found 'maybe'", "write true or false"),
         (f"{METER}, four_wire: 'false'", "four_wire:", "found 'false'", "write false"),
         (f"{OVEN}, port: 80.0", "port:", "wanted port as a whole number, found 80.0", "write 80"),
