@@ -239,8 +239,8 @@ class CompileContext:
                 "cell.reference",
                 f"wanted a voltage vs {reference}, the cell's reference, found {quantity.text}",
                 mark_of(quantity),
-                f"say in the cell file where that is, its voltage in place of ...: "
-                f"reference: {{name: {reference}, vs: {{{quantity.versus}: ...}}}}"
+                f"write {quantity.text.partition(' vs ')[0]} vs {reference} if that is meant; else say in the cell file, its "
+                f"voltage in place of ...: reference: {{name: {reference}, vs: {{{quantity.versus}: ...}}}}"
                 + or_correct(self.cell.stated("reference")),
             )
         return self.cell.resolve(quantity, kind)

@@ -73,7 +73,12 @@ class ExternalSteps(StepDrafter):
         kinds, which = self.draft.cycles, match[2] or ("check" if self.draft.cycles == {"check"} else "cycles")
         if not kinds or (match[2] and match[2] not in kinds):
             message = f"wanted a cycle whose {match[1]} is the measure, found none"
-            self.draft.say("nominal.from", message, self.step.mark, "cycle: true makes each pass of a block a cycle")
+            hint = (
+                "write cycle: check at the block that measures it: each of its passes is then a check"
+                if match[2] == "check"
+                else "write cycle: true at the block that measures it: each of its passes is then a cycle"
+            )
+            self.draft.say("nominal.from", message, self.step.mark, hint)
         if len(kinds) > 1 and not match[2] and not match[3]:
             message = f"wanted `of check` or `of cycles` after {match[1]}, as there are both here, found neither"
             self.draft.say("condition.which", message, self.step.mark)

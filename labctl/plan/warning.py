@@ -24,6 +24,9 @@ DRAWN: Final = frozenset({"Galvanostatic", "ConstantPower"})
 PULSE: Final = 0.2  # of the nominal capacity: what a time passes below this is meant to be that short
 
 
+SLOW: Final = 0.02  # of the nominal capacity: a whole charge or discharge that passes less has most likely another unit
+
+
 SLANT: Final = 0.1  # of all that a profile moves: what is more than so far one-sided is so by intention or by mistake
 
 
@@ -66,7 +69,7 @@ def _times(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
                 f"`for` will come before the voltage end: it lets {line.verb} pass {display(passed, 'capacity')} "
                 f"of the nominal {display(nominal, 'capacity')}",
                 mark_of(line, places),
-                "lengthen for, if the voltage is to be reached",
+                _faster(line, passed, nominal) or "lengthen for, if the voltage is to be reached",
             )
 
 
@@ -94,6 +97,19 @@ def _holds_cut(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
                 mark_of(line, places),
                 "lengthen for by the time that it takes to come to the voltage",
             )
+
+
+def _faster(line: Line, passed: float, nominal: float) -> str:
+    """Return the question whether another unit was meant, where a step passes next to nothing of the nominal capacity."""
+    current = line.settings.get("current")
+    if not isinstance(current, float) or passed > SLOW * nominal:
+        return ""
+    shown = display(abs(current), "current")
+    number = shown.partition(" ")[0]
+    meant = (
+        f"is {number}C or {display(1000.0 * abs(current), 'current')} meant" if len(number) < 4 else "is its unit meant"
+    )
+    return f"{shown} is C/{nominal / 3600.0 / abs(current):.0f}: {meant}? else lengthen for"
 
 
 def _charge_ends(path: tuple[Block, ...], line: Line, passed: float) -> bool:

@@ -164,3 +164,7 @@ def test_a_discharge_to_the_voltage_of_the_charge_before_it_is_told_at_its_own_l
     text = "labctl: 1\nlimits: {voltage: [2.5 V, 4.25 V]}\nsteps:\n  - charge: {current: C/10, to: 4.2 V, for: 15 h}\n"
     found = first(text + "  - discharge: {current: C/10, to: 4.2 V, for: 15 h}\n", FULL)
     assert (found.code, found.mark.line, found.hint) == ("plan.crossed", 5, "is 4.2 V meant in both?")
+
+
+def test_a_parameter_without_its_value_is_one_error_on_a_cell_too():
+    assert codes("- charge: {current: $rate, to: 4.2 V, for: 2 h}", head="params: {rate: }\n") == ["text.empty"]

@@ -418,7 +418,9 @@ def test_values_given_on_the_command_line(plan, refused):
 
 def test_the_reference_must_be_the_cells(plan, refused):
     assert lines(plan("- charge: {current: 1 mA, to: 4 V vs Li}"))[0].ends[0].condition.any_of[0][0].value == 4.0
-    assert [one.code for one in refused("- charge: {current: 1 mA, to: 4 V vs Na}")] == ["cell.reference"]
+    (other,) = refused("- charge: {current: 1 mA, to: 4 V vs Na}")
+    assert other.code == "cell.reference"
+    assert other.hint.startswith("write 4 V vs Li if that is meant")
 
 
 def test_what_an_outage_does(plan):

@@ -318,6 +318,20 @@ def test_a_time_at_a_measured_rate_is_that_of_the_rate(plan):
     assert codes(plan(steps)) == []
 
 
+@pytest.mark.parametrize(
+    ("current", "hint"),
+    [
+        ("1 uA", "1 uA is C/1000: is 1C or 1 mA meant? else lengthen for"),
+        ("0.1 mA", "lengthen for, if the voltage is to be reached"),
+    ],
+)
+def test_a_current_far_too_small_for_its_time_is_asked_for_its_unit(plan, current, hint):
+    pair = (
+        f"- charge: {{current: {current}, to: 4.2 V, for: 2 h}}\n- discharge: {{current: C/10, to: 3 V, for: 15 h}}\n"
+    )
+    assert [one.hint for one in warnings(plan(looped(pair, "repeat: 3\n  cycle: true")))] == [hint]
+
+
 def test_a_time_that_is_much_too_short_for_the_only_charge_of_a_cycle(plan):
     pair = "- charge: {current: C/10, to: 4.2 V, for: 15 min}\n- discharge: {current: C/10, to: 3 V, for: 15 h}\n"
     assert codes(plan(looped(pair, "repeat: 3\n  cycle: true"))) == [("plan.time_first", 6)]
