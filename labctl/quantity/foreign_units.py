@@ -5,7 +5,7 @@ from typing import Final
 
 from labctl.finding import clip
 from labctl.quantity.dimension import TABLES, Kind
-from labctl.quantity.number_hints import Slip
+from labctl.quantity.joined_slips import Slip
 from labctl.quantity.units import NUMBER, article, display
 
 _MEASURE: Final = re.compile(rf"({NUMBER})\s*(.*)", re.DOTALL)

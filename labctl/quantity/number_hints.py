@@ -2,18 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 from labctl.finding import clip
 from labctl.quantity.dimension import Kind
+from labctl.quantity.joined_slips import Reads, Slip, joined_slip
 from labctl.quantity.units import article, number
-
-Slip: TypeAlias = tuple[str, str, str] | None
-"""Code, what was found (the text itself where ""), hint."""
-
-Reads: TypeAlias = Callable[[str], bool]
-"""Tells whether a text reads as the kind of quantity that is wanted."""
 
 THOUSANDS: Final = re.compile(r"([-+]?\d{1,3})([.,])(\d{3})(?!\d)\s*(.*)", re.DOTALL)
 _POWER: Final = re.compile(
@@ -50,7 +44,8 @@ def thousands(text: str) -> str:
 
 def number_slip(plain: str, kind: Kind, reads: Reads) -> Slip:
     """Return what a text is instead of a number with a unit, and how to write what it means; None where no rule fits."""
-    for rule in (_count, _placeholder, _fraction, _power, _negative_rate, _about, _comment, _behind, _range):
+    rules = (_count, _placeholder, _fraction, _power, _negative_rate, _about, _comment, _behind, _range, joined_slip)
+    for rule in rules:
         slip = rule(plain, kind, reads)
         if slip is not None:
             return slip

@@ -11,7 +11,7 @@ _VALUE: Final = re.compile(rf"({NUMBER})\s*([kmu\u00b5]?)((?:Ah|A|V|Wh|W|Hz)(?![
 
 
 def a_thousandth(text: str, value: float, fits: Callable[[float], bool]) -> str:
-    """Return the question whether a thousandth of a value was meant, or "" where it does not fit or a tenth fits already.
+    """Return the question whether a thousandth of a value was meant, or "" where that does not fit, or a tenth does.
 
     Args:
         text: The value as written; its number is kept.
@@ -19,7 +19,9 @@ def a_thousandth(text: str, value: float, fits: Callable[[float], bool]) -> str:
         fits: Tells whether a value in SI is one that its place takes.
     """
     match = _VALUE.fullmatch(text.strip())
-    if match is None or match[2] not in _SMALLER or fits(value / 10.0) or not fits(value / 1000.0):
+    # a voltage is hardly ever ten times too large: half of it tells
+    near_by = match is not None and fits(value / (2.0 if match[3][0] == "V" else 10.0))
+    if match is None or match[2] not in _SMALLER or near_by or not fits(value / 1000.0):
         return ""
     return f"is {match[1]} {_SMALLER[match[2]]}{match[3]} meant?"
 

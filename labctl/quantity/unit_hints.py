@@ -17,8 +17,9 @@ from labctl.quantity.dimension import (
     name_of,
 )
 from labctl.quantity.foreign_units import example, foreign_unit, units_here
+from labctl.quantity.joined_slips import Slip
 from labctl.quantity.kind_slips import in_place_of
-from labctl.quantity.number_hints import Slip, number_slip, thousands
+from labctl.quantity.number_hints import number_slip, thousands
 from labctl.quantity.units import MOST_DIGITS, NUMBER, article, measure_unit, number, reads
 
 _WORDS: Final = {
@@ -289,10 +290,12 @@ def _near(plain: str, kind: Kind) -> Slip:
             "",
             f"half of peak to peak is the peak: write {float(match[1]) / 2:g} {re.sub(r' *p-?p$', '', unit)}",
         )
+    if unit.endswith("s") and reads(f"{match[1]} {unit[:-1]}", kind):
+        return "unit.unknown", "", f"write {match[1]} {unit[:-1]}"
     nearest = _nearest(unit, TABLES[kind].units)
     if micro := _MICRO.fullmatch(unit):  # as on a prescription; m alone would be a thousand times more
         nearest = f"u{micro[1]}" if measure_unit(f"u{micro[1]}") else nearest
-    hint = f"did you mean {nearest}?" if nearest else units_here(kind)
+    hint = f"did you mean {match[1]} {nearest}?" if nearest else units_here(kind)
     return "unit.unknown", "", hint if TABLES[kind].units else "a bare number, without a unit"
 
 

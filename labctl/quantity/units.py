@@ -124,6 +124,12 @@ def reads(text: str, kind: Kind) -> bool:
     return len(text) <= 4 * MOST_DIGITS and read_quantity(plain_spelling(text), kind) is not None
 
 
+def doubled(text: str, kind: Kind) -> str:
+    """Return a quantity of twice the value in its own unit, "" where a text states none of this kind."""
+    match = re.fullmatch(rf"({NUMBER})\s*(\D.*)", plain_spelling(text)) if reads(text, kind) else None
+    return f"{2.0 * float(match[1]):g} {match[2]}" if match else ""
+
+
 _Read: TypeAlias = tuple[float, Dimension, str, float]
 
 
