@@ -11,12 +11,14 @@ from labctl.errors import CellError, Misread
 from labctl.finding import Finding, Mark, clip, with_lines
 from labctl.protocol.cell import FIELD_EXAMPLES, Cell, factors
 from labctl.protocol.cell_fit import misfits
-from labctl.protocol.fields import LIMIT_WORDS, PAIRS, SIDE_WORDS
+from labctl.protocol.fields import PAIRS, SIDE_WORDS
 from labctl.protocol.keys import CELL, LIMITS, NOMINAL, REFERENCE, SIDES, STATE, Key
 from labctl.protocol.kind_words import kind_words
+from labctl.protocol.limit_words import limit_words
+from labctl.protocol.own_pair import own_pair
 from labctl.protocol.sign import check_sign
 from labctl.quantity.dimension import Kind, dimension_of
-from labctl.quantity.units import Quantity, display, reference_label
+from labctl.quantity.units import Quantity, display, doubled, reference_label
 from labctl.text.compose import compose
 from labctl.text.fields import Reading, near
 from labctl.text.nodes import BROKEN, Entries, Node, Scalar
@@ -57,7 +59,7 @@ class _CellFields(Reading):
                 "a cell file begins with labctl_cell: 1",
             )
             return None
-        nodes = self.keys(entries, CELL, "a cell file", CELL_KEY_WORDS)
+        nodes = self.keys(self._across(entries), CELL, "a cell file", CELL_KEY_WORDS)
         self._version(nodes.get("labctl_cell"), entries)
         misspelled = {
             CELL_KEY_WORDS.get(key.text) or near(key.text, CELL) for key, _ in entries.entries if key.text not in CELL
@@ -75,6 +77,18 @@ class _CellFields(Reading):
         marks |= {"area": marks["diameter"]} if "diameter" in marks else {}
         cell = self._nominal(self._simple(nodes, marks), nodes.get("nominal"))
         return self._limits(self._state(cell, nodes.get("state")), nodes.get("limits"))
+
+    def _across(self, entries: Entries) -> Entries:
+        """Return the keys of a cell file, a radius reported and put as the diameter that it makes."""
+        pairs = list(entries.entries)
+        for at, (key, value) in enumerate(pairs):
+            if not isinstance(value, Scalar) or not (twice := doubled(value.text, "length")):
+                continue
+            if key.text.lower() in {"radius", "r", "electrode_radius", "disk_radius", "disc_radius"}:
+                hint = f"write diameter: {twice}, which is twice the radius"
+                self.report("key.unknown", f"wanted a key of a cell file, found {key.text!r}", key.mark, hint)
+                pairs[at] = (replace(key, text="diameter"), replace(value, text=twice))
+        return replace(entries, entries=tuple(pairs))
 
     def _version(self, node: Node | None, entries: Entries) -> None:
         if node is None:
@@ -251,7 +265,7 @@ class _CellFields(Reading):
         entries = self.entries(node, "limits in braces", f"for example limits: {CELL['limits'].example}")
         if entries is None:
             return cell
-        values = self.keys(entries, LIMITS, "limits", LIMIT_WORDS)
+        values = self.keys(entries, LIMITS, "limits", limit_words(entries))
         pairs = {name: self._pair(cell, values.get(name), name) for name in PAIRS}
         charge = self._resolved(cell, self._read(values.get("capacity"), LIMITS["capacity"]), "capacity")
         return replace(cell, limits=Bounds(**pairs, charge=charge))
@@ -260,7 +274,7 @@ class _CellFields(Reading):
         key = LIMITS[name]
         if isinstance(node, Entries):
             return self._one_sided(cell, node, name)
-        pair = self.pair(node, f"the {name} limits", key.example)
+        pair = self.pair(node, f"the {name} limits", key.example, own_pair(node, key.kind))
         if pair is None or node is None:
             return None
         low, high = (self._resolved(cell, self._absolute(self._read(item, key)), key.kind) for item in pair)

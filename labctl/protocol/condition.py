@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -9,10 +10,11 @@ from labctl.errors import Misread
 from labctl.finding import clip
 from labctl.protocol.condition_slips import (
     NO_BRACKETS,
-    all_compared,
+    as_share,
     asked_of_cycles,
     compared,
-    without_needless_brackets,
+    meant,
+    of_sign,
 )
 from labctl.protocol.expression import Places, closing, parse_given
 from labctl.protocol.model import Comparison, Given, Sign, WrittenCondition, WrittenTerm
@@ -96,11 +98,15 @@ def parse_condition(text: str, places: Places) -> WrittenCondition:
     try:
         return _parsed(text, places)
     except Misread as error:
-        if error.hint == NO_BRACKETS and (plain := without_needless_brackets(text)):
-            raise Misread(error.code, str(error), f"write {clip(plain, 80)}", error.offset) from None
-        if error.code == "condition.comparison" and (right := all_compared(text)):
-            raise Misread(error.code, str(error), f"write {clip(right, 80)}", error.offset) from None
-        raise
+        if not (right := meant(text, error, lambda joined: _stands(joined, places))):
+            raise
+        raise Misread(error.code, str(error), f"write {clip(right, 80)}", error.offset) from None
+
+
+def _stands(text: str, places: Places) -> bool:
+    with suppress(Misread):
+        return bool(_parsed(text, places).any_of)
+    return False
 
 
 def _parsed(text: str, places: Places) -> WrittenCondition:
@@ -182,7 +188,9 @@ def _changed(term: WrittenTerm, value: str, place: int, places: Places) -> Writt
     """Return `change of current over 30 min` with its value: a quantity, or a percentage of what flows now."""
     figure: Literal["change", "share"] = "share" if value.endswith("%") else "change"
     term = replace(term, figure=figure)
-    return replace(term, value=_given(value, kind_of(term), place, places, "not negative"))
+    return replace(
+        term, value=_given(value, kind_of(term), place, places, "not negative", as_share(value, term.quantity))
+    )
 
 
 def kind_of(term: WrittenTerm) -> Kind:
@@ -216,10 +224,7 @@ def _given(text: str, kind: Kind, place: int, places: Places, sign: Sign, instea
     try:
         return parse_given(text, kind, lambda offset: places(place + offset), sign)
     except Misread as error:
-        hint = instead or error.hint
-        if joined := re.fullmatch(r"([^,;]+)[,;]\s*([a-zA-Z]\w*\s*[<>].*)", text):
-            hint = f"join conditions with or, and: {clip(joined[1])} or {clip(joined[2])}"
-        raise Misread(error.code, str(error), hint, place + error.offset) from None
+        raise Misread(error.code, str(error), instead or error.hint, place + error.offset) from None
 
 
 def _sign(quantity: str, *, absolute: bool) -> Sign:
@@ -229,12 +234,8 @@ def _sign(quantity: str, *, absolute: bool) -> Sign:
 def _comparison(word: str, part: str, place: int) -> Comparison:
     if word in _COMPARISONS:
         return _COMPARISONS[word]
-    hint = {"=<": "write <=", "=>": "write >=", "!=": "write < or >"}.get(
-        word, "a measured value meets no equality: write >= or <="
-    )
-    if word in {"=", "=="} and (count := re.fullmatch(r"cycle\s*==?\s*(\d+)", part)):
-        hint = f"write cycle in [{count[1]}], which is for if; stop_if: cycle >= {count[1]} ends after that many"
-    raise Misread("condition.comparison", f"wanted <, <=, > or >=, found {word} in {clip(part)!r}", hint, place)
+    message = f"wanted <, <=, > or >=, found {word} in {clip(part)!r}"
+    raise Misread("condition.comparison", message, of_sign(word, part), place)
 
 
 def _over(text: str) -> tuple[str, tuple[str, int] | None]:

@@ -1,10 +1,12 @@
 """What stands where a condition was wanted: a list, keys, brackets, a bare value; and the condition that it means."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
+from labctl.errors import Misread
 from labctl.quantity.dimension import Kind
-from labctl.quantity.units import reads
+from labctl.quantity.units import number, reads
 from labctl.text.nodes import Entries, Items, Node, Scalar
 
 NO_BRACKETS: Final = "there are no brackets but those of abs( ); `and` binds before `or`"
@@ -14,7 +16,19 @@ _COMPARED: Final[tuple[tuple[Kind, str], ...]] = (
     ("duration", "time >"),
     ("capacity", "capacity >"),
 )
+MOST_LENGTH: Final = 1000  # of a text that is looked at
 _SIGN: Final = re.compile(r"[<>\u2264\u2265]")
+
+
+def meant(text: str, error: Misread, stands: Callable[[str], bool]) -> str:
+    """Return the whole condition that a text with an error most likely means, or ""; `stands` tells whether one can be read."""
+    if len(text) > MOST_LENGTH:
+        return ""
+    if (joined := with_or(text)) != text and stands(joined):
+        return joined
+    if error.hint == NO_BRACKETS:
+        return without_needless_brackets(text)
+    return all_compared(text) if error.code == "condition.comparison" else ""
 
 
 def one_condition(node: Node | None) -> str:
@@ -46,6 +60,19 @@ def _by_key(part: str) -> str:
     return f"{name} {comparison} {value}" if quantity == name else ""
 
 
+def of_sign(sign: str, part: str) -> str:
+    """Return what is written for a sign of comparison that is none here."""
+    if sign in {"=", "=="} and (count := re.fullmatch(r"cycle\s*==?\s*(\d+)", part)):
+        return f"write cycle in [{count[1]}], which is for if; stop_if: cycle >= {count[1]} ends after that many"
+    right = {"=<": "write <=", "=>": "write >=", "!=": "write < or >"}
+    return right.get(sign, "a measured value meets no equality: write >= or <=")
+
+
+def with_or(text: str) -> str:
+    """Return a condition with `or` for the commas that stand between its parts, those in brackets left alone."""
+    return re.sub(r"\s*[,;]\s*(?:or\b\s*)?(?=[A-Za-z])(?![^\[(]*[\])])", " or ", text)
+
+
 def without_needless_brackets(text: str) -> str:
     """Return a condition without the brackets around its single comparisons, "" where they join several."""
     plain = re.sub(r"(?<![A-Za-z$])\(([^()]*)\)", lambda match: match[1] if _SIGN.search(match[1]) else match[0], text)
@@ -57,6 +84,20 @@ def without_needless_brackets(text: str) -> str:
 def compared(part: str) -> str:
     """Return the comparison that a bare value stands for, or "": `C/20` is where a current has fallen to."""
     return next((f"{quantity} {part}" for kind, quantity in _COMPARED if reads(part, kind)), "")
+
+
+def falling(error: Misread) -> Misread:
+    """Return an error at a bare voltage in a step that lowers it, with the hint that is meant there."""
+    hint = error.hint.replace("voltage >", "voltage <") if error.hint.startswith("write ") else error.hint
+    return Misread(error.code, str(error), hint, error.offset)
+
+
+def as_share(value: str, slope: str) -> str:
+    """Return the hint at a change of current by a bare number, a share of what flows; "" of anything else."""
+    share = number(value)
+    if share is None or not 0.0 < share < 1.0 or slope != "dI/dt":
+        return ""
+    return f"write {100.0 * share:g} %; of a change in itself write the unit behind {value}"
 
 
 def asked_of_cycles(part: str) -> str:

@@ -24,7 +24,7 @@ from labctl.protocol.model import (
 from labctl.protocol.sign import check_sign
 from labctl.quantity.dimension import DURATION, KELVIN, NONE, TABLES, Kind, accepts, dimension_of, name_of
 from labctl.quantity.parse import parse
-from labctl.quantity.units import Quantity, article, like
+from labctl.quantity.units import Quantity, article, like, measure_unit
 
 Environment: TypeAlias = Mapping[str, Value]
 """Parameters and loop variables in force at a place."""
@@ -104,7 +104,9 @@ class _ExpressionParser:
         if symbol == "$":
             hint = "inside $( ) names stand without $"
         elif self.at and self.tokens[self.at - 1][0][1] and self.at < len(self.tokens) and self.tokens[self.at][0][2]:
+            factor, name = self.tokens[self.at - 1][0][1], self.tokens[self.at][0][2]
             hint = "only bare numbers stand inside $( ): make a quantity with a unit a parameter"
+            hint = hint if measure_unit(name) else f"write {factor} * {name}"
         elif symbol == "^":
             hint = "there are no powers: multiply"
         message = f"wanted {wanted} in $( ), found {symbol!r}" if symbol else f"wanted {wanted} in $( ), found its end"

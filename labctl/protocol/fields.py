@@ -7,9 +7,10 @@ from typing import Final
 from labctl.errors import Misread
 from labctl.finding import Mark, clip
 from labctl.protocol.condition import parse_condition
-from labctl.protocol.condition_slips import one_condition
+from labctl.protocol.condition_slips import falling, one_condition
 from labctl.protocol.expression import NAME, parse_given, parse_template
 from labctl.protocol.keys import LIMITS, RECORD, SIDES, Key
+from labctl.protocol.limit_words import limit_words
 from labctl.protocol.loop_slips import as_range
 from labctl.protocol.model import (
     Given,
@@ -25,6 +26,7 @@ from labctl.protocol.model import (
     WrittenText,
 )
 from labctl.protocol.own_pair import own_pair
+from labctl.protocol.record_order import in_order
 from labctl.quantity.dimension import Kind
 from labctl.quantity.parse import parse
 from labctl.quantity.units import article, reads
@@ -37,6 +39,8 @@ CONDITION_LIST_HINT: Final = "one text: join the conditions with or"
 
 class Fields(Reading):
     """Reads the values of a protocol file."""
+
+    lowers = False  # what is read drives the voltage down
 
     def given(self, node: Node | None, kind: Kind, sign: Sign = "any") -> Given | None:
         """Return a quantity or the computation of one."""
@@ -69,7 +73,7 @@ class Fields(Reading):
         try:
             return parse_condition(scalar.text, scalar.at)
         except Misread as error:
-            self.misread(error, scalar)
+            self.misread(falling(error) if self.lowers else error, scalar)
             return None
 
     def template(self, node: Node | None, what: str = "a text") -> Text:
@@ -104,7 +108,7 @@ class Fields(Reading):
         entries = self.entries(node, "limits such as {voltage: [2.5 V, 4.3 V]}", hint)
         if entries is None:
             return Limits()
-        values = self.keys(entries, LIMITS, "limits", LIMIT_WORDS)
+        values = self.keys(entries, LIMITS, "limits", limit_words(entries))
         pairs = {name: self.positions(values.get(name), LIMITS[name], f"the {name} limits") for name in PAIRS}
         most = values.get("capacity")
         if isinstance(most, Items) and most.items:
@@ -121,14 +125,17 @@ class Fields(Reading):
         if node is None:
             return None
         rules = node.items if isinstance(node, Items) else (node,)
-        rules_read = [self._rule(rule, last=at == len(rules) - 1) for at, rule in enumerate(rules)]
+        if ordered := in_order(rules):
+            self.report("record.for", "wanted the rule without for last, found one behind it", node.mark, ordered)
+        rules_read = [self._rule(rule, last=None if ordered else at == len(rules) - 1) for at, rule in enumerate(rules)]
         if not rules:
             self.report(
                 "form", "wanted a record rule, found an empty list", node.mark, "for example {every: 10 s, dV: 5 mV}"
             )
         return tuple(rule for rule in rules_read if rule is not None)
 
-    def _rule(self, node: Node, *, last: bool) -> WrittenRecordRule | None:
+    def _rule(self, node: Node, *, last: bool | None) -> WrittenRecordRule | None:
+        """Return a record rule; of the last no time is wanted, of others one; None where their order was reported."""
         hint = "for example {every: 10 s, dV: 5 mV}"
         entries = self.entries(node, "a record rule in braces", _own_rule(node) or hint)
         if entries is None:
@@ -136,7 +143,7 @@ class Fields(Reading):
         values = self.keys(entries, RECORD, "record", RECORD_WORDS)
         if not values.keys() & {"every", "dV", "dI"} and len(values) == len(entries.entries):
             self.report("record.empty", "wanted every, dV or dI in a record rule, found none", entries.mark, hint)
-        if not last and "for" not in values:
+        if last is False and "for" not in values:
             self.report(
                 "record.for",
                 "wanted for in every rule but the last, found none",
@@ -279,14 +286,6 @@ _PLAIN_TEXT: Final = re.compile(rf"(?![-+\u2212]?\.?\d)|{_DATE}$|\d{{1,2}}\.\d{{
 """What reads as a text where no quantity is asked: all that begins without a digit, dates, and marks such as 27-1-3."""
 RESERVED: Final = frozenset({"abs", "and", "or", "over", "of", "ocv"})
 PAIRS: Final = ("voltage", "current", "temperature")
-LIMIT_WORDS: Final = {
-    **dict.fromkeys(("voltage_max", "max_voltage", "vmax", "upper"), "one side alone is voltage: {max: 4.3 V}"),
-    **dict.fromkeys(("voltage_min", "min_voltage", "vmin", "lower"), "one side alone is voltage: {min: 2.5 V}"),
-    "on_breach": "a breach always switches the output off and trips the run",
-    "potential": "did you mean voltage?",
-    "charge": "did you mean capacity?",
-    "time": "write for: at the step or block",
-}
 SIDE_WORDS: Final = {
     **dict.fromkeys(("low", "lower", "lowest", "minimum", "from"), "did you mean min?"),
     **dict.fromkeys(("high", "upper", "highest", "maximum", "to"), "did you mean max?"),

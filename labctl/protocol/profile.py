@@ -149,13 +149,14 @@ class _TableReader:
 
     def _no_header(self, line: int, cells: list[str]) -> None:
         hint = "the header is `time / s` and `current / A` (or power, voltage, temperature), separated by a comma"
-        heads = [re.split(r"[/\[(]", cell)[0].strip() for cell in cells]
-        words = ("time", *_COLUMNS)
-        close = next((likely for head in heads if (likely := _HEADS.get(head.lower()) or near(head, words))), "")
+        right = [_renamed(cell) for cell in cells]
+        named = [match[1].lower() for cell in right if (match := _HEADER.fullmatch(cell))]
+        if right != cells and "time" in named and named.count("time") < len(named):
+            hint = f"write {clip(','.join(cell.strip() for cell in right), 100)}"
         message = (
             f"wanted the columns time and current (or power, voltage, temperature), found {clip(', '.join(cells))!r}"
         )
-        self.report("profile.header", message, line, f"{hint}; {close}" if close else hint, ",".join(cells))
+        self.report("profile.header", message, line, hint, ",".join(cells))
 
     def _unit(self, name: str, unit: str | None, line: int) -> Quantity | None:
         kind = _kind_of(name)
@@ -210,6 +211,16 @@ class _TableReader:
         if times and not math.isclose(times[0], 0.0) and not self.findings:
             times = [time - times[0] for time in times]
         return tuple(times), tuple(values)
+
+
+def _renamed(cell: str) -> str:
+    """Return a cell of a header with the name that the language has for its column, itself where it has it or none is near."""
+    head = re.split(r"[/\[(]", cell)[0].strip()
+    words = ("time", *_COLUMNS)
+    if head.lower() in words:
+        return cell
+    meant = re.fullmatch(r"did you mean (\w+)\?", _HEADS.get(head.lower()) or near(head, words))
+    return cell.replace(head, meant[1], 1) if meant and head else cell
 
 
 def _kind_of(column: str) -> Kind:

@@ -47,6 +47,9 @@ _CHANGE: Final = re.compile(
     r"(?:abs\s*\()?\s*(?:relative\s+)?(?:change|spread|drift|delta)\s+(?:of\s+|in\s+)?(voltage|current|temperature)"
     r"|(voltage|current|temperature)\s+(?:change|drift|vari)\w*"
 )
+_OF_WHAT: Final = re.compile(
+    r"([\d.]+\s*%)\s*(?:of|from)\s*(?:the\s+)?(cycle\s+\d+|first|max(?:imum)?|best|highest|initial|begin|start|original|nominal)"
+)
 _DWELL_FIRST: Final = re.compile(r"(?:for|during)\s+(\d\S*(?:\s*[A-Za-z]+)?)\s+(voltage|current|temperature|power)")
 
 
@@ -62,6 +65,12 @@ def change_hint(quantity: str, value: str) -> str:
         match := re.fullmatch(r"([\d.]+\s*%)\s*(?:of|from)\s*(?:the\s+)?(cycle\s+\d+|first|max).*", value)
     ):
         return f"write retention of {match[2]} < {match[1]}"
+    if quantity == "retention" and (match := _OF_WHAT.match(value)):
+        if match[2] == "nominal":
+            return f"write discharge_capacity < {match[1]}: there % is of the nominal capacity"
+        of = {"best": "max", "highest": "max", "maximum": "max"}.get(match[2], match[2])
+        which = f" of {of}" if of == "max" or of.startswith("cycle") else ""
+        return f"write retention{which} < {match[1]}" + ("" if which else ", which is of the first cycle")
     if match := _DWELL_FIRST.match(quantity):
         return f"the time stands behind the value: {match[2]} < ... for {match[1]}"
     slope = {"dV/dt": "voltage", "dI/dt": "current", "dT/dt": "temperature"}.get(quantity)

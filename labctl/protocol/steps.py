@@ -222,9 +222,7 @@ class StepFields(VerbFields):
                 for name in ("if", "stop_if", "abort_if")
             },
             choice=choice,
-            cycle=cast(
-                "Any", self.choice(values.get("cycle"), BLOCK["cycle"].choices, _cycle_words(values.get("cycle")))
-            ),
+            cycle=cast("Any", self.choice(values.get("cycle"), BLOCK["cycle"].choices, _cycle_words(values))),
             for_=self._given_key(values, "for"),
             every=self._given_key(values, "every"),
             record=self.record(values.get("record")),
@@ -347,8 +345,10 @@ class StepFields(VerbFields):
         return givens
 
 
-def _cycle_words(node: Node | None) -> Mapping[str, str]:
-    """Return hints at `cycle`; a count there is the block's `repeat`."""
+def _cycle_words(values: Mapping[str, Node]) -> Mapping[str, str]:
+    """Return hints at the `cycle` of a block; a count there is its `repeat`, where it has none yet."""
+    node = values.get("cycle")
     if isinstance(node, Scalar) and node.text.isdigit():
-        return {node.text: f"write repeat: {node.text}, and cycle: true beside it"}
+        counted = "write true" if "repeat" in values else f"write repeat: {node.text}, and cycle: true beside it"
+        return {**CYCLE_WORDS, node.text: counted}
     return CYCLE_WORDS

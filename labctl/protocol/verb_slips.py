@@ -6,6 +6,7 @@ from labctl.finding import clip
 from labctl.protocol.foreign_keys import renamed, rested
 from labctl.protocol.keys import BLOCK, VERBS
 from labctl.protocol.words import CV_VOLTAGE, REPEATED, TIME_OF_DAY, TYPE_KEYS, VERB_WORDS
+from labctl.quantity.units import reads
 from labctl.text.fields import near
 from labctl.text.nodes import Entries, Node, Scalar
 from labctl.text.own_value import with_own
@@ -23,6 +24,9 @@ def instead_of(key: Scalar, value: Node, others: Sequence[tuple[Scalar, Node]]) 
         return f"write {word.lower()}"
     if times := REPEATED.match(word):
         return f"write a block: repeat: {times[1]} with steps: below it"
+    if plain in {"goto", "go_to", "set", "ramp"} and isinstance(value, Scalar) and reads(value.text, "voltage"):
+        reached = f"{{current: ..., to: {value.text}, hold_for: ...}}"
+        return f"write charge or discharge: {reached}, or hold: {{voltage: {value.text}, current: ..., for: ...}}"
     hint = VERB_WORDS.get(plain, "")
     if plain in TYPE_KEYS and isinstance(value, Scalar) and (meant := _of_type(value.text)):
         hint, value = meant, Entries(tuple(others), value.mark) if others else value

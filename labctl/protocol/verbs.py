@@ -1,7 +1,7 @@
 """The verbs of a step: from keys to values."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from labctl.finding import Mark
@@ -70,7 +70,9 @@ class VerbFields(Fields):
         nodes = self._nodes(word, verb, node)
         if nodes is None:
             return None
+        self.lowers = word in {"discharge", "plate"}
         values = {name: self._value(child, verb.keys[name]) for name, child in nodes.items()}
+        self.lowers = False
         if isinstance(node, Entries) and len(nodes) < len(node.entries):  # what is missing may be what was misspelled
             values = self._guessed(word, verb, node.mark) | values
         for name, key in verb.keys.items():
@@ -212,7 +214,9 @@ class VerbFields(Fields):
         if len(controls) != 1:
             what = " and ".join(controls) or "none"
             message = f"wanted one of {wanted} in {word}, found {what}"
-            self.report("step.control", message, node.mark, f"for example {VERBS[word].example}")
+            self.report(
+                "step.control", message, node.mark, _one_of(controls, node) or f"for example {VERBS[word].example}"
+            )
         control = controls[0] if controls else "current"
         values.setdefault(control, unread(node.mark, VERBS[word].keys[control]))
         values.update(control=control, setting=values[control], direction=word)
@@ -253,6 +257,13 @@ class VerbFields(Fields):
         for code, message, hint in beside_table(table, values):
             self.report(code, message, node.mark, hint)
         values.setdefault("positive", "charge" if table.quantity in SIGNED else "")
+
+
+def _one_of(controls: Sequence[str], node: Node) -> str:
+    """Return what to leave out where a step has two controls, "" where it has none."""
+    given = {key.text: value for key, value in node.entries} if isinstance(node, Entries) else {}
+    texts = [f"{name}: {value.text}" for name in controls if isinstance(value := given.get(name), Scalar)]
+    return f"leave out one: {' or '.join(texts)}" if len(texts) > 1 else ""
 
 
 def _several(word: str, node: Items) -> str:

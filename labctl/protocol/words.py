@@ -9,6 +9,8 @@ from labctl.text.own_value import TO_OR_UNTIL, UNTIL_CURRENT
 _DRIVES = "charge or discharge (strip or plate on metal)"
 _SPECTRUM = "eis: {from: 1 MHz, to: 0.1 Hz, amplitude: "
 
+NO_JUMPS: Final = "there are no jumps: leave it out, and write a block with repeat, if or stop_if"
+
 VERB_WORDS: Final[Mapping[str, str]] = {
     "ocv": "open circuit is a step `rest: 2 h`; `ocv` is the voltage it ends at",
     "ocp": "open circuit is a step `rest: 2 h`",
@@ -43,7 +45,7 @@ VERB_WORDS: Final[Mapping[str, str]] = {
     "cycles": "write a block: repeat: 5 with cycle: true and steps: below it",
     "matrix": "write a block: each: {j: [0.1C, 1C]} with steps: below it",
     "while": "write a block with repeat: and stop_if:",
-    "goto": "there are no jumps: write a block with repeat, if or stop_if",
+    **dict.fromkeys(("goto", "go_to", "jump"), NO_JUMPS),
     "power": f"constant power is {_DRIVES}: {{power: 5 mW, for: 1 h}}",
     "load": "a constant load is discharge: {resistance: 100 Ohm, to: 3 V, for: 1 h}",
     "resistance": "a constant load is discharge: {resistance: 100 Ohm, to: 3 V, for: 1 h}",
@@ -180,6 +182,7 @@ STEP_KEY_WORDS: Final[Mapping[str, str]] = {
     "t": "did you mean for?",
     "hours": "write for: 1 h",
     "timeout": "did you mean for?",
+    **dict.fromkeys(("goto", "go_to", "jump", "next"), NO_JUMPS),
     "end": "did you mean until?",
     "stop": "did you mean until?",
     "while": "write until: with the opposite condition",

@@ -48,6 +48,10 @@ MQTT_KEYS: Final = {
 }
 HTTP_KEYS: Final = {"socket": "Unix socket", "host": "address to listen on; 127.0.0.1", "port": "TCP port"}
 PORTS: Final = 65536
+_CLOCK_WORDS: Final = {
+    **dict.fromkeys(("realtime", "wall", "wallclock", "normal", "live", "1:1"), "write real"),
+    **dict.fromkeys(("fastest", "max", "asap", "instant", "unlimited"), "write fast"),
+}
 _STATION_WORDS: Final = {
     "broker": "did you mean mqtt?",
     "database": "store: is the journal's folder, postgres: a server that gets everything too",
@@ -282,7 +286,9 @@ class _StationFields(FaceFields):
             "word.unknown",
             f"wanted real, fast or how many times faster, found {clip(scalar.text)!r}",
             scalar.mark,
-            "for example clock: 60",
+            _CLOCK_WORDS.get(re.sub(r"[ _-]", "", word.lower()))
+            or near(word, ("real", "fast"))
+            or "for example clock: 60",
         )
         return "real"
 

@@ -19,6 +19,7 @@ from labctl.text.block_hints import (
 from labctl.text.nodes import BROKEN, Document
 
 MOST_OF_LINE: Final = 1000  # characters that the rules look at
+MOST_SHOWN: Final = 60  # characters of a line in a hint
 TEXT_KEYS: Final = frozenset({"name", "about", "source", "say", "mark", "prompt", "basis", "label"})
 
 _KEY: Final = re.compile(r"^(\s*(?:- +)*)([A-Za-z_][\w.]*|\"[^\"]*\")\s*:(?=\s)")
@@ -29,7 +30,7 @@ _BRACED: Final = re.compile(r"\$\{\s*([^{}]*?)\s*\}")
 _JINJA: Final = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _TWO_COLONS: Final = re.compile(r"^\s*(?:- +)*([A-Za-z_]\w*): +(.*:(?:\s.*|$))")
 _INDICATOR: Final = re.compile(r"(?:[:\[,]|-)\s+([@`%])(\S*)")
-_NO_SPACE: Final = re.compile(r"^\s*(?:-\s+)?([A-Za-z_]\w*):([^\s:/][^:]*)$")
+_NO_SPACE: Final = re.compile(r"^\s*(?:-\s+)?([A-Za-z_]\w*):([{\[].*|[^\s:/][^:]*)$")
 _LIST_AFTER_KEY: Final = re.compile(r"(\w+):\s+-\s+(.*)")
 
 
@@ -50,6 +51,8 @@ def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) 
         if slip:
             column, code, message, hint = slip
             hint = spaces_for_tab(lines, line) if code == "yaml.tab" else hint
+            if rule is _no_space:
+                lines[line] = lines[line].replace(":", ": ", 1)  # so that the step is read as it is meant
             return _at(document, line, column, code, message, hint), line
     if "flow" not in (error.context or "") and (deeper := _one_too_deep(lines, line)) is not None:
         return _at(document, line, *deeper), line
@@ -277,7 +280,8 @@ def _no_space(text: str) -> _Found:
 
 
 def _colon(key: str, text: str) -> tuple[str, str, str]:
-    return "yaml.colon", f"wanted a space after {key + ':'!r}, found none", f"write {clip(text, 60)}"
+    hint = f"write {text}" if len(text) <= MOST_SHOWN else f"put a space after the colon: {clip(text, MOST_SHOWN)}"
+    return "yaml.colon", f"wanted a space after {key + ':'!r}, found none", hint
 
 
 _RULES: Final = (
