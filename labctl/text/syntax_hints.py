@@ -51,14 +51,11 @@ def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) 
         if slip:
             column, code, message, hint = slip
             hint = spaces_for_tab(lines, line) if code == "yaml.tab" else hint
-            if rule is _no_space:
-                lines[line] = lines[line].replace(":", ": ", 1)  # so that the step is read as it is meant
             return _at(document, line, column, code, message, hint), line
     if "flow" not in (error.context or "") and (deeper := _one_too_deep(lines, line)) is not None:
         return _at(document, line, *deeper), line
     if line and (match := _NO_SPACE.match(lines[line - 1][:MOST_OF_LINE])):
-        text = f"{match[1]}: {match[2].strip()}"
-        return _at(document, line - 1, match.start(1), *_colon(match[1], text)), line - 1
+        return _at(document, line - 1, *_colon(match)), line - 1
     return _plain(document, error, line, lines), line
 
 
@@ -81,6 +78,9 @@ def set_aside(lines: list[str], line: int) -> bool:
     if "\t" in text[: len(text) - len(text.lstrip())]:
         level = None if any("\t" in each for each in lines[line + 1 :]) else level_of(lines, line)
         lines[line] = text.expandtabs(2) if level is None else " " * level + text.lstrip()
+        return True
+    if _NO_SPACE.match(text[:MOST_OF_LINE]):
+        lines[line] = text.replace(":", ": ", 1)
         return True
     match = _KEY.match(text[:MOST_OF_LINE])
     if match and BROKEN not in text:
@@ -276,12 +276,13 @@ def _apostrophe(text: str) -> _Found:
 
 def _no_space(text: str) -> _Found:
     match = _NO_SPACE.match(text)
-    return (match.start(1), *_colon(match[1], f"{match[1]}: {match[2].strip()}")) if match else None
+    return _colon(match) if match else None
 
 
-def _colon(key: str, text: str) -> tuple[str, str, str]:
+def _colon(match: re.Match[str]) -> tuple[int, str, str, str]:
+    text = f"{match[1]}: {match[2].strip()}"
     hint = f"write {text}" if len(text) <= MOST_SHOWN else f"put a space after the colon: {clip(text, MOST_SHOWN)}"
-    return "yaml.colon", f"wanted a space after {key + ':'!r}, found none", hint
+    return match.start(1), "yaml.colon", f"wanted a space after {match[1] + ':'!r}, found none", hint
 
 
 _RULES: Final = (

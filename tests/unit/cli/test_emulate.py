@@ -1,6 +1,7 @@
 """The emulators by their names."""
 
 import pytest
+
 from labctl_simulators.emulate import main
 
 
