@@ -114,6 +114,19 @@ def quote_above(lines: list[str], line: int, column: int) -> tuple[int, int] | N
     return None
 
 
+def one_too_deep(lines: list[str], line: int) -> tuple[int, str, str, str] | None:
+    """Find a list item that stands deeper than the items above it, or less deep but not on their level."""
+    own = re.match(r"( *)- ", lines[line])
+    above = next((match for at in range(line - 1, -1, -1) if (match := re.match(r"( *)- ", lines[at]))), None)
+    if own is None or above is None or len(own[1]) == len(above[1]):
+        return None
+    count = len(own[1]) - len(above[1])
+    spaces = f"{abs(count)} space{'s' if abs(count) > 1 else ''}"
+    message = f"wanted the - below those above it, found it {spaces} {'deeper' if count > 0 else 'less deep'}"
+    hint = f"put the - into column {len(above[1]) + 1}, or indent steps of a block below its steps:"
+    return len(own[1]), "yaml.indent", message, hint
+
+
 def ends_open(lines: list[str], line: int) -> str:
     """Return the bracket that closes what a line opened, if the next line begins with something else; or ""."""
     text = re.sub(r"\"[^\"]*\"|'[^']*'|(?:^|\s)#.*", "", lines[line][:MOST_OF_LINE])

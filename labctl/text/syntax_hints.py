@@ -11,6 +11,7 @@ from labctl.text.block_hints import (
     comment_of_others,
     ends_open,
     level_of,
+    one_too_deep,
     quote_above,
     spaces_for_tab,
     steps_left_out,
@@ -52,24 +53,11 @@ def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) 
             column, code, message, hint = slip
             hint = spaces_for_tab(lines, line) if code == "yaml.tab" else hint
             return _at(document, line, column, code, message, hint), line
-    if "flow" not in (error.context or "") and (deeper := _one_too_deep(lines, line)) is not None:
+    if "flow" not in (error.context or "") and (deeper := one_too_deep(lines, line)) is not None:
         return _at(document, line, *deeper), line
     if line and (match := _NO_SPACE.match(lines[line - 1][:MOST_OF_LINE])):
         return _at(document, line - 1, *_colon(match)), line - 1
     return _plain(document, error, line, lines), line
-
-
-def _one_too_deep(lines: list[str], line: int) -> tuple[int, str, str, str] | None:
-    """Find a list item that stands deeper than the items above it, or less deep but not on their level."""
-    own = re.match(r"( *)- ", lines[line])
-    above = next((match for at in range(line - 1, -1, -1) if (match := re.match(r"( *)- ", lines[at]))), None)
-    if own is None or above is None or len(own[1]) == len(above[1]):
-        return None
-    count = len(own[1]) - len(above[1])
-    spaces = f"{abs(count)} space{'s' if abs(count) > 1 else ''}"
-    message = f"wanted the - below those above it, found it {spaces} {'deeper' if count > 0 else 'less deep'}"
-    hint = f"put the - into column {len(above[1]) + 1}, or indent steps of a block below its steps:"
-    return len(own[1]), "yaml.indent", message, hint
 
 
 def set_aside(lines: list[str], line: int) -> bool:
@@ -198,8 +186,12 @@ def _two_colons(text: str) -> _Found:
         )
     if another := re.search(r"\s(-\s+[a-z_]+: .*)", match[2]):
         message = f"wanted one step on a line, found another behind {match[1]!r}"
-        hint = f"put it on a line of its own: {clip(another[1])}"
-        return match.start(2) + another.start(1), "yaml.list", message, hint
+        return (
+            match.start(2) + another.start(1),
+            "yaml.list",
+            message,
+            f"put it on a line of its own: {clip(another[1])}",
+        )
     inside = re.sub(r"^\((.*)\)$", r"\1", match[2].rstrip())
     hint = f"put inner keys in braces: {match[1]}: {{{clip(inside, 60)}}}"
     return match.start(2) + inner, "yaml.two_colons", f"wanted one value for {match[1]!r}, found a second colon", hint
@@ -281,7 +273,7 @@ def _no_space(text: str) -> _Found:
 
 def _colon(match: re.Match[str]) -> tuple[int, str, str, str]:
     text = f"{match[1]}: {match[2].strip()}"
-    hint = f"write {text}" if len(text) <= MOST_SHOWN else f"put a space after the colon: {clip(text, MOST_SHOWN)}"
+    hint = f"{'write' if len(text) <= MOST_SHOWN else 'put a space after the colon:'} {clip(text, MOST_SHOWN)}"
     return match.start(1), "yaml.colon", f"wanted a space after {match[1] + ':'!r}, found none", hint
 
 
