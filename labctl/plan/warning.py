@@ -171,7 +171,7 @@ def _neighbours_of(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]
 def _neighbours(block: Block, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
     drives = list(_drives(block))
     pairs = list(itertools.pairwise(drives))
-    if block.passes > 1 and len(drives) > 1:
+    if block.passes > 1 and len(drives) > 2:  # of two it is the same pair
         pairs.append((drives[-1], drives[0]))
     for first, second in pairs:
         up, down = (first, second) if first.verb in RAISING else (second, first)

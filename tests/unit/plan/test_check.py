@@ -164,6 +164,8 @@ def test_a_discharge_to_the_voltage_of_the_charge_before_it_is_told_at_its_own_l
     text = "labctl: 1\nlimits: {voltage: [2.5 V, 4.25 V]}\nsteps:\n  - charge: {current: C/10, to: 4.2 V, for: 15 h}\n"
     found = first(text + "  - discharge: {current: C/10, to: 4.2 V, for: 15 h}\n", FULL)
     assert (found.code, found.mark.line, found.hint) == ("plan.crossed", 5, "is 4.2 V meant in both?")
+    loop = "labctl: 1\nlimits: {voltage: [2.5 V, 4.25 V]}\nsteps:\n  - repeat: 2\n    steps:\n      - charge: {current: C/10, to: 4.2 V, for: 15 h}\n"
+    assert first(loop + "      - discharge: {current: C/10, to: 4.2 V, for: 15 h}\n", FULL).mark.line == 7
 
 
 def test_a_parameter_without_its_value_is_one_error_on_a_cell_too():
