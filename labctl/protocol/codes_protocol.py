@@ -261,13 +261,13 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "a sweep between two equal voltages",
         "",
         "- lsv: {from: 3 V, to: 3 V, rate: 1 mV/s}",
-        "- lsv: {from: 3 V, to: 4 V, rate: 1 mV/s}",
+        "- hold: {voltage: 3 V, for: 1 h}\n- lsv: {from: 3 V, to: 4 V, rate: 1 mV/s}",
     ),
     "eis.bias": (
         "a bias of another kind than the amplitude",
         "An amplitude in V has a bias in V, one in A a bias in A.",
         "- eis: {from: 1 MHz, to: 1 Hz, amplitude: 10 mV, at: 1 mA}",
-        "- eis: {from: 1 MHz, to: 1 Hz, amplitude: 10 mV, at: 3 V}",
+        "- hold: {voltage: 3 V, for: 1 h}\n- eis: {from: 1 MHz, to: 1 Hz, amplitude: 10 mV, at: 3 V}",
     ),
     "profile.beside": (
         "a key that has no effect with a profile's kind of table",

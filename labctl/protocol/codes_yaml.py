@@ -172,7 +172,7 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "a key that must be there",
         "",
         "- eis: {from: 1 MHz, amplitude: 10 mV, at: 3 V}",
-        "- eis: {from: 1 MHz, to: 1 Hz, amplitude: 10 mV, at: 3 V}",
+        "- hold: {voltage: 3 V, for: 1 h}\n- eis: {from: 1 MHz, to: 1 Hz, amplitude: 10 mV, at: 3 V}",
     ),
     "key.left_behind": (
         "a key behind a commented step, which joins the step above it",
