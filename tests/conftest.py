@@ -5,7 +5,7 @@ import inspect
 import os
 import random
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -102,6 +102,21 @@ def tasks_end(request: pytest.FixtureRequest) -> None:
     """Ask for the check below before any other fixture of a coroutine test, so that it comes after all of them."""
     if inspect.iscoroutinefunction(getattr(request.node, "function", None)):
         request.getfixturevalue("no_task_left")
+
+
+@pytest.fixture(autouse=True)
+def no_guard_left() -> Iterator[None]:
+    """End the guards that a daemon of the test left behind, as it must where an output is not confirmed off."""
+    yield
+    end_guards()
+
+
+def end_guards() -> None:
+    """End the guards that daemons of this process left behind: they would try for ever, since their instruments have gone."""
+    while guard_process.LEFT_BEHIND:
+        child = guard_process.LEFT_BEHIND.pop()
+        child.kill()
+        child.wait()
 
 
 @pytest_asyncio.fixture

@@ -34,7 +34,7 @@ READY_WITHIN: Final = 10.0  # s for the guard to come up
 STOP_WITHIN: Final = 1.0  # s for the guard to end when it is told to
 PRIORITY: Final = -10  # of Unix: less comes first
 
-_LEFT: Final[list["subprocess.Popen[bytes]"]] = []  # guards that go on after our end: nobody waits for them
+LEFT_BEHIND: Final[list["subprocess.Popen[bytes]"]] = []  # guards that go on after our end: nobody waits for them
 
 GuardState = Literal["watching", "died", "stood still"]
 
@@ -201,7 +201,7 @@ class GuardProcess:
             child.say({"done": 1})
         child.words.put(None)
         if not all_off:
-            _LEFT.append(child.process)
+            LEFT_BEHIND.append(child.process)
             return
         try:
             child.process.wait(STOP_WITHIN)
