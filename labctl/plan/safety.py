@@ -171,9 +171,9 @@ def _hot_or_cold(draft: CompileContext, place: StepContext, line: Line, origins:
 
 def _other_scale(value: float) -> str:
     """Return the hint at a temperature in K that hardly any cell stands: its number on the other scale, where that is likely."""
-    meant = f"{value:g} degC" if value < COLDEST else f"{value - ZERO_CELSIUS:g} K"
-    likely = value < COLDEST or value - ZERO_CELSIUS >= COLDEST
-    question = f"write {meant}; if the temperature is meant" if likely else "is the unit meant? if so"
+    celsius = value - ZERO_CELSIUS
+    meant = f"{value:g} degC" if value < COLDEST else f"{celsius:g} K" if COLDEST <= celsius <= HOTTEST else ""
+    question = f"write {meant}; if the temperature is meant" if meant else f"is {celsius / 10.0:g} degC meant? if not"
     return f"{question}, say it in limits: {{temperature: [lowest, highest]}}"
 
 

@@ -251,11 +251,14 @@ def _refuse_for(value: str, quantity: str, place: int) -> None:
     match = re.fullmatch(r"(.*\S)\s+(?:for|during|within|in)\s+(\d.*)", value)
     if match is None:
         return
-    hint = (
-        f"write {match[1]} over {match[2]}"
-        if quantity in SLOPES
-        else "a time behind a value goes with voltage, current, temperature and power; slopes have a window: over 10 min"
-    )
+    if quantity in SLOPES:
+        hint = f"write {match[1]} over {match[2]}"
+    elif quantity in RESULTS and (count := re.fullmatch(r"(\d+)(?:\s*(?:times|x))?", match[2])):
+        hint = f"write {match[1]} for {count[1]} cycles"
+    else:
+        hint = (
+            "a time behind a value goes with voltage, current, temperature and power; slopes have a window: over 10 min"
+        )
     raise Misread("condition.over", f"wanted a value, found {clip(value)!r}", hint, place + match.end(1))
 
 

@@ -201,7 +201,8 @@ STEP_KEY_WORDS: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("tr", "t_r", "until_time"), "did you mean for?"),
     **dict.fromkeys(
-        ("cutoff_current", "current_cutoff", "cut_off_current", "end_current"), "write hold_until: current < C/20"
+        ("cutoff_current", "current_cutoff", "cut_off_current", "end_current", "taper", "taper_current"),
+        "write hold_until: current < C/20",
     ),
     "voltage": "write to: 4.2 V",
     "v": "write to: 4.2 V",

@@ -44,7 +44,19 @@ def thousands(text: str) -> str:
 
 def number_slip(plain: str, kind: Kind, reads: Reads) -> Slip:
     """Return what a text is instead of a number with a unit, and how to write what it means; None where no rule fits."""
-    rules = (_count, _placeholder, _fraction, _power, _negative_rate, _about, _comment, _behind, _range, joined_slip)
+    rules = (
+        _count,
+        _placeholder,
+        _fraction,
+        _power,
+        _negative_rate,
+        _about,
+        _percent,
+        _comment,
+        _behind,
+        _range,
+        joined_slip,
+    )
     for rule in rules:
         slip = rule(plain, kind, reads)
         if slip is not None:
@@ -145,6 +157,15 @@ def _about(plain: str, kind: Kind, reads: Reads) -> Slip:
     if (remark := _REMARK.fullmatch(plain)) is not None and reads(remark[1]):
         return "unit.number", "", f"leave {clip(remark[2])} out: write {remark[1]}"
     return ("unit.number", "", f"one value is wanted here: write {right}") if right and reads(right) else None
+
+
+def _percent(plain: str, kind: Kind, reads: Reads) -> Slip:
+    """Find a factor that is written as a percentage."""
+    del kind
+    match = re.fullmatch(r"(\d[\d.]*)\s*%", plain)
+    value = number(match[1]) if match else None
+    right = "" if value is None else f"{value / 100.0:g}"
+    return ("unit.number", "", f"a factor has no unit: write {right}") if right and reads(right) else None
 
 
 def _comment(plain: str, kind: Kind, reads: Reads) -> Slip:
