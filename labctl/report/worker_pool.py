@@ -99,6 +99,8 @@ def cluster(address: str) -> WorkerPool:
 def _scheduler(address: str) -> Iterator[Executor]:
     """Give an executor on a scheduler whose workers run this version of labctl, each on one core.
 
+    A worker that the scheduler still lists and that does not answer is about to be forgotten: the others are asked.
+
     Raises:
         LabctlError: Nobody answers there, there is no worker, or one of another version.
     """
@@ -113,7 +115,11 @@ def _scheduler(address: str) -> Iterator[Executor]:
             f"{address}: wanted a Dask scheduler, found none: {error}; `dask scheduler` starts one"
         ) from None
     with client:
-        facts = client.run(worker_facts)
+        told = client.run(worker_facts, on_error="return")
+        facts = {worker: fact for worker, fact in told.items() if not isinstance(fact, OSError)}
+        for fact in facts.values():
+            if isinstance(fact, Exception):
+                raise fact
         if not facts:
             raise LabctlError(f"{address}: wanted workers, found none; `dask worker {address}` starts one")
         for worker, (version, threads) in facts.items():

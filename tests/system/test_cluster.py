@@ -95,6 +95,13 @@ def test_a_worker_of_a_cluster_that_is_killed_loses_no_chunk_and_doubles_none(da
     }
 
 
+def test_a_worker_that_died_a_moment_ago_keeps_nobody_from_working(tmp_path):
+    started = Dask(tmp_path)
+    os.kill(started.workers[0], signal.SIGKILL)  # the scheduler still lists it
+    assert list(carried_out(cluster(started.address), abs, {0: -1}, "number")) == [(0, 1)]
+    started.end()
+
+
 def test_a_paper_on_a_cluster_gives_the_same_numbers(dask):
     wanted = experiments("msi-c", ["E8"])
     assert list(run_all(wanted, cluster(dask.address))) == list(run_all(wanted, processes(1)))
