@@ -5,19 +5,25 @@ since a job's result follows from its item alone.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
 from labctl import __version__
 from labctl.errors import LabctlError, UsageError
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 PATIENCE: Final = 3  # times that a job is begun whose process dies
 ANSWER_WITHIN: Final = 10  # s that a scheduler has to answer, and to come back
+ASKED: Final = 20  # times that workers are asked while the line of one breaks
+ASKED_EVERY: Final = 0.5  # s
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 Item = TypeVar("Item")
@@ -99,8 +105,6 @@ def cluster(address: str) -> WorkerPool:
 def _scheduler(address: str) -> Iterator[Executor]:
     """Give an executor on a scheduler whose workers run this version of labctl, each on one core.
 
-    A worker that the scheduler still lists and that does not answer is about to be forgotten: the others are asked.
-
     Raises:
         LabctlError: Nobody answers there, there is no worker, or one of another version.
     """
@@ -115,11 +119,7 @@ def _scheduler(address: str) -> Iterator[Executor]:
             f"{address}: wanted a Dask scheduler, found none: {error}; `dask scheduler` starts one"
         ) from None
     with client:
-        told = client.run(worker_facts, on_error="return")
-        facts = {worker: fact for worker, fact in told.items() if not isinstance(fact, OSError)}
-        for fact in facts.values():
-            if isinstance(fact, Exception):
-                raise fact
+        facts = facts_of(client, address)
         if not facts:
             raise LabctlError(f"{address}: wanted workers, found none; `dask worker {address}` starts one")
         for worker, (version, threads) in facts.items():
@@ -134,6 +134,28 @@ def _scheduler(address: str) -> Iterator[Executor]:
                 )
         with client.get_executor(pure=False) as executor:  # type: ignore[no-untyped-call, unused-ignore]
             yield executor
+
+
+def facts_of(client: "Client", address: str) -> dict[str, tuple[str, str]]:
+    """Return the `worker_facts` of every worker of a scheduler, by the worker's address.
+
+    One whose line breaks is asked again, since it may live and be given work: none goes unasked. One that has died is soon
+    forgotten by the scheduler.
+
+    Raises:
+        LabctlError: A worker is listed and does not answer.
+    """
+    for left in reversed(range(ASKED)):
+        told = client.run(worker_facts, on_error="return")
+        for fact in told.values():
+            if isinstance(fact, Exception) and not isinstance(fact, OSError):
+                raise fact
+        silent = [worker for worker, fact in told.items() if isinstance(fact, OSError)]
+        if not silent:
+            return dict(told)
+        if left:
+            time.sleep(ASKED_EVERY)
+    raise LabctlError(f"{address}: wanted an answer of every worker, found none of {', '.join(silent)}")
 
 
 def worker_facts() -> tuple[str, str]:

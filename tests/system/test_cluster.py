@@ -10,6 +10,7 @@ import pytest
 
 from labctl.cli.main import main
 from labctl.errors import LabctlError, UsageError
+from labctl.report import worker_pool
 from labctl.report.reproduce import experiments, run_all
 from labctl.report.sweep import SweepRequest, points_of, run_chunk, run_chunk_apart, sweep, texts_of
 from labctl.report.worker_pool import carried_out, cluster, pool_of, processes
@@ -100,6 +101,25 @@ def test_a_worker_that_died_a_moment_ago_keeps_nobody_from_working(tmp_path):
     os.kill(started.workers[0], signal.SIGKILL)  # the scheduler still lists it
     assert list(carried_out(cluster(started.address), abs, {0: -1}, "number")) == [(0, 1)]
     started.end()
+
+
+class Interrupted:
+    """A client whose line to one worker breaks some times."""
+
+    def __init__(self, times):
+        self.left = times
+
+    def run(self, _function, on_error):
+        assert on_error == "return"
+        self.left -= 1
+        return {"a": ("1", "1"), "b": OSError("reset") if self.left >= 0 else ("2", "1")}
+
+
+def test_a_worker_whose_line_breaks_is_asked_again_and_none_goes_unasked(monkeypatch):
+    monkeypatch.setattr(worker_pool, "ASKED_EVERY", 0.0)
+    assert worker_pool.facts_of(Interrupted(2), "tcp://x:1") == {"a": ("1", "1"), "b": ("2", "1")}
+    with pytest.raises(LabctlError, match="wanted an answer of every worker, found none of b"):
+        worker_pool.facts_of(Interrupted(worker_pool.ASKED), "tcp://x:1")
 
 
 def test_a_paper_on_a_cluster_gives_the_same_numbers(dask):
