@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.emulated import CELL, PACE
 from benchmarks.figure import Promised
-from benchmarks.instruments import CELL, PACE, cyclers
+from benchmarks.instruments import cyclers
 
 CHANNELS = 1000
 
