@@ -7,8 +7,17 @@ there: nothing flows back.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from labctl.driver import Bounds, ConstantPower, Galvanostatic, Potentiostatic, ProgramStep, Rest
-from labctl.errors import OptionRefused, SettingRefused
+from labctl.driver import (
+    Bounds,
+    Capabilities,
+    ConstantPower,
+    Galvanostatic,
+    Potentiostatic,
+    Program,
+    ProgramStep,
+    Rest,
+)
+from labctl.errors import InstrumentError, OptionRefused, SettingRefused
 
 ACCURACY = 2e-3  # V
 
@@ -29,6 +38,23 @@ class Reach:
 
     current: float
     voltage: float
+
+    def capabilities(self, current_accuracy: float, poll: float) -> Capabilities:
+        """Return what a channel can do: one set-point inside limits, no ends.
+
+        Args:
+            current_accuracy: A.
+            poll: Seconds between two reads.
+        """
+        return Capabilities(
+            modes=frozenset({"Rest", "Galvanostatic", "Potentiostatic", "ConstantPower"}),
+            limits=frozenset({"voltage", "current"}),
+            voltage=(0.0, self.voltage),
+            current=(-self.current, self.current),
+            voltage_accuracy=ACCURACY,
+            current_accuracy=current_accuracy,
+            poll_at_most=poll,
+        )
 
     def rest(self) -> OneWay:
         """Return zero amperes, whatever the voltage."""
@@ -89,6 +115,30 @@ def charges(voltage: float, now: float, last: OneWay | None) -> bool:
     if last is not None and last.current and abs(voltage - now) <= ACCURACY:
         return last.charge
     return voltage >= now
+
+
+def only_step(channel: str, program: Program) -> ProgramStep:
+    """Return the step of a program that has one.
+
+    Raises:
+        SettingRefused: It has another number of steps.
+    """
+    match program.steps:
+        case (ProgramStep() as step,):
+            return step
+    raise SettingRefused(f"{channel}: it holds one step, found {len(program.steps)}", safe=True)
+
+
+def number_of_channel(numbers: Mapping[str, int], channel: str) -> int:
+    """Return the cycler's own number of a channel.
+
+    Raises:
+        InstrumentError: No channel is called so.
+    """
+    try:
+        return numbers[channel]
+    except KeyError as error:
+        raise InstrumentError(f"wanted a channel of {', '.join(numbers)}, found {channel!r}") from error
 
 
 def numbers_of(channels: Mapping[str, int]) -> dict[str, int]:

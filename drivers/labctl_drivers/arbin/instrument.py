@@ -20,7 +20,6 @@ from labctl.driver import (
     Fault,
     Identity,
     Program,
-    ProgramStep,
     ReadBack,
     Reading,
     Readings,
@@ -28,17 +27,18 @@ from labctl.driver import (
     Status,
 )
 from labctl.driver.option_range import Port, Positive
-from labctl.errors import InstrumentError, SettingRefused, WireError
+from labctl.errors import SettingRefused, WireError
 from labctl.sample import Snapshot
 from labctl_drivers.arbin import packet
 from labctl_drivers.arbin.client import Cti
 from labctl_drivers.arbin.packet import ChannelInfo
-from labctl_drivers.one_way import ACCURACY, OneWay, Reach, numbers_of
+from labctl_drivers.one_way import OneWay, Reach, number_of_channel, numbers_of, only_step
 from labctl_drivers.owner_mark import OwnerMark
 
 LOOKS, AGAIN = 50, 0.1  # looks at a channel that is to follow, s between them
 CHARGE, DISCHARGE, REST, UNSAFE, ERROR, FULL = 2, 3, 4, 8, 14, 29
 IDLE = frozenset({0, 15, 20})
+RESOLUTION = 2e-4  # of full scale
 BROKEN = frozenset({UNSAFE, ERROR, FULL})
 STATES = {0: "idle", 1: "transition", 2: "charge", 3: "discharge", 4: "rest", 5: "wait", 6: "external charge",
           7: "calibration", 8: "unsafe", 9: "pulse", 10: "resistance", 11: "impedance", 14: "error", 15: "finished",
@@ -129,16 +129,7 @@ class Arbin:
     def capabilities(self, channel: str) -> Capabilities:
         """Return what the schedule can do: one set-point inside limits, no ends."""
         del channel
-        most = self.reach.current
-        return Capabilities(
-            modes=frozenset({"Rest", "Galvanostatic", "Potentiostatic", "ConstantPower"}),
-            limits=frozenset({"voltage", "current"}),
-            voltage=(0.0, self.reach.voltage),
-            current=(-most, most),
-            voltage_accuracy=ACCURACY,
-            current_accuracy=2e-4 * most,
-            poll_at_most=self.poll,
-        )
+        return self.reach.capabilities(RESOLUTION * self.reach.current, self.poll)
 
     async def status(self, channel: str) -> Status:
         """Return what the channel is doing; the name of its test says for whom."""
@@ -158,11 +149,7 @@ class Arbin:
         Raises:
             SettingRefused: The schedule cannot say it, or a test that is not ours is on the channel.
         """
-        match program.steps:
-            case (ProgramStep() as step,):
-                pass
-            case _:
-                raise SettingRefused(f"{channel}: the schedule holds one step, found {len(program.steps)}", safe=True)
+        step = only_step(channel, program)
         found = await self._look(channel)
         held = self._held.get(channel)
         drive = self.reach.toward(step, found.voltage, None if held is None else held.drive)
@@ -320,10 +307,7 @@ class Arbin:
         await self._cti.order(packet.SET, packet.set_variable(number, variable, value), number, self.timeout)
 
     def _number(self, channel: str) -> int:
-        try:
-            return self.numbers[channel] - 1
-        except KeyError as error:
-            raise InstrumentError(f"wanted a channel of {', '.join(self.numbers)}, found {channel!r}") from error
+        return number_of_channel(self.numbers, channel) - 1
 
 
 def signed_current(found: ChannelInfo) -> float:

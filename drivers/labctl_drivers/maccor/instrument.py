@@ -22,7 +22,6 @@ from labctl.driver import (
     Fault,
     Identity,
     Program,
-    ProgramStep,
     ReadBack,
     Reading,
     Readings,
@@ -30,12 +29,12 @@ from labctl.driver import (
     Status,
 )
 from labctl.driver.option_range import Port, Positive
-from labctl.errors import InstrumentError, OptionRefused, SettingRefused, WireError
+from labctl.errors import OptionRefused, SettingRefused, WireError
 from labctl.sample import Snapshot
 from labctl_drivers.maccor.client import GENERAL, OUTPUT, RESET, SAFETY, START, STATUS, VERSIONS, MacNet, number_of
 from labctl_drivers.maccor.direct import output, safety, second_of, signed_current
 from labctl_drivers.maccor.ours import Note, Notes
-from labctl_drivers.one_way import ACCURACY, OneWay, Reach, numbers_of
+from labctl_drivers.one_way import OneWay, Reach, number_of_channel, numbers_of, only_step
 
 SAME = 1e-3  # of a safety limit read back
 RESOLUTION = 2e-4  # of the smallest range
@@ -134,16 +133,7 @@ class Maccor:
     def capabilities(self, channel: str) -> Capabilities:
         """Return what direct mode can do: one set-point inside limits, no ends."""
         del channel
-        most = self.reach.current
-        return Capabilities(
-            modes=frozenset({"Rest", "Galvanostatic", "Potentiostatic", "ConstantPower"}),
-            limits=frozenset({"voltage", "current"}),
-            voltage=(0.0, self.reach.voltage),
-            current=(-most, most),
-            voltage_accuracy=ACCURACY,
-            current_accuracy=RESOLUTION * self.ranges[0],
-            poll_at_most=self.poll,
-        )
+        return self.reach.capabilities(RESOLUTION * self.ranges[0], self.poll)
 
     async def status(self, channel: str) -> Status:
         """Return what the channel is doing; for which attempt is known in the life of this daemon only."""
@@ -163,11 +153,7 @@ class Maccor:
         Raises:
             SettingRefused: It cannot be said in direct mode, or a test that is not ours is on the channel.
         """
-        match program.steps:
-            case (ProgramStep() as step,):
-                pass
-            case _:
-                raise SettingRefused(f"{channel}: direct mode holds one step, found {len(program.steps)}", safe=True)
+        step = only_step(channel, program)
         found = await self._look(channel)
         driven = self._driven.get(channel)
         drive = self.reach.toward(step, number_of(found, "Voltage"), None if driven is None else driven.drive)
@@ -345,10 +331,7 @@ class Maccor:
             raise SettingRefused(f"{channel}: {function}: wanted OK, found {str(found)[:60]!r}", safe=False)
 
     def _number(self, channel: str) -> int:
-        try:
-            return self.numbers[channel]
-        except KeyError as error:
-            raise InstrumentError(f"wanted a channel of {', '.join(self.numbers)}, found {channel!r}") from error
+        return number_of_channel(self.numbers, channel)
 
     def _stamp(self, channel: str, found: Mapping[str, Any]) -> float:
         """Return what tells a reading from the one before: both clocks; at open circuit the test's stands, and nothing needs to."""
