@@ -29,7 +29,7 @@ FRESH, EMPTY = 2.2, 0.0714
 """V at which fresh silicon rests, and the stoichiometry at which its arc is 64/33 of that at half filling, row E5."""
 
 
-class Point(NamedTuple):
+class PublishedPoint(NamedTuple):
     """Hold one published number.
 
     Attributes:
@@ -63,7 +63,7 @@ class PotentialFit(NamedTuple):
     name: str
     size: Size
     free: Mapping[str, tuple[float, float]]
-    points: tuple[Point, ...]
+    points: tuple[PublishedPoint, ...]
     follow: Callable[[ParameterSet], Mapping[str, float]]
 
 
@@ -210,11 +210,11 @@ FITS = (
             "arcs.slow.resistance": (0.03, 0.6),
         },
         (
-            *(Point("B4", f"plateau {k + 1}, V", v, 0.05, plateau(k)) for k, v in enumerate((3.4, 3.2, 2.5, 2.3))),
-            Point("B4", "first discharge at 5 uA/cm2, uAh", 22.92, 0.92, film_capacity(5e-6)),
-            Point("B9", "first discharge at 20 uA/cm2, uAh", 18.81, 0.75, film_capacity(20e-6)),
-            Point("B10", "first discharge at 80 uA/cm2, uAh", 13.2, 0.5, film_capacity(80e-6)),
-            Point("B8", "discharge in a rate test at 80 uA/cm2, uAh", 12.51, 0.4, film_cycled(80e-6)),
+            *(PublishedPoint("B4", f"plateau {k + 1}, V", v, 0.05, plateau(k)) for k, v in enumerate((3.4, 3.2, 2.5, 2.3))),
+            PublishedPoint("B4", "first discharge at 5 uA/cm2, uAh", 22.92, 0.92, film_capacity(5e-6)),
+            PublishedPoint("B9", "first discharge at 20 uA/cm2, uAh", 18.81, 0.75, film_capacity(20e-6)),
+            PublishedPoint("B10", "first discharge at 80 uA/cm2, uAh", 13.2, 0.5, film_capacity(80e-6)),
+            PublishedPoint("B8", "discharge in a rate test at 80 uA/cm2, uAh", 12.51, 0.4, film_cycled(80e-6)),
         ),
         exchange_of_film,
     ),
@@ -225,12 +225,12 @@ FITS = (
             "series.resistance": (1e-5, 1e-2),
         },
         (
-            Point("E8", "0.5 A/g, mAh/g", 2137.0, 20.0, specific(0.5)),
-            Point("E8", "1 A/g, mAh/g", 2078.0, 20.0, specific(1.0), fitted=False),
-            Point("E8", "2 A/g, mAh/g", 1971.0, 20.0, specific(2.0), fitted=False),
-            Point("E8", "3 A/g, mAh/g", 1793.0, 20.0, specific(3.0)),
-            Point("E10", "second charge at 1 A/g of another film, mAh/g", 2131.0, 20.0, fresh_specific),
-            Point("E7", "largest peak of oxidation, V", 0.56, 0.02, oxidation),
+            PublishedPoint("E8", "0.5 A/g, mAh/g", 2137.0, 20.0, specific(0.5)),
+            PublishedPoint("E8", "1 A/g, mAh/g", 2078.0, 20.0, specific(1.0), fitted=False),
+            PublishedPoint("E8", "2 A/g, mAh/g", 1971.0, 20.0, specific(2.0), fitted=False),
+            PublishedPoint("E8", "3 A/g, mAh/g", 1793.0, 20.0, specific(3.0)),
+            PublishedPoint("E10", "second charge at 1 A/g of another film, mAh/g", 2131.0, 20.0, fresh_specific),
+            PublishedPoint("E7", "largest peak of oxidation, V", 0.56, 0.02, oxidation),
         ),
         fresh_silicon("working"),
     ),
@@ -238,8 +238,8 @@ FITS = (
         "lfp-msi-c", FULL,
         {"positive.specific_capacity": (3.6e5, 5.4e5), "series.resistance": (1e-4, 2e-2)},
         (
-            Point("E11", "discharge, mAh/g", 95.0, 1.0, lambda cell: full_cycle(cell)[1][1]),
-            Point("E11", "charge above discharge, V", 0.4, 0.01, gap),
+            PublishedPoint("E11", "discharge, mAh/g", 95.0, 1.0, lambda cell: full_cycle(cell)[1][1]),
+            PublishedPoint("E11", "charge above discharge, V", 0.4, 0.01, gap),
         ),
         like_half_cell,
     ),

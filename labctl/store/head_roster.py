@@ -99,9 +99,8 @@ class RosterFile:
         """Know of nothing there yet."""
         self._begin = begin
         self._stand = self._next = _RosterPlace()
-        self._doubtful = (
-            True  # nobody knows what lies behind the last record: a new list must follow, in the other place
-        )
+        # Nobody knows what lies behind the last record: a new list must follow, in the other place.
+        self._doubtful = True
 
     def read(self, path: Path) -> HeadRoster:
         """Return the roster as it stands in a file, and go on behind it."""

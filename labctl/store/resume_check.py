@@ -126,9 +126,8 @@ def _changed(reader: Reader, run: StoredRun) -> Iterator[str]:
             yield "its checkpoint is missing"
         return
     yield from _differences(reader, stored, Covered.by(reader.query(_PART, run=run.run_id, commit=stored.commit_id)))
-    if (
-        run.rows - 1 > stored.record_index
-    ):  # by rows that need no checkpoint: the last commit of the run, which is not long ago
+    # Rows that need no checkpoint came after it: the last commit of the run, which is not long ago, has to be whole.
+    if run.rows - 1 > stored.record_index:
         last = reader.query(_LAST, run=run.run_id, record=run.rows - 1)
         if last and last[0].commit_id != stored.commit_id and Covered.by(last) is not None:
             yield "its checkpoint is older than the last that was written"

@@ -8,6 +8,7 @@ from labctl.cli.main import main
 from labctl.clock import ScaledClock
 from labctl.daemon import running
 from labctl.errors import FileError, OrderRefused, StationError
+from labctl.run import guard_process
 from labctl.run.request import StartRequest
 from labctl.run.stations import found_station
 from tests.system.test_orders_once import CELL
@@ -100,9 +101,9 @@ async def test_a_polled_instrument_is_served_and_guarded_while_the_run_of_anothe
             await opened.supervisor.order("stop", "two1")
             assert two.mode("1") == "off"
             assert opened.channels["one1"].session is session
-        async with asyncio.timeout(30):  # by the daemon as it ends, or by the guard that it leaves behind
-            while one.mode("1") != "off":  # noqa: ASYNC110 - the instrument tells nobody
-                await asyncio.sleep(0.02)
+        for guard_left in guard_process.LEFT_BEHIND:  # it ends once the output is confirmed off
+            await asyncio.to_thread(guard_left.wait, 30)
+        assert one.mode("1") == "off"
     finally:
         await one.server.stop()
         await two.server.stop()
