@@ -1,17 +1,25 @@
-"""What rig W looks at: a daemon whose channels work, the pages beside it, somebody who is known to them, and viewers."""
+"""What rig W looks at: a daemon whose channels work, the pages beside it, two people who are known to them, and viewers."""
 
 import contextlib
+import multiprocessing
+import os
+import re
 import selectors
+import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import httpx
 
+from labctl.cli.web import NICE
+from labctl.station.settings import WebSettings
 from labctl.store.people import People
 from labctl.store.reader import Reader
+from labctl.web.server import serve
 from tests.browser import Bench
 
 SHORT = (
@@ -23,21 +31,69 @@ WITHIN = 120.0  # s for anything on a machine that is busy
 FRESH = httpx.Limits(
     max_keepalive_connections=0
 )  # on a machine that is busy one that was kept may be closed as it is used again
+PEOPLE = ("rig", "mate")
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload([__name__])
+
+
+def serve_forked(data: Path, port: int, line: Connection) -> None:
+    """Be the process of `labctl web` on a port, forked from one that has imported everything; end with who holds the other end of `line`."""
+
+    def end_with_parent() -> None:
+        with contextlib.suppress(EOFError):
+            line.recv()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    os.nice(NICE)
+    serve(WebSettings(f"127.0.0.1:{port}"), data, data, data, line.send)
+
+
+class ForkedPages:
+    """Pages that begin without the two seconds which Python needs to import them: what is killed and begun again is the same."""
+
+    def __init__(self, data: Path, port: int) -> None:
+        self._line, theirs = FORKED.Pipe()
+        self._process = FORKED.Process(target=serve_forked, args=(data, port, theirs))
+        self._process.start()
+        theirs.close()
+        if not self._line.poll(WITHIN):
+            raise TimeoutError(f"wanted the pages on port {port} within {WITHIN:g} s, found nothing said")
+        self.said = re.search(r"pages at (\S+:(\d+))", self._line.recv())
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid or 0
+
+    def end(self, number: int = signal.SIGTERM) -> None:
+        os.kill(self.pid, number)
+        self._process.join(WITHIN)
+        self._process.close()
+        self._line.close()
 
 
 class Rig:
-    """A daemon, the pages, and somebody who is known to them."""
+    """A daemon, the pages, and two people who are known to them."""
 
     def __init__(self, folder: Path, channels: int, clock: str = "1") -> None:
         for name, text in (("short", SHORT), ("works", WORKS), ("trips", TRIPS)):
             (folder / f"{name}.yaml").write_text(text)
         self.bench = Bench(folder, f"A[1-{channels}]", clock)
         with People(self.bench.data, time.time) as people:
-            people.add("rig", "admin")
-            self._token = people.issue("token", "rig", 86400.0)
+            for name in PEOPLE:
+                people.add(name, "admin")
+            self._tokens = {name: people.issue("token", name, 86400.0) for name in PEOPLE}
 
-    def client(self) -> httpx.Client:
-        headers = {"authorization": f"Bearer {self._token}"}
+    @property
+    def port(self) -> int:
+        return int(self.bench.web.said[2])
+
+    def begin_again(self) -> None:
+        """Begin the pages on the port that they had."""
+        self.bench.web = ForkedPages(self.bench.data, self.port)
+
+    def client(self, name: str = PEOPLE[0]) -> httpx.Client:
+        headers = {"authorization": f"Bearer {self._tokens[name]}"}
         return httpx.Client(base_url=self.bench.url, headers=headers, timeout=WITHIN, limits=FRESH)
 
     def start(self, protocol: str, channel: str) -> None:
@@ -65,14 +121,14 @@ class Rig:
             thread.join()
 
     def _view(self, heard: list[float], stop: threading.Event) -> None:
-        host = f"127.0.0.1:{self.bench.web.said[2]}"
-        asking = f"GET /live HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {self._token}\r\n\r\n".encode()
+        port = self.port
+        asking = f"GET /live HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {self._tokens[PEOPLE[0]]}\r\n\r\n".encode()
         with selectors.DefaultSelector() as open_, contextlib.ExitStack() as stack:
             missing = set(range(len(heard)))
             while not stop.is_set():
                 for number in list(missing):
                     with contextlib.suppress(OSError):
-                        line = stack.enter_context(socket.create_connection(("127.0.0.1", int(self.bench.web.said[2]))))
+                        line = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
                         line.sendall(asking)
                         open_.register(line, selectors.EVENT_READ, number)
                         missing.discard(number)
