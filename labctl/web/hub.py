@@ -74,6 +74,7 @@ class Hub:
         self._soon = asyncio.Event()
         self._cursor = 0
         self._runs: dict[int, str] = {}
+        self._without_rows: dict[str, int] = {}  # the run of a channel that ended before its first row
         self._tail_desk = ThreadPoolExecutor(1, "tail")
         self._ask_desk = ThreadPoolExecutor(1, "ask")
         self._view_desk = ThreadPoolExecutor(1, "views")
@@ -233,10 +234,34 @@ class Hub:
         self.station = StationView(name, alarms)
         for row in rows:
             self._merge(row, now)
+        with contextlib.suppress(LabctlError):
+            await self._take_last_rows()
         for gone in self.channels.keys() - {row["channel"] for row in rows}:
             if self.channels[gone].get("activity") in LIVE:
                 self._take(gone, {"activity": "unknown", "why": "this station has no such channel any more"})
         await self._tell()
+
+    async def _take_last_rows(self) -> None:
+        """Take the last row of runs that ended before any row of theirs was seen: the daemon tells numbers of open runs alone."""
+        missing = {
+            int(row["run_id"]): name
+            for name, row in self.channels.items()
+            if row.get("run_id") not in {None, self._without_rows.get(name)}
+            and row.get("record_index") is None
+            and row.get("activity") not in LIVE
+        }
+        if not missing:
+            return
+
+        def look(reader: Reader) -> list[tuple[Any, Row]]:
+            return [(run, _last_row(reader, run)) for run in map(reader.run, missing)]
+
+        for run, row in await self._on(self._tail_desk, "tail", look):
+            name = missing[run.run_id]
+            if "record_index" in row:
+                self._take(name, row)
+            elif not run.active:
+                self._without_rows[name] = run.run_id
 
     def _asked(self) -> tuple[list[Row], list[Row], str]:
         try:
@@ -260,7 +285,7 @@ class Hub:
             row = {key: value for key, value in row.items() if key not in MEASURED}
         elif row.get("record_index") is not None and row.get("record_index") != before.get("record_index"):
             row = {**row, "measured": now if same or "measured" in before else before.get("measured", now)}
-        cleared = {key: None for key in before if key not in row and key not in KEPT and not (same and key in MEASURED)}
+        cleared = {key: None for key in before if key not in row and key not in KEPT and not (same and key in LASTING)}
         if row.get("run_id") is not None:
             self._runs[int(row["run_id"])] = name
         self._take(name, {**cleared, **row})
@@ -331,6 +356,8 @@ MEASURED: Final = frozenset({
     "voltage_volt", "current_ampere", "surface_temperature_celsius", "charging_capacity_ah", "discharging_capacity_ah",
     "charging_energy_wh", "discharging_energy_wh", "record_index", "test_time_second", "measured",
 })  # fmt: skip
+LASTING: Final = MEASURED | {"cycle_count"}
+"""What stays of a run when it has ended."""
 KEPT: Final = frozenset({"channel", "measured"})
 
 
@@ -343,16 +370,25 @@ def _of_journal(reader: Reader, run: Any, label: float | None) -> Row:
     }  # fmt: skip
     if row["activity"] not in {*LIVE, "done", "tripped", "failed", "idle"}:
         row["activity"] = "done"
+    row |= _last_row(reader, run)
     if not run.active:
-        return {**row, "measured": run.ended_unix_time}
-    last = reader.query(queries.ROW, run=run.run_id, record=run.rows - 1)
-    row |= dict(last[0]._mapping) if last else {}  # noqa: SLF001 - its public name
+        return row
     attempt = reader.query(queries.LAST_ATTEMPT, run=run.run_id)
     if attempt:
         lines = index(plan_from_json(reader.plan(run.run_id))).lines
         line = lines.get(attempt[0].step_id or 0)
         row |= {
             "step_id": attempt[0].step_id, "step_count": attempt[0].step_count, "step_type": attempt[0].step_type,
-            "cycle_count": attempt[0].cycle_count, "step_name": line.name if line else "",
+            "step_name": line.name if line else "",
         }  # fmt: skip
-    return {**row, "measured": run.began_unix_time + run.test_time if label is None else label}
+    return row if label is None else {**row, "measured": label}
+
+
+def _last_row(reader: Reader, run: Any) -> Row:
+    """Return the last row of a run, in which cycle it is, and when it was measured by the run's own clock; a run without rows has the last alone."""
+    last = reader.query(queries.ROW, run=run.run_id, record=run.rows - 1)
+    if not last:
+        return {"measured": run.began_unix_time if run.active else run.ended_unix_time}
+    attempt = reader.query(queries.LAST_ATTEMPT, run=run.run_id)
+    cycle = {"cycle_count": attempt[0].cycle_count} if attempt else {}
+    return {**last[0]._mapping, **cycle, "measured": run.began_unix_time + run.test_time}  # noqa: SLF001 - its public name

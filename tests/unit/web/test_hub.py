@@ -37,6 +37,26 @@ async def test_a_store_without_a_daemon_is_shown_as_it_grows(parts, hub):  # noq
     assert hub.since(hub.version) == (hub.version, {})
 
 
+async def test_a_run_that_ended_before_anybody_looked_shows_its_last_row(parts, hub):  # noqa: F811
+    reply = await begun(parts)
+    await parts.supervisor.order("stop", "sim1", "a", "me")
+    await parts.sink.flush()
+    with Reader(parts.folder) as reader:
+        run = reader.find(reply.run)
+        last = reader.query(queries.ROW, run=run.run_id, record=run.rows - 1)[0]
+    wanted = {**last._mapping, "measured": run.began_unix_time + run.test_time, "cycle_count": 0}
+    ended = {"channel": "sim1", "run": run.uuid, "run_id": run.run_id, "activity": "done"}  # as a daemon says it
+    hub._merge(ended, 99.0)
+    assert hub.channels["sim1"].get("voltage_volt") is None
+    await hub._take_last_rows()
+    assert {key: hub.channels["sim1"][key] for key in wanted} == wanted
+    hub._merge(ended, 100.0)
+    assert {key: hub.channels["sim1"][key] for key in wanted} == wanted, "another answer takes nothing away"
+    hub.channels.clear()
+    await hub._look_at_all()
+    assert {key: hub.channels["sim1"][key] for key in wanted} == wanted, "and so do pages that begin later"
+
+
 async def test_who_was_away_too_long_gets_everything_anew(hub):
     for number in range(module.REMEMBERED + 2):
         hub._take("sim1", {"why": str(number)})
