@@ -385,7 +385,10 @@ def _of_journal(reader: Reader, run: Any, label: float | None) -> Row:
 
 
 def _last_row(reader: Reader, run: Any) -> Row:
-    """Return the last row of a run, in which cycle it is, and when it was measured by the run's own clock; a run without rows has the last alone."""
+    """Return the last row of a run, in which cycle it is, and when it was measured by the run's own clock.
+
+    Of a run without rows: when it began or ended, alone.
+    """
     last = reader.query(queries.ROW, run=run.run_id, record=run.rows - 1)
     if not last:
         return {"measured": run.began_unix_time if run.active else run.ended_unix_time}
