@@ -165,8 +165,6 @@ class Fields(Reading):
     def value(self, node: Node, name: str) -> Value | None:
         """Return a parameter's value: quantity, count, text or list of them; no references."""
         if isinstance(node, Items):
-            if self._decimal_commas(node, name):
-                return None
             items = [self.value(item, name) for item in node.items]
             return None if None in items else tuple(item for item in items if item is not None)
         loose = self.loose(node, name)
@@ -181,20 +179,6 @@ class Fields(Reading):
             )
             return None
         return loose  # type: ignore[return-value]
-
-    def _decimal_commas(self, node: Items, name: str) -> bool:
-        """Report a list that decimal commas cut in two at each number: `[0,05C, 0,1C]`."""
-        texts = [item.text for item in node.items if isinstance(item, Scalar) and not item.style]
-        pairs = list(zip(texts[::2], texts[1::2], strict=False))
-        cut = all(
-            re.fullmatch(r"[-+]?\d+", first) and re.fullmatch(r"\d+\s*[A-Za-z%].*", rest) for first, rest in pairs
-        )
-        if not node.flow or not pairs or len(texts) != 2 * len(pairs) or len(texts) != len(node.items) or not cut:
-            return False
-        right = ", ".join(f"{first}.{rest}" for first, rest in pairs)
-        message = f"wanted decimal points in {name}, found commas in '{clip(', '.join(map(','.join, pairs)))}'"
-        self.report("yaml.comma", message, node.mark, f"write [{clip(right, 60)}]")
-        return True
 
     def loose(self, node: Node, name: str) -> "Loose | None":
         """Return what may be a quantity, a count or a text: a text unless it reads as a number with a unit."""
@@ -268,6 +252,8 @@ class Fields(Reading):
 def _listed(text: str) -> str:
     """Return values that commas part as the list that they are."""
     parts = [part.strip() for part in text.split(",")]
+    if re.fullmatch(r"[-+]?\d+,\d+\s*\D.*|[-+]?\d+,\d+", text) and len(parts) == 2:
+        return ""  # a decimal comma
     return (
         f"a list has brackets: write [{', '.join(parts)}]"
         if len(parts) > 1 and all(reads(part, "any") for part in parts)

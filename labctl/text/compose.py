@@ -13,6 +13,7 @@ from typing import Any, Final
 import yaml
 
 from labctl.finding import Finding, Mark, clip
+from labctl.text.decimal_comma import joined_entries, joined_items
 from labctl.text.nodes import BROKEN, Document, Entries, Items, Node, Scalar
 from labctl.text.straighten import straighten
 from labctl.text.syntax_hints import diagnose, set_aside
@@ -221,6 +222,9 @@ class _Composer:
     def _close(self, event: Any) -> None:
         done = self.stack.pop()
         span = (done.begin, event.end_mark.index)
+        if done.flow:  # a comma that was to be a decimal one parts values only in brackets and braces
+            join = joined_entries if done.mapping else joined_items
+            done.items = join(done.items, self.text, self._report)
         if done.mapping:
             self._add(Entries(self._entries(done), done.mark, done.flow, span))
         else:

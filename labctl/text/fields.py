@@ -9,7 +9,6 @@ from labctl.errors import Misread
 from labctl.finding import Mark, Severity, clip
 from labctl.lookalike import lookalike, nearest
 from labctl.quantity.dimension import Kind
-from labctl.quantity.number_hints import thousands
 from labctl.quantity.parse import parse
 from labctl.quantity.units import Quantity, article, reads
 from labctl.text.nodes import BROKEN, Document, Entries, Items, Node, Scalar
@@ -203,19 +202,11 @@ class Reading:
             message = f"wanted a colon after {match[1]!r}, found ="
             return "yaml.colon", message, f"write {match[1]}: {clip(match[2])}"
         before = previous[1] if previous else None
-        decimals = isinstance(before, Scalar) and re.fullmatch(r"[-+]?\d+", before.text) and re.match(r"\d", text)
-        if not decimals and (bare := _bare_value(text, known)):
+        if bare := _bare_value(text, known):
             return "yaml.colon", f"wanted a key and a value, found {clip(text)!r}", f"write {bare}"
         if previous is None or not isinstance(before, Scalar) or before.style:
             return None
         name = previous[0].text
-        if decimals:
-            message = f"wanted a decimal point, found a comma in '{before.text},{clip(text)}'"
-            question = thousands(f"{before.text},{text}")
-            return "yaml.comma", message, question or f"write {name}: {before.text}.{clip(text)}"
-        if re.search(r"[<>\u2264\u2265=]\s*[-+]?\d+$", before.text) and re.match(r"\d", text):
-            message = f"wanted a decimal point, found a comma in '{clip(f'{before.text},{text}')}'"
-            return "yaml.comma", message, f"write {name}: {clip(f'{before.text}.{text}', 60)}"
         joined = f"{before.text}, {text}"
         message = f"wanted a key, found {clip(text)!r} after a comma"
         if re.search(r"[<>\u2264\u2265]", text):
@@ -286,18 +277,10 @@ class Reading:
         items = self.items(node, f"{what} as [low, high]", hint)
         if len(items) == 2:
             return items[0], items[1]
-        if isinstance(node, Items):
-            self._uneven(items, node, what, hint)
+        if isinstance(node, Items) and not any(isinstance(item, Scalar) and item.text == BROKEN for item in items):
+            message = f"wanted {what} as [low, high], found a list of {len(items)}"
+            self.report("form", message, node.mark, hint)
         return None
-
-    def _uneven(self, items: tuple[Node, ...], node: Items, what: str, hint: str) -> None:
-        texts = [item.text for item in items if isinstance(item, Scalar)]
-        for first, second in pairwise(texts):
-            if re.fullmatch(r"[-+]?\d+", first) and re.match(r"\d", second):
-                message = f"wanted a decimal point, found a comma in '{first},{second}'"
-                self.report("yaml.comma", message, node.mark, f"write {first}.{second}")
-                return
-        self.report("form", f"wanted {what} as [low, high], found a list of {len(items)}", node.mark, hint)
 
     def each_scalar(self, node: Node | None, what: str) -> Iterator[Scalar]:
         """Yield the texts of a list, or of the one text that stands for a list of one."""
