@@ -12,7 +12,7 @@ from labctl.errors import ProtocolError
 from labctl.finding import Finding, Mark
 from labctl.protocol.binding import bind_use, passes
 from labctl.protocol.expression import Environment, settle_text
-from labctl.protocol.model import Item, Protocol, Step, Template, Use, Variable, WrittenBlock
+from labctl.protocol.model import Item, Protocol, Reference, Step, Template, Use, Variable, WrittenBlock, WrittenText
 from labctl.protocol.step_model import ProfileStep
 from labctl.protocol.verbs import beside_table
 from labctl.protocol.walk import every_item, references
@@ -80,11 +80,18 @@ def _items(items: Iterable[Item], values: Environment, say: Say) -> Iterator[Ite
                 say(finding)
 
 
+def _written_at(name: Template, values: Environment) -> Mark:
+    """Return where a name was written: at the parameter where that alone is the name."""
+    part, *rest = filter(None, name.parts)
+    value = values.get(part.name) if isinstance(part, Reference) and not rest else None
+    return value.mark if isinstance(value, WrittenText) else name.mark
+
+
 def _profile(verb: ProfileStep, values: Environment, mark: Mark, say: Say) -> ProfileStep:
     assert isinstance(verb.file, Template)
     assert verb.find is not None
     name = settle_text(verb.file, values)
-    table, findings = verb.find(name, verb.file.mark)
+    table, findings = verb.find(name, _written_at(verb.file, values))
     for finding in findings:
         say(finding)
     if table is not None:
@@ -98,7 +105,7 @@ def _use(use: Use, values: Environment, say: Say) -> Iterator[Use]:
     if isinstance(use.file, Template):
         assert use.find is not None
         name = settle_text(use.file, values)
-        protocol, findings = use.find(name, use.file.mark)
+        protocol, findings = use.find(name, _written_at(use.file, values))
         for finding in findings:
             say(finding)
         if protocol is None or any(finding.severity == "error" for finding in findings):

@@ -145,7 +145,9 @@ class _Shelf:
                     "use.missing",
                     f"wanted {file} beside this file or in the library, found none",
                     mark,
-                    close or "labctl new lists the protocols of the library",
+                    (f"write use: ${name}" if name in fields.names else "")
+                    or close
+                    or "labctl new lists the protocols of the library",
                 )
                 return None
             self.done[file] = self.read(text, file, (*fields.above, file))
@@ -181,7 +183,9 @@ class _Shelf:
                 "profile.missing",
                 f"wanted {clip(name)!r} beside this file, found none",
                 mark,
-                self._nearly(name) or "the table lies in the folder of the protocol",
+                (f"write file: ${name}" if name in fields.names else "")
+                or self._nearly(name)
+                or "the table lies in the folder of the protocol",
             )
             return None
         table, findings = read_table(text, name)

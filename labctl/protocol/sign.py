@@ -1,9 +1,13 @@
 """What sign a value may have at its place, and what to write instead of one that has another."""
 
+from typing import Final
+
 from labctl.errors import Misread
 from labctl.protocol.model import Sign
 from labctl.quantity.dimension import Kind
 from labctl.quantity.units import Quantity, article
+
+MINUS: Final = "-\u2212\u2013 "  # of keyboards and of print
 
 
 def check_sign(quantity: Quantity, sign: Sign, kind: Kind) -> None:
@@ -22,7 +26,7 @@ def check_sign(quantity: Quantity, sign: Sign, kind: Kind) -> None:
             "the verb gives the direction, values are magnitudes: " if kind in {"current", "power", "capacity"} else ""
         )
         hint = "from and to give the direction: " if kind == "scan rate" else hint
-        hint = f"{hint}write {quantity.text.lstrip('- ')}"
+        hint = f"{hint}write {quantity.text.lstrip(MINUS)}"
         hint = "for as often as it takes, write a large count and stop_if" if kind == "count" else hint
         raise Misread("value.negative", f"wanted {article(kind)} that is not negative, found {quantity.text}", hint)
     hint = {

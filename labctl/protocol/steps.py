@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeAlias, cast
 
 from labctl.finding import Mark, clip
+from labctl.protocol.block_slips import BLOCK_ONLY, together
 from labctl.protocol.keys import BLOCK, PICK, RANGE, USE, VERBS
 from labctl.protocol.loop_slips import loop_by_for, unnamed, without_brackets
 from labctl.protocol.misplaced_keys import below_steps, below_verb
@@ -43,7 +44,6 @@ Includes: TypeAlias = Callable[[str, Mark], Protocol | None]
 
 STEPS_HINT: Final = "a list: begin each step with - , for example - rest: 2 h"
 _CHOICE: Final = re.compile(r"\s*\$([A-Za-z_]\w*)\s*(?:==?|is)\s*(\S.*?)\s*")
-_BLOCK_ONLY: Final = frozenset({"steps", "repeat", "each", "if", "cycle", "stop_if", "abort_if"})
 _BY_FORM: Final = ("repeat", "each", "if")
 
 
@@ -66,7 +66,10 @@ class StepFields(VerbFields):
             self.report(
                 "steps.empty", "wanted at least one step, found an empty list", node.mark, "for example - rest: 2 h"
             )
-        items_read = [self.item(item) for item in items]
+        whole, slips = together(items)
+        for slip in slips:
+            self.report(*slip)
+        items_read = [self.item(item) for item in whole]
         return tuple(item for item in items_read if item is not None)
 
     def item(self, node: Node) -> Item | None:
@@ -90,7 +93,7 @@ class StepFields(VerbFields):
             self.report("block.form", message, verbs[0].mark, hint)
             entries = replace(entries, entries=tuple(pair for pair in entries.entries if pair[0] is not verbs[0]))
             verbs = []
-        if not verbs and keys & _BLOCK_ONLY:
+        if not verbs and keys & BLOCK_ONLY:
             return self._block(entries)
         return self._step(entries, verbs)
 
@@ -187,14 +190,6 @@ class StepFields(VerbFields):
         values = self.keys(entries, BLOCK, "a block", words)
         self.name_all(values.get("each"))
         self.names_lost = self.names_lost or len(values) < len(entries.entries)
-        if "steps" not in values and len(values) == len(entries.entries):
-            first = next(key.text for key, _ in entries.entries if key.text in _BLOCK_ONLY)
-            self.report(
-                "key.missing",
-                f"wanted steps in the block with {first}, found none",
-                entries.mark,
-                "put the steps below steps:, each with its -",
-            )
         chosen = [name for name in _BY_FORM if name in values]
         if len(chosen) > 1:
             self.report(

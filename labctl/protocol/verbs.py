@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from labctl.finding import Mark
 from labctl.protocol.fields import Fields
+from labctl.protocol.hold_slips import held_voltage
 from labctl.protocol.keys import DRIVES, VERBS, Key, Verb
 from labctl.protocol.model import Computed, Given, Reference, Text, Uses, WrittenCondition
 from labctl.protocol.model import Verb as VerbValue
@@ -230,7 +231,10 @@ class VerbFields(Fields):
             and (named := [name for name in ("hold_until", "hold_for") if name in values])
         ):
             self.report(
-                "step.hold", f"wanted the voltage to hold with {named[0]}, found no to", node.mark, "add to: 4.2 V"
+                "step.hold",
+                f"wanted the voltage to hold with {named[0]}, found no to",
+                node.mark,
+                held_voltage(values.get("until")),
             )
         if word == "prompt" and "say" not in values:
             values["say"] = ""

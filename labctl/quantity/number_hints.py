@@ -49,7 +49,6 @@ def number_slip(plain: str, kind: Kind, reads: Reads) -> Slip:
         _placeholder,
         _fraction,
         _power,
-        _negative_rate,
         _about,
         _percent,
         _comment,
@@ -122,15 +121,6 @@ def _power(plain: str, kind: Kind, reads: Reads) -> Slip:
         return None
     right = f"{match[1] or '1'}e{int(match[3])} {match[4] or ''}".rstrip()
     return ("unit.number", "", f"powers of ten are written {right}") if reads(right) else None
-
-
-def _negative_rate(plain: str, kind: Kind, reads: Reads) -> Slip:
-    match = re.fullmatch(r"-\s*(C\s*/\s*\d.*)", plain)
-    if match is None or not reads(match[1]):
-        return None
-    if kind == "current":
-        return "value.negative", "", f"the verb gives the direction, values are magnitudes: write {match[1]}"
-    return "unit.rate", "", f"write -{1.0 / (number(match[1].partition('/')[2]) or 1.0):.4g}C"
 
 
 _ABOUT: Final = re.compile(r"(?:~|≈|≃|about|approx\.?|ca\.?|circa|etwa)\s*(\d.*|C\s*/.*)", re.IGNORECASE)

@@ -76,7 +76,7 @@ _SPELLINGS: Final = str.maketrans(
 NUMBER: Final = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _QUANTITY: Final = re.compile(rf"({NUMBER})\s*(.*)", re.DOTALL)
 _FACTOR: Final = re.compile(r"([A-Za-z%]+)(?:\^?(-?\d)(?!\d))?")
-_RATE: Final = re.compile(rf"({NUMBER})?\s*C(?:\s*/\s*({NUMBER}))?")
+_RATE: Final = re.compile(rf"({NUMBER}|[-+])?\s*C(?:\s*/\s*({NUMBER}))?")
 _PART: Final = re.compile(rf"({NUMBER})\s*(ms|us|ns|s|min|h|d)(?![A-Za-z])\s*")
 _THOUSANDS: Final = re.compile(r"[-+]?[1-9][0-9]{0,2}\.[0-9]{3}")  # 1 or 1000? asked back where a count is wanted
 _VERSUS: Final = re.compile(r"(.*?)\s*\bvs\.?\s*(\S.*)", re.DOTALL)
@@ -196,11 +196,12 @@ def _bare(value: float, kind: Kind, text: str = "") -> _Read | None:
 
 
 def _rate(text: str) -> float | None:
-    """Return 1/s of nominal for `0.1C`, `2 C`, `C/10`."""
+    """Return 1/s of nominal for `0.1C`, `2 C`, `C/10`, `-C/10`."""
     match = _RATE.fullmatch(text)
     if match is None:
         return None
-    over, under = number(match[1] or "1"), number(match[2] or "1")
+    over = number(f"{match[1]}1" if match[1] in {"-", "+"} else match[1] or "1")
+    under = number(match[2] or "1")
     return None if over is None or not under else over / under / 3600.0
 
 

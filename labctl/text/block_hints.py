@@ -30,6 +30,7 @@ def without_colon(document: Document, lines: list[str], line: int) -> tuple[Find
 def steps_left_out(document: Document, lines: list[str], line: int) -> tuple[Finding, int] | None:
     """Find the steps of a block without `steps:` above them, or with one that stands too far to the left, and mend it."""
     own = re.match(r"( *)(- |steps:\s*$)", lines[line][:MOST_OF_LINE])
+    stray = re.fullmatch(r"( *)- steps:\s*", lines[line][:MOST_OF_LINE])
     above = next((text for text in reversed(lines[:line]) if text.strip()), "")
     items = [item for text in lines[:line] if (item := re.match(r"( *)- ([a-z_]+):", text)) is not None]
     if (
@@ -39,6 +40,11 @@ def steps_left_out(document: Document, lines: list[str], line: int) -> tuple[Fin
     ):
         return None
     level = len(items[-1][1])
+    if stray is not None and len(stray[1]) == level + 2:
+        mark = Mark(document.file, line + 1, len(stray[1]) + 1)
+        lines[line] = f"{stray[1]}steps:"
+        message = "wanted steps: as a key of its block, found a - in front of it"
+        return document.finding("yaml.indent", message, mark, "leave the - in front of steps: out"), line
     if own[2] == "- " and len(own[1]) > level and _is_block(lines[:line], level):
         mark = Mark(document.file, line + 1, len(own[1]) + 1)
         for at in range(line, len(lines)):
@@ -81,9 +87,14 @@ def _mended(document: Document, lines: list[str], line: int, match: re.Match[str
 
 def spaces_for_tab(lines: list[str], line: int) -> str:
     """Return the hint at how many spaces the level of a line with a tab needs; or at two for each where that is not sure."""
+    text = lines[line]
+    if behind := re.match(r" *-[ \t]*\t[ \t]*(.*)", text):
+        return "write one space in place of the tab"
     count = level_of(lines, line)
     if count is None:
         return "use two spaces for each level"
+    if text[: len(text) - len(text.lstrip())].strip("\t"):
+        return f"begin the line with {count} spaces and no tab"
     return f"write {count} spaces in place of the tab" if count else "remove the tab"
 
 

@@ -255,11 +255,13 @@ class _Composer:
                 break
             elif key.text in by_key and key.text != BROKEN:
                 first = by_key[key.text][0].mark.line
+                one = isinstance(value, Scalar) and isinstance(by_key[key.text][1], Scalar)
+                what = "leave one of them out" if one else "put what belongs together below one of them"
                 self._report(
                     "yaml.duplicate",
                     f"wanted each key once, found {clip(key.text)!r} again",
                     key.mark,
-                    f"it is in line {first} already: put what belongs together below one of them",
+                    f"it is in line {first} already: {what}",
                 )
             else:
                 by_key[key.text] = (key, value)

@@ -5,7 +5,7 @@ from typing import Final
 
 from labctl.finding import clip
 from labctl.quantity.dimension import Kind
-from labctl.quantity.units import reads
+from labctl.quantity.units import number, reads
 from labctl.text.nodes import Entries, Items, Node, Scalar
 
 _BRACES: Final = re.compile(r"\{[^{}]*\d[^{}]*\}")
@@ -17,6 +17,7 @@ TO_OR_UNTIL: Final = "did you mean to (voltage) or until?"
 _ENDS: Final[tuple[tuple[Kind, str], ...]] = (
     ("voltage", "to:"), ("current", "hold_until: current <"), ("capacity", "capacity:"), ("duration", "for:"),
 )  # fmt: skip
+_SHOWN_KINDS: Final[tuple[Kind, ...]] = ("current", "power", "voltage", "duration", "resistance", "frequency")
 UNTIL_CURRENT: Final = "write until: current < C/20"
 YOURS: Final = " with your values"
 
@@ -30,8 +31,10 @@ def with_own(hint: str, value: Node) -> str:
         return held
     if not re.search(r"\d", hint) or "did you mean" in hint:
         return hint
-    if isinstance(value, Scalar) and _NUMBER.fullmatch(value.text) and (own := _with_scalar(hint, value.text)):
-        return own
+    if isinstance(value, Scalar) and _NUMBER.fullmatch(value.text):
+        text = _as_rate(value.text) if "C-rate" in hint else value.text
+        if own := _with_scalar(hint, text) or _in_braces(hint, text):
+            return own
     if isinstance(value, Items) and (listed := _LIST.search(hint)) is not None and len(value.items) == 2:
         texts = [item.text for item in value.items if isinstance(item, Scalar)]
         return f"{hint[: listed.start()]}[{clip(', '.join(texts))}]{hint[listed.end() :]}"
@@ -55,6 +58,25 @@ def _held(hint: str, value: Node) -> str | None:
     if hint == UNTIL_CURRENT and reads(text, "current"):
         return f"write until: current < {clip(text)}"
     return f"write hold_for: {clip(text)}" if hint.startswith("write hold_until:") and reads(text, "duration") else None
+
+
+def _as_rate(text: str) -> str:
+    """Return what a bare number is as a C-rate, `0.5` and `1/10` as 0.5C and C/10; any other text as it is."""
+    if match := re.fullmatch(r"1\s*/\s*(\d[\d.]*)", text):
+        return f"C/{match[1]}"
+    return f"{text}C" if number(text) is not None else text
+
+
+def _in_braces(hint: str, text: str) -> str:
+    """Return a hint whose braces have a quantity at the first key of its kind and `...` at the others; "" where none is."""
+    braces = _BRACES.search(hint)
+    pairs = [pair.partition(": ") for pair in braces[0].strip("{}").split(", ")] if braces else []
+    kinds = [kind for kind in _SHOWN_KINDS if reads(text, kind)]
+    own = next((key for key, _, shown in pairs if any(reads(shown, kind) for kind in kinds)), "")
+    if braces is None or not own:
+        return ""
+    inner = ", ".join(f"{key}: {clip(text) if key == own else '...'}" for key, _, _ in pairs)
+    return f"{hint[: braces.start()]}{{{inner}}}{hint[braces.end() :]}"
 
 
 def _filled(example: str, value: Entries) -> str:

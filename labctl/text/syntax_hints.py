@@ -23,6 +23,7 @@ MOST_OF_LINE: Final = 1000  # characters that the rules look at
 MOST_SHOWN: Final = 60  # characters of a line in a hint
 TEXT_KEYS: Final = frozenset({"name", "about", "source", "say", "mark", "prompt", "basis", "label"})
 
+_INDENT: Final = re.compile(r"[ \t]*(?:-[ \t]+)?")
 _KEY: Final = re.compile(r"^(\s*(?:- +)*)([A-Za-z_][\w.]*|\"[^\"]*\")\s*:(?=\s)")
 _UNIT_OUTSIDE: Final = re.compile(r"\[([^\[\]]*)\]\s*([A-Za-zµμΩ°%][\w/^µμΩ°²⁻%-]*)")
 _COMPARISON: Final = re.compile(r"(?:^\s*(?:- +)*|[:{,]\s*)(\w+)\s*:\s*(>=?)\s*([-+$.\d][^,}#]*)")
@@ -63,6 +64,9 @@ def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) 
 def set_aside(lines: list[str], line: int) -> bool:
     """Replace the value on a line, or the line itself the second time; False when nothing is left to replace."""
     text = lines[line]
+    if behind := re.match(r"( *-)[ \t]*\t[ \t]*(?=\S)", text):
+        lines[line] = f"{behind[1]} {text[behind.end() :]}"
+        return True
     if "\t" in text[: len(text) - len(text.lstrip())]:
         level = None if any("\t" in each for each in lines[line + 1 :]) else level_of(lines, line)
         lines[line] = text.expandtabs(2) if level is None else " " * level + text.lstrip()
@@ -99,15 +103,11 @@ _Found = tuple[int, str, str, str] | None
 
 
 def _tab(text: str) -> _Found:
-    indent = text[: len(text) - len(text.lstrip())]
-    if "\t" not in indent:
+    indent = _INDENT.match(text)
+    if indent is None or "\t" not in indent[0]:
         return None
-    return (
-        indent.index("\t"),
-        "yaml.tab",
-        "wanted spaces in front of a line, found a tab",
-        "use two spaces for each level",
-    )
+    where = "behind the hyphen" if "-" in indent[0][: indent[0].index("\t")] else "in front of a line"
+    return indent[0].index("\t"), "yaml.tab", f"wanted spaces {where}, found a tab", "use two spaces for each level"
 
 
 def _unit_outside(text: str) -> _Found:

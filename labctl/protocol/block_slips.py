@@ -1,0 +1,72 @@
+"""Blocks that were taken apart: their `steps:` as an item of its own, or a loop behind the steps that it repeats."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+from labctl.finding import Mark
+from labctl.protocol.keys import BLOCK, VERBS
+from labctl.text.nodes import Entries, Node, Scalar
+
+BLOCK_ONLY: Final = frozenset({"steps", "repeat", "each", "if", "cycle", "stop_if", "abort_if"})
+_LOOPS: Final = ("repeat", "each")
+Slip: TypeAlias = tuple[str, str, Mark, str]
+"""Code, message, place, hint."""
+
+
+def together(items: Sequence[Node]) -> tuple[list[Node], list[Slip]]:
+    """Return the items of a list of steps with each block whole, and what was wrong with those that were not."""
+    whole: list[Node] = []
+    slips: list[Slip] = []
+    for at, item in enumerate(items):
+        before = whole[-1] if whole else None
+        if _is_head(before) and isinstance(before, Entries) and isinstance(item, Entries) and _is_body(item):
+            first, steps = before.entries[0][0], item.entries[0][0]
+            message = f"wanted steps: below {first.text}, found it as an item of its own"
+            hint = f"write two spaces in place of the - before steps: it belongs to the block of line {first.mark.line}"
+            slips.append(("yaml.indent", message, steps.mark, hint))
+            whole[-1] = replace(before, entries=(*before.entries, *item.entries))
+            if slips[-2:-1] and slips[-2][2] == before.mark:
+                del slips[-2]
+            continue
+        whole.append(item)
+        if isinstance(item, Entries) and _is_head(item):
+            slips.append(("key.missing", *_headless(items, at, item)))
+    return whole, slips
+
+
+def is_head(item: Entries) -> bool:
+    """Tell whether an item has keys of a block, each of them known, and no steps."""
+    keys = {key.text for key, _ in item.entries}
+    return bool(keys & BLOCK_ONLY) and "steps" not in keys and keys <= set(BLOCK)
+
+
+def _is_head(item: Node | None) -> bool:
+    return isinstance(item, Entries) and is_head(item)
+
+
+def _is_body(item: Entries) -> bool:
+    keys = {key.text for key, _ in item.entries}
+    return "steps" in keys and keys <= set(BLOCK) and not keys & set(_LOOPS)
+
+
+def _headless(items: Sequence[Node], at: int, item: Entries) -> tuple[str, Mark, str]:
+    """Return message, place and hint of a block without steps; which steps it is for follows from where it stands."""
+    key, value = next(pair for pair in item.entries if pair[0].text in BLOCK_ONLY)
+    message = f"wanted steps in the block with {key.text}, found none"
+    steps = [each for each in items if isinstance(each, Entries) and each is not item and _is_step(each)]
+    if not steps:
+        return message, item.mark, "put the steps below steps:, each with its -"
+    shown = f"{key.text}: {value.text}" if isinstance(value, Scalar) else f"{key.text}:"
+    before = [each for each in steps if each.mark < item.mark]
+    if at == len(items) - 1 and before:
+        first, last = before[0].mark.line, before[-1].mark.line
+        which = f"line {first}" if first == last else f"lines {first} to {last}"
+        hint = f"a loop stands before what it repeats: - {shown} and steps: in front of {which}, the steps four spaces deeper"
+        return message, item.mark, hint
+    hint = f"write steps: below {key.text}, as far to the right, and the steps that it is for below that, four spaces deeper"
+    return message, item.mark, hint
+
+
+def _is_step(item: Entries) -> bool:
+    return any(key.text in VERBS or key.text == "use" for key, _ in item.entries)
