@@ -114,6 +114,10 @@ def missing_file(path: Path, what: str, folder: str = "") -> str:
     """Return what is said of a file that is not there, with what may have been meant; `what` names its kind."""
     if path.parent != Path():
         return f"{path}: wanted a {what} file, found none"
+    other = {"protocol": ("cell", "cells"), "cell": ("protocol", "")}.get(what, ("", ""))
+    if other[0] and path.stem in library_names(other[1]):
+        where = "a cell is given behind --cell, the protocol stands first"
+        return f"{path}: wanted a {what} file, found the name of a {other[0]} of the library; {where}"
     shipped = library_names(folder)
     here = sorted(each.name for each in Path().glob("*.yaml"))
     close = nearest(path.name, [*here, *shipped]) or next((name for name in here if Path(name).stem == path.stem), "")

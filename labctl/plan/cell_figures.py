@@ -6,6 +6,7 @@ from labctl.plan.step import (
 )
 from labctl.protocol.cell import Cell
 from labctl.protocol.cell_fit import misfits
+from labctl.protocol.cellfile import reread
 from labctl.quantity.units import display
 
 
@@ -31,5 +32,5 @@ def figures_of_cell(cell: Cell) -> CellFigures:
 def warn_of_misfits(draft: CompileContext) -> None:
     """Warn where the numbers of a cell file do not fit each other."""
     if draft.known:
-        for finding in misfits(draft.cell):
+        for finding in misfits(draft.cell, reread):
             draft.say(finding.code, finding.message, finding.mark, finding.hint, "warning")

@@ -7,6 +7,8 @@ from labctl.plan.context import CompileContext
 from labctl.plan.step_context import StepContext
 from labctl.protocol.cell import CELL_KINDS
 from labctl.protocol.model import Protocol, Step, WrittenCondition, WrittenTerm
+from labctl.protocol.step_model import Drive
+from labctl.quantity.units import Quantity
 
 Kinds: TypeAlias = frozenset[str]
 
@@ -21,6 +23,7 @@ RESULTS: Final = {
     "retention": WITH_RETENTION,
     "coulombic_efficiency": WITH_RETENTION,
 }
+_REVERSED: Final = {"charge": "discharge", "discharge": "charge", "strip": "plate", "plate": "strip"}
 _OTHER: Final = {"charge": "strip", "discharge": "plate", "strip": "charge", "plate": "discharge"}
 
 
@@ -29,9 +32,19 @@ def check_verb(draft: CompileContext, place: StepContext, step: Step) -> None:
     if place.kinds & VERBS.get(step.word, ANY):
         return
     kind, other = " or ".join(sorted(place.kinds)), _OTHER[step.word]
+    if _ends_opposite(place, step) and place.kinds & VERBS[_REVERSED[other]]:
+        other = _REVERSED[other]
     fits = bool(place.kinds & VERBS[other])
     hint = f"on {kind} cells write {other}" if fits else "hold, lsv, cv and eis run on it"
     draft.say("cell.kind", f"wanted a step for a {kind} cell, found {step.word}", step.mark, hint)
+
+
+def _ends_opposite(place: StepContext, step: Step) -> bool:
+    """Tell whether a step ends at a voltage in that half of the limits from which its verb leads away."""
+    verb, limits = step.verb, place.envelope.bounds.voltage
+    if not isinstance(verb, Drive) or not isinstance(verb.to, Quantity) or limits is None:
+        return False
+    return (verb.to.value_si > (limits[0] + limits[1]) / 2.0) != verb.raises
 
 
 def check_results(draft: CompileContext, place: StepContext, condition: WrittenCondition) -> None:

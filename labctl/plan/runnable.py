@@ -24,6 +24,7 @@ from labctl.quantity.units import display
 
 SHARE: Final = 0.01  # of the charge that one step may pass: what may flow until the daemon has seen an end
 ROLES: Final = {"bend": "stage", "temperature": "chamber"}
+ROOM: Final = 1.1  # how far a limit of current must lie beyond what flows as a hold begins that nothing holds back
 MOST_PASSES: Final = 200  # combinations of numbers of a line that are translated, the first and the last of many
 Translate = Callable[[Program], object]
 
@@ -260,20 +261,30 @@ def _largest(line: Line) -> float | None:
 
 
 def _without_compliance(plan: Plan, capabilities: Capabilities) -> Iterator[Finding]:
-    """Warn of holds that nothing holds back: their first current is what the cell gives, and the limits of current end the run."""
+    """Warn of holds that nothing holds back: their first current is what the cell gives, and the limits of current end the run.
+
+    One behind a charge whose own current reaches the limits has no room at all: it would trip as it begins, and is refused.
+    """
     if capabilities.compliance:
         return
+    above: Line | None = None
     for _, line in walk(plan.root):
+        first, above = above, line
         if line.mode != "Potentiostatic":
             continue
         low, high = line.bounds.current or capabilities.current
+        of_one_step = first is not None and first.mode == "Galvanostatic" and first.where == line.where
+        before = (_largest(first) if first is not None and of_one_step else None) or 0.0
+        full = before * ROOM > min(-low, high)
+        room = f"at least {display(3.0 * before, 'current')}" if full else "several times the current before the hold"
         yield Finding(
             "channel.compliance",
             f"wanted a {line.verb} that is held back at its current, found an instrument without compliance: its first current "
-            f"is what the cell gives, and one beyond {display(low, 'current')} to {display(high, 'current')} trips the run",
+            f"is what the cell gives, and one beyond {display(low, 'current')} to {display(high, 'current')} trips the run"
+            + (f"; {display(before, 'current')} before it leave no room" if full else ""),
             mark_of(line),
-            "leave room in limits: {current: ...}, several times the current before the hold, and begin it near its voltage",
-            severity="warning",
+            f"leave room in limits: {{current: ...}}, {room}, and begin it near its voltage",
+            severity="error" if full else "warning",
         )
 
 

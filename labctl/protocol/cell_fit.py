@@ -1,10 +1,12 @@
 """Where the numbers of a cell file do not fit each other: most often one of them has another unit than was meant."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from labctl.driver import OPEN
 from labctl.finding import Finding, Mark
 from labctl.protocol.cell import Cell
+from labctl.protocol.cell_slips import Reread, likely_units
 from labctl.quantity.units import display
 
 LOADING: Final = 10.0  # kg/m2, 1 g/cm2: no electrode is so heavy
@@ -15,11 +17,98 @@ FASTEST: Final = 1000.0  # C: no cell is allowed such a current, though a thin f
 THICKEST: Final = 0.02  # m of electrolyte between two electrodes
 UNIT: Final = "1 cm2 is 100 mm2: is the unit of the area meant?"
 
+LARGE: Final = 1e-3  # m2, 10 cm2: pouches and wound electrodes, which are no thin films
+LARGEST_HALF: Final = 5e-3  # m2, 50 cm2: no half cell or cell of two metals is usually larger
+HEAVIEST_HALF: Final = 1e-3  # kg, 1 g of active material in a half cell
+MOST_OF_HALF: Final = 3600.0  # C, 1 Ah
+MOST_VOLTS: Final = 10.0  # V, of one pair of electrodes
+USUAL_LOADING: Final = (2e-4, 1.5)  # kg/m2: 0.02 mg/cm2 to 150 mg/cm2
+USUAL_LOADING_OF_LARGE: Final = (3e-3, 1.5)  # kg/m2: 0.3 mg/cm2 on
+USUAL_AREAL_OF_LARGE: Final = (3600.0, 1.08e6)  # C/m2: 0.1 mAh/cm2 on
+USUAL_LIMIT: Final = 0.2  # A/m2, 0.02 mA/cm2: what a large cell is allowed at least
+SLOWEST: Final = 0.01  # C: no cell is allowed so little
 
-def misfits(cell: Cell) -> tuple[Finding, ...]:
-    """Return a warning for an area that no cell has, and for numbers that do not fit it or each other."""
-    found = [*_areal(cell), *_specific(cell), *_current(cell), *_thick(cell)]
+
+def misfits(cell: Cell, reread: Reread | None = None) -> tuple[Finding, ...]:
+    """Return a warning for an area that no cell has, and for numbers that do not fit it or each other.
+
+    Args:
+        cell: As its file says.
+        reread: Reads the file's text with another unit, to find the one with which everything fits.
+    """
+    found = [*_areal(cell), *_specific(cell), *_current(cell), *_thick(cell), *_volts(cell)]
+    if reread is not None and (found or _unusual(cell)) and (meant := _meant(cell, reread)):
+        found = [meant]
     return tuple(Finding("cell.together", message, at, hint, severity="warning") for message, at, hint in found)
+
+
+def _meant(cell: Cell, reread: Reread) -> tuple[str, Mark, str] | None:
+    """Return the finding at the one unit with which all would be usual, with what it makes as written and as meant."""
+    likely = likely_units(cell, reread, lambda one: not _unusual(one) and not misfits(one))
+    if not likely or not _unusual(cell):
+        return None
+    first = likely[0]
+    makes = f", which makes {' and '.join(_unusual(cell))}"
+    others = " or ".join(f"{one.meant} (that is {_told(one.cell)})" for one in likely[:2])
+    return (
+        f"wanted numbers of a cell that fit each other, found {first.written}{makes}",
+        first.mark,
+        f"is {others} meant?",
+    )
+
+
+def _told(cell: Cell) -> str:
+    """Return what the numbers of a cell make together."""
+    return ", ".join(text for text, _ in _figures(cell)) or "usual"
+
+
+def _unusual(cell: Cell) -> list[str]:
+    """Return what the numbers of a cell make together that is not usual, and that another unit may explain."""
+    return [text for text, usual in _figures(cell) if not usual]
+
+
+def _figures(cell: Cell) -> Iterator[tuple[str, bool]]:
+    """Give what the numbers of a cell make together, and whether that is usual."""
+    area, mass, charge = cell.area, cell.active_mass, cell.nominal
+    large = area is not None and area > LARGE
+    if area and mass:
+        usual = (
+            USUAL_LOADING_OF_LARGE if large else (0.0 if cell.film_thickness else USUAL_LOADING[0], USUAL_LOADING[1])
+        )
+        yield f"{mass / area * 100.0:.3g} mg/cm2", usual[0] <= mass / area <= usual[1]
+    if area and charge:
+        low, high = USUAL_AREAL_OF_LARGE if large else AREAL
+        yield f"{charge / area / 36e3:.3g} mAh/cm2", low <= charge / area <= high
+    if mass and charge:
+        yield f"{charge / mass / 3600.0:.3g} mAh/g", SPECIFIC[0] <= charge / mass <= SPECIFIC[1]
+    most = _most_current(cell)
+    if charge and most:
+        yield f"limits of {most * 3600.0 / charge:.3g}C", SLOWEST <= most * 3600.0 / charge <= FASTEST
+    if area and most and large:
+        yield f"limits of {most / area / 10.0:.3g} mA/cm2", most / area >= USUAL_LIMIT
+    if cell.kind in {"full", "capacitor"} or (area and (charge or mass)):
+        return
+    if area:
+        yield f"a {cell.kind} cell of {display(area, 'area')}", SMALLEST <= area <= LARGEST_HALF
+    if mass or charge:
+        told = display(charge, "capacity") if charge else display(mass or 0.0, "mass")
+        yield f"a {cell.kind} cell of {told}", (mass or 0.0) <= HEAVIEST_HALF and (charge or 0.0) <= MOST_OF_HALF
+
+
+def _most_current(cell: Cell) -> float:
+    low, high = cell.limits.current or (0.0, 0.0)
+    return max((abs(one) for one in (low, high) if abs(one) < OPEN), default=0.0)
+
+
+def _volts(cell: Cell) -> list[tuple[str, Mark, str]]:
+    """Find a voltage limit that no pair of electrodes reaches."""
+    most = max((abs(one) for one in cell.limits.voltage or () if abs(one) < OPEN), default=0.0)
+    if most <= MOST_VOLTS:
+        return []
+    message = f"wanted voltage limits of a cell, at most {MOST_VOLTS:g} V, found {display(most, 'voltage')}"
+    return [
+        (message, cell.marks.get("limits", Mark(cell.file, 1, 1)), f"is {display(most / 1000.0, 'voltage')} meant?")
+    ]
 
 
 def _specific(cell: Cell) -> list[tuple[str, Mark, str]]:
@@ -35,8 +124,7 @@ def _specific(cell: Cell) -> list[tuple[str, Mark, str]]:
 
 def _current(cell: Cell) -> list[tuple[str, Mark, str]]:
     """Find current limits so far beyond the nominal capacity that one of them has another unit than meant."""
-    low, high = cell.limits.current or (0.0, 0.0)
-    most = max((abs(one) for one in (low, high) if abs(one) < OPEN), default=0.0)
+    most = _most_current(cell)
     if not cell.nominal or most * 3600.0 <= FASTEST * cell.nominal:
         return []
     told = f"{display(most, 'current')} beside {display(cell.nominal, 'capacity')}, {most * 3600.0 / cell.nominal:.3g}C"

@@ -41,8 +41,15 @@ def read_cell(text: str | bytes, name: str) -> tuple[Cell | None, tuple[Finding,
     document = compose(text, name)
     fields = _CellFields(document)
     cell = fields.cell()
-    more = misfits(cell) if cell is not None and not fields.findings else ()
+    more = misfits(cell, reread) if cell is not None and not fields.findings else ()
     return cell, with_lines([*fields.findings, *more], {name: document.text})
+
+
+def reread(text: str) -> Cell | None:
+    """Return the cell of a text that another unit made of a cell file, None where it has errors."""
+    fields = _CellFields(compose(text, ""))
+    cell = fields.cell()
+    return None if fields.findings else cell
 
 
 class _CellFields(Reading):

@@ -125,7 +125,7 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "channel.range": ("a value beyond what the channel can source or measure",),
     "channel.compliance": (
-        "a hold on an instrument that does not hold its current back (warning)",
+        "a hold on an instrument that does not hold its current back (warning; an error where the limits leave it no room)",
         "A PalmSens module holds a voltage whatever flows; what lies beyond the current limits trips the run.",
     ),
     "channel.place": ("an `at` that the instrument of a channel does not have",),

@@ -88,7 +88,7 @@ def _mended(document: Document, lines: list[str], line: int, match: re.Match[str
 def spaces_for_tab(lines: list[str], line: int) -> str:
     """Return the hint at how many spaces the level of a line with a tab needs; or at two for each where that is not sure."""
     text = lines[line]
-    if behind := re.match(r" *-[ \t]*\t[ \t]*(.*)", text):
+    if re.match(r" *-[ \t]*\t", text):
         return "write one space in place of the tab"
     count = level_of(lines, line)
     if count is None:

@@ -23,6 +23,7 @@ OTHER_WORDS = {
 """Verbs of other programs, and the one that does it here."""
 
 OF_A_CELL = frozenset({"plan", "simulate", "start", "check", "queue"})
+NEEDS_CELL = frozenset({"plan", "simulate"})
 OF_A_CHANNEL = frozenset({"start", "plan", "check"})
 
 
@@ -41,6 +42,9 @@ def usage_hint(verb: str, words: Sequence[str]) -> str:
             return f"a cell is given with --cell: --cell {word}"
         if verb in OF_A_CHANNEL and re.fullmatch(r"[A-Za-z][\w-]{0,7}\d", word):
             return f"a channel is given with --channel: --channel {word}"
+    if verb in NEEDS_CELL and "--cell" not in words:
+        protocol = next(iter(_alone(words)), "PROTOCOL")
+        return f"say for which cell: labctl {verb} {protocol} --cell CELL; labctl new cell cell.yaml writes a cell file"
     return ""
 
 
@@ -54,7 +58,9 @@ def _alone(words: Sequence[str]) -> list[str]:
 
 
 def _is_cell(word: str) -> bool:
+    from labctl.inputs import library_names
+
     try:
         return "labctl_cell:" in Path(word).read_text(encoding="utf-8")[:4096]
     except (OSError, UnicodeDecodeError):
-        return False
+        return word in library_names("cells")

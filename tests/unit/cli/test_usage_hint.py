@@ -17,6 +17,11 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "hint"),
     [
+        (
+            "plan p.yaml",
+            "say for which cell: labctl plan p.yaml --cell CELL; labctl new cell cell.yaml writes a cell file",
+        ),
+        ("plan rate-test chen2020", "a cell is given with --cell: --cell chen2020"),
         ("plan p.yaml c.yaml", "a cell is given with --cell: --cell c.yaml"),
         ("start p.yaml S1 --cell c.yaml", "a channel is given with --channel: --channel S1"),
         ("simulate p.yaml --cell c.yaml --set rate 2", "one word: --set rate=2"),
@@ -30,7 +35,7 @@ def test_words_in_a_wrong_place_are_told_where_they_belong(folder, capsys, line,
 
 
 def test_other_slips_have_no_hint(folder):
-    assert usage_hint("plan", ["p.yaml"]) == usage_hint("check", []) == ""
+    assert usage_hint("plan", ["p.yaml", "--cell", "c.yaml"]) == usage_hint("check", []) == ""
 
 
 def test_verbs_of_other_programs_are_no_verbs_here_and_name_one_that_is(capsys):
@@ -45,3 +50,5 @@ def test_verbs_of_other_programs_are_no_verbs_here_and_name_one_that_is(capsys):
 def test_files_in_the_wrong_order_are_told_which_stands_first(folder, capsys):
     assert main(["plan", "c.yaml", "--cell", "p.yaml"]) == 1
     assert "a cell is given behind --cell, the protocol stands first" in capsys.readouterr().err
+    assert main(["plan", "chen2020", "--cell", "rate-test"]) == 1
+    assert "found the name of a cell of the library" in capsys.readouterr().err

@@ -123,6 +123,10 @@ def test_a_hold_that_nothing_holds_back_is_told_at_start():
     (finding,) = found
     assert (finding.code, finding.severity, finding.mark.line) == ("channel.compliance", "warning", 4)
     assert "beyond -200 mA to 200 mA trips the run" in finding.message
+    _, found = findings(palmsens(), "  - charge: {current: 190 mA, to: 4.1 V, hold_until: current < 5 mA, for: 9 h}")
+    (finding,) = found  # the hold begins with what the charge ended with, and no limit is to be reached by that
+    assert (finding.code, finding.severity) == ("channel.compliance", "error")
+    assert "at least 570 mA" in finding.hint
     _, found = findings(neware(), "  - charge: {current: 50 mA, to: 4.1 V, hold_until: current < 5 mA, for: 9 h}")
     assert found == ()
 

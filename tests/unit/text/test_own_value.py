@@ -24,7 +24,7 @@ def node_of(text):
         ("a C-rate is a current: current: 0.1C", "C/2", "a C-rate is a current: current: C/2"),
         ("write for: 1 h", "5", "for example for: 1 h"),
         ("write charge: {current: C/10, to: 4.2 V, for: 12 h}", "{current: C/2, voltage: 4 V}", "write charge: {current: C/2, to: 4 V, for: ...}"),
-        ("write hold: {voltage: 3.8 V, for: 1 h}", "3 V", "write hold: {voltage: 3.8 V, for: 1 h} with your values"),
+        ("write hold: {voltage: 3.8 V, for: 1 h}", "3 V", "write hold: {voltage: 3 V, for: ...}"),
         ("did you mean to (voltage) or until?", "C/20", "write hold_until: current < C/20"),
         ("did you mean to (voltage) or until?", "3 V", "write to: 3 V"),
         ("did you mean limits?", "3 V", "did you mean limits?"),
