@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from labctl import __version__
 from labctl.quantity.units import display
+from labctl.web.scripts import joined
 
 HERE: Final = Path(__file__).parent
 TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain"}
@@ -34,6 +35,8 @@ class Pages:
             for path in sorted((HERE / "static").rglob("*"))
             if path.is_file()
         }
+        scripts = {name: body.decode() for name, body in self._files.items() if re.fullmatch(r"\w+\.js", name)}
+        self._files |= {name: joined(name, scripts).encode() for name in scripts}
         self.digest = hashlib.sha256(b"".join(name.encode() + body for name, body in self._files.items())).hexdigest()[
             :16
         ]

@@ -7,6 +7,7 @@ import pytest
 from tests.browser import Bench
 
 PAGES = ("/", "/c/A1", "/runs", "/r/1", "/compare?r=1", "/new", "/cells", "/alarms", "/journal", "/login", "/enter")
+FIRST = 6  # requests for a page and all that its first paint may wait for
 COUNT = """
 window.told = { hello: 0, rows: 0, most: 0 };
 const Real = window.EventSource;
@@ -50,6 +51,7 @@ def test_offline_every_page_is_complete_without_a_network(bench, browser):
         )
         assert loaded, path
         assert all(name.startswith(bench.url) and status in {0, 200} for name, status in loaded), (path, loaded)
+        assert 1 + sum("/static/" in name for name, _ in loaded) <= FIRST, (path, loaded)
         assert browser.complaints() == [], path
 
 

@@ -204,4 +204,3 @@ export function buttons(place, list) {
   }));
 }
 
-export { quantity };

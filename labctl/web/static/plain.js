@@ -15,4 +15,3 @@ look();
 setInterval(look, 4000);
 ages();
 setInterval(ages, 1000);
-export { get };
