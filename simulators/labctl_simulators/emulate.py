@@ -19,11 +19,18 @@ def main(argv: Sequence[str]) -> int:
     commands = installed().get(argv[0])
     if commands is None:
         names = sorted(installed())
-        close = difflib.get_close_matches(argv[0].lower(), names, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
+        word = argv[0].lower()
+        close = difflib.get_close_matches(word, names)  # of those as near, the one that begins as the word does
+        nearest = max(close, key=lambda name: alike(name, word), default="")
+        hint = f"; did you mean {nearest}?" if nearest else ""
         sys.stderr.write(f"labctl emulate: wanted one of {', '.join(names)}, found {argv[0]!r}{hint}\n")
         return 2
     return commands(list(argv[1:]))
+
+
+def alike(one: str, other: str) -> int:
+    """Return how many letters two words have in common at their begins."""
+    return next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
 
 
 def installed() -> dict[str, Callable[[Sequence[str]], int]]:

@@ -12,14 +12,26 @@ from labctl_drivers.chamber import Espec, Memmert, Modbus
 from labctl_drivers.contract.bench import Traits
 from labctl_drivers.contract.stepped import SteppedInstrument
 from labctl_drivers.grbl import Grbl
-from labctl_drivers.keithley import Keithley2400, Keithley2450
+from labctl_drivers.keithley import Keithley2400, Keithley2450, Keithley2600
 from labctl_drivers.maccor import Maccor
 from labctl_drivers.neware import Neware
 from labctl_drivers.palmsens import PalmSens
 from labctl_drivers.practice import Practice
 from labctl_drivers.simulated import Simulated
 from labctl_simulators.models import load_model
-from labctl_simulators.wire import arbin, espec, grbl, keithley, maccor, memmert, modbus, neware, palmsens, practice
+from labctl_simulators.wire import (
+    arbin,
+    espec,
+    grbl,
+    keithley,
+    keithley_tsp,
+    maccor,
+    memmert,
+    modbus,
+    neware,
+    palmsens,
+    practice,
+)
 from labctl_simulators.wire.biologic import MODELS, EmulatedBioLogic
 from labctl_simulators.wire.biologic_channel import PotentiostatChannel
 from labctl_simulators.wire.eclib import build
@@ -124,6 +136,23 @@ class KeithleyBench(LineBench):
 class OlderKeithleyBench(KeithleyBench):
     driver_class = Keithley2400
     device_class = keithley.EmulatedKeithley2400
+
+
+class TwoChannelKeithleyBench(KeithleyBench):
+    channel = "a"
+    driver_class = Keithley2600
+
+    def make_device(self):
+        return keithley_tsp.EmulatedKeithley2600([Terminal(load_model(MODEL)) for _ in range(2)])
+
+    async def restart(self) -> None:
+        self.driver._line.session.timeout = 1e3 * SHORT  # of this connection; the next one is waited for
+        self.line.unplug()
+        self.device.reset()
+        self.device.units["smua"].set_off_state("HIMP")  # somebody has taken the leads off and put them on again
+
+    def truth(self) -> tuple[float, float]:
+        return self.device.units["smua"].terminal.read(self.now)[:2]
 
 
 class PalmSensBench(SerialBench):
@@ -351,6 +380,7 @@ def pytest_labctl_benches():
     return {
         "keithley2450": KeithleyBench,
         "keithley2400": OlderKeithleyBench,
+        "keithley2600": TwoChannelKeithleyBench,
         "palmsens": PalmSensBench,
         "neware": NewareBench,
         "maccor": MaccorBench,

@@ -7,6 +7,7 @@ import pytest
 from labctl_simulators.models import load_model
 from labctl_simulators.wire import keithley
 from labctl_simulators.wire.arbin import ArbinChannel, EmulatedArbin
+from labctl_simulators.wire.keithley_tsp import EmulatedKeithley2600
 from labctl_simulators.wire.maccor import EmulatedMaccor, MaccorChannel
 from labctl_simulators.wire.practice import EmulatedPractice
 from tests.system.rack import Ends, rack, start
@@ -14,7 +15,7 @@ from tests.system.test_biologic import biologic
 from tests.system.test_instruments import CELL, CYCLE, assert_like, steps
 
 DRIVERS = {
-    "kei": "keithley2450", "older": "keithley2400", "ps": "palmsens", "nw1": "neware", "bl": "biologic", "old": "biologic",
+    "kei": "keithley2450", "older": "keithley2400", "two": "keithley2600", "ps": "palmsens", "nw1": "neware", "bl": "biologic", "old": "biologic",
     "cells": "practice", "mac": "maccor", "arb": "arbin",
 }  # fmt: skip
 NO_CYCLERS = {"grbl", "espec", "memmert", "modbus"}
@@ -28,6 +29,16 @@ async def older(made):
     line = await made.serve(device, only=1)
     made.instruments.append(f'  older: {{driver: keithley2400, resource: "TCPIP0::127.0.0.1::{line.port}::SOCKET"}}')
     made.channels.append("  older: {cell: {instrument: older, at: 1}}")
+
+
+async def two(made):
+    """A source meter of two channels, of which the second has the cell."""
+    device = EmulatedKeithley2600([made.terminal(), made.terminal()])
+    for unit in device.units.values():
+        unit.set_off_state("HIMP")
+    line = await made.serve(device, only=1)
+    made.instruments.append(f'  two: {{driver: keithley2600, resource: "TCPIP0::127.0.0.1::{line.port}::SOCKET"}}')
+    made.channels.append("  two: {cell: {instrument: two, at: b}}")
 
 
 async def practice(made):
@@ -60,7 +71,7 @@ async def arbin(made):
 
 GROUPS = {
     "meters": (150.0, {"kei": lambda made: made.keithley2450(), "ps": lambda made: made.palmsens()}),
-    "others": (150.0, {"older": older, "cells": practice}),
+    "others": (150.0, {"older": older, "two": two, "cells": practice}),
     "testers": (150.0, {"mac": maccor, "arb": arbin}),
     "alone": (
         300.0,

@@ -10,6 +10,7 @@ OTHERS: Final[Mapping[str, str]] = {
     "arbin": "pycti-arbin",
     "keithley2400": "pymeasure and labmcp-keithley-smu",
     "keithley2450": "pymeasure and labmcp-keithley-smu",
+    "keithley2600": "pymeasure and labmcp-keithley-smu",
     "maccor": "pymacnet",
     "modbus": "pymodbus",
     "neware": "aurora-neware",

@@ -9,52 +9,32 @@ import math
 from functools import partial
 from typing import ClassVar
 
-from labctl_simulators.cell import AtOpenCircuit, Current, Voltage
 from labctl_simulators.wire.scpi import Commands, boolean, split
+from labctl_simulators.wire.source_unit import SourceUnit
 from labctl_simulators.wire.terminal import Terminal
 
 NOT_A_NUMBER = 9.91e37
-OVER_RANGE = 1.05
 CLOCKS = frozenset({"REL", "SEC", "FRAC", "TIME"})  # of a reading: their digits outlast a month
-RANGES = {
-    "CURR": (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 3.0, 7.0, 10.0),
-    "VOLT": (0.2, 2.0, 20.0, 200.0, 1000.0),
-}
 
 
-class SourceMeter:
-    """The state that both families share: function, levels, limits, output, off state, error queue."""
+class SourceMeter(SourceUnit):
+    """One output behind the SCPI commands that both families share."""
 
-    highest_voltage: ClassVar[float] = 210.0
-    highest_current: ClassVar[float] = 1.05
     no_error: ClassVar[str] = '0,"No error"'
     identity: ClassVar[str] = ""
 
     def __init__(self, terminal: Terminal, serial: str = "4012345") -> None:
         """Power up: output off, sourcing volts, everything at zero."""
-        self.terminal = terminal
         self.serial = serial
-        self.now = 0.0
         self.commands = Commands()
         self._buffer = b""
-        self.level: dict[str, float] = {}
-        self.limit: dict[str, float] = {}
-        self.ranges: dict[str, float] = {}
-        self.reset()
+        super().__init__(terminal)
         self.register()
 
     def reset(self) -> None:
         """Return to the defaults of *RST."""
-        self.function = "VOLT"
-        self.level.update(VOLT=0.0, CURR=0.0)
-        self.limit.update(VOLT=1.05e-4, CURR=21.0)  # sourcing volts: amperes; sourcing amperes: volts
-        self.ranges.update(VOLT=20.0, CURR=1e-4)
-        self.automatic = {"VOLT": True, "CURR": True}
-        self.output = False
-        self.off_state = "NORM"
-        self.four_wire = False
         self.elements = ["VOLT", "CURR", "RES", "TIME", "STAT"]
-        self.impose()
+        super().reset()
 
     def receive(self, data: bytes, now: float) -> list[bytes]:
         """Take bytes from the line at time `now` (s) and return the replies."""
@@ -82,95 +62,14 @@ class SourceMeter:
         """Return the oldest error, or that there is none."""
         return '{},"{}"'.format(*self.commands.errors.popleft()) if self.commands.errors else self.no_error
 
-    def impose(self) -> None:
-        """Put what the settings say across the cell."""
-        if not self.output:
-            zero = self.off_state in {"NORM", "ZERO"}
-            self.terminal.drive(Voltage(0.0, self.highest_current) if zero else AtOpenCircuit(), self.now)
-        elif self.function == "CURR":
-            most = abs(self.limit["CURR"])
-            self.terminal.drive(Current(self.level["CURR"]), self.now, (-most, most))
-        else:
-            self.terminal.drive(Voltage(self.level["VOLT"], abs(self.limit["VOLT"])), self.now)
-
-    def switch(self, on: bool) -> None:
-        """Switch the output."""
-        if on != self.output:
-            self.output = on
-            self.impose()
-
-    def set_level(self, function: str, text: str) -> None:
-        """Set a source level; beyond the range it is error -221, beyond the instrument -222, and nothing changes."""
-        value = float(text)
-        highest = self.highest_current if function == "CURR" else self.highest_voltage
-        if abs(value) > highest:
-            self.error(-222, "Parameter data out of range")
-            return
-        if self.automatic[function]:
-            self.fit_range(function, abs(value))
-        elif abs(value) > OVER_RANGE * self.ranges[function]:
-            self.error(-221, "Settings conflict")
-            return
-        self.level[function] = value
-        if self.output and self.function == function:
-            self.impose()
-
-    def set_limit(self, sourcing: str, text: str) -> None:
-        """Set the limit that holds while sourcing volts (in A) or amperes (in V)."""
-        value = abs(float(text))
-        highest = self.highest_voltage if sourcing == "CURR" else self.highest_current
-        if value > highest:
-            self.error(-222, "Parameter data out of range")
-            return
-        self.limit[sourcing] = value
-        if self.output and self.function == sourcing:
-            self.impose()
-
-    def set_range(self, function: str, text: str) -> None:
-        """Set a source range, which ends choosing it by the level."""
-        self.automatic[function] = False
-        self.fit_range(function, abs(float(text)))
-
     def set_automatic(self, function: str, text: str) -> None:
         """Let the level choose the source range, or not."""
         self.automatic[function] = boolean(text)
-
-    def fit_range(self, function: str, wanted: float) -> None:
-        """Choose the smallest range that holds a level."""
-        fitting = [full for full in RANGES[function] if wanted <= OVER_RANGE * full]
-        self.ranges[function] = fitting[0] if fitting else RANGES[function][-1]
 
     @staticmethod
     def tell(values: dict[str, float], function: str, _: str) -> str:
         """Answer a query with one of the settings."""
         return f"{values[function]:.6E}"
-
-    def set_function(self, text: str) -> None:
-        """Change between sourcing volts and amperes; the output goes off when it changes."""
-        wanted = text.strip().strip("\"'").upper()[:4]
-        if wanted not in {"VOLT", "CURR"}:
-            raise ValueError(text)
-        if wanted != self.function:
-            self.function = wanted
-            self.switch(on=False)
-
-    def set_off_state(self, text: str) -> None:
-        """Choose what the output is when it is off."""
-        wanted = text.strip().upper()
-        short = {"HIMPEDANCE": "HIMP", "NORMAL": "NORM", "ZERO": "ZERO", "GUARD": "GUAR"}.get(wanted, wanted)
-        if short not in {"HIMP", "NORM", "ZERO", "GUAR"}:
-            raise ValueError(text)
-        self.off_state = short
-        if not self.output:
-            self.impose()
-
-    def measured(self) -> tuple[float, float, bool]:
-        """Return voltage, current, and whether the limit is holding."""
-        voltage, current, _ = self.terminal.read(self.now)
-        holding = self.terminal.limited or (
-            self.function == "VOLT" and self.output and abs(current) >= 0.999999 * self.limit["VOLT"]
-        )
-        return voltage, current, holding
 
     def register(self) -> None:
         """Register the commands that both families share."""

@@ -17,7 +17,7 @@ from labctl.plan.runnable import runnable
 from labctl.protocol.load import load
 from labctl_drivers.arbin import Arbin
 from labctl_drivers.biologic import BioLogic
-from labctl_drivers.keithley import Keithley2400, Keithley2450
+from labctl_drivers.keithley import Keithley2400, Keithley2450, Keithley2600
 from labctl_drivers.maccor import Maccor
 from labctl_drivers.neware import Neware
 from labctl_drivers.palmsens import PalmSens
@@ -38,6 +38,7 @@ DRIVERS = {
     "palmsens": PalmSens("-"),
     "keithley2450": Keithley2450("TCPIP0::-::1::SOCKET"),
     "keithley2400": Keithley2400("TCPIP0::-::1::SOCKET"),
+    "keithley2600": Keithley2600("TCPIP0::-::1::SOCKET"),
     "practice": Practice(port=1),
     "simulated": Simulated(),
 }

@@ -13,7 +13,8 @@ from labctl.errors import LabctlError
 from labctl_drivers.arbin import packet
 from labctl_drivers.chamber import registers
 from labctl_drivers.grbl import REPORT, position, setting
-from labctl_drivers.keithley.instrument import numbers
+from labctl_drivers.keithley.output import numbers
+from labctl_drivers.keithley.tsp import tsp_numbers
 from labctl_drivers.maccor.client import number_of, result_of
 from labctl_drivers.maccor.direct import second_of, signed_current
 from labctl_drivers.neware.client import parsed, whole
@@ -37,6 +38,11 @@ STATES = HEAD + b'<list count="1"><chl devid="27" testid="12" count="55">true</c
 def scpi(data: bytes) -> None:
     """Read a reply of a source meter."""
     numbers(data.decode("ascii", "replace").strip(), 2)
+
+
+def tsp(data: bytes) -> None:
+    """Read what a source meter has printed."""
+    tsp_numbers(data.decode("ascii", "replace").strip(), "smua", 3)
 
 
 def package(data: bytes) -> None:
@@ -93,6 +99,7 @@ def report(data: bytes) -> None:
 
 PARSERS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
     "SCPI": (scpi, (b"5.000000E-04,3.851820E+00", b"+9.91E+37,+1.0E-3", b"-1E-6,3")),
+    "TSP": (tsp, (b"smua\t1.00000e+00\t-5.00000000000e-02\t3.8\n", b"smua\t9.91e+37\t0\t3")),
     "MethodSCRIPT": (
         package,
         (b"Pab804E1DFu,10,288;ba8000000n,14,20B", b"Pdc81F4000m;cc80186A0m;cd7FE7960m", b"Pab     nan"),

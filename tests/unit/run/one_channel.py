@@ -14,6 +14,7 @@ from labctl.driver import (
     Identity,
     Instrument,
     Mode,
+    Placed,
     Potentiostatic,
     Program,
     ProgramStep,
@@ -196,7 +197,8 @@ class OneChannel:
 
     def __init__(self, folder: Path, clock: VirtualClock, instrument: Instrument, journal: Journal, sink: Sink) -> None:
         self.folder, self.clock, self.instrument, self.journal, self.sink = folder, clock, instrument, journal, sink
-        self.channel = Channel("c1", {"cell": Part("k1", "1")})
+        at = instrument.channels()[0] if isinstance(instrument, Placed) else "1"
+        self.channel = Channel("c1", {"cell": Part("k1", at)})
         self.ended: list[Channel] = []
         self.guard = Unguarded()
         machine = Machine("boot", clock.now, clock.label)

@@ -2,19 +2,23 @@
 
 import contextlib
 import itertools
+import re
 
 import pytest
 
 from labctl.clock import VirtualClock
 from labctl.plan.patience import BLIND
-from labctl_drivers.keithley import Keithley2400, Keithley2450
+from labctl_drivers.keithley import Keithley2400, Keithley2450, Keithley2600
 from labctl_simulators.models import load_model
 from labctl_simulators.wire import keithley as emulated
 from labctl_simulators.wire.line import Server
 from labctl_simulators.wire.terminal import Terminal
 from tests.unit.run.one_channel import one_channel
+from tests.unit.wire.test_keithley import ChannelA
 
 PAIRS = [(Keithley2450, emulated.EmulatedKeithley2450), (Keithley2400, emulated.EmulatedKeithley2400)]
+OF_TWO = (Keithley2600, ChannelA)
+READING = re.compile(rb"(?!KEITHLEY).*,.*,|smua(\t[^\t]+){3}\n")
 
 
 class Line:
@@ -25,7 +29,7 @@ class Line:
         stands: The meter's own clock, if it stands.
     """
 
-    def __init__(self, meter: emulated.SourceMeter) -> None:
+    def __init__(self, meter) -> None:
         self.meter, self.fault = meter, ""
         self.stands: float | None = None
 
@@ -37,7 +41,7 @@ class Line:
         return [spoiled for reply in replies for spoiled in self.spoiled(reply)]
 
     def spoiled(self, reply: bytes) -> list[bytes]:
-        reading = reply.count(b",") > 1 and not reply.startswith(b"KEITHLEY")
+        reading = READING.match(reply) is not None
         match self.fault:
             case "twice":
                 return [reply, reply]
@@ -53,10 +57,10 @@ async def energised(folder, pair=PAIRS[0]):
     """Charge a cell at 0.5 A by a source meter for 4 s."""
     clock, number = VirtualClock(1000.0, 1.79e9), itertools.count()
     driver_class, device_class = pair
-    device = device_class(Terminal(load_model("marquis2019"), now=clock.now()))
-    device.off_state = "HIMP"
-    device.now = clock.now()
-    device.impose()
+    device = device_class(Terminal(load_model("marquis2019")))
+    unit = device.units["smua"] if pair is OF_TWO else device
+    unit.off_state = "HIMP"
+    unit.impose()
     line = Line(device)
     server = Server(line, lambda: clock.now() + 1e-5 * next(number), only=1)
     port = await server.start()
@@ -64,15 +68,17 @@ async def energised(folder, pair=PAIRS[0]):
         async with one_channel(folder, driver_class(f"TCPIP0::127.0.0.1::{port}::SOCKET"), clock) as rig:
             await rig.start()
             await rig.let_pass(4.0)
-            assert device.output
+            assert unit.output
             assert rig.channel.activity == "running"
-            yield rig, device, line
+            yield rig, unit, line
     finally:
         await server.stop()
 
 
-@pytest.mark.parametrize("pair", PAIRS)
-@pytest.mark.parametrize("fault", ["unreadable", "one number", "twice", "stands"])
+@pytest.mark.parametrize(
+    ("pair", "fault"),
+    [*itertools.product(PAIRS, ["unreadable", "one number", "twice", "stands"]), (OF_TWO, "twice"), (OF_TWO, "stands")],
+)
 async def test_unreadable_readings(tmp_path, pair, fault):
     async with energised(tmp_path, pair) as (rig, device, line):
         begin = rig.clock.now()
@@ -89,7 +95,7 @@ async def test_unreadable_readings(tmp_path, pair, fault):
         assert not device.output
 
 
-@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("pair", [*PAIRS, OF_TWO])
 @pytest.mark.parametrize("change", ["output", "level", "limit", "range"])
 async def test_front_panel_off(tmp_path, pair, change):
     async with energised(tmp_path, pair) as (rig, device, _line):

@@ -1,19 +1,38 @@
 """Source meters and their driver over a real socket, through pyvisa."""
 
+import asyncio
 import contextlib
 
 import pytest
 
-from labctl.driver import Bounds, Galvanostatic, Potentiostatic, Program, ProgramStep, Rest
+from labctl.driver import Bounds, Galvanostatic, Potentiostatic, Program, ProgramStep, Rest, Status
 from labctl.errors import InstrumentError, SettingRefused, Unreachable, WireError
-from labctl_drivers.keithley import Keithley2400, Keithley2450
+from labctl_drivers.keithley import Keithley2400, Keithley2450, Keithley2600
+from labctl_drivers.keithley.tsp import tsp_numbers
 from labctl_simulators.models import load_model
 from labctl_simulators.wire import keithley as emulated
+from labctl_simulators.wire.keithley_tsp import EmulatedKeithley2600
 from labctl_simulators.wire.line import Server
 from labctl_simulators.wire.terminal import Terminal
 
 BOUNDS = Bounds(voltage=(3.0, 4.2), current=(-1.0, 1.0))
-PAIRS = [(Keithley2450, emulated.EmulatedKeithley2450), (Keithley2400, emulated.EmulatedKeithley2400)]
+
+
+class ChannelA(EmulatedKeithley2600):
+    """A meter of two channels of which a test looks at the first."""
+
+    def __init__(self, terminal):
+        super().__init__([terminal, Terminal(load_model("marquis2019"))])
+
+    def __getattr__(self, name):
+        return getattr(self.units["smua"], name)
+
+
+PAIRS = [
+    (Keithley2450, emulated.EmulatedKeithley2450),
+    (Keithley2400, emulated.EmulatedKeithley2400),
+    (Keithley2600, ChannelA),
+]
 
 
 @contextlib.asynccontextmanager
@@ -30,6 +49,10 @@ async def bench(time, pair=PAIRS[0], **settings):
         await server.stop()
 
 
+def at(driver) -> str:
+    return driver.channels()[0]
+
+
 def program(mode, bounds=BOUNDS) -> Program:
     return Program(3, (ProgramStep(1, mode, bounds=bounds),))
 
@@ -39,10 +62,10 @@ async def test_charges_at_the_current_asked_for_inside_its_limit(time, pair):
     async with bench(time, pair) as (driver, device, _server):
         identity = await driver.open()
         assert identity.make == "Keithley"
-        back = await driver.apply("1", program(Galvanostatic(0.1)))
+        back = await driver.apply(at(driver), program(Galvanostatic(0.1)))
         assert back.values == pytest.approx({"level": 0.1, "limit": 4.2, "output": 1.0})
         time.now = 60.0
-        snapshot = (await driver.read(["1"])).snapshot
+        snapshot = (await driver.read([at(driver)])).snapshot
         assert snapshot.current[0] == pytest.approx(0.1)
         assert snapshot.voltage[0] == pytest.approx(device.terminal.read(60.0)[0], abs=1e-5)
         assert device.terminal.ledger.energised == pytest.approx(60.0, abs=1.0) or device.output
@@ -52,9 +75,9 @@ async def test_charges_at_the_current_asked_for_inside_its_limit(time, pair):
 async def test_off_is_high_impedance_and_may_be_repeated(time, pair):
     async with bench(time, pair) as (driver, device, _server):
         await driver.open()
-        await driver.apply("1", program(Galvanostatic(0.1)))
-        await driver.output_off("1")
-        await driver.output_off("1")
+        await driver.apply(at(driver), program(Galvanostatic(0.1)))
+        await driver.output_off(at(driver))
+        await driver.output_off(at(driver))
         assert (device.output, device.off_state) == (False, "HIMP")
         time.now = 3600.0
         device.terminal.advance(time.now)
@@ -111,12 +134,17 @@ async def test_is_not_energised_without_a_voltage_limit(time):
         assert not device.output
 
 
-async def test_a_current_beyond_the_instrument_is_refused_and_off(time):
-    async with bench(time) as (driver, device, _server):
+@pytest.mark.parametrize("pair", PAIRS)
+async def test_a_current_beyond_the_instrument_is_refused_and_off_and_spoils_no_later_one(time, pair):
+    async with bench(time, pair) as (driver, device, _server):
         await driver.open()
-        with pytest.raises(SettingRefused, match="-222"):
-            await driver.apply("1", program(Galvanostatic(5.0)))
+        with pytest.raises(
+            SettingRefused, match=r"-222|1101 Parameter too big"
+        ):  # of the range, and one of the level behind it
+            await driver.apply(at(driver), program(Galvanostatic(5.0)))
         assert not device.output
+        await driver.apply(at(driver), program(Galvanostatic(0.1)))
+        assert device.output
 
 
 async def test_another_instrument_is_refused_before_anything_is_touched(time):
@@ -133,8 +161,8 @@ async def test_a_rest_measures_the_open_circuit(time):
     for pair in PAIRS:
         async with bench(time, pair) as (driver, device, _server):
             await driver.open()
-            await driver.apply("1", program(Rest()))
-            snapshot = (await driver.read(["1"])).snapshot
+            await driver.apply(at(driver), program(Rest()))
+            snapshot = (await driver.read([at(driver)])).snapshot
             assert snapshot.current[0] == 0.0
             assert snapshot.voltage[0] == pytest.approx(device.terminal.read(time.now)[0], abs=1e-5)
 
@@ -159,3 +187,32 @@ async def test_every_fault_of_the_line_is_an_error_of_ours_or_nothing(time, faul
         server.faults.set(fault)
         with contextlib.suppress(InstrumentError, ValueError):
             await driver.apply("1", program(Rest()))
+
+
+async def test_the_channels_of_one_meter_are_told_apart(time):
+    async with bench(time, PAIRS[2]) as (driver, device, server):
+        await driver.open()
+        assert set(await asyncio.gather(*(driver.status(each) for each in "ab"))) == {Status("idle")}
+        await driver.apply("a", program(Galvanostatic(0.1)))
+        time.now = 60.0
+        assert (await driver.read(["a", "b"])).snapshot.channels == ("a",)  # b has an open relay, and is not read
+        await driver.apply("b", program(Potentiostatic(4.0, 0.2)))
+        found = (await driver.read(["b", "a"])).snapshot
+        assert (found.channels, found.current.tolist()) == (("b", "a"), pytest.approx([0.2, 0.1]))
+        await driver.output_off("b")
+        assert (device.output, device.units["smub"].output) == (True, False)
+        drives = device.terminal.ledger.drives[:]
+        server.unplug()
+        assert (await driver.open()).model == "2602B"  # a line that comes back touches neither
+        assert device.terminal.ledger.drives == drives
+        assert (await driver.status("a")).activity == "running"
+        await driver.output_off("a")
+        device.model, device.output = "2611B", False
+        await driver.open()
+        with pytest.raises(InstrumentError, match="wanted a channel of a, found 'b'"):
+            await driver.output_off("b")
+
+
+def test_an_answer_about_the_other_channel_is_no_answer():
+    with pytest.raises(WireError, match="wanted an answer about smub"):
+        tsp_numbers("smua\t0.1", "smub", 1)
