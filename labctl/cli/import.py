@@ -12,15 +12,17 @@ if TYPE_CHECKING:
     from labctl.store.journal import Journal
 
 DEFAULT = "sqlite:///labctl.db"
+FILES = typer.Argument(
+    help="BDF (.csv, .parquet), Neware .nda .ndax, EC-Lab .mpt .mpr, LAND .cex, Maccor text; folders with --follow",
+    show_default=False,
+)
+FOLLOW = typer.Option("--follow", help="take LAND's .cex in these folders as they grow, until interrupted")
+EVERY = typer.Option("--every", metavar="TIME", help="between two looks of --follow")
+STILL = typer.Option("--still", metavar="TIME", help="a followed test has ended when its file did not change so long")
 
 
 def command(
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            help="BDF (.csv, .parquet), Neware .nda .ndax, EC-Lab .mpt .mpr, Maccor text", show_default=False
-        ),
-    ],
+    files: Annotated[list[Path], FILES],
     *,
     db: Annotated[
         str, typer.Option("--db", help="journal to write: sqlite:///FILE, a file, or a data folder")
@@ -35,6 +37,9 @@ def command(
     again: Annotated[
         bool, typer.Option("--again", help="even if the journal has this test of this file already")
     ] = False,
+    follow: Annotated[bool, FOLLOW] = False,
+    every: Annotated[str, EVERY] = "10 s",
+    still: Annotated[str, STILL] = "1 d",
     protocol: Annotated[
         Path | None,
         typer.Option(
@@ -47,10 +52,17 @@ def command(
 ) -> None:
     """Take files of other makers into the journal, each test as a run; what was mapped is shown, nothing is half-imported.
 
-    With --protocol OUT a protocol of another program becomes one of ours, and what is left out is listed.
+    With --protocol OUT a protocol of another program becomes one of ours, and what is left out is listed. With --follow the
+    files that LandMon writes in folders become runs that grow with them.
     """
     if protocol is not None:
         _protocol(files, protocol)
+        return
+    if follow:
+        from labctl.cli.terminal.following import follow as follow_folders
+
+        _nothing_besides(test=test, look=look, again=again)
+        follow_folders(files, db, cell, every, still)
         return
     from labctl.exchange.find import recordings_of
     from labctl.exchange.import_run import completed
@@ -73,6 +85,16 @@ def command(
     typer.echo(
         f"next: labctl show {last}{where}, labctl analyse {last}{where}, labctl report {last}{where} -o run.html"
     )
+
+
+def _nothing_besides(**given: object) -> None:
+    from labctl.errors import UsageError
+
+    beside = [f"--{name}" for name, value in given.items() if value]
+    if beside:
+        raise UsageError(
+            f"--follow: wanted folders, --db, --cell, --every and --still with it, found {', '.join(beside)}"
+        )
 
 
 def _protocol(files: list[Path], output: Path) -> None:
@@ -131,7 +153,7 @@ def _store(
         typer.echo(f"run {run_id} was an import that was interrupted: it is ended as failed")
     digest = sha256_of(file)
     with Reader(journal.place.file) as reader:
-        known = None if again else known_import(reader, digest, number)
+        known = None if again else known_import(reader, digest, number, one)
     if known is not None:
         typer.echo(f"run {known} holds test {number} of {file} already; --again takes it once more")
         return known

@@ -1,7 +1,7 @@
 """A recording into the journal: a run like any other, whose plan says that somebody else's program made it."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from labctl.exchange.vendor_test import RecordedSpectrum, VendorFileError, Vendo
 from labctl.plan.codec import digest, plan_to_json
 from labctl.plan.step import Block, CellFigures, Line, Plan
 from labctl.sample import Batch, Floats
-from labctl.store.entry import Entry, NewRun, Source
+from labctl.store.entry import Entry, NewRun, Source, StoredRun
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 
@@ -58,18 +58,29 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def known_import(reader: Reader, sha256: str, test: int) -> int | None:
-    """Return the run that holds this test of this file already, None if none does."""
+def known_import(reader: Reader, sha256: str, test: int, recording: VendorTest) -> int | None:
+    """Return the run that holds this test of this file already, as far as it has come, None if none does."""
     for run in reader.runs():
-        if run.options.get("sha256") == sha256 and run.options.get("test") == test and run.end_reason == "done":
+        same = run.options.get("sha256") == sha256 and run.options.get("test") == test
+        followed = is_of(run, recording) and run.rows >= len(recording)
+        if (same or followed) and run.end_reason == "done":
             return run.run_id
     return None
 
 
+def is_of(run: StoredRun, recording: VendorTest) -> bool:
+    """Tell whether a run is of the test of a recording, of an earlier state of its file too."""
+    return bool(recording.identity) and run.options.get("identity") == recording.identity
+
+
 def end_interrupted(journal: Journal) -> list[int]:
-    """End the imports that a kill cut short, and return their numbers; nobody goes on with them."""
+    """End the imports that a kill cut short, and return their numbers; nobody goes on with them, but with files that grow."""
     with Reader(journal.place.file) as reader:
-        open_ones = [run.run_id for run in reader.runs(active=True) if run.options.get("imported")]
+        open_ones = [
+            run.run_id
+            for run in reader.runs(active=True)
+            if run.options.get("imported") and not run.options.get("followed")
+        ]
     for run_id in open_ones:
         journal.finish_run(run_id, "failed", INTERRUPTED)
     return open_ones
@@ -96,20 +107,32 @@ def import_run(
     Raises:
         StoreError: It cannot be stored.
     """
-    figures = cell[0] if cell else _unknown_cell(recording.title)
-    plan = plan_of_import(recording, figures)
-    began = recording.began if recording.began is not None else file.stat().st_mtime - _length(recording)
-    new = NewRun(
-        plan=plan_to_json(plan), plan_hash=digest(plan), began_unix_time=began, protocol=plan.name, cell=figures.name,
-        cell_file=cell[1] if cell else None, by="labctl import", options={**origin, **_told(recording)},
-    )  # fmt: skip
-    run_id = journal.create_run(new)
+    figures = figures_of(recording, cell)
+    run_id = journal.create_run(new_run(recording, file, origin, cell))
     try:
-        _store(journal, run_id, recording, figures, progress)
+        store(journal, entries_of(run_id, recording, figures), progress)
     except BaseException:
         journal.finish_run(run_id, "failed", INTERRUPTED)
         raise
     return run_id
+
+
+def figures_of(recording: VendorTest, cell: tuple[CellFigures, Source] | None) -> CellFigures:
+    """Return the figures of the cell of a recording; without a cell file it is a full one of the recording's title."""
+    return cell[0] if cell else _unknown_cell(recording.title)
+
+
+def new_run(
+    recording: VendorTest, file: Path, origin: dict[str, object], cell: tuple[CellFigures, Source] | None
+) -> NewRun:
+    """Return the run that a recording becomes, before its first row; arguments as `import_run` has them."""
+    figures = figures_of(recording, cell)
+    plan = plan_of_import(recording, figures)
+    began = recording.began if recording.began is not None else file.stat().st_mtime - _length(recording)
+    return NewRun(
+        plan=plan_to_json(plan), plan_hash=digest(plan), began_unix_time=began, protocol=plan.name, cell=figures.name,
+        cell_file=cell[1] if cell else None, by="labctl import", options={**origin, **_told(recording)},
+    )  # fmt: skip
 
 
 def plan_of_import(recording: VendorTest, cell: CellFigures) -> Plan:
@@ -129,27 +152,35 @@ def _length(recording: VendorTest) -> float:
 def _told(recording: VendorTest) -> dict[str, object]:
     conventions = "; ".join(f"{one.what}: {one.theirs} -> {one.ours}" for one in recording.conventions)
     facts = {f"file {name}": text for name, text in recording.facts.items() if text}
-    return {"conventions": conventions, "import_notes": "; ".join(recording.notes), **facts}
+    identity = {"identity": recording.identity} if recording.identity else {}
+    return {"conventions": conventions, "import_notes": "; ".join(recording.notes), **identity, **facts}
 
 
-def _store(
-    journal: Journal, run_id: int, recording: VendorTest, cell: CellFigures, progress: Callable[[int], None]
-) -> None:
+def store(journal: Journal, entries: Iterable[Entry], progress: Callable[[int], None] = lambda _: None) -> None:
+    """Commit entries in order, `COMMIT` rows at a time, and tell after each commit how many rows are stored.
+
+    Raises:
+        StoreError: They cannot be stored; what was committed before stays.
+    """
     waiting: list[Entry] = []
-    rows = 0
-    for entry in entries_of(run_id, recording, cell):
+    rows = wait = 0
+    for entry in entries:
         waiting.append(entry)
-        rows += entry.rows
-        if sum(each.rows for each in waiting) >= COMMIT:
+        wait += entry.rows
+        if wait >= COMMIT:
             journal.commit(waiting)
-            waiting = []
+            rows, waiting, wait = rows + wait, [], 0
             progress(rows)
-    journal.commit(waiting)
-    progress(rows)
+    if waiting:
+        journal.commit(waiting)
+    progress(rows + wait)
 
 
-def entries_of(run_id: int, recording: VendorTest, cell: CellFigures) -> Iterator[Entry]:
-    """Give all that is stored of a recording after its first line, in order."""
+def entries_of(run_id: int, recording: VendorTest, cell: CellFigures, *, growing: bool = False) -> Iterator[Entry]:
+    """Give all that is stored of a recording after its first line, in order.
+
+    Of one that is `growing`, the last step and the run have not ended: what is given then is given first of every longer one.
+    """
     steps = steps_of(recording)
     spectra = _SpectrumSteps(run_id, recording, len(steps))
     yield Entry(run_id, events=(Event("run_began", -1, 0.0, {"name": recording.title, "cell": cell.name}),))
@@ -157,8 +188,12 @@ def entries_of(run_id: int, recording: VendorTest, cell: CellFigures) -> Iterato
     for step, before, after in StepWriter(recording, cell, steps).events():
         yield Entry(run_id, events=before)
         yield from _rows(run_id, recording, step)
+        if growing and step.count == len(steps):
+            return
         yield Entry(run_id, events=after)
         yield from spectra.up_to(step.last)
+    if growing:
+        return
     yield from spectra.up_to(len(recording))
     last = len(recording) - 1
     ended = {"reason": "done", "why": "" if recording.ended else "as far as the file goes"}

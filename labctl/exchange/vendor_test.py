@@ -80,6 +80,7 @@ class VendorTest:
         facts: What else the file says: instrument, channel, operator, by name.
         conventions: What was mapped.
         notes: What a person should know: a clock that went back, rows that were left out.
+        identity: What tells the test from every other one, however far its file has come; "" where the file has nothing such.
     """
 
     title: str
@@ -103,6 +104,7 @@ class VendorTest:
     facts: Mapping[str, str] = field(default_factory=dict)
     conventions: tuple[Convention, ...] = ()
     notes: tuple[str, ...] = ()
+    identity: str = ""
 
     def __len__(self) -> int:
         """Return the number of rows."""

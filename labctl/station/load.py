@@ -52,6 +52,11 @@ _CLOCK_WORDS: Final = {
     **dict.fromkeys(("realtime", "wall", "wallclock", "normal", "live", "1:1"), "write real"),
     **dict.fromkeys(("fastest", "max", "asap", "instant", "unlimited"), "write fast"),
 }
+_WITHOUT_CONTROL: Final = dict.fromkeys(
+    ("land", "lanhe", "landt", "ct2001a"),
+    "LAND has no public interface to drive its testers, so no protocol runs on one; labctl import --follow FOLDER takes what "
+    "LandMon records there",
+)
 _STATION_WORDS: Final = {
     "broker": "did you mean mqtt?",
     "database": "store: is the journal's folder, postgres: a server that gets everything too",
@@ -144,7 +149,7 @@ class _StationFields(FaceFields):
             )
         elif drivers is not None and str(driver) not in drivers:
             mark = next(value.mark for name, value in inner.entries if name.text == "driver")
-            hint = near(str(driver), drivers)
+            hint = _WITHOUT_CONTROL.get(str(driver).lower(), "") or near(str(driver), drivers)
             hint = f"{hint}; installed are {installed}" if hint else f"installed are {installed}"
             self.report(
                 "driver.unknown",

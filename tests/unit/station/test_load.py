@@ -72,6 +72,11 @@ def test_an_unknown_driver_lists_those_installed():
     assert [finding.code for finding in found.value.findings] == ["driver.unknown"]
 
 
+def test_a_tester_that_nobody_can_drive_is_refused_with_the_reason_and_what_reads_it():
+    with pytest.raises(StationError, match=r"LAND has no public interface.*no protocol runs.*labctl import --follow"):
+        load_station(TEXT.replace("driver: simulated", "driver: land"), "s.yaml", {"simulated", "keithley_2400"})
+
+
 def test_a_thousand_channels_on_one_line():
     text = "labctl_station: 1\ninstruments: {sim: {driver: simulated}}\nchannels:\n  S[0001-1000]: {cell: {instrument: sim}}\n"
     assert list(load_station(text, "s").channels)[-1] == "S1000"
