@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 
 from labctl_simulators.assembly.build import build_cell
+from labctl_simulators.assembly.review import held_by
 from labctl_simulators.assembly.tree import Numbers
 from labctl_simulators.cell import Current, Stop
 from labctl_simulators.cell.chemistry.insertion import Insertion
@@ -18,7 +19,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt  # after the backend is chosen
 
 RATES: Final = (0.1, 0.5, 1.0, 2.0)
-"""C rates of the discharges, against the capacity within the window."""
+"""C rates of the discharges, of the nominal capacity, or of the one within the window where a set names none."""
 DENSITIES: Final = (1.0, 5.0, 10.0)
 """A/m2; the same of cells without a capacity."""
 FREQUENCIES: Final = np.geomspace(1e-2, 1e6, 161)
@@ -31,7 +32,9 @@ def draw(parameters: ParameterSet, path: Path) -> None:
     figure.suptitle(f"{parameters.name}: {parameters.about[:110]}")
     if isinstance(cell.chemistry, Insertion):
         _potentials(left, cell)
-        _discharges(right, cell, Numbers(parameters.values, parameters.name).number("lower_voltage"))
+        numbers = Numbers(parameters.values, parameters.name)
+        nominal = numbers.optional("nominal_capacity") or held_by(cell) or 0.0
+        _discharges(right, cell, numbers.number("lower_voltage"), nominal)
     else:
         left.set_axis_off()
         _currents(right, cell)
@@ -62,9 +65,7 @@ def _potentials(axes: Any, cell: CellModel) -> None:
     axes.legend(fontsize="small")
 
 
-def _discharges(axes: Any, cell: CellModel, lowest: float) -> None:
-    host = cell.chemistry.parameters.positive  # type: ignore[attr-defined]
-    capacity = abs(host.high - host.low) * host.capacity
+def _discharges(axes: Any, cell: CellModel, lowest: float, capacity: float) -> None:
     for rate in RATES:
         current = rate * capacity / 3600.0
         segment = cell.segment(

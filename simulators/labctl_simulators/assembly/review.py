@@ -147,8 +147,8 @@ def largest_current(cell: CellModel) -> float:
 def _current(cell: CellModel, wanted: Wanted) -> Iterator[Remark]:
     most, asked = largest_current(cell), max(map(abs, wanted.currents), default=0.0)
     if asked > BEYOND * most:
-        charge = held_by(cell)
-        rate = "" if charge is None else f" ({most * 3600.0 / charge:.3g}C)"
+        nominal = wanted.nominal  # what 1C is in the protocol; what the model holds is another number
+        rate = f" ({most * 3600.0 / nominal:.3g}C)" if nominal else ""
         yield Remark(
             f"wanted currents of at most {1e3 * most:.4g} mA{rate}, for which {cell.name} is valid, found "
             f"{1e3 * asked:.4g} mA",

@@ -107,7 +107,7 @@ def test_a_run_beyond_the_currents_of_its_model_says_so_in_plan_and_results(tmp_
     protocol.write_text(PROTOCOL.replace("charge: {current: 20 ", "charge: {current: 90 "), encoding="utf-8")
     assert main(["plan", str(protocol), "--cell", "voc1"]) == 0
     told = " ".join("".join(capsys.readouterr()).split())
-    assert "wanted currents of at most 0.08 mA (3.38C), for which voc1 is valid, found 0.09 mA" in told
+    assert "wanted currents of at most 0.08 mA (3.49C), for which voc1 is valid, found 0.09 mA" in told
     assert main(["simulate", str(protocol), "--cell", "voc1", "--db", journal]) == 0
     assert "at most 0.08 mA" in "".join(capsys.readouterr())
     ((flags,), *_) = rows(journal, "SELECT flags FROM analyses")
