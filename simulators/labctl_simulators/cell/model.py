@@ -66,6 +66,7 @@ class CellModel(NamedTuple):
             ValueError: it was stored of a cell that is built otherwise.
         """
         chemistry, rows = self.chemistry, len(self.initial().level)
+        state = state._replace(slow=chemistry.completed(state.slow))
         lack = chemistry.poles - len(state.memory), rows - len(state.level)
         if (state.warmth is None) != (chemistry.heat is None):  # stored before it heated itself, or while it did
             state = state._replace(warmth=None if chemistry.heat is None else 0.0, hold=None, warm=None)

@@ -28,11 +28,9 @@ Rules
   there `slow` is evaluated and the physics prepared anew. Closed forms must be semigroup-consistent: cutting a piece
   anywhere, evaluating `slow` there and going on gives the same voltages to 1e-12. What cannot be (fade of capacity,
   growth of resistance taken once a half-cycle) belongs in `Chemistry.turn`, which the core calls only when the current
-  changes its direction: accumulate in `slow`, take effect in `turn`.
+  changes its direction, and which moves no voltage where it is `turning`: accumulate in `slow`, act in `turn`.
 - Randomness: a pure function of (state.seed, a stream number, a counter kept in `slow`).
-- A jump of temperature, bend or slow states leaves x and level as they are: state them in the unit of z (stoichiometry,
-  relative concentration, V), never in A.
-- Positive current charges; a short or electronic path is `leak` (S).
+- A jump of temperature or bend leaves x and level as they are: state them in the unit of z, never in A.
 """
 
 from abc import ABC, abstractmethod
@@ -286,7 +284,7 @@ class Chemistry(ABC):
         temperature: K, that of the parameters.
         paced: whether the slow states depend on the course of the current within a piece: live cells then begin a piece
             at every change of current. False where they only add up: a piece begins where one sets in, ends or turns.
-        turning: whether a piece whose current is solved for ends where it turns, for `turn` to take effect there.
+        turning: whether a piece whose current is solved for ends where it turns, since `turn` changes something.
         heat: thermal numbers of a cell that heats itself; None is one that has the temperature of its surroundings.
         valid: temperatures that the parameters cover, K.
         thermal_speed: largest activation energy of a rate of the memory over the gas constant, K.
@@ -316,6 +314,10 @@ class Chemistry(ABC):
         Raises:
             ValueError: `soc` lies outside 0..1.
         """
+
+    def completed(self, slow: tuple[float, ...]) -> tuple[float, ...]:
+        """Return the slow states of a stored cell, with those that were not kept then."""
+        return slow
 
     def cycled(self, slow: tuple[float, ...], cycles: float) -> tuple[float, ...]:
         """Return the slow states of a fresh cell after so many cycles.

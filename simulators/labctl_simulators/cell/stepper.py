@@ -235,7 +235,7 @@ class Stepper:
             outer = most if outer > 0.0 else -most
             self.step(outer, dt)
             return self.current
-        direction = (outer > 0.0) - (outer < 0.0)
+        direction = int(outer > 0.0) - int(outer < 0.0)
         if direction not in (0, self._direction):
             self._turn(direction)
             inner = self._inner(dt, lambda _, v: v - voltage)

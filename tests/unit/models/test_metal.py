@@ -1,11 +1,12 @@
 """Metal cells: spikes, films, salt, shorts, temperature, bare collectors."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from labctl_simulators.cell import AtOpenCircuit, CellModel, Current, Load, Stop, Voltage
+from labctl_simulators.cell import AtOpenCircuit, CellModel, CellState, Current, Load, Stop, Voltage, VoltageSweep
 from labctl_simulators.cell.chemistry.arrhenius import Arrhenius
 from labctl_simulators.cell.chemistry.bend import BendResponse
 from labctl_simulators.cell.chemistry.metal_parameters import Collector, Film, MetalParameters, Nucleation, Salt
@@ -70,6 +71,49 @@ def test_nucleation_is_counted_by_charge_and_is_weaker_where_metal_is_left():
         times = np.array([10.0, 46.0, 400.0])
         spike = np.abs(segment.rows(times).voltage - other.rows(times).voltage)
         assert spike == pytest.approx(height * np.exp(-times * 1.0 / 36.0), rel=2e-4)
+
+
+@pytest.mark.parametrize("rate", [1e-3, 1.0])
+@pytest.mark.parametrize("name", ["li-cu", "na-bare", "phl-symmetric"])
+def test_a_sweep_in_which_the_current_turns_plates_the_other_electrode_as_a_live_cell_does(name, rate):
+    cell = load_model(name)
+    state = cell.segment(cell.initial(), Current(-1e-5), 1200.0).state(1200.0)
+    begin = cell.voltage(state, -1e-5)
+    way = VoltageSweep(begin, begin + 0.2, rate)
+    whole = cell.segment(state, way, np.inf)
+    assert whole.collapse is None
+    assert len(whole.parts) == 2
+    times = np.linspace(0.0, whole.end, 2001)
+    currents = whole.rows(times).current
+    live = cell.stepper(state)
+    steps = [live.hold(begin + rate * time, whole.end / 2000) for time in times[1:]]
+    assert np.abs(np.array(steps) - currents[1:]).max() < 0.01 * np.abs(currents).max()
+    last, steady = whole.state(whole.end).slow, live.state.slow
+    assert (*last[2:4], *last[8:]) == pytest.approx((*steady[2:4], *steady[8:]), rel=0.02, abs=1e-4)
+    turned = whole.parts[1].begin
+    before, after = whole.rows([turned * (1.0 - 1e-9), turned * (1.0 + 1e-9)]).current
+    assert after - before == pytest.approx(0.0, abs=2e-3 * np.abs(currents).max())  # what a mesh may be off
+    cut = 0.5 * (turned + whole.end)
+    stored = CellState.from_json(json.loads(json.dumps(whole.state(cut).to_json())))
+    rest = cell.segment(stored, VoltageSweep(begin + rate * cut, begin + 0.2, rate), np.inf)
+    wanted, reached = whole.state(whole.end), rest.state(rest.end)
+    assert reached.level == pytest.approx(wanted.level, rel=1e-9, abs=1e-9)
+    assert reached.slow == pytest.approx(wanted.slow, rel=1e-9, abs=1e-9)
+
+
+def test_a_barrier_comes_back_while_the_other_electrode_is_plated_and_not_at_once():
+    """A state that was stored before barriers were kept begins with those of its next plating."""
+    cell = made(nucleation=Nucleation(0.05, 36.0, 0.4, 0.01))
+    state = cell.segment(cell.initial(), Current(-1e-4), 3600.0).state(3600.0)
+    assert state.slow[-2:] == (0.05, 0.05)
+    hovering = state
+    for sign in (1.0, -1.0) * 3:
+        hovering = cell.segment(hovering, Current(sign * 1e-9), 1e-3).state(1e-3)
+    # the last piece began with what an hour of plating has left
+    assert cell.segment(hovering, Current(-1e-4), 1.0).origin.slow[-2] == pytest.approx(0.05 * np.exp(-100.0), abs=1e-9)
+    turned = cell.segment(cell.segment(state, Current(1e-4), 3600.0).state(3600.0), Current(-1e-4), 1.0).origin
+    assert turned.slow[-2] == pytest.approx(0.02, rel=1e-12)
+    assert cell.taken_over(state._replace(slow=state.slow[:8])) == state
 
 
 def test_film_grows_with_the_root_of_time():

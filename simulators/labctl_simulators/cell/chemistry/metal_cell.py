@@ -10,8 +10,8 @@ from labctl_simulators.cell.chemistry.kinetics import FARADAY, GAS
 from labctl_simulators.cell.chemistry.metal_parameters import MetalParameters
 from labctl_simulators.cell.physics import Array, Chemistry, Memory
 
-SLOW_NAMES: Final = ("growth", "hours", "side", "turns", *shorts.SLOW_NAMES)
-SIDE, TURNS, SHORT = 2, 3, 4  # places in SLOW_NAMES
+SLOW_NAMES: Final = ("growth", "hours", "side", "turns", *shorts.SLOW_NAMES, "barrier", "other")
+SIDE, TURNS, SHORT, BARRIER = 2, 3, 4, 8  # places in SLOW_NAMES
 _EDGE: Final = 1e-4  # of the salt that is left when it counts as used up
 
 
@@ -36,6 +36,7 @@ class MetalCell(Chemistry):
     """
 
     slow_names = SLOW_NAMES
+    turning = True
 
     def __init__(self, parameters: MetalParameters) -> None:
         self.parameters = parameters
@@ -63,7 +64,12 @@ class MetalCell(Chemistry):
         del seed
         if soc is not None and not 0.0 <= soc <= 1.0:
             raise ValueError(f"wanted a state of charge in 0..1, found {soc}")
-        return np.zeros(self.rows), (0.0,) * len(SLOW_NAMES)
+        return np.zeros(self.rows), self.completed((0.0,) * BARRIER)
+
+    def completed(self, slow: tuple[float, ...]) -> tuple[float, ...]:
+        """Return slow states with those that were not kept before; see `Chemistry.completed`."""
+        begun = float(self.parameters.nucleation.begun(slow[TURNS]))
+        return slow if len(slow) == len(SLOW_NAMES) else (*slow[:BARRIER], begun, begun)
 
     def warmth(self, temperature: float) -> Warmth:
         """Return what depends on the temperature alone; kept."""
@@ -103,7 +109,13 @@ class MetalCell(Chemistry):
         return Warmth(memory, bulk, film, growth, 2.0 * exchange, thermal, linear)
 
     def turn(self, slow: tuple[float, ...], level: Array, direction: int) -> tuple[tuple[float, ...], Array]:
-        """Return slow states and level as the current turns: another electrode begins to be plated."""
-        turned = level.copy()
+        """Return slow states and level as the current turns: another electrode begins to be plated.
+
+        Each keeps the barrier to nucleation that it has then, so that a turn moves no voltage.
+        """
+        barriers, turned = slow[BARRIER:], level.copy()
         turned[3] = 0.0
-        return (*slow[:SIDE], float(direction), slow[TURNS] + 1.0, *slow[SHORT:]), turned
+        if slow[SIDE]:
+            present, other = self.parameters.nucleation.barriers(barriers, slow[TURNS], float(level[3]))
+            barriers = (float(other), float(present))
+        return (*slow[:SIDE], float(direction), slow[TURNS] + 1.0, *slow[SHORT:BARRIER], *barriers), turned

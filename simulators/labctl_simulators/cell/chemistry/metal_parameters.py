@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 
@@ -11,6 +12,11 @@ from labctl_simulators.cell.chemistry.bend import BendResponse
 from labctl_simulators.cell.chemistry.kinetics import FARADAY, GAS
 from labctl_simulators.cell.chemistry.shorts import Shorts
 from labctl_simulators.cell.physics import Memory
+
+RECOVERY: Final = 1.0 / 16.0
+"""Charge within which the barrier of the electrode that is stripped comes back, in units of that in which it fades."""
+FIRST_ON_BOTH: Final = 2.0
+"""Turns of the current until metal has been plated on either electrode; those are its first nucleations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,8 @@ class Film:
 class Nucleation:
     """Hold the spike of overpotential at the begin of plating; its clock is the charge that has passed since.
 
+    Each electrode has a barrier of its own: it fades while metal is plated there, and comes back while it is stripped.
+
     Attributes:
         height: V at the begin of the first plating on each electrode.
         charge: C/m2 in which it falls to 1/e.
@@ -94,6 +102,21 @@ class Nucleation:
         positive("a nucleation current density", self.density)
         if not (self.height >= 0.0 and self.again >= 0.0):
             raise ValueError(f"wanted a nucleation height of at least 0 V, found {self.height} V times {self.again}")
+
+    def begun(self, turns: Any) -> Any:
+        """Return the height with which a plating begins after so many turns of the current, V."""
+        return self.height * np.where(turns <= FIRST_ON_BOTH, 1.0, self.again)
+
+    def barriers(self, before: tuple[Any, ...], turns: Any, passed: Any) -> tuple[Any, Any]:
+        """Return the barriers of the electrode that is plated and of the other one, V.
+
+        Args:
+            before: the same as the current turned, V.
+            turns: of the current until now.
+            passed: charge since the last of them, C/m2.
+        """
+        since, fresh = np.abs(passed) * (-1.0 / self.charge), self.begun(turns + 1.0)
+        return before[0] * np.exp(since), fresh + (before[1] - fresh) * np.exp(since / RECOVERY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from labctl_simulators.cell.chemistry.metal_cell import SHORT, SIDE, TURNS, MetalCell, Warmth
+from labctl_simulators.cell.chemistry.metal_cell import BARRIER, SHORT, SIDE, MetalCell, Warmth
 from labctl_simulators.cell.chemistry.metal_parameters import side_by_side
 from labctl_simulators.cell.chemistry.symmetric_physics import SymmetricPhysics
 from labctl_simulators.cell.physics import Array, Conditions, Number
@@ -26,7 +26,7 @@ class SymmetricBatch(SymmetricPhysics):
         self.low, self.high, self.words = chemistry.low, chemistry.high, chemistry.words
         strain = p.bend.strain(conditions.angle, conditions.radius)
         self.active = 1.0 - p.bend.area * strain
-        self.short = slow[SHORT:]
+        self.short, self.barriers = slow[SHORT:BARRIER], slow[BARRIER:]
         self.area = p.area * self.active
         self.ohmic = self.warmth.bulk / self.area * (1.0 + p.bend.series * strain) + p.bend.contact * strain
         shorted, resistance = p.shorts.hards(*slow[SHORT : SHORT + 2]), p.shorts.resistance
@@ -37,7 +37,6 @@ class SymmetricBatch(SymmetricPhysics):
         self.gain = np.tile(through / self.active, (chemistry.rows, 1))
         if p.collector is not None:
             self.gain[4] *= np.where(slow[SIDE] < 0.0, p.collector.efficiency, 1.0)
-        self.spike = p.nucleation.height * np.where(slow[TURNS] <= 2.0, 1.0, p.nucleation.again)
         self.nucleates = p.nucleation.height > 0.0
         self.conc = 2.0 * self.warmth.thermal * (1.0 - p.salt.transference)
 
@@ -57,7 +56,7 @@ class SymmetricBatch(SymmetricPhysics):
         with np.errstate(invalid="ignore", divide="ignore"):
             density = np.where(time > 0.0, throughput / self.area / time, 0.0)
         shorts = self._shorts(time, density)
-        return (growth + 2.0 * self.warmth.growth * time, hours + time, side, turns, *shorts)
+        return (growth + 2.0 * self.warmth.growth * time, hours + time, side, turns, *shorts, *before[BARRIER:])
 
     def _shorts(self, time: Array, density: Array) -> tuple[Array, ...]:
         law, seeds = self.chemistry.parameters.shorts, self._seeds()

@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from labctl_simulators.cell.chemistry.metal_cell import SHORT, SIDE, TURNS, MetalCell
+from labctl_simulators.cell.chemistry.metal_cell import BARRIER, SHORT, SIDE, TURNS, MetalCell
+from labctl_simulators.cell.chemistry.metal_parameters import RECOVERY
 from labctl_simulators.cell.physics import Array, Conditions, Number, Physics
 
 _EDGE: Final = 1e-4  # of the salt that is left when it counts as used up
@@ -17,8 +18,6 @@ class SymmetricPhysics(Physics):
     """Hold a metal cell at frozen conditions."""
 
     left: Number
-    spike: Number
-    nucleates: bool
 
     def __init__(self, chemistry: MetalCell, conditions: Conditions) -> None:
         p = chemistry.parameters
@@ -30,7 +29,7 @@ class SymmetricPhysics(Physics):
         strain = p.bend.strain(conditions.angle, conditions.radius)
         self.active = 1.0 - p.bend.area * strain
         slow = conditions.slow
-        self.short = slow[SHORT:]
+        self.short, self.barriers = slow[SHORT:BARRIER], slow[BARRIER:]
         self.area = p.area * self.active
         self.ohmic = self.warmth.bulk / self.area * (1.0 + p.bend.series * strain) + p.bend.contact * strain
         self.hard = p.shorts.hard(slow[SHORT], slow[SHORT + 1])
@@ -40,8 +39,7 @@ class SymmetricPhysics(Physics):
             self.left = p.shorts.share(self.short, self.seed)
         through = p.shorts.resistance / (p.shorts.resistance + self.warmth.linear) if self.hard else 1.0
         self.gain = self._gain(through / self.active)
-        self.spike = p.nucleation.height * (1.0 if slow[TURNS] <= 2.0 else p.nucleation.again)
-        self.nucleates = self.spike > 0.0 and slow[SIDE] != 0.0
+        self.nucleates, self.fresh = p.nucleation.height > 0.0, float(p.nucleation.begun(slow[TURNS] + 1.0))
         self.conc = 2.0 * self.warmth.thermal * (1.0 - p.salt.transference)
 
     def _gain(self, factor: float) -> Array:
@@ -57,11 +55,6 @@ class SymmetricPhysics(Physics):
         value = self.warmth.film * np.sqrt(1.0 + growth + 2.0 * self.warmth.growth * time)
         film = self.chemistry.parameters.film
         return value * np.interp(hours + time, film.hours, film.factors) if film.hours else value
-
-    def _spike(self, passed: Number) -> Number:
-        """Return the height of the nucleation spike in V, `passed` C/m2 after the current turned."""
-        charge = self.chemistry.parameters.nucleation.charge
-        return self.conditions.slow[SIDE] * self.spike * np.exp(np.abs(passed) * (-1.0 / charge))
 
     def voltage(self, z: Array, current: Number, time: Number, charge: Number) -> Array:
         """Return the voltage in V; see `Physics.voltage`."""
@@ -80,7 +73,7 @@ class SymmetricPhysics(Physics):
         v += (0.5 * self.conc) * np.log(up)
         v += self._film(time) * z[1]
         if self.nucleates:
-            v += self._nucleating(z[2]) * self._spike(z[3])
+            v += self._nucleating(z[2]) * self._barrier(z[2], z[3])
         if len(z) == 5:
             v += self._collector(z[4])
         v += self.ohmic * np.asarray(current)
@@ -88,14 +81,39 @@ class SymmetricPhysics(Physics):
             v *= left
         return np.asarray(v + self.chemistry.parameters.contact * current)
 
-    def _nucleating(self, density: Number) -> Number:
-        """Return how far nucleation takes part, 0..1: only while the charge transfer goes in the present direction.
+    def _barrier(self, density: Number, passed: Number) -> Number:
+        """Return the barrier in V that the charge transfer (A/m2) meets, with its sign.
 
-        It begins with the square of the current, so that no small signal sees it.
+        It lags behind a current that has turned: until it has turned, too, it plates the electrode that was plated before.
         """
-        share = density * (self.conditions.slow[SIDE] / self.chemistry.parameters.nucleation.density)
-        share = np.maximum(share, 0.0)
-        share *= share
+        slow, nucleation = self.conditions.slow, self.chemistry.parameters.nucleation
+        present, other = nucleation.barriers(self.barriers, slow[TURNS], passed)
+        way = slow[SIDE] + (slow[SIDE] == 0.0) * np.sign(
+            density
+        )  # that of a cell in which no current has flowed is open
+        return np.where(density * way >= 0.0, way * present, -way * other)
+
+    def _fading(self, density: Number, passed: Number) -> Number:
+        """Return the derivative of `_barrier` by the charge that has passed, V m2/C."""
+        slow, nucleation = self.conditions.slow, self.chemistry.parameters.nucleation
+        present, other = nucleation.barriers(self.barriers, slow[TURNS], passed)
+        coming = (other - nucleation.begun(slow[TURNS] + 1.0)) / RECOVERY
+        steep = np.where(density * slow[SIDE] >= 0.0, present, -coming)
+        return slow[SIDE] * steep * np.sign(passed) * (-1.0 / nucleation.charge)
+
+    def _barrier_of(self, density: float, passed: float) -> float:
+        """Return `_barrier` of plain floats."""
+        slow, charge = self.conditions.slow, self.chemistry.parameters.nucleation.charge
+        side = slow[SIDE] or math.copysign(1.0, density)
+        since, (present, other) = -abs(passed) / charge, self.barriers
+        if density * side >= 0.0:
+            return float(side * present * math.exp(since))
+        return float(-side * (self.fresh + (other - self.fresh) * math.exp(since / RECOVERY)))
+
+    def _nucleating(self, density: Number) -> Number:
+        """Return how far nucleation takes part, 0..1; it begins with the square of the current, so that no small signal sees it."""
+        share = density * (1.0 / self.chemistry.parameters.nucleation.density)
+        share = share * share
         return share / (1.0 + share)
 
     def _collector(self, plated: Number) -> Number:
@@ -114,14 +132,11 @@ class SymmetricPhysics(Physics):
         slope[1] = self._film(time)
         slope[2] = w.thermal * (one + two) / w.twice
         if self.nucleates:
-            inverse = self.conditions.slow[SIDE] / self.chemistry.parameters.nucleation.density
-            share = np.maximum(z[2] * inverse, 0.0)
-            flat = 2.0 * share * inverse / (1.0 + share * share) ** 2
-            spike = self._spike(z[3])
-            slope[2] += spike * flat
-            slope[3] = (
-                self._nucleating(z[2]) * spike * np.sign(z[3]) * (-1.0 / self.chemistry.parameters.nucleation.charge)
-            )
+            nucleation = self.chemistry.parameters.nucleation
+            share = z[2] / nucleation.density
+            flat = 2.0 * share / nucleation.density / (1.0 + share * share) ** 2
+            slope[2] += self._barrier(z[2], z[3]) * flat
+            slope[3] = self._nucleating(z[2]) * self._fading(z[2], z[3])
         if len(z) == 5:
             collector = self.chemistry.parameters.collector
             assert collector is not None
@@ -132,7 +147,7 @@ class SymmetricPhysics(Physics):
     def voltage_scalar(self, z: Sequence[float], current: float, time: float, charge: float) -> float:
         """Return the voltage in V of plain floats; see `Physics.voltage_scalar`."""
         w, p = self.warmth, self.chemistry.parameters
-        growth, _, side = self.conditions.slow[:3]
+        growth = self.conditions.slow[0]
         del charge
         s, j = min(max(z[0], _EDGE - 1.0), 1.0 - _EDGE), z[2] / w.twice
         v = w.thermal * (math.asinh(j / math.sqrt(1.0 + s)) + math.asinh(j / math.sqrt(1.0 - s)))
@@ -141,9 +156,9 @@ class SymmetricPhysics(Physics):
             v += float(self._film(time)) * z[1]
         else:
             v += w.film * math.sqrt(1.0 + growth + 2.0 * w.growth * time) * z[1]
-        if self.spike and z[2] * side > 0.0:
+        if self.nucleates:
             share = (z[2] / p.nucleation.density) ** 2
-            v += side * self.spike * math.exp(-abs(z[3]) / p.nucleation.charge) * share / (1.0 + share)
+            v += self._barrier_of(z[2], z[3]) * share / (1.0 + share)
         if len(z) == 5:
             v += float(self._collector(z[4]))
         return float(v * self.left + p.contact * current)
@@ -171,7 +186,7 @@ class SymmetricPhysics(Physics):
         # rounded: the same current in pieces of any length is the same current
         density = float(f"{throughput / self.area / time:.13g}") if time > 0.0 else 0.0
         short = self.chemistry.parameters.shorts.later(self.short, time, density, self._wearing(density), self.seed)
-        return (growth + 2.0 * self.warmth.growth * time, hours + time, side, turns, *short)
+        return (growth + 2.0 * self.warmth.growth * time, hours + time, side, turns, *short, *before[BARRIER:])
 
 
 def _seed(conditions: Conditions) -> int:
