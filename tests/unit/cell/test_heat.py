@@ -205,7 +205,9 @@ def test_a_warm_segment_of_a_cell_that_discharges_itself_may_be_cut(kind):
     cell = leaky()
     state = cell.initial(soc=0.5)
     drive = drives("chen2020-heat", cell, state)[kind]
-    whole = cell.segment(state, drive, 1500.0)
+    whole = cell.segment(
+        state, drive, 1200.0
+    )  # as the power runs the cell empty, later, rounding grows beyond all bounds
     middle = CellState.from_json(json.loads(json.dumps(whole.state(0.37 * whole.end).to_json())))
     rest = cell.segment(middle, drive, 0.63 * whole.end)
     wanted, reached = whole.state(whole.end), rest.state(rest.end)
