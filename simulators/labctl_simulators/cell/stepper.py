@@ -90,7 +90,7 @@ class Stepper:
             ValueError: a number that is not finite, or beyond every cell; a step that goes back in time.
         """
         self._asked(current, dt)
-        if current != 0.0:
+        if current != 0.0:  # as in `_turned`, without its call
             direction = 1 if current > 0.0 else -1
             if direction != self._direction:
                 self._turn(direction)
@@ -124,6 +124,7 @@ class Stepper:
             ValueError: a number that is not finite, or beyond every cell; a step that goes back in time.
         """
         self._asked(current, dt)
+        self._turned(current)
         if self._slow and self._chemistry.paced:
             self._flush()
         linear, gain = self._physics.memory, self._physics.gain
@@ -235,9 +236,7 @@ class Stepper:
             outer = most if outer > 0.0 else -most
             self.step(outer, dt)
             return self.current
-        direction = int(outer > 0.0) - int(outer < 0.0)
-        if direction not in (0, self._direction):
-            self._turn(direction)
+        if self._turned(outer):
             inner = self._inner(dt, lambda _, v: v - voltage)
         if self._slow and self._chemistry.paced:
             self._flush()
@@ -266,6 +265,14 @@ class Stepper:
             return demand(u, self._map(z, u, since, charge + u * dt))
 
         return solve(residual, self.current)
+
+    def _turned(self, current: float) -> bool:
+        """Take the turn of a current that goes another way than the last one did, and say whether it does."""
+        direction = int(current > 0.0) - int(current < 0.0)
+        if direction in (0, self._direction):
+            return False
+        self._turn(direction)
+        return True
 
     def _turn(self, direction: int) -> None:
         if self._slow:
