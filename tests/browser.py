@@ -111,6 +111,17 @@ class Browser:
         self.driver.quit()
 
 
+def said(process: subprocess.Popen, log: Path, words: str, within: float = WITHIN) -> re.Match[str]:
+    """Wait until a program says something in its log, and no longer than it lives."""
+    deadline = time.monotonic() + within
+    while (found := re.search(words, log.read_text(errors="replace"))) is None:
+        assert process.poll() is None, log.read_text(errors="replace")
+        assert time.monotonic() < deadline, log.read_text(errors="replace")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(EVERY)
+    return found
+
+
 class Process:
     """A program of ours that says a line when it is ready, and ends with its standard input."""
 
@@ -124,13 +135,7 @@ class Process:
                 stderr=log,
                 cwd=folder,
             )
-        deadline = time.monotonic() + WITHIN
-        while (greeting := re.search(ready, self.log.read_text(errors="replace"))) is None:
-            assert self._process.poll() is None, self.log.read_text(errors="replace")
-            assert time.monotonic() < deadline, self.log.read_text(errors="replace")
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(EVERY)
-        self.said = greeting
+        self.said = said(self._process, self.log, ready)
 
     @property
     def pid(self) -> int:

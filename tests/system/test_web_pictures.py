@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from labctl.cli.demo import SCENES, channel
-from tests.browser import EVERY, WITHIN
+from tests.browser import WITHIN, said
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
@@ -35,12 +34,7 @@ def address(tmp_path_factory):
     with (folder / "demo.log").open("wb") as log:
         demo = subprocess.Popen(words, stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 3 * WITHIN
-        while not (found := re.search(r"in a browser, live: (http://\S+)", (folder / "demo.log").read_text())):
-            assert demo.poll() is None, (folder / "demo.log").read_text()
-            assert time.monotonic() < deadline, (folder / "demo.log").read_text()
-            time.sleep(EVERY)
-        yield found[1]
+        yield said(demo, folder / "demo.log", r"in a browser, live: (http://\S+)", 3 * WITHIN)[1]
     finally:
         demo.send_signal(signal.SIGINT)
         try:

@@ -13,7 +13,7 @@ import trustme
 
 from labctl.store.journal import Journal
 from labctl.store.people import People
-from tests.browser import EVERY, WITHIN, Process, program
+from tests.browser import WITHIN, Process, program, said
 from tests.services_mosquitto import free_port
 
 NAME = "bench.lab.example"
@@ -24,7 +24,7 @@ AUTHORITY = trustme.CA()
 CONF = """\
 {user}
 worker_processes 1;
-error_log stderr;
+error_log stderr notice;
 pid {folder}/nginx.pid;
 events {{ worker_connections 64; }}
 http {{
@@ -68,21 +68,11 @@ def nginx(folder, text, *, auth):
     with (folder / "nginx.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + WITHIN
-        while not answers(port):
-            assert process.poll() is None, (folder / "nginx.log").read_text()
-            assert time.monotonic() < deadline, (folder / "nginx.log").read_text()
-            time.sleep(EVERY)
+        said(process, folder / "nginx.log", "start worker process ")  # it listens by then
         yield port
     finally:
         process.terminate()
         process.wait(WITHIN)
-
-
-def answers(port):
-    with contextlib.suppress(httpx.HTTPError), browser(port) as client:
-        return client.get("/health").status_code < 600
-    return False
 
 
 def browser(port, **more):
