@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from labctl.store.people import People
-from tests.browser import Bench, enter
+from tests.browser import enter, pages
 
 BENCH, SIBLING, STRANGER, REBOUND = "bench.lab.example", "evil.lab.example", "evil.example", "rebound.example"
 TOSSED = (
@@ -80,32 +80,30 @@ pytestmark = pytest.mark.timeout(600)  # a browser on a machine that is busy wit
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory):
+def web(bench, tmp_path_factory):
+    """Pages over TLS beside those of the bench, and a server of somebody who means ill."""
     folder, authority = tmp_path_factory.mktemp("attacks"), trustme.CA()
-    made = Bench(folder, "A[1-2]")
-    made.start("cccv-cycling", "A1")
-    made.web.end()
     mine = authority.issue_cert(BENCH)
     mine.cert_chain_pems[0].write_to_path(folder / "cert.pem")
     mine.private_key_pem.write_to_path(folder / "key.pem")
     (folder / "key.pem").chmod(0o600)
     keys = ("--certificate", str(folder / "cert.pem"), "--key", str(folder / "key.pem"), "--name", BENCH)
-    made.web = made.pages(0, *keys)
-    made.evil = Evil(folder, authority, made.url)
+    made = pages(folder, bench.data, 0, *keys)
+    made.evil = Evil(folder, authority, made.said[1])
     yield made
     made.evil.end()
     made.end()
 
 
 @pytest.fixture(scope="module")
-def browser(bench, new_browser):
-    enter(new_browser, bench.web)
+def browser(web, new_browser):
+    enter(new_browser, web)
     return new_browser
 
 
 @pytest.mark.parametrize("name", [SIBLING, STRANGER])
-def test_csrf_and_clickjacking_a_page_of_another_origin_orders_nothing_and_reads_nothing(bench, browser, name):
-    browser.driver.get(f"https://{name}:{bench.evil.port}/attack")
+def test_csrf_and_clickjacking_a_page_of_another_origin_orders_nothing_and_reads_nothing(bench, web, browser, name):
+    browser.driver.get(f"https://{name}:{web.evil.port}/attack")
     browser.complaints()
     browser.until(lambda: browser.driver.execute_script("return window.told.done"), "everything was tried")
     told = browser.driver.execute_script("return window.told")
@@ -117,24 +115,24 @@ def test_csrf_and_clickjacking_a_page_of_another_origin_orders_nothing_and_reads
     assert "evil" not in events
     with People(bench.data, time.time) as people:
         assert not [each for each in people.audit(most=500) if "stop" in each.what]
-    browser.driver.get(bench.url)
+    browser.driver.get(web.said[1])
     assert browser.all(".tile"), "who is signed in still is"
 
 
-def test_dns_rebinding_another_name_that_leads_here_gets_nothing(bench, browser):
-    port = bench.url.rpartition(":")[2]
+def test_dns_rebinding_another_name_that_leads_here_gets_nothing(web, browser):
+    port = web.said[1].rpartition(":")[2]
     for path in ("/", "/login", "/health", "/static/x/base.css"):
         browser.driver.get(f"https://{REBOUND}:{port}{path}")
         assert "wanted a request to" in browser.driver.find_element("tag name", "body").text, path
     browser.complaints()
 
 
-def test_cookie_tossing_a_sibling_can_neither_set_nor_end_a_session(bench, browser):
-    browser.driver.get(f"https://{SIBLING}:{bench.evil.port}/toss")
+def test_cookie_tossing_a_sibling_can_neither_set_nor_end_a_session(web, browser):
+    browser.driver.get(f"https://{SIBLING}:{web.evil.port}/toss")
     tossed = {each["name"]: each for each in browser.driver.get_cookies()}
     assert "__Host-labctl" not in tossed, "the browser refuses a name with __Host- and a domain"
     assert tossed["labctl"]["domain"].endswith("lab.example"), "the other one is set, and means nothing"
-    browser.driver.get(f"{bench.url}/runs")
+    browser.driver.get(f"{web.said[1]}/runs")
     assert browser.all('a[href^="/r/"]')
     kept = browser.driver.get_cookie("__Host-labctl")
     assert (kept["secure"], kept["httpOnly"], kept["sameSite"], kept["path"]) == (True, True, "Strict", "/")

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import Bench
-
 AXE = (Path(__file__).parents[1] / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 LOOKS = [(360, False), (360, True), (1440, False), (1440, True)]
 PAGES = {  # what must stand there before it is looked at, and what a person may have opened by then
@@ -34,29 +32,8 @@ axe.run(document, { resultTypes: ["violations"], ...(arguments[0].length && { ru
   grave: told.violations.filter((each) => ["serious", "critical"].includes(each.impact)).flatMap((each) => each.nodes.map((node) => `${each.id}: ${node.html.slice(0, 160)}`)),
 }), (error) => done({ looked: 0, grave: [String(error)] }));
 """
-ASKS = "labctl: 1\nname: asks\nsteps:\n  - prompt: {say: put the cell in}\n  - rest: 5 h\n"
-TRIPS = "labctl: 1\nname: trips\nlimits: {voltage: [3 V, 3.9 V]}\nsteps:\n  - rest: 1 s\n  - charge: {current: 0.5 A, for: 1 h}\n"
 
 pytestmark = pytest.mark.timeout(600)  # a browser on a machine that is busy with something else
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("axe")
-    (folder / "asks.yaml").write_text(ASKS)
-    (folder / "trips.yaml").write_text(TRIPS)
-    made = Bench(folder, "A[1-4]")
-    made.start("cccv-cycling", "A1")
-    made.start("asks.yaml", "A2")
-    made.start("trips.yaml", "A3")
-    yield made
-    made.end()
-
-
-@pytest.fixture(scope="module")
-def browser(bench, new_browser):
-    bench.enter(new_browser)
-    return new_browser
 
 
 def examined(browser, *only):

@@ -55,9 +55,9 @@ def test_stored_xss_in_names_of_protocols_cells_steps_prompts_and_people(folder,
             assert [each for each in browser.complaints() if "/health" not in each] == [], (
                 path
             )  # no daemon is beside these pages
-        for number, each in enumerate(PRINTABLE, 1):
-            browser.driver.get(f"{base}/r/{number}")
-            assert browser.text("h1") == each.strip()
-            assert each.strip() in browser.text(".plan")
+            if path in runs:
+                written = PRINTABLE[runs.index(path)].strip()
+                assert browser.text("h1") == written
+                assert written in browser.text(".plan")
     finally:
         web.end()

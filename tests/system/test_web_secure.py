@@ -43,11 +43,20 @@ def serve(folder, port):
     return Process(folder, "web", *words, *keys, ready=r"pages at (https://localhost:\d+)")
 
 
+@pytest.fixture(scope="module")
+def served(place):
+    """The pages that are open now: none before the first test, and after one that ended them."""
+    held = []
+    yield held
+    for process in held:
+        process.end()
+
+
 @pytest.fixture
-def web(place):
-    process = serve(place, free_port())
-    yield process
-    process.end()
+def web(place, served):
+    if not served:
+        served.append(serve(place, free_port()))
+    return served[0]
 
 
 def trusting():
@@ -108,20 +117,18 @@ def test_a_stream_begins_with_what_is_and_ends_with_its_session(web):
     raise AssertionError("the stream ended without a word")
 
 
-def test_it_ends_when_it_is_asked_to_with_fifty_streams_open(place):
-    web = serve(place, free_port())
+def test_it_ends_when_it_is_asked_to_with_fifty_streams_open(web, served):
     with contextlib.ExitStack() as open_:
         browsers = [open_.enter_context(signed_in(web)) for _ in range(13)]  # of each four are live
         streams = [open_.enter_context(each.stream("GET", "/live")) for each in browsers for _ in range(4)]
         assert [next(stream.iter_lines()) for stream in streams] == ["event: hello"] * 52
         begin = time.monotonic()
-        assert web.end() == 0
+        assert served.pop().end() == 0
         assert time.monotonic() - begin < WITHIN / 2
     assert "Traceback" not in web.log.read_text()
 
 
-def test_a_new_certificate_is_taken_without_a_restart(place):
-    web = serve(place, free_port())
+def test_a_new_certificate_is_taken_without_a_restart(place, web):
     port = int(web.said[1].rpartition(":")[2])
     kept = [(file, (place / file).read_bytes()) for file in ("cert.pem", "key.pem")]
     before = ssl.get_server_certificate(("127.0.0.1", port))
@@ -135,13 +142,11 @@ def test_a_new_certificate_is_taken_without_a_restart(place):
         with signed_in(web) as browser:
             assert browser.get("/").status_code == 200
     finally:
-        web.end()
         for file, content in kept:
             (place / file).write_bytes(content)
 
 
-def test_no_secret_is_in_any_file_that_a_whole_life_leaves(place):
-    web = serve(place, free_port())
+def test_no_secret_is_in_any_file_that_a_whole_life_leaves(place, web, served):
     with People(place / "data", time.time) as people:
         token, link = people.issue("token", "ada", 60.0), people.issue("link", "ada", 60.0)
     try:
@@ -157,7 +162,7 @@ def test_no_secret_is_in_any_file_that_a_whole_life_leaves(place):
             told.append(browser.post("/enter", json={"key": link}).text)
             told.append(browser.post("/login", json={"name": "ada", "password": "correct horse battery?"}).text)
     finally:
-        web.end()
+        served.pop().end()
     secrets = [each.encode() for each in ("correct horse battery", token, link, cookie, token.removeprefix("lct_"))]
     for file in [each for each in place.rglob("*") if each.is_file()]:
         assert not [each for each in secrets if each in file.read_bytes()], file

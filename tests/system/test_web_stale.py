@@ -4,8 +4,6 @@ import signal
 
 import pytest
 
-from tests.browser import Bench
-
 PAGES = ("/", "/c/A1", "/runs", "/r/1", "/compare?r=1", "/new", "/cells", "/alarms", "/journal", "/login", "/enter")
 FIRST = 6  # requests for a page and all that its first paint may wait for
 COUNT = """
@@ -22,20 +20,6 @@ window.EventSource.CLOSED = Real.CLOSED;
 
 
 pytestmark = pytest.mark.timeout(600)  # a browser on a machine that is busy with something else
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory):
-    made = Bench(tmp_path_factory.mktemp("stale"), "A[1-2]", "600")
-    made.start("cccv-cycling", "A1")
-    yield made
-    made.end()
-
-
-@pytest.fixture(scope="module")
-def browser(bench, new_browser):
-    bench.enter(new_browser)
-    return new_browser
 
 
 def live(browser):
