@@ -18,9 +18,11 @@ from pathlib import Path
 import numpy as np
 from argon2.low_level import Type, hash_secret_raw
 
+from benchmarks.emulated import PACE, emulators
 from benchmarks.figure import Promised, at_most, seconds, unmeasured
 from labctl import web
 from labctl.cli.demo import DemoStage, prepared
+from labctl.control.client import DaemonClient
 from labctl.inputs import library
 from labctl.store.entry import NewRun
 from labctl.store.journal import Journal
@@ -49,6 +51,7 @@ def figures() -> Iterator[Promised]:
         yield from checked_texts()
         yield from views(Path(folder))
         yield from paint(Path(folder))
+        yield from taps(Path(folder))
         yield from beside(Path(folder))
         yield from wide(Path(folder))
 
@@ -201,6 +204,65 @@ def on_a_phone(browser: object, base: str) -> Iterator[Promised]:
     yield at_most(
         "requests before the first paint, the page included", 6, 1 + len(names), "", f"{len(away)} of another origin"
     )
+
+
+TAPS = 20
+TAPPED = """
+const told = arguments[arguments.length - 1], begin = performance.now();
+const place = document.querySelector('.title [data-k="activity"]');
+new MutationObserver((_, watch) => {
+  if (place.textContent !== "paused") return;
+  watch.disconnect();
+  requestAnimationFrame(() => requestAnimationFrame(() => told(performance.now() - begin)));
+}).observe(place, { characterData: true, childList: true, subtree: true });
+document.querySelector('[data-order="pause"]').click();
+"""
+
+
+def taps(folder: Path) -> Iterator[Promised]:
+    """Pause a run on an emulated source meter by turns from its page, until that says so, and by the order alone."""
+    name = "a pause of a source meter, from the tap until its page says it is off, over the order alone, worst"
+    try:
+        from tests.browser import Bench, Browser  # noqa: PLC0415 - Selenium is the tests'
+    except ImportError as error:
+        yield unmeasured(name, "at most 0.3 s", f"{error}; make setup-test brings it")
+        return
+    (folder / "taps").mkdir()
+    (folder / "taps" / "pace.yaml").write_text(PACE)
+    meter, (port,) = emulators("meters", 1)
+    bench = Bench(
+        folder / "taps", "A[1-1]", "1", f'{{driver: keithley2450, resource: "TCPIP0::127.0.0.1::{port}::SOCKET"}}'
+    )
+    browser = Browser(folder / "chromium-taps")
+    tapped, ordered = [], []
+    try:
+        bench.start("pace.yaml", "A1")
+        bench.enter(browser)
+        browser.driver.get(f"{bench.url}/c/A1")
+
+        def shows(word: str) -> bool:
+            return browser.text('.title [data-k="activity"]') == word
+
+        with DaemonClient(bench.data) as client:
+            for _ in range(TAPS):
+                browser.until(
+                    lambda: shows("running") and browser.all('[data-order="pause"]:not([aria-disabled])'), "it runs"
+                )
+                tapped.append(float(browser.driver.execute_async_script(TAPPED)) / 1000)
+                client.order("resume", {"channel": "A1"})
+                browser.until(lambda: shows("running"), "it runs again")
+                begin = time.perf_counter()
+                client.order("pause", {"channel": "A1"})
+                ordered.append(time.perf_counter() - begin)
+                client.order("resume", {"channel": "A1"})
+    finally:
+        browser.close()
+        bench.end()
+        meter.terminate()
+        meter.wait()
+    alone = statistics.median(ordered)
+    remark = f"{1e3 * statistics.median(tapped):.0f} ms in the median, {1e3 * alone:.0f} ms for the order alone"
+    yield at_most(name, 0.3, max(tapped) - alone, " s", remark)
 
 
 def beside(folder: Path) -> Iterator[Promised]:

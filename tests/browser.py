@@ -168,14 +168,14 @@ def enter(browser: Browser, web: Process) -> None:
 
 
 class Bench:
-    """A daemon on simulated cells and the pages beside it."""
+    """A daemon on simulated cells, or on another instrument, and the pages beside it."""
 
-    def __init__(self, folder: Path, channels: str, clock: str = "60") -> None:
+    def __init__(self, folder: Path, channels: str, clock: str = "60", instrument: str = "{driver: simulated}") -> None:
         self.folder = folder
         self.data = folder / "data"
         (folder / "station.yaml").write_text(
             f"labctl_station: 1\nname: bench\nclock: {clock}\nstore: data\nmqtt: {{broker: none}}\n"
-            f"instruments:\n  sim: {{driver: simulated}}\nchannels:\n  {channels}: {{cell: {{instrument: sim}}}}\n"
+            f"instruments:\n  it: {instrument}\nchannels:\n  {channels}: {{cell: {{instrument: it}}}}\n"
         )
         self.daemon = self.serve()
         self.web = self.pages()
