@@ -199,6 +199,10 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "plan.twice": ("the same charge or discharge twice with nothing between (warning)",),
     "plan.unbalanced": ("a loop that plates more than it strips, or strips more than it plates (warning)",),
+    "plan.record": (
+        "a charge or discharge that is over before its record rule asks for a second row (warning)",
+        "The first and the last instant of a step are always stored, but nothing between them.",
+    ),
     "plan.late": ("a block whose passes take longer than its every (warning)", "The next pass then begins at once."),
     "plan.charge_first": (
         "a limit of charge that trips the run before a step comes to its voltage (warning)",

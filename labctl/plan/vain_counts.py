@@ -1,0 +1,187 @@
+"""Numbers that no run comes to or that leave nothing to see: cycles beyond the last, temperatures on a wrong scale, rare rows."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from labctl.finding import Finding, Mark
+from labctl.plan.index import blocks, walk
+from labctl.plan.number import values
+from labctl.plan.safety import COLDEST, HOTTEST
+from labctl.plan.step import Block, ByPass, Condition, Line, Plan, Relative, Setting, Term, VersusOcv
+from labctl.plan.step_context import Spot
+from labctl.plan.vain_ends import DRIVEN, LOWERING, mark_of, warning
+from labctl.quantity.units import ZERO_CELSIUS, display
+
+Places = Mapping[Spot, Mark]
+
+MOST_NET: Final = 1.5  # times the nominal capacity, in one direction without a voltage that ends it
+
+
+def vain_counts(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Warn of numbers that no run of a plan comes to, or that leave nothing to see."""
+    cycles = most_cycles(plan.root)
+    for block in blocks(plan.root):
+        for condition, mark in _conditions(block, places):
+            yield from _beyond(condition, cycles, mark)
+            yield from _other_scale(condition, mark)
+        yield from _same_again(block, places)
+        yield from _without_end(plan, block, places)
+    for _, line in walk(plan.root):
+        for number, end in enumerate(line.ends):
+            yield from _other_scale(end.condition, mark_of(line, places, number))
+        yield from _soak(line, places)
+        yield from _rows(line, places)
+
+
+def most_cycles(block: Block) -> int:
+    """Return how many cycles are counted at most in a block, those of blocks that an `if` may skip among them."""
+    if block.cycle is not None:
+        return block.passes
+    return block.passes * sum(most_cycles(child) for child in block.children if isinstance(child, Block))
+
+
+def _conditions(block: Block, places: Places) -> Iterator[tuple[Condition, Mark]]:
+    line = next((line for _, line in walk(block)), None)
+    default = mark_of(line, places) if line else Mark("", 1, 1)
+    if block.condition is not None:
+        yield block.condition, places.get(("block", block.id, "if"), places.get(("block", block.id, ""), default))
+    for number, end in enumerate(block.ends):
+        if end.kind in {"stop_if", "abort_if"}:
+            yield end.condition, places.get(("block", block.id, (number, 0, 0)), default)
+
+
+def _beyond(condition: Condition, cycles: int, mark: Mark) -> Iterator[Finding]:
+    """Give a condition that asks for a cycle which no run comes to; without any cycles that is told elsewhere."""
+    for term in (term for terms in condition.any_of for term in terms) if cycles else ():
+        wanted = _named_cycle(term)
+        if wanted > cycles:
+            ordinal = f"cycle {wanted:.0f}" if wanted < math.inf else "a cycle"
+            message = f"wanted a cycle that the run comes to, found {condition.text}: {ordinal} of {cycles} at most"
+            yield warning("end.never", message, mark, f"write a number up to {cycles}, or more passes in repeat:")
+            return
+
+
+def _named_cycle(term: Term) -> float:
+    """Return the number of the last cycle that a comparison names, as far as its numbers say; 0 where they do not."""
+    number = _numbers(term.value)
+    match term.quantity:
+        case "retention":
+            return float(term.reference) if isinstance(term.reference, int) else 0.0
+        case "every" if number:
+            return min(number)
+        case "cycle" if term.comparison == "in":
+            return float(max(term.members, default=0))
+        case "cycle" if number and term.comparison in {">", ">="}:
+            return min(number) + (term.comparison == ">")
+    return 0.0
+
+
+def _numbers(value: Setting) -> tuple[float, ...]:
+    return values(value) if isinstance(value, float | int | ByPass | Relative) else ()
+
+
+def _other_scale(condition: Condition, mark: Mark) -> Iterator[Finding]:
+    """Give a comparison with a temperature that no cell has: most often in K where degC was meant."""
+    for term in (term for terms in condition.any_of for term in terms):
+        numbers = _numbers(term.value) if term.quantity == "temperature" and not term.slope else ()
+        value = next((number for number in numbers if not COLDEST <= number <= HOTTEST), None)
+        if value is not None:
+            celsius = value - ZERO_CELSIUS
+            meant = (
+                f"{value:g} degC"
+                if value < COLDEST
+                else f"{celsius:g} K"
+                if celsius >= COLDEST
+                else f"{celsius / 10:g} degC"
+            )
+            low, high = (display(one, "temperature") for one in (COLDEST, HOTTEST))
+            message = f"wanted a temperature of a cell, {low} to {high}, found {display(value, 'temperature')}"
+            yield warning("end.never" if value > HOTTEST else "end.at_once", message, mark, f"is {meant} meant?")
+
+
+def _soak(line: Line, places: Places) -> Iterator[Finding]:
+    """Give a chamber whose `for` is over before it can have soaked."""
+    if line.mode != "Chamber":
+        return
+    soak = _numbers(line.settings.get("soak"))
+    most = _numbers(line.options.get("for"))  # type: ignore[arg-type]
+    if soak and most and max(soak) >= min(most):
+        message = f"wanted a for longer than the {display(max(soak), 'duration')} of soak, found {display(min(most), 'duration')}"
+        hint = "for counts from the begin: lengthen it by the time that the chamber takes to get there"
+        yield warning("end.never", message, mark_of(line, places), hint)
+
+
+def _rows(line: Line, places: Places) -> Iterator[Finding]:
+    """Give a charge or discharge by time that is over before a second row of it is asked for."""
+    rules = line.record
+    longest = _only_time(line)
+    asked = [rule.every for rule in rules if rule.every is not None]
+    if not longest or not asked or line.verb not in DRIVEN or any(rule.voltage or rule.current for rule in rules):
+        return
+    if min(asked) > longest:
+        message = (
+            f"wanted rows within the {display(longest, 'duration')} of {line.verb}, found one every "
+            f"{display(min(asked), 'duration')}: its first and its last are all that is stored"
+        )
+        hint = f"below it write record: {{every: {display(longest / 100.0, 'duration')}}}"
+        yield warning("plan.record", message, mark_of(line, places), hint)
+
+
+def _only_time(line: Line) -> float:
+    """Return how long a constant current lasts that ends by nothing but time, s; 0 of any other line."""
+    times = [term for end in line.ends if end.kind != "to" for terms in end.condition.any_of for term in terms]
+    if line.mode != "Galvanostatic" or any(
+        term.quantity != "time" or isinstance(term.value, VersusOcv) for term in times
+    ):
+        return 0.0
+    return min((number for term in times for number in _numbers(term.value)), default=0.0)
+
+
+def _same_again(block: Block, places: Places) -> Iterator[Finding]:
+    """Give a loop of one charge by time alone: without a gap it is a single longer one."""
+    only = block.children[0] if len(block.children) == 1 else None
+    if block.passes < 2 or block.cycle is not None or block.variables or block.ends:
+        return
+    if not isinstance(only, Line) or only.verb not in DRIVEN:
+        return
+    lasts = _only_time(only) if len(only.ends) == 1 else 0.0
+    if lasts and isinstance(only.settings.get("current"), float):
+        whole = display(lasts * block.passes, "duration")
+        message = (
+            f"wanted something between {block.passes} passes, found the same {only.verb} without a gap: one of {whole}"
+        )
+        yield warning(
+            "plan.twice", message, mark_of(only, places), f"add a rest behind it, or write for: {whole} without a loop"
+        )
+
+
+def _without_end(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
+    """Give a loop whose currents by time pass far more in one direction than the cell holds, and that no voltage ends."""
+    nominal = plan.cell.nominal
+    lines = [line for _, line in walk(block) if line.energises and line.mode != "Spectrum"]
+    if not nominal or block.passes < 2 or not lines or any(end.kind == "stop_if" for end in block.ends):
+        return
+    if any(not _only_time(line) or any(end.kind == "to" for end in line.ends) for line in lines):
+        return
+    if any(end.kind in {"stop_if", "until", "capacity"} for one in blocks(block) for end in one.ends):
+        return
+    net = sum(_charge_of(path, line) for path, line in walk(block) if line in lines)
+    if abs(net) > MOST_NET * nominal and len({line.verb in LOWERING for line in lines}) == 1:
+        message = (
+            f"wanted an end by the voltage in a loop that passes {display(abs(net), 'capacity')} in one direction, "
+            f"{abs(net) / nominal:.3g} times the nominal capacity, found times alone: the limits trip the run"
+        )
+        yield warning(
+            "plan.one_way",
+            message,
+            mark_of(lines[0], places),
+            "add to: with the voltage where it ends, and stop_if: with it to the loop",
+        )
+
+
+def _charge_of(path: tuple[Block, ...], line: Line) -> float:
+    """Return what a line passes in all passes of the blocks around it, C, as a magnitude."""
+    currents = _numbers(line.settings.get("current"))
+    mean = math.fsum(map(abs, currents)) / len(currents) if currents else 0.0
+    return mean * _only_time(line) * math.prod(one.passes for one in path)
