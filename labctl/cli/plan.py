@@ -40,7 +40,7 @@ def command(
     from dataclasses import replace
 
     from labctl.inputs import assignments
-    from labctl.plan.compile import compile_plans
+    from labctl.plan.compile import compiled_whole
     from labctl.plan.estimate import estimate
     from labctl.run.files import read_files
     from labctl.run.outside import outside
@@ -51,8 +51,10 @@ def command(
     capabilities, bounds = (None, None) if ability is None else (ability.capabilities, ability.bounds)
     now = time.time()
     given = assignments(values or [])
-    plan, *draws = compile_plans(files.protocol, files.cell, capabilities, bounds, given, outside(now))
-    estimated = estimate(plan)
+    compiled = compiled_whole(files.protocol, files.cell, capabilities, bounds, given, outside(now))
+    plan, draws = compiled.plan, compiled.draws
+    assert plan is not None
+    estimated = estimate(plan, compiled.findings)
     estimated = replace(estimated, warnings=(*estimated.warnings, *plan_misfits(files.cell, plan)))
     watched = () if ability is None else _on_channel(plan, ability, draws)
     if json:

@@ -96,9 +96,27 @@ def compile_plans(
     Raises:
         FileError: As `compile_plan` does.
     """
+    compiled = compiled_whole(protocol, cell, capabilities, channel_bounds, overrides, outside)
+    assert compiled.plan is not None
+    return compiled.plan, *compiled.draws
+
+
+def compiled_whole(
+    protocol: model.Protocol,
+    cell: Cell,
+    capabilities: Capabilities | None,
+    channel_bounds: Bounds | None,
+    overrides: Mapping[str, str],
+    outside: Outside | None = None,
+) -> Compiled:
+    """Return a plan as `compile_plans` does, with the warnings of its compilation, each at its place.
+
+    Raises:
+        FileError: As `compile_plan` does.
+    """
     compiled = compiled_for(protocol, cell, overrides, capabilities, channel_bounds, outside=outside)
     if compiled.plan is not None:
-        return compiled.plan, *compiled.draws
+        return compiled
     findings = compiled.findings or compiled.unknown
     missing = all(finding.code == "cell.missing" for finding in findings)
     raise CellError(findings) if missing else ProtocolError(findings)

@@ -10,6 +10,7 @@ from typing import Final, cast
 
 from labctl.driver import OPEN, Bounds, Capabilities
 from labctl.finding import Mark
+from labctl.plan.beyond_hints import ZERO_LIMIT, amplitude_of, widened
 from labctl.plan.context import CompileContext
 from labctl.plan.envelope import Envelope, Ranged, extremes, pair_of
 from labctl.plan.number import values
@@ -216,8 +217,11 @@ def check_settings(draft: CompileContext, place: StepContext, line: Line, origin
             text = origin.text if setting in WRITTEN else ""
             why = envelope.beyond(name, value, text)
             if why:
-                meant = a_thousandth(text, value, _inside(envelope, name)) or widened(envelope, name, value)
+                room = amplitude_of(line) if setting == "bias" and name == "voltage" else 0.0
+                meant = a_thousandth(text, value, _inside(envelope, name)) or widened(envelope, name, value, room)
                 refused.setdefault(setting, (code, why, meant))
+    if "bias" in refused:
+        refused.pop("amplitude", None)  # what lies about a bias beyond a limit does so too
     for setting, (code, why, meant) in refused.items():
         origin, no_current = origins.get(setting, ValueOrigin(mark)), meant.startswith(ZERO_LIMIT)
         hint = meant if no_current else _profile_hint(line, setting) or meant + _reckoned(draft, meant, origin)
@@ -237,25 +241,6 @@ def _reckoned(draft: CompileContext, hint: str, origin: ValueOrigin) -> str:
 def _inside(envelope: Envelope, name: Ranged) -> Callable[[float], bool]:
     """Return what tells whether a value of a quantity lies in an envelope."""
     return lambda value: not envelope.beyond(name, value)
-
-
-ZERO_LIMIT: Final = "a limit of 0"
-
-
-def widened(envelope: Envelope, name: Ranged, value: float) -> str:
-    """Return what to change where a current lies beyond limits that a file states, a side of zero named as such; or ""."""
-    pair = pair_of(envelope.bounds, name)
-    if name != "current" or pair is None:
-        return ""
-    side, limit = ("high", pair[1]) if value > pair[1] else ("low", pair[0])
-    owner = envelope.owners.get(f"{name}.{side}", "")
-    if not owner.startswith("limits of "):
-        return ""
-    verb = "charges or strips" if side == "high" else "discharges or plates"
-    if limit == 0.0:
-        which = "second" if side == "high" else "first"
-        return f"{ZERO_LIMIT} there allows no current that {verb}: it is the {which} value of current in the {owner}"
-    return f"lower the current, or widen the {owner} if the cell may be given as much"
 
 
 def _narrower(line: Line, setting: str, within: tuple[float, float], envelopes: Iterable[Envelope]) -> str:

@@ -207,7 +207,9 @@ class TableSteps(ExternalSteps):
         intervals = math.ceil(decades * density - 1e-9)
         if intervals >= MOST_FREQUENCIES:
             message = f"wanted at most {MOST_FREQUENCIES} frequencies, found {intervals + 1}"
-            self.draft.say("eis.size", message, self.mark(verb.per_decade or verb.from_))
+            self.draft.say(
+                "eis.size", message, self.mark(verb.per_decade or verb.from_), "5 to 12 in a decade are usual"
+            )
             return ()
         inner = (first * (last / first) ** (number / intervals) for number in range(1, intervals))
         return (first, *inner, last) if intervals else (first,)

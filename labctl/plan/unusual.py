@@ -76,6 +76,14 @@ def _spectrum(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
     frequencies = line.settings.get("frequencies")
     if isinstance(frequencies, tuple) and frequencies:
         yield from _swept(frequencies[0], frequencies[-1], mark_of(line, places))
+        if max(frequencies) > HIGHEST:
+            yield warning(
+                "eis.range",
+                f"wanted frequencies that an instrument reaches, at most {display(HIGHEST, 'frequency')}, found "
+                f"{display(max(frequencies), 'frequency', 6)}",
+                mark_of(line, places),
+                f"is {display(max(frequencies) / 1000.0, 'frequency', 6)} meant?",
+            )
         if min(frequencies) < SLOWEST:
             yield warning(
                 "eis.range",

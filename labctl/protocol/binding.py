@@ -345,6 +345,9 @@ def _numbers(span: Range, first: Quantity, last: Quantity, environment: Environm
     step, steps = _steps(span, first, last, environment)
     if not steps > 0 or not math.isfinite(steps):
         hint = "factor: above 1 upwards, below 1 downwards, and both ends of one sign"
+        if span.factor is not None and begin * end > 0 and (factor := settle(span.factor, environment).value_si) > 0:
+            hint = f"factor: is above 1 upwards and below 1 downwards: write factor: {1.0 / factor:.4g}"
+            hint = "factor: 1 changes nothing: write more than 1 upwards, less downwards" if factor == 1 else hint
         if span.by:
             hint = towards(first, last, settle(span.by, environment), step)
         message = f"wanted a range that arrives at {last.text}, found one that never does"

@@ -264,6 +264,8 @@ def _listed(text: str) -> str:
 def _own_rule(node: Node) -> str:
     """Return the rule that a value alone stands for, or ""."""
     text = node.text if isinstance(node, Scalar) else ""
+    if text.lower() in {"none", "no", "off", "false", "never", "null", "~", "default", "auto"}:
+        return "leave record out: a row is then written every 10 s and every 5 mV"
     return next((f"write {{{name}: {text}}}" for name, key in RECORD.items() if reads(text, key.kind)), "")
 
 

@@ -10,10 +10,37 @@ from labctl.text.nodes import Entries, Node, Scalar
 from labctl.text.unit_in_key import with_unit
 
 _TARGET: Final = re.compile(
-    r"(?:did you mean|write|add) (from|to|for|current|capacity|amplitude|per_decade|rate|at)[?:]"
+    r"(?:did you mean|write|add) (from|to|for|current|voltage|capacity|amplitude|per_decade|rate|at)[?:]"
 )
 
+_OF_A_HOLD: Final = {
+    **dict.fromkeys(("ei", "e1", "e", "u", "v", "potential"), "did you mean voltage?"),
+    **dict.fromkeys(("ti", "t1", "tr", "t", "time"), "did you mean for?"),
+    **dict.fromkeys(("imax", "i_max", "max_current"), "did you mean current?"),
+}
 _CUT_OFFS: Final = ("write hold_until", "did you mean to (", "did you mean voltage, or to")
+
+
+_COUNTS: Final = frozenset({"nc", "n_cycles", "cycles", "loops", "times", "count", "n", "number", "repeat", "repeats"})
+
+
+def looped(hint: str, value: Node) -> tuple[str, Node]:
+    """Return the hint at a loop, or at a technique that is one, with its count in it, and the other keys.
+
+    `tR` of a galvanostatic technique is the rest behind each of its steps, which is a step of its own here.
+    """
+    if not isinstance(value, Entries) or "repeat" not in hint:
+        return hint, value
+    count = next(
+        (item.text for key, item in value.entries if key.text.lower() in _COUNTS and isinstance(item, Scalar)), ""
+    )
+    if count.isdigit():
+        hint = re.sub(r"repeat: \d+", f"repeat: {count}", hint) if "repeat: " in hint else f"{hint}: {count}"
+    gap = next((item.text for key, item in value.entries if key.text.lower() == "tr" and isinstance(item, Scalar)), "")
+    hint = f"{hint}, with - rest: {gap} behind it" if gap else hint
+    return hint, replace(
+        value, entries=tuple(pair for pair in value.entries if pair[0].text.lower() not in {*_COUNTS, "tr"})
+    )
 
 
 def rested(hint: str, value: Node) -> str:
@@ -34,6 +61,7 @@ def renamed(value: Node, hint: str) -> Node:
     shown = set(re.findall(r"(\w+): ", hint.partition("{")[2]))
     words = {**STEP_KEY_WORDS, **SWEEP_WORDS} if "eis:" in hint or "cv:" in hint else STEP_KEY_WORDS
     words = {**words, "ef": "did you mean to?"} if "eis:" in hint else words
+    words = {**words, **_OF_A_HOLD} if "hold: {" in hint else words
     taken = {key.text for key, _ in value.entries}
     pairs: list[tuple[Scalar, Node]] = []
     for pair in value.entries:

@@ -3,7 +3,9 @@
 import re
 from typing import Final
 
+from labctl.finding import clip
 from labctl.quantity.units import reads
+from labctl.text.nodes import Items, Node, Scalar
 
 _DRIVE: Final = re.compile(
     r"(charge|discharge|strip|plate)\s+(?:at|with)\s+(.+?)(?:\s+for\s+(.+?))?(?:\s*,?\s*(?:or\s+)?(?:until|to)\s+(.+?))?\.?",
@@ -11,12 +13,16 @@ _DRIVE: Final = re.compile(
 )
 _HOLD: Final = re.compile(r"hold\s+at\s+(.+?)(?:\s+for\s+(.+?))?(?:\s*,?\s*(?:or\s+)?until\s+(.+?))?\.?", re.IGNORECASE)
 _REST: Final = re.compile(r"(?:rest|wait)\s+(?:for\s+)?(.+?)\.?", re.IGNORECASE)
+_PERIOD: Final = re.compile(r"(.*\S)\s*\(\s*(.+?)\s+period\s*\)", re.IGNORECASE)
 _TIMES: Final = {"second": "s", "sec": "s", "minute": "min", "min": "min", "hour": "h", "hr": "h", "day": "d"}
 
 
 def step_of(sentence: str) -> str:
     """Return the step that a sentence describes, `discharge: {current: C/10, to: 3.3 V, for: 10 h}`, or ""."""
     text = sentence.strip()
+    if period := _PERIOD.fullmatch(text):
+        step, every = step_of(period[1]), _time(period[2])
+        return f"{step}, with record: {{every: {every}}} on a line below it" if step and every else step
     if match := _REST.fullmatch(text):
         time = _time(match[1])
         return f"rest: {time}" if time else ""
@@ -32,11 +38,22 @@ def step_of(sentence: str) -> str:
     return _step(match[1].lower(), {key: value, "to": _of("voltage", match[4] or "")}, match[3], match[4])
 
 
+def steps_of(node: Node) -> str:
+    """Return the hint at a list of sentences, or of steps, where one step was wanted; "" of anything else."""
+    if not isinstance(node, Items):
+        return ""
+    steps = [step_of(item.text) if isinstance(item, Scalar) else "" for item in node.items]
+    return f"a step each: {clip(', '.join(f'- {step}' for step in steps), 200)}" if steps and all(steps) else ""
+
+
 def _step(verb: str, keys: dict[str, str], time: str | None, end: str | None) -> str:
     """Return a step of these keys, "" where the sentence says what none of them holds."""
     setting, second = keys
     duration = _time(time or "")
     unread = not keys[setting] or (end and not keys[second]) or (time and not duration)
+    duration = duration or (
+        "..." if verb == "hold" and keys[second] else ""
+    )  # without a time nothing is sure to end it
     pairs = [f"{key}: {value}" for key, value in {**keys, "for": duration}.items() if value]
     return "" if unread else f"{verb}: {{{', '.join(pairs)}}}"
 

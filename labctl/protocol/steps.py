@@ -24,9 +24,9 @@ from labctl.protocol.model import (
     Variable,
     WrittenBlock,
 )
-from labctl.protocol.sentences import step_of
+from labctl.protocol.sentences import step_of, steps_of
 from labctl.protocol.step_model import Drive, HoldStep, RestStep, Temperature
-from labctl.protocol.verb_slips import instead_of
+from labctl.protocol.verb_slips import in_our_words, instead_of
 from labctl.protocol.verbs import Tables, VerbFields, unread
 from labctl.protocol.words import (
     BESIDE_WORDS,
@@ -77,12 +77,16 @@ class StepFields(VerbFields):
         if isinstance(node, Scalar):
             self._bare(node)
             return None
-        entries = self.entries(node, "a step", "one verb with its value: - rest: 2 h")
+        entries = self.entries(node, "a step", steps_of(node) or "one verb with its value: - rest: 2 h")
         if entries is None:
             return None
         if (mended := below_steps(entries)) is not None:
             entries, slip = mended
             self.report("yaml.indent", *slip)
+        entries, meant = in_our_words(entries)
+        for key, right in meant:
+            message = f"wanted a verb, found {clip(key.text)!r}"
+            self.report("step.verb", message, key.mark, right)
         keys = {key.text for key, _ in entries.entries}
         if "use" in keys:
             return self._use(entries)

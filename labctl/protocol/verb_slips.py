@@ -1,27 +1,34 @@
 """What stands where a verb was wanted, and how the step that it means is written."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
 from labctl.finding import clip
-from labctl.protocol.foreign_keys import renamed, rested
+from labctl.protocol.foreign_keys import looped, renamed, rested
 from labctl.protocol.keys import BLOCK, VERBS
 from labctl.protocol.words import CV_VOLTAGE, REPEATED, TIME_OF_DAY, TYPE_KEYS, VERB_WORDS
 from labctl.quantity.units import reads
 from labctl.text.fields import near
 from labctl.text.nodes import Entries, Node, Scalar
 from labctl.text.own_value import with_own
+from labctl.text.translations import translated
+from labctl.text.unit_in_key import with_unit
+
+_STEP_KEYS: Final = frozenset({*VERBS, *BLOCK, "use"} - {"name", "record", "for", "every"})
 
 
 def instead_of(key: Scalar, value: Node, others: Sequence[tuple[Scalar, Node]]) -> str:
     """Return the hint at a step whose first key is no verb; `others` stand beside it."""
+    key, value = with_unit(key, value)
     word = key.text
     plain = _plain(word)
+    if plain == "cycle" and isinstance(value, Entries):
+        plain = "loops"
     if word.startswith("-") and word[1:] in VERBS:
         return f"put a space after the hyphen: - {word[1:]}"
     if plain == "cv" and isinstance(value, Entries) and any(inner.text == "voltage" for inner, _ in value.entries):
         return CV_VOLTAGE
-    if word.lower() in VERBS:
-        return f"write {word.lower()}"
     if times := REPEATED.match(word):
         return f"write a block: repeat: {times[1]} with steps: below it"
     if plain in {"goto", "go_to", "set", "ramp"} and isinstance(value, Scalar) and reads(value.text, "voltage"):
@@ -30,10 +37,34 @@ def instead_of(key: Scalar, value: Node, others: Sequence[tuple[Scalar, Node]]) 
     hint = VERB_WORDS.get(plain, "")
     if plain in TYPE_KEYS and isinstance(value, Scalar) and (meant := _of_type(value.text)):
         hint, value = meant, Entries(tuple(others), value.mark) if others else value
+    hint, value = looped(hint, value)
     value = renamed(value, hint)
     hint = rested(hint, value)
     hint = hint if isinstance(value, Scalar) and TIME_OF_DAY.fullmatch(value.text) else with_own(hint, value)
     return hint or _block_hint(word, value) or near(word, (*VERBS, *BLOCK, "use")) or "verbs are " + ", ".join(VERBS)
+
+
+def in_our_words(entries: Entries) -> tuple[Entries, list[tuple[Scalar, str]]]:
+    """Return a step without a verb as if its capital or foreign words were ours, and each of those with its hint."""
+    if any(key.text in _STEP_KEYS for key, _ in entries.entries):
+        return entries, []
+    slips: list[tuple[Scalar, str]] = []
+    pairs: list[tuple[Scalar, Node]] = []
+    for key, value in entries.entries:
+        right = _ours(key.text, value)
+        pairs.append((replace(key, text=right), value) if right else (key, value))
+        slips += [(key, f"write {right}")] if right else []
+    return replace(entries, entries=tuple(pairs)), slips
+
+
+def _ours(word: str, value: Node) -> str:
+    """Return the verb, or the key of a block, that a word is in capitals or in another language, or ""."""
+    lowered = word.lower()
+    with_voltage = isinstance(value, Entries) and any(key.text == "voltage" for key, _ in value.entries)
+    counted = lowered == "cycle" and not isinstance(value, Scalar)
+    if counted or (with_voltage and lowered == "cv") or _plain(word) in VERB_WORDS or word in _STEP_KEYS:
+        return ""
+    return lowered if lowered in _STEP_KEYS else translated(word, _STEP_KEYS)
 
 
 def _plain(word: str) -> str:

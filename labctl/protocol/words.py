@@ -99,15 +99,16 @@ VERB_WORDS: Final[Mapping[str, str]] = {
         ("cycle_life", "end", "stop"), "a run ends after its last step; stop_if and abort_if end a block or run"
     ),
     **dict.fromkeys(("comment", "text"), "write mark: text for an event, or # in front of a comment"),
-    **dict.fromkeys(("laden", "aufladen", "charger", "carga", "chargez"), "write charge"),
-    **dict.fromkeys(("entladen", "decharge", "décharge", "descarga"), "write discharge"),
-    **dict.fromkeys(("ruhe", "ruhen", "repos", "reposo", "warten"), "write rest: 10 min"),
     "step": "a step is its verb: write - rest: 1 h; several steps of a block stand below steps:",
     **dict.fromkeys(("open_circuit_voltage", "open_circuit"), "open circuit is a step `rest: 2 h`"),
     **dict.fromkeys(("impedance_spectroscopy", "eis_spectrum"), f"write {_SPECTRUM}10 mV}}"),
     **dict.fromkeys(
-        ("advance_cycle", "adv_cycle", "inc_cycle", "increment_cycle"),
+        ("advance_cycle", "adv_cycle", "inc_cycle", "increment_cycle", "set_variable", "advance"),
         "cycle: true on a block makes each of its passes one cycle",
+    ),
+    **dict.fromkeys(
+        ("mb", "modulo_bat", "modulobat", "sequence", "sequences"),
+        "write each sequence as a step of its own, or as a block with repeat and steps: below it",
     ),
     "tag": "a block has its own name: name: formation, and steps: below it",
 }

@@ -66,7 +66,7 @@ def foreign_unit(plain: str, kind: Kind) -> Slip:
         right = (
             f"{value:.4g} {unit}"
             if unit == "mAh"
-            else display(value, wanted)
+            else display(value, wanted, 6)
             if noun != "pressure"
             else _pascals(value)
         )

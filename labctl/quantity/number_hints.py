@@ -123,7 +123,7 @@ def _power(plain: str, kind: Kind, reads: Reads) -> Slip:
     return ("unit.number", "", f"powers of ten are written {right}") if reads(right) else None
 
 
-_ABOUT: Final = re.compile(r"(?:~|≈|≃|about|approx\.?|ca\.?|circa|etwa)\s*(\d.*|C\s*/.*)", re.IGNORECASE)
+_ABOUT: Final = re.compile(r"(?:~|≈|≃|±|\+/?-|about|approx\.?|ca\.?|circa|etwa)\s*(\d.*|C\s*/.*)", re.IGNORECASE)
 _PARTED: Final = re.compile(r"(\d+\.?)\s+(\.?\d+)\s*([A-Za-z%].*)")
 _TOLERANCE: Final = re.compile(r"(\d[\d.]*)\s*(?:±|\+/-|\+-)\s*\d[\d.]*\s*%?\s*(\S.*)")
 _WITHIN: Final = re.compile(r"(\d.*\S)\s*(?:±|\+/-|\+-)\s*\d.*")

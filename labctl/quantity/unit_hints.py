@@ -19,6 +19,7 @@ from labctl.quantity.dimension import (
 from labctl.quantity.foreign_units import example, foreign_unit, units_here
 from labctl.quantity.joined_slips import Slip
 from labctl.quantity.kind_slips import in_place_of
+from labctl.quantity.mistyped import mistyped
 from labctl.quantity.number_hints import number_slip, thousands
 from labctl.quantity.units import MOST_DIGITS, NUMBER, article, measure_unit, number, reads
 
@@ -40,9 +41,23 @@ _WORDS: Final = {
     "day": "d",
     "days": "d",
     "D": "d",
+    **dict.fromkeys(("sekunde", "sekunden", "sek", "seconde", "secondes", "segundo", "segundos", "秒", "秒钟"), "s"),
+    **dict.fromkeys(("minuten", "minutos", "minuto", "minuti", "分", "分钟", "分鐘", "分間"), "min"),
+    **dict.fromkeys(("stunde", "stunden", "std", "heure", "heures", "hora", "horas", "ora", "ore"), "h"),
+    **dict.fromkeys(("小时", "小時", "时", "時間", "時"), "h"),
+    **dict.fromkeys(
+        ("tag", "tage", "jour", "jours", "día", "días", "dia", "dias", "giorno", "giorni", "天", "日"), "d"
+    ),
 }
 _PLAIN_WORDS: Final = {
-    **dict.fromkeys(("volt", "volts"), "V"),
+    **dict.fromkeys(("volt", "volts", "伏", "伏特", "ボルト"), "V"),
+    **dict.fromkeys(("毫伏",), "mV"),
+    **dict.fromkeys(("安", "安培", "アンペア"), "A"),
+    **dict.fromkeys(("毫安",), "mA"),
+    **dict.fromkeys(("微安",), "uA"),
+    **dict.fromkeys(("毫安时", "毫安時", "mah/stunde"), "mAh"),
+    **dict.fromkeys(("ohm", "ohms", "欧", "欧姆"), "Ohm"),
+    **dict.fromkeys(("prozent", "pourcent", "procent"), "%"),
     **dict.fromkeys(("amp", "amps", "ampere", "amperes"), "A"),
     **dict.fromkeys(("watt", "watts"), "W"),
     **dict.fromkeys(("percent", "pct", "\uff05"), "%"),
@@ -54,7 +69,9 @@ _PLAIN_WORDS: Final = {
     **dict.fromkeys(("gram", "grams"), "g"),
 }
 _RATE_PER_TIME: Final = re.compile(r"(C\s*/\s*\d[\d.]*|\d[\d.]*\s*C)\s*(?:/?\s*h(?:ours?|rs?)?|rate|-rate)")
-_CYCLER_RATE: Final = re.compile(r"[cD]\s*/\s*(\d.*)|(\d[\d.]*)\s*c|C(\d[\d.]*)|(\d[\d.]*)\s*C-rate")
+_CYCLER_RATE: Final = re.compile(
+    r"[cD]\s*/\s*(\d.*)|(\d[\d.]*)\s*c|C\s?[-_:\\]?\s?(\d[\d.]*)|(\d[\d.]*)\s*C-rate|C\s*by\s*(\d[\d.]*)"
+)
 _OF_MEASURED: Final = re.compile(r"\bof (charge_capacity|discharge_capacity)\b")
 _CLOCK: Final = re.compile(r"(\d+):(\d{1,2})(?::(\d{1,2}))?")
 _COMMA: Final = re.compile(r"([-+]?\d+),(\d+)(.*)")
@@ -69,6 +86,8 @@ def explain(text: str, plain: str, kind: Kind) -> Misread:
             f"make it the measure first: - nominal: {{from: {match[1]}, within: [80 %, 120 %]}}; % and C are then of it"
         )
         return Misread("unit.unknown", f"wanted {article(kind)}, found {clip(text)!r}", hint)
+    if right := mistyped(text, lambda meant: reads(meant, kind)):
+        return Misread("unit.number", f"wanted {article(kind)}, found {clip(text)!r}", right)
     for rule in _RULES:
         slip = rule(plain, kind)
         if slip is not None:
@@ -144,8 +163,8 @@ def _rate(plain: str, kind: Kind) -> Slip:
     if kind == "current" and (match := _RATE_PER_TIME.fullmatch(plain)):
         return "unit.rate", "", f"write {match[1]}"
     if kind in {"current", "amplitude", "bias", "any"} and (match := _CYCLER_RATE.fullmatch(plain)):
-        over, many, under, words = match.groups()
-        rate = f"C/{over}" if over else f"C/{under}" if under else f"{many or words}C"
+        over, many, under, words, by = match.groups()
+        rate = f"C/{over or under or by}" if over or under or by else f"{many or words}C"
         return "unit.rate", "", f"write {rate}; the verb gives the direction" if plain[0] == "D" else f"write {rate}"
     celsius = re.fullmatch(rf"({NUMBER})\s*(?:deg|o|grad)\s*C", plain)
     if celsius is not None and kind in {"temperature", "temperature step"}:
@@ -208,9 +227,10 @@ def _duration(plain: str, kind: Kind) -> Slip:
     if (parts := _parts(plain, kind)) is not None:
         return parts
     match = _WORD_NUMBER.fullmatch(plain) if kind in {"duration", "any"} else None
-    if match is None or match[2].rstrip(".") not in _WORDS or (kind == "any" and match[2] == "m"):
+    unit = match[2].rstrip(".") if match else ""
+    unit = unit if unit in _WORDS else unit.lower()
+    if match is None or unit not in _WORDS or (kind == "any" and unit == "m"):
         return _iso(plain, kind)
-    unit = match[2].rstrip(".")
     shown = f"{clip(plain)!r}, which is a length" if unit == "m" else ""
     return "unit.kind" if unit == "m" else "unit.unknown", shown, f"write {match[1]} {_WORDS[unit]}"
 
@@ -277,13 +297,10 @@ def _near(plain: str, kind: Kind) -> Slip:
         bare := re.fullmatch(r"(m?V)\s*\(?([A-Z][a-z]?\+?(?:/[A-Z][a-z]?\+?)?)\)?", unit)
     ):
         return "unit.versus", "", f"write {match[1]} {bare[1]} vs {bare[2]}"
-    if kind in {"temperature", "temperature step"} and unit.lower() in {"f", "degf", "c", "deg", "celsius", "kelvin"}:
-        right = "K" if unit.lower() == "kelvin" else "degC"
-        return (
-            "unit.unknown",
-            "",
-            f"write {match[1]} {right}" if "f" not in unit.lower() else "temperatures are in degC or K",
-        )
+    if kind in {"temperature", "temperature step"} and (scale := _ON_SCALE.get(unit.lower().replace(" ", ""))):
+        value = float(match[1])
+        celsius = value / 1.8 if kind == "temperature step" else (value - 32.0) / 1.8
+        return "unit.unknown", "", f"write {celsius:.4g} degC" if scale == "F" else f"write {match[1]} {scale}"
     if unit.endswith((" pp", " p-p", "pp")) and kind == "amplitude":
         return (
             "unit.unknown",
@@ -297,6 +314,15 @@ def _near(plain: str, kind: Kind) -> Slip:
         nearest = f"u{micro[1]}" if measure_unit(f"u{micro[1]}") else nearest
     hint = f"did you mean {match[1]} {nearest}?" if nearest else units_here(kind)
     return "unit.unknown", "", hint if TABLES[kind].units else "a bare number, without a unit"
+
+
+_ON_SCALE: Final = {
+    **dict.fromkeys(
+        ("c", "deg", "celsius", "degcelsius", "degree", "degrees", "grad", "gradc", "度", "摄氏度", "℃"), "degC"
+    ),
+    **dict.fromkeys(("degk", "kelvin", "degkelvin"), "K"),
+    **dict.fromkeys(("f", "degf", "fahrenheit", "degfahrenheit"), "F"),
+}
 
 
 def _nearest(unit: str, units: tuple[str, ...]) -> str:

@@ -159,7 +159,7 @@ _OPEN_CIRCUITS: Final = frozenset({"ocp", "eoc", "voc"})  # words of others for 
 
 def reference_label(text: str) -> str:
     """Return the label of a reference: `Li+/Li`, `Li⁺/Li` and `Li/Li+` are all Li; "" if it can be none."""
-    text = text.strip().replace("⁺", "+")
+    text = re.sub(r"\s*([/+])\s*", r"\1", text.strip().replace("⁺", "+"))
     if text.lower() == "ocv":
         return "ocv"
     if text.lower() in _OPEN_CIRCUITS:

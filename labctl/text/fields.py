@@ -13,6 +13,7 @@ from labctl.quantity.parse import parse
 from labctl.quantity.units import Quantity, article, reads
 from labctl.text.nodes import BROKEN, Document, Entries, Items, Node, Scalar
 from labctl.text.own_value import with_own
+from labctl.text.translations import translated
 from labctl.text.unit_in_key import with_unit
 
 QUOTES: Final = frozenset("\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019\u201a")  # of print, which are none to YAML
@@ -344,6 +345,8 @@ def near(word: str, known: Collection[str]) -> str:
     """Return "did you mean ...?" for the nearest known word, a letter that only looks like a plain one named; or ""."""
     if (letters := lookalike(word)) is not None and letters.plain in known:
         return f"write {letters.plain}: {letters.words} only looks like a plain one"
+    if ours := translated(word, known):
+        return f"did you mean {ours}?"
     lowered = {item.lower().replace("-", "_"): item for item in known}
     plain = word.strip().lower().replace("-", "_").replace(" ", "_")[:60]
     close = plain if plain in lowered else nearest(plain, lowered)

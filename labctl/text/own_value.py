@@ -13,6 +13,9 @@ _LIST: Final = re.compile(r"\[[^\[\]]*\d[^\[\]]*\]")
 _ONE_KEY: Final = re.compile(r"\{(\w+): [^{},]*\d[^{},]*\}")
 _PAIR: Final = re.compile(r"(\w+): ([^;,:{}`]*\d[^;,:{}`]*?)(?=$|;|,|`)")
 _NUMBER: Final = re.compile(r"\$\w+|\$\(.*\)|[-+]?(?:C\s*/\s*)?\.?\d[^\s]*(?: \S+)*")
+_TWO_ENDS: Final = re.compile(
+    r"([-+]?\d\S*(?: [A-Za-z]\S*)?)\s*(?:-|\u2013|\.\.\.?|\u2026|~|->|\u2192|to|bis|a)\s*([-+]?\d\S*(?: \S+)*)"
+)
 TO_OR_UNTIL: Final = "did you mean to (voltage) or until?"
 _ENDS: Final[tuple[tuple[Kind, str], ...]] = (
     ("voltage", "to:"), ("current", "hold_until: current <"), ("capacity", "capacity:"), ("duration", "for:"),
@@ -31,6 +34,9 @@ def with_own(hint: str, value: Node) -> str:
         return held
     if not re.search(r"\d", hint) or "did you mean" in hint:
         return hint
+    if isinstance(value, Scalar) and hint.startswith("write from:") and (ends := _TWO_ENDS.fullmatch(value.text)):
+        first = ends[1] if re.search(r"[A-Za-z%]", ends[1]) else f"{ends[1]} {ends[2].lstrip('-+.0123456789 ')}"
+        return f"write from: {first}, to: {ends[2]}"
     if isinstance(value, Scalar) and _NUMBER.fullmatch(value.text):
         text = _as_rate(value.text) if "C-rate" in hint else value.text
         if own := _with_scalar(hint, text) or _in_braces(hint, text):

@@ -12,7 +12,7 @@ from labctl.protocol.sentences import step_of
     [
         ("Discharge at C/10 for 10 hours or until 3.3 V", "discharge: {current: C/10, to: 3.3 V, for: 10 h}"),
         ("Charge at 1 A until 4.1 V", "charge: {current: 1 A, to: 4.1 V}"),
-        ("Hold at 4.1 V until 50 mA", "hold: {voltage: 4.1 V, until: current < 50 mA}"),
+        ("Hold at 4.1 V until 50 mA", "hold: {voltage: 4.1 V, until: current < 50 mA, for: ...}"),
         ("Hold at 4.1 V for 30 minutes", "hold: {voltage: 4.1 V, for: 30 min}"),
         ("Rest for 1 hour", "rest: 1 h"),
         ("discharge at 10 W for 1 h", "discharge: {power: 10 W, for: 1 h}"),

@@ -1,0 +1,39 @@
+"""What to change where a set-point lies beyond the limits that a file states."""
+
+from typing import Final
+
+from labctl.plan.envelope import Envelope, Ranged, pair_of
+from labctl.plan.number import values
+from labctl.plan.step import ByPass, Line
+from labctl.quantity.units import display
+
+
+def amplitude_of(line: Line) -> float:
+    """Return the largest amplitude of a spectrum, V or A."""
+    amplitude = line.settings.get("amplitude")
+    return max(map(abs, values(amplitude)), default=0.0) if isinstance(amplitude, float | ByPass) else 0.0
+
+
+ZERO_LIMIT: Final = "a limit of 0"
+
+
+def widened(envelope: Envelope, name: Ranged, value: float, room: float = 0.0) -> str:
+    """Return what to change where a current or voltage lies beyond limits that a file states, or "".
+
+    A side of zero is named as such; `room` is what a voltage needs besides, as the amplitude about a bias.
+    """
+    pair = pair_of(envelope.bounds, name)
+    if name not in {"current", "voltage"} or pair is None:
+        return ""
+    side, limit = ("high", pair[1]) if value > pair[1] else ("low", pair[0])
+    owner = envelope.owners.get(f"{name}.{side}", "")
+    if not owner.startswith("limits of "):
+        return ""
+    if name == "voltage":
+        way, nearest = ("lower", limit - room) if side == "high" else ("raise", limit + room)
+        return f"{way} it to {display(nearest, 'voltage')}, or widen the {owner} if the cell may be brought there"
+    verb = "charges or strips" if side == "high" else "discharges or plates"
+    if limit == 0.0:
+        which = "second" if side == "high" else "first"
+        return f"{ZERO_LIMIT} there allows no current that {verb}: it is the {which} value of current in the {owner}"
+    return f"lower the current, or widen the {owner} if the cell may be given as much"
