@@ -1,14 +1,25 @@
 """The engine's two verbs: `begin` a plan, and `fold` what happened into the state of its run."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 from labctl.driver import Capabilities
 from labctl.engine.condition import SHORTS
 from labctl.engine.ending import ask_blocks, step_ended, trip
 from labctl.engine.external import begun
 from labctl.engine.fast_path import take_quiet
-from labctl.engine.input import Began, Gap, Input, InstrumentFault, Order, Result, SafeHold, SpectrumPart, StepEnded
+from labctl.engine.input import (
+    Began,
+    Gap,
+    Input,
+    InstrumentFault,
+    Order,
+    Result,
+    SafeHold,
+    SpectrumPart,
+    StepEnded,
+    SwitchedOff,
+)
 from labctl.engine.interruption import take_gap
 from labctl.engine.next_step import begin_run
 from labctl.engine.order import orders_now, stop, take_order
@@ -99,6 +110,8 @@ def _take(builder: StateBuilder, happened: Input, state: State) -> int:  # noqa:
             _fault(builder, happened)
         case SafeHold():
             take_safe_hold(builder, happened)
+        case SwitchedOff():
+            builder.last = held_until(builder.last, *astuple(happened))
     return 0
 
 

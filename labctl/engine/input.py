@@ -135,7 +135,24 @@ class SafeHold:
     why: str
 
 
-Input: TypeAlias = Batch | Began | StepEnded | SpectrumPart | Gap | Order | Result | InstrumentFault | SafeHold
+@dataclass(frozen=True, slots=True)
+class SwitchedOff:
+    """An output was confirmed off outside a program, at run time `time`: the old current counted until then.
+
+    The counters are those of the run at that time, Ah and Wh, as the meter has them; an energy that nobody counts is None. No
+    row may follow for long, or none that can be believed, so that nothing else would tell of them.
+    """
+
+    time: float
+    charging_ah: float
+    discharging_ah: float
+    charging_wh: float | None
+    discharging_wh: float | None
+
+
+Input: TypeAlias = (
+    Batch | Began | StepEnded | SpectrumPart | Gap | Order | Result | InstrumentFault | SafeHold | SwitchedOff
+)
 
 # --- commands ---------------------------------------------------------------------------------------------------------
 

@@ -19,12 +19,14 @@ from labctl.engine.input import (
     SafeHold,
     SpectrumPart,
     StepEnded,
+    SwitchedOff,
 )
 from labctl.errors import InternalError, StoreDamaged
 from labctl.sample import Batch
 
 _KINDS: Mapping[str, type] = {
-    kind.__name__: kind for kind in (Began, StepEnded, SpectrumPart, Gap, Order, Result, InstrumentFault, SafeHold)
+    kind.__name__: kind
+    for kind in (Began, StepEnded, SpectrumPart, Gap, Order, Result, InstrumentFault, SafeHold, SwitchedOff)
 }
 _POINT_COLUMNS = ("time", "frequency", "real", "imaginary", "voltage", "current")
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from labctl.clock import Clock, Machine, this_machine
 from labctl.driver import Autonomous, Ended, Instrument, Program, ProgramStep, ReadBack, Reading, RecordRule, Status
-from labctl.engine.input import Apply, Began
+from labctl.engine.input import Apply, Began, SwitchedOff
 from labctl.engine.meter import Meter
 from labctl.engine.watch import watch
 from labctl.errors import InstrumentError, StoreError, Unreachable
@@ -236,10 +236,15 @@ class PolledExecutor(Executor[PolledRun]):
         run.runs(self.now())
 
     def rest(self, run: PolledRun) -> None:
-        """Meter the open circuit of a run that goes on without a program; the old current held until now."""
-        if run.session.finish is None:
-            run.resting = True
-            self.meter.begin(run.at, run.run_time(self._shared.clock.now()), RESTING)
+        """Meter the open circuit of a run that goes on without a program; the old current held until now, as the engine is told."""
+        if run.session.finish is not None:
+            return
+        run.resting = True
+        now = run.run_time(self._shared.clock.now())
+        counters = self.meter.begin(run.at, now, RESTING)
+        if not run.capabilities.records and counters != run.session.state.last.counters:
+            self.fold_waiting(run)  # measured before
+            run.session.take(SwitchedOff(now, *counters))
 
     async def status(self, at: str) -> Status:
         """Return what a channel says that it does."""
