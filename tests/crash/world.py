@@ -54,7 +54,10 @@ from tests.crash.promises import told
 
 EPOCH = 1_790_000_000.0  # UTC at virtual time 0, s
 COMMIT = 0.1  # s between two commits
-SPEEDS = (1.0, 10.0, 100.0, 100.0)  # s of the station in one of the machine; the last two have most of the hours
+SPEEDS = (1.0, 10.0, 100.0, 1000.0)  # s of the station in one of the machine; the last has most of the hours
+SLOW = (
+    1000.0  # from this speed on a reading is minutes of the cell apart, so that only slow currents keep inside limits
+)
 SIMULATED, POLLED = 8, 4  # channels
 BY_ITSELF = frozenset({"edit"})  # orders that need more than their name
 ANY = frozenset({"set", "read", "off", "status"})
@@ -64,7 +67,7 @@ FAULTS = {
 }  # fmt: skip # what an instrument may do, and at which verb; replies that are garbage or not finite, and cuts, are acts of their own
 STUCK = 3.0  # s
 GUARD = 0.02  # s of the machine after a death that outputs are off
-WAITS = (0.01, 0.3, 2.0, 10.0, 60.0, 600.0, 3600.0)  # s between two actions
+WAITS = (0.01, 0.3, 2.0, 10.0, 60.0, 600.0, 3600.0, 36000.0)  # s between two actions
 LONGEST = 60.0  # s of the machine: a clock of speed 1 turns ten times in each
 SHRINKS = 60  # lives at most to find the fewest actions of one in which something was wrong
 MEMORY = Path("/dev/shm")  # where there is one, the journals lie there: a sync costs nothing
@@ -113,6 +116,20 @@ steps:
   - discharge: {power: 0.5 W, to: 3 V, for: 4 min}
 """,
 }
+SLOWLY = """\
+labctl: 1
+name: slowly
+record: {every: 5 min, dV: 10 mV}
+on_interruption: {continue_within: 2 h, else: ask}
+steps:
+  - rest: 1 h
+  - repeat: 60
+    cycle: true
+    stop_if: retention < 50 %
+    steps:
+      - charge: {current: C/20, to: 4.2 V, hold_until: "current < C/50", for: 30 h}
+      - discharge: {current: C/20, to: 3.4 V, for: 30 h}
+"""
 
 
 # --- virtual time -----------------------------------------------------------------------------------------------------
@@ -363,7 +380,8 @@ class World:
         cell = load_model("marquis2019")
         self.device = EmulatedPractice([(cell, cell.initial(0.5, number)) for number in range(POLLED)], 0.0)
         self.machine = Machine
-        for name, text in {"cell": CELL, **PROTOCOLS}.items():
+        self.protocols = {"slowly": SLOWLY} if self.speed >= SLOW else PROTOCOLS
+        for name, text in {"cell": CELL, **self.protocols}.items():
             (self.folder / f"{name}.yaml").write_text(text)
 
     @property
@@ -434,7 +452,7 @@ class World:
             await self.rng.choice(acts)()
 
     async def _start(self) -> None:
-        await self._start_on(self.rng.choice(list(self.channels)), self.rng.choice(list(PROTOCOLS)))
+        await self._start_on(self.rng.choice(list(self.channels)), self.rng.choice(list(self.protocols)))
 
     async def _start_on(self, channel: str, protocol: str) -> None:
         self.say(f"start {protocol} on {channel}")
@@ -547,7 +565,8 @@ class World:
         await self.wake()
         for name in self.channels:
             with contextlib.suppress(LabctlError):
-                await self._start_on(name, "cycles" if self.rng.random() < 0.7 else self.rng.choice(list(PROTOCOLS)))
+                mostly, any_one = next(iter(self.protocols)), self.rng.choice(list(self.protocols))
+                await self._start_on(name, mostly if self.rng.random() < 0.7 else any_one)
         for number in actions:
             self.rng = random.Random(f"{self.seed} {number}")  # its own chances, whatever else is left out
             await self.wait(self.rng.choice([wait for wait in WAITS if wait <= LONGEST * self.speed]))
