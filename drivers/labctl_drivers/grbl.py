@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-import numpy as np
-
 from labctl.driver import (
     Bend,
     Capabilities,
@@ -27,13 +25,13 @@ from labctl.driver import (
     Status,
 )
 from labctl.driver.option_range import Count, Positive
-from labctl.errors import InstrumentError, OptionRefused, SettingRefused, Unreachable, WireError
+from labctl.errors import InstrumentError, SettingRefused, Unreachable, WireError
+from labctl_drivers.bending import REACHED, BendTables, stage_capabilities
 from labctl_drivers.serial_line import close_line
 
 T = TypeVar("T")
 
 REPORT = re.compile(r"<(?P<state>[A-Za-z]+)(?::\d)?\|(?:MPos|WPos):(?P<position>[-+0-9.]+)")
-REACHED = 0.01  # mm
 MOST_LINES = 1000  # before an `ok`
 LONGEST_LINE = 4096  # bytes
 
@@ -63,8 +61,7 @@ class Grbl:
         timeout: Positive = 2.0,
     ) -> None:
         self.port = port
-        self.angle = table(angle, "angle")
-        self.radius = table(radius, "radius")
+        self.tables = BendTables(angle, radius)
         self.axis = axis
         self.feed = feed
         self.baud = baud
@@ -86,14 +83,7 @@ class Grbl:
     def capabilities(self, channel: str) -> Capabilities:
         """Return that it bends, and nothing else."""
         del channel
-        return Capabilities(
-            energises=False,
-            modes=frozenset({"Bend", "Rest"}),
-            measures=frozenset(),
-            voltage=(0.0, 0.0),
-            current=(0.0, 0.0),
-            poll_at_most=0.2,  # more than 5 status requests a second disturb its planner
-        )
+        return stage_capabilities()
 
     async def status(self, channel: str) -> Status:
         """Return whether it moves."""
@@ -171,7 +161,7 @@ class Grbl:
         self._line.timeout = self.timeout
 
     def _bend(self, bend: Bend) -> float:
-        target = self._position(bend)
+        target = self.tables.position(bend, self._travel)
         _, flat = self._report()
         self._send(b"~")
         for _ in range(bend.times - 1):
@@ -180,30 +170,6 @@ class Grbl:
         self._command(f"G90 G1 {self.axis}{target:.3f} F{self.feed:g}")
         self._target = target
         return target
-
-    def _position(self, bend: Bend) -> float:
-        """Return the position of an angle or radius.
-
-        Raises:
-            SettingRefused: It lies outside the table or the stage's travel.
-        """
-        points, value, unit = (
-            (self.angle, math.degrees(bend.angle), "deg")
-            if bend.angle is not None
-            else (self.radius, 1e3 * (bend.radius or 0.0), "mm")
-        )
-        if not len(points) or not points[0, 0] - 1e-9 <= value <= points[-1, 0] + 1e-9:
-            known = f"{points[0, 0]:g} to {points[-1, 0]:g} {unit}" if len(points) else "none"
-            raise SettingRefused(
-                f"wanted a bend to {value:g} {unit}, found positions for {known} in the station file", safe=True
-            )
-        position = float(np.interp(value, points[:, 0], points[:, 1]))
-        if not self._travel[0] <= position <= self._travel[1]:
-            raise SettingRefused(
-                f"wanted {position:g} mm, the stage travels from {self._travel[0]:g} to {self._travel[1]:g} mm",
-                safe=True,
-            )
-        return position
 
     def _report(self) -> tuple[str, float]:
         self._send(b"?")
@@ -247,20 +213,6 @@ class Grbl:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-
-def table(points: Mapping[str, float] | None, option: str = "angle") -> Any:
-    """Return rows of (value, position in mm), rising; keys are numbers as text.
-
-    Raises:
-        OptionRefused: A key is no number.
-    """
-    for key in points or {}:
-        if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", key) is None:
-            message = f"wanted numbers as the keys of {option}, found {key!r}"
-            raise OptionRefused((option, key), message, f"for example {option}: {{0: 0, 90: 12.5}}")
-    rows = sorted((float(value), float(position)) for value, position in (points or {}).items())
-    return np.array(rows, dtype=float).reshape(len(rows), 2)
 
 
 def setting(line: str) -> tuple[int, float] | None:

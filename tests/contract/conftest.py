@@ -18,6 +18,7 @@ from labctl_drivers.neware import Neware
 from labctl_drivers.palmsens import PalmSens
 from labctl_drivers.practice import Practice
 from labctl_drivers.simulated import Simulated
+from labctl_drivers.zaber import Zaber
 from labctl_simulators.models import load_model
 from labctl_simulators.wire import (
     arbin,
@@ -31,6 +32,7 @@ from labctl_simulators.wire import (
     neware,
     palmsens,
     practice,
+    zaber,
 )
 from labctl_simulators.wire.biologic import MODELS, EmulatedBioLogic
 from labctl_simulators.wire.biologic_channel import PotentiostatChannel
@@ -292,6 +294,14 @@ class GrblBench(SerialBench):
         return math.nan, 0.0
 
 
+class ZaberBench(GrblBench):
+    def make_device(self):
+        return zaber.ZaberStage(flags=set())
+
+    def make_driver(self, port):
+        return Zaber(port, 0.00049609375, {"0": 5.0, "90": 40.0}, timeout=PATIENT)
+
+
 class EspecBench(LineBench):
     bounds = Bounds(voltage=(0.0, 1.0))
     traits = Traits(faults=("pieces", "silence=1", "garbage=1", "cut=1", "hang"))
@@ -391,5 +401,6 @@ def pytest_labctl_benches():
         "modbus": ModbusBench,
         "practice": PracticeBench,
         "grbl": GrblBench,
+        "zaber": ZaberBench,
         "simulated": SimulatedBench,
     }

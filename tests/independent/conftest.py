@@ -36,7 +36,8 @@ class Bench:
         port = SerialPort(device, self.clock)
         self._lines.append(port)
         path = self.call(port.start())
-        self.loop.call_soon_threadsafe(self._pump, port)
+        if hasattr(device, "poll"):
+            self.loop.call_soon_threadsafe(self._pump, port)
         return path
 
     def _pump(self, port: SerialPort) -> None:

@@ -12,6 +12,7 @@ KEYS = {  # functions whose parameters are what a person writes: options of a co
     ("drivers/labctl_drivers/arbin/instrument.py", "__init__"),
     ("drivers/labctl_drivers/chamber/modbus.py", "__init__"),
     ("drivers/labctl_drivers/maccor/instrument.py", "__init__"),
+    ("drivers/labctl_drivers/zaber.py", "__init__"),
 }
 MOST_LINES, MOST_OF_FUNCTION, MOST_PARAMETERS = 400, 60, 8
 

@@ -20,6 +20,7 @@ from labctl_drivers.maccor.direct import second_of, signed_current
 from labctl_drivers.neware.client import parsed, whole
 from labctl_drivers.neware.records import Draining, take_records
 from labctl_drivers.palmsens.script import read_package
+from labctl_drivers.zaber import microsteps, reply_of
 
 HEAD = b'<?xml version="1.0" encoding="UTF-8" ?>\r\n<bts version="1.0">\r\n  <cmd>donwload_resp</cmd>\r\n'
 ROW = b'<data seqid="%d" stepid="%d" cycleid="1" steptype="cc" testtime="%d" volt="3.7" curr="-0.5" cap="0.001" eng="0.0037"/>'
@@ -89,6 +90,12 @@ def modbus_tcp(data: bytes) -> None:
     registers.values_of(data[7:], registers.READ_HOLDING, 2)
 
 
+def zaber(data: bytes) -> None:
+    """Read a reply of a stage."""
+    if reply := reply_of(data.decode("ascii", "replace").strip()):
+        microsteps(reply.data)
+
+
 def report(data: bytes) -> None:
     """Read a line of a stage."""
     line = data.decode("ascii", "replace").strip()
@@ -109,6 +116,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
     "CTI": (cti, (INFO,)),
     "Modbus": (modbus, (registers.rtu(1, VALUES),)),
     "Modbus TCP": (modbus_tcp, (b"\0\1\0\0\0\7\1" + VALUES,)),
+    "Zaber": (zaber, (b"@01 1 07 OK IDLE -- 12345", b"@01 0 RJ BUSY WR 0", b"!01 1 IDLE --", b"@01 1 OK IDLE -- 0:8C")),
     "GRBL": (report, (b"<Idle|MPos:-2.000,0.000,0.000|FS:0,0>", b"$130=100.000", b"<Hold:0|WPos:1.5,0,0|Bf:15,128>")),
 }
 
