@@ -1,4 +1,4 @@
-"""Emulated instruments on real lines: how late many source meters are sampled, what cyclers cost to poll, how soon a guard acts.
+"""Emulated instruments on real lines: how late source meters are sampled, what cyclers cost, how soon a guard acts; their files.
 
 A cycler of a thousand channels is measured by `python -m benchmarks.many_cyclers` alone: to start them takes minutes.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import laboratory
+from benchmarks import laboratory, ndax
 from benchmarks.daemon import raw_cost
 from benchmarks.emulated import CELL, PACE, PACED, becomes, connected, emulators, paced, serving, started
 from benchmarks.figure import Promised, at_least, at_most
@@ -32,7 +32,7 @@ FUZZED = 20_000
 
 
 def figures() -> Iterator[Promised]:
-    """Measure source meters, cyclers, the guard, and the parsers under fuzz."""
+    """Measure source meters, cyclers, the guard, a long file of another maker, and the parsers under fuzz."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "cell.yaml").write_text(CELL)
@@ -42,6 +42,7 @@ def figures() -> Iterator[Promised]:
         yield from laboratory.figures(folder)
         waits = [killed(folder / f"kill{number}") for number in range(KILLS)]
         yield at_most(f"output off after SIGKILL of the daemon, worst of {KILLS}", 250.0, 1e3 * max(waits), " ms")
+        yield from ndax.imported(folder)
     yield from fuzzed()
 
 

@@ -38,10 +38,14 @@ def completed(recording: VendorTest, name: str = "") -> VendorTest:
         raise VendorFileError(f"{name}: wanted a test with rows, found none in {recording.title}")
     conventions, notes = list(recording.conventions), list(recording.notes)
     own = (recording.charging_ah, recording.discharging_ah, recording.charging_wh, recording.discharging_wh)
-    made = integrated(recording.time, np.nan_to_num(recording.current), np.nan_to_num(recording.voltage))
-    counters = [one if one is not None else other for one, other in zip(own, made, strict=True)]
     missing = [name for name, one in (("charge", own[0]), ("energy", own[2])) if one is None]
+    counters = own
     if missing:
+        made = integrated(recording.time, np.nan_to_num(recording.current), np.nan_to_num(recording.voltage))
+        charged, discharged, charged_wh, discharged_wh = (
+            one if one is not None else other for one, other in zip(own, made, strict=True)
+        )
+        counters = charged, discharged, charged_wh, discharged_wh
         notes.append(f"the file counts no {' and no '.join(missing)}: summed over its rows by the trapezoidal rule")
     cycle = renumbered(recording.cycle)
     if cycle is not recording.cycle:

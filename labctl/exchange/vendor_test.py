@@ -113,27 +113,31 @@ class VendorTest:
 
 def changes(*columns: NDArray[np.generic]) -> Counts:
     """Return a count that rises by one at each row where any of the columns differs from the row before; 1 at the first."""
-    count = len(columns[0])
-    changed = np.zeros(count, dtype=np.int64)
+    changed = np.zeros(len(columns[0]), dtype=np.bool_)
+    changed[:1] = True
     for column in columns:
         changed[1:] |= column[1:] != column[:-1]
-    return 1 + np.cumsum(changed) if count else changed
+    return np.cumsum(changed, dtype=np.int64)
 
 
-def accumulated(counter: Floats, restart: Counts | None = None) -> Floats:
-    """Return a counter as one that never falls.
+def rises(counter: Floats, restart: Counts | None = None) -> Floats:
+    """Return by how much each row is above the one before, where a counter begins again at 0 above that.
 
     Args:
         counter: Magnitude, of the maker's own zero.
-        restart: Changes where the counter begins again at 0; wherever it falls it is taken to have done so anyway.
+        restart: Changes where the counter begins again; wherever it falls it is taken to have done so anyway.
     """
-    if not len(counter):
-        return counter
     rise = np.diff(counter, prepend=0.0)
     begun = rise < 0.0
     if restart is not None:
-        begun |= np.diff(restart, prepend=restart[0]) != 0
-    return np.cumsum(np.maximum(np.where(begun, counter, rise), 0.0))
+        begun[1:] |= restart[1:] != restart[:-1]
+    np.copyto(rise, counter, where=begun)
+    return np.maximum(rise, 0.0, out=rise)
+
+
+def accumulated(counter: Floats, restart: Counts | None = None) -> Floats:
+    """Return a counter as one that never falls; arguments as `rises` has them."""
+    return np.cumsum(rises(counter, restart))
 
 
 def split_by_sign(amount: Floats, positive: NDArray[np.bool_], restart: Counts) -> tuple[Floats, Floats]:
@@ -144,7 +148,7 @@ def split_by_sign(amount: Floats, positive: NDArray[np.bool_], restart: Counts) 
         positive: Rows that charge.
         restart: Changes where the counter begins again.
     """
-    rise = np.diff(accumulated(np.abs(amount), restart), prepend=0.0)
+    rise = rises(np.abs(amount), restart)
     return np.cumsum(np.where(positive, rise, 0.0)), np.cumsum(np.where(positive, 0.0, rise))
 
 

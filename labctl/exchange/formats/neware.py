@@ -104,8 +104,11 @@ def _recording(table: Any, facts: dict[str, Any], file: Path) -> VendorTest:
 
 
 def _verbs(table: Any) -> tuple[Counts, tuple[str, ...]]:
-    """Return what each row's step is, and the words for steps that have no verb here."""
-    words, places = np.unique(table["step_type"].cast(str).fill_null("").to_numpy().astype(str), return_inverse=True)
-    verbs = np.array([VERBS.index(STEPS.get(word, "other")) for word in words.tolist()] or [0], dtype=np.int64)
-    strange = tuple(word or "nameless" for word in words.tolist() if STEPS.get(word, "other") == "other")
-    return (verbs[places] if len(places) else np.empty(0, np.int64)), strange
+    """Return what each row's step is, and the words for steps that have no verb here: mapped word by word, not row by row."""
+    column, other = table["step_type"], VERBS.index("other")
+    words = [word or "" for word in column.unique().to_list()]
+    places = {word: VERBS.index(STEPS.get(word, "other")) for word in words if word}
+    strange = tuple(sorted(word or "nameless" for word in words if places.get(word, other) == other))
+    if not places:
+        return np.full(len(column), other, dtype=np.int64), strange
+    return column.replace_strict(places, default=other).to_numpy().astype(np.int64), strange

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from NewareNDA import read as read_by_newarenda
 
+from benchmarks import ndax
 from labctl.cli.main import main
 from labctl.exchange.find import FORMATS, recordings_of
 from labctl.exchange.formats.bdf import named
@@ -87,6 +88,18 @@ def test_neware_is_what_a_second_reader_finds():
     assert ours.charging_ah[-1] == pytest.approx(by_step.iloc[0], abs=1e-7)
     assert ours.discharging_ah[-1] == pytest.approx(by_step.iloc[1], abs=1e-7)
     assert len(steps_of(ours)) == theirs["Step"].nunique()
+
+
+def test_a_long_neware_file_has_what_was_written_to_it(tmp_path):
+    """The file by which the speed of an import is measured; the rows between those with times are the reader's."""
+    one = only(ndax.write(tmp_path / "long.ndax", 9_003))
+    steps = steps_of(one)
+    assert [step.verb for step in steps] == ["rest", "charge", "rest", "discharge"] * 2 + ["rest", "charge"]
+    assert [(step.first, step.last) for step in steps[-2:]] == [(8_000, 8_999), (9_000, 9_002)]
+    assert one.time[-1] == pytest.approx(9 * 999 + 2)  # a step begins when the one before has ended
+    passed = 0.5 * 999 / 3600.0
+    assert one.discharging_ah[-1] == pytest.approx(2 * passed, rel=2e-3)
+    assert one.charging_ah[7_999] == pytest.approx(2 * passed, rel=2e-3)
 
 
 def test_maccor_has_the_figures_of_its_last_rows():
