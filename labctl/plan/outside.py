@@ -18,6 +18,8 @@ _DATE: Final = re.compile(
 
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:,?\s+(\d{1,2}:\d{2}))?")
 
+_MONTH_FIRST: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?:,?\s+(\d{1,2}):(\d{2})\s*(am|pm|AM|PM)?)?")
+
 
 def utc(moment: float) -> tuple[float, str]:
     """Be the local time of a computer that keeps UTC."""
@@ -52,6 +54,13 @@ def moment_of(text: str, local: Local) -> tuple[float, str]:
         written = _DAY_FIRST.fullmatch(text.strip())
         if written is not None and int(written[2]) <= 12:
             example = f"write {written[3]}-{int(written[2]):02}-{int(written[1]):02} {written[4] or '08:00'}"
+        if american := _MONTH_FIRST.fullmatch(text.strip()):
+            hour = (
+                int(american[4] or 8) % 12 + (12 if (american[6] or "").lower() == "pm" else 0)
+                if american[6]
+                else int(american[4] or 8)
+            )
+            example = f"write {american[3]}-{int(american[1]):02}-{int(american[2]):02} {hour:02}:{american[5] or '00'}"
         if re.fullmatch(r"\d{1,2}:\d\d(?::\d\d)?", text.strip()):
             example = f"a time has its date: 2026-12-01 {text.strip()}"
         raise Misread("wait.until", f"wanted a date and time, found {text!r}", example)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from labctl.driver import OPEN
 from labctl.finding import Finding, Mark
 from labctl.plan.index import blocks, walk
 from labctl.plan.number import values
@@ -30,6 +31,7 @@ def vain_counts(plan: Plan, places: Places) -> Iterator[Finding]:
     for _, line in walk(plan.root):
         for number, end in enumerate(line.ends):
             yield from _other_scale(end.condition, mark_of(line, places, number))
+        yield from _energy(plan, line, places)
         yield from _soak(line, places)
         yield from _rows(line, places)
 
@@ -98,6 +100,22 @@ def _other_scale(condition: Condition, mark: Mark) -> Iterator[Finding]:
             low, high = (display(one, "temperature") for one in (COLDEST, HOTTEST))
             message = f"wanted a temperature of a cell, {low} to {high}, found {display(value, 'temperature')}"
             yield warning("end.never" if value > HOTTEST else "end.at_once", message, mark, f"is {meant} meant?")
+
+
+def _energy(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
+    """Give an end by more energy than the whole cell holds."""
+    high = max(map(abs, line.bounds.voltage or (0.0,)))
+    most = MOST_NET * (plan.cell.nominal or 0.0) * high
+    for number, end in enumerate(line.ends if most and high < OPEN else ()):
+        asked = min(_numbers(end.condition.any_of[0][0].value), default=0.0) if end.kind == "energy" else 0.0
+        if asked > most:
+            message = (
+                f"wanted an energy that the cell holds, about {display(most / MOST_NET, 'energy')} at most, "
+                f"found {display(asked, 'energy')}"
+            )
+            yield warning(
+                "end.never", message, mark_of(line, places, number), f"is {display(asked / 1000.0, 'energy')} meant?"
+            )
 
 
 def _soak(line: Line, places: Places) -> Iterator[Finding]:

@@ -38,7 +38,16 @@ def together(items: Sequence[Node]) -> tuple[list[Node], list[Slip]]:
 def is_head(item: Entries) -> bool:
     """Tell whether an item has keys of a block, each of them known, and no steps."""
     keys = {key.text for key, _ in item.entries}
+    if any(
+        key.text in _LOOPS and isinstance(value, Entries) and not value.flow and _has_steps(value)
+        for key, value in item.entries
+    ):
+        return False
     return bool(keys & BLOCK_ONLY) and "steps" not in keys and keys <= set(BLOCK)
+
+
+def _has_steps(value: Entries) -> bool:
+    return any(key.text == "steps" for key, _ in value.entries)
 
 
 def _is_head(item: Node | None) -> bool:

@@ -61,6 +61,12 @@ class _Structure:
         self.used: set[str] = set()
         self.has_cycle = any(_counts(item) for item in _with_uses(protocol.children))
         names = {item.name: item.mark.line for item in protocol.parameters}
+        self.loops = {
+            variable.name: variable.mark.line
+            for item in every_item(protocol.children)
+            if isinstance(item, WrittenBlock)
+            for variable in item.each
+        }
         self.names_of((protocol.limits, protocol.record, protocol.requires, protocol.interruption), names)
         self.items(protocol.children, names, [])
         self.unused()
@@ -83,6 +89,8 @@ class _Structure:
                 hint = near(reference.name, names) or (
                     "known here are " + ", ".join(names) if names else "define it in params"
                 )
+                if line := self.loops.get(reference.name):
+                    hint = f"it is of the loop in line {line}: put the step into that block, or define it in params"
                 if reference.name in KINDS:
                     hint = "what is measured stands in conditions only: a plan is made before it is known"
                     if reference.name in MEASURABLE:

@@ -10,11 +10,14 @@ from labctl.errors import Misread
 from labctl.finding import clip
 from labctl.protocol.condition_slips import (
     NO_BRACKETS,
+    OTHERS,
     as_share,
     asked_of_cycles,
     compared,
     meant,
     of_sign,
+    other_quantity,
+    unnamed,
 )
 from labctl.protocol.expression import Places, closing, parse_given
 from labctl.protocol.model import Comparison, Given, Sign, WrittenCondition, WrittenTerm
@@ -176,12 +179,18 @@ def _term(text: str, begin: int, end: int, places: Places) -> WrittenTerm:
     return replace(
         left,
         comparison=comparison,
-        value=_given(value, kind_of(left), place, places, sign, change_hint(left.quantity, value)),
+        value=_given(value, kind_of(left), place, places, sign, _instead(left, comparison, value)),
         mark=mark,
         over=None if over is None else _given(over[0], "duration", place + over[1], places, "positive"),
         cycles=running,
         dwell=dwell,
     )
+
+
+def _instead(left: WrittenTerm, comparison: Comparison, value: str) -> str:
+    """Return what a comparison with a value that is none of its kind is likely to mean, or ""."""
+    others = {} if left.is_result or left.is_slope else {name: KINDS[name] for name in OTHERS}
+    return change_hint(left.quantity, value) or other_quantity(value, comparison, kind_of(left), others)
 
 
 def _changed(term: WrittenTerm, value: str, place: int, places: Places) -> WrittenTerm:
@@ -305,7 +314,7 @@ def _named(text: str, offset: int, places: Places) -> WrittenTerm:
     """Return the quantity of a comparison, whether its magnitude is taken, and of which cycles it is."""
     match = _NAMED.fullmatch(text)
     if match is None or bool(match[1]) != bool(match[4]):
-        raise _unnamed(text, offset)
+        raise unnamed(text, offset)
     name = match[2]
     if name in FLAGS:
         raise Misread("condition.flag", f"wanted {name} alone, found it in a comparison", f"write {name}", offset)
@@ -338,21 +347,6 @@ def _of(term: WrittenTerm, of: str, offset: int) -> WrittenTerm:
         "check": "a result of cycles", "cycles": "a result of cycles", "block": "cycle",
     }.get(of, "retention")  # fmt: skip
     raise Misread("condition.of", f"wanted `of {of}` once and after {wanted}, found it after {name}", "", offset)
-
-
-def _unnamed(text: str, offset: int) -> Misread:
-    message = f"wanted a quantity such as voltage, found {clip(text)!r}"
-    if hint := change_hint(text, ""):
-        return Misread("condition.quantity", message, hint, offset)
-    if modulo := re.match(r"cycle\s*(?:%|mod)\s*(\d+)", text):
-        return Misread("condition.quantity", message, f"write every {modulo[1]} cycles", offset)
-    if text.startswith("|"):
-        return Misread("condition.bars", message, f"write abs({text.strip('| ')})", offset)
-    if "(" in text or ")" in text:
-        return Misread("condition.brackets", message, NO_BRACKETS, offset)
-    if re.match(r"[-+.\d$]", text):
-        return Misread("condition.order", message, "the quantity stands first: voltage > 3 V and voltage < 4 V", offset)
-    return Misread("condition.quantity", message, "one quantity, a comparison, a value: voltage > 4.2 V", offset)
 
 
 def _flag(part: str, offset: int, places: Places) -> WrittenTerm:

@@ -1,10 +1,12 @@
 """What stands where a condition was wanted: a list, keys, brackets, a bare value; and the condition that it means."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from labctl.errors import Misread
+from labctl.finding import clip
+from labctl.protocol.quantity_words import QUANTITY_WORDS, change_hint
 from labctl.quantity.dimension import Kind
 from labctl.quantity.units import number, reads
 from labctl.text.nodes import Entries, Items, Node, Scalar
@@ -26,6 +28,8 @@ def meant(text: str, error: Misread, stands: Callable[[str], bool]) -> str:
         return ""
     if (joined := with_or(text)) != text and stands(joined):
         return joined
+    if (both := between(text)) and stands(both):
+        return both
     if error.hint == NO_BRACKETS:
         return without_needless_brackets(text)
     return all_compared(text) if error.code == "condition.comparison" else ""
@@ -98,6 +102,45 @@ def as_share(value: str, slope: str) -> str:
     if share is None or not 0.0 < share < 1.0 or slope != "dI/dt":
         return ""
     return f"write {100.0 * share:g} %; of a change in itself write the unit behind {value}"
+
+
+OTHERS: Final = ("voltage", "current", "time", "capacity", "temperature", "power")
+
+
+def other_quantity(value: str, comparison: str, kind: Kind, others: Mapping[str, Kind]) -> str:
+    """Return the comparison that a value of another kind than its quantity's is of, `time > 4.2 V`, or ""."""
+    if "$" in value or not value[:1].isdigit() or number(value) is not None or reads(value, kind):
+        return ""
+    quantity = next((name for name, each in others.items() if reads(value, each)), "")
+    return f"write {quantity} {comparison} {value}" if quantity else ""
+
+
+def unnamed(text: str, offset: int) -> Misread:
+    """Return the error of what stands where a quantity was wanted."""
+    message = f"wanted a quantity such as voltage, found {clip(text)!r}"
+    if hint := change_hint(text, ""):
+        return Misread("condition.quantity", message, hint, offset)
+    if modulo := re.match(r"cycle\s*(?:%|mod)\s*(\d+)", text):
+        return Misread("condition.quantity", message, f"write every {modulo[1]} cycles", offset)
+    if text.startswith("|"):
+        inner = QUANTITY_WORDS.get(text.strip("| ").lower(), text.strip("| "))
+        magnitude = inner in {"current", "power", "capacity"}
+        hint = f"write {inner}: it is a magnitude already" if magnitude else f"write abs({inner})"
+        return Misread("condition.bars", message, hint, offset)
+    if "(" in text or ")" in text:
+        return Misread("condition.brackets", message, NO_BRACKETS, offset)
+    if re.match(r"[-+.\d$]", text):
+        return Misread("condition.order", message, "the quantity stands first: voltage > 3 V and voltage < 4 V", offset)
+    return Misread("condition.quantity", message, "one quantity, a comparison, a value: voltage > 4.2 V", offset)
+
+
+def between(text: str) -> str:
+    """Return `3 V < voltage < 3.1 V` as the two comparisons that it is, "" where it is none."""
+    match = re.fullmatch(r"([^<>=]+?)\s*(<=?|>=?)\s*([A-Za-z_/]+)\s*(<=?|>=?)\s*([^<>=]+)", text.strip())
+    if match is None:
+        return ""
+    turned = match[2].translate(str.maketrans("<>", "><"))
+    return f"{match[3]} {turned} {match[1]} and {match[3]} {match[4]} {match[5]}"
 
 
 def asked_of_cycles(part: str) -> str:

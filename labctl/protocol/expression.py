@@ -21,8 +21,10 @@ from labctl.protocol.model import (
     Value,
     WrittenText,
 )
+from labctl.protocol.reference_slips import alone_hint
 from labctl.protocol.sign import check_sign
 from labctl.quantity.dimension import DURATION, KELVIN, NONE, TABLES, Kind, accepts, dimension_of, name_of
+from labctl.quantity.kind_slips import made_into
 from labctl.quantity.parse import parse
 from labctl.quantity.units import Quantity, article, like, measure_unit
 
@@ -180,22 +182,11 @@ def parse_given(text: str, kind: Kind, places: Places, sign: Sign = "any") -> Gi
     lead = len(text) - len(text.lstrip())
     expression, end = parse_reference(text, places, text.index("$"))
     if text.index("$") != lead or text[end:].strip():
-        hint = _alone_hint(text.strip())
+        hint = alone_hint(text.strip())
         raise Misread(
             "reference.alone", f"wanted {article(kind)}, found a reference with more around it: {clip(text)!r}", hint
         )
     return Computed(kind, expression, text.strip(), places(0), sign)
-
-
-def _alone_hint(text: str) -> str:
-    """Return how `$j*2` and `$j mA` are written."""
-    operand, operator = rf"(?:\${NAME}|\d[\d.]*)", r"\s*[*/+-]\s*"
-    if re.fullmatch(rf"{operand}(?:{operator}{operand})+", text):
-        spaced = re.sub(r"\s*([*/+-])\s*", r" \1 ", text.replace("$", ""))
-        return f"arithmetic goes inside: write $({clip(spaced.strip())})"
-    if unit := re.fullmatch(rf"\$({NAME})\s*([A-Za-z%][\w/%^-]*)", text):
-        return f"the unit belongs to the value of {unit[1]}, with a number: 2 {unit[2]}; write ${unit[1]} here"
-    return "a reference stands alone; arithmetic goes inside: $(2 * name)"
 
 
 def parse_template(text: str, places: Places, mark: Mark) -> Text:
@@ -357,10 +348,9 @@ def _where_set(given: Computed, environment: Environment, error: Misread) -> Mar
 
 
 def _settled(given: Computed, environment: Environment) -> Quantity:
-    if isinstance(given.expression, Reference):
-        value = look_up(given.expression, environment)
-        if isinstance(value, str):
-            return parse(value, given.kind, given.mark)
+    value = look_up(given.expression, environment) if isinstance(given.expression, Reference) else None
+    if isinstance(value, str):
+        return parse(value, given.kind, given.mark)
     quantity = evaluate(given.expression, environment)
     direct = isinstance(given.expression, Reference)
     fits = accepts(given.kind, quantity.dimension) if direct else _reachable(quantity, given.kind)
@@ -369,7 +359,9 @@ def _settled(given: Computed, environment: Environment) -> Quantity:
         if direct and TABLES[given.kind].units and not quantity.versus:
             parse(quantity.text, given.kind)  # says which unit it may lack
         found = f"{quantity.text}, {article(name_of(quantity.dimension))}"
-        raise Misread("unit.kind", f"wanted {article(given.kind)}, found {found}")
+        raise Misread(
+            "unit.kind", f"wanted {article(given.kind)}, found {found}", made_into(quantity.dimension, given.kind)
+        )
     return quantity
 
 

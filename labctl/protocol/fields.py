@@ -34,6 +34,8 @@ from labctl.text.fields import Reading
 from labctl.text.nodes import Entries, Items, Node, Scalar
 
 Loose = Given | Text
+NO_KEYS: Final[Mapping[str, Key]] = {}
+BY_KIND: Final = ("for", "to", "voltage", "capacity", "current", "power", "energy", "rate", "angle", "radius")
 CONDITION_LIST_HINT: Final = "one text: join the conditions with or"
 
 
@@ -41,6 +43,7 @@ class Fields(Reading):
     """Reads the values of a protocol file."""
 
     lowers = False  # what is read drives the voltage down
+    beside: Mapping[str, Key] = NO_KEYS  # of the verb that is read
 
     def given(self, node: Node | None, kind: Kind, sign: Sign = "any") -> Given | None:
         """Return a quantity or the computation of one."""
@@ -58,8 +61,17 @@ class Fields(Reading):
         try:
             return parse_given(scalar.text, kind, scalar.at, sign)
         except Misread as error:
-            self.misread(error, scalar)
+            self.misread(self._of_another_key(error, scalar.text), scalar)
             return None
+
+    def _of_another_key(self, error: Misread, text: str) -> Misread:
+        """Return an error at a value of another kind with the key of the same step whose value it is."""
+        if error.code != "unit.kind" or not error.hint.startswith(("units here", "did you mean")) or "$" in text:
+            return error
+        fits = (name for name in BY_KIND if (key := self.beside.get(name)) and reads(text, key.kind))
+        held = "hold_until: current <" if "hold_until" in self.beside and reads(text, "current") else ""
+        name = next((f"{name}:" for name in fits), held)
+        return Misread(error.code, str(error), f"write {name} {clip(text)}", error.offset) if name else error
 
     def by_key(self, node: Node | None, key: Key) -> Given | None:
         """Return the quantity that a key wants."""
@@ -232,7 +244,8 @@ class Fields(Reading):
             self.names_lost = True
             plain = re.sub(r"\W+", "_", key.text.strip()).strip("_")
             hint = "letters, digits and _, not beginning with a digit"
-            hint += f": {plain}" if re.fullmatch(NAME, plain) and plain not in RESERVED else ""
+            if re.fullmatch(NAME, plain) and plain not in RESERVED:
+                hint = f"write {plain} here and ${plain} where it is used: letters, digits and _ make a name"
             if reads(key.text, "any"):
                 hint = "a list has brackets: rates: [0.1C, 0.2C]"
             hint = f"{key.text} is a word of the language" if key.text in RESERVED else hint

@@ -174,7 +174,7 @@ class _Shelf:
                 "profile.name",
                 f"wanted a file beside the protocol, found {clip(name)!r}",
                 mark,
-                "no upward paths, no addresses",
+                f"put it into the folder of the protocol and write {clip(re.split(r'[/:' + re.escape(chr(92)) + ']', name)[-1])}",
             )
             return None
         text = self.reader(name)

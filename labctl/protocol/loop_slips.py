@@ -49,6 +49,8 @@ def unnamed(node: Node | None, example: str) -> str:
 def as_range(node: Node, example: str) -> str:
     """Return how a range that is written as one text, `1 mA..3 mA`, is written as keys."""
     text = node.text if isinstance(node, Scalar) else ""
+    if spaced := _spaced(text):
+        return spaced
     ends = re.fullmatch(
         r"(.*?\d.*?)\s*(?:\.\.\.?|\u2026|\bto\b|\bbis\b)\s*(.*\d.*?)(?:\s*(?:by|in steps of|step)\s+(.*\d.*))?", text
     )
@@ -57,11 +59,35 @@ def as_range(node: Node, example: str) -> str:
     return f"write {{from: {ends[1]}, to: {ends[2]}, by: {ends[3] or '...'}}}"
 
 
+def _spaced(text: str) -> str:
+    """Return `0.1:0.1:1 A`, `range(0.1 A, 1 A, 0.1 A)` and `linspace(0.1 A, 1 A, 10)` as the ranges that they are, or ""."""
+    if colons := re.fullmatch(r"([-\d.]+)\s*:\s*([-\d.]+)\s*:\s*([-\d.]+)\s*(\D.*)?", text.strip()):
+        unit = f" {colons[4].strip()}" if colons[4] else ""
+        return f"write {{from: {colons[1]}{unit}, to: {colons[3]}{unit}, by: {colons[2]}{unit}}}"
+    called = re.fullmatch(
+        r"(?:np\.|numpy\.)?(\w+)\(\s*([^,]+?)\s*,\s*([^,]+?)\s*,\s*([^,]+?)\s*\)\s*(\D.*)?", text.strip()
+    )
+    if called is None:
+        return ""
+    unit = f" {called[5].strip()}" if called[5] else ""
+    first, last, third = (f"{part}{unit}" for part in called.group(2, 3, 4))
+    if called[1] in {"range", "arange"}:
+        return f"write {{from: {first}, to: {last}, by: {third}}}"
+    begin, end = (re.fullmatch(r"([-\d.]+)(?:\s*(\D.*))?", part) for part in (first, last))
+    if called[1] != "linspace" or begin is None or end is None or begin[2] != end[2] or not called[4].isdigit():
+        return ""
+    step = (float(end[1]) - float(begin[1])) / max(int(called[4]) - 1, 1)
+    return f"write {{from: {first}, to: {last}, by: {step:.6g}{f' {begin[2]}' if begin[2] else ''}}}"
+
+
 def without_brackets(entries: Entries) -> tuple[str, str]:
     """Return message and hint of `each: {j: $first, $last, $by}`, whose names stand in braces like keys; "" of others."""
     (key, first), *rest = entries.entries
     alone = [name.text for name, value in rest if isinstance(value, Scalar) and value.missing]
     texts = [first.text if isinstance(first, Scalar) else "", *alone]
+    called = ", ".join(texts)
+    if alone and (spaced := _spaced(called)):
+        return f"wanted a list or a range for {clip(key.text)}, found {clip(called)!r}", f"{spaced} behind {key.text}:"
     if not alone or len(alone) != len(rest) or not all(text[:1] == "$" or reads(text, "any") for text in texts):
         return "", ""
     hint = f"write {key.text}: [{clip(', '.join(texts), 60)}]"

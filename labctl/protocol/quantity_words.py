@@ -30,7 +30,14 @@ QUANTITY_WORDS: Final[Mapping[str, str]] = {
     "soh": "retention",
     "soc": "discharged since full >= ... after - mark: full where the cell is full (at 90 % that is 10 %): a state of charge is "
     "counted from there; of this step alone capacity >= ...",
-    "cycles": "cycle",
+    **dict.fromkeys(
+        ("cycles", "cycle_number", "cycle_no", "cycle_index", "n_cycle", "cyclenumber", "cycle_id"), "cycle"
+    ),
+    **dict.fromkeys(("spannung", "tension", "电压", "電圧", "voltaje", "ecell/v", "ewe/v"), "voltage"),
+    **dict.fromkeys(("strom", "courant", "电流", "電流", "corriente"), "current"),
+    **dict.fromkeys(("zeit", "dauer", "temps", "时间", "時間", "tiempo", "step_time", "steptime"), "time"),
+    **dict.fromkeys(("kapazität", "kapazitaet", "capacité", "容量", "capacidad", "ladung"), "capacity"),
+    **dict.fromkeys(("temperatur", "température", "温度", "temperatura"), "temperature"),
     "cycle_count": "cycle",
     "temp": "temperature",
     "p": "power",

@@ -27,7 +27,8 @@ def check_sign(quantity: Quantity, sign: Sign, kind: Kind) -> None:
         )
         hint = "from and to give the direction: " if kind == "scan rate" else hint
         hint = f"{hint}write {quantity.text.lstrip(MINUS)}"
-        hint = "for as often as it takes, write a large count and stop_if" if kind == "count" else hint
+        if kind == "count" and quantity.value_si == -1:
+            hint = "for as often as it takes, write a large count and stop_if"
         raise Misread("value.negative", f"wanted {article(kind)} that is not negative, found {quantity.text}", hint)
     hint = {
         "count": "leave the block or key out",

@@ -36,6 +36,7 @@ from labctl.protocol.words import (
     USE_WORDS,
     VERB_WORDS,
 )
+from labctl.protocol.wrapped_loops import unwrapped
 from labctl.quantity.units import reads
 from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
 
@@ -83,6 +84,9 @@ class StepFields(VerbFields):
         if (mended := below_steps(entries)) is not None:
             entries, slip = mended
             self.report("yaml.indent", *slip)
+        if (wrapped := unwrapped(entries)) is not None:
+            entries, slip = wrapped
+            self.report("block.form", *slip)
         entries, meant = in_our_words(entries)
         for key, right in meant:
             message = f"wanted a verb, found {clip(key.text)!r}"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from labctl.finding import Mark
-from labctl.protocol.fields import Fields
+from labctl.protocol.fields import NO_KEYS, Fields
 from labctl.protocol.hold_slips import held_voltage
 from labctl.protocol.keys import DRIVES, VERBS, Key, Verb
 from labctl.protocol.model import Computed, Given, Reference, Text, Uses, WrittenCondition
@@ -28,6 +28,7 @@ from labctl.protocol.step_model import (
 )
 from labctl.protocol.step_model import Tables as LaterTables
 from labctl.protocol.words import (
+    BEND_WORDS,
     CHAMBER_WORDS,
     CV_VOLTAGE,
     CYCLIC_WORDS,
@@ -72,8 +73,9 @@ class VerbFields(Fields):
         if nodes is None:
             return None
         self.lowers = word in {"discharge", "plate"}
+        self.beside = {name: key for name, key in verb.keys.items() if name not in nodes}
         values = {name: self._value(child, verb.keys[name]) for name, child in nodes.items()}
-        self.lowers = False
+        self.lowers, self.beside = False, NO_KEYS
         if isinstance(node, Entries) and len(nodes) < len(node.entries):  # what is missing may be what was misspelled
             values = self._guessed(word, verb, node.mark) | values
         for name, key in verb.keys.items():
@@ -125,6 +127,7 @@ class VerbFields(Fields):
                 "eis": {"voltage": "did you mean at?"},
                 "cv": CYCLIC_WORDS,
                 "hold": HOLD_WORDS,
+                "bend": BEND_WORDS,
             }.get(word, {})
         )
         if word == "cv":

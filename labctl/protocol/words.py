@@ -271,6 +271,9 @@ CHAMBER_WORDS: Final[Mapping[str, str]] = (
     | dict.fromkeys(("tolerance", "accuracy"), "did you mean within?")
     | dict.fromkeys(("set", "setpoint", "set_point", "target", "value", "at"), "did you mean to?")
 )
+BEND_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
+    ("cycles", "repeat", "repeats", "number", "count", "n", "bends"), "did you mean times?"
+) | dict.fromkeys(("degree", "degrees", "deg", "to"), "did you mean angle?")
 CYCLIC_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
     ("scans", "sweeps", "n_cycles", "number", "times", "repeats", "nc"), "did you mean cycles?"
 )

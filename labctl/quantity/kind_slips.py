@@ -36,6 +36,17 @@ def in_place_of(plain: str, value: str, unit: str, dimension: Dimension, kind: K
     return next((hint for rule in rules if (hint := rule(written, dimension, kind))), "")
 
 
+def made_into(dimension: Dimension, kind: Kind) -> str:
+    """Return how what arithmetic came to becomes a quantity of the kind that was wanted, or ""."""
+    if kind == "current" and dimension in _CHARGES:
+        return "a charge over a time is a current: divide by a parameter such as hours: 10 h"
+    if kind == "capacity" and dimension in _CURRENTS:
+        return "a current times a time is a charge: multiply by a parameter such as hours: 1 h"
+    if kind == "duration" and dimension in _CHARGES:
+        return "a charge over a current is a time: divide by a parameter such as rate: 1 mA"
+    return ""
+
+
 def _for_current(written: _Written, dimension: Dimension, kind: Kind) -> str:
     plain, value, unit = written
     if kind == "nominal rate" and dimension in _CHARGES:

@@ -189,7 +189,7 @@ def _bare(plain: str, kind: Kind) -> Slip:
         return None
     if kind == "count":
         return "value.count", "", thousands(plain) or "a count is a whole number"
-    if kind == "fraction" and 0 < value <= 1:  # 0.8 is more likely a share than a percentage
+    if kind == "fraction" and 0 < value <= 2:  # 0.8 is more likely a share than a percentage
         return "unit.bare", f"{clip(plain)!r} without a unit", f"{value * 100:g} % or {plain} %?"
     if kind == "capacity" and 0 < value <= 1:
         return "unit.bare", f"{clip(plain)!r} without a unit", f"{value * 100:g} %, {plain} mAh or {plain} mAh/cm2?"

@@ -257,6 +257,8 @@ class _Composer:
                 first = by_key[key.text][0].mark.line
                 one = isinstance(value, Scalar) and isinstance(by_key[key.text][1], Scalar)
                 what = "leave one of them out" if one else "put what belongs together below one of them"
+                item = bool(self.stack) and not self.stack[-1].mapping and not done.flow
+                what += ", or begin a step of its own with -" if item else ""
                 self._report(
                     "yaml.duplicate",
                     f"wanted each key once, found {clip(key.text)!r} again",

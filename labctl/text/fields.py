@@ -74,8 +74,8 @@ class Reading:
         words = re.findall(r"[A-Za-z_]\w*", text)
         if "$" in text or not self.names.intersection(words):
             return ""
-        if text.strip() in self.names:
-            return f"write ${text.strip()}"
+        if (bare := text.strip(" %<>{}[]#@!&*~\"'")) in self.names:
+            return f"write ${bare}"
         arithmetic = re.fullmatch(r"[\w\s.*/+()-]*[*/+-][\w\s.*/+()-]*", text) and self.names.issuperset(words)
         spaced = re.sub(r"\s*([*/+-])\s*", r" \1 ", text.strip())
         return f"write $({clip(spaced)})" if arithmetic else ""
@@ -121,6 +121,10 @@ class Reading:
         """Return a hint where a text looks like a key whose colon lacks its space, `rest:2 h`, or `j in [1, 2]`."""
         if isinstance(node, Scalar) and (loop := re.fullmatch(r"([A-Za-z_]\w*)\s+in\s+(\[.*\])", node.text)):
             return f"write {{{loop[1]}: {clip(loop[2])}}}"
+        if isinstance(node, Scalar) and (
+            loop := re.fullmatch(r"([A-Za-z_]\w*)\s*(?:in|=|:)\s*([^\[\]{}]+,[^\[\]{}]+)", node.text)
+        ):
+            return f"write {{{loop[1]}: [{clip(loop[2])}]}}"
         if isinstance(node, Scalar) and (equal := re.fullmatch(r"([A-Za-z_]\w*)\s*=\s*([^=<>]+)", node.text)):
             return f"a colon and a space in place of =: {equal[1]}: {clip(equal[2])}"
         if isinstance(node, Scalar) and (match := re.match(r"([A-Za-z_]\w*):(\S.*)", node.text)):
@@ -209,6 +213,9 @@ class Reading:
             return None
         name = previous[0].text
         joined = f"{before.text}, {text}"
+        if before.text.startswith("(") and text.endswith(")"):
+            message = f"wanted brackets around two values, found parentheses in {clip(joined)!r}"
+            return "yaml.bracket", message, f"write {name}: [{clip(joined[1:-1], 60)}]"
         message = f"wanted a key, found {clip(text)!r} after a comma"
         if re.search(r"[<>\u2264\u2265]", text):
             return (

@@ -15,6 +15,7 @@ from labctl.text.block_hints import (
     quote_above,
     spaces_for_tab,
     steps_left_out,
+    too_far_in,
     without_colon,
 )
 from labctl.text.nodes import BROKEN, Document
@@ -44,7 +45,9 @@ def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) 
         return _at(document, *above, *_PROBLEMS[2][1:]), above[0]
     if (bare := without_colon(document, lines, line)) is not None:
         return bare
-    if "block" in (error.context or "") and (moved := steps_left_out(document, lines, line)) is not None:
+    if "block" in (error.context or "") and (
+        moved := steps_left_out(document, lines, line) or too_far_in(document, lines, line)
+    ):
         return moved
     if (comment := comment_above(lines, line)) is not None:
         return comment_of_others(document, lines, comment), comment
