@@ -19,7 +19,7 @@ demo: setup      ## set up and run the main job on simulated cells, shown live
 	@$(BIN)/labctl demo
 
 test: setup-test services check ## set up and pass the tests
-	@rm -f .pytest_cache/v/labctl/failed; $(BIN)/python -m pytest -n 4 || $(BIN)/python tools/alone.py
+	@rm -f .pytest_cache/v/labctl/failed; $(BIN)/python -m pytest -n 6 || $(BIN)/python tools/alone.py
 
 services:        ## install Mosquitto, PostgreSQL, nginx and Chromium where that is possible; tests without them are counted as skipped
 	@$(PYTHON) tools/services.py

@@ -72,7 +72,7 @@ async def biologic(made, name="bl", kind="vmp300"):
 
 
 async def test_a_restarted_daemon_takes_the_step_up_without_a_gap_or_a_row_twice(files):
-    async with rack(files, SPEED) as made:
+    async with rack(files, 5 * SPEED) as made:
         channel, _ = await biologic(made)
         async with made.daemon() as parts:
             await start(parts, files, "bl", "long.yaml")

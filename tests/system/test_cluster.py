@@ -45,6 +45,7 @@ nominal: {capacity: 20 uAh/cm2}
 limits: {voltage: [1.9 V, 4.1 V]}
 model: ../parameters/own.yaml
 """
+QUICKLY = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "3s"}  # who is gone is not waited for
 
 
 class Dask:
@@ -54,7 +55,7 @@ class Dask:
         script = folder / "cluster.py"
         script.write_text(CLUSTER, encoding="utf-8")
         self.process = subprocess.Popen(
-            [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            [sys.executable, script], env=os.environ | QUICKLY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             start_new_session=True,
         )  # fmt: skip
         self.address, *pids = self.process.stdout.readline().split()

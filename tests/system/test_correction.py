@@ -8,7 +8,7 @@ import pytest
 
 from labctl.cli.main import main
 from labctl.clock import ScaledClock
-from labctl.daemon import running
+from labctl.daemon import analyst, running
 from labctl.errors import CellError, OrderRefused, UsageError
 from labctl.run.replay import replay
 from labctl.run.request import CorrectRequest, StartRequest
@@ -37,9 +37,10 @@ steps:
 @pytest.fixture
 async def parts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(analyst, "SETTLE", 0.2)
     (tmp_path / "cell.yaml").write_text(CELL)
     (tmp_path / "p.yaml").write_text(PROTOCOL)
-    async with running(STATION, tmp_path / "data", ScaledClock(3600.0)) as opened:
+    async with running(STATION, tmp_path / "data", ScaledClock(36000.0)) as opened:
         await opened.supervisor.start(StartRequest("p.yaml", "cell.yaml", "sim1"))
         await until(opened, lambda: opened.channels["sim1"].session is None)
         yield opened

@@ -25,7 +25,7 @@ SPEED = 150.0
 PROTOCOLS = {
     "long": "steps:\n  - discharge: {current: 100 mA, for: 5 h}\n",
     "went_on": (
-        "steps:\n  - discharge: {current: 100 mA, for: 1 min}\n  - rest: 2 min\n"
+        "steps:\n  - discharge: {current: 100 mA, for: 1 min}\n  - rest: 10 min\n"
         "  - discharge: {current: 100 mA, for: 20 min}\n"
     ),
     "late": (
