@@ -17,10 +17,9 @@ from typing import Any, Final, TypeVar
 
 from labctl.control.client import DaemonClient
 from labctl.errors import LabctlError
-from labctl.plan.codec import plan_from_json
-from labctl.plan.index import index
 from labctl.store import queries
 from labctl.store.reader import Reader
+from labctl.web.channel_rows import LIVE, Row, last_row, news_after, row_of_run
 
 TAIL_EVERY: Final = 0.1  # s between two looks at the journal while somebody watches, and between two messages to them
 TAIL_MANY_EVERY: Final = 0.25  # s, of many channels: each hands over once a second
@@ -29,12 +28,16 @@ LOOKED_WITHIN: Final = 2.0  # s that the daemon has for an answer to who only lo
 MANY: Final = 200  # channels from which on it is asked less often
 ASK_MANY_EVERY: Final = 5.0  # s; a state of a thousand channels is half a megabyte
 ASK_MANY_AGAIN: Final = 1.0  # s, at least, whatever happens on them
-PAGE: Final = 500  # commits that are looked at together
 REMEMBERED: Final = 4096  # changes that a viewer may be behind; further, it gets everything anew
-LIVE: Final = {"preparing", "running", "paused", "waiting", "safe", "unknown"}
 
-Row = dict[str, Any]
 T = TypeVar("T")
+MEASURED: Final = frozenset({
+    "voltage_volt", "current_ampere", "surface_temperature_celsius", "charging_capacity_ah", "discharging_capacity_ah",
+    "charging_energy_wh", "discharging_energy_wh", "record_index", "test_time_second", "measured",
+})  # fmt: skip
+LASTING: Final = MEASURED | {"cycle_count"}
+"""What stays of a run when it has ended."""
+KEPT: Final = frozenset({"channel", "measured"})
 
 
 @dataclass(slots=True)
@@ -166,7 +169,7 @@ class Hub:
             runs = reader.last_runs()
             head = reader.query(queries.LAST_LABEL)  # a copy in PostgreSQL has none
             label = float(head[0][0]) if head else None
-            rows = {name: _of_journal(reader, runs[name], label) for name in runs}
+            rows = {name: row_of_run(reader, runs[name], label, self.now()) for name in runs}
             active = {run.run_id: name for name, run in runs.items() if run.active}
             return reader.last_commit(), names, rows, active
 
@@ -188,7 +191,7 @@ class Hub:
     async def _look_at_journal(self) -> None:
         """Take the newest row of every run that was committed to since the last look."""
         cursor, runs = self._cursor, self._runs
-        news = await self._on(self._tail_desk, "tail", lambda reader: _news(reader, cursor, runs))
+        news = await self._on(self._tail_desk, "tail", lambda reader: news_after(reader, cursor, runs))
         self._cursor, eventful = max(news.cursor, self._cursor), news.eventful
         now = self.now()
         for name, row in news.rows:
@@ -254,7 +257,7 @@ class Hub:
             return
 
         def look(reader: Reader) -> list[tuple[Any, Row]]:
-            return [(run, _last_row(reader, run)) for run in map(reader.run, missing)]
+            return [(run, last_row(reader, run, self.now())) for run in map(reader.run, missing)]
 
         for run, row in await self._on(self._tail_desk, "tail", look):
             name = missing[run.run_id]
@@ -308,90 +311,3 @@ class Hub:
     async def _tell(self) -> None:
         async with self.changed:
             self.changed.notify_all()
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What a look at the journal gave: the cursor after it, the newest row of each channel, and whether something happened."""
-
-    cursor: int
-    rows: list[tuple[str, Row]]
-    eventful: bool
-
-
-def _news(reader: Reader, cursor: int, runs: dict[int, str]) -> News:
-    """Look at what was committed after a cursor; `runs` are the channels of runs, and learns new ones."""
-    last, eventful = reader.last_commit(), False
-    touched: dict[int, int] = {}
-    while cursor < last and (parts := reader.parts_after(cursor, PAGE)):
-        touched |= {part.run_id: part.records[1] for _, part in parts if part.records}
-        eventful |= any(part.events for _, part in parts)
-        cursor = parts[-1][0]
-    rows = [(_channel_of(reader, runs, int(row["run_id"])), row) for row in _rows(reader, list(touched.items()))]
-    return News(max(cursor, last), rows, eventful)
-
-
-def _channel_of(reader: Reader, runs: dict[int, str], run_id: int) -> str:
-    if run_id not in runs:
-        runs[run_id] = str(reader.query(queries.CHANNEL_OF, run=run_id)[0][0])
-    return runs[run_id]
-
-
-def _rows(reader: Reader, wanted: list[tuple[int, int]]) -> list[Row]:
-    """Return a row of each of several runs, by run and record; as many runs in one question as there may be."""
-    few, many = queries.ROWS_AT_ONCE
-    found: list[Row] = []
-    for first in range(0, len(wanted), many):
-        part = wanted[first : first + many]
-        size = few if len(part) <= few else many
-        part += [part[-1]] * (size - len(part))  # the same text for each number of them
-        named = {f"{key}{at}": value for at, pair in enumerate(part) for key, value in zip(_PAIR, pair, strict=True)}
-        rows = {row.run_id: row for row in reader.query(queries.rows_of(size), **named)}
-        found += [dict(row._mapping) for row in rows.values()]  # noqa: SLF001 - its public name
-    return found
-
-
-_PAIR: Final = ("run", "record")
-MEASURED: Final = frozenset({
-    "voltage_volt", "current_ampere", "surface_temperature_celsius", "charging_capacity_ah", "discharging_capacity_ah",
-    "charging_energy_wh", "discharging_energy_wh", "record_index", "test_time_second", "measured",
-})  # fmt: skip
-LASTING: Final = MEASURED | {"cycle_count"}
-"""What stays of a run when it has ended."""
-KEPT: Final = frozenset({"channel", "measured"})
-
-
-def _of_journal(reader: Reader, run: Any, label: float | None) -> Row:
-    """Return what the journal alone knows of a channel: its last run, and the last row and step of that."""
-    row: Row = {
-        "activity": run.activity if run.active else (run.end_reason or "done"),
-        "why": run.why if run.active else (run.end_why or ""), "unblock": "",
-        "run": run.uuid, "run_id": run.run_id, "protocol": run.protocol, "cell": run.cell,
-    }  # fmt: skip
-    if row["activity"] not in {*LIVE, "done", "tripped", "failed", "idle"}:
-        row["activity"] = "done"
-    row |= _last_row(reader, run)
-    if not run.active:
-        return row
-    attempt = reader.query(queries.LAST_ATTEMPT, run=run.run_id)
-    if attempt:
-        lines = index(plan_from_json(reader.plan(run.run_id))).lines
-        line = lines.get(attempt[0].step_id or 0)
-        row |= {
-            "step_id": attempt[0].step_id, "step_count": attempt[0].step_count, "step_type": attempt[0].step_type,
-            "step_name": line.name if line else "",
-        }  # fmt: skip
-    return row if label is None else {**row, "measured": label}
-
-
-def _last_row(reader: Reader, run: Any) -> Row:
-    """Return the last row of a run, in which cycle it is, and when it was measured by the run's own clock.
-
-    Of a run without rows: when it began or ended, alone.
-    """
-    last = reader.query(queries.ROW, run=run.run_id, record=run.rows - 1)
-    if not last:
-        return {"measured": run.began_unix_time if run.active else run.ended_unix_time}
-    attempt = reader.query(queries.LAST_ATTEMPT, run=run.run_id)
-    cycle = {"cycle_count": attempt[0].cycle_count} if attempt else {}
-    return {**last[0]._mapping, **cycle, "measured": run.began_unix_time + run.test_time}  # noqa: SLF001 - its public name

@@ -13,8 +13,9 @@ from starlette.responses import Response, StreamingResponse
 
 from labctl.store.people import People
 from labctl.store.reader import Reader
+from labctl.web.channel_rows import LIVE
 from labctl.web.gate import Visit
-from labctl.web.hub import LIVE, Hub
+from labctl.web.hub import Hub
 
 AT_MOST: Final = 0.2  # s between two messages to who looks at some channels: a page draws their curves
 BEAT: Final = 2.0  # s after which something is said in any case; the page gives up after 5
