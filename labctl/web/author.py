@@ -30,6 +30,7 @@ from labctl.web.pages import Pages, data, natural, typeset
 
 LARGEST: Final = 256 * 1024  # bytes of a text
 FREE: Final = frozenset({"idle", "done", "tripped", "failed"})  # states of a channel on which something can be started
+TROUBLED: Final = frozenset({"tripped", "failed"})  # of them those at which somebody should look first
 PROTOCOL: Final = "protocol.yaml"
 CELL: Final = "cell.yaml"
 
@@ -51,10 +52,11 @@ class Author:
         """Show the page; what is chosen comes from the shipped library."""
         await self._hub.fresh()
         channels = sorted(self._hub.channels.values(), key=lambda row: natural(str(row["channel"])))
-        places = [
-            (str(row["channel"]), "" if row.get("activity") in FREE else str(row["activity"])) for row in channels
-        ]
-        places.sort(key=lambda place: bool(place[1]))  # the free ones first
+        states = [(str(row["channel"]), str(row.get("activity"))) for row in channels]
+        places = [(name, state, "" if state in FREE else state) for name, state in states]
+        places.sort(
+            key=lambda place: (bool(place[2]), place[1] in TROUBLED)
+        )  # the free ones first, and of them the sound ones
         edited = self._hub.channels.get(request.query_params.get("edit", ""), {})
         texts = (
             await self._hub.read(lambda reader: _texts_of(reader, int(edited["run_id"])))

@@ -66,7 +66,7 @@ function el(tag, text, kind) {
 
 function step(outlook) {
   const place = document.getElementById("step");
-  if (!outlook || !outlook.now) { place.replaceChildren(el("p", row.run ? "The run does no step now." : "No run is on this channel.", "empty")); return; }
+  if (!outlook || !outlook.now) { place.replaceChildren(el("p", !row.run ? "No run is on this channel." : /^(done|tripped|failed)$/.test(row.activity) ? "The run has ended." : "The run does no step now.", "empty")); return; }
   const { now } = outlook, parts = [];
   const line = el("p", "", "now");
   line.append(el("b", now.verb), ` ${now.sets}`);

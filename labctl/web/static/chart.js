@@ -46,7 +46,7 @@ export class Chart {
       padding: [8, 12, 0, 0],
       cursor: { sync: how.sync ? { key: how.sync } : undefined, drag: { x: Boolean(how.select), y: false, setScale: false }, points: { size: 6 } },
       legend: { show: false },
-      scales: { x: { time: false, range: how.square ? squared(this, 0) : how.whole ? (_, low, high) => [(low ?? 1) - 0.5, (high ?? 1) + 0.5] : undefined }, y: { range: how.square ? squared(this, 1) : padded(this, how.least || 0) } },
+      scales: { x: { time: false, range: how.square ? squared(this, 0) : how.whole ? (_, low, high) => [(low ?? 1) - 0.5, (high ?? 1) + 0.5] : undefined }, y: { range: how.square ? squared(this, 1) : padded(this, how.least || 0, how.part || 0) } },
       axes: [
         how.bare ? { ...axis, size: 6, values: (_, all) => all.map(() => "") } : { ...axis, size: 26, label: [how.time ? "Time" : how.acrossLabel, this.acrossLabel || how.acrossUnit].filter(Boolean).join(" / "), values: (_, all) => all.map((value) => (how.whole && !Number.isInteger(value) ? "" : plain(value))) },
         { ...axis, size: 58, space: box.height < 170 ? 17 : 30, label: [how.label, this.unitLabel || how.plainUnit].filter(Boolean).join(" / "), values: (_, all) => all.map((value) => plain(value)) },
@@ -103,13 +103,13 @@ function rising(times) {
   return times.map((time) => { last = time > last ? time : last + 1e-9 * Math.max(1, Math.abs(last)); return last; });
 }
 
-function padded(chart, least) {
-  // every value is inside; least is the span that is shown at least: what hardly changes is no mountain range
+function padded(chart, least, part) {
+  // every value is inside; least is the span that is shown at least, part the same of the values: what hardly changes is no mountain range
   return () => {
     let low = Infinity, high = -Infinity;
     for (const values of (chart.shown || []).slice(1)) for (const value of values) if (value !== null) { if (value < low) low = value; if (value > high) high = value; }
     if (low > high) return [0, 1];
-    const span = Math.max(high - low || Math.abs(high) * 0.02 || 1, least), middle = (low + high) / 2;
+    const span = Math.max(high - low || Math.abs(high) * 0.02 || 1, least, part * Math.max(Math.abs(low), Math.abs(high))), middle = (low + high) / 2;
     return [middle - 0.56 * span, middle + 0.56 * span];
   };
 }

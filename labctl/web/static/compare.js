@@ -23,8 +23,8 @@ for (const mark of document.querySelectorAll("[data-line]")) {
 // --- capacity and efficiency against cycle ---
 
 let unit = told.units.includes("mAh/g") ? "mAh/g" : told.units[told.units.length - 1] || "mAh";
-const capacity = new Chart(document.getElementById("chart-capacity"), { unit: null, plainUnit: unit, label: "Capacity", acrossLabel: "Cycle", whole: true, lines: [] });
-const efficiency = new Chart(document.getElementById("chart-efficiency"), { unit: null, plainUnit: "%", label: "CE", acrossLabel: "Cycle", whole: true, lines: [] });
+const capacity = new Chart(document.getElementById("chart-capacity"), { unit: null, plainUnit: unit, label: "Capacity", acrossLabel: "Cycle", whole: true, part: 0.01, lines: [] });
+const efficiency = new Chart(document.getElementById("chart-efficiency"), { unit: null, plainUnit: "%", label: "CE", acrossLabel: "Cycle", whole: true, least: 0.1, lines: [] });
 
 function cycles() {
   buttons(document.getElementById("units"), told.units.map((each) => [each.replace("uAh", "µAh").replace("cm2", "cm²").replace("um", "µm"), () => { unit = each; cycles(); }, each === unit]));

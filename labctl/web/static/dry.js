@@ -91,7 +91,7 @@ export class DryRun {
     const place = at("chart-capacity"), many = table.cycle_count.length > 1;
     place.hidden = !many;
     if (!many) return;
-    this.charts.capacity ??= new Chart(place, { unit: "Ah", label: "Capacity", acrossLabel: "Cycle", whole: true, lines: [{ name: "discharge", colour: "--accent", points: true, width: 1 }] });
+    this.charts.capacity ??= new Chart(place, { unit: "Ah", label: "Capacity", acrossLabel: "Cycle", whole: true, part: 0.01, lines: [{ name: "discharge", colour: "--accent", points: true, width: 1 }] });
     this.charts.capacity.set([table.cycle_count, table.discharging_capacity_ah.map((value, number) => (table.complete[number] === 0 ? null : value))]);
   }
 }

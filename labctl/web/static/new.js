@@ -45,9 +45,9 @@ async function check() {
   dry.ready(Boolean(plan));
   const errors = told.findings.filter((each) => each.severity === "error").length;
   if (told.trouble) ready(false, told.trouble);
-  else if (errors) ready(false, `${errors} ${errors === 1 ? "error" : "errors"} first`);
+  else if (errors) ready(false, errors === 1 ? "Mend the error first." : `Mend the ${errors} errors first.`);
   else if (!at("channel").value) ready(false, "This station has no channel.");
-  else ready(Boolean(plan), plan ? `takes about ${duration(plan.likely)}` : "");
+  else ready(Boolean(plan), plan ? `Takes about ${duration(plan.likely)}.` : "");
 }
 
 function gutter(list) {
@@ -68,7 +68,7 @@ function findings(list, trouble) {
     if (each.hint) item.append(" ", el("span", each.hint, "hint"));
     return item;
   });
-  if (!items.length && !trouble) items.push(el("li", "No finding.", "fine"));
+  if (!items.length && !trouble) items.push(el("li", "No errors, no warnings.", "fine"));
   at("findings").replaceChildren(...items);
 }
 
@@ -82,6 +82,8 @@ function jump(finding) {
 
 function show(given) {
   const sums = at("sums"), pair = (name, text) => { const box = el("div", "", "number"); box.append(el("dt", name), el("dd", text)); return box; };
+  at("no-plan").hidden = Boolean(given);
+  at("plan").closest("table").hidden = !given;
   if (!given) { sums.replaceChildren(); at("plan").replaceChildren(); at("warnings").replaceChildren(); return; }
   sums.replaceChildren(
     pair("Takes about", duration(given.likely)), ...(edit ? [] : [pair("Done, if begun now", moment(given.finish))]),

@@ -3,6 +3,7 @@ import { Chart, twin } from "./chart.js";
 import { Curves } from "./curves.js";
 import { History } from "./history.js";
 import { connect, get } from "./live.js";
+import { still } from "./still.js";
 import { duration, quantity } from "./values.js";
 
 const page = document.getElementById("run"), run = page.dataset.run;
@@ -23,12 +24,12 @@ if (page.dataset.active === "true" && page.dataset.channel) {
     },
   });
   setInterval(() => { if (!document.hidden) history.load(); }, 5000);
-} else import("./plain.js");
+} else still();
 
 async function cycles() {
   const table = await get(`/api/run/${run}/cycles`), count = table.cycle_count;
   const capacity = new Chart(document.getElementById("chart-capacity"), {
-    unit: "Ah", label: "Capacity", acrossLabel: "Cycle", whole: true,
+    unit: "Ah", label: "Capacity", acrossLabel: "Cycle", whole: true, part: 0.01,
     lines: [{ name: "discharge", colour: "--accent", points: true, width: 1 }, { name: "charge", colour: "--soft", points: true, hollow: true, width: 1 }],
   });
   const whole = (column) => column.map((value, at) => (table.complete[at] === 0 ? null : value));
@@ -37,7 +38,7 @@ async function cycles() {
   const efficiency = table.coulombic_efficiency.map((value) => (value === null ? null : 100 * value));
   const place = document.getElementById("chart-efficiency");
   if (efficiency.some((value) => value !== null)) {
-    const chart = new Chart(place, { unit: null, plainUnit: "%", label: "CE", acrossLabel: "Cycle", whole: true, lines: [{ name: "Coulombic efficiency", colour: "--accent", points: true, width: 1 }] });
+    const chart = new Chart(place, { unit: null, plainUnit: "%", label: "CE", acrossLabel: "Cycle", whole: true, least: 0.1, lines: [{ name: "Coulombic efficiency", colour: "--accent", points: true, width: 1 }] });
     chart.set([count, whole(efficiency)]);
   } else place.hidden = true;
   twin(document.getElementById("twin-cycles"), ["Cycle", "Charge", "Discharge", "CE", "Retention", "Ended"], () => count.map((number, at) => [

@@ -54,7 +54,7 @@ function write(each, due) {
   }
   if ("voltage_volt" in due) put(each, "voltage_volt", quantity(row.voltage_volt, "voltage"));
   if ("current_ampere" in due) put(each, "current_ampere", quantity(row.current_ampere, "current"));
-  if ("protocol" in due) put(each, "protocol", row.protocol || "no run yet: open it to start one");
+  if ("protocol" in due) put(each, "protocol", row.protocol || (document.body.classList.contains("kiosk") ? "no run yet" : "no run yet: open it to start one"));
   if ("cell" in due) put(each, "cell", row.cell || "");
   if ("why" in due) put(each, "why", row.why || "");
   if ("step_type" in due || "cycle_count" in due) put(each, "step", row.step_type ? row.step_type + (row.cycle_count ? `, cycle ${row.cycle_count}` : "") : "");
