@@ -17,6 +17,7 @@ from labctl_drivers.maccor import Maccor
 from labctl_drivers.neware import Neware
 from labctl_drivers.palmsens import PalmSens
 from labctl_drivers.practice import Practice
+from labctl_drivers.rodeostat import Rodeostat
 from labctl_drivers.simulated import Simulated
 from labctl_drivers.zaber import Zaber
 from labctl_simulators.models import load_model
@@ -32,6 +33,7 @@ from labctl_simulators.wire import (
     neware,
     palmsens,
     practice,
+    rodeostat,
     zaber,
 )
 from labctl_simulators.wire.biologic import MODELS, EmulatedBioLogic
@@ -170,6 +172,27 @@ class PalmSensBench(SerialBench):
 
     def make_driver(self, port):
         return PalmSens(port, timeout=PATIENT)
+
+    async def let_pass(self, seconds: float) -> None:
+        self.now += seconds
+        self.line.push(self.device.poll(self.now))
+
+    async def restart(self) -> None:
+        self.device.restart(self.now)
+
+
+class RodeostatBench(SerialBench):
+    bounds = Bounds(voltage=(3.5, 4.0), current=(-1e-3, 1e-3))
+    current = 1e-4
+
+    def make_device(self):
+        return rodeostat.EmulatedRodeostat(Terminal(load_model("voc1-atfb")))
+
+    def make_line(self):
+        return SerialPort(self.device, self.clock)
+
+    def make_driver(self, port):
+        return Rodeostat(port, timeout=PATIENT)
 
     async def let_pass(self, seconds: float) -> None:
         self.now += seconds
@@ -392,6 +415,7 @@ def pytest_labctl_benches():
         "keithley2400": OlderKeithleyBench,
         "keithley2600": TwoChannelKeithleyBench,
         "palmsens": PalmSensBench,
+        "rodeostat": RodeostatBench,
         "neware": NewareBench,
         "maccor": MaccorBench,
         "arbin": ArbinBench,

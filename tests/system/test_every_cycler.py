@@ -18,7 +18,7 @@ DRIVERS = {
     "kei": "keithley2450", "older": "keithley2400", "two": "keithley2600", "ps": "palmsens", "nw1": "neware", "bl": "biologic", "old": "biologic",
     "cells": "practice", "mac": "maccor", "arb": "arbin",
 }  # fmt: skip
-NO_CYCLERS = {"grbl", "zaber", "espec", "memmert", "modbus"}
+NO_CYCLERS = {"rodeostat", "grbl", "zaber", "espec", "memmert", "modbus"}
 
 
 async def older(made):

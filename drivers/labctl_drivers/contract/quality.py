@@ -15,6 +15,7 @@ OTHERS: Final[Mapping[str, str]] = {
     "modbus": "pymodbus",
     "neware": "aurora-neware",
     "palmsens": "labmcp-palmsens",
+    "rodeostat": "iorodeo-potentiostat",
     "zaber": "zaber.serial",
 }
 """Whose client or simulator speaks to a driver's emulator or to the driver, in `make test-independent`."""

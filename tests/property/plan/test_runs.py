@@ -22,6 +22,7 @@ from labctl_drivers.maccor import Maccor
 from labctl_drivers.neware import Neware
 from labctl_drivers.palmsens import PalmSens
 from labctl_drivers.practice import Practice
+from labctl_drivers.rodeostat import Rodeostat
 from labctl_drivers.simulated import Simulated
 from labctl_simulators.wire.methodscript import parse
 from labctl_simulators.wire.neware_step import read_profile
@@ -39,6 +40,7 @@ DRIVERS = {
     "keithley2450": Keithley2450("TCPIP0::-::1::SOCKET"),
     "keithley2400": Keithley2400("TCPIP0::-::1::SOCKET"),
     "keithley2600": Keithley2600("TCPIP0::-::1::SOCKET"),
+    "rodeostat": Rodeostat("-"),
     "practice": Practice(port=1),
     "simulated": Simulated(),
 }
@@ -104,6 +106,8 @@ def test_what_start_accepts_every_program_of_it_can_be_told_to_the_instrument(na
             assert not in_file or max(in_file) <= max(*asked, 1.0) * (1 + 1e-6)
     elif name == "biologic":
         assert len(wire) >= len({step.line for step in program.steps if isinstance(step, ProgramStep)})
+    elif name == "rodeostat":
+        assert wire.duration > 0.0
     else:
         main, finished = parse(wire.splitlines())
         assert main

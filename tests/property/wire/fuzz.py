@@ -20,6 +20,8 @@ from labctl_drivers.maccor.direct import second_of, signed_current
 from labctl_drivers.neware.client import parsed, whole
 from labctl_drivers.neware.records import Draining, take_records
 from labctl_drivers.palmsens.script import read_package
+from labctl_drivers.rodeostat.board import parsed as json_line
+from labctl_drivers.rodeostat.board import sample_of
 from labctl_drivers.zaber import microsteps, reply_of
 
 HEAD = b'<?xml version="1.0" encoding="UTF-8" ?>\r\n<bts version="1.0">\r\n  <cmd>donwload_resp</cmd>\r\n'
@@ -90,6 +92,12 @@ def modbus_tcp(data: bytes) -> None:
     registers.values_of(data[7:], registers.READ_HOLDING, 2)
 
 
+def board(data: bytes) -> None:
+    """Read a line of a potentiostat."""
+    if "success" not in (found := json_line(data)):
+        sample_of(found)
+
+
 def zaber(data: bytes) -> None:
     """Read a reply of a stage."""
     if reply := reply_of(data.decode("ascii", "replace").strip()):
@@ -116,6 +124,10 @@ PARSERS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
     "CTI": (cti, (INFO,)),
     "Modbus": (modbus, (registers.rtu(1, VALUES),)),
     "Modbus TCP": (modbus_tcp, (b"\0\1\0\0\0\7\1" + VALUES,)),
+    "Rodeostat": (
+        board,
+        (b'{"t":10,"v":3.82,"i":-12.5,"le":true}', b'{"success":true,"response":{"command":"getVolt","v":0}}'),
+    ),
     "Zaber": (zaber, (b"@01 1 07 OK IDLE -- 12345", b"@01 0 RJ BUSY WR 0", b"!01 1 IDLE --", b"@01 1 OK IDLE -- 0:8C")),
     "GRBL": (report, (b"<Idle|MPos:-2.000,0.000,0.000|FS:0,0>", b"$130=100.000", b"<Hold:0|WPos:1.5,0,0|Bf:15,128>")),
 }

@@ -105,3 +105,13 @@ def test_record_faster_than_poll_is_a_warning_of_check(run, tmp_path):
     assert done.exit_code == 0
     assert "warning[channel.record]" in done.stderr
     assert "one every 0.05 s at most" in done.stderr
+
+
+def test_a_potentiostat_is_given_no_current(run, tmp_path):
+    board = "  rod: {driver: rodeostat, port: /dev/ttyACM9}\nchannels:\n  r1: {cell: {instrument: rod, at: 1}}\n"
+    (tmp_path / "station.yaml").write_text(STATION.replace("channels:\n", board))
+    done = run("check", "rests.yaml", "--cell", "full.yaml", "--channel", "r1")
+    assert done.exit_code == 1
+    assert (
+        "rests.yaml:6:5: error[channel.mode]: wanted an instrument that does constant current for charge" in done.stderr
+    )
