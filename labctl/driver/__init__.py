@@ -13,6 +13,7 @@ from labctl.driver.instrument import (
     Instrument,
     Placed,
     Stepped,
+    Timed,
     Translating,
 )
 from labctl.driver.modes import (
@@ -102,6 +103,7 @@ __all__ = [
     "Stepped",
     "Sweep",
     "Threshold",
+    "Timed",
     "Translating",
     "Watched",
 ]

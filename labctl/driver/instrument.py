@@ -1,6 +1,6 @@
 """What a driver is: the verbs of an instrument, of cells in the daemon, and what some instruments can do besides."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from labctl.driver.program import Owner, Program
@@ -143,3 +143,10 @@ class Placed(Instrument, Protocol):
 
     def channels(self) -> Sequence[str]:
         """Return what `at:` of a station file may be."""
+
+
+@runtime_checkable
+class Timed(Instrument, Protocol):
+    """An instrument that tells no time, whose driver counts seconds itself: it is given the station's clock to do so."""
+
+    clock: Callable[[], float]  # seconds of any origin, never falling

@@ -12,7 +12,6 @@ from labctl.errors import SettingRefused, WireError
 from labctl.report.run_data import record_of
 from labctl.store.reader import Reader
 from labctl_drivers.chamber import Espec, Memmert, Modbus
-from labctl_drivers.chamber.climate import ClimateChamber
 from labctl_drivers.chamber.memmert import read_answer
 from labctl_simulators.wire.espec import EmulatedEspec
 from labctl_simulators.wire.line import Server
@@ -39,11 +38,10 @@ model: pvhlp-blocking
 """
 
 
-async def test_conductivity_against_temperature_runs_through_a_potentiostat_and_a_chamber(tmp_path, monkeypatch):
+async def test_conductivity_against_temperature_runs_through_a_potentiostat_and_a_chamber(tmp_path):
     (tmp_path / "d1.yaml").write_text(D1)
     (tmp_path / "cell.yaml").write_text(CELL)
     async with rack(tmp_path, 1000.0, "pvhlp-blocking") as made:
-        monkeypatch.setattr(ClimateChamber, "clock", staticmethod(made.time))
         channel, _ = await biologic(made)
         chamber = EmulatedEspec()
         channel.air = chamber.air

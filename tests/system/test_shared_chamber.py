@@ -39,9 +39,8 @@ def files(tmp_path):
     return tmp_path
 
 
-async def shared(made, monkeypatch, channels):
+async def shared(made, channels):
     """Put source meters into a rack whose cells lie in one chamber, each naming it in its own way."""
-    monkeypatch.setattr(ClimateChamber, "clock", staticmethod(made.time))
     chamber = EmulatedEspec()
     line = await made.serve(chamber)
     made.instruments.append(f'  oven: {{driver: espec, port: "socket://127.0.0.1:{line.port}"}}')
@@ -59,9 +58,9 @@ async def at(parts, files, channel, celsius, **more):
     return await start(parts, files, channel, "hot.yaml", values={"to": f"{celsius} degC"}, **more)
 
 
-async def test_a_second_temperature_is_refused_until_those_who_hold_the_first_have_ended(files, monkeypatch):
+async def test_a_second_temperature_is_refused_until_those_who_hold_the_first_have_ended(files):
     async with rack(files, SPEED) as made:
-        chamber = await shared(made, monkeypatch, ("a", "b", "c"))
+        chamber = await shared(made, ("a", "b", "c"))
         async with made.daemon() as parts:
             await at(parts, files, "a", 40)
             with pytest.raises(
@@ -87,18 +86,18 @@ async def test_a_second_temperature_is_refused_until_those_who_hold_the_first_ha
             await until(lambda: chamber.set_point == 25.0, parts)
 
 
-async def test_no_run_changes_the_temperature_of_one_that_asks_for_none(files, monkeypatch):
+async def test_no_run_changes_the_temperature_of_one_that_asks_for_none(files):
     async with rack(files, SPEED) as made:
-        await shared(made, monkeypatch, ("a", "b"))
+        await shared(made, ("a", "b"))
         async with made.daemon() as parts:
             await start(parts, files, "a", "plain.yaml")
             with pytest.raises(PartHeld, match=r"run 1 \(plain\) on channel a which asks for no temperature"):
                 await at(parts, files, "b", 40)
 
 
-async def test_a_run_whose_turn_has_come_waits_until_its_chamber_is_free(files, monkeypatch):
+async def test_a_run_whose_turn_has_come_waits_until_its_chamber_is_free(files):
     async with rack(files, SPEED) as made:
-        chamber = await shared(made, monkeypatch, ("a", "b"))
+        chamber = await shared(made, ("a", "b"))
         async with made.daemon() as parts:
             await at(parts, files, "a", 40)
             told = await at(parts, files, "b", 25, next=True)
@@ -111,9 +110,9 @@ async def test_a_run_whose_turn_has_come_waits_until_its_chamber_is_free(files, 
             await until(lambda: chamber.set_point == 25.0 and activity(parts, "b") == "running", parts)
 
 
-async def test_two_runs_at_one_temperature_both_hear_the_end_of_their_soak(files, monkeypatch):
+async def test_two_runs_at_one_temperature_both_hear_the_end_of_their_soak(files):
     async with rack(files, SPEED) as made:
-        await shared(made, monkeypatch, ("a", "b"))
+        await shared(made, ("a", "b"))
         async with made.daemon() as parts:
             await at(parts, files, "a", 40)
             await at(parts, files, "b", 40)
@@ -130,7 +129,7 @@ async def test_a_run_that_was_stopped_in_its_soak_takes_no_other_run_s_end(files
 
     monkeypatch.setattr(ClimateChamber, "apply", noted)
     async with rack(files, SPEED) as made:
-        await shared(made, monkeypatch, ("a", "b"))
+        await shared(made, ("a", "b"))
         async with made.daemon() as parts:
             await at(parts, files, "a", 40)
             await until(lambda: given, parts)

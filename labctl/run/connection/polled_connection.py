@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from labctl.driver import Autonomous, Capabilities, Instrument
+from labctl.driver import Autonomous, Capabilities, Instrument, Timed
 from labctl.engine.input import Apply, InstrumentFault, Order, SafeHold
 from labctl.engine.state_parts import Counters
 from labctl.errors import InstrumentError, OrderRefused, Unreachable
@@ -67,6 +67,8 @@ class PolledConnection:
         self.executor = PolledExecutor(given, instrument, shared, self._lose, self._move)
         self.mover = Auxiliaries(self.executor, self.lock, shared.clock)
         self.instrument = instrument
+        if isinstance(instrument, Timed):
+            instrument.clock = shared.clock.now
         self._clock = shared.clock
         self._machine = shared.machine
         self._sink = shared.sink
