@@ -76,10 +76,6 @@ FIRST_COMMIT_AFTER = "SELECT COALESCE(min(commit_id), 0) FROM commits WHERE unix
 CHANNEL_NAMES = "SELECT channel FROM channels"
 CHANNEL_OF = "SELECT COALESCE(channel, '') FROM runs WHERE run_id = :run"
 LAST_LABEL = "SELECT unix_time_second FROM commits ORDER BY commit_id DESC LIMIT 1"
-LABEL_OF_RECORD = """
-SELECT c.unix_time_second FROM commit_runs r JOIN commits c ON c.commit_id = r.commit_id
-WHERE r.run_id = :run AND r.last_record = :record AND r.commit_id > (SELECT max(commit_id) FROM commits) - 5000
-ORDER BY r.commit_id DESC LIMIT 1"""  # of a late record alone: the rows of a run's commits have no index
 ROW = """
 SELECT record_index, test_time_second, voltage_volt, current_ampere, surface_temperature_celsius, charging_capacity_ah,
   discharging_capacity_ah, charging_energy_wh, discharging_energy_wh

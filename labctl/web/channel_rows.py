@@ -55,7 +55,7 @@ def newest_rows(reader: Reader, wanted: list[tuple[int, int]]) -> list[Row]:
     return found
 
 
-def row_of_run(reader: Reader, run: Any, label: float | None, now: float) -> Row:
+def row_of_run(reader: Reader, run: Any, label: float | None) -> Row:
     """Return what the journal alone knows of a channel: its last run, and the last row and step of that."""
     row: Row = {
         "activity": run.activity if run.active else (run.end_reason or "done"),
@@ -64,7 +64,7 @@ def row_of_run(reader: Reader, run: Any, label: float | None, now: float) -> Row
     }  # fmt: skip
     if row["activity"] not in {*LIVE, "done", "tripped", "failed", "idle"}:
         row["activity"] = "done"
-    row |= last_row(reader, run, now)
+    row |= last_row(reader, run)
     if not run.active:
         return row
     attempt = reader.query(queries.LAST_ATTEMPT, run=run.run_id)
@@ -78,19 +78,14 @@ def row_of_run(reader: Reader, run: Any, label: float | None, now: float) -> Row
     return row if label is None else {**row, "measured": label}
 
 
-def last_row(reader: Reader, run: Any, now: float) -> Row:
-    """Return the last row of a run, in which cycle it is, and when it was measured.
+def last_row(reader: Reader, run: Any) -> Row:
+    """Return the last row of a run, in which cycle it is, and when it was measured by the run's own clock.
 
-    Of a run without rows: when it began or ended, alone. The run's own clock says when; where that is ahead, as of simulated cells
-    whose time runs faster, the commit of the row does.
+    Of a run without rows: when it began or ended, alone.
     """
     last = reader.query(queries.ROW, run=run.run_id, record=run.rows - 1)
     if not last:
         return {"measured": run.began_unix_time if run.active else run.ended_unix_time}
     attempt = reader.query(queries.LAST_ATTEMPT, run=run.run_id)
     cycle = {"cycle_count": attempt[0].cycle_count} if attempt else {}
-    measured = run.began_unix_time + run.test_time
-    if measured > now:
-        label = reader.query(queries.LABEL_OF_RECORD, run=run.run_id, record=run.rows - 1)
-        measured = float(label[0][0]) if label else measured
-    return {**last[0]._mapping, **cycle, "measured": measured}  # noqa: SLF001 - its public name
+    return {**last[0]._mapping, **cycle, "measured": run.began_unix_time + run.test_time}  # noqa: SLF001 - its public name

@@ -169,7 +169,7 @@ class Hub:
             runs = reader.last_runs()
             head = reader.query(queries.LAST_LABEL)  # a copy in PostgreSQL has none
             label = float(head[0][0]) if head else None
-            rows = {name: row_of_run(reader, runs[name], label, self.now()) for name in runs}
+            rows = {name: row_of_run(reader, runs[name], label) for name in runs}
             active = {run.run_id: name for name, run in runs.items() if run.active}
             return reader.last_commit(), names, rows, active
 
@@ -257,7 +257,7 @@ class Hub:
             return
 
         def look(reader: Reader) -> list[tuple[Any, Row]]:
-            return [(run, last_row(reader, run, self.now())) for run in map(reader.run, missing)]
+            return [(run, last_row(reader, run)) for run in map(reader.run, missing)]
 
         for run, row in await self._on(self._tail_desk, "tail", look):
             name = missing[run.run_id]

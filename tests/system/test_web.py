@@ -144,7 +144,7 @@ def test_a_prompt_is_answered_from_the_page_and_hostile_names_are_texts(bench, b
     browser.driver.get(f"{bench.url}/c/A2")
     browser.until(lambda: browser.text('[data-k="activity"]') == "waiting", "it waits for a person")
     assert browser.text('[data-k="protocol"]') == HOSTILE
-    assert browser.text("#why") == HOSTILE
+    assert browser.text('#why [data-k="why"]') == HOSTILE
     assert HOSTILE in browser.text("#events")
     for path in ("/", "/runs", "/r/2", f"/c/{quote(HOSTILE, safe='')}", f"/login?next={quote(HOSTILE)}"):
         browser.driver.get(bench.url + path)
@@ -214,6 +214,7 @@ def test_a_fresh_reader_writes_starts_follows_and_stops_a_run_in_the_page(bench,
     browser.until(lambda: browser.text('[data-k="activity"]') == "done", "a held stop ends it")
     actions.release().perform()
     assert "stopped by" in bench.status()["A4"]["why"]
+    assert browser.text("#reason").startswith("stop: "), "to let go of a button that has done its work is no order"
 
 
 RESTS = "labctl: 1\nname: rests\nsteps:\n  - rest: 5 h\n  - rest: 5 h\n"

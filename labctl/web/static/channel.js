@@ -21,6 +21,7 @@ function show(changes) {
   if ("cell" in changes) put("cell", row.cell || "");
   if ("measured" in changes) page.dataset.measured = row.measured || "";
   if ("why" in changes) { put("why", row.why || ""); document.getElementById("why").hidden = !row.why; }
+  if ("unblock" in changes) { put("unblock", row.unblock || ""); document.getElementById("go-on").hidden = !row.unblock; }
   if ("activity" in changes) {
     page.dataset.state = row.activity;
     page.querySelector(".title .state").dataset.state = row.activity;
@@ -213,6 +214,7 @@ const place = document.getElementById("orders");
 place.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-order]");
   if (!button) return;
+  if (held) { held = false; return; } // the end of a press that has stopped the run: by now it has none to stop
   if (button.getAttribute("aria-disabled") === "true") {
     const reason = document.getElementById("reason");
     reason.className = "reason bad";
@@ -220,18 +222,18 @@ place.addEventListener("click", (event) => {
     return;
   }
   const verb = button.dataset.order;
-  if (verb === "stop") { if (event.detail === 0) hold(button); return; } // from the keyboard; a pointer holds it below
+  if (verb === "stop") { if (event.detail === 0) hold(button, event); return; } // from the keyboard; a pointer holds it below
   if (verb === "edit") location.assign(`/new?edit=${encodeURIComponent(name)}`);
   else if (verb === "pause") give("pause");
   else ask(verb);
 });
 
-let holding = 0;
-function hold(button) {
+let holding = 0, held = false;
+function hold(button, event) {
   clearTimeout(holding);
   button.classList.add("holding");
   document.getElementById("reason").textContent = "Keep it pressed …";
-  holding = setTimeout(() => { holding = 0; release(); give("stop"); }, HOLD);
+  holding = setTimeout(() => { holding = 0; held = event.type === "pointerdown"; release(); give("stop"); }, HOLD);
 }
 function release() {
   if (holding) document.getElementById("reason").textContent = "Nothing was stopped: keep Stop pressed until its line is full.";
@@ -240,10 +242,11 @@ function release() {
   place.querySelector(".holding")?.classList.remove("holding");
 }
 place.addEventListener("pointerdown", (event) => {
+  held = false;
   const button = event.target.closest('button[data-order="stop"]');
   if (!button || button.getAttribute("aria-disabled") === "true") return;
   button.setPointerCapture(event.pointerId); // what grows above it moves no finger off it
-  hold(button);
+  hold(button, event);
 });
 for (const kind of ["pointerup", "pointercancel"]) place.addEventListener(kind, release);
 
