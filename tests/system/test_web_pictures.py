@@ -67,7 +67,7 @@ def drawn(browser, request):
     return take
 
 
-def test_the_wall_of_the_demo_is_live(address, browser, drawn):
+def test_the_wall_of_the_demo_is_live(address, browser, drawn, request):
     browser.look(*PICTURES["wall"])
     browser.until(lambda: browser.text("#pulse span") == "live", "it is live")
     names = [each.get_attribute("data-channel") for each in browser.all(".tile")]
@@ -76,6 +76,10 @@ def test_the_wall_of_the_demo_is_live(address, browser, drawn):
     assert browser.text('[data-channel="c7"] [data-k="protocol"]') == "CC-CV cycling"
     before = browser.text('[data-channel="c7"] [data-k="voltage_volt"]')
     browser.until(lambda: browser.text('[data-channel="c7"] [data-k="voltage_volt"]') != before, "its numbers move")
+    if request.config.getoption("--write-pictures"):
+        browser.until(
+            lambda: "cycle 2" in browser.text('[data-channel="c1"] [data-k="step"]'), "there is something to see"
+        )
     drawn("wall")
 
 
