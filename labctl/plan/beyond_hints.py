@@ -1,5 +1,7 @@
 """What to change where a set-point lies beyond the limits that a file states."""
 
+import re
+from collections.abc import Callable
 from typing import Final
 
 from labctl.plan.envelope import Envelope, Ranged, pair_of
@@ -15,6 +17,13 @@ def amplitude_of(line: Line) -> float:
 
 
 ZERO_LIMIT: Final = "a limit of 0"
+
+
+def without_point(text: str, value: float, fits: Callable[[float], bool]) -> str:
+    """Return the question whether the decimal point of a voltage was left out, `42 V` for 4.2 V, or ""."""
+    match = re.fullmatch(r"(\d)(\d+)\s*(V.*)", text.strip())
+    power = 10 ** len(match[2]) if match else 1
+    return f"is {match[1]}.{match[2]} {match[3]} meant?" if match and fits(value / power) else ""
 
 
 def widened(envelope: Envelope, name: Ranged, value: float, room: float = 0.0) -> str:

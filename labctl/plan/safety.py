@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from labctl.driver import OPEN, Bounds, Capabilities
 from labctl.finding import Mark
-from labctl.plan.beyond_hints import ZERO_LIMIT, amplitude_of, widened
+from labctl.plan.beyond_hints import ZERO_LIMIT, amplitude_of, widened, without_point
 from labctl.plan.context import CompileContext
 from labctl.plan.envelope import Envelope, Ranged, extremes, pair_of
 from labctl.plan.number import values
@@ -218,7 +218,9 @@ def check_settings(draft: CompileContext, place: StepContext, line: Line, origin
             why = envelope.beyond(name, value, text)
             if why:
                 room = amplitude_of(line) if setting == "bias" and name == "voltage" else 0.0
-                meant = a_thousandth(text, value, _inside(envelope, name)) or widened(envelope, name, value, room)
+                inside = _inside(envelope, name)
+                meant = a_thousandth(text, value, inside) or without_point(text, value, inside)
+                meant = meant or widened(envelope, name, value, room)
                 refused.setdefault(setting, (code, why, meant))
     if "bias" in refused:
         refused.pop("amplitude", None)  # what lies about a bias beyond a limit does so too
@@ -323,7 +325,13 @@ def cut_off_beyond(envelope: Envelope, term: Term, written: str = "") -> str:
 def _smaller_end(envelope: Envelope, term: Term, written: str) -> str:
     """Return the question whether a cut-off beyond an envelope has a prefix too large, or ""."""
     numbers = () if isinstance(term.value, VersusOcv) else tuple(values(term.value))
-    return a_thousandth(written, numbers[0], lambda value: not _beyond(envelope, term, value, "")) if numbers else ""
+    if not numbers:
+        return ""
+
+    def inside(value: float) -> bool:
+        return not _beyond(envelope, term, value, "")
+
+    return a_thousandth(written, numbers[0], inside) or without_point(written, numbers[0], inside)
 
 
 def _beyond(envelope: Envelope, term: Term, value: float, written: str) -> str:

@@ -59,6 +59,7 @@ def step_order(plan: Plan, places: Places) -> Iterator[Finding]:
             yield from _old_open_circuit(way, lines, places)
         yield from _set_at_once(way, lines[0], places, plan.ocv or ANYWHERE)
         yield from _way_back(way, lines[0], places)
+        yield from _there_already(way, lines[0], places)
         yield from _net_of_other_sign(way, lines[0], places)
         _go(way, lines)
 
@@ -121,6 +122,20 @@ def _old_open_circuit(way: _Way, lines: list[Line], places: Places) -> Iterator[
                 "add - rest: 1 h before it, or write the voltage itself",
             )
             return
+
+
+def _there_already(way: _Way, line: Line, places: Places) -> Iterator[Finding]:
+    """Give a charge or discharge to the open circuit from which it begins."""
+    target = target_of(line)
+    if way.moved is not None or line.verb not in DRIVEN or not isinstance(target, VersusOcv):
+        return
+    offsets = values(target.offset)
+    if all(offset <= 0.0 if line.verb in RAISING else offset >= 0.0 for offset in offsets):
+        message = (
+            f"wanted a voltage to which {line.verb} leads, found the open circuit from which it begins: true at once"
+        )
+        side = "20 mV vs ocv" if line.verb in RAISING else "-20 mV vs ocv"
+        yield warning("end.at_once", message, mark_of(line, places), f"write the voltage itself, or for example {side}")
 
 
 def _set_at_once(way: _Way, line: Line, places: Places, rests: tuple[float, float]) -> Iterator[Finding]:

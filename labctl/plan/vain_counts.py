@@ -16,6 +16,7 @@ from labctl.quantity.units import ZERO_CELSIUS, display
 
 Places = Mapping[Spot, Mark]
 
+LONGEST: Final = 5 * 365 * 86400.0  # s, five years
 MOST_NET: Final = 1.5  # times the nominal capacity, in one direction without a voltage that ends it
 
 
@@ -33,6 +34,7 @@ def vain_counts(plan: Plan, places: Places) -> Iterator[Finding]:
             yield from _other_scale(end.condition, mark_of(line, places, number))
         yield from _energy(plan, line, places)
         yield from _soak(line, places)
+        yield from _years(line, places)
         yield from _rows(line, places)
 
 
@@ -128,6 +130,22 @@ def _soak(line: Line, places: Places) -> Iterator[Finding]:
         message = f"wanted a for longer than the {display(max(soak), 'duration')} of soak, found {display(min(most), 'duration')}"
         hint = "for counts from the begin: lengthen it by the time that the chamber takes to get there"
         yield warning("end.never", message, mark_of(line, places), hint)
+
+
+def _years(line: Line, places: Places) -> Iterator[Finding]:
+    """Give a step whose `for` outlasts every experiment."""
+    for number, end in enumerate(line.ends):
+        times = _numbers(end.condition.any_of[0][0].value) if end.kind == "for" else ()
+        if times and max(times) > LONGEST:
+            message = (
+                f"wanted a step of at most {display(LONGEST, 'duration')}, found {display(max(times), 'duration')}"
+            )
+            yield warning(
+                "plan.long",
+                message,
+                mark_of(line, places, number),
+                f"is {display(max(times) / 3600.0, 'duration')} meant?",
+            )
 
 
 def _rows(line: Line, places: Places) -> Iterator[Finding]:

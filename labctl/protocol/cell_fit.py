@@ -21,6 +21,11 @@ LARGE: Final = 1e-3  # m2, 10 cm2: pouches and wound electrodes, which are no th
 LARGEST_HALF: Final = 5e-3  # m2, 50 cm2: no half cell or cell of two metals is usually larger
 HEAVIEST_HALF: Final = 1e-3  # kg, 1 g of active material in a half cell
 MOST_OF_HALF: Final = 3600.0  # C, 1 Ah
+ANODE_BELOW: Final = 2.0  # V of the lower limit of an anode material; of cathodes the upper one lies above
+CATHODE_ABOVE: Final = 0.2  # V of the lower limit of a cathode material
+MOST_OF_FILM: Final = 3.6e5  # C/m2, 10 mAh/cm2
+THICKEST_FILM: Final = 1e-3  # m
+MILLIVOLTS: Final = 500.0  # V: beyond it a number is one of mV
 MOST_VOLTS: Final = 10.0  # V, of one pair of electrodes
 USUAL_LOADING: Final = (2e-4, 1.5)  # kg/m2: 0.02 mg/cm2 to 150 mg/cm2
 USUAL_LOADING_OF_LARGE: Final = (3e-3, 1.5)  # kg/m2: 0.3 mg/cm2 on
@@ -36,15 +41,21 @@ def misfits(cell: Cell, reread: Reread | None = None) -> tuple[Finding, ...]:
         cell: As its file says.
         reread: Reads the file's text with another unit, to find the one with which everything fits.
     """
-    found = [*_areal(cell), *_specific(cell), *_current(cell), *_thick(cell), *_volts(cell)]
+    found = _beyond(cell)
     if reread is not None and (found or _unusual(cell)) and (meant := _meant(cell, reread)):
         found = [meant]
+    found = [*_window(cell), *found]
     return tuple(Finding("cell.together", message, at, hint, severity="warning") for message, at, hint in found)
+
+
+def _beyond(cell: Cell) -> list[tuple[str, Mark, str]]:
+    """Return what no cell has."""
+    return [*_areal(cell), *_specific(cell), *_current(cell), *_thick(cell), *_volts(cell)]
 
 
 def _meant(cell: Cell, reread: Reread) -> tuple[str, Mark, str] | None:
     """Return the finding at the one unit with which all would be usual, with what it makes as written and as meant."""
-    likely = likely_units(cell, reread, lambda one: not _unusual(one) and not misfits(one))
+    likely = likely_units(cell, reread, lambda one: not _unusual(one) and not _beyond(one))
     if not likely or not _unusual(cell):
         return None
     first = likely[0]
@@ -81,11 +92,7 @@ def _figures(cell: Cell) -> Iterator[tuple[str, bool]]:
         yield f"{charge / area / 36e3:.3g} mAh/cm2", low <= charge / area <= high
     if mass and charge:
         yield f"{charge / mass / 3600.0:.3g} mAh/g", SPECIFIC[0] <= charge / mass <= SPECIFIC[1]
-    most = _most_current(cell)
-    if charge and most:
-        yield f"limits of {most * 3600.0 / charge:.3g}C", SLOWEST <= most * 3600.0 / charge <= FASTEST
-    if area and most and large:
-        yield f"limits of {most / area / 10.0:.3g} mA/cm2", most / area >= USUAL_LIMIT
+    yield from _figures_of_limits(cell, large=large)
     if cell.kind in {"full", "capacitor"} or (area and (charge or mass)):
         return
     if area:
@@ -93,6 +100,19 @@ def _figures(cell: Cell) -> Iterator[tuple[str, bool]]:
     if mass or charge:
         told = display(charge, "capacity") if charge else display(mass or 0.0, "mass")
         yield f"a {cell.kind} cell of {told}", (mass or 0.0) <= HEAVIEST_HALF and (charge or 0.0) <= MOST_OF_HALF
+
+
+def _figures_of_limits(cell: Cell, *, large: bool) -> Iterator[tuple[str, bool]]:
+    """Give what thickness and current limits make of the cell, and whether that is usual."""
+    area, charge = cell.area, cell.nominal
+    if cell.film_thickness:
+        thin = not (area and charge) or charge / area <= MOST_OF_FILM
+        yield f"a film of {display(cell.film_thickness, 'length')}", cell.film_thickness <= THICKEST_FILM and thin
+    most = _most_current(cell)
+    if charge and most:
+        yield f"limits of {most * 3600.0 / charge:.3g}C", SLOWEST <= most * 3600.0 / charge <= FASTEST
+    if area and most and large:
+        yield f"limits of {most / area / 10.0:.3g} mA/cm2", most / area >= USUAL_LIMIT
 
 
 def _most_current(cell: Cell) -> float:
@@ -106,9 +126,28 @@ def _volts(cell: Cell) -> list[tuple[str, Mark, str]]:
     if most <= MOST_VOLTS:
         return []
     message = f"wanted voltage limits of a cell, at most {MOST_VOLTS:g} V, found {display(most, 'voltage')}"
-    return [
-        (message, cell.marks.get("limits", Mark(cell.file, 1, 1)), f"is {display(most / 1000.0, 'voltage')} meant?")
-    ]
+    meant = most / (1000.0 if most >= MILLIVOLTS else 10.0)
+    return [(message, cell.marks.get("limits", Mark(cell.file, 1, 1)), f"is {display(meant, 'voltage')} meant?")]
+
+
+def _window(cell: Cell) -> list[tuple[str, Mark, str]]:
+    """Find voltage limits in which a cell of its kind does not rest."""
+    if cell.limits.voltage is None:
+        return []
+    low, high = cell.limits.voltage
+    at = cell.marks.get("limits", Mark(cell.file, 1, 1))
+    shown = f"{display(low, 'voltage')} to {display(high, 'voltage')}"
+    if cell.kind in {"symmetric", "blocking"} and (low > 0.0 or high < 0.0):
+        most = display(max(abs(low), abs(high)), "voltage")
+        message = f"wanted voltage limits around 0 V, where a {cell.kind} cell rests, found {shown}"
+        return [(message, at, f"is kind: full or half_cathode meant? else write [-{most}, {most}]")]
+    if cell.kind == "half_anode" and ANODE_BELOW <= low < OPEN:
+        message = f"wanted the voltage limits of an anode material against its metal, found {shown}"
+        return [(message, at, "is kind: half_cathode meant?")]
+    if cell.kind == "half_cathode" and -OPEN < low < CATHODE_ABOVE and high <= ANODE_BELOW:
+        message = f"wanted the voltage limits of a cathode material against its metal, found {shown}"
+        return [(message, at, "is kind: half_anode meant?")]
+    return []
 
 
 def _specific(cell: Cell) -> list[tuple[str, Mark, str]]:

@@ -16,6 +16,7 @@ _NEIGHBOURS: Final = {
     "area": {"cm2": ("mm2",), "mm2": ("cm2",), "m2": ("cm2", "mm2"), "cm^2": ("mm^2",), "mm^2": ("cm^2",)},
     "diameter": {"cm": ("mm",), "mm": ("cm",), "m": ("mm", "cm")},
     "active_mass": {"kg": ("g", "mg"), "g": ("mg",), "mg": ("g", "ug"), "ug": ("mg",)},
+    "film_thickness": {"m": ("um",), "cm": ("um",), "mm": ("um", "nm"), "um": ("nm",), "nm": ("um",)},
     "nominal": {"Ah": ("mAh",), "mAh": ("uAh", "Ah"), "uAh": ("mAh",), "A": ("mA",), "mA": ("A", "uA"), "uA": ("mA",)},
     "limits": {"A": ("mA", "uA"), "mA": ("uA", "A"), "uA": ("mA",)},
 }

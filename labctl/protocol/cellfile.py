@@ -4,13 +4,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
 
 from labctl.driver import OPEN, Bounds
 from labctl.errors import CellError, Misread
 from labctl.finding import Finding, Mark, clip, with_lines
 from labctl.protocol.cell import FIELD_EXAMPLES, Cell, factors
 from labctl.protocol.cell_fit import misfits
+from labctl.protocol.cell_words import CELL_KEY_WORDS, NOMINAL_WORDS, as_charge, labelled
 from labctl.protocol.fields import PAIRS, SIDE_WORDS
 from labctl.protocol.keys import CELL, LIMITS, NOMINAL, REFERENCE, SIDES, STATE, Key
 from labctl.protocol.kind_words import kind_words
@@ -53,6 +53,8 @@ def reread(text: str) -> Cell | None:
 
 
 class _CellFields(Reading):
+    stated: frozenset[str] | set[str] = frozenset()  # keys that the file has, whether they could be read or not
+
     def cell(self) -> Cell | None:
         root = self.document.root
         entries = self.entries(root, "the keys of a cell file", "begin with labctl_cell: 1") if root else None
@@ -71,6 +73,8 @@ class _CellFields(Reading):
         misspelled = {
             CELL_KEY_WORDS.get(key.text) or near(key.text, CELL) for key, _ in entries.entries if key.text not in CELL
         }
+        nodes = self._meant(entries) | nodes
+        self.stated = {*nodes, *(("area",) if "diameter" in nodes else ())}
         for name, key in CELL.items():
             asked = f"did you mean {name}?" in misspelled  # of the key that stands for it
             if key.required and name not in nodes and name != "labctl_cell" and not asked:
@@ -84,6 +88,17 @@ class _CellFields(Reading):
         marks |= {"area": marks["diameter"]} if "diameter" in marks else {}
         cell = self._nominal(self._simple(nodes, marks), nodes.get("nominal"))
         return self._limits(self._state(cell, nodes.get("state")), nodes.get("limits"))
+
+    @staticmethod
+    def _meant(entries: Entries) -> dict[str, Node]:
+        """Return the values of keys that were misspelled by the key that each stands for: they are read on as that."""
+        meant: dict[str, Node] = {}
+        for key, value in entries.entries:
+            hint = "" if key.text in CELL else CELL_KEY_WORDS.get(key.text) or near(key.text, CELL)
+            match = re.fullmatch(r"(?:did you mean|write) (\w+)(?:\?|: [^{]*)", hint)
+            if match is not None:
+                meant[match[1]] = value
+        return meant
 
     def _across(self, entries: Entries) -> Entries:
         """Return the keys of a cell file, a radius reported and put as the diameter that it makes."""
@@ -164,6 +179,8 @@ class _CellFields(Reading):
         if quantity is None:
             return None
         value, missing = cell.absolute(quantity, kind)
+        if value is None and self.stated.intersection(missing):
+            return None  # what is wrong with it is told where it stands
         if value is None:
             fields = " and ".join(missing)
             examples = ", ".join(FIELD_EXAMPLES[name] for name in missing)
@@ -193,13 +210,13 @@ class _CellFields(Reading):
             self.keys(node, REFERENCE, "reference", {})
             node = _value_of(node, "name")
         text = self.text(node)
-        label = reference_label(text.removeprefix("V vs ").removeprefix("vs ")) if text else ""
+        label = reference_label(re.sub(r"^(?:V\s+)?vs\.?\s+", "", text)) if text else ""
         if text and (not label or label == "ocv") and node is not None:
             self.report(
                 "word.unknown",
                 f"wanted the label of a reference such as Li, found {clip(text)!r}",
                 node.mark,
-                _labelled(text),
+                labelled(text),
             )
         return label
 
@@ -220,7 +237,7 @@ class _CellFields(Reading):
             entries,
             NOMINAL,
             "nominal",
-            {"current": "did you mean 1C?", "1c": "did you mean 1C?", "C": "did you mean 1C?"},
+            NOMINAL_WORDS,
         )
         given = [name for name in ("capacity", "1C") if name in values]
         if len(given) != 1:
@@ -230,6 +247,9 @@ class _CellFields(Reading):
                 entries.mark,
                 "for example {capacity: 19.5 uAh/cm2} or {1C: 170 mA/g}",
             )
+            return cell
+        if charge_of := as_charge(values[given[0]]):
+            self.report("unit.kind", "wanted a capacity, found an energy", values[given[0]].mark, charge_of)
             return cell
         quantity = self._read(values[given[0]], NOMINAL[given[0]])
         rests_on = {**cell.rests_on, "nominal": _relative_to(quantity, "current" if given[0] == "1C" else "capacity")}
@@ -323,34 +343,5 @@ def _relative_to(quantity: Quantity | None, kind: Kind) -> tuple[str, ...]:
     return tuple(name for name, _ in needed or ())
 
 
-def _labelled(text: str) -> str:
-    """Return how a reference with its voltage is written."""
-    match = re.fullmatch(r"(\S+?)[,;]?\s+\(?([-+]?\d[\d.]*\s*m?V)\b(?:\s*vs\.?\s*(\S+?))?\)?", text)
-    if match is None:
-        return "for example reference: Li"
-    return f"write reference: {{name: {match[1]}, vs: {{{match[3] or 'Li'}: {match[2] if match[3] else '...'}}}}}"
-
-
 def _value_of(node: Entries, name: str) -> Node | None:
     return next((value for key, value in node.entries if key.text == name), None)
-
-
-CELL_KEY_WORDS: Final = {
-    "mass": "did you mean active_mass?",
-    "loading": "write active_mass: 1.2 mg/cm2",
-    "thickness": "did you mean film_thickness or electrolyte_thickness?",
-    **dict.fromkeys(("capacity", "nominal_capacity"), "write nominal: {capacity: 19.5 uAh/cm2}"),
-    "1c": "write nominal: {1C: 170 mA/g}",
-    "type": "did you mean kind?",
-    "chemistry": "did you mean kind, or about?",
-    "id": "did you mean name?",
-    "notes": "did you mean about?",
-    "comment": "did you mean about?",
-    "safety": "did you mean limits?",
-    **dict.fromkeys(("electrode_diameter", "disk", "disc"), "write diameter: 14 mm"),
-    "basis": "basis belongs into nominal",
-    "soc": "write state: {soc: 30 %}",
-    "ref": "did you mean reference?",
-    "electrolyte": "write it below about:",
-    "electrode": "write it below about:",
-}

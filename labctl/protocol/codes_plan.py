@@ -203,6 +203,10 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "a charge or discharge that is over before its record rule asks for a second row (warning)",
         "The first and the last instant of a step are always stored, but nothing between them.",
     ),
+    "plan.long": (
+        "a step whose for outlasts every experiment (warning)",
+        "Most often its unit is h where s was meant.",
+    ),
     "plan.late": ("a block whose passes take longer than its every (warning)", "The next pass then begins at once."),
     "plan.charge_first": (
         "a limit of charge that trips the run before a step comes to its voltage (warning)",

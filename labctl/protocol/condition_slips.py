@@ -111,6 +111,8 @@ def other_quantity(value: str, comparison: str, kind: Kind, others: Mapping[str,
     """Return the comparison that a value of another kind than its quantity's is of, `time > 4.2 V`, or ""."""
     if "$" in value or not value[:1].isdigit() or number(value) is not None or reads(value, kind):
         return ""
+    if kind == "current" and value.endswith("%"):
+        return ""  # percent of what is asked back
     quantity = next((name for name, each in others.items() if reads(value, each)), "")
     return f"write {quantity} {comparison} {value}" if quantity else ""
 

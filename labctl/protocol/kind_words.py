@@ -35,6 +35,16 @@ def _of_sides(sides: set[str]) -> str:
 
 CELL_WORDS: Final = {
     **dict.fromkeys(("full_cell", "li-ion", "lithium-ion", "lib", "na-ion", "nmc", "lfp"), "did you mean full?"),
+    **dict.fromkeys(("vollzelle", "pile_complète", "全电池", "全電池", "フルセル"), "did you mean full?"),
+    **dict.fromkeys(
+        ("halbzelle", "demi_pile", "demi_cellule", "半电池", "半電池", "ハーフセル", "扣式半电池"),
+        "half_cathode or half_anode: which electrode is studied",
+    ),
+    **dict.fromkeys(
+        ("symmetrisch", "symétrique", "simétrica", "对称电池", "对称", "対称セル"), "did you mean symmetric?"
+    ),
+    **dict.fromkeys(("asymmetrisch", "不对称电池"), "did you mean asymmetric?"),
+    **dict.fromkeys(("knopfzelle", "扣式电池", "コインセル"), "say what the electrodes are, such as half_cathode"),
     "half": "half_cathode or half_anode: which electrode is studied",
     "half_cell": "half_cathode or half_anode: which electrode is studied",
     "cathode": "did you mean half_cathode?",

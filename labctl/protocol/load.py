@@ -251,7 +251,9 @@ class _FileFields(AnalysisFields):
             return None
         if (kind := other_file(entries)) is not None:
             message = f"wanted labctl: 1 and steps, found the keys of a {kind} file without its version"
-            self.report("file.kind", message, entries.mark, f"begin with labctl_{kind}: 1")
+            version = any(key.text == "labctl" for key, _ in entries.entries)
+            hint = f"write labctl_{kind}: 1 in place of labctl: 1" if version else f"begin with labctl_{kind}: 1"
+            self.report("file.kind", message, entries.mark, hint)
             return None
         limited = any(key.text == "limits" for key, _ in entries.entries)
         nodes = self.keys(entries, FILE, "a protocol", LIMITED_FILE_WORDS if limited else FILE_WORDS)

@@ -62,6 +62,8 @@ def meant_key(text: str) -> str:
 def other_file(entries: Entries) -> str | None:
     """Return what a file without a version and steps is by its keys: a cell or a station; None of a protocol."""
     keys = {key.text for key, _ in entries.entries}
+    if "kind" in keys and "steps" not in keys and "name" in keys:
+        return "cell"
     if any(meant_key(key) in {"labctl", "steps"} for key in keys):
         return None
     if "kind" in keys:

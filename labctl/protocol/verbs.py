@@ -110,7 +110,9 @@ class VerbFields(Fields):
                 return None
             return {verb.short: node}
         if word == "mark":
-            self.wanted("a text", node, "for example mark: beam on")
+            only = node.items[0] if isinstance(node, Items) and len(node.items) == 1 else None
+            text = only.text if isinstance(only, Scalar) else "beam on"
+            self.wanted("a text", node, f"{'write' if only else 'for example'} mark: {text}")
             return None
         hint = "" if isinstance(node, Entries) else self._brace_hint(node, word, verb)
         entries = self.entries(node, f"keys in braces after {word}", hint)

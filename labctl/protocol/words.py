@@ -309,15 +309,24 @@ SWEEP_WORDS: Final[Mapping[str, str]] = {
     "initial": "did you mean from?",
 }
 
-BESIDE_WORDS: Final[Mapping[str, str]] = {
-    key: f"{key} belongs to the verb: inside its braces, or indented below it"
-    for key in ("for", "until", "capacity", "to", "hold_until", "hold_for", "current", "voltage")
-} | {
-    key: f"{key} belongs to a block: put the step below steps:"
-    for key in ("repeat", "each", "if", "cycle", "stop_if", "abort_if")
-}
+BESIDE_WORDS: Final[Mapping[str, str]] = (
+    {
+        key: f"{key} belongs to the verb: inside its braces, or indented below it"
+        for key in ("for", "until", "capacity", "to", "hold_until", "hold_for", "current", "voltage")
+    }
+    | {
+        key: f"{key} belongs to a block: put the step below steps:"
+        for key in ("repeat", "each", "if", "cycle", "stop_if", "abort_if")
+    }
+    | dict.fromkeys(
+        ("cycles", "loops", "loop", "n_cycles", "times", "count"),
+        "write a block: repeat: 5, with this step and its like below steps:",
+    )
+)
 
 BLOCK_WORDS: Final[Mapping[str, str]] = {
+    "formation": "write cycle: formation",
+    "check": "write cycle: check",
     "until": "did you mean stop_if?",
     "stop": "did you mean stop_if?",
     "while": "write stop_if: with the opposite condition",

@@ -37,6 +37,7 @@ _FOREIGN: Final = {
     "\u2033": ("duration", 1.0, "s"),
     "r": ("resistance", 1.0, "Ohm"),
     "kr": ("resistance", 1e3, "Ohm"),
+    "va": ("power", 1.0, "W"),
     "ghz": ("frequency", 1e9, "Hz"),
     "j": ("energy", 1.0, "Wh"),
     "kj": ("energy", 1e3, "Wh"),

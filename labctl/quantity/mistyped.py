@@ -7,7 +7,9 @@ from typing import Final
 _POINTS: Final = re.compile(r"(?<=\d)\s?[\u00b7\u2022\u2027\u22c5\u2219\u3002\uff0e\u066b\u3001\u02d9]\s?(?=\d)")
 _GROUPS: Final = re.compile(r"[-+]?\d{1,3}(?:['\u2019\u00b4`_\u2009\u202f]\d{3})+(?!\d)")
 _LETTERS: Final = str.maketrans({"O": "0", "o": "0", "l": "1", "I": "1", "|": "1"})
-_NUMBER: Final = re.compile(r"([-+]?(?=[\d.OolI|]*\d|[lI|]\s)[\d.OolI|]*[OolI|][\d.OolI|]*)(?![A-Za-z])(.*)", re.DOTALL)
+_NUMBER: Final = re.compile(
+    r"((?:C\s*/\s*)?[-+]?(?=[\d.OolI|]*\d|[lI|]\s)[\d.OolI|]*[OolI|][\d.OolI|]*)(?![A-Za-z])(.*)", re.DOTALL
+)
 
 
 def mistyped(text: str, reads: Callable[[str], bool]) -> str:
@@ -22,7 +24,7 @@ def mistyped(text: str, reads: Callable[[str], bool]) -> str:
         return f"write {pointed} with a plain decimal point"
     if (groups := _GROUPS.match(text)) and reads(joined := re.sub(r"\D", "", groups[0]) + text[groups.end() :]):
         return f"no signs between the digits of a number: write {joined}"
-    if (match := _NUMBER.fullmatch(text)) and reads(right := match[1].translate(_LETTERS) + match[2]):
+    if (match := _NUMBER.fullmatch(text)) and reads(right := match[1].translate(_LETTERS) + match[2]) and right != text:
         letter = next(sign for sign in match[1] if sign in "OolI|")
         return f"write {right}: {letter} is no digit"
     return ""

@@ -22,7 +22,13 @@ _DATE: Final = re.compile(
 _PLACEHOLDERS: Final = frozenset(
     {"?", "??", "???", "...", "..", "…", "-", "--", "x", "xx", "xxx", "tbd", "tba", "todo", "n/a", "na", "n.a.", "any"}
 )
-_EXTREMES: Final = {"max": "greatest", "min": "least", "maximum": "greatest", "minimum": "least"}
+_EXTREMES: Final = {
+    **dict.fromkeys(("max", "maximum", "full", "top", "highest", "upper", "charged", "voll"), "greatest"),
+    **dict.fromkeys(("min", "minimum", "empty", "bottom", "lowest", "lower", "discharged", "leer"), "least"),
+}
+_LONG: Final = re.compile(
+    r"(?:until|till|bis)\b.*|over ?night|über nacht|(?:as )?long(?: enough)?|a (?:day|week|night)", re.IGNORECASE
+)
 _ENDLESS: Final = re.compile(
     r"[-+]?\.?(?:inf|infinity|infinite|nan|∞)|none|null|~|unlimited|endless|forever", re.IGNORECASE
 )
@@ -50,6 +56,7 @@ def number_slip(plain: str, kind: Kind, reads: Reads) -> Slip:
         _fraction,
         _power,
         _about,
+        _product,
         _percent,
         _comment,
         _behind,
@@ -92,6 +99,12 @@ def _placeholder(plain: str, kind: Kind, reads: Reads) -> Slip:
     word = plain.lower()
     if word in _PLACEHOLDERS:
         return "unit.number", "", f"put {article(kind)} there, or leave the key out"
+    if kind == "duration" and _LONG.fullmatch(plain):
+        return (
+            "unit.number",
+            "",
+            "write the longest time that it may take, such as 12 h; what else ends it is to: or until:",
+        )
     if word in _EXTREMES:
         return "unit.number", "", f"write the {_EXTREMES[word]} value itself; the limits of file and cell hold anyway"
     if _ENDLESS.fullmatch(plain):
@@ -127,6 +140,7 @@ _ABOUT: Final = re.compile(r"(?:~|≈|≃|±|\+/?-|about|approx\.?|ca\.?|circa|e
 _PARTED: Final = re.compile(r"(\d+\.?)\s+(\.?\d+)\s*([A-Za-z%].*)")
 _TOLERANCE: Final = re.compile(r"(\d[\d.]*)\s*(?:±|\+/-|\+-)\s*\d[\d.]*\s*%?\s*(\S.*)")
 _WITHIN: Final = re.compile(r"(\d.*\S)\s*(?:±|\+/-|\+-)\s*\d.*")
+_PRODUCT: Final = re.compile(r"(\d[\d.]*)\s*([A-Za-z%].*?)?(?:\s*[*×]\s*|\s+x\s+)(\d[\d.]*)\s*(%)?\s*([A-Za-z].*)?")
 _REMARK: Final = re.compile(r"(.*\S)\s*(\([^()]*\))")
 
 
@@ -149,9 +163,22 @@ def _about(plain: str, kind: Kind, reads: Reads) -> Slip:
     return ("unit.number", "", f"one value is wanted here: write {right}") if right and reads(right) else None
 
 
-def _percent(plain: str, kind: Kind, reads: Reads) -> Slip:
-    """Find a factor that is written as a percentage."""
+def _product(plain: str, kind: Kind, reads: Reads) -> Slip:
+    """Find a product of two numbers, one with a unit: `10 mg * 0.9`."""
     del kind
+    match = _PRODUCT.fullmatch(plain)
+    first, second = (number(match[1]), number(match[3])) if match else (None, None)
+    if match is None or first is None or second is None:
+        return None
+    value = first * second / (100.0 if match[4] else 1.0)
+    right = f"{value:.6g} {match[2] or match[5] or ''}".strip()
+    return ("unit.number", "", f"one number is wanted: write {right}") if reads(right) else None
+
+
+def _percent(plain: str, kind: Kind, reads: Reads) -> Slip:
+    """Find a factor that is written as a percentage, and a C-rate as one."""
+    if kind == "current" and (rate := re.fullmatch(r"(\d[\d.]*)\s*%\s*(?:of\s+)?C", plain)):
+        return "unit.rate", "", f"write {float(rate[1]) / 100.0:g}C"
     match = re.fullmatch(r"(\d[\d.]*)\s*%", plain)
     value = number(match[1]) if match else None
     right = "" if value is None else f"{value / 100.0:g}"

@@ -70,7 +70,7 @@ _PLAIN_WORDS: Final = {
 }
 _RATE_PER_TIME: Final = re.compile(r"(C\s*/\s*\d[\d.]*|\d[\d.]*\s*C)\s*(?:/?\s*h(?:ours?|rs?)?|rate|-rate)")
 _CYCLER_RATE: Final = re.compile(
-    r"[cD]\s*/\s*(\d.*)|(\d[\d.]*)\s*c|C\s?[-_:\\]?\s?(\d[\d.]*)|(\d[\d.]*)\s*C-rate|C\s*by\s*(\d[\d.]*)"
+    r"[cD]\s*/\s*(\d.*)|(\d[\d.]*)\s*c|C\s?[-_:\\]?\s?(\d[\d.]*)|(\.?\d[\d.]*)\s*C-rate|C\s*by\s*(\d[\d.]*)"
 )
 _OF_MEASURED: Final = re.compile(r"\bof (charge_capacity|discharge_capacity)\b")
 _CLOCK: Final = re.compile(r"(\d+):(\d{1,2})(?::(\d{1,2}))?")
@@ -316,6 +316,7 @@ def _near(plain: str, kind: Kind) -> Slip:
     return "unit.unknown", "", hint if TABLES[kind].units else "a bare number, without a unit"
 
 
+_SQUARE: Final = re.compile(r"(.*/)?(?:(?:sq|square)\.?\s*|q(?=[cm]m))([cm]?m)\b")
 _ON_SCALE: Final = {
     **dict.fromkeys(
         ("c", "deg", "celsius", "degcelsius", "degree", "degrees", "grad", "gradc", "度", "摄氏度", "℃"), "degC"
@@ -326,7 +327,7 @@ _ON_SCALE: Final = {
 
 
 def _nearest(unit: str, units: tuple[str, ...]) -> str:
-    squeezed = re.sub(r"[\s^*.()]|\{|\}", "", unit)
+    squeezed = re.sub(r"[\s^*.()]|\{|\}", "", _SQUARE.sub(r"\1\g<2>2", unit))
     squeezed = re.sub(r"(?<=[A-Za-z])-(\d)", r"/\1", squeezed)
     for known in units:
         if squeezed == known or squeezed.replace("/cm-2", "/cm2") == known:

@@ -29,9 +29,11 @@ class ChannelFields(Reading):
         entries = self.entries(node, "channels by name", "for example channels: {A1: {cell: {instrument: kei1}}}")
         by_name: dict[str, ChannelSettings] = {}
         for key, value in entries.entries if entries else ():
-            inner = self.entries(
-                value, f"the parts of {clip(key.text)} by role", "for example {cell: {instrument: kei1, at: 1}}"
+            named = value.text if isinstance(value, Scalar) and value.text in instruments else ""
+            hint = (
+                f"write {{cell: {{instrument: {named}}}}}" if named else "for example {cell: {instrument: kei1, at: 1}}"
             )
+            inner = self.entries(value, f"the parts of {clip(key.text)} by role", hint)
             if key.text == BROKEN or inner is None or self._bare_part(key, inner):
                 continue
             words = {
@@ -124,7 +126,7 @@ class ChannelFields(Reading):
         name = self.text(nodes.get("instrument"), "the name of an instrument")
         if "instrument" not in nodes:
             self.report("key.missing", f"wanted instrument in {role}, found none", entries.mark)
-        elif name and name not in instruments:
+        elif name and name not in instruments and not (self.names_lost and not instruments):
             hint = near(name, instruments) or (
                 "instruments are " + ", ".join(instruments) if instruments else "none is defined"
             )

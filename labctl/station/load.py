@@ -89,7 +89,13 @@ class _StationFields(FaceFields):
         instruments = self._instruments(nodes.get("instruments"), drivers)
         for name in ("instruments", "channels"):
             if name not in nodes:
-                self.report("key.missing", f"wanted {name} in a station file, found none", entries.mark)
+                first = next(iter(instruments), "sim")
+                example = {
+                    "channels": f"{{S1: {{cell: {{instrument: {first}}}}}}}",
+                    "instruments": "{sim: {driver: simulated}}",
+                }
+                hint = f"for example {name}: {example[name]}"
+                self.report("key.missing", f"wanted {name} in a station file, found none", entries.mark, hint)
         return Station(
             name=self._word(nodes.get("name"), "a name of letters, digits, - and _") or "labctl",
             store=self.text(nodes.get("store")) or "data",
@@ -124,7 +130,9 @@ class _StationFields(FaceFields):
 
     def _instruments(self, node: Node | None, drivers: Collection[str] | None) -> dict[str, InstrumentSettings]:
         example = "for example instruments: {kei1: {driver: keithley2450, resource: ...}}"
-        entries = self.entries(node, "instruments by name", example)
+        entries = self.entries(node, "instruments by name", _named(node) or example)
+        if isinstance(node, Items) and entries is None:
+            self.names_lost = True
         by_name: dict[str, InstrumentSettings] = {}
         for key, value in entries.entries if entries else ():
             inner = self.entries(
@@ -330,3 +338,19 @@ def read_station(
     reading = _StationFields(document)
     station = reading.station(drivers)
     return station, with_lines(reading.findings, {name: document.text})
+
+
+def _named(node: Node | None) -> str:
+    """Return how a list of instruments, each with its name below it, is written; "" of anything else."""
+    shown: list[str] = []
+    for item in node.items if isinstance(node, Items) else ():
+        given = (
+            {key.text: value.text for key, value in item.entries if isinstance(value, Scalar)}
+            if isinstance(item, Entries)
+            else {}
+        )
+        if "name" not in given:
+            return ""
+        inner = ", ".join(f"{key}: {text}" for key, text in given.items() if key != "name")
+        shown.append(f"{given['name']}: {{{inner}}}")
+    return f"each by its name, not in a list: write {clip(', '.join(shown), 100)}" if shown else ""

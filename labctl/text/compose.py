@@ -16,6 +16,7 @@ from labctl.finding import Finding, Mark, clip
 from labctl.text.decimal_comma import joined_entries, joined_items
 from labctl.text.nodes import BROKEN, Document, Entries, Items, Node, Scalar
 from labctl.text.straighten import straighten
+from labctl.text.stuck_colon import parted_entries
 from labctl.text.syntax_hints import diagnose, set_aside
 
 MOST_BYTES: Final = 256 * 1024
@@ -225,6 +226,8 @@ class _Composer:
         if done.flow:  # a comma that was to be a decimal one parts values only in brackets and braces
             join = joined_entries if done.mapping else joined_items
             done.items = join(done.items, self.text, self._report)
+        if done.flow and done.mapping:
+            done.items = parted_entries(done.items, self._report)
         if done.mapping:
             self._add(Entries(self._entries(done), done.mark, done.flow, span))
         else:

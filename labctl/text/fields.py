@@ -200,12 +200,6 @@ class Reading:
     ) -> tuple[str, str, str] | None:
         """Return what YAML made of `{current:1 mA}`, `4,2 V` or `{say: Degas, reseal}`."""
         text = key.text
-        if match := re.fullmatch(r"-?([A-Za-z_]\w*):(\S.*)", text, re.DOTALL):
-            message = f"wanted a space after {match[1] + ':'!r}, found {clip(text)!r}"
-            return "yaml.colon", message, f"write {match[1]}: {clip(match[2])}"
-        if match := re.fullmatch(r"([A-Za-z_]\w*) *= *([^=<>]+)", text):
-            message = f"wanted a colon after {match[1]!r}, found ="
-            return "yaml.colon", message, f"write {match[1]}: {clip(match[2])}"
         before = previous[1] if previous else None
         if bare := _bare_value(text, known):
             return "yaml.colon", f"wanted a key and a value, found {clip(text)!r}", f"write {bare}"

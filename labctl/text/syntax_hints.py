@@ -18,6 +18,7 @@ from labctl.text.block_hints import (
     too_far_in,
     without_colon,
 )
+from labctl.text.bracket_hints import Found, after_braces, closed_twice, comma, two_commas
 from labctl.text.nodes import BROKEN, Document
 
 MOST_OF_LINE: Final = 1000  # characters that the rules look at
@@ -102,10 +103,7 @@ def _at(document: Document, line: int, column: int, code: str, message: str, hin
     return document.finding(code, message, Mark(document.file, line + 1, column + 1), hint)
 
 
-_Found = tuple[int, str, str, str] | None
-
-
-def _tab(text: str) -> _Found:
+def _tab(text: str) -> Found:
     indent = _INDENT.match(text)
     if indent is None or "\t" not in indent[0]:
         return None
@@ -113,7 +111,7 @@ def _tab(text: str) -> _Found:
     return indent[0].index("\t"), "yaml.tab", f"wanted spaces {where}, found a tab", "use two spaces for each level"
 
 
-def _unit_outside(text: str) -> _Found:
+def _unit_outside(text: str) -> Found:
     match = _UNIT_OUTSIDE.search(text)
     if match is None:
         return None
@@ -122,7 +120,7 @@ def _unit_outside(text: str) -> _Found:
     return match.start(2), "yaml.unit_outside", message, f"write [{items}]"
 
 
-def _comparison(text: str) -> _Found:
+def _comparison(text: str) -> Found:
     match = _COMPARISON.search(text)
     if match is None:
         return None
@@ -131,7 +129,7 @@ def _comparison(text: str) -> _Found:
     return match.start(2), "yaml.folded", message, f"`>` alone begins a folded text in YAML: write {example}"
 
 
-def _bars(text: str) -> _Found:
+def _bars(text: str) -> Found:
     match = _BARS.search(text)
     if match is None:
         return None
@@ -143,7 +141,7 @@ def _bars(text: str) -> _Found:
     return match.start(), "yaml.bars", f"wanted a quantity, found {clip(match[0])!r}", hint
 
 
-def _braced(text: str) -> _Found:
+def _braced(text: str) -> Found:
     match = _JINJA.search(text) or _BRACED.search(text)
     if match is None:
         return None
@@ -152,7 +150,7 @@ def _braced(text: str) -> _Found:
     return match.start(), "yaml.braces", f"wanted a reference, found {clip(match[0])!r}", hint
 
 
-def _indicator(text: str) -> _Found:
+def _indicator(text: str) -> Found:
     match = _INDICATOR.search(text)
     if match is None:
         return None
@@ -163,7 +161,7 @@ def _indicator(text: str) -> _Found:
     return match.start(1), "yaml.indicator", message, hint
 
 
-def _list_after_key(text: str) -> _Found:
+def _list_after_key(text: str) -> Found:
     match = _LIST_AFTER_KEY.search(text)
     if match is None or text.lstrip().startswith("#"):
         return None
@@ -174,7 +172,7 @@ def _list_after_key(text: str) -> _Found:
     return match.start(2) - 2, "yaml.list", f"wanted a value after {match[1]!r}, found a list item", hint
 
 
-def _two_colons(text: str) -> _Found:
+def _two_colons(text: str) -> Found:
     match = _TWO_COLONS.match(text)
     if match is None or match[2].startswith(("{", "[", '"', "'")):
         return None
@@ -200,63 +198,14 @@ def _two_colons(text: str) -> _Found:
     return match.start(2) + inner, "yaml.two_colons", f"wanted one value for {match[1]!r}, found a second colon", hint
 
 
-def _closed_twice(text: str) -> _Found:
-    """Find the bracket that closes nothing, of a line without quotes and comments."""
-    if re.search(r"['\"#]", text):
-        return None
-    opened: list[str] = []
-    for at, character in enumerate(text):
-        if character in "{[":
-            opened.append({"{": "}", "[": "]"}[character])
-        elif character in "}]" and (not opened or opened.pop() != character):
-            return (
-                at,
-                "yaml.bracket",
-                f"wanted a {character} only where one was opened, found one too many",
-                "remove it",
-            )
-    return None
-
-
-def _after_braces(text: str) -> _Found:
-    """Find what stands behind the closing brace or bracket of a step: a comma, or a comment in another language's hand."""
-    match = re.fullmatch(r"(\s*(?:- +)*(?:\w+: +)?[{\[].*[}\]])\s*(,|;|//|%|--)\s*(.*)", text.rstrip())
-    if match is None or match[1].count("{") != match[1].count("}") or match[1].count("[") != match[1].count("]"):
-        return None
-    if not match[3] and match[2] == ",":
-        hint = "take the comma away: items of a list stand on lines of their own"
-        return match.start(2), "yaml.bracket", "wanted nothing behind the closing brace, found a comma", hint
-    if match[2] == ",":
-        if not match[3].startswith("{"):
-            return None
-        message = "wanted one step on a line, found another behind its closing brace"
-        return match.start(2), "yaml.list", message, f"put it on a line of its own: - {clip(match[3])}"
-    message = f"wanted a comment, found {clip(match[2] + ' ' + match[3])!r}"
-    return match.start(2), "yaml.comment", message, f"a comment begins with a #: # {clip(match[3])}"
-
-
-def _hyphen(text: str) -> _Found:
+def _hyphen(text: str) -> Found:
     match = re.match(r"\s*-([A-Za-z_]\w*:(?:\s.*)?)$", text)
     if match is None:
         return None
     return match.start(1) - 1, "yaml.hyphen", "wanted a space after the hyphen, found none", f"write - {clip(match[1])}"
 
 
-def _comma(text: str) -> _Found:
-    match = re.search(r"\{[^{}]*?\w+: +[^,{}\[\]:\"']*?[^,{}\[\]:\"'\s] +([A-Za-z_]\w*): ", text)
-    if match is None:
-        return None
-    message = f"wanted a comma before {match[1] + ':'!r}, found none"
-    parted = text[: match.start(1)].rstrip().endswith(";")
-    return (
-        match.start(1),
-        "yaml.bracket",
-        message,
-        f"put a comma {'in place of the ;' if parted else 'between entries'}",
-    )
-
-
-def _apostrophe(text: str) -> _Found:
+def _apostrophe(text: str) -> Found:
     match = re.search(r"(?:[:\[{,]|-)\s+'[^']*'(?=[^\s,}\]#'])", text)
     if match is None:
         return None
@@ -269,7 +218,7 @@ def _apostrophe(text: str) -> _Found:
     )
 
 
-def _no_space(text: str) -> _Found:
+def _no_space(text: str) -> Found:
     match = _NO_SPACE.match(text)
     return _colon(match) if match else None
 
@@ -287,13 +236,14 @@ _RULES: Final = (
     _comparison,
     _bars,
     _indicator,
-    _after_braces,
+    after_braces,
     _hyphen,
     _list_after_key,
-    _comma,
+    comma,
     _two_colons,
     _apostrophe,
-    _closed_twice,
+    two_commas,
+    closed_twice,
     _no_space,
 )
 

@@ -89,7 +89,7 @@ def test_the_budget_of_a_block_is_not_an_end(refused):
 )
 def test_a_verb_fits_a_kind_of_cell(refused, full, kind, word, fits):
     found = refused(f"- {word}: {{current: 1 mA, for: 1 h}}", replace(full, kind=kind))
-    assert codes(found) == ([] if fits else ["cell.kind"])
+    assert [code for code in codes(found) if code != "cell.together"] == ([] if fits else ["cell.kind"])
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,8 @@ def test_a_verb_fits_a_kind_of_cell(refused, full, kind, word, fits):
 )
 def test_a_result_fits_a_kind_of_cell(refused, full, kind, condition, fits):
     steps = f"- repeat: 3\n  cycle: true\n  stop_if: {condition}\n  steps:\n  - hold: {{voltage: 3 V, for: 1 h}}"
-    assert codes(refused(steps, replace(full, kind=kind))) == ([] if fits else ["cell.kind"])
+    found = codes(refused(steps, replace(full, kind=kind)))  # limits without 0 V are another matter
+    assert [code for code in found if code != "cell.together"] == ([] if fits else ["cell.kind"])
 
 
 def test_a_mode_that_the_instrument_lacks_is_refused_step_by_step(refused):
