@@ -165,7 +165,9 @@ def _series(numbers: Numbers, scale: _Scale) -> dict[str, float]:
 
 def _modes(numbers: Numbers, scale: _Scale) -> Electrolyte | None:
     """Return the electrolyte of a cell of two porous electrodes, if all its numbers are given."""
-    if not (numbers.has("separator") and numbers.has("electrolyte") and numbers.at("electrolyte").has("conductivity")):
+    if not numbers.has("positive") or not (
+        numbers.has("separator") and numbers.has("electrolyte") and numbers.at("electrolyte").has("conductivity")
+    ):
         return None
     bulk = numbers.at("electrolyte")
     positive, separator, negative = (_porous_layer(numbers.at(key)) for key in ("positive", "separator", "negative"))
@@ -261,7 +263,7 @@ def _porous(numbers: Numbers, given: Numbers, area: float) -> Electrode:
         potential=potential(given.at("ocp")),
         low=0.5,
         high=0.5,
-        start=_fresh(given, largest),
+        start=_fresh(given, largest) if numbers.has("positive") or given.has("initial_concentration") else None,
         diffusivity_activation=given.number("diffusivity_activation", 0.0),
         rate_activation=given.number("rate_activation", 0.0),
         double_layer=given.number("double_layer", 0.0),
@@ -289,8 +291,10 @@ def _windows(numbers: Numbers, positive: Electrode, negative: Electrode | Metal)
     if isinstance(negative, Metal):
         low, high = (_solve(positive.potential, v) for v in window)
         _reached(numbers, (low, high), "working")
-        start = numbers.optional("start_voltage")
-        fresh = None if start is None else _solve(positive.potential, start)
+        start, fresh = numbers.optional("start_voltage"), positive.start
+        if start is not None and fresh is not None:
+            raise ParameterError(f"{numbers.path}.start_voltage: wanted it or initial_concentration, found both")
+        fresh = fresh if start is None else _solve(positive.potential, start)
         return replace(positive, low=low, high=high, start=fresh), negative
     if positive.start is None or negative.start is None:
         positive = replace(positive, start=numbers.at("positive").number("start"))

@@ -98,21 +98,25 @@ _HOST: Branch = {
         "reach": NumberKey("number", "share of the capacity in which a turned current passes over, to 1 - 1/e"),
     },
 }
-_POROUS: Branch = {
+_PARTICLES: Branch = {
     "thickness": NumberKey("length", "of the electrode"),
     "active_fraction": NumberKey("number", "volume fraction of active material"),
-    "porosity": NumberKey("number", "volume fraction of electrolyte"),
-    "bruggeman": NumberKey("number", "exponent of the porosity in the electrolyte's transport; 1.5 where left out"),
-    "conductivity": NumberKey("conductivity", "electronic"),
-    "conductivity_bruggeman": NumberKey("number", "exponent of the active fraction in it; 0 where it is left out"),
     "particle_radius": NumberKey("length", "of the particles"),
     "largest_concentration": NumberKey("concentration", "at stoichiometry 1"),
-    "initial_concentration": NumberKey("concentration", "of the fresh electrode"),
+    "initial_concentration": NumberKey(
+        "concentration", "of the fresh electrode; of a half cell, or else start_voltage"
+    ),
     "diffusivity": NumberKey("diffusivity", "in the particles; one number, or else diffusivity_curve"),
     "diffusivity_curve": _by_stoichiometry("diffusivity", "it"),
     "diffusivity_activation": NumberKey("energy", _ACTIVATION),
     "rate_constant": NumberKey("rate constant", "m of i0 = m sqrt(c_e c_s (c_max - c_s))"),
     "rate_activation": NumberKey("energy", _ACTIVATION),
+}
+_PORES: Branch = {
+    "porosity": NumberKey("number", "volume fraction of electrolyte"),
+    "bruggeman": NumberKey("number", "exponent of the porosity in the electrolyte's transport; 1.5 where left out"),
+    "conductivity": NumberKey("conductivity", "electronic"),
+    "conductivity_bruggeman": NumberKey("number", "exponent of the active fraction in it; 0 where it is left out"),
 }
 _CURVE: Branch = {
     "current": NumberKey("current by area", "of the rate at which it was measured"),
@@ -132,9 +136,9 @@ INSERTION: Final[Branch] = {
     "start_voltage": NumberKey(
         "voltage", "at which a fresh half cell rests; the upper end of the window where it is left out"
     ),
-    "working": _HOST,
-    "positive": {**_HOST, **_POROUS},
-    "negative": {**_HOST, **_POROUS},
+    "working": {**_HOST, **_PARTICLES},
+    "positive": {**_HOST, **_PARTICLES, **_PORES},
+    "negative": {**_HOST, **_PARTICLES, **_PORES},
     "counter": {
         "exchange": NumberKey("current by area", "of the metal"),
         "exchange_activation": NumberKey("energy", _ACTIVATION),

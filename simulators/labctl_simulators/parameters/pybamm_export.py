@@ -17,6 +17,10 @@ from labctl_simulators.parameters import Origin, ParameterError, ParameterSet, T
 
 MARK: Final = "Negative electrode thickness [m]"
 """A key by which such a file is known."""
+LITHIUM: Final = "Exchange-current density for lithium metal electrode [A.m-2]"
+"""A key by which a half cell is known."""
+MOLAR: Final = 1.3e-5
+"""m3/mol, of lithium metal."""
 GAS: Final = 8.31446261815324
 DEEPEST: Final = 400
 AWAY: Final = 10.0
@@ -38,8 +42,13 @@ _TAKEN: Final = (
     "electrode thickness", "active material volume fraction", "electrode porosity", "Bruggeman", "electrode conductivity",
     "Separator thickness", "Separator porosity", "Electrolyte conductivity", "Electrolyte diffusivity", "transference",
     "Thermodynamic factor", "Electrode height", "Electrode width", "connected in parallel", "Nominal cell", "voltage cut-off",
-    "Reference temperature", "Contact resistance",
+    "Reference temperature", "Contact resistance", "electrode double-layer",
 )  # fmt: skip
+_OF_MODES: Final = (
+    "Negative electrode t", "Negative electrode c", "Negative electrode O", "Separator", "Electrolyte", "Cation",
+    "Thermodynamic", "Positive electrode porosity", "Positive electrode conductivity", "Positive electrode Bruggeman",
+)  # fmt: skip
+"""What a half cell has no model for: the modes of its electrolyte."""
 
 
 def read(document: Mapping[str, Any], file: str) -> ParameterSet:
@@ -53,8 +62,14 @@ def read(document: Mapping[str, Any], file: str) -> ParameterSet:
 
 def left_out(document: Mapping[str, Any]) -> list[str]:
     """Return what of an export is not taken; for `labctl check`."""
-    words = [f"{key}: nothing here reads it" for key in document if not any(part in key for part in _TAKEN)]
-    if isinstance(document.get("Electrolyte diffusivity [m2.s-1]"), Mapping):
+    half = LITHIUM in document
+    taken = (*_TAKEN, LITHIUM, "Lithium metal partial") if half else _TAKEN
+    words = [
+        f"{key}: nothing here reads it"
+        for key in document
+        if not any(part in key for part in taken) or (half and key.startswith(_OF_MODES))
+    ]
+    if isinstance(document.get("Electrolyte diffusivity [m2.s-1]"), Mapping) and not half:
         words.append("Electrolyte diffusivity [m2.s-1]: taken at the concentration at rest")
     return words
 
@@ -70,10 +85,11 @@ class _Export:
 
     def parameter_set(self) -> ParameterSet:
         """Return the parameter set."""
-        title = "PyBaMM cell"
+        half = LITHIUM in self.document
+        values = {**self._values(), **(self._half() if half else self._whole())}
         return ParameterSet(
-            title, "insertion", "full", f"An export of PyBaMM, {self.file}.", {"P": self.file}, self._values(),
-            tuple(self.origins),
+            "PyBaMM cell", "insertion", "half_cathode" if half else "full", f"An export of PyBaMM, {self.file}.",
+            {"P": self.file}, values, tuple(self.origins),
         )  # fmt: skip
 
     def _values(self) -> Tree:
@@ -85,6 +101,13 @@ class _Export:
             "nominal_capacity": 3600.0 * self._number("Nominal cell capacity [A.h]"),
             "lower_voltage": self._number("Lower voltage cut-off [V]"),
             "upper_voltage": self._number("Upper voltage cut-off [V]"),
+        }
+        contact = self._number("Contact resistance [Ohm]", 0.0)
+        return values | ({"series": {"resistance": contact * values["area"]}} if contact else {})
+
+    def _whole(self) -> Tree:
+        """Return what a cell of two porous electrodes has."""
+        return {
             "electrolyte": self._electrolyte(),
             "separator": {
                 "thickness": self._number("Separator thickness [m]"),
@@ -94,8 +117,20 @@ class _Export:
             "positive": self._electrode("Positive"),
             "negative": self._electrode("Negative"),
         }
-        contact = self._number("Contact resistance [Ohm]", 0.0)
-        return values | ({"series": {"resistance": contact * values["area"]}} if contact else {})
+
+    def _half(self) -> Tree:
+        """Return what a cell with lithium metal has."""
+        metal = 1.0 / self._number("Lithium metal partial molar volume [m3.mol-1]", MOLAR)
+        exchange, activation = self._activated(LITHIUM, c_e=self.salt, c_Li=metal)
+        return {
+            "electrolyte": {"concentration": self.salt},
+            "working": self._electrode("Positive"),
+            "counter": {
+                "exchange": exchange,
+                "exchange_activation": activation,
+                "double_layer": self._number("Negative electrode double-layer capacity [F.m-2]", 0.0),
+            },
+        }
 
     def _electrolyte(self) -> dict[str, float]:
         spread = partial(self._activated, c_e=self.salt)
@@ -128,6 +163,7 @@ class _Export:
             **self._diffusion(f"{side} particle diffusivity [m2.s-1]"),
             "rate_constant": rate,
             "rate_activation": reaction,
+            "double_layer": self._number(f"{name} double-layer capacity [F.m-2]", 0.0),
             "ocp": self._table(f"{name} OCP [V]"),
         }
         entropy = self.document.get(f"{name} OCP entropic change [V.K-1]", 0.0)

@@ -129,6 +129,25 @@ def test_a_published_table_is_the_cell_that_pybamm_makes_of_it():
     assert np.abs(voltage - MOHTAT).max() < 5e-5
 
 
+# PyBaMM 26.10's half cell (SPM) on its Xu2019, 200 shells, tolerances 1e-8, 2.4 mA at 0, 500, ... 2500 s
+XU = [4.181445, 4.051168, 3.968982, 3.899097, 3.841588, 3.796459]
+HALF = (FILES / "nmc-lithium.yaml").read_text(encoding="utf-8")
+
+
+def test_a_published_table_of_a_half_cell_is_the_cell_that_pybamm_makes_of_it():
+    assert not review_file(HALF, "half.yaml")
+    cell = load_model("half.yaml", text=HALF)
+    voltage = cell.segment(cell.initial(), Current(-2.4e-3), 3600.0).rows(np.arange(0.0, 2501.0, 500.0)).voltage
+    assert np.abs(voltage - XU).max() < 5e-5
+    fresh = "    initial_concentration: {value: 4631, unit: mol/m3, source: X}\n"
+    (wrong,) = review_file(HALF + "  start_voltage: {value: 4.0, unit: V, source: X}\n", "half.yaml")
+    assert "start_voltage: wanted it or initial_concentration, found both" in wrong.message
+    full = load_model("half.yaml", text=HALF.replace(fresh, ""))
+    assert full.voltage(full.initial()) == pytest.approx(4.2)
+    separator = "  separator:\n    thickness: {value: 25, unit: um, source: X}\n"
+    assert any("separator.thickness" in remark.message for remark in review_file(HALF + separator, "half.yaml"))
+
+
 def test_an_entropy_that_is_no_formula_is_refused_before_a_temperature_asks_for_it():
     text = TABLE.replace("90.71*x**5", "90.71*sqrt(x - 2)", 1)
     (wrong,) = review_file(text, "nmc.yaml")
@@ -221,7 +240,14 @@ def test_a_potential_that_rises_is_told():
 
 @pytest.mark.parametrize(
     "name",
-    ["film.yaml", "ecker2015.yaml", "nmc-pouch.bpx.json", "lg-m50.battmo.json", "prada2013.pybamm.json"],
+    [
+        "film.yaml",
+        "ecker2015.yaml",
+        "nmc-lithium.yaml",
+        "nmc-pouch.bpx.json",
+        "lg-m50.battmo.json",
+        "prada2013.pybamm.json",
+    ],
 )
 def test_the_command_that_checks_knows_a_parameter_file_of_any_program(name, capsys):
     assert labctl(["check", str(FILES / name)]) == 0

@@ -11,7 +11,7 @@ from labctl_simulators.assembly.review import review_file
 from labctl_simulators.cell import Current, Stop
 from labctl_simulators.models import load_model
 from labctl_simulators.parameters import ParameterError
-from labctl_simulators.parameters.pybamm_export import spline
+from labctl_simulators.parameters.pybamm_export import LITHIUM, spline
 
 TEXT = (Path(__file__).parent / "files/prada2013.pybamm.json").read_text(encoding="utf-8")
 
@@ -41,6 +41,20 @@ def test_the_electrolyte_of_an_export_acts():
         one.segment(one.initial(), Current(-2.3), 600.0).rows([600.0]).voltage[0] for one in (plain, salty)
     )
     assert 1e-3 < before - after < 0.2
+
+
+def test_an_export_with_lithium_metal_is_a_half_cell():
+    text = changed(
+        **{LITHIUM: 70.0, "Lower voltage cut-off [V]": 3.0, "Negative electrode double-layer capacity [F.m-2]": 0.1}
+    )
+    cell, whole = (load_model("half.json", text=one, electrolyte=False) for one in (text, TEXT))
+    half, full = cell.chemistry.parameters, whole.chemistry.parameters
+    area = half.negative.double_layer / 0.1
+    assert (half.kind, half.negative.exchange) == ("half_cathode", pytest.approx(70.0 * area))
+    assert (half.positive.capacity, half.positive.start) == (full.positive.capacity, full.positive.start)
+    remarks = [remark.message for remark in review_file(text, "half.json")]
+    assert any("Separator porosity" in words for words in remarks)
+    assert not any("Lithium" in words or "lithium metal electrode" in words for words in remarks)
 
 
 def test_what_is_not_taken_is_listed():
