@@ -3,7 +3,8 @@
 Rate series by least squares of capacities, conductivities by the law of Vogel, Tammann and Fulcher through three temperatures,
 open-circuit potentials (`tools/refit_potentials.py`) by plateaus, peaks and mean voltages.
 
-`python tools/refit.py` prints what comes out beside what stands in the parameter files, `--write` puts it there. A number's
+`python tools/refit.py` prints what comes out beside what stands in the parameter files, `--write` puts it there; names of sets
+fit those alone. A number's
 `to` names the points that it was fitted to and no others, so that `labctl reproduce` tells the two apart.
 """
 
@@ -176,9 +177,12 @@ def write(series: RateSeries, values: np.ndarray) -> None:
 def main() -> int:
     """Fit all series, print them, and write them where that is wanted."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("sets", nargs="*", help="names of parameter sets; all of them where none is named")
     words.add_argument("--write", action="store_true", help="put what comes out into the parameter files")
     wanted = words.parse_args()
     for series in SERIES:
+        if wanted.sets and series.name not in wanted.sets:
+            continue
         values = fit(series)
         found = capacities(series, built(series, values))
         print(f"{series.name}, row {series.row}")
@@ -192,8 +196,9 @@ def main() -> int:
                 )
         if wanted.write:
             write(series, values)
-    conduct(writing=wanted.write)
-    refit_potentials.main(writing=wanted.write)
+    if not wanted.sets or set(CONDUCTING).intersection(wanted.sets):
+        conduct(writing=wanted.write)
+    refit_potentials.main(writing=wanted.write, sets=wanted.sets)
     if wanted.write:
         print("next: python -m labctl_simulators.parameters")
     return 0
