@@ -99,6 +99,8 @@ def build_cell(parameters: ParameterSet, size: Size = OWN, read: set[str] | None
     name = parameters.name
     if not parameters.electrolyte:
         size = size._replace(electrolyte=False)
+    if parameters.double_layers:
+        size = size._replace(layers=True)
     if parameters.model not in _BUILDERS:
         raise ParameterError(f"{name}: wanted model {', '.join(_BUILDERS)}, found {parameters.model!r}")
     module = import_module(f"labctl_simulators.assembly.{parameters.model}")

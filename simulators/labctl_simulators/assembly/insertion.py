@@ -49,6 +49,7 @@ def build(parameters: ParameterSet, size: Size, read: set[str] | None = None) ->
             heat=_heat(numbers, scale) if size.heat else None,
             hysteresis=_hysteresis(numbers, dict(zip(names, (positive, negative), strict=True))),
             leak=_leak(numbers, scale),
+            layers=size.layers,
             **_series(numbers, scale),
         )
     )

@@ -19,6 +19,7 @@ class Size(NamedTuple):
         layer: thickness of the electrolyte between the electrodes, m: its resistance goes with it.
         electrolyte: whether the modes of a liquid electrolyte are built where its numbers are given.
         heat: whether the cell heats itself where its thermal numbers are given.
+        layers: whether double layers act in the rows of steps, too.
     """
 
     area: float | None = None
@@ -27,6 +28,7 @@ class Size(NamedTuple):
     layer: float | None = None
     electrolyte: bool = True
     heat: bool = True
+    layers: bool = False
 
 
 OWN: Final = Size()

@@ -72,6 +72,7 @@ class ParameterSet(NamedTuple):
         values: SI numbers, tuples of them and words, in the nesting of the file.
         origins: One for every number.
         electrolyte: Whether the modes of a liquid electrolyte are wanted where its numbers are given.
+        double_layers: Whether double layers are wanted in the rows of steps, too, and not in spectra alone.
     """
 
     name: str
@@ -82,6 +83,7 @@ class ParameterSet(NamedTuple):
     values: Tree
     origins: tuple[Origin, ...]
     electrolyte: bool = True
+    double_layers: bool = False
 
 
 class ParameterError(ValueError):

@@ -392,6 +392,7 @@ def schema() -> dict[str, Any]:
             "kind": {"enum": ["full", "half_cathode", "half_anode", "symmetric", "asymmetric", "blocking"]},
             "about": {"type": "string", "description": "one or two sentences"},
             "electrolyte": {"enum": ["on", "off", True, False], "description": "the modes of a liquid electrolyte"},
+            "double_layers": {"enum": ["off", "on", True, False], "description": "in the rows of steps, too"},
             "sources": {"type": "object", "additionalProperties": {"type": "string"}},
             "values": {"type": "object"},
         },

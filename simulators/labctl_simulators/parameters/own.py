@@ -21,7 +21,22 @@ T = TypeVar("T")
 LARGEST: Final = 4 * 1024 * 1024
 """Characters of a parameter file."""
 DEEPEST: Final = 40
-_KEYS: Final = ("labctl_model", "name", "like", "model", "kind", "about", "electrolyte", "sources", "values")
+_KEYS: Final = (
+    "labctl_model",
+    "name",
+    "like",
+    "model",
+    "kind",
+    "about",
+    "electrolyte",
+    "double_layers",
+    "sources",
+    "values",
+)
+_SWITCHES: Final = {"electrolyte": "on", "double_layers": "off"}
+"""What may be switched on or off, and what it is where a file does not say."""
+_ON: Final[tuple[object, ...]] = ("on", True)
+_OFF: Final[tuple[object, ...]] = ("off", False)
 
 
 def read_text(text: str, file: str) -> ParameterSet:
@@ -113,16 +128,18 @@ def _set(document: Mapping[str, Any], name: str) -> ParameterSet:
     wrong = [key for key in document if key not in _KEYS]
     if wrong:
         raise ParameterError(f"{name}.{wrong[0]}: wanted one of {', '.join(_KEYS)}, found {wrong[0]!r}")
-    electrolyte = document.get("electrolyte", "on")
-    if electrolyte not in {"on", "off", True, False}:
-        raise ParameterError(f"{name}.electrolyte: wanted on or off, found {electrolyte!r}")
+    switches = {key: document.get(key, usual) for key, usual in _SWITCHES.items()}
+    for key, value in switches.items():
+        if value not in _ON + _OFF:
+            raise ParameterError(f"{name}.{key}: wanted on or off, found {value!r}")
     base = document.get("like")
-    full: Mapping[str, Any] = {key: value for key, value in document.items() if key not in {"like", "electrolyte"}}
+    full: Mapping[str, Any] = {key: value for key, value in document.items() if key not in {"like", *_SWITCHES}}
     if base is not None:
         full = parameters.laid_over(parameters.whole_document(str(base)), full)
     _checked(full, name)
     parameter_set = parameters.parse(full, name)
-    return parameter_set._replace(electrolyte=electrolyte not in {"off", False})
+    electrolyte, layers = (switches[key] in _ON for key in ("electrolyte", "double_layers"))
+    return parameter_set._replace(electrolyte=electrolyte, double_layers=layers)
 
 
 def _checked(full: Mapping[str, Any], name: str) -> None:

@@ -12,18 +12,31 @@ from labctl_simulators.cell import AtOpenCircuit, CellState, Current, Load, Powe
 from labctl_simulators.cell.batch import Mode
 from labctl_simulators.models import load_model
 
-NAMES = ("marquis2019", "chen2020", "voc1-atfb", "phlt-lfp", "phl-symmetric", "phl-blocking")
+NAMES = ("marquis2019", "chen2020", "voc1-atfb", "phlt-lfp", "double layers", "phl-symmetric", "phl-blocking")
 CURRENT = {
-    "marquis2019": 0.68, "chen2020": 5.0, "voc1-atfb": 2e-5, "phlt-lfp": 2e-4, "phl-symmetric": 1e-4,
-    "phl-blocking": 1e-7,
+    "marquis2019": 0.68, "chen2020": 5.0, "voc1-atfb": 2e-5, "phlt-lfp": 2e-4, "double layers": 0.68,
+    "phl-symmetric": 1e-4, "phl-blocking": 1e-7,
 }  # fmt: skip
+LAYERED = """\
+labctl_model: 1
+name: layered
+like: marquis2019
+double_layers: on
+about: marquis2019 with its double layers in every row, and leads.
+sources: {}
+values: {series: {resistance: {value: 0.5, unit: ohm cm2, why: leads}}}
+"""
 TIGHT = 1e-12
 rates = st.floats(-1.5, 1.5).filter(lambda rate: abs(rate) > 1e-3)
 programmes = st.lists(st.tuples(rates | st.just(0.0), st.floats(0.01, 300.0)), min_size=1, max_size=5)
 
 
+def model(name):
+    return load_model("layered.yaml", text=LAYERED) if name == "double layers" else load_model(name)
+
+
 def fresh(name, seed=0):
-    cell = load_model(name)
+    cell = model(name)
     return cell, cell.initial(soc=0.5, seed=seed) if cell.chemistry.kind not in (
         "symmetric",
         "blocking",
@@ -62,7 +75,7 @@ def test_a_segment_may_be_cut_anywhere(name, rate, duration, cuts):
 
 @settings(max_examples=15, deadline=None)
 @given(
-    name=st.sampled_from(NAMES[:4]),
+    name=st.sampled_from(NAMES[:5]),
     rates=st.lists(st.floats(0.2, 1.5), min_size=1, max_size=3),
     window=st.floats(0.02, 0.12),
     rest=st.floats(0.0, 600.0),
@@ -95,7 +108,7 @@ def test_what_a_cycled_cell_remembers_of_its_solves_changes_nothing(name, rates,
 
 
 @settings(max_examples=20, deadline=None)
-@given(name=st.sampled_from(NAMES[:5]), programme=programmes)
+@given(name=st.sampled_from(NAMES[:6]), programme=programmes)
 def test_segment_stepper_and_batch_agree(name, programme):
     cell, state = fresh(name)
     live, many = cell.stepper(state), cell.batch([state, state])
@@ -116,7 +129,7 @@ def test_segment_stepper_and_batch_agree(name, programme):
 
 
 @settings(max_examples=20, deadline=None)
-@given(name=st.sampled_from(NAMES[:4]), shift=st.floats(-0.05, 0.05), dt=st.floats(0.1, 60.0))
+@given(name=st.sampled_from(NAMES[:5]), shift=st.floats(-0.05, 0.05), dt=st.floats(0.1, 60.0))
 def test_a_held_voltage_agrees_between_stepper_batch_and_segment(name, shift, dt):
     cell, state = fresh(name)
     target = cell.voltage(state) + shift
@@ -134,7 +147,7 @@ def test_a_held_voltage_agrees_between_stepper_batch_and_segment(name, shift, dt
 
 @settings(max_examples=10, deadline=None)
 @given(
-    name=st.sampled_from(NAMES[:4]),
+    name=st.sampled_from(NAMES[:5]),
     kind=st.sampled_from(("hold", "power", "load", "sweep")),
     size=st.floats(0.02, 1.0),
     duration=st.floats(1.0, 3000.0),
@@ -169,14 +182,14 @@ numbers = st.floats(-1e3, 1e3, allow_subnormal=False)
 
 @settings(max_examples=30, deadline=None)
 @given(
-    name=st.sampled_from((*NAMES[:4], NAMES[5])),
+    name=st.sampled_from((*NAMES[:5], NAMES[6])),
     soc=st.floats(0.0, 1.0),
     kind=st.sampled_from(("current", "hold", "power", "load", "sweep")),
     size=numbers,
     warmth=st.floats(0.0, 1.0),
 )
 def test_nothing_drives_a_cell_to_nan(name, soc, kind, size, warmth):
-    cell = load_model(name)
+    cell = model(name)
     valid = cell.chemistry.parameters
     state = (cell.initial(soc=soc) if cell.chemistry.kind not in ("symmetric", "blocking") else cell.initial()).at(
         temperature=valid.lowest + warmth * (valid.highest - valid.lowest)

@@ -164,6 +164,9 @@ def test_what_only_segments_can_follow_is_refused_elsewhere(cell):
             path(state)
     with pytest.raises(ValueError, match="wanted constant diffusivities in a cell that heats itself"):
         replace(cell.chemistry.parameters, heat=Heat(10.0, 0.1))
+    host = replace(cell.chemistry.parameters.positive, double_layer=1.0)
+    with pytest.raises(ValueError, match="wanted constant diffusivities beside double_layers: on"):
+        replace(cell.chemistry.parameters, layers=True, resistance=0.1, positive=host)
     with pytest.raises(ParameterError, match="ecker2015: wanted constant diffusivities in a sweep"):
         sweep(read_text(TEXT, "e.yaml"), {"negative.thickness": [7e-5, 8e-5]})
 

@@ -84,3 +84,53 @@ def test_double_layers_are_refused_where_they_are_not_separate():
     assert isinstance(cell, CellModel)
     with pytest.raises(ValueError, match="insertion cell"):
         cell.layered(cell.initial())
+
+
+def with_layers(base, values="{series: {resistance: {value: 0.5, unit: ohm cm2, why: leads}}}", more=""):
+    text = f"labctl_model: 1\nname: on\nlike: {base}\n{more}double_layers: on\nabout: ours\nsources: {{}}\nvalues: {values}\n"
+    return load_model("on.yaml", text=text)
+
+
+@pytest.mark.parametrize("base", ["marquis2019", "voc1"])
+def test_rows_begin_with_the_charging_of_the_double_layers_and_the_impedance_is_theirs(base):
+    """Every path has them: the milliseconds after a step follow R_ct and C_dl, and a sine in rows gives the spectrum."""
+    cell = with_layers(base)
+    state, chemistry = cell.initial(soc=0.5), cell.chemistry
+    size = 1e-3 * chemistry.parameters.positive.capacity / 3600.0
+    sides = [(chemistry.time_of(side, 298.15), side) for side in chemistry.sides if side.double_layer]
+    times = np.outer([0.1, 0.5, 1.0, 3.0], sorted(own for own, _ in sides)).ravel()
+    times.sort()
+    rows = cell.segment(state, Current(size), 1.0).rows(np.append(0.0, times))
+    z, without = state.level[: len(chemistry.hosts)], load_model(base)
+    resistances = [
+        own / side.double_layer / (2.0 * np.sqrt(z[row] * (1.0 - z[row])))
+        for row, (own, side) in enumerate(sides)
+    ]  # fmt: skip
+    charged = size * sum(r * -np.expm1(-times / own) for r, (own, _) in zip(resistances, sides, strict=True))
+    diffused = without.segment(without.initial(soc=0.5), Current(size), 1.0).rows(np.append(0.0, times)).voltage
+    assert rows.voltage[1:] - rows.voltage[0] == pytest.approx(charged + diffused[1:] - diffused[0], rel=1e-2)
+    live, many = cell.stepper(state), cell.batch([state] * 2)
+    for time, before in zip(times, np.append(0.0, times), strict=False):
+        voltage = live.step(size, time - before)
+        assert many.step(size, time - before) == pytest.approx([voltage] * 2, abs=1e-13)
+    assert voltage == pytest.approx(rows.voltage[-1], abs=1e-12)
+    for frequency in (1e-2, 10.0, 1e3):
+        wanted = cell.impedance(state, [frequency])[0]
+        assert abs(response(cell.stepper(state), frequency, 1e-5 / abs(wanted), 8) / wanted - 1.0) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("base", "values", "more", "words"),
+    [
+        ("marquis2019", "{}", "electrolyte: off\n", "wanted a resistance in series with the double layers, found none"),
+        (
+            "voc1",
+            "{working: {double_layer: {value: 0, unit: F/m2, why: none}}}",
+            "",
+            "wanted the capacitance of a double",
+        ),
+    ],
+)
+def test_double_layers_that_no_row_can_have_are_refused(base, values, more, words):
+    with pytest.raises(ValueError, match=words):
+        with_layers(base, values, more)

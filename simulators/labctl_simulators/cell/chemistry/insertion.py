@@ -34,4 +34,8 @@ class Insertion(InsertionCell):
 
     def prepare(self, conditions: Conditions) -> "InsertionPhysics":
         """Return the physics at frozen conditions; see `Chemistry.prepare`."""
-        return InsertionPhysics(self, conditions)
+        if self.layer is None:
+            return InsertionPhysics(self, conditions)
+        from labctl_simulators.cell.chemistry.layered_physics import LayeredPhysics  # noqa: PLC0415 - few cells need it
+
+        return LayeredPhysics(self, conditions)

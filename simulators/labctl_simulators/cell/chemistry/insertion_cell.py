@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labctl_simulators.cell.chemistry import kinetics, poles
-from labctl_simulators.cell.chemistry.electrode import EDGE, Electrode
+from labctl_simulators.cell.chemistry.electrode import EDGE, Electrode, Metal
 from labctl_simulators.cell.chemistry.electrolyte import DEPLETED
 from labctl_simulators.cell.chemistry.hysteresis import NAMES
 from labctl_simulators.cell.chemistry.insertion_parameters import InsertionParameters
@@ -51,10 +51,13 @@ class InsertionCell(Chemistry):
         negative = parameters.negative
         self.hosts = (parameters.positive, negative) if isinstance(negative, Electrode) else (parameters.positive,)
         self.signs = (-1.0, 1.0)[: len(self.hosts)]
+        self.sides = (parameters.positive, parameters.negative)
         salt = parameters.electrolyte
         activations = [abs(part.time_activation) for part in self.hosts]
         activations += [abs(arc.activation) for arc in parameters.arcs]
+        activations += [abs(side.exchange_activation) for side in self.sides if parameters.layers]
         self.thermal_speed = max(*activations, salt.diffusivity_activation if salt else 0.0, 0.0) / kinetics.GAS
+        self.layer: int | None = None  # first row of the currents that the double layers leave, of a cell with them
         self._memories: dict[float, Memory] = {}
         self._surroundings: dict[tuple[float, float, float], Surroundings] = {}
         self.kept: dict[Any, Any] = {}
@@ -125,6 +128,10 @@ class InsertionCell(Chemistry):
             row += 1
         blocks += self._arcs(temperature, row)
         row += bool(p.arcs)
+        if p.layers:
+            self.layer = row
+            blocks += self._layers(temperature, row)
+            row += len(self.sides)
         if p.hysteresis is not None:
             none = np.zeros((0, *np.shape(temperature)))
             blocks.append((none, none, row, 1.0 / p.hysteresis.reach, 0.0))
@@ -150,6 +157,26 @@ class InsertionCell(Chemistry):
             rate = np.multiply.outer(table.rate, 1.0 / own)
             drive = np.multiply.outer(table.residue, arc.resistance * factor / own)
             blocks.append((rate, drive, row, 0.0, table.feed * arc.resistance * factor))
+        return blocks
+
+    def time_of(self, side: Electrode | Metal, temperature: Number) -> Number:
+        """Return the time of a double layer beside its charge transfer at half filling and no current, s."""
+        exchange = side.exchange * kinetics.arrhenius(
+            side.exchange_activation, temperature, self.parameters.temperature
+        )
+        return kinetics.thermal(temperature) / (2.0 * exchange) * side.double_layer
+
+    def _layers(self, temperature: Number, row: int) -> list[tuple[Array, Array, int, float, Number]]:
+        """Return the current that each double layer leaves its charge transfer: a filter of that at the terminals."""
+        blocks: list[tuple[Array, Array, int, float, Number]] = []
+        for at, side in enumerate(self.sides):
+            own = self.time_of(side, temperature)
+            if side.double_layer:
+                rate = np.multiply.outer(np.ones(1), 1.0 / own)
+                blocks.append((rate, rate, row + at, 0.0, 0.0))
+            else:
+                none = np.zeros((0, *np.shape(own)))
+                blocks.append((none, none, row + at, 0.0, 1.0))
         return blocks
 
     def physics_of(self, state: CellState) -> Physics:
@@ -260,7 +287,7 @@ def surroundings(chemistry: InsertionCell, temperature: Number, angle: Number, r
         memory=memory,
         active=active,
         gain=gains(len(memory.feed), len(chemistry.hosts), (1.0, 1.0), active),
-        thermal=2.0 * kinetics.GAS * temperature / kinetics.FARADAY,
+        thermal=kinetics.thermal(temperature),
         series=series * (1.0 + p.bend.series * strain),
         added=p.bend.contact * strain + salt,
         exchange=(positive, negative),

@@ -87,6 +87,7 @@ class InsertionParameters:
         heat: thermal numbers; None has the temperature of its surroundings.
         hysteresis: of one of the potentials; None has none.
         leak: conductance beside the cell, by which it discharges itself, S.
+        layers: whether the double layers act in every path, and not in spectra alone.
     """
 
     name: str
@@ -108,6 +109,7 @@ class InsertionParameters:
     heat: Heat | None = None
     hysteresis: Hysteresis | None = None
     leak: float = 0.0
+    layers: bool = False
 
     def __post_init__(self) -> None:
         if not (self.resistance >= 0.0 and self.layer >= 0.0):
@@ -118,4 +120,20 @@ class InsertionParameters:
             raise ValueError(
                 "wanted constant diffusivities in a cell that heats itself, found one that depends on the composition: "
                 "leave heat or the curve out"
+            )
+        if self.layers:
+            self._check_layers()
+
+    def _check_layers(self) -> None:
+        """Refuse double layers in the rows of a cell that cannot have them."""
+        if not max(self.positive.double_layer, self.negative.double_layer) > 0.0:
+            raise ValueError("wanted the capacitance of a double layer for double_layers: on, found none")
+        if not (self.resistance > 0.0 or self.layer > 0.0 or self.electrolyte is not None):
+            raise ValueError(
+                "wanted a resistance in series with the double layers, found none: a held voltage would charge them with "
+                "a current without bounds"
+            )
+        if any(getattr(one, "speed", None) for one in (self.positive, self.negative)):
+            raise ValueError(
+                "wanted constant diffusivities beside double_layers: on, found one that depends on the composition"
             )

@@ -15,7 +15,6 @@ from labctl_simulators.cell.chemistry.ocp import INTERVALS, OpenCircuit
 from labctl_simulators.cell.chemistry.surroundings import gains
 from labctl_simulators.cell.physics import Array, Conditions, Number, Physics
 
-FARADAY: Final = kinetics.FARADAY
 _INTERVALS: Final = float(INTERVALS)
 _SPREAD: Final = 4096
 """Most numbers of a column that is kept."""
@@ -297,7 +296,7 @@ class InsertionPhysics(Physics):
         if self.hosts == 1:
             k = 2.0 * self.kinetic[1]
             metal = self.thermal * k / sqrt(1.0 + (k * current) ** 2)
-            total += 1.0 / (1.0 / metal + s * parameters.negative.double_layer)
+            total += self._shunted(0.0, metal, self._layer_of(1), s)
         for arc in parameters.arcs:
             factor = 1.0 / kinetics.arrhenius(arc.activation, temperature, parameters.temperature)
             own = (arc.resistance * factor * arc.capacity) ** (1.0 / arc.alpha)
@@ -331,12 +330,20 @@ class InsertionPhysics(Physics):
             own /= 1.0 if host.speed is None else float(host.speed(z[row]))
             share = (-1.0, 1.0)[row] * self.gain[row] / host.capacity / (3.0 if host.shape == "sphere" else 1.0)
             transferred = self._transfer_resistance(row, z, current)
-            numbers.append((own, slope[row] * share * own, transferred, host.double_layer))
+            numbers.append((own, slope[row] * share * own, transferred, self._layer_of(row)))
         times, weights, resistances, layers = np.array(numbers).T[:, :, None]
         faradaic: NDArray[np.complex128] = getattr(transfer, self.chemistry.hosts[rows[0]].shape)(s * times)
-        faradaic = faradaic * weights + resistances
-        shunt = faradaic * (s * layers)
-        shunt += 1.0
+        faradaic *= weights
+        return self._shunted(faradaic, resistances, layers, s)
+
+    def _layer_of(self, side: int) -> float:
+        """Return what `_shunted` asks of a double layer: its capacitance, F."""
+        return self.chemistry.sides[side].double_layer
+
+    def _shunted(self, faradaic: Any, transfer: Any, layer: Any, s: NDArray[np.complex128]) -> NDArray[np.complex128]:
+        """Return the impedance of diffusion (`faradaic`) and charge transfer in a row, a double layer beside both."""
+        faradaic = faradaic + transfer
+        shunt = faradaic * (s * layer) + 1.0
         return np.asarray(np.divide(faradaic, shunt, out=shunt))
 
     def _transfer_resistance(self, row: int, z: Array, current: float) -> float:
@@ -372,9 +379,8 @@ class InsertionPhysics(Physics):
 
         def branch(x: float, u: float) -> float:
             x = min(max(x, EDGE), 1.0 - EDGE)
-            place = x * INTERVALS
-            index = int(place)
-            f = place - index
+            index = int(x * INTERVALS)
+            f = x * INTERVALS - index
             c0, c1, c2 = lines[index]
             return float(c0 + f * (c1 + f * c2) + thermal * asinh(u * kinetic / sqrt(x - x * x)))
 

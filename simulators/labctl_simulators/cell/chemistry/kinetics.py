@@ -11,6 +11,11 @@ GAS: Final = 8.31446261815324
 """J/(mol K) (CODATA 2018, exact)."""
 
 
+def thermal(temperature: Any) -> Any:
+    """Return 2RT/F, V, at a temperature T, K."""
+    return 2.0 * GAS * temperature / FARADAY
+
+
 def arrhenius(activation: float, temperature: Any, reference: float) -> Any:
     """Return exp(E/R (1/T0 - 1/T)): above 1 where it is warmer than the reference; broadcasts.
 
