@@ -118,6 +118,11 @@ _PORES: Branch = {
     "conductivity": NumberKey("conductivity", "electronic"),
     "conductivity_bruggeman": NumberKey("number", "exponent of the active fraction in it; 0 where it is left out"),
 }
+_METAL: Branch = {
+    "exchange": NumberKey("current by area", "of the metal"),
+    "exchange_activation": NumberKey("energy", _ACTIVATION),
+    "double_layer": NumberKey("capacitance by area", "of the metal"),
+}
 _CURVE: Branch = {
     "current": NumberKey("current by area", "of the rate at which it was measured"),
     "cycles": NumberKey("number", "where the others are given, ascending from 0"),
@@ -139,11 +144,7 @@ INSERTION: Final[Branch] = {
     "working": {**_HOST, **_PARTICLES},
     "positive": {**_HOST, **_PARTICLES, **_PORES},
     "negative": {**_HOST, **_PARTICLES, **_PORES},
-    "counter": {
-        "exchange": NumberKey("current by area", "of the metal"),
-        "exchange_activation": NumberKey("energy", _ACTIVATION),
-        "double_layer": NumberKey("capacitance by area", "of the metal"),
-    },
+    "counter": _METAL,
     "separator": {
         "thickness": NumberKey("length", "of the separator"),
         "porosity": NumberKey("number", "volume fraction of electrolyte"),
@@ -220,11 +221,7 @@ SYMMETRIC: Final[Branch] = {
         "diffusivity": NumberKey("diffusivity", "of the salt; from the conductivity where it is left out"),
         "diffusivity_activation": NumberKey("energy", _ACTIVATION),
     },
-    "kinetics": {
-        "exchange": NumberKey("current by area", "of the metal"),
-        "exchange_activation": NumberKey("energy", _ACTIVATION),
-        "double_layer": NumberKey("capacitance by area", "of the metal"),
-    },
+    "kinetics": _METAL,
     "film": {
         "resistance": NumberKey("resistance times area", "of the fresh interphase"),
         "resistance_activation": NumberKey("energy", _ACTIVATION),
