@@ -173,9 +173,7 @@ INSERTION: Final[Branch] = {
         "transfer": NumberKey("heat transfer", "to the surroundings, of the whole cell; 0 is none"),
     },
     "self_discharge": {
-        "resistance": NumberKey(
-            "resistance times area", "beside the cell: what the cell loses at rest flows through it"
-        ),
+        "resistance": NumberKey("resistance times area", "beside the cell: what it loses at rest flows through it"),
     },
     "series": {
         "resistance": NumberKey("resistance times area", "of contacts and all that is not told apart"),
