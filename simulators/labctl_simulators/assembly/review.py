@@ -13,7 +13,7 @@ from labctl_simulators.cell.chemistry.insertion import Insertion
 from labctl_simulators.cell.chemistry.ocp import OpenCircuit
 from labctl_simulators.cell.model import CellModel
 from labctl_simulators.parameters import ParameterError, ParameterSet
-from labctl_simulators.parameters.own import composed, foreign, read_text, whole
+from labctl_simulators.parameters.own import composed, foreign, misread, read_text, whole
 
 FAR: Final = 1.5
 """A model's capacity differs from the nominal one of a cell file if it is more than this many times it, or one over it."""
@@ -183,12 +183,23 @@ def review_file(text: str, file: str) -> list[Remark]:
         parameter_set = read_text(text, file)
         cell = whole(text, file, lambda one: build_whole(one._replace(electrolyte=True), Size(), read))
     except ParameterError as error:
-        return [Remark(error.words, line=error.line)]
+        return _refused(error, text, file)
     if text.lstrip()[:1] == "{":
         omitted = foreign(text)[1]()
         return [*(Remark(f"not taken: {words}", warning=True) for words in omitted), *_potentials(cell, {})]
     lines = composed(text, file)[1]
     return [*_unread(parameter_set, read, lines), *_potentials(cell, lines)]
+
+
+def _refused(error: ParameterError, text: str, file: str) -> list[Remark]:
+    """Return why a file is refused: every key and unit that its model does not have, or else what was found first."""
+    try:
+        several = [] if text.lstrip()[:1] in {"{", "["} else misread(text, file)
+    except ParameterError:  # it is no such file, which is what was found first
+        several = []
+    if len(several) < 2:
+        return [Remark(error.words, line=error.line)]
+    return [Remark(words, line=line) for line, words in several]
 
 
 def _unread(found: ParameterSet, read: set[str], lines: dict[str, int]) -> Iterator[Remark]:

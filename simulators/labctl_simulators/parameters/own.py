@@ -152,27 +152,43 @@ def _checked(full: Mapping[str, Any], name: str) -> None:
     if model not in MODELS:
         raise ParameterError(f"{name}.model: wanted {', '.join(MODELS)}, found {model!r}")
     if isinstance(values, Mapping):
-        _check_branch(str(model), values, name, "")
+        for path, words in _misread(str(model), values, ""):
+            raise ParameterError(f"{name}.{path}: {words}")
 
 
-def _check_branch(model: str, branch: Mapping[str, Any], name: str, path: str) -> None:
+def misread(text: str, file: str) -> list[tuple[int, str]]:
+    """Return every key, word and unit of a file's values that its model does not have, each with its line.
+
+    Raises:
+        ParameterError: it is no document of keys; with the line.
+    """
+    document, lines = composed(text, file)
+    base, values = document.get("like"), document.get("values")
+    model = parameters.whole_document(str(base)).get("model") if base is not None else document.get("model")
+    if model not in MODELS or not isinstance(values, Mapping):
+        return []
+    return [(lines.get(f"values.{path}", 1), f"{path}: {words}") for path, words in _misread(str(model), values, "")]
+
+
+def _misread(model: str, branch: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    """Give what of a branch is no key of the model, or in no unit of it: the path, and in words."""
     for key, entry in branch.items():
         here = f"{path}{key}"
         known = meaning(model, here)
         if known is None:
             near = get_close_matches(key, list(_beside(model, path)), n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
-            raise ParameterError(f"{name}.{here}: wanted a key of {model} models, found {key!r}{hint}")
-        if not isinstance(entry, Mapping):
+            yield here, f"wanted a key of {model} models, found {key!r}{hint}"
+        elif not isinstance(entry, Mapping):
             if isinstance(known, Word) and known.choices and entry not in known.choices:
-                raise ParameterError(f"{name}.{here}: wanted {' or '.join(known.choices)}, found {entry!r}")
+                yield here, f"wanted {' or '.join(known.choices)}, found {entry!r}"
         elif "value" not in entry:
-            _check_branch(model, entry, name, f"{here}.")
+            yield from _misread(model, entry, f"{here}.")
         else:
             number = meaning(model, f"{here}.points") if key == "entropy" else known
             units = UNITS[number.kind] if isinstance(number, NumberKey) else ()
             if entry.get("unit") not in units:
-                raise ParameterError(f"{name}.{here}: wanted {' or '.join(units)}, found {entry.get('unit')!r}")
+                yield here, f"wanted {' or '.join(units)}, found {entry.get('unit')!r}"
 
 
 def _beside(model: str, path: str) -> Mapping[str, Any]:

@@ -205,6 +205,13 @@ def test_a_number_that_nothing_reads_is_an_error(line, words):
     assert text.splitlines()[remark.line - 1] == line
 
 
+def test_every_wrong_key_and_unit_of_a_file_is_told():
+    text = OWN.replace("    exchange: {", "    exhcange: {", 1).replace("unit: nm", "unit: furlong")
+    wrong = [(remark.line, remark.message.partition(":")[0]) for remark in review_file(text, "film.yaml")]
+    assert [path for _, path in sorted(wrong)] == ["film_thickness", "working.exhcange"]
+    assert all(path.rpartition(".")[2] in text.splitlines()[line - 1] for line, path in wrong)
+
+
 @pytest.mark.parametrize("name", parameters.names())
 def test_every_key_of_the_shipped_sets_is_in_the_tables_and_the_schema(name):
     document = json.loads(json.dumps(parameters.whole_document(name)))
