@@ -17,6 +17,9 @@ from labctl_simulators.cell.physics import WALL_WIDTH, Array, Heat
 from labctl_simulators.parameters import ParameterError, ParameterSet
 from labctl_simulators.parameters.expression import compile_expression, evaluated
 
+_WALLS = 2.0 * WALL_WIDTH
+"""Stoichiometry from an end at which no wall stands."""
+
 
 def build(parameters: ParameterSet, size: Size, read: set[str] | None = None) -> Insertion:
     """Build an insertion cell of a size.
@@ -291,7 +294,7 @@ def _windows(numbers: Numbers, positive: Electrode, negative: Electrode | Metal)
     window = numbers.number("lower_voltage"), numbers.number("upper_voltage")
     if isinstance(negative, Metal):
         low, high = (_solve(positive.potential, v) for v in window)
-        _reached(numbers, (low, high), "working")
+        _reached(numbers, (low, high), "working", tuple(_at(positive.potential, x) for x in (1.0 - _WALLS, _WALLS)))
         start, fresh = numbers.optional("start_voltage"), positive.start
         if start is not None and fresh is not None:
             raise ParameterError(f"{numbers.path}.start_voltage: wanted it or initial_concentration, found both")
@@ -312,13 +315,21 @@ def _windows(numbers: Numbers, positive: Electrode, negative: Electrode | Metal)
     least, most = max(1e-6, p - (1.0 - 1e-6 - n) / ratio), min(1.0 - 1e-6, p + (n - 1e-6) / ratio)
     low, high = (_bisect(voltage, v, least, most) for v in window)
     ends = n + ratio * (p - low), n + ratio * (p - high)
-    _reached(numbers, (low, high), "positive")
-    _reached(numbers, ends, "negative")
+    outer = min(1.0 - _WALLS, p + (n - _WALLS) / ratio), max(_WALLS, p - (1.0 - _WALLS - n) / ratio)
+    reach = tuple(voltage(x) for x in outer)
+    _reached(numbers, (low, high), "positive", reach)
+    _reached(numbers, ends, "negative", reach)
     return replace(positive, low=low, high=high), replace(negative, low=ends[0], high=ends[1])
 
 
-def _reached(numbers: Numbers, ends: tuple[float, float], host: str) -> None:
+def _reached(numbers: Numbers, ends: tuple[float, float], host: str, reach: tuple[float, ...]) -> None:
     """Refuse a voltage window that the open-circuit potential does not reach: its end would be the numeric wall.
+
+    Args:
+        numbers: of the cell.
+        ends: stoichiometries that belong to the window.
+        host: whose they are.
+        reach: voltages between which the cell can rest, V.
 
     Raises:
         ParameterError: in words.
@@ -327,8 +338,8 @@ def _reached(numbers: Numbers, ends: tuple[float, float], host: str) -> None:
         if not WALL_WIDTH < x < 1.0 - WALL_WIDTH:
             raise ParameterError(
                 f"{numbers.path}.{key}: wanted a voltage that the open-circuit potentials reach, found "
-                f"{numbers.number(key):g} V, where the {host} electrode is {'empty' if x < 0.5 else 'full'}; let them "
-                "reach beyond it, or narrow the window"
+                f"{numbers.number(key):g} V, where the {host} electrode is {'empty' if x < 0.5 else 'full'}; they reach from "
+                f"about {min(reach):.3g} to {max(reach):.3g} V: let them reach beyond it, or narrow the window"
             )
 
 

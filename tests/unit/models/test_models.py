@@ -184,17 +184,17 @@ def test_command_lists_them(capsys):
 
 
 def test_command_shows_numbers_with_their_sources(capsys):
-    assert main(["na-vn"]) == 0
+    assert main(["na-bare"]) == 0
     text = capsys.readouterr().out
     assert "kinetics.exchange" in text
     assert "D2NH00152G" in text
-    assert main(["--json", "na-vn"]) == 0
+    assert main(["--json", "na-bare"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     exchange = next(number for number in found["numbers"] if number["name"] == "kinetics.exchange")
     assert exchange == {
         "name": "kinetics.exchange",
-        "value": 2.15,
-        "given": "0.215 mA/cm2",
+        "value": 0.68,
+        "given": "0.068 mA/cm2",
         "status": "quoted",
         "source": "C7",
         "note": None,

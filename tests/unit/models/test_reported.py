@@ -227,7 +227,7 @@ def test_lives_that_were_survived(name, density, half, survived):
 def test_nucleation_overpotential(fresh, name, reported):
     cell, state = fresh(name)
     segment = cell.segment(state, Current(-0.5e-3 * 1.131), 2 * HOUR)
-    voltage = -segment.rows(np.arange(0.0, 2 * HOUR + 1, 10.0)).voltage
+    voltage = -segment.rows(np.arange(0.0, 2 * HOUR + 1, 1.0)).voltage
     assert 1e3 * (voltage.max() - np.median(voltage)) == pytest.approx(reported, abs=1.5)
 
 
