@@ -6,6 +6,8 @@ from itertools import repeat
 from math import nan
 from typing import Protocol, TypeAlias
 
+import numpy as np
+
 from labctl.engine.input import Event
 from labctl.publish.encode import stamped
 from labctl.publish.outgoing import Fields
@@ -97,8 +99,9 @@ def _last_row(entry: Entry, batch: Batch) -> Sequence[float]:
 def payload(row: Row) -> bytes:
     """Return the message of a row; what is not finite or not measured is absent."""
     seen, rows, end, auxiliary = row
-    _, record, number, time, voltage, current, charging, discharging, warm, quality, charging_wh, discharging_wh = map(
-        float, rows[end - 1]
+    last = rows[end - 1]
+    _, record, number, time, voltage, current, charging, discharging, warm, quality, charging_wh, discharging_wh = (
+        last.tolist() if isinstance(last, np.ndarray) else map(float, last)
     )
     attempt = seen.attempts.get(int(number), {})
     measured: dict[str, object] = {"voltage_volt": voltage, "current_ampere": current, **auxiliary}

@@ -13,11 +13,12 @@ import threading
 from typing import Any
 
 import aiomqtt
-from paho.mqtt.client import MQTT_ERR_SUCCESS, PUBLISH
+from paho.mqtt.client import MQTT_ERR_NO_CONN, MQTT_ERR_SUCCESS, PUBLISH, MQTTMessageInfo, MQTTv5
 from paho.mqtt.client import Client as Paho
 from paho.mqtt.properties import Properties
 
 GATHER = 0.002  # s that a sample may wait for the next one
+LENGTH_BITS, LENGTH_MORE = 7, 0x80  # of a byte of a length, and that another one follows (MQTT 5, 1.5.5)
 
 
 class Context(ssl.SSLContext):
@@ -38,6 +39,7 @@ class WireClient(aiomqtt.Client):
         self._thread = threading.get_ident()
         self._sending = False
         self._gathering: asyncio.TimerHandle | None = None  # writes the samples that wait for each other
+        self._gathered = bytearray()  # those samples, as they go out
         super().__init__(*args, **kwargs)
 
     async def send(self, topic: str, payload: bytes, qos: int, retain: bool, properties: Properties | None) -> None:
@@ -46,7 +48,10 @@ class WireClient(aiomqtt.Client):
         Raises:
             aiomqtt.MqttError: There is no connection, or no acknowledgement in time.
         """
-        full = self._client.want_write() and self._gathering is None
+        if qos == 0 and properties is None and not self._client.want_write():
+            self._gather(topic, payload, retain=retain)
+            return
+        self._put_gathered()
         self._sending = True
         try:
             info = self._client.publish(topic, payload, qos, retain, properties)
@@ -54,11 +59,6 @@ class WireClient(aiomqtt.Client):
             self._sending = False
         if info.rc != MQTT_ERR_SUCCESS:
             raise aiomqtt.MqttCodeError(info.rc, "not connected")
-        if (
-            qos == 0 and not full
-        ):  # it leaves with those of the next moment, in one piece: each piece wakes the broker up
-            self._gathering = self._gathering or self._loop.call_later(GATHER, self._write_or_wait)
-            return
         confirmed = asyncio.Event()
         with self._pending_call(info.mid, confirmed, self._pending_publishes):
             self._write_or_wait()
@@ -84,24 +84,31 @@ class WireClient(aiomqtt.Client):
         if self._disconnected.done() and not self._disconnected.cancelled():
             self._disconnected.exception()  # retrieved, or asyncio complains that nobody did
 
-    def _join(self) -> None:
-        """Make one of the samples that wait beside each other, so that one call of the system writes them."""
-        waiting = self._client._out_packet  # noqa: SLF001 - paho writes packet by packet
-        joined: list[Any] = []
-        for packet in waiting:
-            if joined and _is_whole_sample(packet) and _is_whole_sample(joined[-1]):
-                joined[-1]["packet"] += packet["packet"]
-                joined[-1]["to_process"] += packet["to_process"]
-            else:
-                joined.append(packet)
-        waiting.clear()
-        waiting.extend(joined)
+    def _gather(self, topic: str, payload: bytes, *, retain: bool) -> None:
+        """Let a sample leave with those of the next moment, in one piece: each piece wakes the broker up.
 
-    def _write(self) -> None:
+        Raises:
+            aiomqtt.MqttCodeError: There is no connection.
+        """
+        if self._client.socket() is None:
+            raise aiomqtt.MqttCodeError(MQTT_ERR_NO_CONN, "not connected")
+        self._gathered += publish_packet(topic, payload, retain=retain, version_5=self._client.protocol == MQTTv5)
+        self._gathering = self._gathering or self._loop.call_later(GATHER, self._write_or_wait)
+
+    def _put_gathered(self) -> None:
+        """Give paho what was gathered, as one packet that nobody waits for."""
         if self._gathering is not None:
             self._gathering.cancel()
             self._gathering = None
-            self._join()
+        if self._gathered:
+            packet, self._gathered = self._gathered, bytearray()
+            self._sending = True  # it is written by whoever calls this
+            try:
+                self._client._packet_queue(PUBLISH, packet, 0, 0, MQTTMessageInfo(0))  # noqa: SLF001 - as above
+            finally:
+                self._sending = False
+
+    def _write(self) -> None:
         try:
             self._client.loop_write()
         except Exception as error:  # noqa: BLE001 - as aiomqtt does: whatever it is, the connection is gone
@@ -117,6 +124,7 @@ class WireClient(aiomqtt.Client):
 
     def _write_or_wait(self) -> None:
         """Write what waits; wait for room where there is none."""
+        self._put_gathered()
         sock = self._client.socket()
         if self._client.want_write():
             self._write()
@@ -128,6 +136,13 @@ class WireClient(aiomqtt.Client):
             self._loop.remove_writer(sock)
 
 
-def _is_whole_sample(packet: Any) -> bool:
-    """Tell whether a packet is a message that nobody acknowledges, nothing of it written."""
-    return bool(packet["command"] & 0xF0 == PUBLISH and packet["qos"] == 0 and packet["pos"] == 0)
+def publish_packet(topic: str, payload: bytes, *, retain: bool, version_5: bool) -> bytes:
+    """Return a message that nobody acknowledges as it goes over the wire: MQTT 3.1.1 and 5, section 3.3."""
+    name = topic.encode()
+    body = len(name).to_bytes(2) + name + (b"\0" if version_5 else b"") + payload
+    length, left = bytearray(), len(body)
+    while left >> LENGTH_BITS:
+        length.append(left & (LENGTH_MORE - 1) | LENGTH_MORE)
+        left >>= LENGTH_BITS
+    length.append(left)
+    return bytes((PUBLISH | retain,)) + length + body

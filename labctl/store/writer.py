@@ -358,7 +358,8 @@ class Writer:
                 rooms, self._rooms = self._rooms, []
             flushes, self._promised = self._promised, []
             self._sealed.append(_Landed(self.journal.commit_id, entries, flushes))
-        self._tell(_settle, rooms, None)
+        if rooms:  # to tell nobody would wake the loop up all the same
+            self._tell(_settle, rooms, None)
 
     def _died(self, error: Exception) -> None:
         told = error if isinstance(error, LabctlError) else InternalError(f"the journal's writer failed: {error!r}")
