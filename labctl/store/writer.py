@@ -216,9 +216,8 @@ class Writer:
             calls, self._calls = self._calls, []
             self._hurried = False
             entries = self._doubtful  # and nothing else; a flush waits for what comes after it, too
-            behind = (
-                bool(self._sealed) and self._failed_since is not None
-            )  # the head must catch up before more is written
+            # the head must catch up before more is written
+            behind = bool(self._sealed) and self._failed_since is not None
             if not entries and not behind:
                 self._promised, self._flushes = self._flushes, []
                 entries = self._front(all_of_it=bool(self._promised) or self._closing)
