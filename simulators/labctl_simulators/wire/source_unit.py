@@ -4,7 +4,7 @@ Traps that are kept: an off state other than high impedance puts 0 V across the 
 what is sourced switches the output off.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from labctl_simulators.cell import AtOpenCircuit, Current, Voltage
 from labctl_simulators.wire.terminal import Terminal
@@ -124,6 +124,11 @@ class SourceUnit:
         self.off_state = short
         if not self.output:
             self.impose()
+
+    def at_high_impedance(self) -> Self:
+        """Be off at high impedance, as a driver leaves it, and return itself: a cell may be connected, and keeps its charge."""
+        self.set_off_state("HIMP")
+        return self
 
     def measured(self) -> tuple[float, float, bool]:
         """Return voltage, current, and whether the limit is holding."""

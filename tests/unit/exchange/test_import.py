@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import json
 import re
 import struct
 from pathlib import Path
@@ -121,6 +122,69 @@ def test_an_eclab_spectrum_lies_between_its_rows(tmp_path):
     assert len(spectrum.frequency) == 64
     assert (spectrum.impedance.imag < 0).mean() > 0.5  # capacitive is negative here
     assert spectrum.frequency[0] > spectrum.frequency[-1]
+
+
+def test_a_spectrum_of_palmsens_is_capacitive_where_its_admittance_is(tmp_path):
+    """Its own columns of the admittance, whose imaginary part is positive where it is capacitive, say which sign is which."""
+    with stored(tmp_path, VENDOR / "eis-dummy-cell.pssession") as reader:
+        run = reader.run(1)
+        (spectrum,) = record_of(reader, run).spectra()
+    session = json.JSONDecoder().raw_decode((VENDOR / "eis-dummy-cell.pssession").read_bytes().decode("utf-16"))[0]
+    arrays = {each["Description"]: each["DataValues"] for each in session["Measurements"][0]["DataSet"]["Values"]}
+    admittance = np.array([real["V"] + 1j * imag["V"] for real, imag in zip(arrays["YRe"], arrays["YIm"], strict=True)])
+    np.testing.assert_allclose(1.0 / spectrum.impedance, admittance, rtol=1e-4)
+    assert run.began_unix_time == pytest.approx(1_487_019_739.6, abs=1)
+
+
+def session(*measurements):
+    text = json.dumps({"type": "PalmSens.DataFiles.SessionFile", "measurements": list(measurements)})
+    return b"\xff\xfe" + (text + "\ufeff").encode("utf-16-le")
+
+
+def measurement(technique, *arrays, title="scan"):
+    units = {0: "Time", 1: "Volt", 2: "MicroAmpere", 30: "Volt"}
+    values = [
+        {
+            "arraytype": kind,
+            "description": words,
+            "unit": {"type": f"PalmSens.Units.{units[kind]}"},
+            "datavalues": [{"v": v} for v in row],
+        }
+        for kind, words, row in arrays
+    ]
+    return {"title": title, "method": f"#x\r\nMETHOD_ID={technique}\r\n", "dataset": {"values": values}}
+
+
+ROWS = ((0, "time", [0.0, 0.5, 1.0]), (1, "potential", [0.1, 0.2, 0.1]), (2, "current", [5.0, 6.0, -5.0]))
+
+
+def test_scans_of_palmsens_are_cycles_and_pulses_are_left_out_by_name(tmp_path):
+    scans = measurement("cv", *ROWS, *ROWS[1:])
+    (tmp_path / "x.pssession").write_bytes(session(measurement("dpv", *ROWS), scans))
+    one = only(tmp_path / "x.pssession")
+    assert one.time.tolist() == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
+    assert one.cycle.tolist() == [1, 1, 1, 2, 2, 2]
+    assert one.current[:3].tolist() == pytest.approx([5e-6, 6e-6, -5e-6])
+    assert {step.verb for step in steps_of(one)} == {"cv"}
+    assert "measurement 1 is left out: of dpv" in one.notes[0]
+    assert "go on every 0.5 s" in one.notes[1]
+    (tmp_path / "x.pssession").write_bytes(session(measurement("pot", *ROWS)))
+    assert [step.verb for step in steps_of(only(tmp_path / "x.pssession"))] == ["charge", "discharge"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (session(measurement("swv", *ROWS)), "found swv"),
+        (session(measurement("ad", *ROWS[:2], (2, "current", [1.0]))), "as many rows of time, potential and current"),
+        (session(measurement("cv", *ROWS[:1], (1, "scan1channel1", [1, 2, 3]), (2, "scan1channel2", [1, 2, 3]))), "one channel"),
+        (session(measurement("ad", *ROWS)).replace("MicroAmpere".encode("utf-16-le"), "NanoAmpere".encode("utf-16-le")), "found NanoAmpere"),
+        (session(), "found none"),
+        (session(measurement("ad", *ROWS)) + "x".encode("utf-16-le"), "found more"),
+    ],
+)  # fmt: skip
+def test_what_of_palmsens_is_not_known_is_refused_by_name(tmp_path, capsys, data, words):
+    assert words in refused(tmp_path, capsys, "x.pssession", data)
 
 
 # --- our own exports --------------------------------------------------------------------------------------------------
