@@ -64,7 +64,7 @@ rig-truth: setup-test ## N kills beside instruments whose books say what truly f
 rig-mutants: setup-test ## break safety checks one by one: the test that stands for each must fail
 	@$(BIN)/python -m tests.crash.mutants --write
 
-rig-web: setup-test   ## the pages beside 64 channels: N kills, 5 N races for a step, viewers, floods, nonsense, mails of trips
+rig-web: setup-test   ## the pages beside 64 channels: N kills, 5 N races for a step, viewers, floods, nonsense, mails of trips, N kills of who sends them
 	@$(BIN)/python -m tests.crash.pages --times $(N) --write
 
 rig-fuzz: setup-test  ## a million damaged replies for every framing parser, 100 000 damaged files and orders for every other

@@ -202,13 +202,13 @@ class Bench:
         with DaemonClient(self.data) as client:
             return {row["channel"]: row for row in client.status()}
 
-    def start(self, protocol: str, channel: str, cell: str = "marquis2019") -> None:
-        """Start a file of the bench's folder, or a protocol of the library, on a channel."""
+    def start(self, protocol: str, channel: str, cell: str = "marquis2019") -> str:
+        """Start a file of the bench's folder, or a protocol of the library, on a channel, and return the run's id."""
         own = self.folder / protocol
         path = own if own.is_file() else library() / f"{protocol}.yaml"
         files = {"protocol": str(path.absolute()), "cell": str((library() / "cells" / f"{cell}.yaml").absolute())}
         with DaemonClient(self.data) as client:
-            client.order("start", {"channel": channel, **files})
+            return str(client.order("start", {"channel": channel, **files})["run"])
 
     def enter(self, browser: Browser) -> None:
         enter(browser, self.web)

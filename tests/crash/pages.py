@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import os
 import random
+import re
 import signal
 import socket
 import statistics
@@ -27,12 +28,15 @@ import httpx
 import numpy as np
 import orjson
 
+from labctl.store.notices import Notices
 from labctl.store.reader import Reader
 from tests.browser import Browser
 from tests.crash import promises
 from tests.crash.counted import Counted, counting
-from tests.crash.pages_rig import FRESH, WITHIN, Rig
+from tests.crash.pages_rig import FRESH, WITHIN, Forked, Rig, send_forked
 from tests.hostile import CORPUS
+from tests.system.test_notify import station as station_of
+from tests.unit.notify.test_delivery import Box, smtp
 
 PAGE = promises.PAGE.parent / "security.md"
 
@@ -306,45 +310,29 @@ def nonsense(rig: Rig, times: int, seed: int = 1) -> Tried:
     )
 
 
-def trips(folder: Path, times: int) -> Tried:
+def trips(rig: Rig, channel: str, times: int) -> Tried:
     """See how long after a trip its mail is accepted by a real server."""
-    from labctl.notify.service import Sender  # noqa: PLC0415
-    from tests.system.test_notify import station  # noqa: PLC0415
-    from tests.unit.notify.test_delivery import Box, smtp  # noqa: PLC0415
-
     box, took, wrong = Box(), [], 0
-    folder.mkdir()
-    rig = Rig(folder, times)
-    try:
-        with smtp(box) as server:
-            made = replace(station(server.port), name="bench")
-            for number in range(times):
-                for file in rig.bench.data.glob("notices.db*"):
-                    file.unlink()  # each as the first of its day: what comes in a burst waits on purpose
-                sender, stop, before = Sender(made, rig.bench.data), threading.Event(), len(box.mails)
-                thread = threading.Thread(target=sender.run, args=(stop,))
-                thread.start()
-                time.sleep(1.2)
-                rig.start("trips", f"A{number + 1}")
-                deadline = time.monotonic() + WITHIN
-                while len(box.mails) == before and time.monotonic() < deadline:
-                    time.sleep(0.02)
-                now = time.time()
-                stop.set()
-                thread.join()
-                sender.close()
-                if len(box.mails) == before:
-                    wrong += 1
-                    continue
-                with Reader(rig.bench.data) as reader:
-                    run = reader.run(number + 1)
-                    at = reader.query(
-                        "SELECT test_time_second FROM events WHERE run_id = :run AND kind = 'tripped'", run=run.run_id
-                    )
-                took.append(now - run.began_unix_time - float(at[0][0]))
-                told("trips", number + 1, times)
-    finally:
-        rig.bench.end()
+    with smtp(box) as server:
+        for number in range(times):
+            sender, before = _fresh_sender(rig, server.port), len(box.mails)
+            time.sleep(1.2)
+            run = rig.start("trips", channel)
+            deadline = time.monotonic() + WITHIN
+            while len(box.mails) == before and time.monotonic() < deadline:
+                time.sleep(0.02)
+            now = time.time()
+            sender.end(signal.SIGKILL)
+            if len(box.mails) == before:
+                wrong += 1
+                continue
+            with Reader(rig.bench.data) as reader:
+                stored = reader.find(run)
+                at = reader.query(
+                    "SELECT test_time_second FROM events WHERE run_id = :run AND kind = 'tripped'", run=stored.run_id
+                )
+            took.append(now - stored.began_unix_time - float(at[0][0]))
+            told("trips", number + 1, times)
     found = f"accepted after {statistics.median(took):.2g} s in the median, {max(took):.2g} s at worst"
     return Tried(
         "trips",
@@ -355,6 +343,54 @@ def trips(folder: Path, times: int) -> Tried:
         max(took),
         sum(took),
     )
+
+
+def mails(rig: Rig, channel: str, times: int) -> Tried:
+    """Kill who sends alarms while a trip is on its way to a mail box, and begin it again: each is told, twice under one id alone."""
+    box, wrong, twice = Box(), 0, 0
+    with smtp(box) as server:
+        for number in range(times):
+            sender, before = _fresh_sender(rig, server.port), len(box.mails)
+            rig.start("trips", channel)
+            time.sleep(random.uniform(0, TOLD))
+            sender.end(signal.SIGKILL)
+            sender = Forked(send_forked, rig.bench.data, replace(station_of(server.port), name="bench"))
+            deadline = time.monotonic() + WITHIN
+            while not _all_went(rig.bench.data) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            sender.end(signal.SIGKILL)
+            heads = [mail.content.decode().partition("\r\n\r\n")[0] for mail in box.mails[before:]]
+            ids = [
+                re.findall(r"^Message-ID: *(\S+)", head, re.MULTILINE)[0]
+                for head in heads
+                if f"{channel} tripped" in head
+            ]
+            twice += len(ids) > 1
+            wrong += len(set(ids)) != 1
+            told("mails", number + 1, times)
+    return Tried(
+        "mails",
+        "the process of alarms killed (SIGKILL) while a trip is on its way, and begun again",
+        times,
+        f"each was told, {twice} twice under one id",
+        wrong,
+    )
+
+
+TOLD = 4.0  # s within which a trip is mostly told, and at any moment of which who tells it is killed
+
+
+def _fresh_sender(rig: Rig, port: int) -> Forked:
+    """Begin to send alarms as on the first day: what comes in a burst waits on purpose."""
+    for file in rig.bench.data.glob("notices.db*"):
+        file.unlink()
+    return Forked(send_forked, rig.bench.data, replace(station_of(port), name="bench"))
+
+
+def _all_went(folder: Path) -> bool:
+    with Notices(folder) as notices:
+        messages = notices.messages()
+    return bool(messages) and all(message.went is not None for message in messages)
 
 
 def told(what: str, done: int, times: int) -> None:
@@ -370,6 +406,7 @@ LINES = (
     ("orders", "orders that only make safer, under 200 connections without headers and wrong passwords all the time", "answered after {mean:.2g} s in the mean, {worst:.2g} s at worst"),
     ("requests", "damaged requests, of somebody known and of nobody: each is answered, and none is a defect", ""),
     ("kills", "the page process killed (SIGKILL) under viewers: no run may notice, and the next page is whole", "whole after {mean:.2g} s in the mean"),
+    ("mails", "the process of alarms killed (SIGKILL) while a trip is on its way: each is told, and twice under one id alone", ""),
     ("trips", "trips, from the row to the mail that an SMTP server accepted", "accepted after {mean:.2g} s in the mean, {worst:.2g} s at worst"),
 )  # fmt: skip
 """What was tried, by the name of its figures; what was found at worst, on a machine that may be busy with much else."""
@@ -380,9 +417,10 @@ def station(place: Path, channels: int, times: int, seed: int) -> Iterator[Tried
     random.seed(seed)
     folder = place / "rig"
     folder.mkdir(parents=True)
-    rig = Rig(folder, max(4, channels))
+    last = max(4, channels) + 1
+    rig = Rig(folder, last)
     try:
-        for number in (1, 3, *range(4, channels + 1)):
+        for number in (1, *range(3, last)):
             rig.start("works", f"A{number}")
         rig.start("short", "A2")
         yield crowd(rig, 20, 1.0 + times / 2)
@@ -390,9 +428,10 @@ def station(place: Path, channels: int, times: int, seed: int) -> Iterator[Tried
         yield flood(rig, max(5, times))
         yield nonsense(rig, 20 * times, seed)
         yield kills(rig, times)
+        yield trips(rig, f"A{last}", max(1, times // 4))
+        yield mails(rig, f"A{last}", times)
     finally:
         rig.bench.end()
-    yield trips(place / "trips", max(1, times // 4))
 
 
 def _figures(found: Counted, name: str) -> dict[str, float]:

@@ -9,14 +9,15 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import httpx
 
 from labctl.cli.web import NICE
-from labctl.station.settings import WebSettings
+from labctl.notify.service import Sender
+from labctl.station.settings import Station, WebSettings
 from labctl.store.people import People
 from labctl.store.reader import Reader
 from labctl.web.server import serve
@@ -36,8 +37,22 @@ FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload([__name__])
 
 
-def serve_forked(data: Path, port: int, line: Connection) -> None:
-    """Be the process of `labctl web` on a port, forked from one that has imported everything; end with who holds the other end of `line`."""
+def serve_forked(line: Connection, data: Path, port: int) -> None:
+    """Be the process of `labctl web` on a port."""
+    os.nice(NICE)
+    serve(WebSettings(f"127.0.0.1:{port}"), data, data, data, line.send)
+
+
+def send_forked(line: Connection, data: Path, station: Station) -> None:
+    """Be the process that sends a station's alarms, and say when it has looked for the first time."""
+    sender = Sender(station, data)
+    sender.step()
+    line.send("has looked")
+    sender.run(threading.Event())
+
+
+def _begun(target: Callable[..., None], line: Connection, *given: object) -> None:
+    """Do what a process is there for, until nobody holds the other end of the line any more."""
 
     def end_with_parent() -> None:
         with contextlib.suppress(EOFError):
@@ -45,21 +60,24 @@ def serve_forked(data: Path, port: int, line: Connection) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
-    os.nice(NICE)
-    serve(WebSettings(f"127.0.0.1:{port}"), data, data, data, line.send)
+    target(line, *given)
 
 
-class ForkedPages:
-    """Pages that begin without the two seconds which Python needs to import them: what is killed and begun again is the same."""
+class Forked:
+    """A process of ours that begins without the two seconds which Python needs to import it: what is killed and begun again is the same.
 
-    def __init__(self, data: Path, port: int) -> None:
+    Attributes:
+        word: What it said when it was ready.
+    """
+
+    def __init__(self, target: Callable[..., None], *given: object) -> None:
         self._line, theirs = FORKED.Pipe()
-        self._process = FORKED.Process(target=serve_forked, args=(data, port, theirs))
+        self._process = FORKED.Process(target=_begun, args=(target, theirs, *given))
         self._process.start()
         theirs.close()
         if not self._line.poll(WITHIN):
-            raise TimeoutError(f"wanted the pages on port {port} within {WITHIN:g} s, found nothing said")
-        self.said = re.search(r"pages at (\S+:(\d+))", self._line.recv())
+            raise TimeoutError(f"wanted {target.__name__} to be ready within {WITHIN:g} s, found nothing said")
+        self.word = str(self._line.recv())
 
     @property
     def pid(self) -> int:
@@ -70,6 +88,14 @@ class ForkedPages:
         self._process.join(WITHIN)
         self._process.close()
         self._line.close()
+
+
+class ForkedPages(Forked):
+    """The pages of a data folder on a port; `said` is as of pages that the command has begun."""
+
+    def __init__(self, data: Path, port: int) -> None:
+        super().__init__(serve_forked, data, port)
+        self.said = re.search(r"pages at (\S+:(\d+))", self.word)
 
 
 class Rig:
@@ -96,8 +122,9 @@ class Rig:
         headers = {"authorization": f"Bearer {self._tokens[name]}"}
         return httpx.Client(base_url=self.bench.url, headers=headers, timeout=WITHIN, limits=FRESH)
 
-    def start(self, protocol: str, channel: str) -> None:
-        self.bench.start(f"{protocol}.yaml", channel)
+    def start(self, protocol: str, channel: str) -> str:
+        """Start a run, and return its id."""
+        return self.bench.start(f"{protocol}.yaml", channel)
 
     def events(self) -> int:
         with Reader(self.bench.data) as reader:

@@ -79,7 +79,7 @@ ROWS = (
         "memory at the end than after the first quarter, {w[descriptors_more]:+.0f} descriptors, {w[tasks_more]:+.0f} tasks, log {w[log]:.1f} MB"),
     Row("", "pages", "make rig-web N=200", "kills", 200,
         "{kills:,} kills of the page process under viewers, {races:,} races of two browsers for a step, {orders:,} orders under a flood, "
-        "{requests:,} damaged requests, {trips:,} trips told by mail: the page on security says what came of them"),
+        "{requests:,} damaged requests, {trips:,} trips told by mail, {mails:,} while who tells them was killed: the page on security says what came of them"),
     Row("", "fuzz-wire", "make rig-fuzz WRITE=1", "inputs", 1_000_000, f"replies of instruments, of every framing parser: {INPUTS}"),
     Row("", "fuzz-protocol-files", "make rig-fuzz WRITE=1", "inputs", 1_000_000, INPUTS),
     Row("", "fuzz-cell-files", "make rig-fuzz WRITE=1", "inputs", 100_000, INPUTS),
