@@ -22,7 +22,9 @@ def impedance_about(
     Raises:
         ValueError: a frequency is not above 0 Hz, or the bias is more than the cell can carry.
     """
-    if not ((frequencies > 0.0) & (frequencies < np.inf)).all():
+    if frequencies.size and not (
+        frequencies.flat[frequencies.argmin()] > 0.0 and frequencies.flat[frequencies.argmax()] < np.inf
+    ):
         raise ValueError("wanted finite frequencies above 0 Hz, found others")
     inner = _inner_current(physics, state, current) if physics.leak else current
     z = surface_values(physics, state, inner)

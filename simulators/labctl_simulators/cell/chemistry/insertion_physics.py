@@ -123,12 +123,12 @@ class InsertionPhysics(Physics):
         x = z if self.whole else z[: self.hosts]
         shifts, flow = self._columns(x, current)
         index, f = self._place(x, shifts)
-        c0, c1, c2 = self.tables.columns
-        v = c2.take(index, mode="clip")
+        parts = self.tables.columns.take(index, axis=1, mode="clip")
+        v = parts[2]
         v *= f
-        v += c1.take(index, mode="clip")
+        v += parts[1]
         v *= f
-        v += c0.take(index, mode="clip")
+        v += parts[0]
         logs = None if self.salt is None else self.electrolyte.logarithms(z[self.salt :])
         if not (isinstance(current, float) and current == 0.0):
             v += self._overpotential(x, logs, flow)
@@ -147,8 +147,8 @@ class InsertionPhysics(Physics):
         """Return the difference of the open-circuit potentials, V; see `Physics.potential_difference`."""
         x = z if self.whole else z[: self.hosts]
         index, f = self._place(x, self.chemistry.shifts if x.ndim > 1 else self.chemistry.shifts[:, 0])
-        c0, c1, c2 = self.tables.columns
-        v = (c2.take(index, mode="clip") * f + c1.take(index, mode="clip")) * f + c0.take(index, mode="clip")
+        c0, c1, c2 = self.tables.columns.take(index, axis=1, mode="clip")
+        v = (c2 * f + c1) * f + c0
         return np.asarray(v.sum(axis=0))
 
     def potential_difference_of(self, z: Sequence[float]) -> float:
@@ -197,10 +197,10 @@ class InsertionPhysics(Physics):
         x = z if self.whole else z[: self.hosts]
         shifts, kinetic = self._columns(x, 1.0)
         index, f = self._place(x, shifts)
-        _, c1, c2 = self.tables.columns
+        c1, c2 = self.tables.columns[1:].take(index, axis=1, mode="clip")
         f *= 2.0
-        f *= c2.take(index, mode="clip")
-        f += c1.take(index, mode="clip")
+        f *= c2
+        f += c1
         f *= _INTERVALS
         filled = x - x * x
         k = kinetic / np.sqrt(filled)

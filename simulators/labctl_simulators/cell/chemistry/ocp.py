@@ -62,19 +62,19 @@ class Tables:
     """Hold the potentials of a cell's hosts as parts of its voltage: what they add, the positive's up, the negative's down.
 
     Attributes:
-        columns: the three coefficients of all hosts one after the other, shape (hosts * INTERVALS,) each.
+        columns: the three coefficients of all hosts one after the other, shape (3, hosts * INTERVALS).
         lines: the same for each host in plain floats.
     """
 
-    columns: tuple[Array, Array, Array]
+    columns: Array
     lines: tuple[Lines, ...]
 
     @staticmethod
     def of(coefficients: Sequence[Array]) -> "Tables":
         """Return the tables of one or two hosts, the positive first; coefficients as in `OpenCircuit`."""
         signed = [table * sign for table, sign in zip(coefficients, (1.0, -1.0), strict=False)]
-        c0, c1, c2 = np.concatenate([table.T for table in signed], axis=1)
-        return Tables((c0, c1, c2), tuple(Lines(table) for table in signed))
+        columns = np.ascontiguousarray(np.concatenate([table.T for table in signed], axis=1))
+        return Tables(columns, tuple(Lines(table) for table in signed))
 
 
 def from_function(function: Callable[[Array], Array], *, walled: bool = True) -> OpenCircuit:

@@ -24,16 +24,17 @@ def sphere(s: Complex) -> Complex:
     Flux and value are dimensionless: the gradient at the surface is 1 and the radius is 1. The integrator 3/s is in it.
     """
     s = np.asarray(s, dtype=np.complex128)
-    near = np.abs(s) < 10.0 * _SMALL
-    some = bool(np.logical_or.reduce(near, axis=None))
-    q = np.sqrt(np.where(near, 1.0, s)) if some else np.sqrt(s)
+    size = np.abs(s)
+    some = bool(size.size and size.flat[size.argmin()] < 10.0 * _SMALL)
+    near = size < 10.0 * _SMALL if some else None
+    q = np.sqrt(np.where(near, 1.0, s)) if near is not None else np.sqrt(s)
     decay = np.exp(-2.0 * q)
     rest = 1.0 - decay
     decay += 1.0
     decay *= q
     decay -= rest
     exact = np.divide(rest, decay, out=rest)
-    if not some:
+    if near is None:
         return np.asarray(exact)
     series = 3.0 / s + 0.2 - s / 175.0 + 2.0 * s**2 / 7875.0 - 37.0 * s**3 / 3031875.0
     return np.where(near, series, exact)
