@@ -16,6 +16,7 @@ from labctl_simulators.cell.state import CellState, read_only
 if TYPE_CHECKING:
     from labctl_simulators.cell.batch import CellBatch
     from labctl_simulators.cell.chemistry.double_layer import Layered
+    from labctl_simulators.cell.segment_stepper import SegmentStepper
     from labctl_simulators.cell.stepper import Stepper
 
 # The paths that not every user of a cell walks are imported as they are first asked for: start-up is a promise.
@@ -140,21 +141,21 @@ class CellModel(NamedTuple):
         """
         return impose(self.chemistry, state, drive, duration, stops)
 
-    def stepper(self, state: CellState) -> "Stepper":
-        """Return one live cell that goes on from `state` step by step.
+    def stepper(self, state: CellState) -> "Stepper | SegmentStepper":
+        """Return one live cell that goes on from `state` step by step; a segment a step where its memory depends on it.
 
         >>> from labctl_simulators.models import load_model
         >>> cell = load_model("marquis2019")
         >>> live = cell.stepper(cell.initial(soc=0.5))
         >>> [round(live.step(0.5, 1.0), 4) for _ in range(3)]
         [3.8134, 3.8137, 3.8139]
-
-        Raises:
-            ValueError: its diffusivity depends on the composition.
         """
+        if self.chemistry.freezer is not None:
+            from labctl_simulators.cell.segment_stepper import SegmentStepper
+
+            return SegmentStepper(self.chemistry, state)
         from labctl_simulators.cell.stepper import Stepper
 
-        _of_segments_alone(self.chemistry)
         return Stepper(self.chemistry, state)
 
     def layered(self, state: CellState) -> "Layered":
@@ -204,7 +205,7 @@ class CellModel(NamedTuple):
 
         Raises:
             ValueError: the cell is driven out of its range (at which step), leaks, or has slow states that depend on
-                the course of the current; its stepper serves then. Or its diffusivity depends on the composition.
+                the course of the current; its stepper serves then.
 
         >>> from labctl_simulators.models import load_model
         >>> cell = load_model("marquis2019")
@@ -212,10 +213,12 @@ class CellModel(NamedTuple):
         >>> rows.voltage.round(3).tolist()
         [3.815, 3.676, 3.745]
         """
-        from labctl_simulators.cell.profile import profile
+        from labctl_simulators.cell.profile import profile, stepped
 
-        _of_segments_alone(self.chemistry)
-        return profile(self.chemistry, state, np.asarray(currents, dtype=np.float64), dt)
+        chemistry, currents = self.chemistry, np.asarray(currents, dtype=np.float64)
+        if chemistry.freezer is not None or state.warmth is not None:
+            return stepped(chemistry, self.stepper(state), currents, dt)
+        return profile(chemistry, state, currents, dt)
 
     def impedance(self, state: CellState, frequencies: ArrayLike, current: float = 0.0) -> NDArray[np.complex128]:
         """Return the impedance in ohm about `state` in closed form, from the numbers of the time domain.
@@ -249,6 +252,7 @@ def _of_segments_alone(chemistry: Chemistry) -> None:
     """
     if chemistry.freezer is not None:
         raise ValueError(
-            f"wanted constant diffusivities for a live cell, a batch or a profile, found {chemistry.name}, in which one "
-            "depends on the composition: segments follow it"
+            f"wanted constant diffusivities for a batch or separate double layers, found {chemistry.name}, in which one "
+            "depends on the composition: each cell then has poles of its own at each moment; segments, a stepper and a "
+            "profile follow it"
         )

@@ -1,6 +1,6 @@
 """A long profile of currents, each constant for one step of the same length: a block scan instead of a loop."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -9,20 +9,16 @@ from labctl_simulators.cell.physics import Array, Chemistry, Memory
 from labctl_simulators.cell.solve.segment import Rows
 from labctl_simulators.cell.state import CellState, read_only
 
+if TYPE_CHECKING:
+    from labctl_simulators.cell.segment_stepper import SegmentStepper
+    from labctl_simulators.cell.stepper import Stepper
+
 BLOCK: Final = 64
 
 
 def profile(chemistry: Chemistry, state: CellState, currents: Array, dt: float) -> tuple[Rows, CellState]:
     """Return rows at the end of each step and the last state; see `Cell.profile`."""
-    currents = np.asarray(currents, dtype=np.float64)
-    if not (len(currents) and 0.0 < dt <= LARGEST and np.abs(currents).max() <= LARGEST):
-        raise ValueError(
-            f"wanted finite currents and a step above 0 s, found {len(currents)} currents and a step of {dt} s"
-        )
-    if chemistry.slow_names and chemistry.paced:
-        raise ValueError(f"wanted a cell whose slow states only add up, found {chemistry.name}: use its stepper")
-    if state.warmth is not None:
-        return _stepped(chemistry, state, currents, dt)
+    _check(chemistry, currents, dt)
     physics = chemistry.physics_of(state)
     if physics.leak:
         raise ValueError(f"wanted a cell without a leak, found one in {chemistry.name}: use its stepper")
@@ -60,11 +56,11 @@ def profile(chemistry: Chemistry, state: CellState, currents: Array, dt: float) 
     return rows, last
 
 
-def _stepped(chemistry: Chemistry, state: CellState, currents: Array, dt: float) -> tuple[Rows, CellState]:
-    """Return the same of a cell that heats itself, step by step: its memory changes with its temperature."""
-    from labctl_simulators.cell.stepper import Stepper  # noqa: PLC0415 - few cells heat themselves
-
-    live = Stepper(chemistry, state)
+def stepped(
+    chemistry: Chemistry, live: "Stepper | SegmentStepper", currents: Array, dt: float
+) -> tuple[Rows, CellState]:
+    """Return the same step by step, of a live cell whose memory changes with its temperature or composition."""
+    _check(chemistry, currents, dt)
     voltage, kelvin = np.empty(len(currents)), np.empty(len(currents))
     for at, current in enumerate(currents.tolist()):
         voltage[at] = live.step(current, dt)
@@ -74,6 +70,20 @@ def _stepped(chemistry: Chemistry, state: CellState, currents: Array, dt: float)
     times = np.asarray(dt * np.arange(1, len(currents) + 1), dtype=np.float64)
     up, down = np.cumsum(np.maximum(currents, 0.0)) * dt, np.cumsum(np.maximum(-currents, 0.0)) * dt
     return Rows(times, voltage, currents, kelvin, up, down), live.state
+
+
+def _check(chemistry: Chemistry, currents: Array, dt: float) -> None:
+    """Refuse a profile that is none, or slow states that depend on the course of the current.
+
+    Raises:
+        ValueError: in words.
+    """
+    if not (len(currents) and 0.0 < dt <= LARGEST and np.abs(currents).max() <= LARGEST):
+        raise ValueError(
+            f"wanted finite currents and a step above 0 s, found {len(currents)} currents and a step of {dt} s"
+        )
+    if chemistry.slow_names and chemistry.paced:
+        raise ValueError(f"wanted a cell whose slow states only add up, found {chemistry.name}: use its stepper")
 
 
 def _scan(linear: Memory, memory: Array, currents: Array, dt: float, gain: Array) -> tuple[Array, Array]:

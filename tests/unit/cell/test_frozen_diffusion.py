@@ -157,9 +157,31 @@ def test_the_impedance_at_rest_is_that_of_the_diffusivity_there(cell):
     assert cell.impedance(state, frequencies) == pytest.approx(plain.impedance(plain.initial(soc=0.5), frequencies))
 
 
-def test_what_only_segments_can_follow_is_refused_elsewhere(cell):
+def test_a_live_cell_and_a_profile_are_its_segments(cell, half):
+    """Their error is that of segments, which is compared with PyBaMM above: a step is one, and goes on where the last ended."""
+    currents = [-CURRENT] * 3 + [0.0, 0.5 * CURRENT]
+    live, state = cell.stepper(half), half
+    rows, last = cell.profile(half, currents, 60.0)
+    for at, current in enumerate(currents):
+        segment = cell.segment(state, Current(current) if current else AtOpenCircuit(), 60.0)
+        state = segment.state(60.0)
+        voltage = segment.rows([60.0]).voltage[0]
+        assert (live.step(current, 60.0), rows.voltage[at]) == (voltage, voltage)
+    assert live.state == last == state
+    target = live.voltage + 0.01
+    held = cell.segment(state, Voltage(target, CURRENT), 5.0).rows([5.0]).current[0]
+    assert live.hold(target, 5.0, most=CURRENT) == held
+    with pytest.raises(ValueError, match=r"found a ramp to 0\.1 A within 1 s: a diffusivity that depends"):
+        live.ramp(0.1, 1)
+    live.step(-1e3 * CURRENT, 1e4)
+    assert "empty" in live.collapse
+    with pytest.raises(ValueError, match="empty at step 0"):
+        cell.profile(half, [-1e3 * CURRENT], 1e4)
+
+
+def test_what_cannot_follow_it_refuses_it(cell):
     state = cell.initial()
-    for path in (cell.stepper, cell.layered, lambda one: cell.batch([one]), lambda one: cell.profile(one, [0.1], 1.0)):
+    for path in (cell.layered, lambda one: cell.batch([one])):
         with pytest.raises(ValueError, match="found ecker2015, in which one depends on the composition"):
             path(state)
     with pytest.raises(ValueError, match="wanted constant diffusivities in a cell that heats itself"):
