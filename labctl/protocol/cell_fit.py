@@ -144,7 +144,7 @@ def _window(cell: Cell) -> list[tuple[str, Mark, str]]:
     if cell.kind == "half_anode" and ANODE_BELOW <= low < OPEN:
         message = f"wanted the voltage limits of an anode material against its metal, found {shown}"
         return [(message, at, "is kind: half_cathode meant?")]
-    if cell.kind == "half_cathode" and -OPEN < low < CATHODE_ABOVE and high <= ANODE_BELOW:
+    if cell.kind == "half_cathode" and 0.0 <= low < CATHODE_ABOVE and high <= ANODE_BELOW:
         message = f"wanted the voltage limits of a cathode material against its metal, found {shown}"
         return [(message, at, "is kind: half_anode meant?")]
     return []

@@ -68,6 +68,12 @@ class _CellFields(Reading):
                 "a cell file begins with labctl_cell: 1",
             )
             return None
+        if any(key.text == "labctl_station" for key, _ in entries.entries):
+            message = "wanted a cell file, found a station file"
+            self.report(
+                "file.kind", message, entries.mark, "a cell file begins with labctl_cell: 1; a station is --station"
+            )
+            return None
         nodes = self.keys(self._across(entries), CELL, "a cell file", CELL_KEY_WORDS)
         self._version(nodes.get("labctl_cell"), entries)
         misspelled = {

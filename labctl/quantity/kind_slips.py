@@ -38,6 +38,8 @@ def in_place_of(plain: str, value: str, unit: str, dimension: Dimension, kind: K
 
 def made_into(dimension: Dimension, kind: Kind) -> str:
     """Return how what arithmetic came to becomes a quantity of the kind that was wanted, or ""."""
+    if kind == "count" and dimension == NONE:
+        return "a count is a whole number"
     if kind == "current" and dimension in _CHARGES:
         return "a charge over a time is a current: divide by a parameter such as hours: 10 h"
     if kind == "capacity" and dimension in _CURRENTS:

@@ -21,6 +21,8 @@ def folder(tmp_path, monkeypatch):
             "plan p.yaml",
             "say for which cell: labctl plan p.yaml --cell CELL; labctl new cell cell.yaml writes a cell file",
         ),
+        ("plan p.yaml --cell c.yaml n=2", "a parameter is given with --set: --set n=2"),
+        ("check", "name what is checked: labctl check protocol.yaml, or a name of the library"),
         ("plan rate-test chen2020", "a cell is given with --cell: --cell chen2020"),
         ("plan p.yaml c.yaml", "a cell is given with --cell: --cell c.yaml"),
         ("start p.yaml S1 --cell c.yaml", "a channel is given with --channel: --channel S1"),
