@@ -1,5 +1,6 @@
 """Values that hardly anybody means: an amplitude that no cell answers in proportion, a rate that no cell stands, a slope."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -23,6 +24,8 @@ SWEPT_SLOWLY: Final = frozenset({"full", "half_cathode", "half_anode"})
 FAST: Final = 20.0  # times the nominal current
 STEEP: Final = 0.1 / 3600.0  # V/s of a cell at rest: met within minutes
 ENOUGH: Final = 0.9  # of the nominal capacity, what one step must be allowed to pass to come to its voltage
+SLOW_TO_VOLTAGE: Final = 1.0 / 2000.0  # of 1C: a charge to a voltage of three months
+SLOW_AT_ALL: Final = 1e-5  # of 1C
 CELLS_WITH_RATE: Final = frozenset({"full", "half_cathode", "half_anode", "asymmetric", "symmetric"})
 
 
@@ -34,6 +37,8 @@ def unusual(plan: Plan, places: Places) -> Iterator[Finding]:
         if line.mode == "Sweep" and plan.cell.kind in SWEPT_SLOWLY:
             yield from _fast_sweep(line, places)
         yield from _rate(plan, line, places)
+        yield from _slow(plan, line, places)
+        yield from _turns(line, places)
         yield from _over(line, places)
         yield from _slopes(line, places)
         yield from _charge_limit(plan, path[-1], line, places)
@@ -135,6 +140,37 @@ def _rate(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
             mark_of(line, places, "current"),
             "is the unit meant, and the nominal capacity of the cell file?",
         )
+
+
+def _slow(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
+    """Give a current, or a load, that hardly moves a cell to the voltage at which it ends, or at all."""
+    nominal = plan.cell.nominal
+    if not nominal or line.mode not in {"Galvanostatic", "ConstantLoad"} or plan.cell.kind not in CELLS_WITH_RATE:
+        return
+    least = min(_numbers(line.settings.get("resistance")), default=0.0) if line.mode == "ConstantLoad" else 0.0
+    if least:
+        current = max(map(abs, line.bounds.voltage or (0.0,))) / least
+    else:
+        current = max(map(abs, _numbers(line.settings.get("current"))), default=0.0)
+    rate = current * 3600.0 / nominal
+    to_voltage = any(end.kind == "to" for end in line.ends)
+    if 0.0 < rate < (SLOW_TO_VOLTAGE if to_voltage else SLOW_AT_ALL):
+        factor = next((factor for factor in (1e3, 1e6, 1e9) if rate * factor > SLOW_TO_VOLTAGE), 1e3)
+        meant = display(current * factor, "current") if not least else display(least / factor, "resistance")
+        yield warning(
+            "plan.rate",
+            f"wanted a current that moves the cell, found {display(current, 'current')} = C/{1.0 / rate:.3g} in {line.verb}",
+            mark_of(line, places, "current"),
+            f"is {meant} meant? 1C of this cell is {display(nominal / 3600.0, 'current')}",
+        )
+
+
+def _turns(line: Line, places: Places) -> Iterator[Finding]:
+    """Give a bend by more than a whole turn."""
+    angle = max(map(abs, _numbers(line.settings.get("angle"))), default=0.0) if line.mode == "Bend" else 0.0
+    if angle > 2.0 * math.pi:
+        message = f"wanted an angle of at most 360 deg, found {display(angle, 'angle', 6)}"
+        yield warning("plan.rate", message, mark_of(line, places, "angle"), f"is {angle:.6g} deg meant?")
 
 
 def _over(line: Line, places: Places) -> Iterator[Finding]:

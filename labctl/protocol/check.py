@@ -225,7 +225,7 @@ class _Structure:
                 "end.side",
                 f"wanted voltage {right} ... as an end of {step.word}, which {moves} it, found {term.comparison}",
                 term,
-                f"write voltage {right} ... or another verb",
+                f"write voltage {right} {'...' if term.value is None else term.value.text}, or another verb",
             )
         if term.quantity == "current" and drive.control == "current":
             message = f"wanted an end that can come, found one on the current that {step.word} holds constant"

@@ -19,6 +19,9 @@ _COMPARED: Final[tuple[tuple[Kind, str], ...]] = (
     ("capacity", "capacity >"),
 )
 MOST_LENGTH: Final = 1000  # of a text that is looked at
+_BESIDE: Final = re.compile(
+    r"(?<!\bor)(?<!\band)(?<=[\w%])()\s+((?:voltage|current|temperature|time|capacity|power|energy)\s*[<>\u2264\u2265])"
+)
 _SIGN: Final = re.compile(r"[<>\u2264\u2265]")
 
 
@@ -74,7 +77,8 @@ def of_sign(sign: str, part: str) -> str:
 
 def with_or(text: str) -> str:
     """Return a condition with `or` for the commas that stand between its parts, those in brackets left alone."""
-    return re.sub(r"\s*[,;]\s*(?:or\b\s*)?(?=[A-Za-z])(?![^\[(]*[\])])", " or ", text)
+    text = re.sub(r"\s*[,;]\s*(?:or\b\s*)?(?=[A-Za-z])(?![^\[(]*[\])])", " or ", text)
+    return _BESIDE.sub(r"\1 or \2", text)
 
 
 def without_needless_brackets(text: str) -> str:
@@ -136,12 +140,17 @@ def unnamed(text: str, offset: int) -> Misread:
     return Misread("condition.quantity", message, "one quantity, a comparison, a value: voltage > 4.2 V", offset)
 
 
+_TURNED: Final = str.maketrans("<>", "><")
+
+
 def between(text: str) -> str:
     """Return `3 V < voltage < 3.1 V` as the two comparisons that it is, "" where it is none."""
+    if reversed_ := re.fullmatch(r"([-+]?\d[^<>=]*?)\s*(<=?|>=?)\s*([A-Za-z_/]+)", text.strip()):
+        return f"{reversed_[3]} {reversed_[2].translate(_TURNED)} {reversed_[1]}"
     match = re.fullmatch(r"([^<>=]+?)\s*(<=?|>=?)\s*([A-Za-z_/]+)\s*(<=?|>=?)\s*([^<>=]+)", text.strip())
     if match is None:
         return ""
-    turned = match[2].translate(str.maketrans("<>", "><"))
+    turned = match[2].translate(_TURNED)
     return f"{match[3]} {turned} {match[1]} and {match[3]} {match[4]} {match[5]}"
 
 

@@ -11,6 +11,7 @@ from labctl.finding import Finding, Mark, clip, with_lines
 from labctl.protocol.analyses import AnalysisFields
 from labctl.protocol.cell import CELL_KINDS
 from labctl.protocol.check import check
+from labctl.protocol.file_words import FILE_WORDS, LIMITED_FILE_WORDS
 from labctl.protocol.keys import FILE, INTERRUPTION, REQUIRES
 from labctl.protocol.kind_words import kind_words
 from labctl.protocol.misplaced_keys import meant_key, other_file
@@ -18,7 +19,6 @@ from labctl.protocol.model import Item, Parameter, Protocol, Requires, Value, Wr
 from labctl.protocol.profile import read_table
 from labctl.protocol.step_model import ProfileTable
 from labctl.protocol.steps import STEPS_HINT
-from labctl.protocol.words import FILE_WORDS, LIMITED_FILE_WORDS
 from labctl.text.compose import compose
 from labctl.text.fields import MOST_FINDINGS, near
 from labctl.text.nodes import BROKEN, Document, Entries, Items, Node, Scalar
@@ -222,6 +222,11 @@ class _Shelf:
         return self.later[name]
 
 
+def _own_kind(node: Node | None) -> str:
+    """Return how a kind of cell that stands alone is required, or ""."""
+    return f"write requires: {{cell: {node.text}}}" if isinstance(node, Scalar) and node.text in CELL_KINDS else ""
+
+
 class _FileFields(AnalysisFields):
     """Reads one file."""
 
@@ -327,7 +332,9 @@ class _FileFields(AnalysisFields):
         return self.value(node, name)
 
     def _requires(self, node: Node | None) -> Requires:
-        entries = self.entries(node, "what the cell must be, in braces", "for example requires: {cell: full}")
+        entries = self.entries(
+            node, "what the cell must be, in braces", _own_kind(node) or "for example requires: {cell: full}"
+        )
         if entries is None:
             return Requires()
         values = self.keys(

@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 
 from labctl.finding import Mark
+from labctl.protocol.file_words import FILE_WORDS
 from labctl.protocol.keys import FILE, VERBS
-from labctl.protocol.words import FILE_WORDS
 from labctl.text.fields import near
 from labctl.text.nodes import Entries, Items, Node, Scalar
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from labctl.text.own_value import TO_OR_UNTIL, UNTIL_CURRENT
+from labctl.text.own_value import FROM_AND_TO, TO_OR_UNTIL, UNTIL_CURRENT
 
 _DRIVES = "charge or discharge (strip or plate on metal)"
 _SPECTRUM = "eis: {from: 1 MHz, to: 0.1 Hz, amplitude: "
@@ -115,68 +115,6 @@ VERB_WORDS: Final[Mapping[str, str]] = {
 
 TYPE_KEYS: Final = frozenset({"step", "type", "mode", "technique", "method", "action", "command", "operation", "verb"})
 
-FILE_WORDS: Final[Mapping[str, str]] = {
-    "version": "write labctl: 1",
-    "parameters": "did you mean params?",
-    "inputs": "did you mean params?",
-    "vars": "did you mean params?",
-    "title": "did you mean name?",
-    "description": "did you mean about?",
-    "comment": "did you mean about?",
-    "citation": "did you mean source?",
-    "cell": "the cell is a file of its own, given with --cell; write requires: {cell: full} here",
-    "sample": "the cell is a file of its own, given with --cell; write requires: {cell: full} here",
-    "safety": "did you mean limits?",
-    "limit": "did you mean limits?",
-    "recording": "did you mean record?",
-    "log": "did you mean record?",
-    "method": "did you mean steps?",
-    "protocol": "did you mean steps?",
-    "experiment": "did you mean steps?",
-    "analysis": "did you mean analyse?",
-    "analyze": "did you mean analyse?",
-    "analyses": "did you mean analyse?",
-    "repeat": "repeat belongs to a block in steps",
-    **dict.fromkeys(
-        ("cycles", "loops", "n_cycles", "cycle"), "write a block in steps: repeat: 10, cycle: true and steps: below it"
-    ),
-    "use": "use belongs to a step: - use: activation",
-    "stop_if": "stop_if belongs to a block in steps",
-    "abort_if": "abort_if belongs to a block in steps",
-    "channel": "the channel is named when the protocol is started: labctl start FILE --channel CH",
-    "labctl_cell": "this is a cell file: give it with --cell",
-    **dict.fromkeys(
-        (
-            "area",
-            "active_mass",
-            "mass",
-            "loading",
-            "capacity",
-            "nominal",
-            "film_thickness",
-            "electrolyte_thickness",
-            "thickness",
-            "kind",
-            "model",
-            "reference",
-            "chemistry",
-        ),
-        "that belongs to the cell file, which is given with --cell; labctl new cell cell.yaml writes one",
-    ),
-    **dict.fromkeys(
-        ("voltage", "voltage_range", "voltage_limits", "voltage_window", "window", "potential_range"),
-        "write limits: {voltage: [2.5 V, 4.3 V]}",
-    ),
-    **dict.fromkeys(("current", "current_range", "current_limits"), "write limits: {current: [-1 mA, 1 mA]}"),
-    **dict.fromkeys(("temperature", "temperature_range"), "write limits: {temperature: [10 degC, 60 degC]}"),
-}
-
-LIMITED_FILE_WORDS: Final[Mapping[str, str]] = {
-    word: hint.replace("write limits: {", "it belongs into the limits that are there: {")
-    for word, hint in FILE_WORDS.items()
-}
-"""Of a file that has its limits already."""
-
 STEP_KEY_WORDS: Final[Mapping[str, str]] = {
     "duration": "did you mean for?",
     "time": "did you mean for?",
@@ -254,7 +192,8 @@ PROFILE_WORDS: Final[Mapping[str, str]] = (
     | {"column": "the header of the file names the columns", "loop": "repeat belongs to a block with steps"}
 )
 SIGN_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
-    ("true", "yes", "+", "positive"), "say what a positive value does to the cell: charge or discharge"
+    ("true", "yes", "+", "positive", "+1", "1", "-1", "-", "negative", "up", "anodic"),
+    "say what a positive value does to the cell: charge or discharge",
 )
 WAIT_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
     ("for", "duration", "time", "hours"), "a time that long is a rest: - rest: 2 h; a wait is until a date"
@@ -276,7 +215,10 @@ BEND_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
 ) | dict.fromkeys(("degree", "degrees", "deg", "to"), "did you mean angle?")
 CYCLIC_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
     ("scans", "sweeps", "n_cycles", "number", "times", "repeats", "nc"), "did you mean cycles?"
+) | dict.fromkeys(
+    ("segments", "n_segments", "half_cycles"), "two segments make one of cycles: write cycles: with half as many"
 )
+
 HOLD_WORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("to", "at", "value", "set", "u", "e"), "did you mean voltage?"),
     **dict.fromkeys(
@@ -295,13 +237,39 @@ CV_VOLTAGE: Final = (
 
 SWEEP_WORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("frequency", "frequencies", "freq", "f"), "write from: 1 MHz and to: 0.1 Hz with your values"),
-    **dict.fromkeys(
-        ("range", "window", "limits", "between", "vertices", "potentials"), "write from: and to:, each with its value"
-    ),
+    **dict.fromkeys(("range", "window", "limits", "between", "vertices", "potentials"), FROM_AND_TO),
     **dict.fromkeys(
         ("end", "stop", "high", "final", "fend", "f_end", "fmin", "ff", "vertex1", "e1"), "did you mean to?"
     ),
     **dict.fromkeys(("fstart", "f_start", "fmax", "fi", "ei"), "did you mean from?"),
+    **dict.fromkeys(
+        (
+            "start_frequency",
+            "initial_frequency",
+            "high_frequency",
+            "max_frequency",
+            "f_max",
+            "f_high",
+            "f_initial",
+            "fhigh",
+        ),
+        "did you mean from?",
+    ),
+    **dict.fromkeys(
+        (
+            "end_frequency",
+            "stop_frequency",
+            "final_frequency",
+            "low_frequency",
+            "min_frequency",
+            "f_min",
+            "f_low",
+            "flow",
+        ),
+        "did you mean to?",
+    ),
+    **dict.fromkeys(("nd", "ppd", "points_per_decade", "frequencies_per_decade"), "did you mean per_decade?"),
+    **dict.fromkeys(("ia", "iac", "ac_amplitude", "amp"), "did you mean amplitude?"),
     **dict.fromkeys(("vertex2", "e2", "ef"), "did you mean back?"),
     **dict.fromkeys(("ac", "va", "vac", "sinus", "perturbation"), "did you mean amplitude?"),
     **dict.fromkeys(("low", "lower", "min", "first", "fmin_hz"), "did you mean from?"),

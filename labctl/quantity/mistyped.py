@@ -4,6 +4,10 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+_UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
+_SIGNS: Final = str.maketrans(
+    {**dict.fromkeys(_UNSEEN), **dict.fromkeys("\u2215\u2044\u00f7\uff0f\u29f8", "/"), "\u2011": " "}
+)
 _POINTS: Final = re.compile(r"(?<=\d)\s?[\u00b7\u2022\u2027\u22c5\u2219\u3002\uff0e\u066b\u3001\u02d9]\s?(?=\d)")
 _GROUPS: Final = re.compile(r"[-+]?\d{1,3}(?:['\u2019\u00b4`_\u2009\u202f]\d{3})+(?!\d)")
 _LETTERS: Final = str.maketrans({"O": "0", "o": "0", "l": "1", "I": "1", "|": "1"})
@@ -20,6 +24,9 @@ def mistyped(text: str, reads: Callable[[str], bool]) -> str:
         reads: Tells whether a text is what is wanted.
     """
     text = text.strip()
+    if (plain := text.translate(_SIGNS)) != text and reads(plain):
+        unseen = next((f"U+{ord(sign):04X} in it is seen by nobody" for sign in text if sign in _UNSEEN), "")
+        return f"write {plain}: {unseen or 'with a plain sign'}"
     if reads(pointed := _POINTS.sub(".", text)) and pointed != text:
         return f"write {pointed} with a plain decimal point"
     if (groups := _GROUPS.match(text)) and reads(joined := re.sub(r"\D", "", groups[0]) + text[groups.end() :]):

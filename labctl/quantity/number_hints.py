@@ -26,6 +26,7 @@ _EXTREMES: Final = {
     **dict.fromkeys(("max", "maximum", "full", "top", "highest", "upper", "charged", "voll"), "greatest"),
     **dict.fromkeys(("min", "minimum", "empty", "bottom", "lowest", "lower", "discharged", "leer"), "least"),
 }
+_AMBIENT: Final = frozenset({"rt", "room", "room temperature", "ambient", "raumtemperatur", "室温", "常温", "r.t."})
 _LONG: Final = re.compile(
     r"(?:until|till|bis)\b.*|over ?night|über nacht|(?:as )?long(?: enough)?|a (?:day|week|night)", re.IGNORECASE
 )
@@ -99,6 +100,8 @@ def _placeholder(plain: str, kind: Kind, reads: Reads) -> Slip:
     word = plain.lower()
     if word in _PLACEHOLDERS:
         return "unit.number", "", f"put {article(kind)} there, or leave the key out"
+    if kind == "temperature" and word in _AMBIENT:
+        return "unit.number", "", "write the temperature that is meant, such as 25 degC, or leave the step out"
     if kind == "duration" and _LONG.fullmatch(plain):
         return (
             "unit.number",

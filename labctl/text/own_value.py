@@ -16,6 +16,7 @@ _NUMBER: Final = re.compile(r"\$\w+|\$\(.*\)|[-+]?(?:C\s*/\s*)?\.?\d[^\s]*(?: \S
 _TWO_ENDS: Final = re.compile(
     r"([-+]?\d\S*(?: [A-Za-z]\S*)?)\s*(?:-|\u2013|\.\.\.?|\u2026|~|->|\u2192|to|bis|a)\s*([-+]?\d\S*(?: \S+)*)"
 )
+FROM_AND_TO: Final = "write from: and to:, each with its value"
 TO_OR_UNTIL: Final = "did you mean to (voltage) or until?"
 _ENDS: Final[tuple[tuple[Kind, str], ...]] = (
     ("voltage", "to:"), ("current", "hold_until: current <"), ("capacity", "capacity:"), ("duration", "for:"),
@@ -30,13 +31,10 @@ def with_own(hint: str, value: Node) -> str:
 
     A number that is not the author's never stands behind "write" alone: followed literally, it would be done to a cell.
     """
-    if (held := _held(hint, value)) is not None:
+    if (held := _held(hint, value) or _from_and_to(hint, value)) is not None:
         return held
     if not re.search(r"\d", hint) or "did you mean" in hint:
         return hint
-    if isinstance(value, Scalar) and hint.startswith("write from:") and (ends := _TWO_ENDS.fullmatch(value.text)):
-        first = ends[1] if re.search(r"[A-Za-z%]", ends[1]) else f"{ends[1]} {ends[2].lstrip('-+.0123456789 ')}"
-        return f"write from: {first}, to: {ends[2]}"
     if isinstance(value, Scalar) and _NUMBER.fullmatch(value.text):
         text = _as_rate(value.text) if "C-rate" in hint else value.text
         if own := _with_scalar(hint, text) or _in_braces(hint, text):
@@ -50,6 +48,17 @@ def with_own(hint: str, value: Node) -> str:
     if isinstance(value, Entries) and "[" not in braces[0]:
         return hint[: braces.start()] + _filled(braces[0], value) + hint[braces.end() :]
     return hint[: braces.end()] + YOURS + hint[braces.end() :]
+
+
+def _from_and_to(hint: str, value: Node) -> str | None:
+    """Return both ends that one value holds, `1 MHz - 0.1 Hz` or a list of two; None of other hints and values."""
+    if not hint.startswith("write from:"):
+        return None
+    if isinstance(value, Scalar) and (ends := _TWO_ENDS.fullmatch(value.text)):
+        first = ends[1] if re.search(r"[A-Za-z%]", ends[1]) else f"{ends[1]} {ends[2].lstrip('-+.0123456789 ')}"
+        return f"write from: {first}, to: {ends[2]}"
+    texts = [item.text for item in value.items if isinstance(item, Scalar)] if isinstance(value, Items) else []
+    return f"write from: {texts[0]}, to: {texts[1]}" if len(texts) == 2 else None
 
 
 def _held(hint: str, value: Node) -> str | None:

@@ -12,12 +12,13 @@ MOST_DASHES: Final = 500  # that are reported, one by one
 MOST_OF_LINE: Final = 1000  # characters of a line that are looked at
 
 _DASHED: Final = re.compile(
-    r"^ *([–—•*])[ \u00a0]+(?=(?:rest|charge|discharge|strip|plate|hold|lsv|cv|profile|eis|bend|temperature|prompt|mark|name"
-    r"|repeat|each|if|use|steps):)",
+    r"^ *([–—•*]|\d{1,3}[.):])[ \u00a0]+(?=(?:rest|charge|discharge|strip|plate|hold|lsv|cv|profile|eis|bend|temperature|prompt"
+    r"|mark|name|repeat|each|if|use|steps):)",
     re.MULTILINE,
 )
 
 
+_NUMBERED: Final = re.compile(r"^ *\d{1,3}[.):] ", re.MULTILINE)
 _NO_BREAK: Final = re.compile(
     r"^[ -]*(?:[A-Za-z_]\w*:)?([\u00a0\u2007\u202f\u3000]+)[ \u00a0]*(?=[^\s#])", re.MULTILINE
 )
@@ -35,18 +36,19 @@ _SLIPS: Final = {
 def straighten(document: Document) -> str:
     """Return the text with plain characters for those that only look like them where YAML wants one, each reported."""
     text = document.text
-    if text.isascii() and "*" not in text:
+    if text.isascii() and "*" not in text and _NUMBERED.search(text) is None:
         return text
     begin, line, counted, parts = 0, 0, 0, []
     for at, sign in sorted(_slips(text)):
-        right = "-" if sign in "–—•*" else sign[0].translate(_PLAIN)
+        numbered = sign[0].isdigit()
+        right = "-" if numbered or sign in "–—•*" else sign[0].translate(_PLAIN)
         line, counted = line + text.count("\n", counted, at), at
         code, wanted, hint = _SLIPS[right]
         what = _SPACES.get(sign[0], "another space") if sign[0].isspace() else repr(sign)
         column = at - text.rfind("\n", 0, at) - 1
         mark = Mark(document.file, line + 1, column + 1)
         document.findings.append(document.finding(code, f"{wanted}, found {what}", mark, hint))
-        parts += [text[begin:at], right * (len(sign) if right == " " else 1)]
+        parts += [text[begin:at], right.ljust(len(sign)) if numbered else right * (len(sign) if right == " " else 1)]
         begin = at + len(sign)
     return "".join((*parts, text[begin:]))
 

@@ -37,7 +37,7 @@ def test_words_in_a_wrong_place_are_told_where_they_belong(folder, capsys, line,
 
 
 def test_other_slips_have_no_hint(folder):
-    assert usage_hint("plan", ["p.yaml", "--cell", "c.yaml"]) == usage_hint("check", []) == ""
+    assert usage_hint("plan", ["p.yaml", "--cell", "c.yaml"]) == usage_hint("doctor", []) == ""
 
 
 def test_verbs_of_other_programs_are_no_verbs_here_and_name_one_that_is(capsys):

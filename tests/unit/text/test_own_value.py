@@ -5,7 +5,8 @@ import re
 import pytest
 
 from labctl.protocol.cellfile import CELL_KEY_WORDS
-from labctl.protocol.words import FILE_WORDS, STEP_KEY_WORDS, VERB_WORDS
+from labctl.protocol.file_words import FILE_WORDS
+from labctl.protocol.words import STEP_KEY_WORDS, VERB_WORDS
 from labctl.text.compose import compose
 from labctl.text.own_value import with_own
 

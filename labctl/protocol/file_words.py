@@ -1,0 +1,66 @@
+"""What other programs call the keys of a protocol file, and where they belong here."""
+
+from collections.abc import Mapping
+from typing import Final
+
+FILE_WORDS: Final[Mapping[str, str]] = {
+    "version": "write labctl: 1",
+    "parameters": "did you mean params?",
+    "inputs": "did you mean params?",
+    "vars": "did you mean params?",
+    "title": "did you mean name?",
+    "description": "did you mean about?",
+    "comment": "did you mean about?",
+    "citation": "did you mean source?",
+    "cell": "the cell is a file of its own, given with --cell; write requires: {cell: full} here",
+    "sample": "the cell is a file of its own, given with --cell; write requires: {cell: full} here",
+    "safety": "did you mean limits?",
+    "limit": "did you mean limits?",
+    "recording": "did you mean record?",
+    "log": "did you mean record?",
+    "method": "did you mean steps?",
+    "protocol": "did you mean steps?",
+    "experiment": "did you mean steps?",
+    "analysis": "did you mean analyse?",
+    "analyze": "did you mean analyse?",
+    "analyses": "did you mean analyse?",
+    "repeat": "repeat belongs to a block in steps",
+    **dict.fromkeys(
+        ("cycles", "loops", "n_cycles", "cycle"), "write a block in steps: repeat: 10, cycle: true and steps: below it"
+    ),
+    "use": "use belongs to a step: - use: activation",
+    "stop_if": "stop_if belongs to a block in steps",
+    "abort_if": "abort_if belongs to a block in steps",
+    "channel": "the channel is named when the protocol is started: labctl start FILE --channel CH",
+    "labctl_cell": "this is a cell file: give it with --cell",
+    **dict.fromkeys(
+        (
+            "area",
+            "active_mass",
+            "mass",
+            "loading",
+            "capacity",
+            "nominal",
+            "film_thickness",
+            "electrolyte_thickness",
+            "thickness",
+            "kind",
+            "model",
+            "reference",
+            "chemistry",
+        ),
+        "that belongs to the cell file, which is given with --cell; labctl new cell cell.yaml writes one",
+    ),
+    **dict.fromkeys(
+        ("voltage", "voltage_range", "voltage_limits", "voltage_window", "window", "potential_range"),
+        "write limits: {voltage: [2.5 V, 4.3 V]}",
+    ),
+    **dict.fromkeys(("current", "current_range", "current_limits"), "write limits: {current: [-1 mA, 1 mA]}"),
+    **dict.fromkeys(("temperature", "temperature_range"), "write limits: {temperature: [10 degC, 60 degC]}"),
+}
+
+LIMITED_FILE_WORDS: Final[Mapping[str, str]] = {
+    word: hint.replace("write limits: {", "it belongs into the limits that are there: {")
+    for word, hint in FILE_WORDS.items()
+}
+"""Of a file that has its limits already."""
