@@ -8,7 +8,6 @@ Terms are added one by one, so the counters are the same bits whether rows come 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -366,14 +365,16 @@ def mapped(batch: Batch, begun: float, counters: Counters) -> Batch:
         raise InternalError("wanted rows of an instrument that counts by itself, found rows without counters")
     energies = (batch.charging_wh, counters.charging_wh), (batch.discharging_wh, counters.discharging_wh)
     up, down = (None if rows is None or before is None else rows + before for rows, before in energies)
-    return replace(
-        batch,
+    return Batch(
         time=batch.time + begun,
         voltage=batch.voltage + 0.0,  # a negative zero is stored as zero, and what is folded is what is stored
         current=batch.current + 0.0,
-        temperature_celsius=None if batch.temperature_celsius is None else batch.temperature_celsius + 0.0,
         charging_ah=batch.charging_ah + counters.charging_ah,
         discharging_ah=batch.discharging_ah + counters.discharging_ah,
+        temperature_celsius=None if batch.temperature_celsius is None else batch.temperature_celsius + 0.0,
+        quality=batch.quality,
+        auxiliary=batch.auxiliary,
+        step=batch.step,
         charging_wh=up,
         discharging_wh=down,
     )

@@ -128,7 +128,7 @@ class _Cut:
         else:
             step = self._step(line, spent)
             more = tuple(self._of_blocks(line, longest(step))) if self.capabilities.bounded else ()
-            self.steps.append(replace(step, ends=(*more, *step.ends)))
+            self.steps.append(replace(step, ends=(*more, *step.ends)) if more else step)
             self._use(line, longest(self.steps[0]))  # type: ignore[arg-type]
         self.open = several and _may_be_followed(last, self.capabilities)
         self.rested = last.mode == "Rest"
@@ -162,7 +162,8 @@ class _Cut:
             step = step_for(line, self.passes, self.ocv, spent)
             if anew and is_fixed(line):
                 self.index.fixed[line.id] = step
-        return replace(step, ends=held_of(step.ends, self.capabilities, line)) if self.capabilities.bounded else step
+        held = held_of(step.ends, self.capabilities, line) if self.capabilities.bounded else step.ends
+        return step if len(held) == len(step.ends) else replace(step, ends=held)
 
     # --- a current and its hold as one ---
 

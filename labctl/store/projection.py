@@ -54,7 +54,8 @@ def projected(run_id: int, attempt_id: int, events: Iterable[Event]) -> Iterable
             row: list[Value] = [None] * len(places)
             for name, value in given.items():
                 if (at := places.get(name)) is not None:
-                    row[at] = value if type(value) in _AS_THEY_ARE else plain(value)
+                    known = type(value) in _AS_THEY_ARE or (type(value) is float and math.isfinite(value))
+                    row[at] = value if known else plain(value)
             yield table, tuple(row)
         if event.kind == "analysed":
             yield from _results(run_id, event)
