@@ -219,6 +219,7 @@ async def test_a_daemon_that_stands_still_is_told_of_by_mail_heartbeat_and_sentr
             assert beats.paths == ["/beat"]
             assert asked(bench.url) == ""
             bench.daemon.send(signal.SIGSTOP)
+            monkeypatch.setattr(service, "ASK", 0.2)
             begin = now[0]
             while not (box.mails and beats.paths[-1] == "/beat/fail"):
                 now[0] += 10.0
