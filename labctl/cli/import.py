@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 DEFAULT = "sqlite:///labctl.db"
 FILES = typer.Argument(
-    help="BDF (.csv, .parquet), Neware .nda .ndax, EC-Lab .mpt .mpr, PalmSens .pssession, LAND .cex, Maccor text; or folders",
+    help="BDF (.csv, .parquet), Neware .nda .ndax, EC-Lab .mpt .mpr, Arbin .res, PalmSens .pssession, LAND .cex, Maccor text; "
+    "folders with --follow",
     show_default=False,
 )
 FOLLOW = typer.Option("--follow", help="take LAND's .cex in these folders as they grow, until interrupted")

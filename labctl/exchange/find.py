@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from labctl.errors import UsageError
-from labctl.exchange.formats import bdf, eclab_binary, eclab_text, land, maccor, neware, pssession
+from labctl.exchange.formats import arbin, bdf, eclab_binary, eclab_text, land, maccor, neware, pssession
 from labctl.exchange.vendor_test import VendorFileError, VendorTest
 
 HEAD: Final = 65_536  # bytes that are looked at
@@ -28,6 +28,7 @@ FORMATS: Final = (
     FileFormat("Neware nda", (".nda",), neware.is_nda, neware.read),
     FileFormat("Neware ndax", (".ndax",), neware.is_ndax, neware.read),
     FileFormat("LAND", (".cex",), land.is_cex, land.read),
+    FileFormat("Arbin", (".res",), arbin.is_res, arbin.read),
     FileFormat("PalmSens", (".pssession",), pssession.is_pssession, pssession.read),
     FileFormat("BDF Parquet", (".parquet",), lambda head: head.startswith(b"PAR1"), bdf.read_parquet),
     FileFormat("Maccor text", (".txt", ".csv"), maccor.is_maccor, maccor.read),

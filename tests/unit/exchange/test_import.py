@@ -18,8 +18,9 @@ from labctl.cli.main import main
 from labctl.exchange.find import FORMATS, recordings_of
 from labctl.exchange.formats.bdf import named
 from labctl.exchange.import_run import COMMIT, INTERRUPTED, completed, import_run
+from labctl.exchange.jet import JetFile
 from labctl.exchange.steps import renumbered, steps_of
-from labctl.exchange.vendor_test import VERBS, VendorFileError, accumulated, split_by_sign
+from labctl.exchange.vendor_test import VERBS, VendorFileError, accumulated, integrated, split_by_sign
 from labctl.report.run_data import record_of
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
@@ -27,6 +28,7 @@ from labctl.store.verify import verify
 
 VENDOR = Path(__file__).parents[2] / "vendor"
 FILES = sorted(path for path in VENDOR.iterdir() if path.suffix != ".md")
+ANALYSED = [path for path in FILES if path.suffix != ".pssession"]  # whose spectrum is fitted as EC-Lab's is
 CELL = """\
 labctl_cell: 1
 name: M1
@@ -62,7 +64,7 @@ def stored(tmp_path, file, name="j.db"):
 # --- real files -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("file", ANALYSED, ids=lambda path: path.name)
 def test_a_real_file_is_a_run_that_verify_show_analyse_and_report_take(file, tmp_path, capsys):
     with stored(tmp_path, file) as reader:
         run = reader.run(1)
@@ -187,6 +189,45 @@ def test_what_of_palmsens_is_not_known_is_refused_by_name(tmp_path, capsys, data
     assert words in refused(tmp_path, capsys, "x.pssession", data)
 
 
+def test_arbin_has_what_the_tester_says_of_its_first_cycle():
+    """Its own table of cycles, its counters beside the sum over the rows, and the steps of its schedule."""
+    one, file = only(VENDOR / "arbin.res"), VENDOR / "arbin.res"
+    database = JetFile(file.read_bytes(), file.name)
+    cycles = database.table("Test_ID", "Data_Point", "Vmax_On_Cycle")
+    first = one.cycle == 1
+    assert np.count_nonzero(first) == database.numbers(cycles, "Data_Point")[0]
+    assert one.voltage[first].max() == pytest.approx(database.numbers(cycles, "Vmax_On_Cycle")[0], abs=1e-3)
+    passed = integrated(one.time, one.current, one.voltage)
+    for ours, summed in zip(
+        (one.charging_ah, one.discharging_ah, one.discharging_wh), passed[:2] + passed[3:], strict=True
+    ):
+        assert ours[-1] == pytest.approx(summed[-1], rel=2e-3)
+    driven = [step for step in steps_of(one) if step.last - step.first > 100]
+    assert [(step.number, step.verb, step.cycle) for step in driven] == [
+        (1, "rest", 1), (3, "discharge", 1), (6, "charge", 1), (3, "discharge", 2)
+    ]  # fmt: skip
+    assert one.title == "20160805_sic006_45_cc_01-01-003"
+    assert one.facts["Schedule_File_Name"].endswith("24h_rest_3cyc_C20_100cyc_c10_MR.sdu")
+    assert one.began == pytest.approx(1_470_413_783, abs=1)  # 5 August 2016, 16:16:23
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: data[:-4096], "rows with Test_ID, found|wanted a table with"),
+        (lambda data: data[:-100], "whole pages of 4096 bytes"),
+        (lambda data: data[:0x14] + b"\0" + data[0x15:], "an older one"),
+        (
+            lambda data: data.replace("Voltage".encode("utf-16-le"), "Voltaic".encode("utf-16-le")),
+            "a table with Test_ID.*Voltage",
+        ),
+    ],
+)
+def test_a_database_that_lacks_something_is_refused(tmp_path, capsys, change, words):
+    said = refused(tmp_path, capsys, "x.res", change((VENDOR / "arbin.res").read_bytes()))
+    assert re.search(words, said)
+
+
 # --- our own exports --------------------------------------------------------------------------------------------------
 
 
@@ -279,7 +320,8 @@ def test_a_file_cut_anywhere_is_read_whole_or_refused(file, data, tmp_path_facto
     """No cut ends in a defect; a text may end with a line, else what is missing is said."""
     whole = file.read_bytes()
     cut = tmp_path_factory.mktemp("cut") / file.name
-    cut.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    most = len(whole) - (3 if file.suffix == ".pssession" else 1)  # whose last character is a mark without a meaning
+    cut.write_bytes(whole[: data.draw(st.integers(0, most))])
     if file.suffix in {".txt", ".nda"}:  # neither says how many rows it should have
         with contextlib.suppress(VendorFileError):
             assert len(recordings_of(cut)[1][0][1]) <= len(only(file))
