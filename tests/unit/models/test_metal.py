@@ -102,7 +102,7 @@ def test_a_sweep_in_which_the_current_turns_plates_the_other_electrode_as_a_live
 
 
 def test_a_barrier_comes_back_while_the_other_electrode_is_plated_and_not_at_once():
-    """A state that was stored before barriers were kept begins with those of its next plating."""
+    """A state that was stored before barriers were kept goes on with that of its plating."""
     cell = made(nucleation=Nucleation(0.05, 36.0, 0.4, 0.01))
     state = cell.segment(cell.initial(), Current(-1e-4), 3600.0).state(3600.0)
     assert state.slow[-2:] == (0.05, 0.05)
@@ -114,6 +114,8 @@ def test_a_barrier_comes_back_while_the_other_electrode_is_plated_and_not_at_onc
     turned = cell.segment(cell.segment(state, Current(1e-4), 3600.0).state(3600.0), Current(-1e-4), 1.0).origin
     assert turned.slow[-2] == pytest.approx(0.02, rel=1e-12)
     assert cell.taken_over(state._replace(slow=state.slow[:8])) == state
+    later = cell.segment(state, Current(1e-4), 3600.0).state(3600.0)
+    assert cell.taken_over(later._replace(slow=later.slow[:8])).slow == pytest.approx((*later.slow[:9], 0.02))
 
 
 def test_film_grows_with_the_root_of_time():

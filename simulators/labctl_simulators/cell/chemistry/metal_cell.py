@@ -68,8 +68,9 @@ class MetalCell(Chemistry):
 
     def completed(self, slow: tuple[float, ...]) -> tuple[float, ...]:
         """Return slow states with those that were not kept before; see `Chemistry.completed`."""
-        begun = float(self.parameters.nucleation.begun(slow[TURNS]))
-        return slow if len(slow) == len(SLOW_NAMES) else (*slow[:BARRIER], begun, begun)
+        if len(slow) == len(SLOW_NAMES):
+            return slow
+        return (*slow[:BARRIER], *(float(self.parameters.nucleation.begun(slow[TURNS] + more)) for more in (0.0, 1.0)))
 
     def warmth(self, temperature: float) -> Warmth:
         """Return what depends on the temperature alone; kept."""
