@@ -11,7 +11,7 @@ from labctl.plan.contents import cycles_of, marks_in, measures_capacity
 from labctl.plan.context import CompileContext
 from labctl.plan.file_limits import of_file, required_open_circuit, tighter_range
 from labctl.plan.kinds import check_results, terms
-from labctl.plan.scope import Scope, file_name
+from labctl.plan.scope import Scope, file_name, mark_of
 from labctl.plan.step import (
     Block,
     Condition,
@@ -239,6 +239,8 @@ def _place(draft: CompileContext, number: int, block: model.WrittenBlock) -> Non
     }
     if block.if_ is not None:
         origins["if"] = ValueOrigin(block.if_.mark, block.if_.text)
+    if isinstance(block.repeat, Quantity):  # a parameter is chosen for each cell
+        origins["repeat"] = ValueOrigin(mark_of(block.repeat, block.mark), block.repeat.text)
     draft.place("block", number, block.mark, origins)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from labctl.finding import Finding, Mark
-from labctl.plan.holding import SINCE
 from labctl.plan.index import blocks, walk
 from labctl.plan.number import values
 from labctl.plan.step import Block, ByPass, Line, Plan, Setting, Term, VersusOcv
@@ -51,6 +50,7 @@ class _Way:
 def step_order(plan: Plan, places: Places) -> Iterator[Finding]:
     """Warn of steps that begin elsewhere than what comes before them leaves the cell."""
     way = _Way(at=0.0 if plan.cell.kind in AT_REST_NEAR_ZERO else None)
+    yield from _strip_of_nothing(plan, places)
     for unit in _units(plan.root):
         lines = [unit] if isinstance(unit, Line) else [line for _, line in walk(unit)]
         if not lines:
@@ -62,6 +62,21 @@ def step_order(plan: Plan, places: Places) -> Iterator[Finding]:
         yield from _there_already(way, lines[0], places)
         yield from _net_of_other_sign(way, lines[0], places)
         _go(way, lines)
+
+
+def _strip_of_nothing(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Give a strip that comes before anything was plated on the collector of an asymmetric cell."""
+    moving = [line for _, line in walk(plan.root) if line.energises and line.mode != "Spectrum"]
+    if plan.cell.kind != "asymmetric" or not moving or moving[0].verb != "strip":
+        return
+    if any(line.verb == "plate" for line in moving[1:]):
+        yield warning(
+            "end.at_once",
+            "wanted a plate before the first strip, as an asymmetric cell begins with a bare collector, found none: "
+            "there is nothing to strip yet",
+            mark_of(moving[0], places),
+            "put plate before strip, so that each pass strips what it has plated",
+        )
 
 
 def _units(block: Block, depth: int = 0) -> Iterator[Line | Block]:
@@ -194,29 +209,29 @@ def _other(verb: str) -> str:
 
 
 def _net_of_other_sign(way: _Way, line: Line, places: Places) -> Iterator[Finding]:
-    """Give an end by net charge that is met by the zero with which the count begins."""
+    """Give an end by net charge that is met by the zero with which the count begins, or from which the step leads away."""
     if line.verb not in DRIVEN:
         return
     up = line.verb in RAISING
     for number, end in enumerate(line.ends):
         for at, terms in enumerate(end.condition.any_of):
             term = terms[0]
-            if len(terms) != 1 or term.quantity not in SINCE or term.quantity != "net" or term.since not in way.since:
+            if len(terms) != 1 or term.quantity != "net":
                 continue
-            begun = way.since[term.since] in {None, up}
+            begun = way.since.get(term.since, up) in {None, up} and term.since in way.since
+            above = term.comparison in {">", ">="}
+            verb = "rises" if up else "falls"
+            other = "charged" if up else "discharged"
+            sign = f"net is charged less discharged: write {end.condition.text.replace('net since', f'{other} since')}"
+            mark = mark_of(line, places, (number, at, 0))
+            wanted = f"wanted a net charge that {line.verb} comes to, found {end.condition.text}: it "
             if begun and _met_by_zero(term):
-                above = term.comparison in {">", ">="}
-                sign = (
-                    f"net is charged less discharged: after a mark a {'discharge' if not up else 'charge'} makes it "
-                    f"{'positive' if up else 'negative'}"
-                )
-                yield warning(
-                    "end.at_once",
-                    f"wanted a net charge that {line.verb} comes to, found {end.condition.text}: it begins at 0 and "
-                    f"{'rises' if up else 'falls'}, so that is true at once",
-                    mark_of(line, places, (number, at, 0)),
-                    sign if above == up else f"write {end.condition.text.translate(TURNED)}",
-                )
+                hint = sign if above == up else f"write {end.condition.text.translate(TURNED)}"
+                yield warning("end.at_once", f"{wanted}begins at 0 and {verb}, so that is true at once", mark, hint)
+            elif above != up:
+                why = "from 0 on, so that it never comes" if begun else "in it, so that is true at once or never"
+                hint = sign if begun else f"write {end.condition.text.translate(TURNED)}"
+                yield warning("end.never", f"{wanted}{verb} {why}", mark, hint)
 
 
 def _met_by_zero(term: Term) -> bool:

@@ -42,6 +42,8 @@ def unusual(plan: Plan, places: Places) -> Iterator[Finding]:
         yield from _over(line, places)
         yield from _slopes(line, places)
         yield from _charge_limit(plan, path[-1], line, places)
+    for block in blocks(plan.root):
+        yield from _straight_on(block, places)
     yield from _unbounded(plan, places)
     yield from _formation_as_reference(plan, places)
 
@@ -107,6 +109,23 @@ def _fast_sweep(line: Line, places: Places) -> Iterator[Finding]:
             f"wanted a sweep that an electrode follows, at most {1e3 * FASTEST:g} mV/s, found {1e3 * rate:g} mV/s in {line.verb}",
             mark_of(line, places, "rate"),
             f"is {rate:g} mV/s meant?",
+        )
+
+
+def _straight_on(block: Block, places: Places) -> Iterator[Finding]:
+    """Give a `cv` that goes on at `to` in the direction from which it came: it does not turn there."""
+    pair = [child for child in block.children if isinstance(child, Line) and child.mode == "Sweep"]
+    if not block.fused or len(pair) != 2:
+        return
+    places_of = (pair[0].settings.get("start"), pair[0].settings.get("end"), pair[1].settings.get("end"))
+    begin, turn, back = (_numbers(one)[:1] for one in places_of)
+    if begin and turn and back and (turn[0] - begin[0]) * (back[0] - turn[0]) > 0.0:
+        at, on = (display(one[0], "voltage") for one in (turn, back))
+        yield warning(
+            "plan.turn",
+            f"wanted a sweep that turns at {at}, found one that goes on from there to {on}",
+            mark_of(pair[1], places, "end"),
+            f"are to and back swapped? then write to: {on}, back: {at}",
         )
 
 

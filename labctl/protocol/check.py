@@ -112,6 +112,18 @@ class _Structure:
                     )
                 )
 
+    def unused_variables(self, block: WrittenBlock) -> None:
+        """Warn of a loop variable that nothing in its block uses: every pass is then the same."""
+        if not block.each:
+            return
+        own = (block.name, block.stop_if, block.abort_if, *(item for item in every_item(block.children)))
+        used = {reference.name for node in own for reference in references(node)}
+        for variable in block.each:
+            if variable.name not in used:
+                message = f"wanted a use of the loop variable {variable.name}, found none: its passes are all the same"
+                hint = f"write ${variable.name} where it belongs, or repeat: in place of each"
+                self.findings.append(Finding("each.unused", message, variable.mark, hint, severity="warning"))
+
     # --- items ---
 
     def items(self, children: tuple[Item, ...], names: dict[str, int], around: list[WrittenBlock]) -> None:
@@ -138,6 +150,7 @@ class _Structure:
                 )
             inner[variable.name] = variable.mark.line
         self.names_of((block.name, block.stop_if, block.abort_if), inner)
+        self.unused_variables(block)
         self.watched(block, [*around, block])
         self.items(block.children, inner, [*around, block])
 

@@ -197,6 +197,16 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "a loop that drives to one voltage in one direction (warning)",
         "From its second pass on the cell is there already. Most often a step fell out of the loop by its indentation.",
     ),
+    "plan.passes": (
+        "a loop in one direction whose passes are far too few or too many for the voltage that it goes to (warning)",
+        "What they pass together is reckoned by their currents and times, and held against the nominal capacity.",
+    ),
+    "plan.turn": (
+        "a cv that does not turn at to, as back lies on the far side of it (warning)",
+        "",
+        f"{_EMPTY}- hold: {{voltage: 2.5 V, for: 1 h}}\n- cv: {{from: 2.5 V, to: 3.5 V, back: 4.2 V, rate: 1 mV/s}}",
+        f"{_EMPTY}- hold: {{voltage: 2.5 V, for: 1 h}}\n- cv: {{from: 2.5 V, to: 4.2 V, back: 3.5 V, rate: 1 mV/s}}",
+    ),
     "plan.twice": ("the same charge or discharge twice with nothing between (warning)",),
     "plan.unbalanced": ("a loop that plates more than it strips, or strips more than it plates (warning)",),
     "plan.record": (

@@ -233,6 +233,12 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "params: {a: 1 h}\nsteps:\n  - each: {t: $a}\n    steps: [{rest: $t}]",
         "params: {a: [1 h, 2 h]}\nsteps:\n  - each: {t: $a}\n    steps: [{rest: $t}]",
     ),
+    "each.unused": (
+        "a loop variable that nothing in its block uses (warning)",
+        "Every pass is then the same.",
+        "- each: {v: [3.4 V, 3.5 V]}\n  steps: [{hold: {voltage: 3.4 V, for: 1 h}}]",
+        "- each: {v: [3.4 V, 3.5 V]}\n  steps: [{hold: {voltage: $v, for: 1 h}}]",
+    ),
     "range.long": (
         "a range of more than 20 000 values",
         "",

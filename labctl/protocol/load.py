@@ -86,7 +86,9 @@ def read(text: str | bytes, name: str, reader: Reader = nothing_beside) -> Loade
         )
     findings = bounded(_unique(shelf.findings))
     if any(finding.severity == "error" for finding in findings):  # what an unread line uses is not known
-        findings = [finding for finding in findings if finding.code not in {"params.unused", "analyse.nothing"}]
+        findings = [
+            finding for finding in findings if finding.code not in {"params.unused", "each.unused", "analyse.nothing"}
+        ]
     return Loaded(protocol, with_lines(findings, shelf.texts))
 
 

@@ -1,0 +1,74 @@
+import pytest
+
+from labctl.driver import Bounds
+from labctl.plan.check import check
+from labctl.protocol.cell import Cell
+from labctl.protocol.load import read
+from tests.unit.plan.conftest import FULL, protocol_text
+
+PULSES = "- {}\n  stop_if: {}\n  steps:\n  - charge: {{current: C/10, for: 10 min, to: 4.2 V}}\n  - rest: 1 h"
+BARE = Cell("bare collector", "asymmetric", area=1e-4, limits=Bounds((-1.0, 3.5), (-0.01, 0.01)))
+CYCLES = "- repeat: 3\n  cycle: true\n  steps:\n"
+
+
+def found(steps, cell=FULL, head=""):
+    return [(one.code, one.mark.line - 2) for one in check(read(protocol_text(steps, head), "t.yaml"), cell)]
+
+
+@pytest.mark.parametrize(
+    ("repeat", "watch", "wanted"),
+    [
+        ("repeat: 20", "voltage >= 4.2 V", [("plan.passes", 1)]),
+        ("repeat: 100", "voltage >= 4.2 V", []),
+        ("repeat: 100", "voltage > 4.25 V", [("end.never", 2)]),
+        ("repeat: 100", "voltage < 4.2 V", [("end.at_once", 2)]),
+        ("repeat: 100", "voltage < 3 V", []),
+        ("repeat: 200", "temperature > 60 degC", []),
+    ],
+)
+def test_passes_and_what_stops_them(repeat, watch, wanted):
+    assert found(PULSES.format(repeat, watch)) == wanted
+
+
+def test_a_loop_that_goes_on_at_its_voltage():
+    pulses = PULSES.format("repeat: 200", "voltage >= 4.2 V").replace("\n  stop_if: voltage >= 4.2 V", "")
+    assert found(pulses) == [("plan.passes", 1)]
+    assert found(pulses.replace("200", "100")) == []
+
+
+def test_passes_that_are_a_parameter_are_for_any_cell():
+    pulses = PULSES.format("repeat: $many", "voltage >= 4.2 V")
+    assert found(pulses, head="params: {many: 20}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        ("- temperature: 45 degC\n- repeat: 2\n  abort_if: temperature > 40 degC\n  steps: [{rest: 1 h}]", ("end.at_once", 3)),
+        ("- repeat: 2\n  abort_if: temperature > 40 degC\n  steps:\n  - temperature: 45 degC\n  - rest: 1 h", ("end.at_once", 2)),
+        ("- temperature: 45 degC\n- repeat: 2\n  abort_if: temperature > 60 degC\n  steps: [{rest: 1 h}]", None),
+        ("- temperature: 45 degC\n- rest: {for: 1 h, until: temperature > 40 degC}", ("end.at_once", 2)),
+        ("- temperature: 45 degC\n- temperature: 25 degC\n- rest: {for: 1 h, until: temperature > 40 degC}", None),
+        ("- repeat: 2\n  stop_if: temperature > 40 degC\n  steps: [{rest: 1 h}]\n- temperature: 45 degC", None),
+        (f"{CYCLES}  - charge: {{current: C/5, until: net since cycle < 50 %, to: 4.2 V, for: 6 h}}", ("end.never", 4)),
+        ("- mark: m\n- discharge: {current: C/5, until: net since m >= 50 %, to: 3 V, for: 6 h}", ("end.never", 2)),
+        ("- mark: m\n- discharge: {current: C/5, until: net since m <= -50 %, to: 3 V, for: 6 h}", None),
+        ("- rest: 1 h\n- cv: {from: ocv, to: 4.2 V, back: 3 V, rate: 1 mV/s, cycles: 2}", None),
+        ("- hold: {voltage: 2.5 V, for: 1 h}\n- cv: {from: 2.5 V, to: 3.5 V, back: 4.2 V, rate: 1 mV/s}", ("plan.turn", 2)),
+        ("- each: {v: [3 V, 4 V]}\n  steps:\n  - hold: {voltage: 3 V, for: 1 h}", ("each.unused", 1)),
+        ("- each: {v: [3 V, 4 V]}\n  steps:\n  - each: {w: [1 h, 2 h]}\n    steps: [{hold: {voltage: $v, for: $w}}]", None),
+        ("- each: {v: [3 V, 4 V]}\n  name: at $v\n  steps:\n  - hold: {voltage: 3 V, for: 1 h}", None),
+    ],
+)  # fmt: skip
+def test_what_is_true_at_once_or_never_or_used_nowhere(steps, wanted):
+    assert found(steps) == ([wanted] if wanted else [])
+
+
+def test_nothing_is_stripped_before_it_is_plated():
+    strip, plate = (
+        "  - strip: {current: 1 mA, to: 0.9 V, for: 4 h}\n",
+        "  - plate: {current: 1 mA, capacity: 1 mAh, for: 2 h}\n",
+    )
+    assert found(CYCLES + strip + plate, BARE) == [("end.at_once", 4)]
+    assert found(CYCLES + plate + strip, BARE) == []
+    assert found(CYCLES + strip, BARE) == [("plan.one_way", 4)]
