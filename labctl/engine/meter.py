@@ -161,12 +161,13 @@ class Meter:
 
     # --- a tick -------------------------------------------------------------------------------------------------------
 
-    def step(self, snapshot: Snapshot, run_times: Floats) -> tuple[Truth, Truth]:
+    def step(self, snapshot: Snapshot, run_times: Floats, marks: Flags | None = None) -> tuple[Truth, Truth]:
         """Meter one row of each channel of a snapshot.
 
         Args:
             snapshot: Of some or all of the channels.
             run_times: Run time of each row, s, in the order of the snapshot.
+            marks: A `Quality` for each row, as its driver marked it; None where it marked none.
 
         Returns:
             Which of `channels` have a row that is due, and which one that lies outside the watch; both wait for `take`.
@@ -177,6 +178,8 @@ class Meter:
         columns = (run_times, snapshot.voltage + 0.0, snapshot.current + 0.0, celsius)  # no negative zero: as stored
         last = self._last
         good = self._good(at, columns)
+        if marks is not None:
+            good &= marks != Quality.BAD
         if not good.all():
             self._hold_before(order[~good])
         self._count(at, good, columns)
@@ -187,7 +190,7 @@ class Meter:
             np.copyto(kept, column, where=good)
             if order is at:
                 last[name][at] = kept  # an index array made a copy
-        self._keep(order, due | outside, good, columns)
+        self._keep(order, due | outside, good, columns, marks)
         if order is not at:
             return due, outside
         everywhere = np.zeros((2, len(self.channels)), bool)
@@ -256,7 +259,7 @@ class Meter:
             snapshot = Snapshot(
                 (channel,), batch.voltage[one], batch.current[one], None, None if warm is None else warm[one]
             )
-            self.step(snapshot, batch.time[one])
+            self.step(snapshot, batch.time[one], None if batch.quality is None else batch.quality[one])
 
     def hold_last(self, channel: str) -> None:
         """Let the last good row be taken even if it was not due: it is the last before a command."""
@@ -313,7 +316,7 @@ class Meter:
             known = self._places[channels] = np.array([self._place(name) for name in channels], np.intp)
         return known, known
 
-    def _keep(self, at: Places, wanted: Truth, good: Truth, values: Columns) -> None:
+    def _keep(self, at: Places, wanted: Truth, good: Truth, values: Columns, marks: Flags | None = None) -> None:
         """Put rows where they wait; a good one is what changes are measured from."""
         chosen = np.flatnonzero(wanted)
         if not len(chosen):
@@ -326,7 +329,9 @@ class Meter:
             self._rows[name][places, fill] = column[chosen]
         for name in _COUNTED:
             self._rows[name][places, fill] = self._last[name][places]
-        self._quality[places, fill] = np.where(good[chosen], Quality.GOOD, Quality.BAD)
+        self._quality[places, fill] = np.where(
+            good[chosen], Quality.GOOD if marks is None else marks[chosen], Quality.BAD
+        )
         self._fill[places] += 1
         sound = chosen[good[chosen]]
         self._kept["time"][at[sound]] = values[0][sound]

@@ -145,6 +145,16 @@ def test_bad_rows_are_outside_marked_and_count_nothing():
     assert found.counters("a")[0] == pytest.approx(0.36 * 4.0 / 3600.0)
 
 
+def test_rows_that_a_driver_marked_keep_their_marks_and_bad_ones_count_nothing():
+    found = meter("a", record=(RecordRule(every=1.0),))
+    marks = np.array([Quality.GOOD, Quality.SUSPECT, Quality.BAD, Quality.GOOD], np.uint8)
+    current = np.array([0.36, 0.36, 36.0, 0.36])
+    found.rows("a", Batch(np.array([1.0, 2.0, 3.0, 4.0]), np.full(4, 3.7), current, quality=marks))
+    batch = found.take("a")
+    assert batch.quality.tolist() == marks.tolist()
+    assert found.counters("a")[0] == pytest.approx(0.36 * 4.0 / 3600.0)
+
+
 def test_the_last_good_row_goes_out_before_a_bad_one_with_what_was_counted():
     found = meter("a")
     tick(found, 1.0)
