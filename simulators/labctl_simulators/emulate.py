@@ -30,7 +30,9 @@ def main(argv: Sequence[str]) -> int:
 
 def alike(one: str, other: str) -> int:
     """Return how many letters two words have in common at their begins."""
-    return next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
+    return next(
+        (at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), min(len(one), len(other))
+    )
 
 
 def installed() -> dict[str, Callable[[Sequence[str]], int]]:

@@ -194,10 +194,6 @@ class RodeostatBench(SerialBench):
     def make_driver(self, port):
         return Rodeostat(port, timeout=PATIENT)
 
-    async def let_pass(self, seconds: float) -> None:
-        self.now += seconds
-        self.line.push(self.device.poll(self.now))
-
     async def restart(self) -> None:
         self.device.restart(self.now)
 

@@ -70,6 +70,9 @@ def _unbounded(step: ProgramStep, volts: float) -> BoardTest:
     asked = min((rule.every for rule in step.record if rule.every is not None), default=SLOWEST)
     duration = min((end.value for end in step.ends if end.quantity == "time"), default=LONGEST)
     period = period_of(min(asked, duration))
+    duration = max(
+        duration, period
+    )  # so that one sample is said: a test of 0 s, as the first look at a cell is, says none
     match step.mode:
         case Rest():
             return BoardTest("constant", constant(0.0, duration), duration, period, connects=False)

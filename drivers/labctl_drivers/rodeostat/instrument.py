@@ -236,40 +236,32 @@ class Rodeostat:
         return found
 
     def _drained(self) -> list[Reading]:
-        """Read what is there, without waiting for more, and what is measured between the electrodes."""
-        try:
-            self._buffer += self._line.read(self._line.in_waiting or 0)
-        except OSError as error:
-            raise Unreachable(f"{self.port}: {error}") from error
-        *whole, self._buffer = self._buffer.split(b"\n")
-        for raw in whole:
-            self._take(parsed(raw))
+        """Ask what is measured between the electrodes, and return it with what the test has said by then.
+
+        The question is asked whether or not there is something to say: a board that has fallen silent is noticed at once.
+        """
+        seen = number_of(self._ask("getRefVolt"), "r")
         heard, self._heard = self._heard, []
         samples = [each for each in heard if each is not None]
         ended = None in heard
-        readings: list[Reading] = [self._rows(samples, measured=not ended)] if samples else []
+        readings: list[Reading] = [self._rows(samples, seen, ended=ended)] if samples else []
         return [*readings, self._end()] if ended else readings
 
-    def _rows(self, samples: Sequence[StreamedSample], *, measured: bool) -> Batch:
+    def _rows(self, samples: Sequence[StreamedSample], seen: float, *, ended: bool) -> Batch:
         """Return samples as columns; of a rest the last one alone, as its voltage is asked for once.
 
         What cannot be believed is marked bad: a current beyond its range, of which only the range's end is told, and a hold or
-        sweep that is not controlled, as its measured potential is not its set-point.
+        sweep that is not controlled, as the potential that is seen is not its set-point.
         """
         assert self._step is not None
         self._last = samples[-1].time
-        rests = isinstance(self._step.mode, Rest)
         time, voltage, current, beyond = (np.array(column) for column in zip(*samples, strict=True))
-        quality = np.where(beyond, np.uint8(Quality.BAD), np.uint8(Quality.GOOD)).astype(np.uint8)
-        if not (rests or measured):
-            return Batch(time, voltage, current, quality=quality)
-        seen = number_of(self._ask("getRefVolt"), "r")
-        if rests:
+        if isinstance(self._step.mode, Rest):
             return Batch(time[-1:], np.array([seen]), np.zeros(1))
         moved = self._step.mode.rate * LATEST if isinstance(self._step.mode, Sweep) else 0.0
-        if abs(seen - voltage[-1]) > CONTROLLED + moved:
-            quality[:] = Quality.BAD
-        return Batch(time, voltage, current, quality=quality)
+        controlled = ended or abs(seen - voltage[-1]) <= CONTROLLED + moved  # after the end its electrodes are open
+        bad = beyond | np.logical_not(controlled)
+        return Batch(time, voltage, current, quality=np.where(bad, Quality.BAD, Quality.GOOD).astype(np.uint8))
 
     def _end(self) -> Reading:
         step, test = self._step, self._test

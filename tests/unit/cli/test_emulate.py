@@ -11,7 +11,12 @@ from labctl_simulators.wire import keithley2400, keithley2450, keithley2600
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("keithley2460", "; did you mean keithley2450?"), ("Neware", "; did you mean neware?"), ("x", "")],
+    [
+        ("keithley2460", "; did you mean keithley2450?"),
+        ("keithley240", "; did you mean keithley2400?"),
+        ("Neware", "; did you mean neware?"),
+        ("x", ""),
+    ],
 )
 def test_an_emulator_that_is_none_is_answered_with_the_nearest(capsys, name, hint):
     assert main([name]) == 2

@@ -48,29 +48,27 @@ def program(mode, seconds=None, bounds=BOUNDS, attempt=7) -> Program:
     return Program(attempt, (ProgramStep(1, mode, ends, (RecordRule(every=1.0),), bounds),))
 
 
-async def read(driver, device, line, time, until):
-    """Let time pass and return what is read then: what was sent before the read is there, as a question follows it."""
+async def read(driver, time, until):
+    """Let time pass and return what is read then."""
     time.now = until
-    line.push(device.poll(until))
-    await driver.status("1")
     return (await driver.read(["1"])).by_channel.get("1", [])
 
 
 async def test_a_hold_runs_on_the_board_for_its_time_and_opens_the_circuit(time):
-    async with board(time, serial="7") as (driver, device, line):
+    async with board(time, serial="7") as (driver, device, _line):
         identity = await driver.open()
         assert (identity.model, identity.serial) == ("Rodeostat 10V_24MilliAmpV0.2", "7")
         assert (await driver.apply("1", program(HOLD, 20.0))).values == pytest.approx(
             {"range": 1e-3, "duration": 20.0}  # the smallest in which the limits lie
         )
-        (rows,) = await read(driver, device, line, time, 5.0)
+        (rows,) = await read(driver, time, 5.0)
         assert rows.time.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
         assert rows.current[-1] == pytest.approx(device.terminal.read(5.0)[1], abs=1e-11)
         assert (rows.voltage == 3.82).all()
         assert not rows.quality.any()
         status = await driver.status("1")
         assert (status.activity, status.attempt) == ("running", 7)
-        rows, ended = await read(driver, device, line, time, 60.0)
+        rows, ended = await read(driver, time, 60.0)
         assert len(rows) == 15
         assert (ended.end, ended.time) == (2, 20.0)
         assert (await driver.status("1")).activity == "idle"
@@ -80,38 +78,41 @@ async def test_a_hold_runs_on_the_board_for_its_time_and_opens_the_circuit(time)
 
 
 async def test_a_rest_measures_the_open_circuit_with_the_counter_electrode_open(time):
-    async with board(time) as (driver, device, line):
+    async with board(time) as (driver, device, _line):
         await driver.open()
         await driver.apply("1", program(Rest(), 10.0))
         assert device.connected == {"Ref": True, "Ctr": False, "Wrk": True}
-        (row,) = await read(driver, device, line, time, 6.0)
+        (row,) = await read(driver, time, 6.0)
         assert (row.time.tolist(), row.current.tolist()) == ([6.0], [0.0])
         assert row.voltage[0] == pytest.approx(3.8, abs=1e-3)
-        _, ended = await read(driver, device, line, time, 11.0)
+        _, ended = await read(driver, time, 11.0)
         assert isinstance(ended, Ended)
+        await driver.apply("1", program(Rest(), 0.0))  # the first look at a cell
+        (row, ended) = await read(driver, time, 11.5)
+        assert (row.voltage[0], ended.end) == (pytest.approx(3.8, abs=1e-3), 2)
         assert device.terminal.ledger.energised == 0.0
         await driver.apply("1", program(HOLD, 10.0))  # and the next test connects all
         assert all(device.connected.values())
 
 
 async def test_a_sweep_comes_to_its_own_end(time):
-    async with board(time) as (driver, device, line):
+    async with board(time) as (driver, _device, _line):
         await driver.open()
         await driver.apply("1", program(Sweep(3.8, 3.82, 1e-3)))
-        rows, ended = await read(driver, device, line, time, 21.0)
+        rows, ended = await read(driver, time, 21.0)
         assert rows.voltage == pytest.approx(3.8 + 1e-3 * rows.time)
         assert (ended.end, ended.time) == (None, pytest.approx(20.0))
 
 
 @pytest.mark.parametrize("fault", ["beyond the range", "not controlled"])
 async def test_rows_that_cannot_be_believed_are_bad(time, fault):
-    async with board(time) as (driver, device, line):
+    async with board(time) as (driver, device, _line):
         await driver.open()
         few = Bounds(voltage=(2.0, 4.0), current=(-1e-4, 1e-4))
         await driver.apply("1", program(Potentiostatic(2.5 if fault == "beyond the range" else 3.8), 100.0, few))
         if fault == "not controlled":  # the lead of the reference electrode has come off
             device.potential = lambda now: 0.1
-        (rows,) = await read(driver, device, line, time, 2.0)
+        (rows,) = await read(driver, time, 2.0)
         assert (rows.quality == Quality.BAD).all()
         assert np.abs(rows.current).max() <= 1e-4
 
@@ -145,10 +146,9 @@ async def test_a_test_that_is_gone_is_noticed(time):
         device.restart(1.0)
         assert (await driver.status("1")).activity == "idle"
         await driver.apply("1", program(HOLD, 1e4))
-        (rows,) = await read(driver, device, line, time, 5.0)
+        (rows,) = await read(driver, time, 5.0)
         device.stop(5.0)
         line.push(b"{}\r\n")
-        await driver.status("1")
         (fault,) = (await driver.read(["1"])).by_channel["1"]
         assert isinstance(rows, Batch)
         assert isinstance(fault, Fault)
