@@ -11,10 +11,13 @@ from labctl.station.load import load_station
 
 PAGES = sorted((Path(__file__).parent.parent.parent / "docs" / "reference" / "instruments").glob("*.md"))
 HEAD = "labctl_station: 1\nchannels: {}\n"  # of a block that shows further instruments
+DRIVEN = re.compile(r"^Drivers? `", re.MULTILINE)  # a page of an instrument that nobody can drive has no entry
 BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if DRIVEN.search(page.read_text(encoding="utf-8"))], ids=lambda page: page.stem
+)
 def test_the_entries_of_a_page_make_instruments(page):
     whole, *more = BLOCK.findall(page.read_text(encoding="utf-8"))
     for text in (whole, *(HEAD + block for block in more)):
