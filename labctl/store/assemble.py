@@ -19,7 +19,16 @@ from labctl.plan.codec import digest, plan_from_json, plan_to_json
 from labctl.sample import Floats
 from labctl.store.codec import input_to_json, to_json
 from labctl.store.entry import Checkpoint, Entry, Item, OrderRecord, QuietRows, RunRanges
-from labctl.store.hash_chain import Auxiliary, EventRow, InputRow, checkpoint_digests, digest_of_bytes, part_digest
+from labctl.store.hash_chain import (
+    Auxiliary,
+    EventRow,
+    InputRow,
+    checkpoint_digests,
+    digest_of_bytes,
+    part_digest,
+    part_text,
+    rows_text,
+)
 from labctl.store.matrix import ATTEMPT, ROW_BYTES, WIDTH, auxiliary_of, batch_of, matrix_of
 from labctl.store.projection import Row, Value, attempt_of, projected, standing
 
@@ -37,7 +46,11 @@ class Position(NamedTuple):
 
 @dataclass(slots=True)
 class Assembled:
-    """The rows of one transaction, table by table, and where each run's numbering stands after it."""
+    """The rows of one transaction, table by table, and where each run's numbering stands after it.
+
+    Of a run with nothing but quiet rows there is a quiet part: its number, its first and last record, and their digest.
+    `covered` is what the chain covers of all parts, in the order of their runs.
+    """
 
     rows: Floats
     auxiliary: list[Auxiliary] = field(default_factory=list)
@@ -48,9 +61,16 @@ class Assembled:
     standing: list[tuple[int, dict[str, Value]]] = field(default_factory=list)
     checkpoints: list[Checkpoint] = field(default_factory=list)
     parts: list[tuple[RunRanges, bytes]] = field(default_factory=list)
+    quiet_parts: list[tuple[int, int, int, bytes]] = field(default_factory=list)
+    covered: list[bytes] = field(default_factory=list)
     orders: list[OrderRecord] = field(default_factory=list)
     plans: list[tuple[int, str, str]] = field(default_factory=list)
     positions: dict[int, Position] = field(default_factory=dict)
+
+    def add_part(self, ranges: RunRanges, digest_of_part: bytes) -> None:
+        """Add what the commit holds of a run, behind that of the runs before it."""
+        self.parts.append((ranges, digest_of_part))
+        self.covered.append(part_text(*ranges) + digest_of_part)
 
 
 class _QuietPart(NamedTuple):
@@ -148,8 +168,9 @@ def _quiet(done: Assembled, rows: QuietRows, positions: Mapping[int, Position]) 
                 f"found {first} of step {step}"
             )
         after = first + end - begin
-        part = RunRanges(run_id, (first, after - 1))
-        done.parts.append((part, digest_of_bytes(content[ROW_BYTES * begin : ROW_BYTES * end])))
+        digest_of_rows = digest_of_bytes(content[ROW_BYTES * begin : ROW_BYTES * end])
+        done.quiet_parts.append((run_id, first, after - 1, digest_of_rows))
+        done.covered.append(rows_text(run_id, first, after - 1) + digest_of_rows)
         done.positions[run_id] = Position(after, *before[1:])
         begin = end
 
@@ -169,7 +190,7 @@ def _run(done: Assembled, entries: Sequence[Entry], before: Position, span: tupl
         inputs=_span(before.input, after.input),
     )
     digest_of_part = part_digest(done.rows[slice(*span)], *fresh)
-    done.parts.append((part, digest_of_part + _checkpoint(done, entries, after, commit_id)))
+    done.add_part(part, digest_of_part + _checkpoint(done, entries, after, commit_id))
     done.positions[run_id] = after
     if part.events is not None and (changed := standing(event for entry in entries for event in entry.events)):
         done.standing.append((run_id, changed))

@@ -28,6 +28,7 @@ from labctl.store.hash_chain import (
     next_chain,
     part_digest,
     part_text,
+    rows_text,
 )
 from labctl.store.last_ranges import ends_at
 from labctl.store.matrix import CHARGING, DISCHARGING, RECORD, TIME, WIDTH
@@ -326,9 +327,8 @@ def _grouped(parts: Sequence[Any]) -> tuple[dict[int, list[bytes]], dict[int, li
     by_run: dict[int, list[Any]] = defaultdict(list)
     for part in parts:
         commit_id, run_id, first, last, event, last_event, given, last_given, digest, _ = part
-        rows_alone = event is None and last_event is None and given is None and last_given is None
-        if rows_alone and isinstance(first, int) and isinstance(last, int):
-            text = b"\n%d (%d, %d) None None " % (run_id, first, last)  # as `part_text`, of nearly all parts
+        if [event, last_event, given, last_given] == _NO_MORE and isinstance(first, int) and isinstance(last, int):
+            text = rows_text(run_id, first, last)
         else:
             text = part_text(run_id, _range(first, last), _range(event, last_event), _range(given, last_given))
         by_commit[commit_id] += (text, bytes(digest))

@@ -19,7 +19,6 @@ from typing import TypeAlias
 import numpy as np
 
 from labctl.sample import Floats
-from labctl.store.entry import RunRanges
 
 PART_BYTES = 16
 UNDER_WAY_VERSION = 3  # from which on commits cover orders and waiting runs
@@ -122,14 +121,14 @@ def first_chain(uuid: str) -> bytes:
     return hashlib.sha256(f"labctl journal {uuid}".encode()).digest()
 
 
-def covered(parts: Iterable[tuple[RunRanges, bytes]]) -> bytes:
-    """Return what a chain covers of the parts of a commit, in the order of the runs: their ranges and digests."""
-    return b"".join(part_text(part.run_id, part.records, part.events, part.inputs) + sealed for part, sealed in parts)
-
-
 def part_text(run_id: object, records: object, events: object, inputs: object) -> bytes:
-    """Return what stands before the digest of a part: its run, and its ranges, a pair or None each."""
+    """Return what a chain covers before the digest of a part: its run, and its ranges, a pair or None each."""
     return f"\n{run_id} {records} {events} {inputs} ".encode()
+
+
+def rows_text(run_id: int, first: int, last: int) -> bytes:
+    """Return `part_text` of rows that came alone, as nearly all do."""
+    return b"\n%d (%d, %d) None None " % (run_id, first, last)
 
 
 def next_chain(
@@ -148,7 +147,7 @@ def next_chain(
         before: The chain before it.
         commit_id: Its number.
         unix_time: Its label.
-        parts: What it holds, as `covered` has it.
+        parts: What it holds, in the order of the runs: `part_text` of each, and its digest.
         generations: The journal's generations up to it, see `generations_text`.
         under_way: What it covers of orders and waiting runs, None where it changed nothing of them.
         version: Of the digest; 1 covers no generations, 2 nothing that is under way.

@@ -9,6 +9,7 @@ every page that it changes.
 import sqlite3
 from collections.abc import Iterable
 from functools import cache
+from itertools import chain
 
 from sqlalchemy import Table
 
@@ -21,6 +22,16 @@ from labctl.store.projection import Row, upsert
 _SIZES = (10, 1)  # rows a statement
 _SAMPLES = f"INSERT OR ROLLBACK INTO samples ({', '.join(schema.SAMPLE_COLUMNS)}) VALUES "  # noqa: S608 - names are ours
 _BULK = {size: _SAMPLES + ", ".join([f"({', '.join('?' * WIDTH)})"] * size) for size in _SIZES}
+_QUIET_COLUMNS = ("run_id", "first_record", "last_record", "digest")
+_QUIET_WIDTH = len(_QUIET_COLUMNS)
+_QUIET = {
+    size: f"INSERT OR ROLLBACK INTO commit_runs (commit_id, {', '.join(_QUIET_COLUMNS)}) VALUES "  # noqa: S608 - names are ours
+    + ", ".join(
+        f"(?1, {', '.join(f'?{2 + number * _QUIET_WIDTH + at}' for at in range(_QUIET_WIDTH))})"
+        for number in range(size)
+    )
+    for size in _SIZES
+}  # the parts of a commit that are quiet rows alone share its number, and have neither events nor inputs
 
 CHECKPOINT = (
     "INSERT INTO checkpoints (run_id, commit_id, record_index, state, source) VALUES (?, ?, ?, ?, ?) "
@@ -81,13 +92,23 @@ def insert_all(cursor: sqlite3.Cursor, table: Table, rows: Iterable[Row]) -> Non
     cursor.executemany(insert(table), rows)
 
 
-def ranges(commit_id: int, done: Assembled) -> list[Row]:
-    """Return the rows of `commit_runs` of one commit."""
+def insert_parts(cursor: sqlite3.Cursor, commit_id: int, done: Assembled) -> None:
+    """Insert the rows of `commit_runs` of one commit."""
     none = (None, None)
-    return [
-        (commit_id, part.run_id, *(part.records or none), *(part.events or none), *(part.inputs or none), digest)
-        for part, digest in done.parts
-    ]
+    insert_all(
+        cursor,
+        schema.commit_runs,
+        [
+            (commit_id, part.run_id, *(part.records or none), *(part.events or none), *(part.inputs or none), digest)
+            for part, digest in done.parts
+        ],
+    )
+    given, begin = list(chain.from_iterable(done.quiet_parts)), 0
+    for size in _SIZES:
+        width = size * _QUIET_WIDTH
+        whole = begin + (len(given) - begin) // width * width
+        cursor.executemany(_QUIET[size], [(commit_id, *given[at : at + width]) for at in range(begin, whole, width)])
+        begin = whole
 
 
 def write(cursor: sqlite3.Cursor, done: Assembled, now: float) -> None:

@@ -32,7 +32,7 @@ from labctl.store.generation import (
     lacks_end,
     text_of,
 )
-from labctl.store.hash_chain import VERSION, covered, first_chain, next_chain, part_digest
+from labctl.store.hash_chain import VERSION, first_chain, next_chain, part_digest
 from labctl.store.head import HeadRecord
 from labctl.store.head_roster import ActiveRun
 from labctl.store.integrity import Opening, look_before_opening, next_generation
@@ -251,11 +251,11 @@ class Journal:
                 if more is not None:
                     more(cursor)
                 under_way = self._file.under_way.seal(cursor, commit_id)
-                parts, known = covered(done.parts), text_of(self._generations)
+                parts, known = b"".join(done.covered), text_of(self._generations)
                 chain = next_chain(self._chain, commit_id, now, parts, generations=known, under_way=under_way)
                 self._attempted = commit_id, chain
                 cursor.execute(insert_rows.insert(schema.commits), (commit_id, now, chain, VERSION, under_way))
-                insert_rows.insert_all(cursor, schema.commit_runs, insert_rows.ranges(commit_id, done))
+                insert_rows.insert_parts(cursor, commit_id, done)
                 cursor.executemany(insert_rows.CURSOR, cursors.items())
         except StoreError as error:
             self._in_doubt = type(error) is StoreError  # neither full nor busy: nobody knows what the disk has
@@ -325,7 +325,7 @@ class Journal:
             run_id = int(self._file.cursor.execute("SELECT COALESCE(max(run_id), 0) + 1 FROM runs").fetchone()[0])
             row = run_row(run_id, new, self.uuid, self._commit_id + 1)
             done = assemble([], {}, self._commit_id + 1)
-            done.parts.append((RunRanges(run_id), part_digest(done.rows, [], [], [], birth_of(row, new))))
+            done.add_part(RunRanges(run_id), part_digest(done.rows, [], [], [], birth_of(row, new)))
             try:
                 born = ActiveRun(str(row["uuid"]), new.channel or "", new.protocol, new.cell)
                 self._seal(done, lambda cursor: store_run(cursor, row, new, self._now()), {run_id: born})

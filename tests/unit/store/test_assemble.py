@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from labctl.errors import InternalError
 from labctl.store.assemble import Position, assemble
-from labctl.store.entry import Entry, QuietRows
+from labctl.store.entry import Entry, QuietRows, RunRanges
 from labctl.store.matrix import ATTEMPT, RECORD, RUN, TIME, WIDTH, batch_of
 
 POSITIONS = {run_id: Position(record=7, step=2) for run_id in (3, 5)}
@@ -24,7 +24,8 @@ def quiet(first, count):
 def test_quiet_rows_in_pieces_are_those_of_one_piece():
     whole, cut = assemble([quiet(7, 5)], POSITIONS, 1), assemble([quiet(7, 2), quiet(9, 3)], POSITIONS, 1)
     assert np.array_equal(whole.rows, cut.rows)
-    assert whole.parts == cut.parts
+    assert whole.quiet_parts == [(run_id, 7, 11, digest) for run_id, _, _, digest in whole.quiet_parts]
+    assert whole.covered == cut.covered
     assert whole.positions == cut.positions == {run_id: Position(record=12, step=2) for run_id in (3, 5)}
 
 
@@ -38,6 +39,12 @@ RUNS = range(1, 9)
 OFFERED = st.lists(
     st.tuples(st.booleans(), st.lists(st.sampled_from(RUNS), min_size=1, unique=True), st.integers(1, 3)), max_size=6
 )
+
+
+def parts(done):
+    """Return what a commit holds of each run, quiet or not, in the order of the runs."""
+    quiet = [(RunRanges(run_id, (first, last)), digest) for run_id, first, last, digest in done.quiet_parts]
+    return sorted([*done.parts, *quiet])
 
 
 @given(offered=OFFERED, seed=st.integers(0, 99))
@@ -73,5 +80,6 @@ def test_quiet_rows_are_stored_as_entries_of_the_same_rows_would_be(offered, see
     positions = {run_id: Position(record=7, step=2) for run_id in RUNS}
     given_columns, given_entries = assemble(columns, positions, 1), assemble(entries, positions, 1)
     assert np.array_equal(given_columns.rows, given_entries.rows)
-    for name in ("parts", "positions", "checkpoints", "inputs", "events"):
+    assert parts(given_columns) == parts(given_entries)
+    for name in ("covered", "positions", "checkpoints", "inputs", "events"):
         assert getattr(given_columns, name) == getattr(given_entries, name), name

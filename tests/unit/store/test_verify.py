@@ -17,11 +17,11 @@ from labctl.store.hash_chain import (
     PART_BYTES,
     VERSION,
     birth,
-    covered,
     digest_of,
     first_chain,
     next_chain,
     part_digest,
+    part_text,
 )
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
@@ -214,7 +214,8 @@ def make_chain_anew(connection: sqlite3.Connection, folder: Path) -> None:
                 digest = part_digest(window.rows_of(part.records), *content, text)
                 parts.append((part, digest + stored.digest[PART_BYTES:]))
             known = text_of([each for each in generations if each.began_commit_id < commit_id])
-            chain = next_chain(chain, commit_id, unix_time, covered(parts), generations=known, under_way=under_way)
+            covered = b"".join(part_text(*ranges) + digest for ranges, digest in parts)
+            chain = next_chain(chain, commit_id, unix_time, covered, generations=known, under_way=under_way)
             connection.execute("UPDATE commits SET chain = ? WHERE commit_id = ?", (chain, commit_id))
             for part, digest in parts:
                 where = (digest, commit_id, part.run_id)
