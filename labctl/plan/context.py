@@ -301,7 +301,10 @@ class CompileContext:
             )
         if term.which and place.cycles and term.which not in place.cycles:
             there = "no check cycles" if term.which == "check" else "check cycles alone"
-            self.say("condition.which", f"wanted cycles for {term.quantity} of {term.which}, found {there}", term.mark)
+            counted = "check" if term.which == "check" else "true"
+            hint = f"leave of {term.which} out, or write cycle: {counted} at the block of those"
+            message = f"wanted cycles for {term.quantity} of {term.which}, found {there}"
+            self.say("condition.which", message, term.mark, hint)
         return term.which or ("check" if place.cycles == {"check"} else "cycles")
 
     def _running(self, place: StepContext, term: WrittenTerm, kind: str) -> int:

@@ -219,7 +219,8 @@ def check_settings(draft: CompileContext, place: StepContext, line: Line, origin
             if why:
                 room = amplitude_of(line) if setting == "bias" and name == "voltage" else 0.0
                 inside = _inside(envelope, name)
-                meant = a_thousandth(text, value, inside) or without_point(text, value, inside)
+                scaled = origin.text if line.mode == "ConstantPower" else text  # the current goes along with a power
+                meant = a_thousandth(scaled, value, inside) or without_point(text, value, inside)
                 meant = meant or widened(envelope, name, value, room)
                 refused.setdefault(setting, (code, why, meant))
     if "bias" in refused:

@@ -59,6 +59,10 @@ def _beyond(condition: Condition, cycles: int, mark: Mark) -> Iterator[Finding]:
     """Give a condition that asks for a cycle which no run comes to; without any cycles that is told elsewhere."""
     for term in (term for terms in condition.any_of for term in terms) if cycles else ():
         wanted = _named_cycle(term)
+        if term.quantity == "retention" and term.reference == 0:
+            message = f"wanted the number of a cycle, from 1 on, found {condition.text}"
+            yield warning("end.never", message, mark, "write of cycle 1, or of first")
+            return
         if wanted > cycles:
             ordinal = f"cycle {wanted:.0f}" if wanted < math.inf else "a cycle"
             message = f"wanted a cycle that the run comes to, found {condition.text}: {ordinal} of {cycles} at most"

@@ -88,6 +88,7 @@ def _of_line(line: Line, end: End, spot: _Spot, nominal: float | None) -> Iterat
     for at, terms in enumerate(end.condition.any_of):
         yield from _unreached(line, terms, [spot.of(at, which, line) for which in range(len(terms))])
         if len(terms) == 1:
+            yield from _nothing(line, terms[0], spot.of(at, 0, line), nominal)
             yield from _alone(line, terms[0], spot.of(at, 0, line), nominal)
         elif line.verb in DRIVEN:
             yield from (
@@ -148,6 +149,20 @@ def _alone(line: Line, term: Term, mark: Mark, nominal: float | None) -> Iterato
             f"found {display(_largest(term.value), 'current')}: true at once"
         )
         yield warning("end.at_once", message, mark, f"write a smaller current, such as {_smaller(line, nominal)}")
+
+
+def _nothing(line: Line, term: Term, mark: Mark, nominal: float | None) -> Iterator[Finding]:
+    """Give a comparison with nothing: every step has passed it as it begins, and no current falls below it."""
+    if term.slope or not isinstance(term.value, float) or term.value != 0.0 or "moment" in line.options:
+        return
+    above = term.comparison in {">", ">="}
+    if term.quantity in {"time", "capacity"} and above:
+        message = f"wanted an end that comes in the step, found {term.quantity} above nothing, which is true at once"
+        yield warning("end.at_once", message, mark, f"write {term.quantity} > with the value that is meant")
+    if term.quantity == "current" and not above and line.mode == "Potentiostatic":
+        message = "wanted a current that a hold comes to, found one below nothing: it never comes"
+        meant = _smaller(line, nominal) if line.settings.get("most") else "C/50"
+        yield warning("end.never", message, mark, f"write current < {meant}")
 
 
 def _smaller(line: Line, nominal: float | None) -> str:

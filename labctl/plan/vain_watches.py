@@ -19,6 +19,8 @@ ABOVE: Final = frozenset({">", ">="})
 CAPACITIES: Final = frozenset({"charge_capacity", "discharge_capacity"})
 LEAST: Final = 0.02  # of the nominal capacity: a cell that still does its cycles passes more
 MOST: Final = 3.0  # times the nominal capacity: no cell passes as much in a cycle
+SHARES: Final = frozenset({"retention", "coulombic_efficiency"})
+LEAST_SHARE: Final = 0.05  # of the first: a cell with less is dead long since
 WHOLE: Final = 1.0  # retention of the cycle that it is counted from
 
 
@@ -134,12 +136,16 @@ def _of_results(plan: Plan, watch: _Watch, places: Places) -> Iterator[Finding]:
     numbers, above = values(term.value), term.comparison in ABOVE  # type: ignore[arg-type]
     if not numbers:
         return
-    if term.quantity == "retention" and above and min(numbers) < WHOLE:
+    if term.quantity in SHARES and above and min(numbers) < WHOLE:
         message = (
             f"wanted {article(watch.end.kind)} that good cycles do not meet, found {text}: the first ones are at 100 %"
         )
         share = f"{100.0 * min(numbers):g} %"
-        yield warning("end.at_once", message, watch.mark(places), f"write retention < {share}")
+        yield warning("end.at_once", message, watch.mark(places), f"write {term.quantity} < {share}")
+    if term.quantity in SHARES and not above and max(numbers) < LEAST_SHARE:
+        message = f"wanted a share that a fading cell comes to, found {text}: a dead one is below it"
+        meant = f"{10000.0 * max(numbers):g} %"
+        yield warning("end.never", message, watch.mark(places), f"is {meant} meant?" if max(numbers) <= 0.01 else "")
     nominal = plan.cell.nominal
     if term.quantity not in CAPACITIES or not nominal:
         return

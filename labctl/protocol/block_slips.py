@@ -63,6 +63,14 @@ def _headless(items: Sequence[Node], at: int, item: Entries) -> tuple[str, Mark,
     """Return message, place and hint of a block without steps; which steps it is for follows from where it stands."""
     key, value = next(pair for pair in item.entries if pair[0].text in BLOCK_ONLY)
     message = f"wanted steps in the block with {key.text}, found none"
+    whole = items[at - 1] if at else None
+    if at == len(items) - 1 and isinstance(whole, Entries) and _is_body(whole):
+        shown = f"{key.text}: {value.text}" if isinstance(value, Scalar) else f"{key.text}:"
+        hint = f"write {shown} into the block of line {whole.mark.line}, above its steps:, and leave this item out"
+        return message, item.mark, hint
+    if isinstance(value, Entries) and (count := _count_of(value)):
+        hint = f"write repeat: {count}, cycle: true below it, and below that steps: with the steps that it is for"
+        return message, item.mark, hint
     steps = [each for each in items if isinstance(each, Entries) and each is not item and _is_step(each)]
     if not steps:
         return message, item.mark, "put the steps below steps:, each with its -"
@@ -75,6 +83,16 @@ def _headless(items: Sequence[Node], at: int, item: Entries) -> tuple[str, Mark,
         return message, item.mark, hint
     hint = f"write steps: below {key.text}, as far to the right, and the steps that it is for below that, four spaces deeper"
     return message, item.mark, hint
+
+
+def _count_of(value: Entries) -> str:
+    """Return the number of passes that stands below a key of a block, or ""."""
+    counts = (
+        item.text
+        for key, item in value.entries
+        if key.text in {"times", "count", "n", "end"} and isinstance(item, Scalar)
+    )
+    return next((text for text in counts if text.isdigit()), "")
 
 
 def _is_step(item: Entries) -> bool:

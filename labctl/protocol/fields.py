@@ -53,6 +53,8 @@ class Fields(Reading):
             hint = (
                 f"one value; for one after the other, a block with each: {{x: [{clip(', '.join(texts))}]}} and $x here"
             )
+            last = texts[-1] if texts else ""
+            hint = f"a count is one number: write {last}" if kind == "count" and last.isdigit() else hint
         elif isinstance(node, Entries) and any(isinstance(value, Items | Entries) for _, value in node.entries):
             hint = "a loop over values is each: {x: [0.1C, 1C]}, and $x in its steps"
         scalar = self.scalar(node, article(kind), hint)
@@ -279,6 +281,8 @@ def _own_rule(node: Node) -> str:
     text = node.text if isinstance(node, Scalar) else ""
     if text.lower() in {"none", "no", "off", "false", "never", "null", "~", "default", "auto"}:
         return "leave record out: a row is then written every 10 s and every 5 mV"
+    if reads(text, "frequency") and (hertz := parse(text, "frequency").value_si) > 0:
+        return f"write {{every: {1.0 / hertz:.6g} s}}"
     return next((f"write {{{name}: {text}}}" for name, key in RECORD.items() if reads(text, key.kind)), "")
 
 

@@ -21,6 +21,10 @@ _OF_A_HOLD: Final = {
 _CUT_OFFS: Final = ("write hold_until", "did you mean to (", "did you mean voltage, or to")
 
 
+_OF_A_DRIVE: Final = {
+    **dict.fromkeys(("ts", "ti", "t1", "t"), "did you mean for?"),
+    **dict.fromkeys(("el", "em", "ef"), "did you mean to?"),
+}
 _COUNTS: Final = frozenset({"nc", "n_cycles", "cycles", "loops", "times", "count", "n", "number", "repeat", "repeats"})
 
 
@@ -61,11 +65,13 @@ def renamed(value: Node, hint: str) -> Node:
     shown = set(re.findall(r"(\w+): ", hint.partition("{")[2]))
     words = {**STEP_KEY_WORDS, **SWEEP_WORDS} if "eis:" in hint or "cv:" in hint else STEP_KEY_WORDS
     words = {**words, "ef": "did you mean to?"} if "eis:" in hint else words
-    words = {**words, **_OF_A_HOLD} if "hold: {" in hint else words
+    words = {**words, **(_OF_A_HOLD if "hold: {" in hint else _OF_A_DRIVE if "constant" in hint else {})}
     taken = {key.text for key, _ in value.entries}
     pairs: list[tuple[Scalar, Node]] = []
     for pair in value.entries:
         key, item = with_unit(*pair)
+        plain = re.sub(r"[ -]", "_", key.text.strip().lower())
+        key = replace(key, text=plain) if plain in words or plain in shown else key
         if key.text not in shown and (match := _TARGET.match(words.get(key.text.lower(), ""))):
             key = replace(key, text=match[1])
         if key.text == "voltage" and "voltage" not in shown:

@@ -33,8 +33,12 @@ def _of_sides(sides: set[str]) -> str:
     return "write kind: full for two electrodes that store charge; their names go below about:"
 
 
+_MATERIAL: Final = "full, or against a metal half_cathode or half_anode; the material goes below about:"
 CELL_WORDS: Final = {
-    **dict.fromkeys(("full_cell", "li-ion", "lithium-ion", "lib", "na-ion", "nmc", "lfp"), "did you mean full?"),
+    **dict.fromkeys(
+        ("full_cell", "li_ion", "li-ion", "lithium-ion", "lib", "na-ion", "nmc", "lfp"), "did you mean full?"
+    ),
+    **dict.fromkeys(("nca", "lco", "lmo", "lnmo", "ncm", "lto", "graphite", "nmc811", "nmc622"), _MATERIAL),
     **dict.fromkeys(("vollzelle", "pile_complète", "全电池", "全電池", "フルセル"), "did you mean full?"),
     **dict.fromkeys(
         ("halbzelle", "demi_pile", "demi_cellule", "半电池", "半電池", "ハーフセル", "扣式半电池"),

@@ -8,6 +8,7 @@ from labctl.finding import Mark, clip
 from labctl.quantity.units import reads
 from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
 
+_COUNTED: Final = re.compile(r"[A-Za-z_]\w*\s+in\s+range\(\s*(?:[01]\s*,\s*)?(\d+)\s*\)")
 _LOOP: Final = re.compile(r"([A-Za-z_]\w*)\s+in\s+(\[.*\]|\$\w+)")
 
 
@@ -20,6 +21,16 @@ def loop_by_for(entries: Entries) -> tuple[Entries, tuple[str, Mark, str] | None
                 "wanted a duration, found a loop over values",
                 key.mark,
                 "write each in place of for",
+            )
+        counted = _COUNTED.fullmatch(value.text) if key.text == "for" and isinstance(value, Scalar) else None
+        if counted is not None and isinstance(value, Scalar):
+            number: tuple[Scalar, Node] = (replace(key, text="repeat"), replace(value, text=counted[1]))
+            pairs = (*entries.entries[:at], number, *entries.entries[at + 1 :])
+            message = f"wanted a duration, found {clip(counted[0])!r}"
+            return replace(entries, entries=pairs), (
+                message,
+                value.mark,
+                f"write repeat: {counted[1]} in place of for:",
             )
         loop = _LOOP.fullmatch(value.text) if key.text == "for" and isinstance(value, Scalar) else None
         if loop is not None:

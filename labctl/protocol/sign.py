@@ -34,5 +34,8 @@ def check_sign(quantity: Quantity, sign: Sign, kind: Kind) -> None:
         "count": "leave the block or key out",
         "current": "write rest for no current",
         "power": "write rest for no current",
+        "amplitude": "5 mV to 20 mV are usual",
+        "frequency": "write the lowest frequency that is measured, such as 0.1 Hz",
+        "scan rate": "0.1 mV/s to 10 mV/s are usual",
     }.get(kind, "")
     raise Misread("value.zero", f"wanted {article(kind)} above zero, found {quantity.text}", hint)

@@ -225,11 +225,16 @@ class StepFields(VerbFields):
                 for name in ("if", "stop_if", "abort_if")
             },
             choice=choice,
-            cycle=cast("Any", self.choice(values.get("cycle"), BLOCK["cycle"].choices, _cycle_words(values))),
+            cycle=self._cycle(values),
             for_=self._given_key(values, "for"),
             every=self._given_key(values, "every"),
             record=self.record(values.get("record")),
         )
+
+    def _cycle(self, values: Mapping[str, Node]) -> Any:
+        """Return what a block's passes are counted as; keys there were reported with its steps."""
+        node = values.get("cycle")
+        return None if isinstance(node, Entries) else self.choice(node, BLOCK["cycle"].choices, _cycle_words(values))
 
     def _given_key(self, values: Mapping[str, Node], name: str) -> Given | None:
         node = values.get(name)
@@ -323,7 +328,7 @@ class StepFields(VerbFields):
     # --- uses ---
 
     def _use(self, entries: Entries) -> Use | None:
-        values = self.keys(entries, USE, "a use", USE_WORDS)
+        values = self.keys(entries, USE, "a use", _beside_use(entries))
         name = self.scalar(values.get("use"), "the name of a protocol", "for example use: activation")
         if name is None:
             return None
@@ -346,6 +351,16 @@ class StepFields(VerbFields):
             read = self.loose_list(value, key.text) if isinstance(value, Items) else self.loose(value, key.text)
             givens[key.text] = unread(key.mark) if read is None else read
         return givens
+
+
+def _beside_use(entries: Entries) -> Mapping[str, str]:
+    """Return hints at the keys of a use; a value that stands beside it is a parameter of the file."""
+    own = {
+        key.text: f"a value of its parameter goes into with: {{{key.text}: {clip(value.text)}}}"
+        for key, value in entries.entries
+        if isinstance(value, Scalar) and key.text not in USE
+    }
+    return {**own, **USE_WORDS}
 
 
 def _cycle_words(values: Mapping[str, Node]) -> Mapping[str, str]:

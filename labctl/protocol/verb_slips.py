@@ -29,6 +29,10 @@ def instead_of(key: Scalar, value: Node, others: Sequence[tuple[Scalar, Node]]) 
         return f"put a space after the hyphen: - {word[1:]}"
     if plain == "cv" and isinstance(value, Entries) and any(inner.text == "voltage" for inner, _ in value.entries):
         return CV_VOLTAGE
+    if plain.startswith("do_") and plain[3:].isdigit():
+        plain, value = "do", Entries(((replace(key, text="times"), value),), key.mark)
+    if plain == "cp" and _is_a_current(value):
+        plain = "cc"
     if times := REPEATED.match(word):
         return f"write a block: repeat: {times[1]} with steps: below it"
     if plain in {"goto", "go_to", "set", "ramp"} and isinstance(value, Scalar) and reads(value.text, "voltage"):
@@ -42,6 +46,12 @@ def instead_of(key: Scalar, value: Node, others: Sequence[tuple[Scalar, Node]]) 
     hint = rested(hint, value)
     hint = hint if isinstance(value, Scalar) and TIME_OF_DAY.fullmatch(value.text) else with_own(hint, value)
     return hint or _block_hint(word, value) or near(word, (*VERBS, *BLOCK, "use")) or "verbs are " + ", ".join(VERBS)
+
+
+def _is_a_current(value: Node) -> bool:
+    """Tell whether keys give a current: CP is then chronopotentiometry, else constant power."""
+    pairs = value.entries if isinstance(value, Entries) else ()
+    return any(isinstance(item, Scalar) and reads(item.text, "current") for _, item in pairs)
 
 
 def in_our_words(entries: Entries) -> tuple[Entries, list[tuple[Scalar, str]]]:

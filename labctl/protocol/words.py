@@ -107,6 +107,11 @@ VERB_WORDS: Final[Mapping[str, str]] = {
         "cycle: true on a block makes each of its passes one cycle",
     ),
     **dict.fromkeys(
+        ("bcd", "gcpl2", "gcpl3", "gcpl4", "gcpl5", "gcpl6", "cld", "cpw", "cstc"),
+        f"constant current is {_DRIVES}: {{current: C/10, to: 4.2 V, for: 12 h}}",
+    ),
+    "do": "write a block: repeat: 5 with steps: below it",
+    **dict.fromkeys(
         ("mb", "modulo_bat", "modulobat", "sequence", "sequences"),
         "write each sequence as a step of its own, or as a block with repeat and steps: below it",
     ),
@@ -271,6 +276,8 @@ SWEEP_WORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("nd", "ppd", "points_per_decade", "frequencies_per_decade"), "did you mean per_decade?"),
     **dict.fromkeys(("ia", "iac", "ac_amplitude", "amp"), "did you mean amplitude?"),
     **dict.fromkeys(("vertex2", "e2", "ef"), "did you mean back?"),
+    "el": "did you mean to?",
+    **dict.fromkeys(("de/dt", "dv/dt", "de_dt", "scanrate", "sweep_rate", "v_s"), "did you mean rate?"),
     **dict.fromkeys(("ac", "va", "vac", "sinus", "perturbation"), "did you mean amplitude?"),
     **dict.fromkeys(("low", "lower", "min", "first", "fmin_hz"), "did you mean from?"),
     "begin": "did you mean from?",
@@ -317,6 +324,9 @@ BLOCK_WORDS: Final[Mapping[str, str]] = {
 
 CYCLE_WORDS: Final = {"yes": "write true", "on": "write true", "false": "leave cycle out", "rpt": "did you mean check?"}
 RANGE_WORDS: Final = {
+    **dict.fromkeys(("max", "maximum", "until", "last", "high"), "did you mean to?"),
+    **dict.fromkeys(("min", "minimum", "first", "low", "begin"), "did you mean from?"),
+    **dict.fromkeys(("increment", "delta", "interval"), "did you mean by?"),
     "start": "did you mean from?",
     "stop": "did you mean to?",
     "end": "did you mean to?",

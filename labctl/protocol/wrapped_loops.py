@@ -14,7 +14,7 @@ _LOOPS: Final = frozenset({"repeat", "loop", "each", "cycle", "cycles", "block",
 def unwrapped(entries: Entries) -> tuple[Entries, tuple[str, Mark, str]] | None:
     """Return a block as if its keys stood beside the word above them, with message, place and hint; None of any other item."""
     (key, value), *beside = entries.entries
-    if key.text not in _LOOPS or beside or not isinstance(value, Entries) or value.flow:
+    if key.text not in _LOOPS or beside or not isinstance(value, Entries):
         return None
     inner = {item.text: node for item, node in value.entries}
     if "steps" not in inner:

@@ -88,7 +88,11 @@ def _count(plain: str, kind: Kind, reads: Reads) -> Slip:
     del reads
     if kind == "count" and (until := re.match(r"(?:until|while)\s+(\S.*)", plain)):
         return "unit.number", "", f"write a large count, and below it stop_if: {clip(until[1])}"
-    words = re.fullmatch(r"(\d+)\s*(?:x|×|times|cycles|points|passes|mal|-mal)", plain, re.IGNORECASE)
+    words = re.fullmatch(
+        r"(\d+)\s*(?:x|×|times|cycles|points|passes|mal|-mal|次|回|fois|veces|zyklen)?(?:\s*(?:/|per)\s*dec(?:ade)?)?",
+        plain,
+        re.IGNORECASE,
+    )
     value = words[1] if words else _COUNTED.get(plain.lower())
     if not value or kind not in {"count", "any"} or (kind == "any" and not words):
         return None

@@ -87,8 +87,9 @@ class _StationFields(FaceFields):
         nodes = self.keys(entries, STATION_KEYS, "a station file", _STATION_WORDS)
         self._version(nodes.get("labctl_station"), entries)
         instruments = self._instruments(nodes.get("instruments"), drivers)
+        asked = {near(key.text, STATION_KEYS) for key, _ in entries.entries if key.text not in STATION_KEYS}
         for name in ("instruments", "channels"):
-            if name not in nodes:
+            if name not in nodes and f"did you mean {name}?" not in asked:
                 first = next(iter(instruments), "sim")
                 example = {
                     "channels": f"{{S1: {{cell: {{instrument: {first}}}}}}}",

@@ -65,6 +65,24 @@ def steps_left_out(document: Document, lines: list[str], line: int) -> tuple[Fin
     return None
 
 
+def dash_left_out(document: Document, lines: list[str], line: int) -> tuple[Finding, int] | None:
+    """Find the first step of a list without its -, as those below it have theirs, and mend it."""
+    own = re.match(r"( *)- ", lines[line][:MOST_OF_LINE])
+    begin = next((at for at in range(line - 1, -1, -1) if re.fullmatch(r" *(?:- )?steps:\s*", lines[at])), None)
+    if own is None or begin is None:
+        return None
+    first = next(
+        (at for at in range(begin + 1, line) if lines[at].strip() and not lines[at].lstrip().startswith("#")), line
+    )
+    key = re.match(r"( +)([a-z_]+):(?:\s|$)", lines[first][:MOST_OF_LINE])
+    if key is None or first == line or any(re.match(r" *- ", lines[at]) for at in range(begin + 1, line)):
+        return None
+    lines[first] = f"{own[1]}- {lines[first].lstrip()}"
+    message = f"wanted - in front of {key[2]}, as in front of the steps below it, found none"
+    hint = f"write - {key[2]}: with the - below that of the other steps"
+    return document.finding("yaml.indent", message, Mark(document.file, first + 1, len(key[1]) + 1), hint), first
+
+
 def too_far_in(document: Document, lines: list[str], line: int) -> tuple[Finding, int] | None:
     """Find a key of the file that stands deeper than the one above it, which has its value beside it, and mend it."""
     own = re.match(r"( +)([a-z_]+):(?:\s|$)", lines[line][:MOST_OF_LINE])

@@ -26,6 +26,9 @@ def closed_twice(text: str) -> Found:
     for at, character in enumerate(text):
         if character in "{[":
             opened.append({"{": "}", "[": "]"}[character])
+        elif character in "}]" and opened and opened[-1] != character:
+            message = f"wanted {opened[-1]} to close what was opened, found {character}"
+            return at, "yaml.bracket", message, f"write {opened[-1]} in its place"
         elif character in "}]" and (not opened or opened.pop() != character):
             return (
                 at,

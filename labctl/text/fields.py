@@ -186,7 +186,10 @@ class Reading:
             self.report(misreading[0], misreading[1], key.mark, misreading[2])
             return misreading[0] != "yaml.colon"
         stem, value = with_unit(key, value)
-        own = words.get(stem.text) or words.get(re.sub(r"[ -]", "_", stem.text.lower())) or ""
+        plain = re.sub(r"[ -]", "_", stem.text.lower())
+        own = words.get(stem.text) or words.get(plain) or ""
+        if not own and not translated(stem.text, known):
+            own = words.get(translated(stem.text, words), "")
         hint = with_own(own, value) or (f"did you mean {stem.text}?" if stem.text in known else near(stem.text, known))
         if stem is not key and isinstance(value, Scalar) and (meant := re.fullmatch(r"did you mean (\w+)\?", hint)):
             hint = f"write {meant[1]}: {value.text}"

@@ -23,6 +23,8 @@ _NO_BREAK: Final = re.compile(
     r"^[ -]*(?:[A-Za-z_]\w*:)?([\u00a0\u2007\u202f\u3000]+)[ \u00a0]*(?=[^\s#])", re.MULTILINE
 )
 _WIDE: Final = re.compile("[\uff1a\uff0c]")
+_BRACKETS: Final = re.compile("[\uff5b\uff5d\uff3b\uff3d]")
+_NARROW: Final = {"\uff5b": "{", "\uff5d": "}", "\uff3b": "[", "\uff3d": "]"}
 _PLAIN: Final = str.maketrans({"\uff1a": ": ", "\uff0c": ", ", **dict.fromkeys("\u00a0\u2007\u202f\u3000", " ")})
 _SPACES: Final = {"\u00a0": "one that does not break", "\u202f": "one that does not break", "\u3000": "a wide one"}
 _SLIPS: Final = {
@@ -30,6 +32,7 @@ _SLIPS: Final = {
     " ": ("yaml.lookalike", "wanted a plain space", "it came with a pasted text: type the spaces again"),
     ": ": ("yaml.lookalike", "wanted a plain colon", "write : and a space"),
     ", ": ("yaml.lookalike", "wanted a plain comma", "write , and a space"),
+    **dict.fromkeys("{}[]", ("yaml.lookalike", "wanted a plain bracket", "type it again on a plain keyboard")),
 }
 
 
@@ -41,7 +44,7 @@ def straighten(document: Document) -> str:
     begin, line, counted, parts = 0, 0, 0, []
     for at, sign in sorted(_slips(text)):
         numbered = sign[0].isdigit()
-        right = "-" if numbered or sign in "–—•*" else sign[0].translate(_PLAIN)
+        right = _NARROW.get(sign) or ("-" if numbered or sign in "–—•*" else sign[0].translate(_PLAIN))
         line, counted = line + text.count("\n", counted, at), at
         code, wanted, hint = _SLIPS[right]
         what = _SPACES.get(sign[0], "another space") if sign[0].isspace() else repr(sign)
@@ -55,6 +58,7 @@ def straighten(document: Document) -> str:
 
 def _slips(text: str) -> Iterator[tuple[int, str]]:
     """Give offset and characters of every dash, space, colon and comma that is none to YAML, up to a number of them."""
+    yield from ((match.start(), match[0]) for match in islice(_BRACKETS.finditer(text), MOST_DASHES))
     for pattern in (_DASHED, _NO_BREAK):
         yield from ((match.start(1), match[1]) for match in islice(pattern.finditer(text), MOST_DASHES))
     yield from (

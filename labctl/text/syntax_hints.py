@@ -9,6 +9,7 @@ from labctl.finding import Finding, Mark, clip
 from labctl.text.block_hints import (
     comment_above,
     comment_of_others,
+    dash_left_out,
     ends_open,
     level_of,
     one_too_deep,
@@ -47,7 +48,9 @@ def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) 
     if (bare := without_colon(document, lines, line)) is not None:
         return bare
     if "block" in (error.context or "") and (
-        moved := steps_left_out(document, lines, line) or too_far_in(document, lines, line)
+        moved := steps_left_out(document, lines, line)
+        or too_far_in(document, lines, line)
+        or dash_left_out(document, lines, line)
     ):
         return moved
     if (comment := comment_above(lines, line)) is not None:
