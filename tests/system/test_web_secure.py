@@ -117,9 +117,13 @@ def test_a_stream_begins_with_what_is_and_ends_with_its_session(web):
     raise AssertionError("the stream ended without a word")
 
 
-def test_it_ends_when_it_is_asked_to_with_fifty_streams_open(web, served):
+def test_it_ends_when_it_is_asked_to_with_fifty_streams_open(place, web, served):
+    with People(place / "data", time.time) as people:
+        sessions = [people.issue("session", "ada", 3600.0) for _ in range(13)]  # of each four streams are live
     with contextlib.ExitStack() as open_:
-        browsers = [open_.enter_context(signed_in(web)) for _ in range(13)]  # of each four are live
+        browsers = [open_.enter_context(client(web)) for _ in sessions]
+        for browser, session in zip(browsers, sessions, strict=True):
+            browser.headers["cookie"] = f"__Host-labctl={session}"
         streams = [open_.enter_context(each.stream("GET", "/live")) for each in browsers for _ in range(4)]
         assert [next(stream.iter_lines()) for stream in streams] == ["event: hello"] * 52
         begin = time.monotonic()
