@@ -45,7 +45,11 @@ export class Curves {
 
   draw() {
     const shown = [...[...this.chosen].filter((each) => each !== this.now).sort((a, b) => a - b), this.now].filter((each) => this.known.has(each));
-    if (!shown.length) { this.chart.note("No cycle yet."); this.slope?.note("No cycle yet."); return; }
+    if (!shown.length) {
+      const over = this.chart.place.closest("article")?.matches('[data-state="done"], [data-state="tripped"], [data-state="failed"]');
+      for (const chart of [this.chart, this.slope]) chart?.note(over ? "The run had no cycle." : "No cycle yet.");
+      return;
+    }
     this.put(this.chart, shown, "q", "v");
     if (this.slope) this.put(this.slope, shown, "dv", "dqdv");
     twin(document.getElementById("twin-charge"), ["Cycle", "Half", "Charge", "Voltage"], () => shown.flatMap((cycle) => ["charge", "discharge"].flatMap((half) => {
