@@ -1,5 +1,6 @@
 """Blocks that were taken apart: their `steps:` as an item of its own, or a loop behind the steps that it repeats."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
@@ -97,3 +98,25 @@ def _count_of(value: Entries) -> str:
 
 def _is_step(item: Entries) -> bool:
     return any(key.text in VERBS or key.text == "use" for key, _ in item.entries)
+
+
+def beside_block(lines: Sequence[str], node: Node) -> tuple[str, str] | None:
+    """Return message and hint at the steps of a block that stand as far to the right as its own -, below an empty `steps:`."""
+    if not isinstance(node, Scalar) or not node.missing:
+        return None
+    at = node.mark.line - 1
+    key = re.match(r"( *(?:- +)*)steps:\s*(?:#.*)?$", lines[at]) if at < len(lines) else None
+    below = [number for number in range(at + 1, len(lines)) if lines[number].strip()]
+    item = re.match(r"( *)- ", lines[below[0]]) if below else None
+    if key is None or item is None or len(item[1]) >= len(key[1]):
+        return None
+    end = next((number for number in below if _level(lines[number]) < len(item[1])), len(lines))
+    last = max(number for number in below if number < end)
+    more = len(key[1]) + 2 - len(item[1])
+    shown = f"line {below[0] + 1}" if last == below[0] else f"lines {below[0] + 1} to {last + 1}"
+    message = "wanted the steps of the block below its steps:, deeper than its own -, found them beside it"
+    return message, f"put {more} more spaces in front of {shown}, as far as they belong to the block"
+
+
+def _level(text: str) -> int:
+    return len(text) - len(text.lstrip())

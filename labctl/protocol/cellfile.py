@@ -65,7 +65,7 @@ class _CellFields(Reading):
                 "file.kind",
                 "wanted a cell file, found a protocol",
                 entries.mark,
-                "a cell file begins with labctl_cell: 1",
+                "the protocol stands first, the cell behind --cell; a cell file begins with labctl_cell: 1",
             )
             return None
         if any(key.text == "labctl_station" for key, _ in entries.entries):

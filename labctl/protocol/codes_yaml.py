@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 CODES: Final[Mapping[str, tuple[str, ...]]] = {
+    "yaml.fence": ("a fence of Markdown, ```, around or in a file that was copied from a page",),
     "yaml.alias": (
         "a value begins with *, which YAML takes for an alias",
         "Aliases can make a small file enormous; values are shared by params and $name.",
@@ -201,6 +202,10 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "Protocols begin with labctl: 1, cells with labctl_cell: 1.",
         "labctl_cell: 1",
         "",
+    ),
+    "file.foreign": (
+        "a file of another program",
+        "labctl import reads the protocols of EC-Lab, Maccor, Neware, PyBaMM and others, and their recordings.",
     ),
     "file.errors": ("so many errors that the rest is not looked at",),
     "file.version": ("no version of the language, or one that is not known", "", "labctl: 2", "labctl: 1"),

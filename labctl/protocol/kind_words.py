@@ -4,10 +4,17 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from labctl.protocol.cell import CELL_KINDS
+from labctl.text.fields import near
 from labctl.text.nodes import Node, Scalar
 
 _METALS: Final = frozenset({"li", "na", "k", "zn", "mg", "in", "liin", "lithium", "sodium"})
 _BARE: Final = frozenset({"cu", "al", "ss", "ni", "copper", "steel"})
+_HOUSING: Final = re.compile(r"[a-z]{0,4}[ -]?\d{4,5}\w?|.*(?:coin|pouch|swagelok|cylindrical|prismatic).*")
+_EACH: Final = (
+    "full has two electrodes that store charge, half_cathode and half_anode one against its metal, symmetric twice the same "
+    "metal, asymmetric a bare collector, blocking no reaction"
+)
 _ELECTRODES: Final = re.compile(r"[/|\u2016:\u2225]+| vs\.? ")
 
 
@@ -16,10 +23,10 @@ def kind_words(node: Node | None) -> Mapping[str, str]:
     if not isinstance(node, Scalar):
         return CELL_WORDS
     text = node.text.lower()
-    plain = CELL_WORDS.get(re.sub(r"[ -]", "_", text))
+    plain = CELL_WORDS.get(re.sub(r"[ -]", "_", text)) or (CELL_WORDS["coin"] if _HOUSING.fullmatch(text) else None)
     sides = [side.strip() for side in _ELECTRODES.split(text) if side.strip()]
     if plain or len(sides) < 2:
-        return {**CELL_WORDS, text: plain} if plain else CELL_WORDS
+        return {**CELL_WORDS, text: plain or CELL_WORDS.get(text) or ("" if near(text, CELL_KINDS) else _EACH)}
     return {text: _of_sides(set(sides)), **CELL_WORDS}
 
 

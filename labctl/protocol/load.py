@@ -89,6 +89,8 @@ def read(text: str | bytes, name: str, reader: Reader = nothing_beside) -> Loade
         findings = [
             finding for finding in findings if finding.code not in {"params.unused", "each.unused", "analyse.nothing"}
         ]
+    if any(finding.code == "yaml.indent" for finding in findings):  # the key may be there, only not read
+        findings = [finding for finding in findings if finding.code != "condition.no_cycle"]
     return Loaded(protocol, with_lines(findings, shelf.texts))
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeAlias, cast
 
 from labctl.finding import Mark, clip
-from labctl.protocol.block_slips import BLOCK_ONLY, together
+from labctl.protocol.block_slips import BLOCK_ONLY, beside_block, together
 from labctl.protocol.keys import BLOCK, PICK, RANGE, USE, VERBS
 from labctl.protocol.loop_slips import loop_by_for, unnamed, without_brackets
 from labctl.protocol.misplaced_keys import below_steps, below_verb
@@ -57,6 +57,9 @@ class StepFields(VerbFields):
     def steps(self, node: Node | None) -> tuple[Item, ...]:
         """Return the items of a `steps`."""
         if node is None:
+            return ()
+        if (beside := beside_block(self.document.lines, node)) is not None:
+            self.report("yaml.indent", beside[0], node.mark, beside[1])
             return ()
         hint = STEPS_HINT
         stuck = node.entries[0][0].text.partition("-")[2] if isinstance(node, Entries) and node.entries else ""

@@ -193,10 +193,37 @@ def _bare(plain: str, kind: Kind) -> Slip:
         return "unit.bare", f"{clip(plain)!r} without a unit", f"{value * 100:g} % or {plain} %?"
     if kind == "capacity" and 0 < value <= 1:
         return "unit.bare", f"{clip(plain)!r} without a unit", f"{value * 100:g} %, {plain} mAh or {plain} mAh/cm2?"
-    units = TABLES[kind].units
+    units = _likely_first(plain, abs(value), kind)
     proposed = [f"{plain} {unit}" for unit in units[:3]]
     hint = ", ".join(proposed[:-1]) + f" or {proposed[-1]}?" if len(proposed) > 1 else f"write {proposed[0]}"
     return "unit.bare", f"{clip(plain)!r} without a unit", hint
+
+
+_BASE: Final = {
+    "current": "A",
+    "capacity": "Ah",
+    "power": "W",
+    "energy": "Wh",
+    "length": "m",
+    "area": "m2",
+    "mass": "kg",
+}
+_LARGE: Final = {
+    "voltage": (10.0, "mV"),
+    "potential": (10.0, "mV"),
+    "temperature": (150.0, "K"),
+    "duration": (1e4, "s"),
+}
+"""Beyond which a bare number is rather one of this unit."""
+
+
+def _likely_first(plain: str, value: float, kind: Kind) -> tuple[str, ...]:
+    """Return the units of a kind, the likely one first: `5e-4` is one of programs that reckon in SI, 4200 V are millivolts."""
+    units = tuple(TABLES[kind].units)
+    first = _BASE.get(kind, "") if re.search(r"[eE]-|0\.000", plain) else ""
+    if kind in _LARGE and value > _LARGE[kind][0]:
+        first = _LARGE[kind][1]
+    return (first, *(unit for unit in units if unit != first)) if first else units
 
 
 def _long(plain: str, kind: Kind) -> Slip:

@@ -67,5 +67,11 @@ def comma(text: str) -> Found:
         match.start(1),
         "yaml.bracket",
         message,
-        f"put a comma {'in place of the ;' if parted else 'between entries'}",
+        f"put a comma {_parted(text) if parted else 'between entries'}",
     )
+
+
+def _parted(text: str) -> str:
+    """Return in place of which semicolons of a line commas are wanted."""
+    many = len(re.findall(r";(?=\s*[A-Za-z_]\w*: )", text))
+    return "in place of the ;" if many < 2 else f"in place of each of the {many} ;"

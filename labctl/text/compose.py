@@ -14,6 +14,7 @@ import yaml
 
 from labctl.finding import Finding, Mark, clip
 from labctl.text.decimal_comma import joined_entries, joined_items
+from labctl.text.foreign import HEAD, foreign, without_fences
 from labctl.text.nodes import BROKEN, Document, Entries, Items, Node, Scalar
 from labctl.text.straighten import straighten
 from labctl.text.stuck_colon import parted_entries
@@ -30,6 +31,10 @@ _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def compose(source: str | bytes, file: str) -> Document:
     """Return the document that a text states, with every finding about the YAML itself."""
+    head = source if isinstance(source, bytes) else source[:HEAD].encode("latin-1", "replace")
+    if (other := foreign(head)) is not None:
+        message, hint = f"wanted a YAML file of labctl, found {other[0]}", other[1].replace("FILE", file)
+        return Document(file, "", None, [Finding("file.foreign", message, Mark(file, 1, 1), hint)], [])
     text, finding = _decode(source, file)
     if finding is not None:
         return Document(file, text, None, [finding], text[:1000].split("\n"))
@@ -73,6 +78,7 @@ def _mark_at(file: str, text: str, index: int) -> Mark:
 def _read(document: Document) -> None:
     """Compose; set aside lines that are not YAML, up to a number of them, so that the rest is looked at too."""
     lines, seen = straighten(document).split("\n"), {-1}
+    without_fences(document, lines)
     for _ in range(MOST_REPAIRS):
         composer = _Composer(document, "\n".join(lines))
         try:

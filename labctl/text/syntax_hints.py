@@ -175,13 +175,16 @@ def _list_after_key(text: str) -> Found:
     return match.start(2) - 2, "yaml.list", f"wanted a value after {match[1]!r}, found a list item", hint
 
 
+_CURLY: Final = " \u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
+
+
 def _two_colons(text: str) -> Found:
     match = _TWO_COLONS.match(text)
     if match is None or match[2].startswith(("{", "[", '"', "'")):
         return None
     inner = match[2].index(":")
     if match[1] in TEXT_KEYS:
-        hint = f'quote a text that has a colon: {match[1]}: "{clip(match[2], 60)}"'
+        hint = f'quote a text that has a colon: {match[1]}: "{clip(match[2].strip(_CURLY), 60)}"'
         return (
             match.start(2) + inner,
             "yaml.colon_in_text",
