@@ -187,7 +187,9 @@ def entries_of(run_id: int, recording: VendorTest, cell: CellFigures, *, growing
     """
     steps = steps_of(recording)
     spectra = _SpectrumSteps(run_id, recording, len(steps))
-    yield Entry(run_id, events=(Event("run_began", -1, 0.0, {"name": recording.title, "cell": cell.name}),))
+    began = Event("run_began", -1, 0.0, {"name": recording.title, "cell": cell.name})
+    running = Event("activity", -1, 0.0, {"activity": "running", "why": "", "unblock": ""})
+    yield Entry(run_id, events=(began, running))
     yield from spectra.up_to(-1)
     for step, before, after in StepWriter(recording, cell, steps).events():
         yield Entry(run_id, events=before)

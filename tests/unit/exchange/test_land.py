@@ -175,6 +175,8 @@ def test_a_file_that_grows_is_the_run_that_its_whole_is(folder, tmp_path, kills)
             folder.close()
             folder.open()
     assert folder.runs() == [(len(recording_of(DATA, "x.cex")), None)]
+    with Reader(folder.db) as reader:
+        assert reader.run(1).activity == "running"
     folder.look()
     assert "run 1 has ended" in " ".join(folder.look(DAY))
     assert folder.look() == []
