@@ -33,6 +33,7 @@ def vain_counts(plan: Plan, places: Places) -> Iterator[Finding]:
         for number, end in enumerate(line.ends):
             yield from _other_scale(end.condition, mark_of(line, places, number))
         yield from _energy(plan, line, places)
+        yield from _charge(plan, line, places)
         yield from _soak(line, places)
         yield from _years(line, places)
         yield from _rows(line, places)
@@ -62,6 +63,10 @@ def _beyond(condition: Condition, cycles: int, mark: Mark) -> Iterator[Finding]:
         if term.quantity == "retention" and term.reference == 0:
             message = f"wanted the number of a cycle, from 1 on, found {condition.text}"
             yield warning("end.never", message, mark, "write of cycle 1, or of first")
+            return
+        if term.quantity == "cycle" and term.comparison in {">", ">="} and 0.0 <= wanted < 1.0:
+            message = f"wanted the number of a cycle, from 1 on, found {condition.text}, which every cycle meets"
+            yield warning("end.at_once", message, mark, "write after how many cycles it ends")
             return
         if wanted > cycles:
             ordinal = f"cycle {wanted:.0f}" if wanted < math.inf else "a cycle"
@@ -122,6 +127,22 @@ def _energy(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
             yield warning(
                 "end.never", message, mark_of(line, places, number), f"is {display(asked / 1000.0, 'energy')} meant?"
             )
+
+
+def _charge(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
+    """Give an end by more charge than the whole cell holds, of a step that ends at a voltage."""
+    nominal = plan.cell.nominal
+    if not nominal or line.verb not in DRIVEN or not any(end.kind == "to" for end in line.ends):
+        return
+    for number, end in enumerate(line.ends):
+        terms = [terms[0] for terms in end.condition.any_of if len(terms) == 1 and terms[0].quantity == "capacity"]
+        asked = min((value for term in terms for value in _numbers(term.value)), default=0.0)
+        if end.kind in {"until", "capacity"} and asked > MOST_NET * nominal:
+            message = (
+                f"wanted a charge that the cell holds, nominally {display(nominal, 'capacity')}, found "
+                f"{display(asked, 'capacity')}: the voltage comes first"
+            )
+            yield warning("end.never", message, mark_of(line, places, number), "is the unit meant?")
 
 
 def _soak(line: Line, places: Places) -> Iterator[Finding]:

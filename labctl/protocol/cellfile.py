@@ -18,7 +18,7 @@ from labctl.protocol.limit_words import limit_words
 from labctl.protocol.own_pair import own_pair
 from labctl.protocol.sign import check_sign
 from labctl.quantity.dimension import Kind, dimension_of
-from labctl.quantity.units import Quantity, display, doubled, reference_label
+from labctl.quantity.units import Quantity, display, doubled, number, reference_label
 from labctl.text.compose import compose
 from labctl.text.fields import Reading, near
 from labctl.text.nodes import BROKEN, Entries, Node, Scalar
@@ -235,7 +235,8 @@ class _CellFields(Reading):
     def _nominal(self, cell: Cell, node: Node | None) -> Cell:
         example = f"for example nominal: {CELL['nominal'].example}"
         if isinstance(node, Scalar) and node.text:
-            example = f"write nominal: {{capacity: {clip(node.text)}}}"
+            unit = " with its unit behind the number" if number(node.text) is not None else ""
+            example = f"write nominal: {{capacity: {clip(node.text)}}}{unit}"
         entries = self.entries(node, "the nominal capacity in braces", example)
         if entries is None:
             return cell

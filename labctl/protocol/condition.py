@@ -190,7 +190,8 @@ def _term(text: str, begin: int, end: int, places: Places) -> WrittenTerm:
 def _instead(left: WrittenTerm, comparison: Comparison, value: str) -> str:
     """Return what a comparison with a value that is none of its kind is likely to mean, or ""."""
     others = {} if left.is_result or left.is_slope else {name: KINDS[name] for name in OTHERS}
-    others = {"discharge_capacity": "capacity"} if left.quantity == "retention" else others
+    if left.quantity in RESULTS:
+        others = {name: KINDS[name] for name in ("discharge_capacity", "voltage", "temperature", "current")}
     return change_hint(left.quantity, value) or other_quantity(value, comparison, kind_of(left), others)
 
 

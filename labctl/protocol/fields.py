@@ -281,6 +281,8 @@ def _own_rule(node: Node) -> str:
     text = node.text if isinstance(node, Scalar) else ""
     if text.lower() in {"none", "no", "off", "false", "never", "null", "~", "default", "auto"}:
         return "leave record out: a row is then written every 10 s and every 5 mV"
+    if reads(text, "number"):
+        return f"write {{every: {text} s}}, or with the unit that is meant"
     if reads(text, "frequency") and (hertz := parse(text, "frequency").value_si) > 0:
         return f"write {{every: {1.0 / hertz:.6g} s}}"
     return next((f"write {{{name}: {text}}}" for name, key in RECORD.items() if reads(text, key.kind)), "")

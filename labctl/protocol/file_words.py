@@ -11,6 +11,10 @@ FILE_WORDS: Final[Mapping[str, str]] = {
     "title": "did you mean name?",
     "description": "did you mean about?",
     "comment": "did you mean about?",
+    **dict.fromkeys(
+        ("author", "operator", "user", "date", "project", "lab", "institute", "owner"),
+        "write it into about:, a text for people",
+    ),
     "citation": "did you mean source?",
     "cell": "the cell is a file of its own, given with --cell; write requires: {cell: full} here",
     "sample": "the cell is a file of its own, given with --cell; write requires: {cell: full} here",

@@ -21,11 +21,17 @@ _OF_A_HOLD: Final = {
 _CUT_OFFS: Final = ("write hold_until", "did you mean to (", "did you mean voltage, or to")
 
 
+_OF_A_SPECTRUM: Final = {
+    "ef": "did you mean to?",
+    **dict.fromkeys(("e", "ewe", "edc", "e_dc", "dc", "bias", "voltage", "potential"), "did you mean at?"),
+}
 _OF_A_DRIVE: Final = {
     **dict.fromkeys(("ts", "ti", "t1", "t"), "did you mean for?"),
     **dict.fromkeys(("el", "em", "ef"), "did you mean to?"),
 }
-_COUNTS: Final = frozenset({"nc", "n_cycles", "cycles", "loops", "times", "count", "n", "number", "repeat", "repeats"})
+_COUNTS: Final = frozenset(
+    {"nc", "nr", "nt", "n_cycles", "cycles", "loops", "times", "count", "n", "number", "repeat", "repeats"}
+)
 
 
 def looped(hint: str, value: Node) -> tuple[str, Node]:
@@ -64,7 +70,7 @@ def renamed(value: Node, hint: str) -> Node:
         return value
     shown = set(re.findall(r"(\w+): ", hint.partition("{")[2]))
     words = {**STEP_KEY_WORDS, **SWEEP_WORDS} if "eis:" in hint or "cv:" in hint else STEP_KEY_WORDS
-    words = {**words, "ef": "did you mean to?"} if "eis:" in hint else words
+    words = {**words, **_OF_A_SPECTRUM} if "eis:" in hint else words
     words = {**words, **(_OF_A_HOLD if "hold: {" in hint else _OF_A_DRIVE if "constant" in hint else {})}
     taken = {key.text for key, _ in value.entries}
     pairs: list[tuple[Scalar, Node]] = []

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from labctl.finding import Mark, clip
-from labctl.quantity.units import reads
+from labctl.quantity.units import number, reads
 from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
 
 _COUNTED: Final = re.compile(r"[A-Za-z_]\w*\s+in\s+range\(\s*(?:[01]\s*,\s*)?(\d+)\s*\)")
@@ -62,6 +62,9 @@ def as_range(node: Node, example: str) -> str:
     text = node.text if isinstance(node, Scalar) else ""
     if spaced := _spaced(text):
         return spaced
+    parts = [part for part in re.split(r"\s*[;|]\s*|\s+", text.strip()) if part]
+    if len(parts) > 1 and all(reads(part, "any") and number(part) is None for part in parts):
+        return f"write [{', '.join(parts)}]"
     ends = re.fullmatch(
         r"(.*?\d.*?)\s*(?:\.\.\.?|\u2026|\bto\b|\bbis\b)\s*(.*\d.*?)(?:\s*(?:by|in steps of|step)\s+(.*\d.*))?", text
     )

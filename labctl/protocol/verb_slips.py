@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from labctl.finding import clip
+from labctl.protocol.composed_verbs import composed
 from labctl.protocol.foreign_keys import looped, renamed, rested
 from labctl.protocol.keys import BLOCK, VERBS
 from labctl.protocol.words import CV_VOLTAGE, REPEATED, TIME_OF_DAY, TYPE_KEYS, VERB_WORDS
@@ -38,7 +39,7 @@ def instead_of(key: Scalar, value: Node, others: Sequence[tuple[Scalar, Node]]) 
     if plain in {"goto", "go_to", "set", "ramp"} and isinstance(value, Scalar) and reads(value.text, "voltage"):
         reached = f"{{current: ..., to: {value.text}, hold_for: ...}}"
         return f"write charge or discharge: {reached}, or hold: {{voltage: {value.text}, current: ..., for: ...}}"
-    hint = VERB_WORDS.get(plain, "")
+    hint = VERB_WORDS.get(plain, "") or composed(plain)
     if plain in TYPE_KEYS and isinstance(value, Scalar) and (meant := _of_type(value.text)):
         hint, value = meant, Entries(tuple(others), value.mark) if others else value
     hint, value = looped(hint, value)

@@ -125,7 +125,21 @@ STEP_KEY_WORDS: Final[Mapping[str, str]] = {
     "time": "did you mean for?",
     "t": "did you mean for?",
     "hours": "write for: 1 h",
-    "timeout": "did you mean for?",
+    **dict.fromkeys(
+        (
+            "timeout",
+            "max_time",
+            "maxtime",
+            "time_limit",
+            "t_max",
+            "step_time",
+            "steptime",
+            "max_duration",
+            "time_max",
+            "length",
+        ),
+        "did you mean for?",
+    ),
     **dict.fromkeys(("goto", "go_to", "jump", "next"), NO_JUMPS),
     "end": "did you mean until?",
     "stop": "did you mean until?",
@@ -141,7 +155,21 @@ STEP_KEY_WORDS: Final[Mapping[str, str]] = {
         "write to: 4.2 V",
     ),
     **dict.fromkeys(
-        ("upper_cutoff", "lower_cutoff", "upper_cut_off", "lower_cut_off", "until_voltage", "u"), "write to: 4.2 V"
+        (
+            *("upper_cutoff", "lower_cutoff", "upper_cut_off", "lower_cut_off", "until_voltage", "u"),
+            *(
+                "upper_limit",
+                "lower_limit",
+                "upper",
+                "lower",
+                "end_v",
+                "cutoff_v",
+                "voltage_end",
+                "stop_voltage",
+                "target_voltage",
+            ),
+        ),
+        "write to: 4.2 V",
     ),
     **dict.fromkeys(("tr", "t_r", "until_time"), "did you mean for?"),
     **dict.fromkeys(

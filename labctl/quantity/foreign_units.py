@@ -53,6 +53,11 @@ _FOREIGN: Final = {
 def foreign_unit(plain: str, kind: Kind) -> Slip:
     """Name a unit of other tables, and convert it where it measures what is wanted."""
     match = _MEASURE.fullmatch(plain)
+    if (
+        match is not None
+        and (unit := re.sub(r"\s*(?:/\s*dm\^?2|dm\^?-2)$", "/cm2", match[2].strip())) != match[2].strip()
+    ):
+        return "unit.unknown", "", f"a square decimetre is 100 cm2: write {float(match[1]) / 100.0:.6g} {unit}"
     noun, factor, unit = _FOREIGN.get(match[2].strip().lower() if match else "", ("", 0.0, ""))
     if match is None or not noun:
         return None

@@ -58,6 +58,7 @@ def number_slip(plain: str, kind: Kind, reads: Reads) -> Slip:
         _power,
         _about,
         _product,
+        _across,
         _percent,
         _comment,
         _behind,
@@ -93,7 +94,8 @@ def _count(plain: str, kind: Kind, reads: Reads) -> Slip:
         plain,
         re.IGNORECASE,
     )
-    value = words[1] if words else _COUNTED.get(plain.lower())
+    named = re.sub(r"\s*(?:times|cycles|passes|mal)$", "", plain.lower())
+    value = words[1] if words else _COUNTED.get(named)
     if not value or kind not in {"count", "any"} or (kind == "any" and not words):
         return None
     return "value.count", "", f"a count is a bare number: write {value}"
@@ -180,6 +182,22 @@ def _product(plain: str, kind: Kind, reads: Reads) -> Slip:
     value = first * second / (100.0 if match[4] else 1.0)
     right = f"{value:.6g} {match[2] or match[5] or ''}".strip()
     return ("unit.number", "", f"one number is wanted: write {right}") if reads(right) else None
+
+
+_ACROSS: Final = re.compile(
+    r"(?:[ØøΦφ∅]|d(?:ia(?:m(?:eter)?)?)?\.?\s*=?)?\s*(\d[\d.]*\s*[cm]?m)"
+    r"\s*(?:[ØøΦφ∅]|in diameter|dia(?:m(?:eter)?)?\.?|disk|disc)?",
+    re.IGNORECASE,
+)
+
+
+def _across(plain: str, kind: Kind, reads: Reads) -> Slip:
+    """Find a diameter with its word, where an area was wanted."""
+    del reads
+    match = _ACROSS.fullmatch(plain) if kind == "area" else None
+    if match is None or match[1] == plain:
+        return None
+    return "unit.kind", f"{clip(plain)!r}, which is a length", f"write diameter: {match[1]} in place of area"
 
 
 def _percent(plain: str, kind: Kind, reads: Reads) -> Slip:

@@ -16,7 +16,7 @@ from labctl.station.settings import (
     Part,
 )
 from labctl.text.fields import Reading, near
-from labctl.text.nodes import BROKEN, Entries, Node, Scalar
+from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
 
 MOST_CHANNELS: Final = 10_000
 
@@ -47,7 +47,10 @@ class ChannelFields(Reading):
                 "trigger": "leave it out: a mark is an event in the journal, no trigger output is driven",
             }
             nodes = self.keys(inner, (*ROLES, "limits"), "a channel", words)
-            if "cell" not in nodes:
+            misspelled = any(
+                near(name.text, ROLES) == "did you mean cell?" for name, _ in inner.entries if name.text not in ROLES
+            )
+            if "cell" not in nodes and not misspelled:
                 self.report(
                     "key.missing",
                     f"wanted cell in the channel {clip(key.text)}, found none",
@@ -173,7 +176,13 @@ class ChannelFields(Reading):
         if low is None or high is None:
             return None
         if low > high:
-            self.report("limit.order", f"wanted the lower {kind} limit first, found the higher", node.mark)
+            texts = (
+                [item.text for item in reversed(node.items) if isinstance(item, Scalar)]
+                if isinstance(node, Items)
+                else []
+            )
+            hint = f"write [{', '.join(texts)}]" if texts else ""
+            self.report("limit.order", f"wanted the lower {kind} limit first, found the higher", node.mark, hint)
             return None
         return low, high
 

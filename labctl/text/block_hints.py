@@ -21,6 +21,13 @@ def without_colon(document: Document, lines: list[str], line: int) -> tuple[Find
         return _mended(document, lines, line, match, ":")
     if match := re.fullmatch(r"( *(?:- +)*)([a-z_]+) +([{\[].*)", text):
         return _mended(document, lines, line, match, f": {match[3]}")
+    valued = (
+        re.fullmatch(r"( *- +)(repeat|each|if|cycle|use|name) +([^:]+?) *", lines[line - 1][:MOST_OF_LINE])
+        if line
+        else None
+    )
+    if valued is not None and re.match(rf" {{{len(valued[1])}}}[a-z_]+:(?: |$)", text):
+        return _mended(document, lines, line - 1, valued, f": {valued[3]}")
     above = re.fullmatch(r"( *- +)([A-Za-z]\w*) *", lines[line - 1][:MOST_OF_LINE]) if line else None
     if above is not None and re.match(rf" {{{len(above[1])}}}[a-z_]+:(?: |$)", text):
         return _mended(document, lines, line - 1, above, "")
