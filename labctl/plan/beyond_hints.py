@@ -21,6 +21,8 @@ ZERO_LIMIT: Final = "a limit of 0"
 
 def without_point(text: str, value: float, fits: Callable[[float], bool]) -> str:
     """Return the question whether the decimal point of a voltage was left out, `42 V` for 4.2 V, or ""."""
+    if re.match(r"[-\u2212]\s*\d.*V$", text.strip()) and fits(-value):
+        return f"is {text.strip()[1:].strip()} meant?"
     match = re.fullmatch(r"(\d)(\d+)\s*(V.*)", text.strip())
     power = 10 ** len(match[2]) if match else 1
     return f"is {match[1]}.{match[2]} {match[3]} meant?" if match and fits(value / power) else ""

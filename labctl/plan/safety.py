@@ -174,7 +174,10 @@ def _other_scale(value: float) -> str:
     """Return the hint at a temperature in K that hardly any cell stands: its number on the other scale, where that is likely."""
     celsius = value - ZERO_CELSIUS
     meant = f"{value:g} degC" if value < COLDEST else f"{celsius:g} K" if COLDEST <= celsius <= HOTTEST else ""
-    question = f"write {meant}; if the temperature is meant" if meant else f"is {celsius / 10.0:g} degC meant? if not"
+    tenth = next(
+        (celsius / power for power in (10.0, 100.0) if celsius / power <= HOTTEST - ZERO_CELSIUS), celsius / 10.0
+    )
+    question = f"write {meant}; if the temperature is meant" if meant else f"is {tenth:g} degC meant? if not"
     return f"{question}, say it in limits: {{temperature: [lowest, highest]}}"
 
 

@@ -19,6 +19,7 @@ ABOVE: Final = frozenset({">", ">="})
 CAPACITIES: Final = frozenset({"charge_capacity", "discharge_capacity"})
 LEAST: Final = 0.02  # of the nominal capacity: a cell that still does its cycles passes more
 MOST: Final = 3.0  # times the nominal capacity: no cell passes as much in a cycle
+GOOD: Final = 0.8  # of the nominal capacity: what a cell in order passes in a cycle
 SHARES: Final = frozenset({"retention", "coulombic_efficiency"})
 LEAST_SHARE: Final = 0.05  # of the first: a cell with less is dead long since
 WHOLE: Final = 1.0  # retention of the cycle that it is counted from
@@ -150,6 +151,9 @@ def _of_results(plan: Plan, watch: _Watch, places: Places) -> Iterator[Finding]:
     if term.quantity not in CAPACITIES or not nominal:
         return
     shown = f"{text} of a nominal {display(nominal, 'capacity')}"
+    if above and LEAST * nominal <= min(numbers) < GOOD * nominal and watch.end.kind != "abort_if":
+        message = f"wanted a capacity that good cycles do not have, found {shown}: each of them meets it"
+        yield warning("end.at_once", message, watch.mark(places), f"write {text.replace('>=', '<').replace('>', '<')}")
     tiny, huge = max(numbers) < LEAST * nominal, min(numbers) > MOST * nominal
     if tiny or huge:
         at_once = tiny == above

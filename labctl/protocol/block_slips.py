@@ -21,6 +21,18 @@ def together(items: Sequence[Node]) -> tuple[list[Node], list[Slip]]:
     slips: list[Slip] = []
     for at, item in enumerate(items):
         before = whole[-1] if whole else None
+        if (
+            isinstance(before, Entries)
+            and isinstance(item, Entries)
+            and _is_name(before)
+            and (_is_step(item) or _is_block(item))
+        ):
+            first = item.entries[0][0]
+            message = f"wanted name: beside {first.text}, found it as an item of its own"
+            hint = f"write two spaces in place of the - before {first.text}: it belongs to the name of line {before.mark.line}"
+            slips.append(("yaml.indent", message, item.mark, hint))
+            whole[-1] = replace(before, entries=(*before.entries, *item.entries))
+            continue
         if _is_head(before) and isinstance(before, Entries) and isinstance(item, Entries) and _is_body(item):
             first, steps = before.entries[0][0], item.entries[0][0]
             message = f"wanted steps: below {first.text}, found it as an item of its own"
@@ -84,6 +96,14 @@ def _headless(items: Sequence[Node], at: int, item: Entries) -> tuple[str, Mark,
         return message, item.mark, hint
     hint = f"write steps: below {key.text}, as far to the right, and the steps that it is for below that, four spaces deeper"
     return message, item.mark, hint
+
+
+def _is_name(item: Entries) -> bool:
+    return [key.text for key, _ in item.entries] == ["name"]
+
+
+def _is_block(item: Entries) -> bool:
+    return any(key.text in BLOCK_ONLY for key, _ in item.entries)
 
 
 def _count_of(value: Entries) -> str:

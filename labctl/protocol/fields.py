@@ -35,7 +35,21 @@ from labctl.text.nodes import Entries, Items, Node, Scalar
 
 Loose = Given | Text
 NO_KEYS: Final[Mapping[str, Key]] = {}
-BY_KIND: Final = ("for", "to", "voltage", "capacity", "current", "power", "energy", "rate", "angle", "radius")
+BY_KIND: Final = (
+    "dV",
+    "dI",
+    "every",
+    "for",
+    "to",
+    "voltage",
+    "capacity",
+    "current",
+    "power",
+    "energy",
+    "rate",
+    "angle",
+    "radius",
+)
 CONDITION_LIST_HINT: Final = "one text: join the conditions with or"
 
 
@@ -68,6 +82,9 @@ class Fields(Reading):
 
     def _of_another_key(self, error: Misread, text: str) -> Misread:
         """Return an error at a value of another kind with the key of the same step whose value it is."""
+        if error.code.startswith("reference.") and (measured := re.search(r"(?:dis)?charge_capacity", text)):
+            hint = f"make it the measure first: - nominal: {{from: {measured[0]}, within: [80 %, 120 %]}}; then C/3 is of it"
+            return Misread(error.code, str(error), hint, error.offset)
         if error.code != "unit.kind" or not error.hint.startswith(("units here", "did you mean")) or "$" in text:
             return error
         fits = (name for name in BY_KIND if (key := self.beside.get(name)) and reads(text, key.kind))
@@ -171,7 +188,9 @@ class Fields(Reading):
                 values["for"].mark,
                 "the last rule holds to the end of the step",
             )
+        self.beside = {name: key for name, key in RECORD.items() if name not in values}
         read = {name: self.by_key(value, RECORD[name]) for name, value in values.items()}
+        self.beside = NO_KEYS
         return WrittenRecordRule(entries.mark, read.get("every"), read.get("dV"), read.get("dI"), read.get("for"))
 
     # --- parameters ---
@@ -281,6 +300,8 @@ def _own_rule(node: Node) -> str:
     text = node.text if isinstance(node, Scalar) else ""
     if text.lower() in {"none", "no", "off", "false", "never", "null", "~", "default", "auto"}:
         return "leave record out: a row is then written every 10 s and every 5 mV"
+    if (told := re.fullmatch(r"(?:every|each|alle|per)\s+(\d.*)", text)) and reads(told[1], "duration"):
+        return f"write {{every: {told[1]}}}"
     if reads(text, "number"):
         return f"write {{every: {text} s}}, or with the unit that is meant"
     if reads(text, "frequency") and (hertz := parse(text, "frequency").value_si) > 0:

@@ -68,3 +68,16 @@ LIMITED_FILE_WORDS: Final[Mapping[str, str]] = {
     for word, hint in FILE_WORDS.items()
 }
 """Of a file that has its limits already."""
+
+USE_NAMES: Final[Mapping[str, str]] = {
+    "formation": "did you mean activation?",
+    **dict.fromkeys(("cycling", "cycle", "gcd", "galvanostatic"), "did you mean galvanostatic-cycling?"),
+    **dict.fromkeys(("cccv", "cc-cv", "cccv-charge"), "did you mean cccv-cycling?"),
+    **dict.fromkeys(("hppc", "pulses", "ir", "resistance"), "did you mean dcir?"),
+    **dict.fromkeys(("cv", "cva", "voltammetry"), "did you mean cyclic-voltammetry?"),
+    **dict.fromkeys(("peis", "impedance"), "did you mean eis?"),
+    **dict.fromkeys(("rate", "rate-capability", "c-rate"), "did you mean rate-test?"),
+    **dict.fromkeys(("ccd", "critical-current-density"), "did you mean ccd-time-constant?"),
+    **dict.fromkeys(("storage", "calendar"), "did you mean self-discharge?"),
+}
+"""What protocols of the library are also called."""

@@ -39,6 +39,8 @@ def looped(hint: str, value: Node) -> tuple[str, Node]:
 
     `tR` of a galvanostatic technique is the rest behind each of its steps, which is a step of its own here.
     """
+    if isinstance(value, Scalar) and value.text.isdigit():
+        return re.sub(r"repeat: \d+", f"repeat: {value.text}", hint), value
     if not isinstance(value, Entries) or "repeat" not in hint:
         return hint, value
     count = next(
@@ -48,9 +50,10 @@ def looped(hint: str, value: Node) -> tuple[str, Node]:
         hint = re.sub(r"repeat: \d+", f"repeat: {count}", hint) if "repeat: " in hint else f"{hint}: {count}"
     gap = next((item.text for key, item in value.entries if key.text.lower() == "tr" and isinstance(item, Scalar)), "")
     hint = f"{hint}, with - rest: {gap} behind it" if gap else hint
-    return hint, replace(
-        value, entries=tuple(pair for pair in value.entries if pair[0].text.lower() not in {*_COUNTS, "tr"})
-    )
+    low = next((item.text for key, item in value.entries if key.text.lower() == "el" and isinstance(item, Scalar)), "")
+    hint = f"{hint}, and a discharge to: {low}" if low else hint
+    left = tuple(pair for pair in value.entries if pair[0].text.lower() not in {*_COUNTS, "tr", "el"})
+    return hint, replace(value, entries=left)
 
 
 def rested(hint: str, value: Node) -> str:

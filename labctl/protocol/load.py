@@ -11,7 +11,7 @@ from labctl.finding import Finding, Mark, clip, with_lines
 from labctl.protocol.analyses import AnalysisFields
 from labctl.protocol.cell import CELL_KINDS
 from labctl.protocol.check import check
-from labctl.protocol.file_words import FILE_WORDS, LIMITED_FILE_WORDS
+from labctl.protocol.file_words import FILE_WORDS, LIMITED_FILE_WORDS, USE_NAMES
 from labctl.protocol.keys import FILE, INTERRUPTION, REQUIRES
 from labctl.protocol.kind_words import kind_words
 from labctl.protocol.misplaced_keys import meant_key, other_file
@@ -144,7 +144,9 @@ class _Shelf:
         if file not in self.done:
             text = self.reader(file)
             if text is None:
-                close = near(file.removesuffix(".yaml"), [each.removesuffix(".yaml") for each in self._names(".yaml")])
+                stem = file.removesuffix(".yaml")
+                known = [each.removesuffix(".yaml") for each in self._names(".yaml")]
+                close = USE_NAMES.get(stem.replace("_", "-").lower(), "") or near(stem, known)
                 fields.report(
                     "use.missing",
                     f"wanted {file} beside this file or in the library, found none",
@@ -167,6 +169,8 @@ class _Shelf:
         several = [part.strip() for part in name.split(",")]
         if len(several) > 1 and all(re.fullmatch(r"[A-Za-z0-9][\w-]*", part) for part in several):
             hint = "one in each step: " + ", ".join(f"- use: {part}" for part in several)
+        if re.fullmatch(r"[A-Za-z0-9][\w -]*", name):
+            hint = "write use: " + "-".join(name.split())
         if name.startswith("./") and re.fullmatch(r"[A-Za-z0-9][\w-]*", plain[2:]):
             hint = f"write use: {plain[2:]}"
         fields.report("use.name", f"wanted the name of a file beside this one, found {clip(name)!r}", mark, hint)

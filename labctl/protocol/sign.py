@@ -34,6 +34,7 @@ def check_sign(quantity: Quantity, sign: Sign, kind: Kind) -> None:
         "count": "leave the block or key out",
         "current": "write rest for no current",
         "power": "write rest for no current",
+        "number": "a factor is above 1 upwards and below 1 downwards",
         "amplitude": "5 mV to 20 mV are usual",
         "frequency": "write the lowest frequency that is measured, such as 0.1 Hz",
         "scan rate": "0.1 mV/s to 10 mV/s are usual",

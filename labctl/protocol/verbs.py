@@ -147,6 +147,8 @@ class VerbFields(Fields):
         text = node.text.strip() if isinstance(node, Scalar) else ""
         if isinstance(node, Items) and (several := _several(word, node)):
             return several
+        if text.startswith("{") and text.endswith("}"):
+            return f"leave the quotes out: write {word}: {text}"
         if word == "nominal" and reads(text, "capacity"):
             return f"the cell file says that, nominal: {{capacity: {text}}}; here a measured one becomes it: {verb.example}"
         if word == "wait" and reads(text, "duration"):

@@ -137,6 +137,7 @@ STEP_KEY_WORDS: Final[Mapping[str, str]] = {
             "max_duration",
             "time_max",
             "length",
+            "dur",
         ),
         "did you mean for?",
     ),
@@ -173,7 +174,10 @@ STEP_KEY_WORDS: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("tr", "t_r", "until_time"), "did you mean for?"),
     **dict.fromkeys(
-        ("cutoff_current", "current_cutoff", "cut_off_current", "end_current", "taper", "taper_current"),
+        (
+            *("cutoff_current", "current_cutoff", "cut_off_current", "end_current", "taper", "taper_current"),
+            *("stop_current", "termination_current", "i_cut", "icut", "i_end", "final_current"),
+        ),
         "write hold_until: current < C/20",
     ),
     "voltage": "write to: 4.2 V",

@@ -1,8 +1,11 @@
 """Numbers with signs and letters that only look like digits and a decimal point: `4\u00b72 V`, `1O mA`, `1'000 mA`."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Final
+
+from labctl.lookalike import lookalike
 
 _UNSEEN: Final = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 _SIGNS: Final = str.maketrans(
@@ -27,6 +30,13 @@ def mistyped(text: str, reads: Callable[[str], bool]) -> str:
     if (plain := text.translate(_SIGNS)) != text and reads(plain):
         unseen = next((f"U+{ord(sign):04X} in it is seen by nobody" for sign in text if sign in _UNSEEN), "")
         return f"write {plain}: {unseen or 'with a plain sign'}"
+    if (
+        lookalike(text) is None
+        and not text.isascii()
+        and (folded := unicodedata.normalize("NFKC", text)) != text
+        and reads(folded)
+    ):
+        return f"write {folded}, each letter by itself"
     if reads(pointed := _POINTS.sub(".", text)) and pointed != text:
         return f"write {pointed} with a plain decimal point"
     if (groups := _GROUPS.match(text)) and reads(joined := re.sub(r"\D", "", groups[0]) + text[groups.end() :]):

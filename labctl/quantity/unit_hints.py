@@ -115,6 +115,9 @@ def _lookalike(plain: str, kind: Kind) -> Slip:
 
 def _comma(plain: str, kind: Kind) -> Slip:
     del kind
+    if (grouped := re.fullmatch(r"([-+]?\d{1,3}(?:\.\d{3})+),(\d+)(.*)", plain)) is not None:
+        right = f"{grouped[1].replace('.', '')}.{grouped[2]}{grouped[3]}"
+        return "yaml.comma", f"a comma in {clip(plain)!r}", f"write {right}"
     match = _COMMA.fullmatch(plain)
     if match is None:
         return None
@@ -273,9 +276,10 @@ def _parts(plain: str, kind: Kind) -> Slip:
     if re.fullmatch(rf"{part}(?:\s*(?:,|and|&)?\s*{part})+", plain):
         text = " ".join(f"{number} {_WORDS.get(unit, unit)}" for number, unit in re.findall(part, plain))
         return "unit.unknown", "", f"write {text}"
-    if half := re.fullmatch(r"(\d+)\s*(d|h|min)\s*(\d+)", plain):
-        unit = {"d": "h", "h": "min", "min": "s"}[half[2]]
-        return "unit.unknown", "", f"write {half[1]} {half[2]} {half[3]} {unit}"
+    if half := re.fullmatch(rf"(\d+)\s*(d|h|min|{words})\s*(\d+)", plain):
+        first = _WORDS.get(half[2], half[2])
+        unit = {"d": "h", "h": "min", "min": "s"}.get(first, "")
+        return ("unit.unknown", "", f"write {half[1]} {first} {half[3]} {unit}") if unit else None
     return None
 
 

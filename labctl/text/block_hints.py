@@ -94,13 +94,16 @@ def too_far_in(document: Document, lines: list[str], line: int) -> tuple[Finding
     """Find a key of the file that stands deeper than the one above it, which has its value beside it, and mend it."""
     own = re.match(r"( +)([a-z_]+):(?:\s|$)", lines[line][:MOST_OF_LINE])
     above = next((text for text in reversed(lines[:line]) if text.strip() and not text.lstrip().startswith("#")), "")
-    if own is None or not re.match(r"[a-z_]+: +[^\s|>#]", above) or BROKEN in above:
+    level = re.match(r"( *- +|)[a-z_]+: +[^\s|>#]", above)
+    if own is None or level is None or BROKEN in above or len(level[1]) >= len(own[1]):
         return None
-    count = len(own[1])
-    lines[line] = lines[line].lstrip()
+    if level[1] and own[2] not in {"steps", "cycle", "stop_if", "abort_if", "record", "with", "every", "repeat"}:
+        return None
+    count = len(own[1]) - len(level[1])
+    lines[line] = " " * len(level[1]) + lines[line].lstrip()
     message = f"wanted {own[2]} on the level of the keys above, found it {count} space{'s' if count > 1 else ''} deeper"
-    hint = f"remove the space{'s' if count > 1 else ''} in front of {own[2]}:"
-    return document.finding("yaml.indent", message, Mark(document.file, line + 1, count + 1), hint), line
+    hint = f"remove {count} space{'s' if count > 1 else ''} in front of {own[2]}:"
+    return document.finding("yaml.indent", message, Mark(document.file, line + 1, len(own[1]) + 1), hint), line
 
 
 def _is_block(lines: list[str], level: int) -> bool:

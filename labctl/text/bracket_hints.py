@@ -18,6 +18,19 @@ def two_commas(text: str) -> Found:
     return column, "yaml.bracket", "wanted one comma between entries, found one too many", "take one comma away"
 
 
+def no_value(text: str) -> Found:
+    """Find a key in braces whose colon touches what closes them: YAML wants a value, or a space."""
+    match = re.search(r"[{,]\s*(\w+):(?=[}\]])", text)
+    if match is None:
+        return None
+    return (
+        match.start(1),
+        "yaml.colon",
+        f"wanted a value after {match[1] + ':'!r}, found none",
+        f"write {match[1]}: with its value, or leave it out",
+    )
+
+
 def closed_twice(text: str) -> Found:
     """Find the bracket that closes nothing, of a line without quotes and comments."""
     if re.search(r"['\"#]", text):

@@ -12,7 +12,7 @@ from labctl.text.nodes import BROKEN, Node, Scalar
 Report: TypeAlias = Callable[[str, str, Mark, str], None]
 """Notes a finding: code, message, place, hint."""
 
-_WHOLE: Final = re.compile(r"(?:.*[\s<>=\u2264\u2265(*/+~-]|)(\d+)", re.DOTALL)
+_WHOLE: Final = re.compile(r"(?:.*[\s<>=\u2264\u2265(*/+~-]|)(\d+|\d{1,3}(?:\.\d{3})+)", re.DOTALL)
 _DECIMALS: Final = re.compile(r"(\d+)(.*)", re.DOTALL)
 _WITH_UNIT: Final = re.compile(r"\d+\s*[^\W\d_%]|\d+\s*[%\u00b0\u00b5\u03bc\u03a9]")
 
@@ -31,8 +31,8 @@ def joined_entries(nodes: Sequence[Node], text: str, report: Report) -> list[Nod
             and value.missing
             and (whole := _cut(before, key, text)) is not None
         ):
-            question = thousands(f"{whole[1]},{key.text}")
-            right = f"{before.text}.{key.text}"
+            question = "" if "." in whole[1] else thousands(f"{whole[1]},{key.text}")
+            right = f"{before.text[: whole.start(1)]}{whole[1].replace('.', '')}.{key.text}"
             message = f"wanted a decimal point, found a comma in {clip(f'{whole[1]},{key.text}')!r}"
             report(
                 "yaml.comma", message, before.at(whole.start(1)), question or f"write {name.text}: {clip(right, 60)}"

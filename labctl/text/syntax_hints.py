@@ -19,7 +19,7 @@ from labctl.text.block_hints import (
     too_far_in,
     without_colon,
 )
-from labctl.text.bracket_hints import Found, after_braces, closed_twice, comma, two_commas
+from labctl.text.bracket_hints import Found, after_braces, closed_twice, comma, no_value, two_commas
 from labctl.text.nodes import BROKEN, Document
 
 MOST_OF_LINE: Final = 1000  # characters that the rules look at
@@ -47,7 +47,7 @@ def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) 
         return _at(document, *above, *_PROBLEMS[2][1:]), above[0]
     if (bare := without_colon(document, lines, line)) is not None:
         return bare
-    if "block" in (error.context or "") and (
+    if "flow" not in (error.context or "") and (
         moved := steps_left_out(document, lines, line)
         or too_far_in(document, lines, line)
         or dash_left_out(document, lines, line)
@@ -249,6 +249,7 @@ _RULES: Final = (
     _two_colons,
     _apostrophe,
     two_commas,
+    no_value,
     closed_twice,
     _no_space,
 )

@@ -9,7 +9,7 @@ from labctl.quantity.dimension import TABLES, Kind
 from labctl.quantity.units import number
 from labctl.text.nodes import Node, Scalar
 
-_ENDING: Final = re.compile(r"(?:until_)?([A-Za-z]\w*?)(?:_|\s*[(\[/]\s*)([A-Za-z]+(?:/[A-Za-z]+2?)?)\s*[)\]]?")
+_ENDING: Final = re.compile(r"(?:until_)?([A-Za-z][\w -]*?)(?:_|\s*[(\[/]\s*)([A-Za-z]+(?:/[A-Za-z]+2?)?)\s*[)\]]?")
 _KINDS: Final[tuple[Kind, ...]] = ("duration", "current", "voltage", "frequency", "capacity", "power", "temperature")
 _UNITS: Final = frozenset(unit for kind in _KINDS for unit in TABLES[kind].units)
 _ENDS: Final[Mapping[str, str]] = {"time": "for", "voltage": "to", "current": "hold_until", "capacity": "capacity"}
