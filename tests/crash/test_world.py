@@ -7,8 +7,9 @@ import pytest
 from tests.crash import world
 from tests.crash.world import BrokenWorldError, live
 
-KNOWN = {8: 30, 10: 30, 22: 30, 7: (15, 16, 19, 20)}
-"""Lives in which something was wrong once: unreachable at the start, a run that had not begun, counters that fell."""
+KNOWN = {8: 30, 10: 30, 22: 30, 7: (15, 16, 19, 20), 30: (0, 1, 2, 4, 5, 6)}
+"""Lives in which something was wrong once: unreachable at the start, a run that had not begun, counters that fell, a line that
+broke again as it was found, which ended the daemon."""
 
 
 @pytest.mark.parametrize("which", range(4))

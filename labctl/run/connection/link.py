@@ -9,6 +9,7 @@ from labctl.driver import Capabilities, Identity, Status
 from labctl.engine.meter import Meter
 from labctl.errors import InstrumentError, Unreachable
 from labctl.run.channel import Channel
+from labctl.run.connection.foreign import settle_stray
 from labctl.run.connection.polled_executor import PolledExecutor
 
 LOG = logging.getLogger("labctl.run")
@@ -133,6 +134,13 @@ class Link:
             except InstrumentError as last:
                 self.lose(last)
                 raise
+
+    async def look_at(self, channel: Channel) -> None:
+        """Settle a channel without a run: what is ours goes off, what is somebody else's is shown; who does not answer is lost."""
+        try:
+            await settle_stray(self._executor, channel)
+        except InstrumentError as error:
+            self.lose(error)
 
     async def switch_off(self, at: str, *, theirs: bool = False) -> bool:
         """Switch a channel off, and tell whether the instrument confirms it."""

@@ -350,10 +350,7 @@ class PolledConnection:
             async with self.lock:
                 if self.link.lost or channel.at in self.executor.running or channel.starting:
                     continue
-                try:
-                    await foreign.settle_stray(self.executor, channel)
-                except InstrumentError as error:
-                    self.link.lose(error)
+                await self.link.look_at(channel)
         self._turn += LOOKS
 
     async def _tick(self) -> None:

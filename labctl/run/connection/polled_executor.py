@@ -17,7 +17,7 @@ from labctl.driver import Autonomous, Ended, Instrument, Program, ProgramStep, R
 from labctl.engine.input import Apply, Began, SwitchedOff
 from labctl.engine.meter import Meter
 from labctl.engine.watch import watch
-from labctl.errors import InstrumentError, StoreError, Unreachable
+from labctl.errors import InstrumentError, LabctlError, StoreError, Unreachable
 from labctl.run.channel import Channel
 from labctl.run.connection.before_set_point import BeforeSetPoint
 from labctl.run.connection.executor import Executor, WentOnError
@@ -248,7 +248,17 @@ class PolledExecutor(Executor[PolledRun]):
 
     async def status(self, at: str) -> Status:
         """Return what a channel says that it does."""
-        return await self.verb(self.instrument.status(at))
+        return await self._answered(self.instrument.status(at))
+
+    async def _answered(self, verb: Coroutine[object, object, Found]) -> Found:
+        """Wait for a verb that may serve no run: a defect of its driver is an error of the instrument, and no end of the daemon."""
+        try:
+            return await self.verb(verb)
+        except LabctlError:
+            raise
+        except Exception as error:
+            LOG.exception("instrument %s: the driver failed", self.given.name)
+            raise InstrumentError(f"the driver failed: {type(error).__name__}: {error}") from error
 
     async def attach(self, run: PolledRun) -> bool:
         """Take up the program of a run that went on, or came to its end, in an instrument that runs by itself."""
@@ -262,7 +272,7 @@ class PolledExecutor(Executor[PolledRun]):
     async def off(self, at: str, *, theirs: bool = False) -> None:
         """Leave a channel at open circuit; what somebody else runs there is left alone, unless a person means it (`theirs`)."""
         if theirs or not await self.runs_theirs(at):
-            await self.verb(self.instrument.output_off(at))
+            await self._answered(self.instrument.output_off(at))
         self.turned(at, on=False)
 
     async def switch_all_off(self) -> None:
@@ -277,13 +287,12 @@ class PolledExecutor(Executor[PolledRun]):
             if there is not None and there.capabilities.records:
                 continue
             try:
-                await self.verb(self.instrument.output_off(at))
+                await self._answered(self.instrument.output_off(at))
             except InstrumentError as error:
                 problems.append(error)
             else:
                 self.turned(at, on=False)
-                with contextlib.suppress(StoreError):  # a claim that stays is ours, as before
-                    await self.unclaim(at)  # whoever switches it on from now on is somebody else
+                await self.unclaim(at)  # whoever switches it on from now on is somebody else
         if problems:
             raise problems[0]
 
@@ -328,9 +337,13 @@ class PolledExecutor(Executor[PolledRun]):
         return self._shared.sink.journal.head.claims(self.serial)
 
     async def unclaim(self, at: str) -> None:
-        """Note that an output is none of ours any more: it is off, and nothing of ours runs there."""
+        """Note that an output is none of ours any more: it is off, and nothing of ours runs there.
+
+        Where the disk does not take that, the claim stays, as before, and the next look at the channel tries again.
+        """
         if not isinstance(self.instrument, Autonomous) and at not in self.on and self.claimed(at):
-            await self._shared.sink.call(self._shared.sink.journal.head.release, self.serial, at)
+            with contextlib.suppress(StoreError):
+                await self._shared.sink.call(self._shared.sink.journal.head.release, self.serial, at)
 
     @property
     def journal(self) -> str:

@@ -8,7 +8,6 @@ from labctl.clock import Clock
 from labctl.errors import InstrumentError
 from labctl.run.channel import Channel
 from labctl.run.connection.channel_readings import ChannelReadings
-from labctl.run.connection.foreign import settle_stray
 from labctl.run.connection.link import Link
 from labctl.run.connection.outage import Outage, resume_after_gap
 from labctl.run.connection.polled_executor import PolledExecutor
@@ -83,5 +82,5 @@ class Reconnection:
             await self._executor.guarded(run, resume_after_gap(self._executor, run, outage))
         self._readings.note_read()
         for channel in self._channels:
-            if channel.at not in self._executor.running:
-                await settle_stray(self._executor, channel)
+            if channel.at not in self._executor.running and not self._link.lost:
+                await self._link.look_at(channel)

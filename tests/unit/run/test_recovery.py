@@ -229,3 +229,24 @@ async def test_a_stop_that_meets_a_run_before_it_has_begun_stops_it(tmp_path, na
         await rig.until(starting.done)
         assert stopping.result().run == rig.channel.info.uuid
         assert not rig.instrument.on
+
+
+@pytest.mark.parametrize("error", [Unreachable("it has gone again"), ZeroDivisionError("a defect of the driver")])
+async def test_a_look_at_an_idle_channel_that_fails_as_its_line_is_found_ends_nothing(tmp_path, error):
+    """A line that breaks in that moment, or a driver that fails there, is an outage: the connection lives and looks again."""
+    clock = VirtualClock(1000.0, 1.79e9)
+    meter = FakeInstrument(clock)
+    said = meter.status
+
+    async def fails(channel):
+        meter.calls.append("status")
+        raise error
+
+    async with one_channel(tmp_path, meter, clock) as rig:
+        meter.status = fails
+        rig.line.link.lose(Unreachable("the line is cut"))
+        await rig.until(lambda: meter.calls.count("status") >= 2)
+        assert str(error) in rig.channel.unknown
+        meter.status = said
+        await rig.until(lambda: not rig.channel.unknown)
+        assert rig.channel.activity == "idle"
