@@ -147,6 +147,7 @@ class Placed(Instrument, Protocol):
 
 @runtime_checkable
 class Timed(Instrument, Protocol):
-    """An instrument that tells no time, whose driver counts seconds itself: it is given the station's clock to do so."""
+    """An instrument that tells no time, whose driver counts seconds itself."""
 
-    clock: Callable[[], float]  # seconds of any origin, never falling
+    def count_by(self, clock: Callable[[], float]) -> None:
+        """Count by the station's clock from now on: seconds of any origin, never falling."""

@@ -91,7 +91,7 @@ async def oven(request):
     device = OVENS[request.param][0]()
     line = Server(device, lambda: now[0])
     driver = OVENS[request.param][1](await line.start())
-    driver.clock = lambda: now[0]
+    driver.count_by(lambda: now[0])
     await driver.open()
     yield driver, device, now
     await driver.close()

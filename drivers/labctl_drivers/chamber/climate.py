@@ -27,19 +27,14 @@ STEP = 0.051  # K: set-points have one decimal
 
 
 class ClimateChamber:
-    """A chamber with one temperature. A maker's class has the four verbs of its wire.
-
-    Attributes:
-        clock: Seconds of any origin, by which a soak is counted: the chamber tells none.
-    """
-
-    clock: Callable[[], float] = staticmethod(time.monotonic)
+    """A chamber with one temperature. A maker's class has the four verbs of its wire."""
 
     def __init__(self, name: str, timeout: float) -> None:
         self.name, self.timeout = name, float(timeout)
         self._attempt: int | None = None
         self._wanted: Chamber | None = None
         self._since: float | None = None  # when the air came within its bounds
+        self._now: Callable[[], float] = time.monotonic
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"chamber {name}")
 
     # --- a maker's own ---
@@ -72,6 +67,10 @@ class ClimateChamber:
     async def close(self) -> None:
         """Disconnect; the chamber keeps its set-point."""
         await self._in_thread(self.disconnect)
+
+    def count_by(self, clock: Callable[[], float]) -> None:
+        """Count a soak by the station's clock, s: the chamber tells no time."""
+        self._now = clock
 
     def capabilities(self, channel: str) -> Capabilities:
         """Return that it keeps a temperature, and nothing else."""
@@ -113,7 +112,7 @@ class ClimateChamber:
     async def read(self, channels: Sequence[str]) -> Readings:
         """Return the end of the soak, once the air has been within its bounds for as long as is asked."""
         celsius = await self._in_thread(self.measured)
-        now, wanted = self.clock(), self._wanted
+        now, wanted = self._now(), self._wanted
         readings: list[Reading] = []
         if wanted is not None:
             inside = abs(celsius + ZERO_CELSIUS - wanted.temperature) <= wanted.within

@@ -68,7 +68,7 @@ class PolledConnection:
         self.mover = Auxiliaries(self.executor, self.lock, shared.clock)
         self.instrument = instrument
         if isinstance(instrument, Timed):
-            instrument.clock = shared.clock.now
+            instrument.count_by(shared.clock.now)
         self._clock = shared.clock
         self._machine = shared.machine
         self._sink = shared.sink

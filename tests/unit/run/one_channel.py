@@ -75,7 +75,7 @@ class FakeInstrument:
     """
 
     def __init__(self, clock: VirtualClock, stamped: bool = True) -> None:
-        self.tells, self.stamped = clock, stamped  # no `clock`: that is of drivers that count seconds themselves
+        self.clock, self.stamped = clock, stamped
         self.calls: list[str] = []
         self.on = self.answers = self.reads = True
         self.on = False
@@ -97,7 +97,7 @@ class FakeInstrument:
         return 0.0
 
     def settle(self) -> None:
-        now = self.tells.now()
+        now = self.clock.now()
         self.charge += self.current() * (now - self._since)
         self._since = now
 
