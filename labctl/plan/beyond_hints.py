@@ -7,6 +7,7 @@ from typing import Final
 from labctl.plan.envelope import Envelope, Ranged, pair_of
 from labctl.plan.number import values
 from labctl.plan.step import ByPass, Line
+from labctl.quantity.prefix_slip import a_thousandfold, a_thousandth
 from labctl.quantity.units import display
 
 
@@ -28,18 +29,26 @@ def without_point(text: str, value: float, fits: Callable[[float], bool]) -> str
     return f"is {match[1]}.{match[2]} {match[3]} meant?" if match and fits(value / power) else ""
 
 
+def another_unit(text: str, value: float, fits: Callable[[float], bool]) -> str:
+    """Return the question whether a value was meant with another prefix, or with a decimal point, or ""."""
+    return a_thousandth(text, value, fits) or without_point(text, value, fits) or a_thousandfold(text, value, fits)
+
+
 def widened(envelope: Envelope, name: Ranged, value: float, room: float = 0.0) -> str:
     """Return what to change where a current or voltage lies beyond limits that a file states, or "".
 
     A side of zero is named as such; `room` is what a voltage needs besides, as the amplitude about a bias.
     """
     pair = pair_of(envelope.bounds, name)
-    if name not in {"current", "voltage"} or pair is None:
+    if name not in {"current", "voltage", "temperature"} or pair is None:
         return ""
     side, limit = ("high", pair[1]) if value > pair[1] else ("low", pair[0])
     owner = envelope.owners.get(f"{name}.{side}", "")
     if not owner.startswith("limits of "):
         return ""
+    if name == "temperature":
+        shown = display(limit, "temperature")
+        return f"{'lower' if side == 'high' else 'raise'} it to {shown}, or widen the {owner} if the cell may be brought there"
     if name == "voltage":
         way, nearest = ("lower", limit - room) if side == "high" else ("raise", limit + room)
         return f"{way} it to {display(nearest, 'voltage')}, or widen the {owner} if the cell may be brought there"

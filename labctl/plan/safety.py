@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from labctl.driver import OPEN, Bounds, Capabilities
 from labctl.finding import Mark
-from labctl.plan.beyond_hints import ZERO_LIMIT, amplitude_of, widened, without_point
+from labctl.plan.beyond_hints import ZERO_LIMIT, amplitude_of, another_unit, widened, without_point
 from labctl.plan.context import CompileContext
 from labctl.plan.envelope import Envelope, Ranged, extremes, pair_of
 from labctl.plan.number import values
@@ -335,7 +335,7 @@ def _smaller_end(envelope: Envelope, term: Term, written: str) -> str:
     def inside(value: float) -> bool:
         return not _beyond(envelope, term, value, "")
 
-    return a_thousandth(written, numbers[0], inside) or without_point(written, numbers[0], inside)
+    return another_unit(written, numbers[0], inside)
 
 
 def _beyond(envelope: Envelope, term: Term, value: float, written: str) -> str:

@@ -123,7 +123,11 @@ def _behind_clip(line: Line, term: Term, clip: tuple[float, float], mark: Mark) 
 
 def _alone(line: Line, term: Term, mark: Mark, nominal: float | None) -> Iterator[Finding]:
     above = term.comparison in {">", ">="}
-    if term.quantity in {"time", "capacity"} and not above and _largest(term.value) > 0.0:
+    if (
+        term.quantity in {"time", "capacity", "energy", "charged", "discharged"}
+        and not above
+        and _largest(term.value) > 0.0
+    ):
         message = f"wanted an end that comes, found {term.quantity} below a value, which is true at once"
         yield warning("end.at_once", message, mark, f"write {term.quantity} > ...")
     if term.quantity in SINCE and above and line.verb in DRIVEN:
@@ -133,6 +137,12 @@ def _alone(line: Line, term: Term, mark: Mark, nominal: float | None) -> Iterato
             yield warning(
                 "end.never", message, mark, "write charged for charge and strip, discharged for discharge and plate"
             )
+    if term.quantity == "current" and line.verb == "rest" and not term.slope:
+        when = "never" if above else "at once"
+        message = f"wanted an end that a rest comes to, found one by the current, which is 0: true {when}"
+        yield warning(
+            "end.never" if above else "end.at_once", message, mark, "for example abs(dV/dt) < 1 mV/h over 10 min"
+        )
     if term.quantity == "voltage" and line.mode == "Potentiostatic" and _is_held(line, term):
         message = (
             "wanted an end of a held voltage by its current or time, found one by the voltage: true at once or never"

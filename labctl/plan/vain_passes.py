@@ -18,6 +18,8 @@ Places = Mapping[Spot, Mark]
 ABOVE: Final = frozenset({">", ">="})
 TOO_FEW: Final = 0.5  # of the nominal capacity, that all passes of a loop together pass before a voltage stops it
 TOO_MANY: Final = 2.0  # times the nominal capacity, in one direction to a voltage
+SHORT_OF: Final = 0.02  # of a capacity: rounding of a time
+OVERPOTENTIAL: Final = {"asymmetric": 0.02, "symmetric": 1e-3}  # V that a strip or plate has from its begin on
 WATCHES: Final = frozenset({"stop_if", "abort_if"})
 
 
@@ -27,6 +29,10 @@ def vain_passes(plan: Plan, places: Places) -> Iterator[Finding]:
         if not block.fused:
             yield from _watched(block, places)
             yield from _number_of_passes(plan, block, places)
+            yield from _currents(block, places)
+    for _, line in walk(plan.root):
+        yield from _before_its_charge(line, places)
+        yield from _at_its_begin(plan, line, places)
     yield from _temperatures(plan, places)
 
 
@@ -185,6 +191,74 @@ def _most_of(line: Line) -> float | None:
 
 def _filed(value: Setting) -> Setting:
     return as_filed(value) if isinstance(value, Relative) else value
+
+
+# --- currents, and the ends of one step ---
+
+
+def _currents(block: Block, places: Places) -> Iterator[Finding]:
+    """Give a watch on the current that a step inside holds on the other side of, or that a rest inside meets."""
+    lines = [line for _, line in walk(block)]
+    held = [
+        abs(one) for line in lines if line.mode == "Galvanostatic" for one in _numbers(line.settings.get("current"))
+    ]
+    rests = any(line.verb == "rest" for line in lines)
+    for kind, text, term, key in _alone(block, WATCHES):
+        numbers = _numbers(term.value) if not isinstance(term.value, VersusOcv) else ()
+        if term.quantity != "current" or term.slope or term.dwell or not numbers or not held:
+            continue
+        above = term.comparison in ABOVE
+        if not above and not rests and max(numbers) <= min(held):
+            continue
+        if above and min(numbers) >= max(held):
+            continue
+        what = (
+            f"a step inside holds {display(max(held), 'current')}"
+            if above
+            else "a rest inside has none"
+            if rests
+            else "steps hold less"
+        )
+        hint = f"write current > {display(1.2 * max(held), 'current')}" if above else "put it into the until of a hold"
+        message = f"wanted {article(kind)} that is not true from the begin, found {text}, while {what}"
+        yield warning("end.at_once", message, _mark(block, key, places), hint)
+
+
+def _before_its_charge(line: Line, places: Places) -> Iterator[Finding]:
+    """Give a `for` that is over before the capacity has passed for which the step is there."""
+    currents = [abs(one) for one in _numbers(_filed(line.settings.get("current")))]
+    if line.mode != "Galvanostatic" or line.verb not in DRIVEN or not currents:
+        return
+    by_kind = {end.kind: _numbers(_filed(end.condition.any_of[0][0].value)) for end in line.ends}
+    asked, times = by_kind.get("capacity", ()), by_kind.get("for", ())
+    if "to" not in by_kind and asked and times and max(times) * max(currents) < min(asked) * (1.0 - SHORT_OF):
+        passed, wanted = display(max(times) * max(currents), "capacity"), display(min(asked), "capacity")
+        yield warning(
+            "plan.time_first",
+            f"`for` will come before the capacity: it lets {line.verb} pass {passed} of {wanted}",
+            mark_of(line, places),
+            f"lengthen for to more than {display(min(asked) / max(currents), 'duration')}, or leave it out",
+        )
+
+
+def _at_its_begin(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
+    """Give a voltage of a strip or plate that its overpotential alone meets."""
+    least = OVERPOTENTIAL.get(plan.cell.kind, 0.0)
+    if line.mode != "Galvanostatic" or line.verb not in {"strip", "plate"}:
+        return
+    for number, end in enumerate(line.ends):
+        target = _numbers(end.condition.any_of[0][0].value) if end.kind == "to" else ()
+        reached = [one if line.verb == "strip" else -one for one in target]
+        if least and reached and max(reached) < least and (line.verb == "strip" or plan.cell.kind == "symmetric"):
+            shown = display(target[0], "voltage")
+            yield warning(
+                "end.at_once",
+                f"wanted a voltage that {line.verb} comes to at its end, found {shown}: its overpotential meets it at once",
+                mark_of(line, places, number),
+                f"is {display(1000.0 * target[0], 'voltage')} meant?"
+                if abs(target[0]) <= least
+                else "is its sign meant?",
+            )
 
 
 # --- temperatures -----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Final
 from labctl.driver import OPEN
 from labctl.finding import Finding, Mark
 from labctl.protocol.cell import Cell
+from labctl.protocol.cell_ranges import out_of_range
 from labctl.protocol.cell_slips import Reread, likely_units
 from labctl.quantity.units import display
 
@@ -25,6 +26,8 @@ ANODE_BELOW: Final = 2.0  # V of the lower limit of an anode material; of cathod
 CATHODE_ABOVE: Final = 0.2  # V of the lower limit of a cathode material
 MOST_OF_FILM: Final = 3.6e5  # C/m2, 10 mAh/cm2
 THICKEST_FILM: Final = 1e-3  # m
+DENSE: Final = (1.8e7, 3.6e10)  # C/m3 of a film: 0.5 to 1000 uAh/cm2/um
+HEAVY: Final = (50.0, 2.5e4)  # kg/m3 of a film
 MILLIVOLTS: Final = 500.0  # V: beyond it a number is one of mV
 MOST_VOLTS: Final = 10.0  # V, of one pair of electrodes
 USUAL_LOADING: Final = (2e-4, 1.5)  # kg/m2: 0.02 mg/cm2 to 150 mg/cm2
@@ -44,7 +47,7 @@ def misfits(cell: Cell, reread: Reread | None = None) -> tuple[Finding, ...]:
     found = _beyond(cell)
     if reread is not None and (found or _unusual(cell)) and (meant := _meant(cell, reread)):
         found = [meant]
-    found = [*_window(cell), *found]
+    found = [*_window(cell), *out_of_range(cell), *found]
     return tuple(Finding("cell.together", message, at, hint, severity="warning") for message, at, hint in found)
 
 
@@ -104,10 +107,16 @@ def _figures(cell: Cell) -> Iterator[tuple[str, bool]]:
 
 def _figures_of_limits(cell: Cell, *, large: bool) -> Iterator[tuple[str, bool]]:
     """Give what thickness and current limits make of the cell, and whether that is usual."""
-    area, charge = cell.area, cell.nominal
+    area, charge, mass = cell.area, cell.nominal, cell.active_mass
     if cell.film_thickness:
         thin = not (area and charge) or charge / area <= MOST_OF_FILM
         yield f"a film of {display(cell.film_thickness, 'length')}", cell.film_thickness <= THICKEST_FILM and thin
+        if area and charge:
+            dense = charge / area / cell.film_thickness
+            yield f"{dense / 3.6e7:.3g} uAh/cm2/um", DENSE[0] <= dense <= DENSE[1]
+        if area and mass:
+            heavy = mass / area / cell.film_thickness
+            yield f"{heavy / 1000.0:.3g} g/cm3", HEAVY[0] <= heavy <= HEAVY[1]
     most = _most_current(cell)
     if charge and most:
         yield f"limits of {most * 3600.0 / charge:.3g}C", SLOWEST <= most * 3600.0 / charge <= FASTEST

@@ -201,6 +201,12 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "a loop in one direction whose passes are far too few or too many for the voltage that it goes to (warning)",
         "What they pass together is reckoned by their currents and times, and held against the nominal capacity.",
     ),
+    "plan.range": (
+        "a value far outside the range that is usual in its place (warning)",
+        "Most often its unit has another prefix than was meant, or its point stands for thousands: 54.000 s are 54 s.",
+        "- bend: {radius: 20 m}",
+        "- bend: {radius: 20 mm}",
+    ),
     "plan.turn": (
         "a cv that does not turn at to, as back lies on the far side of it (warning)",
         "",

@@ -26,6 +26,12 @@ def a_thousandth(text: str, value: float, fits: Callable[[float], bool]) -> str:
     return f"is {match[1]} {_SMALLER[match[2]]}{match[3]} meant?"
 
 
+def a_thousandfold(text: str, value: float, fits: Callable[[float], bool]) -> str:
+    """Return the question whether a value in mV, mA or mW was meant without its prefix, or "" where that does not fit either."""
+    match = re.fullmatch(rf"({NUMBER})\s*m((?:Ah|A|V|Wh|W)(?![A-Za-z]).*)", text.strip())
+    return f"is {match[1]} {match[2]} meant?" if match is not None and fits(value * 1000.0) else ""
+
+
 def towards(first: Quantity, last: Quantity, by: Quantity, step: float) -> str:
     """Return the hint at a range that leads away from its last value: a unit of one end, or the sign of its step."""
     if not step:

@@ -1,0 +1,77 @@
+import pytest
+
+from labctl.driver import Bounds
+from labctl.plan.check import check
+from labctl.protocol.cell import Cell
+from labctl.protocol.cellfile import read_cell
+from labctl.protocol.load import read
+from tests.unit.plan.conftest import FULL, SYMMETRIC, protocol_text
+
+BARE = Cell("bare collector", "asymmetric", area=1e-4, limits=Bounds((-1.0, 3.5), (-0.01, 0.01)))
+CHARGE = "- {}\n  steps:\n  - charge: {{current: C/5, to: 4.2 V, for: 8 h}}\n  - rest: 1 h"
+PLATE = "- plate: {current: 1 mA, capacity: 1 mAh}\n- strip: "
+FULL_CELL = (
+    "labctl_cell: 1\nname: c\nkind: full\narea: 1 cm2\nnominal: {capacity: 2 mAh}\n"
+    "limits: {voltage: [2.5 V, 4.3 V], current: [-5 mA, 5 mA]}\nreference: Li\n"
+)
+FILM = FULL_CELL.replace("2 mAh", "20 uAh") + "film_thickness: 300 nm\n"
+
+
+@pytest.mark.parametrize(
+    ("steps", "cell", "wanted", "hint"),
+    [
+        ("- bend: {radius: 20 m}", FULL, "plan.range", "is 20 mm meant?"),
+        ("- bend: {radius: 5 mm}", FULL, "", ""),
+        ("- temperature: {to: 45 degC, soak: 30 d}", FULL, "plan.range", ""),
+        ("- temperature: {to: 45 degC, within: 25 K, soak: 1 h}", FULL, "plan.range", ""),
+        ("- rest: 10 ms", FULL, "plan.range", "is 10 s meant?"),
+        ("- rest: 36.000 s", FULL, "plan.range", "is 36000 s (10 h) meant? else write 36 s"),
+        ("- {rest: 36.000 s, record: {every: 1 s}}", FULL, "", ""),
+        ("- prompt: {say: Press, state: {pressure: 500 GPa}}", FULL, "plan.range", "is 500 MPa meant?"),
+        ("- {hold: {voltage: 4 V, for: 1 h}, record: {every: 10 s, dV: 5 V}}", FULL, "plan.record", "is 5 mV meant?"),
+        ("- charge: {current: C/5, capacity: 0.9 mAh, for: 1 h}", FULL, "plan.time_first", ""),
+        ("- charge: {current: C/5, capacity: 0.1 mAh, for: 1 h}", FULL, "", ""),
+        ("- rest: {for: 1 h, until: current < 1 mA}", FULL, "end.at_once", ""),
+        (CHARGE.format("abort_if: current > 0.1 mA"), FULL, "end.at_once", ""),
+        (CHARGE.format("abort_if: current > 1 mA"), FULL, "", ""),
+        (CHARGE.format("abort_if: current < 1 uA"), FULL, "end.at_once", ""),
+        (PLATE + "{current: 1 mA, to: 1 mV, for: 2 h}", BARE, "end.at_once", "is 1 V meant?"),
+        (PLATE + "{current: 1 mA, to: 0.5 V, for: 2 h}", BARE, "", ""),
+        ("- strip: {current: 1 mA, to: 0.1 mV, for: 2 h}", SYMMETRIC, "end.at_once", "is 100 mV meant?"),
+    ],
+)
+def test_what_is_usual_in_its_place(steps, cell, wanted, hint):
+    found = check(read(protocol_text(steps), "t.yaml"), cell)
+    assert [one.code for one in found] == ([wanted] if wanted else [])
+    assert not hint or found[0].hint == hint
+
+
+def test_hints_at_what_lies_beyond_limits():
+    steps = "- rest: 1 h\n- discharge: {current: C/5, to: 2.8 mV, for: 8 h}"
+    (found,) = check(read(protocol_text(steps), "t.yaml"), FULL)
+    assert found.hint == "is 2.8 V meant?"
+    head = "limits: {temperature: [10 degC, 45 degC]}\n"
+    (found,) = check(read(protocol_text("- temperature: 60 degC", head), "t.yaml"), FULL)
+    assert found.hint.startswith("lower it to 45 degC, or widen the limits of t.yaml")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "hint"),
+    [
+        ("300 nm", "300 um", "is film_thickness: 300 nm"),
+        ("[2.5 V, 4.3 V]", "[2.5 mV, 4.3 mV]", "is [2.5 V, 4.3 V] meant?"),
+        ("[2.5 V, 4.3 V]", "[2.5 mV, 4.3 V]", "is 2.5 V meant?"),
+        ("[2.5 V, 4.3 V]", "[-1 V, 1 V]", "is kind: symmetric meant?"),
+        ("[-5 mA, 5 mA]", "[1 mA, 5 mA]", "write [-5 mA, 5 mA]"),
+        ("current:", "temperature: [25 K, 60 K], current:", "is 25 degC meant?"),
+        ("reference: Li", "reference: {name: Ag, vs: {Li: 3200 V}}", "is 3.2 V meant?"),
+        ("reference: Li", "reference: Li\nmodel: chen2020\nstate: {soc: 0.8 %}", "is 80 % meant?"),
+        ("reference: Li", "reference: Li\nelectrolyte_thickness: 5 nm", "is 5 um meant?"),
+        ("kind: full", "kind: asymmetric", "write -0.5 V or less as the first value"),
+    ],
+)
+def test_a_cell_file_with_a_number_that_no_cell_has(right, wrong, hint):
+    base = FILM if right == "300 nm" else FULL_CELL
+    assert read_cell(base, "c.yaml")[1] == ()
+    found = read_cell(base.replace(right, wrong), "c.yaml")[1]
+    assert [(one.code, one.hint.startswith(hint)) for one in found] == [("cell.together", True)]
