@@ -30,6 +30,7 @@ def vain_counts(plan: Plan, places: Places) -> Iterator[Finding]:
         yield from _same_again(block, places)
         yield from _without_end(plan, block, places)
     for _, line in walk(plan.root):
+        yield from _measured_of(line, cycles, places)
         for number, end in enumerate(line.ends):
             yield from _other_scale(end.condition, mark_of(line, places, number))
         yield from _energy(plan, line, places)
@@ -54,6 +55,14 @@ def _conditions(block: Block, places: Places) -> Iterator[tuple[Condition, Mark]
     for number, end in enumerate(block.ends):
         if end.kind in {"stop_if", "abort_if"}:
             yield end.condition, places.get(("block", block.id, (number, 0, 0)), default)
+
+
+def _measured_of(line: Line, cycles: int, places: Places) -> Iterator[Finding]:
+    """Give a measured capacity of a cycle that no run comes to."""
+    number = line.options.get("cycle") if line.verb == "nominal" else None
+    if isinstance(number, int | float) and number > cycles:
+        message = f"wanted a cycle that the run comes to, found cycle {number:g} of {cycles} at most"
+        yield warning("end.never", message, mark_of(line, places), "leave of cycle out for the last one")
 
 
 def _beyond(condition: Condition, cycles: int, mark: Mark) -> Iterator[Finding]:

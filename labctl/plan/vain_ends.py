@@ -22,6 +22,7 @@ DRIVEN: Final = RAISING | LOWERING
 EMPTY_ANODE: Final = (
     0.1  # V: no half_anode cell rests below, fresh or lithiated; a charge that ends there moves nothing
 )
+WRONG_END: Final = 0.1  # of the voltage limits: where no charge ends, nor at the other side a discharge
 CLIPPED: Final = 0.02  # V inside a clip: more than noise
 HAIR: Final = 1e-3  # V between two voltages that are meant to be one
 USUAL: Final = (20, 50, 100)  # C/20, C/50 and C/100 usually end a hold
@@ -88,6 +89,7 @@ def _of_line(line: Line, end: End, spot: _Spot, nominal: float | None) -> Iterat
     for at, terms in enumerate(end.condition.any_of):
         yield from _unreached(line, terms, [spot.of(at, which, line) for which in range(len(terms))])
         if len(terms) == 1:
+            yield from _at_rest(line, terms[0], spot.of(at, 0, line))
             yield from _nothing(line, terms[0], spot.of(at, 0, line), nominal)
             yield from _alone(line, terms[0], spot.of(at, 0, line), nominal)
         elif line.verb in DRIVEN:
@@ -159,6 +161,15 @@ def _alone(line: Line, term: Term, mark: Mark, nominal: float | None) -> Iterato
             f"found {display(_largest(term.value), 'current')}: true at once"
         )
         yield warning("end.at_once", message, mark, f"write a smaller current, such as {_smaller(line, nominal)}")
+
+
+def _at_rest(line: Line, term: Term, mark: Mark) -> Iterator[Finding]:
+    """Give an end of a rest by what does not flow in it."""
+    if line.verb == "rest" and term.quantity in {"capacity", "current", "energy", "power"} and not term.slope:
+        message = f"wanted an end that a rest comes to, found one by the {term.quantity}: nothing flows in it"
+        yield warning(
+            "end.never", message, mark, "end it by for:, or by the voltage: change of voltage over 1 h < 1 mV"
+        )
 
 
 def _nothing(line: Line, term: Term, mark: Mark, nominal: float | None) -> Iterator[Finding]:
@@ -243,8 +254,8 @@ def _at_the_wrong_end(line: Line, target: tuple[float, ...]) -> bool:
     low, high = line.bounds.voltage or (-math.inf, math.inf)
     if high - low >= OPEN:
         return False
-    tenth = (high - low) / 10.0
-    return max(target) <= low + tenth if line.verb in RAISING else min(target) >= high - tenth
+    part = (high - low) * WRONG_END
+    return max(target) <= low + part if line.verb in RAISING else min(target) >= high - part
 
 
 def _targets(line: Line) -> Iterator[tuple[int, tuple[float, ...]]]:

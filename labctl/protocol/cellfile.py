@@ -252,7 +252,7 @@ class _CellFields(Reading):
                 "cell.nominal",
                 f"wanted capacity or 1C in nominal, found {' and '.join(given) or 'none'}",
                 entries.mark,
-                "for example {capacity: 19.5 uAh/cm2} or {1C: 170 mA/g}",
+                "leave one of them out" if given else "for example {capacity: 19.5 uAh/cm2} or {1C: 170 mA/g}",
             )
             return cell
         if charge_of := as_charge(values[given[0]]):

@@ -71,6 +71,8 @@ class Fields(Reading):
             hint = f"a count is one number: write {last}" if kind == "count" and last.isdigit() else hint
         elif isinstance(node, Entries) and any(isinstance(value, Items | Entries) for _, value in node.entries):
             hint = "a loop over values is each: {x: [0.1C, 1C]}, and $x in its steps"
+        elif isinstance(node, Entries) and len(node.entries) == 1 and node.entries[0][0].text in self.names:
+            hint = f"write ${node.entries[0][0].text}"
         scalar = self.scalar(node, article(kind), hint)
         if scalar is None or self.full:
             return None
@@ -232,7 +234,12 @@ class Fields(Reading):
             if scalar.style or _PLAIN_TEXT.match(scalar.text):
                 self.refuse_if_cut(scalar)
                 return WrittenText(scalar.text, scalar.mark)
-            hint = _listed(scalar.text) or error.hint or f'quote it if it is a text: "{clip(scalar.text)}"'
+            hint = (
+                _listed(scalar.text)
+                or _spaced_list(scalar.text)
+                or error.hint
+                or f'quote it if it is a text: "{clip(scalar.text)}"'
+            )
             self.misread(Misread(error.code, str(error), hint), scalar)
             return None
 
@@ -281,6 +288,13 @@ class Fields(Reading):
             )
             return False
         return True
+
+
+def _spaced_list(text: str) -> str:
+    """Return quantities that spaces part as the list that they are."""
+    parts = text.split()
+    whole = len(parts) > 1 and all(reads(part, "any") and not reads(part, "number") for part in parts)
+    return f"commas part the values of a list: write {', '.join(parts)}" if whole else ""
 
 
 def _listed(text: str) -> str:

@@ -7,10 +7,11 @@ from typing import Final
 from labctl.protocol.words import STEP_KEY_WORDS, SWEEP_WORDS
 from labctl.quantity.units import reads
 from labctl.text.nodes import Entries, Node, Scalar
+from labctl.text.own_value import as_rate
 from labctl.text.unit_in_key import with_unit
 
 _TARGET: Final = re.compile(
-    r"(?:did you mean|write|add) (from|to|for|current|voltage|capacity|amplitude|per_decade|rate|at)[?:]"
+    r"(?:did you mean|write|add) (from|to|for|current|voltage|capacity|amplitude|per_decade|rate|at|back|cycles)[?:]"
 )
 
 _OF_A_HOLD: Final = {
@@ -81,6 +82,8 @@ def renamed(value: Node, hint: str) -> Node:
         key, item = with_unit(*pair)
         plain = re.sub(r"[ -]", "_", key.text.strip().lower())
         key = replace(key, text=plain) if plain in words or plain in shown else key
+        if key.text in {"rate", "c_rate", "crate"} and "rate" not in shown and isinstance(item, Scalar):
+            key, item = replace(key, text="current"), replace(item, text=as_rate(item.text))
         if key.text not in shown and (match := _TARGET.match(words.get(key.text.lower(), ""))):
             key = replace(key, text=match[1])
         if key.text == "voltage" and "voltage" not in shown:

@@ -16,7 +16,10 @@ _LIMIT_WORDS: Final = {
     **dict.fromkeys(("voltage_max", "max_voltage", "vmax", "upper"), "one side alone is voltage: {max: 4.3 V}"),
     **dict.fromkeys(("voltage_min", "min_voltage", "vmin", "lower"), "one side alone is voltage: {min: 2.5 V}"),
     "on_breach": "a breach always switches the output off and trips the run",
-    "potential": "did you mean voltage?",
+    **dict.fromkeys(("potential", "U", "u", "V", "v", "E", "e", "ewe", "volt", "spannung"), "did you mean voltage?"),
+    **dict.fromkeys(("I", "i", "j", "strom"), "did you mean current?"),
+    **dict.fromkeys(("T", "t", "temp", "temperatur"), "did you mean temperature?"),
+    **dict.fromkeys(("Q", "q", "capacities"), "did you mean capacity?"),
     "charge": "did you mean capacity?",
     "time": "write for: at the step or block",
 }

@@ -66,7 +66,7 @@ def change_hint(quantity: str, value: str) -> str:
         what = match[1] or match[2]
         least = {"voltage": "1 mV", "current": "1 %", "temperature": "0.5 K"}[what]
         return f"write change of {what} over 30 min < {least}"
-    if re.fullmatch(r"capacity\s+retention", quantity):
+    if re.fullmatch(r"capacity\s+retention|retention of (?:the )?(?:first|1st|initial)(?: cycle)?", quantity):
         return "write retention"
     if quantity in {"charge_capacity", "discharge_capacity"} and (
         match := re.fullmatch(r"([\d.]+\s*%)\s*(?:of|from)\s*(?:the\s+)?(cycle\s+\d+|first|max).*", value)

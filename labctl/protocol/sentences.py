@@ -13,6 +13,7 @@ _DRIVE: Final = re.compile(
 )
 _HOLD: Final = re.compile(r"hold\s+at\s+(.+?)(?:\s+for\s+(.+?))?(?:\s*,?\s*(?:or\s+)?until\s+(.+?))?\.?", re.IGNORECASE)
 _REST: Final = re.compile(r"(?:rest|wait)\s+(?:for\s+)?(.+?)\.?", re.IGNORECASE)
+_FOR_LAST: Final = re.compile(r" (until|to) (\S+(?: [A-Za-z]\S*)?),? (?:or )?for (\S+ ?[A-Za-z]*)$", re.IGNORECASE)
 _PERIOD: Final = re.compile(r"(.*\S)\s*\(\s*(.+?)\s+period\s*\)", re.IGNORECASE)
 _TIMES: Final = {"second": "s", "sec": "s", "minute": "min", "min": "min", "hour": "h", "hr": "h", "day": "d"}
 
@@ -20,6 +21,7 @@ _TIMES: Final = {"second": "s", "sec": "s", "minute": "min", "min": "min", "hour
 def step_of(sentence: str) -> str:
     """Return the step that a sentence describes, `discharge: {current: C/10, to: 3.3 V, for: 10 h}`, or ""."""
     text = sentence.strip()
+    text = _FOR_LAST.sub(r" for \3 or \1 \2", text)
     if period := _PERIOD.fullmatch(text):
         step, every = step_of(period[1]), _time(period[2])
         return f"{step}, with record: {{every: {every}}} on a line below it" if step and every else step

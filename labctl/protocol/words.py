@@ -115,6 +115,14 @@ VERB_WORDS: Final[Mapping[str, str]] = {
         ("mb", "modulo_bat", "modulobat", "sequence", "sequences"),
         "write each sequence as a step of its own, or as a block with repeat and steps: below it",
     ),
+    **dict.fromkeys(
+        ("sim", "simulation", "drive", "dst", "udds", "wltp"), "write profile: {file: drive.csv, positive: discharge}"
+    ),
+    **dict.fromkeys(
+        ("set_current", "apply_current", "set_i"),
+        f"constant current is {_DRIVES}: {{current: C/10, to: 4.2 V, for: 12 h}}",
+    ),
+    **dict.fromkeys(("set_voltage", "apply_voltage", "set_v"), "write hold: {voltage: 3.8 V, current: 1 mA, for: 1 h}"),
     "tag": "a block has its own name: name: formation, and steps: below it",
 }
 
@@ -180,8 +188,12 @@ STEP_KEY_WORDS: Final[Mapping[str, str]] = {
         ),
         "write hold_until: current < C/20",
     ),
-    "voltage": "write to: 4.2 V",
-    "v": "write to: 4.2 V",
+    **dict.fromkeys(("voltage", "v", "volt", "volts", "voltage_v"), "write to: 4.2 V"),
+    **dict.fromkeys(("value", "setpoint", "set_value", "level"), "did you mean current?"),
+    **dict.fromkeys(("end_value", "limit_value", "end_condition", "limit1", "cutoff_value"), TO_OR_UNTIL),
+    **dict.fromkeys(
+        ("end_type", "limit_type", "control", "control_mode"), "leave it out: the key of the value says what it is"
+    ),
     "mode": "leave mode out: the verb says it; to with hold_until is CC-CV",
     "potential": "did you mean voltage, or to?",
     "hold": "write hold_until: current < C/20 or hold_for: 1 h, with to:",

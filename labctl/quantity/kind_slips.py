@@ -60,6 +60,8 @@ def _for_current(written: _Written, dimension: Dimension, kind: Kind) -> str:
         return f"a charge is no current: write {current}, or a rate such as C/10; to end by charge, capacity: {plain}"
     if dimension == DURATION and unit == "h":
         return f"the current that takes {plain} is C/{value}; for: {plain} ends by time"
+    if dimension == CURRENT / DURATION and unit.endswith("/h"):
+        return f"a current is charge per time already: write {value} {unit.removesuffix('/h')}"
     if dimension == FRACTION:
         return f"percent of what? of 1C it is {float(value) / 100:g}C; of a capacity it goes to capacity: {plain}"
     return f"a power is no current: write power: {plain}" if name_of(dimension) == "power" else ""

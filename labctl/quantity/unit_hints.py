@@ -62,6 +62,7 @@ _PLAIN_WORDS: Final = {
     **dict.fromkeys(("watt", "watts"), "W"),
     **dict.fromkeys(("percent", "pct", "\uff05"), "%"),
     **dict.fromkeys(("degree", "degrees"), "deg"),
+    **dict.fromkeys(("miliamp", "miliamps", "miliampere", "mamp", "mamps"), "mA"),
     **dict.fromkeys(("milliamp", "milliamps", "milliampere", "milliamperes"), "mA"),
     **dict.fromkeys(("microamp", "microamps", "microampere", "microamperes"), "uA"),
     **dict.fromkeys(("millivolt", "millivolts"), "mV"),

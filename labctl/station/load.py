@@ -149,7 +149,11 @@ class _StationFields(FaceFields):
 
     def _driver(self, key: Scalar, inner: Entries, driver: Setting, drivers: Collection[str] | None) -> None:
         installed = ", ".join(sorted(drivers or ())) or "none"
-        if not driver:
+        close = next((key for key, _ in inner.entries if near(key.text, ("driver",))), None) if not driver else None
+        if close is not None:
+            message = f"wanted driver in the instrument {clip(key.text)}, found {clip(close.text)!r}"
+            self.report("key.unknown", message, close.mark, "did you mean driver?")
+        elif not driver:
             self.report(
                 "key.missing",
                 f"wanted driver in the instrument {clip(key.text)}, found none",

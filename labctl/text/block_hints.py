@@ -15,6 +15,9 @@ def without_colon(document: Document, lines: list[str], line: int) -> tuple[Find
     if len(text) > MOST_OF_LINE:
         return None
     below = next((each for each in lines[line + 1 :] if each.strip()), "")
+    top = next((at for at, each in enumerate(lines[:line]) if each.strip() and not each.lstrip().startswith("#")), None)
+    if top is not None and (version := re.fullmatch(r"()(labctl|labctl_cell|labctl_station) +(\d+) *", lines[top])):
+        return _mended(document, lines, top, version, f": {version[3]}")
     if (match := re.fullmatch(r"( *(?:- +)*)([a-z_]+) *", text)) and re.match(
         rf" {{{len(match[1])}}}(?: +\S|- )", below
     ):

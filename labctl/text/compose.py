@@ -78,6 +78,7 @@ def _mark_at(file: str, text: str, index: int) -> Mark:
 def _read(document: Document) -> None:
     """Compose; set aside lines that are not YAML, up to a number of them, so that the rest is looked at too."""
     lines, seen = straighten(document).split("\n"), {-1}
+    lines = [line if line.strip(" \t") else "" for line in lines]  # to YAML a tab on a blank line is more than nothing
     without_fences(document, lines)
     for _ in range(MOST_REPAIRS):
         composer = _Composer(document, "\n".join(lines))

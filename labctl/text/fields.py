@@ -284,6 +284,9 @@ class Reading:
             return items[0], items[1]
         if isinstance(node, Items) and not any(isinstance(item, Scalar) and item.text == BROKEN for item in items):
             message = f"wanted {what} as [low, high], found a list of {len(items)}"
+            only = items[0].text if len(items) == 1 and isinstance(items[0], Scalar) else ""
+            if ends := re.fullmatch(r"(\S+ ?[A-Za-z]+)\s*(?:-|–|to|bis|;|\.\.+|/)\s*(\S+ ?[A-Za-z]+)", only):
+                hint = f"write [{ends[1]}, {ends[2]}]"
             self.report("form", message, node.mark, hint)
         return None
 

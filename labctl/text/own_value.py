@@ -36,7 +36,7 @@ def with_own(hint: str, value: Node) -> str:
     if not re.search(r"\d", hint) or "did you mean" in hint:
         return hint
     if isinstance(value, Scalar) and _NUMBER.fullmatch(value.text):
-        text = _as_rate(value.text) if "C-rate" in hint else value.text
+        text = as_rate(value.text) if "C-rate" in hint else value.text
         if own := _with_scalar(hint, text) or _in_braces(hint, text):
             return own
     if isinstance(value, Items) and (listed := _LIST.search(hint)) is not None and len(value.items) == 2:
@@ -75,7 +75,7 @@ def _held(hint: str, value: Node) -> str | None:
     return f"write hold_for: {clip(text)}" if hint.startswith("write hold_until:") and reads(text, "duration") else None
 
 
-def _as_rate(text: str) -> str:
+def as_rate(text: str) -> str:
     """Return what a bare number is as a C-rate, `0.5` and `1/10` as 0.5C and C/10; any other text as it is."""
     if match := re.fullmatch(r"1\s*/\s*(\d[\d.]*)", text):
         return f"C/{match[1]}"

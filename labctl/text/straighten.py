@@ -22,10 +22,12 @@ _NUMBERED: Final = re.compile(r"^ *\d{1,3}[.):] ", re.MULTILINE)
 _NO_BREAK: Final = re.compile(
     r"^[ -]*(?:[A-Za-z_]\w*:)?([\u00a0\u2007\u202f\u3000]+)[ \u00a0]*(?=[^\s#])", re.MULTILINE
 )
-_WIDE: Final = re.compile("[\uff1a\uff0c]")
+_WIDE: Final = re.compile("[\uff1a\uff0c\u3001]")
 _BRACKETS: Final = re.compile("[\uff5b\uff5d\uff3b\uff3d]")
 _NARROW: Final = {"\uff5b": "{", "\uff5d": "}", "\uff3b": "[", "\uff3d": "]"}
-_PLAIN: Final = str.maketrans({"\uff1a": ": ", "\uff0c": ", ", **dict.fromkeys("\u00a0\u2007\u202f\u3000", " ")})
+_PLAIN: Final = str.maketrans(
+    {"\uff1a": ": ", "\uff0c": ", ", "\u3001": ", ", **dict.fromkeys("\u00a0\u2007\u202f\u3000", " ")}
+)
 _SPACES: Final = {"\u00a0": "one that does not break", "\u202f": "one that does not break", "\u3000": "a wide one"}
 _SLIPS: Final = {
     "-": ("yaml.dash", "wanted - before a step", "write a plain hyphen: - "),

@@ -8,7 +8,7 @@ _BY_KEY: Final[Mapping[str, str]] = {
     "充电 充電 恒流充电 恒流恒压充电 定電流充電",
     "discharge": "entladen entladung décharge decharge décharger descarga descargar scarica scaricare "
     "放电 放電 恒流放电 定電流放電",
-    "rest": "ruhe ruhen ruhezeit warten repos reposo riposo 静置 搁置 静止 休息 休止 静置時間",
+    "rest": "ruhe ruhen ruhezeit ruhephase pausieren warten repos reposo riposo 静置 搁置 静止 休息 休止 静置時間",
     "hold": "halten konstantspannung maintien mantener 恒压 恒压充电 定電圧 定電圧充電 保持",
     "eis": "impedanz impédance impedancia 阻抗 交流阻抗 インピーダンス",
     "temperature": "temperatur température temperatura 温度 恒温",
@@ -17,7 +17,7 @@ _BY_KEY: Final[Mapping[str, str]] = {
     "prompt": "meldung hinweis 提示",
     "current": "strom stromstärke stromstaerke courant intensité corriente corrente 电流 電流 充电电流 放电电流 充電電流 放電電流",
     "hold_until": "abschaltstrom endstrom 截止电流 终止电流 終止電流 カットオフ電流",
-    "to": "bis endspannung ladeschlussspannung entladeschlussspannung abschaltspannung jusqua jusqu_à hasta fino_a "
+    "to": "bis endspannung ladeschlussspannung entladeschlussspannung abschaltspannung jusqua jusqu_à jusqu'à jusqu’à hasta fino_a "
     "截止电压 终止电压 終止電圧 カットオフ電圧 上限电压 下限电压 上限電圧 下限電圧",
     "from": "von vom depuis desde da 起始 开始",
     "voltage": "spannung potential tension voltaje tensión tensione potenziale 电压 電圧 电位 電位",
