@@ -139,12 +139,6 @@ def _alone(line: Line, term: Term, mark: Mark, nominal: float | None) -> Iterato
             yield warning(
                 "end.never", message, mark, "write charged for charge and strip, discharged for discharge and plate"
             )
-    if term.quantity == "current" and line.verb == "rest" and not term.slope:
-        when = "never" if above else "at once"
-        message = f"wanted an end that a rest comes to, found one by the current, which is 0: true {when}"
-        yield warning(
-            "end.never" if above else "end.at_once", message, mark, "for example abs(dV/dt) < 1 mV/h over 10 min"
-        )
     if term.quantity == "voltage" and line.mode == "Potentiostatic" and _is_held(line, term):
         message = (
             "wanted an end of a held voltage by its current or time, found one by the voltage: true at once or never"

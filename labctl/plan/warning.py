@@ -17,6 +17,7 @@ from labctl.plan.step_context import Spot
 from labctl.plan.step_order import one_way, step_order
 from labctl.plan.unusual import unusual
 from labctl.plan.usual_ranges import unusual_ranges
+from labctl.plan.vain_amounts import vain_amounts
 from labctl.plan.vain_counts import vain_counts
 from labctl.plan.vain_ends import LOWERING, RAISING, mark_of, vain_ends, warning
 from labctl.plan.vain_passes import vain_passes
@@ -45,7 +46,17 @@ def warnings(plan: Plan, places: Mapping[Spot, Mark] = NOWHERE) -> tuple[Finding
     """
     rules = (
         *(_times, _neighbours_of, _profiles, _profile_signs, _never, vain_ends),
-        *(step_order, one_way, vain_watches, unusual, vain_counts, vain_passes, unusual_ranges, _holds_cut),
+        *(
+            step_order,
+            one_way,
+            vain_watches,
+            unusual,
+            vain_counts,
+            vain_passes,
+            unusual_ranges,
+            vain_amounts,
+            _holds_cut,
+        ),
     )
     findings = [finding for rule in rules for finding in rule(plan, places)]
     unique = {(finding.mark, finding.code, finding.message): finding for finding in findings}
