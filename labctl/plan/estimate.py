@@ -33,6 +33,7 @@ from labctl.plan.amount import INFINITE, ROUNDING, SIGNS, UNKNOWN_LEVEL, Amount,
 from labctl.plan.charge_level import ChargeLevel
 from labctl.plan.holding import SINCE
 from labctl.plan.index import walk
+from labctl.plan.likely_times import cut_short, too_long
 from labctl.plan.number import as_filed
 from labctl.plan.program import at_pass, combinations, mode_for, numbers
 from labctl.plan.shares import share_of_passes
@@ -82,7 +83,12 @@ def estimate(plan: Plan, warned: Iterable[Finding] | None = None) -> Estimate:
         duration=(total.likely, total.longest),
         charge=total.charge,
         rows=round(total.rows),
-        warnings=(*(warnings(plan) if warned is None else warned), *_late(plan, lines)),
+        warnings=(
+            *(warnings(plan) if warned is None else warned),
+            *_late(plan, lines),
+            *cut_short(plan, lines),
+            *too_long(plan, lines, total.likely),
+        ),
         lines={line: (amount, round(often)) for line, (amount, often) in lines.items()},
     )
 

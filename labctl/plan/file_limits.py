@@ -17,6 +17,7 @@ from labctl.plan.step_context import StepContext
 from labctl.protocol import model
 from labctl.quantity.dimension import Kind
 from labctl.quantity.prefix_slip import a_thousandth
+from labctl.quantity.units import display
 
 
 def of_file(
@@ -150,7 +151,30 @@ def required_open_circuit(
     draft: CompileContext, place: StepContext, protocol: model.Protocol
 ) -> tuple[float, float] | None:
     """Return the range in which a file requires the open circuit, V; None where it does not."""
-    return _range(draft, place, protocol.requires.ocv, "range of ocv")
+    required = _range(draft, place, protocol.requires.ocv, "range of ocv")
+    slip = None if required is None else _of_another_prefix(protocol.requires.ocv, required, draft.cell.limits.voltage)
+    draft.findings += [] if slip is None else [slip]
+    return required
+
+
+def _of_another_prefix(
+    pair: model.Pair | None, required: tuple[float, float], limits: tuple[float, float] | None
+) -> Finding | None:
+    """Return the warning of a range that lies outside the voltage limits of the cell, and a thousandfold or thousandth inside."""
+    given = next((side for side in pair or () if side is not None), None)
+    known = [side for side in required if abs(side) < OPEN]
+    if limits is None or given is None or max(map(abs, limits)) >= OPEN:
+        return None
+    if required[0] <= limits[1] and required[1] >= limits[0]:
+        return None
+    for by in (1000.0, 0.001):
+        meant = [by * side for side in known]
+        if all(limits[0] <= side <= limits[1] for side in meant):
+            window, shown = (" to ".join(display(one, "voltage") for one in sides) for sides in (limits, known))
+            message = f"wanted an open circuit inside the voltage limits of the cell, {window}, found {shown}"
+            hint = f"is {' to '.join(display(one, 'voltage') for one in meant)} meant?"
+            return Finding("limit.unusual", message, mark_of(given), hint, severity="warning")
+    return None
 
 
 def tighter_range(first: tuple[float, float] | None, second: tuple[float, float] | None) -> tuple[float, float] | None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from labctl.finding import Finding, Mark
 from labctl.plan.envelope import OVERSHOOT
+from labctl.plan.hardly_meant import settles
 from labctl.plan.index import blocks, walk
 from labctl.plan.number import as_filed, values
 from labctl.plan.step import Block, ByPass, Line, Plan, Relative, Setting, Term, VersusOcv
@@ -115,9 +116,11 @@ def _end_voltage(line: Line) -> Setting:
 def _number_of_passes(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
     """Give a loop in one direction whose passes together pass far less than what it waits for, or far more."""
     nominal, each, mark = plan.cell.nominal, _net_of_pass(block), places.get(("block", block.id, "repeat"))
+    if mark is None and any(settles(line) for _, line in walk(block)):  # a titration is one of the whole capacity
+        mark = places.get(("block", block.id, ""))
     if (
         not nominal or block.passes < 2 or not each or mark is None
-    ):  # a number of passes that is a parameter fits some cell
+    ):  # another parameter counts looks, and fits some cell
         return
     up, whole = each > 0.0, abs(each) * block.passes
     needed = math.ceil(nominal / abs(each))

@@ -7,6 +7,7 @@ from typing import Final, cast
 
 from labctl.finding import Finding, Mark
 from labctl.plan.envelope import Envelope
+from labctl.plan.hardly_meant import hardly_meant
 from labctl.plan.holding import SINCE
 from labctl.plan.index import blocks, walk
 from labctl.plan.number import as_filed, values
@@ -55,6 +56,7 @@ def warnings(plan: Plan, places: Mapping[Spot, Mark] = NOWHERE) -> tuple[Finding
             vain_passes,
             unusual_ranges,
             vain_amounts,
+            hardly_meant,
             _holds_cut,
         ),
     )

@@ -9,7 +9,8 @@ from labctl.finding import Mark
 from labctl.protocol.cell import Cell
 from labctl.quantity.units import display
 
-NARROWEST: Final = 0.05  # V between the limits of two electrodes that differ
+NARROWEST: Final = 0.2  # V between the limits of a cell whose electrodes take up and give back ions
+HIGHEST: Final = 10.0  # V of any cell
 LOWEST: Final = 0.02  # V of the lower limit of a full cell or a cathode material, but for 0
 THINNEST: Final = 2e-8  # m of an electrolyte
 COLDEST: Final = 173.0  # K, -100 degC, and
@@ -37,7 +38,8 @@ def _voltage(cell: Cell) -> Iterator[Slip]:
     at, shown = _at(cell, "limits"), f"{display(low, 'voltage')} to {display(high, 'voltage')}"
     if cell.kind in {"full", "half_cathode", "half_anode"} and high - low < NARROWEST:
         meant = f"[{display(1000.0 * low, 'voltage')}, {display(1000.0 * high, 'voltage')}]"
-        yield f"wanted the window in which a {cell.kind} cell is cycled, found {shown}", at, f"is {meant} meant?"
+        hint = f"is {meant} meant?" if 1000.0 * high <= HIGHEST else "are both limits meant?"
+        yield f"wanted the window in which a {cell.kind} cell is cycled, found {shown}", at, hint
     elif cell.kind in {"full", "half_cathode"} and 0.0 < low < LOWEST and 1000.0 * low < high:
         meant = display(1000.0 * low, "voltage")
         yield (

@@ -351,7 +351,7 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "limits: {voltage: [3 V, 4 V]}",
     ),
     "limit.unusual": (
-        "voltage limits that no cell has (warning)",
+        "voltage limits that no cell has, or a required open circuit a thousandfold outside those of the cell (warning)",
         "Most often the unit lacks its prefix, mV.",
         "limits: {voltage: [2500 V, 4200 V]}",
         "limits: {voltage: [2500 mV, 4200 mV]}",

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import pytest
 
 from labctl.driver import Bounds
 from labctl.plan.check import check
+from labctl.plan.compile import compile_plan
+from labctl.plan.estimate import estimate
 from labctl.protocol.cell import Cell
 from labctl.protocol.cellfile import read_cell
-from labctl.protocol.load import read
+from labctl.protocol.load import load, read
 from tests.unit.plan.conftest import FULL, SYMMETRIC, protocol_text
 
 BARE = Cell("bare collector", "asymmetric", area=1e-4, limits=Bounds((-1.0, 3.5), (-0.01, 0.01)))
@@ -64,6 +68,64 @@ def test_what_is_usual_in_its_place(steps, cell, wanted, hint):
     assert not hint or found[0].hint == hint
 
 
+WIDE = replace(FULL, limits=Bounds((2.5, 4.3), (-0.01, 0.01)))
+PULSES = "- repeat: 300\n  stop_if: voltage >= 4.2 V\n  steps:\n  - charge: {current: C/20, for: %s, to: 4.2 V}\n  - rest: {for: %s, until: abs(dV/dt) < 0.5 mV/h over 10 min}"
+CYCLES = "- repeat: %s\n  cycle: true%s\n  steps:\n  - charge: {current: C/5, to: 4.2 V, for: 8 h}\n  - discharge: {current: C/5, to: 3 V, for: 8 h}"
+MARKED = "- charge: {current: C/5, to: 4.2 V, for: 8 h}\n- mark: full\n- discharge: {current: C/5, to: 3 V, until: discharged since full >= %s, for: 12 h}"
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        ("- charge: {current: C/5, to: 2.7 V, for: 8 h}", "end.wrong_side"),
+        ("- charge: {current: C/5, to: 3 V, for: 8 h}", ""),
+        ("- rest: 1 h\n- discharge: {current: C/5, to: 4.1 V, for: 8 h}", "end.wrong_side"),
+        ("- charge: {current: C/5, to: 4.2 V, for: 8 h}\n- discharge: {current: C/5, to: 4.1 V, for: 8 h}", ""),
+        (PULSES % ("2 h", "10 min"), "plan.range"),
+        (PULSES % ("10 min", "2 h"), ""),
+        (PULSES.replace("300", "20") % ("10 min", "2 h"), "plan.passes"),
+        (PULSES.replace("300", "$many") % ("10 min", "2 h"), "plan.passes"),
+        (CYCLES % (99, "\n  stop_if: cycle >= 1"), "end.at_once"),
+        (CYCLES % (99, "\n  stop_if: cycle >= 2"), ""),
+        (CYCLES % (99, "\n  stop_if: retention < 100 %"), "end.at_once"),
+        (CYCLES % (99, "\n  stop_if: retention < 99.9 %"), "end.at_once"),
+        (CYCLES % (99, "\n  stop_if: retention < 99 %"), ""),
+        (MARKED % "110 %", "end.never"),
+        (MARKED % "100 %", ""),
+        ("- {rest: 3 d, record: {every: 1 ms}}", "plan.record"),
+        ("- {rest: 3 d, record: [{every: 1 ms, for: 10 s}, {every: 10 s}]}", ""),
+        ("- {rest: 3 d, record: {every: 1 min, dV: 5 uV}}", "plan.record"),
+        ("- rest: 1 h\n- eis: {from: 1 MHz, to: 0.1 Hz, amplitude: 2 mA}", "eis.amplitude"),
+        ("- rest: 1 h\n- eis: {from: 1 MHz, to: 0.1 Hz, amplitude: 50 uA}", ""),
+    ],
+)
+def test_what_is_hardly_meant(steps, wanted):
+    head = "params: {many: 20}\n" if "$many" in steps else ""
+    assert [one.code for one in check(read(protocol_text(steps, head), "t.yaml"), WIDE)] == ([wanted] if wanted else [])
+
+
+@pytest.mark.parametrize(
+    ("ocv", "meant"), [("3 mV, 4 mV", "3 V to 4 V"), ("3000 V, 4000 V", "3 V to 4 V"), ("3 V, 4 V", "")]
+)
+def test_an_open_circuit_with_another_prefix(ocv, meant):
+    found = check(read(protocol_text("- rest: 1 h", f"requires: {{ocv: [{ocv}]}}\n"), "t.yaml"), WIDE)
+    assert [(one.code, one.hint) for one in found] == ([("limit.unusual", f"is {meant} meant?")] if meant else [])
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        (CYCLES % (1000000, ""), ["plan.long"]),
+        (CYCLES % (1000000, "\n  stop_if: retention < 80 %"), []),
+        (CYCLES % (3, "\n  for: 2 h"), ["plan.time_first"]),
+        (CYCLES % (3, "\n  for: 24 h"), []),
+    ],
+)
+def test_times_that_the_estimate_knows(steps, wanted):
+    plan = compile_plan(load(protocol_text(steps), "t.yaml"), WIDE, None, None, {})
+    assert [one.code for one in estimate(plan).warnings] == wanted
+
+
 def test_hints_at_what_lies_beyond_limits():
     steps = "- rest: 1 h\n- discharge: {current: C/5, to: 2.8 mV, for: 8 h}"
     (found,) = check(read(protocol_text(steps), "t.yaml"), FULL)
@@ -79,6 +141,7 @@ def test_hints_at_what_lies_beyond_limits():
         ("300 nm", "300 um", "is film_thickness: 300 nm"),
         ("[2.5 V, 4.3 V]", "[2.5 mV, 4.3 mV]", "is [2.5 V, 4.3 V] meant?"),
         ("[2.5 V, 4.3 V]", "[2.5 mV, 4.3 V]", "is 2.5 V meant?"),
+        ("[2.5 V, 4.3 V]", "[4.1 V, 4.25 V]", "are both limits meant?"),
         ("[2.5 V, 4.3 V]", "[-1 V, 1 V]", "is kind: symmetric meant?"),
         ("[-5 mA, 5 mA]", "[1 mA, 5 mA]", "write [-5 mA, 5 mA]"),
         ("current:", "temperature: [25 K, 60 K], current:", "is 25 degC meant?"),

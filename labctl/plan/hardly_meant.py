@@ -1,0 +1,191 @@
+"""What is legal and hardly meant: a first voltage on the wrong side, swapped times, ends of a first cycle, too many rows."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from labctl.driver import OPEN
+from labctl.finding import Finding, Mark
+from labctl.plan.index import blocks, walk
+from labctl.plan.number import as_filed, values
+from labctl.plan.step import Block, ByPass, Line, Plan, Relative, Term, VersusOcv
+from labctl.plan.step_context import Spot
+from labctl.plan.vain_ends import DRIVEN, LOWERING, RAISING, WRONG_END, mark_of, target_of, warning
+from labctl.quantity.units import article, display
+
+Places = Mapping[Spot, Mark]
+
+ABOVE: Final = frozenset({">", ">="})
+FIRST_WRONG: Final = (
+    0.15  # of the voltage limits: where the first charge hardly ends, nor on the other side a discharge
+)
+LARGE_PULSE: Final = 0.1  # of the nominal capacity: a titration of ten points and fewer
+SHORTER: Final = 0.5  # of the pulse, a rest in which the cell is to come to equilibrium
+HELD_BY_CELL: Final = 1.05  # times the nominal capacity in one direction
+KEPT: Final = 0.995  # of a capacity: between two cycles it differs by more
+MOST_ROWS: Final = 1e8  # of one step
+COARSE: Final = 1.0  # s between rows: of coarser ones it is the steps that are too many
+ROW: Final = 100.0  # bytes of one stored row, about
+FINEST: Final = 2e-5  # V that no channel of a cycler tells apart
+INSERTION: Final = frozenset({"full", "half_cathode", "half_anode"})
+
+
+def hardly_meant(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Warn of what is legal and most likely not meant."""
+    yield from _first_voltage(plan, places)
+    yield from _more_than_all(plan, places)
+    for block in blocks(plan.root):
+        yield from _swapped_times(plan, block, places)
+        yield from _first_cycle(block, places)
+    for path, line in walk(plan.root):
+        yield from _rows(path, line, places)
+        yield from _amplitude(plan, line, places)
+
+
+def _numbers(value: object) -> tuple[float, ...]:
+    return values(as_filed(value)) if isinstance(value, float | int | ByPass | Relative) else ()
+
+
+def _first_voltage(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Give the first drive of a plan to a voltage that most states of the cell are beyond already."""
+    line = next((line for _, line in walk(plan.root) if line.energises and line.mode != "Spectrum"), None)
+    target = () if line is None else _numbers(target_of(line))
+    if line is None or not target or plan.cell.kind not in INSERTION or line.mode == "Potentiostatic":
+        return
+    low, high = line.bounds.voltage or (-OPEN, OPEN)
+    at_rest = plan.ocv if plan.ocv is not None and plan.ocv != (low, high) else None
+    if high - low >= OPEN or at_rest is not None:  # what the file says of the open circuit is judged elsewhere
+        return
+    part = (max(target) - low if line.verb in RAISING else high - min(target)) / (high - low)
+    if WRONG_END < part <= FIRST_WRONG:
+        shown = display(max(target) if line.verb in RAISING else min(target), "voltage")
+        limits = f"{display(low, 'voltage')} to {display(high, 'voltage')}"
+        side = "low" if line.verb in RAISING else "high"
+        message = (
+            f"wanted a voltage to which a first {line.verb} leads, found {shown}, {side} in the limits of {limits}"
+        )
+        yield warning("end.wrong_side", message, mark_of(line, places), "is the direction right?")
+
+
+def _swapped_times(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
+    """Give a titration whose pulses pass a large part of the capacity and whose rests are the shorter: swapped times."""
+    lines = [child for child in block.children if isinstance(child, Line)]
+    pulses = [line for line in lines if line.mode == "Galvanostatic" and line.verb in DRIVEN]
+    rests = [line for line in lines if line.verb == "rest" and settles(line)]
+    if block.passes < 2 or block.cycle is not None or len(pulses) != 1 or len(rests) != 1 or not plan.cell.nominal:
+        return
+    pulse, rest, current = _time(pulses[0]), _time(rests[0]), _numbers(pulses[0].settings.get("current"))
+    passed = pulse * max(map(abs, current), default=0.0) / plan.cell.nominal
+    if LARGE_PULSE * (1.0 - 1e-9) <= passed < math.inf and rest <= SHORTER * pulse:
+        shown, other = display(pulse, "duration"), display(rest, "duration")
+        message = (
+            f"wanted pulses of a small part of the capacity, and longer rests, found pulses of {shown}, {100 * passed:.3g} % "
+            f"of it each, and rests of {other}"
+        )
+        hint = f"are the two times swapped? then write for: {other} in {pulses[0].verb}, for: {shown} in rest"
+        yield warning("plan.range", message, mark_of(pulses[0], places), hint)
+
+
+def settles(line: Line) -> bool:
+    """Tell whether a line waits until its voltage hardly changes."""
+    terms = (term for end in line.ends for all_of in end.condition.any_of for term in all_of)
+    return any(term.slope and term.quantity == "voltage" for term in terms)
+
+
+def _time(line: Line) -> float:
+    """Return the longest that `for` lets a line last, s; infinite without one."""
+    ends = (end.condition.any_of[0][0].value for end in line.ends if end.kind == "for")
+    return max((number for value in ends for number in _numbers(value)), default=math.inf)
+
+
+def _first_cycle(block: Block, places: Places) -> Iterator[Finding]:
+    """Give a `stop_if` that the first cycle of a loop meets, or one of the first that lose anything."""
+    line = next((line for _, line in walk(block)), None)
+    for number, end in enumerate(block.ends if line is not None and block.passes > 1 else ()):
+        for at, terms in enumerate(end.condition.any_of):
+            term, asked = terms[0], _numbers(terms[0].value)
+            if len(terms) != 1 or end.kind not in {"stop_if", "abort_if"} or not asked or line is None:
+                continue
+            mark, above = (
+                places.get(("block", block.id, (number, at, 0)), mark_of(line, places)),
+                term.comparison in ABOVE,
+            )
+            if term.quantity == "cycle" and term.comparison == ">=" and max(asked) == 1.0:
+                message = (
+                    f"wanted {article(end.kind)} after some of the {block.passes} passes, found {end.condition.text}"
+                )
+                yield warning(
+                    "end.at_once", message + ": the first cycle meets it", mark, "write the number of the last cycle"
+                )
+            if term.quantity == "retention" and not above and not term.figure and max(asked) > KEPT:
+                message = f"wanted {article(end.kind)} that aging comes to, found {end.condition.text}: cycles differ by as much"
+                yield warning("end.at_once", message, mark, "80 % is usual: write retention < 80 %")
+
+
+def _more_than_all(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Give an end of a drive to a voltage by more charge since a mark than the cell holds, nothing else having been counted."""
+    nominal, marked = plan.cell.nominal, dict[str, tuple[tuple[int, ...], frozenset[str]]]()
+    for path, line in walk(plan.root) if nominal else ():
+        around = tuple(one.id for one in path)
+        if line.verb == "mark":
+            marked[str(line.options.get("text", ""))] = (around, frozenset())
+        for number, end in enumerate(line.ends):
+            term = end.condition.any_of[0][0]
+            before = marked.get(term.since)
+            if end.kind != "until" or before is None or before[0] != around or line.verb in before[1]:
+                continue
+            yield from _too_much(line, term, end.condition.text, nominal or 0.0, mark_of(line, places, (number, 0, 0)))
+        if line.energises:
+            marked = {name: (where, drives | {line.verb}) for name, (where, drives) in marked.items()}
+
+
+def _too_much(line: Line, term: Term, text: str, nominal: float, mark: Mark) -> Iterator[Finding]:
+    counted = {"charged": RAISING, "discharged": LOWERING}.get(term.quantity, frozenset())
+    asked = () if isinstance(term.value, VersusOcv) else _numbers(term.value)
+    voltage = any(end.kind == "to" for end in line.ends)
+    if (
+        line.verb in counted
+        and voltage
+        and term.comparison in ABOVE
+        and min(asked, default=0.0) > HELD_BY_CELL * nominal
+    ):
+        shown = display(nominal, "capacity")
+        message = f"wanted charge that the cell holds, nominally {shown}, found {text}: the voltage comes first"
+        yield warning("end.never", message, mark, "write less than 100 %, or leave the end by charge out")
+
+
+def _rows(path: tuple[Block, ...], line: Line, places: Places) -> Iterator[Finding]:
+    """Give a record rule that leaves more rows than anybody reads, or one by less voltage than a channel tells apart."""
+    longest = _time(line)
+    for rule in line.record:
+        until = min(longest, math.inf if rule.until is None else rule.until)
+        rows = until / rule.every * math.prod(one.passes for one in path) if rule.every and until < math.inf else 0.0
+        if rows > MOST_ROWS and (rule.every or 0.0) < COARSE:
+            message = (
+                f"wanted rows that can be kept and read, found one every {display(rule.every or 0.0, 'duration')}: up to "
+                f"{rows:.2g} rows, about {rows * ROW / 1e9:.2g} GB"
+            )
+            hint = "record: [{every: 10 ms, for: 10 s}, {every: 10 s}] is fine where it is fast and coarse behind it"
+            yield warning("plan.record", message, mark_of(line, places), hint)
+        if rule.voltage is not None and 0.0 < rule.voltage < FINEST:
+            found = display(rule.voltage, "voltage")
+            message = (
+                f"wanted dV of record that a channel tells apart, at least {display(FINEST, 'voltage')}, found {found}"
+            )
+            hint = f"is {display(1000.0 * rule.voltage, 'voltage')} meant? below its noise every row is stored"
+            yield warning("plan.record", message, mark_of(line, places), hint)
+
+
+def _amplitude(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
+    """Give a galvanostatic amplitude of more than 1C, to which no cell answers in proportion."""
+    amplitude = max(map(abs, _numbers(line.settings.get("amplitude"))), default=0.0)
+    one = (plan.cell.nominal or math.inf) / 3600.0
+    galvanostatic = line.mode == "Spectrum" and not line.settings.get("potentiostatic")
+    if galvanostatic and plan.cell.kind in INSERTION and amplitude > one:
+        message = (
+            f"wanted an amplitude to which the cell answers in proportion, at most 1C, {display(one, 'current')}, "
+            f"found {display(amplitude, 'current')}"
+        )
+        yield warning(
+            "eis.amplitude", message, mark_of(line, places, "amplitude"), "C/10 and less are usual: is the unit meant?"
+        )
