@@ -330,7 +330,7 @@ class EspecBench(LineBench):
 
     def make_driver(self, port):
         made = Espec(f"socket://127.0.0.1:{port}", timeout=PATIENT)
-        made.clock = self.clock
+        made.count_by(self.clock)
         return made
 
     def wait(self, seconds: float) -> None:
@@ -352,7 +352,7 @@ class MemmertBench(LineBench):
 
     def make_driver(self, port):
         made = Memmert("127.0.0.1", port=port, timeout=PATIENT)
-        made.clock = self.clock
+        made.count_by(self.clock)
         return made
 
     def truth(self) -> tuple[float, float]:
@@ -367,7 +367,7 @@ class ModbusBench(EspecBench):
 
     def make_driver(self, port):
         made = Modbus(f"socket://127.0.0.1:{port}", map="binder-mk53", timeout=PATIENT)
-        made.clock = self.clock
+        made.count_by(self.clock)
         return made
 
 
