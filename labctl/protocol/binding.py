@@ -24,7 +24,7 @@ from labctl.protocol.model import (
     WrittenBlock,
 )
 from labctl.quantity.dimension import KELVIN, TABLES, Dimension, name_of
-from labctl.quantity.parse import parse
+from labctl.quantity.parse import nearly_read, parse
 from labctl.quantity.prefix_slip import towards
 from labctl.quantity.units import Quantity, article, like
 from labctl.text.fields import near
@@ -77,6 +77,8 @@ def _checked(value: Value, parameter: Parameter, mark: Mark) -> Value:
         f"wanted {article(_kind_of(parameter.default))} for {parameter.name}, found {shown}, {article(_kind_of(value))}"
     )
     hint = f"a parameter keeps the kind of its default, {clip(show(parameter.default))}"
+    nearly = nearly_read(value) if isinstance(value, str) and isinstance(parameter.default, Quantity) else ""
+    hint = nearly or hint
     raise ProtocolError(Finding("params.kind", message, mark, hint))
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from labctl.protocol.words import STEP_KEY_WORDS, SWEEP_WORDS
+from labctl.quantity.parse import nearly_read
 from labctl.quantity.units import reads
 from labctl.text.nodes import Entries, Node, Scalar
 from labctl.text.own_value import as_rate
@@ -61,11 +62,20 @@ def rested(hint: str, value: Node) -> str:
     """Return a hint at a rest with the author's duration in it, where there is one."""
     given = {key.text: item for key, item in value.entries} if isinstance(value, Entries) else {"for": value}
     time = given.get("for")
+    time = None if time is None else in_our_unit(time)
     return (
         hint.replace("rest: 2 h", f"rest: {time.text}")
         if isinstance(time, Scalar) and reads(time.text, "duration")
         else hint
     )
+
+
+def in_our_unit(value: Node) -> Node:
+    """Return a duration in the unit that its foreign or misspelt one means, `10 min` for `10 Minuten`; else what it was."""
+    if not isinstance(value, Scalar) or reads(value.text, "duration"):
+        return value
+    meant = nearly_read(value.text, "duration").removeprefix("write ")
+    return replace(value, text=meant) if reads(meant, "duration") else value
 
 
 def renamed(value: Node, hint: str) -> Node:

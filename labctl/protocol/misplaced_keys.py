@@ -32,9 +32,17 @@ def below_verb(entries: Entries, verb: Scalar) -> tuple[Entries, tuple[str, Mark
 
 
 def below_steps(entries: Entries) -> tuple[Entries, tuple[str, Mark, str]] | None:
-    """Return a block as if the verbs that stand beside its empty `steps` were its steps, with message, place and hint; or None."""
+    """Return a block as if the verbs that stand beside its empty `steps` were its steps, with message, place and hint; or None.
+
+    A loop without `steps` and with several verbs beside it is one, too.
+    """
     steps = next((value for key, value in entries.entries if key.text == "steps"), None)
     verbs = [(key, value) for key, value in entries.entries if key.text in VERBS]
+    loop = next((key for key, _ in entries.entries if key.text in {"repeat", "each"}), None)
+    if steps is None and loop is not None and len(verbs) > 1 and not entries.flow:
+        steps = Scalar("", loop.mark)
+        entries = replace(entries, entries=(*entries.entries, (Scalar("steps", loop.mark), steps)))
+        return below_steps(entries)
     if not isinstance(steps, Scalar) or not steps.missing or not verbs or entries.flow:
         return None
     items = Items(tuple(Entries((pair,), pair[0].mark) for pair in verbs), verbs[0][0].mark)

@@ -6,7 +6,7 @@ from typing import Final
 
 from labctl.finding import clip
 from labctl.protocol.composed_verbs import composed
-from labctl.protocol.foreign_keys import looped, renamed, rested
+from labctl.protocol.foreign_keys import in_our_unit, looped, renamed, rested
 from labctl.protocol.keys import BLOCK, VERBS
 from labctl.protocol.words import CV_VOLTAGE, REPEATED, TIME_OF_DAY, TYPE_KEYS, VERB_WORDS
 from labctl.quantity.units import reads
@@ -44,6 +44,7 @@ def instead_of(key: Scalar, value: Node, others: Sequence[tuple[Scalar, Node]]) 
         hint, value = meant, Entries(tuple(others), value.mark) if others else value
     hint, value = looped(hint, value)
     value = renamed(value, hint)
+    value = in_our_unit(value) if hint.startswith("write rest:") else value
     hint = rested(hint, value)
     hint = hint if isinstance(value, Scalar) and TIME_OF_DAY.fullmatch(value.text) else with_own(hint, value)
     return hint or _block_hint(word, value) or near(word, (*VERBS, *BLOCK, "use")) or "verbs are " + ", ".join(VERBS)

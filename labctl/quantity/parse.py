@@ -23,3 +23,12 @@ def parse(text: str, kind: Kind, mark: Mark | None = None) -> Quantity:
         raise explain(text, plain_spelling(text), kind)
     value, dimension, versus, offset = reading
     return Quantity(value, dimension, text.strip(), mark, versus, offset)
+
+
+def nearly_read(text: str, kind: Kind = "any") -> str:
+    """Return the hint at what a text is likely to mean that is nearly a quantity, `C/5x`; "" of one that is, or is far from it."""
+    try:
+        parse(text, kind)
+    except Misread as error:
+        return error.hint if error.hint.startswith(("write ", "did you mean")) else ""
+    return ""

@@ -73,6 +73,7 @@ _RATE_PER_TIME: Final = re.compile(r"(C\s*/\s*\d[\d.]*|\d[\d.]*\s*C)\s*(?:/?\s*h
 _CYCLER_RATE: Final = re.compile(
     r"[cD]\s*/\s*(\d.*)|(\d[\d.]*)\s*c|C\s?[-_:\\]?\s?(\d[\d.]*)|(\.?\d[\d.]*)\s*C-rate|C\s*by\s*(\d[\d.]*)"
 )
+_RATE_AND_MORE: Final = re.compile(r"(C\s*/\s*\d[\d.]*)\s*[a-z]{1,3}")
 _OF_MEASURED: Final = re.compile(r"\bof (charge_capacity|discharge_capacity)\b")
 _CLOCK: Final = re.compile(r"(\d+):(\d{1,2})(?::(\d{1,2}))?")
 _COMMA: Final = re.compile(r"([-+]?\d+),(\d+)(.*)")
@@ -159,6 +160,11 @@ def _relative(plain: str, kind: Kind) -> Slip:
         )
         return "unit.versus", "", hint
     return "unit.kind", f"{clip(plain)!r}, which is a voltage", example(kind)
+
+
+def _rate_and_more(plain: str, kind: Kind) -> Slip:
+    match = _RATE_AND_MORE.fullmatch(plain) if kind in {"current", "amplitude", "bias", "any"} else None
+    return ("unit.rate", "", f"did you mean {match[1]}?") if match else None
 
 
 def _rate(plain: str, kind: Kind) -> Slip:
@@ -387,4 +393,5 @@ _RULES: Final[tuple[Callable[[str, Kind], Slip], ...]] = (
     foreign_unit,
     _other_kind,
     _near,
+    _rate_and_more,
 )

@@ -16,7 +16,7 @@ from labctl.run.drivers import make
 from labctl.run.files import Files, read_files
 from labctl.run.outside import outside
 from labctl.run.session import RunSession
-from labctl.run.stand_in import refuse_misfits
+from labctl.run.stand_in import nothing_to_simulate, refuse_misfits
 from labctl.store.entry import NewRun, Source
 from labctl.store.journal import Journal
 
@@ -83,6 +83,8 @@ class Simulation:
         if not isinstance(source, Stepped):
             raise StationError(f"simulate: wanted a driver of simulated cells, found {wanted.driver}")
         self.source: Stepped = source
+        if not self.files.cell.model and "model" not in wanted.options:
+            raise nothing_to_simulate(self.files.cell)
         refuse_misfits(self.files.cell)
         self.source.insert(CHANNEL, cell_options(self.files.cell), wanted.seed)
         self.capabilities = self.source.capabilities(CHANNEL)

@@ -115,6 +115,13 @@ def refuse_misfits(cell: Cell, plan: Plan | None = None) -> tuple[Finding, ...]:
     return findings
 
 
+def nothing_to_simulate(cell: Cell) -> CellError:
+    """Return the refusal of a cell that is to be simulated and whose file names no model."""
+    file = cell.file.rpartition("/")[2] or "the cell file"
+    message = f"wanted the model by which the cell is simulated, found none in {file}"
+    return CellError(_at(cell, message, "add model: NAME; labctl models lists them"))
+
+
 def plan_misfits(cell: Cell, plan: Plan) -> tuple[Finding, ...]:
     """Return what is wrong with a model under a plan, as warnings: a plan may be for the cell itself."""
     return tuple(replace(finding, severity="warning") for finding in _under(cell, plan))

@@ -93,6 +93,19 @@ def dash_left_out(document: Document, lines: list[str], line: int) -> tuple[Find
     return document.finding("yaml.indent", message, Mark(document.file, first + 1, len(key[1]) + 1), hint), first
 
 
+def braces_below(document: Document, lines: list[str], line: int) -> tuple[Finding, int] | None:
+    """Find braces or brackets that stand on the line below their key, no deeper than it, and mend it."""
+    for at in (line, line - 1):
+        own = re.fullmatch(r"( +)([{\[].*)", lines[at][:MOST_OF_LINE]) if at > 0 else None
+        key = re.fullmatch(r"( *(?:- +)*)([A-Za-z_]\w*): *", lines[at - 1][:MOST_OF_LINE]) if at > 0 else None
+        if own is not None and key is not None and len(own[1]) <= len(key[1]):
+            lines[at - 1], lines[at] = f"{key[1]}{key[2]}: {own[2]}", ""
+            message = f"wanted the braces beside {key[2]}:, found them on the line below"
+            hint = f"write them behind {key[2]}: on its line, or two spaces deeper"
+            return document.finding("yaml.indent", message, Mark(document.file, at + 1, len(own[1]) + 1), hint), at - 1
+    return None
+
+
 def too_far_in(document: Document, lines: list[str], line: int) -> tuple[Finding, int] | None:
     """Find a key of the file that stands deeper than the one above it, which has its value beside it, and mend it."""
     own = re.match(r"( +)([a-z_]+):(?:\s|$)", lines[line][:MOST_OF_LINE])

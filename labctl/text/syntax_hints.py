@@ -7,6 +7,7 @@ import yaml
 
 from labctl.finding import Finding, Mark, clip
 from labctl.text.block_hints import (
+    braces_below,
     comment_above,
     comment_of_others,
     dash_left_out,
@@ -50,6 +51,7 @@ def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) 
     if "flow" not in (error.context or "") and (
         moved := steps_left_out(document, lines, line)
         or too_far_in(document, lines, line)
+        or braces_below(document, lines, line)
         or dash_left_out(document, lines, line)
     ):
         return moved

@@ -48,6 +48,12 @@ def test_a_wrong_value_is_found(given, code):
     assert [finding.code for finding in found.value.findings] == [code]
 
 
+def test_a_text_that_is_nearly_a_value_is_answered_with_the_value():
+    with pytest.raises(ProtocolError) as found:
+        bind(protocol(), {"high": "4 V", "j": "C/5x"})
+    assert [finding.hint for finding in found.value.findings] == ["did you mean C/5?"]
+
+
 def each(text, environment=None):
     steps = f"labctl: 1\nsteps:\n  - rest: 1 s\n  - each: {text}\n    steps: [{{mark: $j}}]\n"
     block = protocol(steps).children[1]

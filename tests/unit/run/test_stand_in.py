@@ -52,6 +52,16 @@ def test_a_model_that_is_unknown_is_an_error_with_what_may_have_been_meant():
     assert finding.hint == "did you mean chen2020?"
 
 
+def test_a_cell_without_a_model_is_not_simulated(tmp_path):
+    (tmp_path / "c.yaml").write_text(CELL.replace("model: chen2020\n", ""))
+    (tmp_path / "p.yaml").write_text(PROTOCOL)
+    with pytest.raises(CellError) as refused:
+        Simulation(DryRunRequest(str(tmp_path / "p.yaml"), str(tmp_path / "c.yaml")))
+    (finding,) = refused.value.findings
+    assert finding.message.endswith("found none in c.yaml")
+    assert finding.hint == "add model: NAME; labctl models lists them"
+
+
 def test_a_model_of_another_capacity_is_a_warning():
     (finding,) = refuse_misfits(cell())
     assert finding.severity == "warning"
