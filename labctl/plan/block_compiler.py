@@ -25,6 +25,7 @@ from labctl.plan.step_compiler import StepCompiler
 from labctl.plan.step_context import StepContext, ValueOrigin
 from labctl.plan.unroll import unrolled
 from labctl.plan.whole_profile import whole_profile
+from labctl.plan.written_at import warn_of_swapped
 from labctl.protocol import model
 from labctl.protocol.binding import name_of_use, seed_of
 from labctl.protocol.expression import settle, show
@@ -291,6 +292,7 @@ def _use(draft: CompileContext, place: StepContext, use: model.Use) -> Block:
     number, protocol = draft.next_block(), use.protocol
     defaults = {one.name: one.default for one in protocol.parameters if one.default is not None}
     scope = draft.caught(lambda: place.scope.inserted(use), Scope(values=defaults))
+    warn_of_swapped(draft, scope.environment({}), use)
     outside = place.use or (use.mark if place.cycle else None)
     inner = of_file(draft, replace(place, scope=scope, use=outside), protocol, use.mark)
     required = required_open_circuit(draft, inner, protocol)

@@ -27,6 +27,7 @@ from labctl.plan.step import (
 )
 from labctl.plan.step_context import StepContext
 from labctl.plan.warning import too_small, warnings
+from labctl.plan.written_at import without_what_follows
 from labctl.protocol import model
 from labctl.protocol.binding import DRAWN, bindings
 from labctl.protocol.cell import NO_CELL, Cell
@@ -162,7 +163,7 @@ def compiled_for(
             draws += [] if more.plan is None else [more.plan]
     refused = any(finding.severity == "error" for finding in draft.findings)
     if whole and not refused and not draft.unknown:
-        draft.findings += warnings(plan, draft.places)
+        draft.findings += without_what_follows(draft, warnings(plan, draft.places))
         if capabilities is not None:
             draft.findings += too_small(plan, capabilities.current_accuracy, draft.places)
     found = at_definitions(draft.findings, protocol)

@@ -17,6 +17,7 @@ from labctl.plan.number import values
 from labctl.plan.program import NOMINAL, combinations, ends_of_measure, mode_for, numbers, settle
 from labctl.plan.step import ByPass, End, Line, Relative, Term, VersusOcv
 from labctl.plan.step_context import Origins, StepContext, ValueOrigin
+from labctl.plan.written_at import written_at
 from labctl.quantity.prefix_slip import a_thousandth
 from labctl.quantity.units import display
 
@@ -225,7 +226,7 @@ def check_settings(draft: CompileContext, place: StepContext, line: Line, origin
                 scaled = origin.text if line.mode == "ConstantPower" else text  # the current goes along with a power
                 meant = a_thousandth(scaled, value, inside) or without_point(text, value, inside)
                 meant = meant or widened(envelope, name, value, room)
-                refused.setdefault(setting, (code, why, meant))
+                refused.setdefault(setting, (code, why + written_at(draft, place, origin, name, value), meant))
     if "bias" in refused:
         refused.pop("amplitude", None)  # what lies about a bias beyond a limit does so too
     for setting, (code, why, meant) in refused.items():

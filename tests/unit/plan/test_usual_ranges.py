@@ -126,6 +126,23 @@ def test_times_that_the_estimate_knows(steps, wanted):
     assert [one.code for one in estimate(plan).warnings] == wanted
 
 
+CUT_OFFS = "labctl: 1\nparams: {low: 3 V, high: 4.2 V}\nsteps:\n- charge: {current: C/5, to: $high, for: 8 h}\n- discharge: {current: C/5, to: $low, for: 8 h}"
+
+
+@pytest.mark.parametrize("given", ["low: 4.2 V, high: 3 V", "low: 4.3 V"])
+def test_swapped_voltages_are_told_where_they_are_given(given):
+    (found,) = check(
+        read(protocol_text(f"- use: inner\n  with: {{{given}}}"), "t.yaml", {"inner.yaml": CUT_OFFS}.get), WIDE
+    )
+    assert (found.code, found.mark.file, found.mark.line) == ("plan.crossed", "t.yaml", 4)
+
+
+def test_a_value_of_a_loop_beyond_limits_is_told_with_its_line():
+    steps = "- each: {r: [C/5, 60C]}\n  steps:\n  - charge: {current: $r, to: 4.2 V, for: 8 h}"
+    (found,) = check(read(protocol_text(steps), "t.yaml"), WIDE)
+    assert "found $r = 60 mA (60C of line 3) in charge" in found.message
+
+
 def test_hints_at_what_lies_beyond_limits():
     steps = "- rest: 1 h\n- discharge: {current: C/5, to: 2.8 mV, for: 8 h}"
     (found,) = check(read(protocol_text(steps), "t.yaml"), FULL)
