@@ -27,7 +27,7 @@ from labctl.plan.step import (
 )
 from labctl.plan.step_context import StepContext
 from labctl.plan.warning import too_small, warnings
-from labctl.plan.written_at import without_what_follows
+from labctl.plan.written_at import warn_of_swapped_parameters, without_what_follows
 from labctl.protocol import model
 from labctl.protocol.binding import DRAWN, bindings
 from labctl.protocol.cell import NO_CELL, Cell
@@ -150,6 +150,7 @@ def compiled_for(
     values, wrong = bindings(protocol, overrides)
     draft.findings += [finding for finding in wrong if cell is not None or finding.code != "params.required"]
     values = {**values, DRAWN: Quantity(float(outside.seed), NONE, str(outside.seed))}
+    warn_of_swapped_parameters(draft, values, protocol.file)
     protocol = with_named_files(protocol, values, draft.note)
     place = StepContext(scope=Scope(values=values), kinds=frozenset({cell.kind}) if cell else ANY)
     plan = _plan(draft, place, protocol, channel_bounds)

@@ -22,8 +22,11 @@ def too_long(plan: Plan, lines: Lines, likely: float) -> Iterator[Finding]:
     if likely <= YEAR:
         return
     path, line = max(walk(plan.root), key=lambda pair: lines[pair[1].id][0].likely * lines[pair[1].id][1])
-    if any(end.kind in {"stop_if", "until"} for block in path for end in block.ends):
-        return  # repeat is then no more than a bound
+    bounded = any(
+        end.kind in {"stop_if", "until"} for block in path for end in block.ends
+    )  # repeat is no more than that
+    if bounded or "moment" in line.options:  # a date says itself how far off it is
+        return
     often = round(lines[line.id][1])
     message = f"wanted a plan of at most a year, found {display(likely, 'duration')}: {line.verb} is likely done {often} times"
     hint = "is that number meant? a loop that results are to end has stop_if:, such as stop_if: retention < 80 %"

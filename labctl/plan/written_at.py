@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from labctl.errors import FileError
-from labctl.finding import Finding
+from labctl.finding import Finding, Mark
 from labctl.plan.context import CompileContext
 from labctl.plan.scope import NO_BLOCKS, Scope
 from labctl.plan.step_context import StepContext, ValueOrigin
@@ -29,14 +29,15 @@ def written_at(draft: CompileContext, place: StepContext, origin: ValueOrigin, q
     for at in place.scope.combinations(blocks):
         one = place.scope.environment(at).get(name)
         mark = one.mark if isinstance(one, Quantity) else None
-        if not isinstance(one, Quantity) or mark is None or one.versus or mark.file != origin.mark.file:
+        given = mark is not None and mark.file.startswith("--set")
+        if not isinstance(one, Quantity) or mark is None or one.versus or not (given or mark.file == origin.mark.file):
             continue
         try:
             found = draft.absolute(one, kind)  # type: ignore[arg-type]
         except FileError:
             continue
-        if abs(abs(found) - abs(value)) <= SAME * abs(value) and mark.line != origin.mark.line:
-            return f" ({one.text} of line {mark.line})"
+        if abs(abs(found) - abs(value)) <= SAME * abs(value) and (given or mark.line != origin.mark.line):
+            return f" ({mark.file})" if given else f" ({one.text} of line {mark.line})"
     return ""
 
 
@@ -49,8 +50,22 @@ def _given_by_use(scope: Scope | None, name: str) -> bool:
 
 def warn_of_swapped(draft: CompileContext, environment: Environment, use: model.Use) -> None:
     """Warn where `with` gives a file its lowest voltage above its highest."""
+    mark = use.marks.get("low") or use.marks.get("high")
+    if mark is not None:
+        _swapped(draft, environment, mark, use.protocol.file, "with:")
+
+
+def warn_of_swapped_parameters(draft: CompileContext, environment: Environment, file: str) -> None:
+    """Warn where `--set` gives a file its lowest voltage above its highest."""
+    values = (environment.get(name) for name in ("low", "high"))
+    marks = [one.mark for one in values if isinstance(one, Quantity) and one.mark is not None and one.mark.file != file]
+    if marks:
+        _swapped(draft, environment, marks[0], file, "--set")
+
+
+def _swapped(draft: CompileContext, environment: Environment, mark: Mark, file: str, where: str) -> None:
     low, high = (environment.get(name) for name in ("low", "high"))
-    if not isinstance(low, Quantity) or not isinstance(high, Quantity) or not {"low", "high"} & set(use.with_):
+    if not isinstance(low, Quantity) or not isinstance(high, Quantity):
         return
     if (
         low.dimension != VOLTAGE
@@ -59,12 +74,14 @@ def warn_of_swapped(draft: CompileContext, environment: Environment, use: model.
         or low.value_si <= high.value_si
     ):
         return
-    mark = use.marks.get("low") or use.marks.get("high") or use.mark
-    message = f"wanted low below high in with:, found low: {low.text} and high: {high.text}"
-    draft.say(
-        "plan.crossed", message, mark, f"are the two swapped? write low: {high.text}, high: {low.text}", "warning"
+    message = f"wanted low below high in {where}, found low: {low.text} and high: {high.text}"
+    hint = (
+        f"low: {high.text}, high: {low.text}"
+        if where == "with:"
+        else f"--set 'low={high.text}' --set 'high={low.text}'"
     )
-    draft.told.add(f"{CROSSED}{use.protocol.file}")
+    draft.say("plan.crossed", message, mark, f"are the two swapped? write {hint}", "warning")
+    draft.told.add(f"{CROSSED}{file}")
 
 
 def without_what_follows(draft: CompileContext, findings: Iterable[Finding]) -> list[Finding]:

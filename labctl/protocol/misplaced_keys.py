@@ -42,7 +42,11 @@ def below_steps(entries: Entries) -> tuple[Entries, tuple[str, Mark, str]] | Non
     if steps is None and loop is not None and len(verbs) > 1 and not entries.flow:
         steps = Scalar("", loop.mark)
         entries = replace(entries, entries=(*entries.entries, (Scalar("steps", loop.mark), steps)))
-        return below_steps(entries)
+        mended = below_steps(entries)
+        assert mended is not None
+        whole, (message, mark, _) = mended
+        hint = f"write steps: below {loop.text}, and below that - {verbs[0][0].text}: ..., two spaces deeper"
+        return whole, (message, mark, hint)
     if not isinstance(steps, Scalar) or not steps.missing or not verbs or entries.flow:
         return None
     items = Items(tuple(Entries((pair,), pair[0].mark) for pair in verbs), verbs[0][0].mark)

@@ -96,7 +96,7 @@ def dash_left_out(document: Document, lines: list[str], line: int) -> tuple[Find
 def braces_below(document: Document, lines: list[str], line: int) -> tuple[Finding, int] | None:
     """Find braces or brackets that stand on the line below their key, no deeper than it, and mend it."""
     for at in (line, line - 1):
-        own = re.fullmatch(r"( +)([{\[].*)", lines[at][:MOST_OF_LINE]) if at > 0 else None
+        own = re.fullmatch(r"( *)([{\[].*)", lines[at][:MOST_OF_LINE]) if at > 0 else None
         key = re.fullmatch(r"( *(?:- +)*)([A-Za-z_]\w*): *", lines[at - 1][:MOST_OF_LINE]) if at > 0 else None
         if own is not None and key is not None and len(own[1]) <= len(key[1]):
             lines[at - 1], lines[at] = f"{key[1]}{key[2]}: {own[2]}", ""

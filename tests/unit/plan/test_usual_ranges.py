@@ -137,6 +137,13 @@ def test_swapped_voltages_are_told_where_they_are_given(given):
     assert (found.code, found.mark.file, found.mark.line) == ("plan.crossed", "t.yaml", 4)
 
 
+def test_values_of_the_command_line_are_told_there():
+    protocol = read(CUT_OFFS.replace("C/5", "$r").replace("params: {", "params: {r: C/5, "), "t.yaml")
+    (found,) = check(protocol, WIDE, {"low": "4.2 V", "high": "3 V"})
+    assert (found.code, found.mark.file) == ("plan.crossed", "--set low=4.2 V")
+    assert "(--set r=60C)" in check(protocol, WIDE, {"r": "60C"})[0].message
+
+
 def test_a_value_of_a_loop_beyond_limits_is_told_with_its_line():
     steps = "- each: {r: [C/5, 60C]}\n  steps:\n  - charge: {current: $r, to: 4.2 V, for: 8 h}"
     (found,) = check(read(protocol_text(steps), "t.yaml"), WIDE)
