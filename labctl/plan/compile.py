@@ -15,6 +15,7 @@ from labctl.plan.contents import all_items, analyses_of, cycles_of, digest_of_te
 from labctl.plan.context import CompileContext
 from labctl.plan.draws import rounds
 from labctl.plan.file_limits import limited_sides, of_file, required_open_circuit, tighter_range
+from labctl.plan.hardly_meant import unresolved
 from labctl.plan.kinds import ANY, check_analyses
 from labctl.plan.named_files import with_named_files
 from labctl.plan.outside import Outside
@@ -167,6 +168,7 @@ def compiled_for(
         draft.findings += without_what_follows(draft, warnings(plan, draft.places))
         if capabilities is not None:
             draft.findings += too_small(plan, capabilities.current_accuracy, draft.places)
+            draft.findings += unresolved(plan, capabilities.voltage_accuracy, draft.places)
     found = at_definitions(draft.findings, protocol)
     findings, unknown = (with_lines(_each_once(some), texts) for some in (found, draft.unknown))
     return Compiled(None if refused or draft.unknown else plan, findings, unknown, tuple(draws))

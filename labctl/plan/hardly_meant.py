@@ -27,6 +27,7 @@ MOST_ROWS: Final = 1e8  # of one step
 COARSE: Final = 1.0  # s between rows: of coarser ones it is the steps that are too many
 ROW: Final = 100.0  # bytes of one stored row, about
 FINEST: Final = 2e-5  # V that no channel of a cycler tells apart
+RESOLVED: Final = 0.02  # of what a voltage is accurate to: a digit of a channel is no smaller
 INSERTION: Final = frozenset({"full", "half_cathode", "half_anode"})
 
 
@@ -189,3 +190,16 @@ def _amplitude(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
         yield warning(
             "eis.amplitude", message, mark_of(line, places, "amplitude"), "C/10 and less are usual: is the unit meant?"
         )
+
+
+def unresolved(plan: Plan, accuracy: float, places: Places) -> Iterator[Finding]:
+    """Warn of a record rule by less voltage than a channel tells apart, whose voltages are accurate to so many V."""
+    least = RESOLVED * accuracy
+    for _, line in walk(plan.root):
+        for rule in line.record:
+            if rule.voltage is not None and FINEST <= rule.voltage < least * (1.0 - 1e-9):
+                found, told = display(rule.voltage, "voltage"), display(least, "voltage")
+                message = f"wanted dV of record above the {told} that the channel tells apart, found {found}"
+                yield warning(
+                    "channel.resolution", message, mark_of(line, places), "below its noise every row is stored"
+                )

@@ -238,7 +238,7 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "wait.over": ("a wait until a time that is over (warning)", "The step then ends at once."),
     "channel.resolution": (
-        "a current that is smaller than what the channel tells apart (warning)",
+        "a current, or a dV of record, that is smaller than what the channel tells apart (warning)",
         "What is measured of it is noise, and an end at it comes by chance.",
     ),
     "end.wrong_side": (

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from labctl.driver import Bounds
+from labctl.driver import Bounds, Capabilities
 from labctl.plan.check import check
-from labctl.plan.compile import compile_plan
+from labctl.plan.compile import compile_plan, compiled_for
 from labctl.plan.estimate import estimate
 from labctl.protocol.cell import Cell
 from labctl.protocol.cellfile import read_cell
@@ -135,6 +135,13 @@ def test_swapped_voltages_are_told_where_they_are_given(given):
         read(protocol_text(f"- use: inner\n  with: {{{given}}}"), "t.yaml", {"inner.yaml": CUT_OFFS}.get), WIDE
     )
     assert (found.code, found.mark.file, found.mark.line) == ("plan.crossed", "t.yaml", 4)
+
+
+@pytest.mark.parametrize(("step", "codes"), [("50 uV", ["channel.resolution"]), ("200 uV", [])])
+def test_rows_by_less_voltage_than_the_channel_tells_apart(step, codes):
+    protocol = load(protocol_text(f"- {{rest: 1 d, record: {{every: 1 min, dV: {step}}}}}"), "t.yaml")
+    found = compiled_for(protocol, WIDE, {}, Capabilities(voltage_accuracy=5e-3)).findings
+    assert [one.code for one in found] == codes
 
 
 def test_values_of_the_command_line_are_told_there():
