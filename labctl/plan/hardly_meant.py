@@ -127,7 +127,10 @@ def _more_than_all(plan: Plan, places: Places) -> Iterator[Finding]:
     """Give an end of a drive to a voltage by more charge since a mark than the cell holds, nothing else having been counted."""
     nominal, marked = plan.cell.nominal, dict[str, tuple[tuple[int, ...], frozenset[str]]]()
     for path, line in walk(plan.root) if nominal else ():
-        around = tuple(one.id for one in path)
+        around = tuple(one.id for one in path if not one.fused)
+        cycles = [at for at, one in enumerate(path) if one.cycle is not None]
+        if cycles and marked.get("cycle", ((), frozenset()))[0] != around[: cycles[-1] + 1]:
+            marked["cycle"] = (around[: cycles[-1] + 1], frozenset())
         if line.verb == "mark":
             marked[str(line.options.get("text", ""))] = (around, frozenset())
         for number, end in enumerate(line.ends):

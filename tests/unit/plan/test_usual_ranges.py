@@ -92,6 +92,8 @@ MARKED = "- charge: {current: C/5, to: 4.2 V, for: 8 h}\n- mark: full\n- dischar
         (CYCLES % (99, "\n  stop_if: retention < 99 %"), ""),
         (MARKED % "110 %", "end.never"),
         (MARKED % "100 %", ""),
+        (CYCLES.replace("3 V,", "3 V, until: discharged since cycle > 120 %%,") % (9, ""), "end.never"),
+        (CYCLES.replace("3 V,", "3 V, until: discharged since cycle > 80 %%,") % (9, ""), ""),
         ("- {rest: 3 d, record: {every: 1 ms}}", "plan.record"),
         ("- {rest: 3 d, record: [{every: 1 ms, for: 10 s}, {every: 10 s}]}", ""),
         ("- {rest: 3 d, record: {every: 1 min, dV: 5 uV}}", "plan.record"),
