@@ -26,16 +26,24 @@ RESULTS: Final = {
 _REVERSED: Final = {"charge": "discharge", "discharge": "charge", "strip": "plate", "plate": "strip"}
 _OTHER: Final = {"charge": "strip", "discharge": "plate", "strip": "charge", "plate": "discharge"}
 
+_ON_THE_NEGATIVE: Final = {
+    "plate": "charge, which plates the negative electrode, or discharge, which brings lithium into the positive one",
+    "strip": "discharge, which strips the negative electrode, or charge, which takes lithium out of the positive one",
+}
+
 
 def check_verb(draft: CompileContext, place: StepContext, step: Step) -> None:
     """Refuse a verb that means nothing for this kind of cell."""
     if place.kinds & VERBS.get(step.word, ANY):
         return
     kind, other = " or ".join(sorted(place.kinds)), _OTHER[step.word]
+    known = isinstance(step.verb, Drive) and isinstance(step.verb.to, Quantity) and place.envelope.bounds.voltage
     if _ends_opposite(place, step) and place.kinds & VERBS[_REVERSED[other]]:
         other = _REVERSED[other]
     fits = bool(place.kinds & VERBS[other])
     hint = f"on {kind} cells write {other}" if fits else "hold, lsv, cv and eis run on it"
+    if fits and step.word in _ON_THE_NEGATIVE and "full" in place.kinds and not known:
+        hint = f"on {kind} cells write {_ON_THE_NEGATIVE[step.word]}"
     draft.say("cell.kind", f"wanted a step for a {kind} cell, found {step.word}", step.mark, hint)
 
 

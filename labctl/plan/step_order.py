@@ -251,7 +251,7 @@ def one_way(plan: Plan, places: Places) -> Iterator[Finding]:
     for block in blocks(plan.root):
         yield from _twins(block, places)
         if block.passes > 1 and not block.fused:
-            yield from _to_one_end(plan, block, places)
+            yield from to_one_end(plan, block, places)
             yield from _unbalanced(block, places)
 
 
@@ -271,7 +271,7 @@ def _twins(block: Block, places: Places) -> Iterator[Finding]:
             )
 
 
-def _to_one_end(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
+def to_one_end(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
     """Give a loop whose passes after the first find every drive already at its end."""
     inside = [line for _, line in walk(block)]
     drives = [line for line in inside if line.energises and line.mode != "Spectrum"]

@@ -12,7 +12,7 @@ from labctl.plan.index import blocks, walk
 from labctl.plan.number import as_filed, values
 from labctl.plan.step import Block, End, Line, Number, Plan, Setting, Term, VersusOcv
 from labctl.plan.step_context import Spot
-from labctl.quantity.units import display
+from labctl.quantity.units import article, display
 
 Places = Mapping[Spot, Mark]
 
@@ -90,12 +90,18 @@ def _of_line(line: Line, end: End, spot: _Spot, nominal: float | None) -> Iterat
         yield from _unreached(line, terms, [spot.of(at, which, line) for which in range(len(terms))])
         if len(terms) == 1:
             yield from _at_rest(line, terms[0], spot.of(at, 0, line))
+            yield from _settling(line, terms[0], end.condition.text.split(" or ")[at].strip(), spot.of(at, 0, line))
             yield from _nothing(line, terms[0], spot.of(at, 0, line), nominal)
             yield from _alone(line, terms[0], spot.of(at, 0, line), nominal)
-        elif line.verb in DRIVEN:
+        elif line.verb in DRIVEN and not (line.mode == "Galvanostatic" and _waits_for_current(terms)):
             yield from (
                 _tied(line, spot.of(at, which, line)) for which, term in enumerate(terms) if _is_goal(line, term)
             )
+
+
+def _waits_for_current(terms: tuple[Term, ...]) -> bool:
+    """Tell whether a small current is among comparisons joined by `and`: that a constant one hardly is is told of the file."""
+    return any(term.quantity == "current" and not term.slope and term.comparison in {"<", "<="} for term in terms)
 
 
 def _unreached(line: Line, terms: tuple[Term, ...], marks: list[Mark]) -> Iterator[Finding]:
@@ -155,6 +161,20 @@ def _alone(line: Line, term: Term, mark: Mark, nominal: float | None) -> Iterato
             f"found {display(_largest(term.value), 'current')}: true at once"
         )
         yield warning("end.at_once", message, mark, f"write a smaller current, such as {_smaller(line, nominal)}")
+
+
+_RELAXING: Final = {"rest": "voltage", "hold": "current"}
+
+
+def _settling(line: Line, term: Term, text: str, mark: Mark) -> Iterator[Finding]:
+    """Give an end of a rest or hold by a slope above a value, where it is there to wait until the slope is small."""
+    if not term.slope or term.comparison not in {">", ">="} or term.quantity != _RELAXING.get(line.verb):
+        return
+    if not term.absolute and not term.figure:
+        return  # of a sign it may be looked for
+    wanted = f"a change of the {term.quantity} that becomes small in {article(line.verb)}"
+    message = f"wanted {wanted}, found {text}, which is true at once"
+    yield warning("end.at_once", message, mark, f"write {text.replace('>', '<')}")
 
 
 def _at_rest(line: Line, term: Term, mark: Mark) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from labctl.plan.index import blocks, walk
 from labctl.plan.number import as_filed, values
 from labctl.plan.step import Block, ByPass, Line, Plan, Relative, Setting, Term, VersusOcv
 from labctl.plan.step_context import Spot
+from labctl.plan.step_order import to_one_end
 from labctl.plan.vain_ends import DRIVEN, LOWERING, RAISING, mark_of, warning
 from labctl.quantity.units import article, display
 
@@ -137,7 +138,13 @@ def _number_of_passes(plan: Plan, block: Block, places: Places) -> Iterator[Find
             )
             return
     line, target = _only_drive(block)
-    if stops or line is None or whole <= TOO_MANY * nominal or not isinstance(target, float):
+    if (
+        stops
+        or any(to_one_end(plan, block, places))
+        or line is None
+        or whole <= TOO_MANY * nominal
+        or not isinstance(target, float)
+    ):
         return
     sign = ">=" if up else "<="
     yield warning(

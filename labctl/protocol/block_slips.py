@@ -19,6 +19,7 @@ def together(items: Sequence[Node]) -> tuple[list[Node], list[Slip]]:
     """Return the items of a list of steps with each block whole, and what was wrong with those that were not."""
     whole: list[Node] = []
     slips: list[Slip] = []
+    cut: tuple[int, list[str]] | None = None  # number of the step that dashes cut, and its keys behind them
     for at, item in enumerate(items):
         before = whole[-1] if whole else None
         if (
@@ -42,10 +43,60 @@ def together(items: Sequence[Node]) -> tuple[list[Node], list[Slip]]:
             if slips[-2:-1] and slips[-2][2] == before.mark:
                 del slips[-2]
             continue
+        if (
+            isinstance(before, Entries)
+            and isinstance(item, Entries)
+            and (joined := _cut_step(before, item)) is not None
+        ):
+            whole[-1], verb = joined
+            names = [key.text for key, _ in item.entries]
+            last = slips[-1] if slips and slips[-1][0] == "yaml.indent" else None
+            if last is not None and cut is not None and cut[0] == len(whole) - 1:
+                names, (_, _, mark, _) = [*cut[1], *names], slips.pop()
+            else:
+                mark = item.mark
+            cut = (len(whole) - 1, names)
+            slips.append(_cut_off(names, verb, mark, flow=_in_braces(before, verb)))
+            continue
         whole.append(item)
         if isinstance(item, Entries) and _is_head(item):
             slips.append(("key.missing", *_headless(items, at, item)))
     return whole, slips
+
+
+def _cut_step(step: Entries, item: Entries) -> tuple[Entries, Scalar] | None:
+    """Return a step with the keys of an item that no step begins with but its verb has, and that verb; else None."""
+    verb = next(((key, value) for key, value in step.entries if key.text in VERBS), None)
+    keys = {key.text for key, _ in item.entries}
+    if verb is None or not keys or not keys <= set(VERBS[verb[0].text].keys) or keys & (set(VERBS) | {"use"}):
+        return None
+    inner = verb[1]
+    if isinstance(inner, Entries) and keys & {key.text for key, _ in inner.entries}:
+        return None
+    if isinstance(inner, Entries):
+        value = replace(inner, entries=(*inner.entries, *item.entries))
+    elif isinstance(inner, Scalar) and inner.missing:
+        value = replace(item, mark=inner.mark)
+    else:
+        return None
+    pairs = tuple((key, value if key is verb[0] else old) for key, old in step.entries)
+    return replace(step, entries=pairs), verb[0]
+
+
+def _in_braces(step: Entries, verb: Scalar) -> bool:
+    """Tell whether the keys of a verb stand in braces."""
+    return any(key is verb and isinstance(value, Entries) and value.flow for key, value in step.entries)
+
+
+def _cut_off(names: Sequence[str], verb: Scalar, mark: Mark, *, flow: bool) -> Slip:
+    """Return the finding at keys that a - parts from the step above them."""
+    listed = ", ".join(names[:-1]) + (" and " if names[1:] else "") + names[-1]
+    message = f"wanted {listed} in the step above, found a - in front"
+    belong = "belongs" if len(names) == 1 else "belong"
+    what = "it" if len(names) == 1 else "them"
+    where = "into its braces" if flow else f"two spaces deeper than {verb.text}, without the -"
+    hint = f"{listed} {belong} to {verb.text} of line {verb.mark.line}: write {what} {where}"
+    return "yaml.indent", message, mark, hint
 
 
 def is_head(item: Entries) -> bool:

@@ -1,6 +1,7 @@
 """The rules of the language that need the whole file and no value: names, where conditions and verbs may stand."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from labctl.finding import Finding
 from labctl.protocol.analysis_needs import without_matter
@@ -227,6 +228,19 @@ class _Structure:
         for alternative in drive.until.any_of if drive.until else ():
             if len(alternative) == 1:
                 self.side(step, drive, alternative[0])
+            elif drive.control == "current" and not drive.holds:
+                self.tied(step, drive, alternative)
+
+    def tied(self, step: Step, drive: Drive, terms: tuple[WrittenTerm, ...]) -> None:
+        """Warn of a small current that a constant current is to come to, joined to other comparisons by `and`."""
+        low = next((each for each in terms if each.quantity == "current" and each.comparison in {"<", "<="}), None)
+        if low is None:
+            return
+        voltage = next((each.value for each in terms if each.quantity == "voltage" and each.value), None)
+        message = f"wanted an end that can come, found one joined by `and` to a current that {step.word} holds constant"
+        held = _held(drive if voltage is None else replace(drive, to=voltage), low)
+        hint = f"the current is held constant: write {held}, in place of until"
+        self.findings.append(Finding("end.constant", message, low.mark, hint, severity="warning"))
 
     def side(self, step: Step, drive: Drive, term: WrittenTerm) -> None:
         """Check a single term that ends a driven step: the right side of its voltage, a current that can change."""

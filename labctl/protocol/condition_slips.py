@@ -94,7 +94,38 @@ def compared(part: str) -> str:
     return next((f"{quantity} {part}" for kind, quantity in _COMPARED if reads(part, kind)), "")
 
 
-def falling(error: Misread) -> Misread:
+def state_of_charge(text: str, verb: str) -> str:
+    """Return the comparison that stands for a state of charge in a step that charges or discharges, or "" of another text.
+
+    Of a cell marked full, 80 % are a net charge of -20 %, or 20 % discharged; charge of less than a whole is counted from
+    empty as well.
+    """
+    match = _SOC.search(text)
+    if match is None or verb not in {"charge", "discharge"}:
+        return ""
+    share = float(match[1]) * (1.0 if match[2] else 100.0)
+    if not 0.0 <= share <= 100.0:
+        return ""
+    left = f"{100.0 - share:g} %"
+    of_full = "behind - mark: full, where the cell is full"
+    if verb == "discharge":
+        return f"write discharged since full >= {left} {of_full}; of this step alone capacity >= {left}"
+    since_empty = f"charged since empty >= {share:g} % behind - mark: empty, where the cell is empty"
+    of_net = f", or net since full >= -{left} {of_full}" if share < 100.0 else ""
+    return f"write {since_empty}{of_net}"
+
+
+_SOC: Final = re.compile(r"\b(?:soc|state of charge)\s*[<>=]+\s*(\d+(?:\.\d+)?)\s*(%)?", re.IGNORECASE)
+
+
+def in_drive(error: Misread, text: str, verb: str) -> Misread:
+    """Return an error in a condition with the hint that is meant in a step that drives the voltage up or down, or in none."""
+    if error.code == "condition.quantity" and (right := state_of_charge(text, verb)):
+        return Misread(error.code, str(error), right, error.offset)
+    return _falling(error) if verb in {"discharge", "plate"} else error
+
+
+def _falling(error: Misread) -> Misread:
     """Return an error at a bare voltage in a step that lowers it, with the hint that is meant there."""
     hint = error.hint.replace("voltage >", "voltage <") if error.hint.startswith("write ") else error.hint
     return Misread(error.code, str(error), hint, error.offset)

@@ -7,7 +7,7 @@ from typing import Final
 from labctl.errors import Misread
 from labctl.finding import Mark, clip
 from labctl.protocol.condition import parse_condition
-from labctl.protocol.condition_slips import falling, one_condition
+from labctl.protocol.condition_slips import in_drive, one_condition
 from labctl.protocol.expression import NAME, parse_given, parse_template
 from labctl.protocol.keys import LIMITS, RECORD, SIDES, Key
 from labctl.protocol.limit_words import limit_words
@@ -56,7 +56,7 @@ CONDITION_LIST_HINT: Final = "one text: join the conditions with or"
 class Fields(Reading):
     """Reads the values of a protocol file."""
 
-    lowers = False  # what is read drives the voltage down
+    driven = ""  # the verb that is read, where it drives the voltage up or down
     beside: Mapping[str, Key] = NO_KEYS  # of the verb that is read
 
     def given(self, node: Node | None, kind: Kind, sign: Sign = "any") -> Given | None:
@@ -106,7 +106,7 @@ class Fields(Reading):
         try:
             return parse_condition(scalar.text, scalar.at)
         except Misread as error:
-            self.misread(falling(error) if self.lowers else error, scalar)
+            self.misread(in_drive(error, scalar.text, self.driven), scalar)
             return None
 
     def template(self, node: Node | None, what: str = "a text") -> Text:

@@ -1,7 +1,10 @@
 """What other programs call the keys of a protocol file, and where they belong here."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
+
+from labctl.protocol.keys import VERBS
 
 FILE_WORDS: Final[Mapping[str, str]] = {
     "version": "write labctl: 1",
@@ -70,14 +73,35 @@ LIMITED_FILE_WORDS: Final[Mapping[str, str]] = {
 """Of a file that has its limits already."""
 
 USE_NAMES: Final[Mapping[str, str]] = {
-    "formation": "did you mean activation?",
-    **dict.fromkeys(("cycling", "cycle", "gcd", "galvanostatic"), "did you mean galvanostatic-cycling?"),
-    **dict.fromkeys(("cccv", "cc-cv", "cccv-charge"), "did you mean cccv-cycling?"),
-    **dict.fromkeys(("hppc", "pulses", "ir", "resistance"), "did you mean dcir?"),
-    **dict.fromkeys(("cv", "cva", "voltammetry"), "did you mean cyclic-voltammetry?"),
-    **dict.fromkeys(("peis", "impedance"), "did you mean eis?"),
-    **dict.fromkeys(("rate", "rate-capability", "c-rate"), "did you mean rate-test?"),
-    **dict.fromkeys(("ccd", "critical-current-density"), "did you mean ccd-time-constant?"),
-    **dict.fromkeys(("storage", "calendar"), "did you mean self-discharge?"),
+    **dict.fromkeys(("cycling", "cycle", "gcd", "galvanostatic"), "galvanostatic-cycling"),
+    **dict.fromkeys(("cccv", "cc-cv", "cccv-charge"), "cccv-cycling"),
+    **dict.fromkeys(("hppc", "pulses", "ir", "resistance"), "dcir"),
+    **dict.fromkeys(("cv", "cva", "voltammetry"), "cyclic-voltammetry"),
+    **dict.fromkeys(("peis", "impedance"), "eis"),
+    **dict.fromkeys(("rate", "rate-capability", "c-rate"), "rate-test"),
+    **dict.fromkeys(("ccd", "critical-current-density"), "ccd-time-constant"),
+    **dict.fromkeys(("storage", "calendar"), "self-discharge"),
 }
 """What protocols of the library are also called."""
+BLOCKS_NOT_FILES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("formation", "form", "formieren", "formierung"), "write a block with cycle: formation, and its steps below"
+    ),
+    **dict.fromkeys(("check", "check-up", "checkup", "rpt"), "write a block with cycle: check, and its steps below"),
+    **dict.fromkeys(
+        ("loop", "repeat", "cycles"), "write a block: repeat: 20, cycle: true below it, and steps: below that"
+    ),
+}
+"""What is a block and no file."""
+_REQUIRED: Final = re.compile(r"^requires:.*?\bcell:\s*(\[[^\]]*\]|\w+)", re.MULTILINE | re.DOTALL)
+
+
+def not_a_file(word: str) -> str:
+    """Return the hint at a used name that is a verb, or ""."""
+    return f"{word} is a verb and no file: write {VERBS[word].example}" if word in VERBS else ""
+
+
+def required_kinds(text: str) -> frozenset[str]:
+    """Return the kinds of cell that the text of a protocol requires; none where it says nothing of them."""
+    match = _REQUIRED.search(text)
+    return frozenset(re.findall(r"\w+", match[1])) if match else frozenset()

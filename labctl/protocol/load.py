@@ -11,7 +11,14 @@ from labctl.finding import Finding, Mark, clip, with_lines
 from labctl.protocol.analyses import AnalysisFields
 from labctl.protocol.cell import CELL_KINDS
 from labctl.protocol.check import check
-from labctl.protocol.file_words import FILE_WORDS, LIMITED_FILE_WORDS, USE_NAMES
+from labctl.protocol.file_words import (
+    BLOCKS_NOT_FILES,
+    FILE_WORDS,
+    LIMITED_FILE_WORDS,
+    USE_NAMES,
+    not_a_file,
+    required_kinds,
+)
 from labctl.protocol.keys import FILE, INTERRUPTION, REQUIRES
 from labctl.protocol.kind_words import kind_words
 from labctl.protocol.misplaced_keys import meant_key, other_file
@@ -144,20 +151,29 @@ class _Shelf:
         if file not in self.done:
             text = self.reader(file)
             if text is None:
-                stem = file.removesuffix(".yaml")
-                known = [each.removesuffix(".yaml") for each in self._names(".yaml")]
-                close = USE_NAMES.get(stem.replace("_", "-").lower(), "") or near(stem, known)
                 fields.report(
                     "use.missing",
                     f"wanted {file} beside this file or in the library, found none",
                     mark,
-                    (f"write use: ${name}" if name in fields.names else "")
-                    or close
-                    or "labctl new lists the protocols of the library",
+                    f"write use: ${name}"
+                    if name in fields.names
+                    else self._meant_by(fields, file.removesuffix(".yaml")),
                 )
                 return None
             self.done[file] = self.read(text, file, (*fields.above, file))
         return self.done[file]
+
+    def _meant_by(self, fields: "_FileFields", stem: str) -> str:
+        """Return the hint at a used name that no file has: of the others one whose cells are of a kind that this file takes."""
+        wanted = required_kinds(fields.document.text)
+        names = [each.removesuffix(".yaml") for each in self._names(".yaml")]
+        kinds = {each: required_kinds(self.reader(f"{each}.yaml") or "") for each in names}
+        known = [each for each in names if not wanted or not kinds[each] or wanted & kinds[each]]
+        word = stem.replace("_", "-").lower()
+        called = USE_NAMES.get(word, "")
+        close = f"did you mean {called}?" if called in known or (called and called not in names) else ""
+        close = close or not_a_file(word) or near(stem, known)
+        return BLOCKS_NOT_FILES.get(word, "") or close or "labctl new lists the protocols of the library"
 
     @staticmethod
     def _named(fields: "_FileFields", name: str, mark: Mark) -> str | None:

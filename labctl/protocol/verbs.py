@@ -72,10 +72,10 @@ class VerbFields(Fields):
         nodes = self._nodes(word, verb, node)
         if nodes is None:
             return None
-        self.lowers = word in {"discharge", "plate"}
+        self.driven = word if word in DRIVES else ""
         self.beside = {name: key for name, key in verb.keys.items() if name not in nodes}
         values = {name: self._value(child, verb.keys[name]) for name, child in nodes.items()}
-        self.lowers, self.beside = False, NO_KEYS
+        self.driven, self.beside = "", NO_KEYS
         if isinstance(node, Entries) and len(nodes) < len(node.entries):  # what is missing may be what was misspelled
             values = self._guessed(word, verb, node.mark) | values
         for name, key in verb.keys.items():

@@ -40,13 +40,17 @@ _ENDLESS_HINTS: Final[dict[str, str]] = {
 }
 
 
-def thousands(text: str) -> str:
-    """Return the question to ask of `1,000 uA`, or "" where a comma or point cannot stand for thousands."""
+def thousands(text: str, kind: Kind = "any") -> str:
+    """Return the question to ask of `1,539 uA`, or "" where a comma or point cannot stand for thousands."""
     match = THOUSANDS.fullmatch(text)
     if match is None or match[1].lstrip("+-") == "0":
         return ""
-    unit = f" {match[4]}" if match[4] else ""
-    return f"{match[1]} or {match[1]}{match[3]}? write {match[1]}{unit} or {match[1]}{match[3]}{unit}"
+    unit, whole = f" {match[4]}" if match[4] else "", f"{match[1]}{match[3]}"
+    decimals = match[3].rstrip("0")
+    if kind == "count" and decimals:
+        return f"a count is a whole number: write {whole}"
+    parted = f"{match[1]}.{decimals}" if decimals else match[1]
+    return f"{parted} or {whole}? write {parted}{unit} or {whole}{unit}"
 
 
 def number_slip(plain: str, kind: Kind, reads: Reads) -> Slip:

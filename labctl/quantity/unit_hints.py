@@ -116,14 +116,13 @@ def _lookalike(plain: str, kind: Kind) -> Slip:
 
 
 def _comma(plain: str, kind: Kind) -> Slip:
-    del kind
     if (grouped := re.fullmatch(r"([-+]?\d{1,3}(?:\.\d{3})+),(\d+)(.*)", plain)) is not None:
         right = f"{grouped[1].replace('.', '')}.{grouped[2]}{grouped[3]}"
         return "yaml.comma", f"a comma in {clip(plain)!r}", f"write {right}"
     match = _COMMA.fullmatch(plain)
     if match is None:
         return None
-    if question := thousands(plain):
+    if question := thousands(plain, kind):
         return "yaml.comma", f"a comma in {clip(plain)!r}", question
     return "yaml.comma", f"a comma in {clip(plain)!r}", f"write {match[1]}.{match[2]}{match[3][:20]}"
 
@@ -198,7 +197,7 @@ def _bare(plain: str, kind: Kind) -> Slip:
     if value is None:
         return None
     if kind == "count":
-        return "value.count", "", thousands(plain) or "a count is a whole number"
+        return "value.count", "", thousands(plain, kind) or "a count is a whole number"
     if kind == "fraction" and 0 < value <= 2:  # 0.8 is more likely a share than a percentage
         return "unit.bare", f"{clip(plain)!r} without a unit", f"{value * 100:g} % or {plain} %?"
     if kind == "capacity" and 0 < value <= 1:

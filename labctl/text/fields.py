@@ -352,9 +352,9 @@ def near(word: str, known: Collection[str]) -> str:
     """Return "did you mean ...?" for the nearest known word, a letter that only looks like a plain one named; or ""."""
     if (letters := lookalike(word)) is not None and letters.plain in known:
         return f"write {letters.plain}: {letters.words} only looks like a plain one"
-    if ours := translated(word, known):
+    if (ours := translated(word, known)) and ours != word:
         return f"did you mean {ours}?"
     lowered = {item.lower().replace("-", "_"): item for item in known}
     plain = word.strip().lower().replace("-", "_").replace(" ", "_")[:60]
     close = plain if plain in lowered else nearest(plain, lowered)
-    return f"did you mean {lowered[close]}?" if close else ""
+    return f"did you mean {lowered[close]}?" if close and lowered[close] != word else ""

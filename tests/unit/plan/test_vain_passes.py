@@ -72,3 +72,27 @@ def test_nothing_is_stripped_before_it_is_plated():
     assert found(CYCLES + strip + plate, BARE) == [("end.at_once", 4)]
     assert found(CYCLES + plate + strip, BARE) == []
     assert found(CYCLES + strip, BARE) == [("plan.one_way", 4)]
+
+
+SETTLED = "end.at_once"
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        ("- rest: {for: 12 h, until: abs(dV/dt) > 1 mV/h}", SETTLED),
+        ("- rest: {for: 12 h, until: change of voltage over 1 h > 1 mV}", SETTLED),
+        ("- rest: {for: 12 h, until: abs(dV/dt) < 1 mV/h}", None),
+        ("- hold: {voltage: 4 V, for: 1 h, until: abs(dI/dt) > 1 uA/h}", SETTLED),
+        ("- charge: {current: C/2, to: 4.2 V, hold_until: abs(dI/dt) > 1 uA/h, for: 9 h}", SETTLED),
+        ("- charge: {current: C/2, until: voltage > 4.2 V and current < C/20, for: 5 h}", "end.constant"),
+        ("- discharge: {current: C/2, until: current < C/20 and voltage < 3 V, for: 5 h}", "end.constant"),
+        ("- charge: {current: C/2, until: voltage > 4.2 V and time > 1 h, for: 5 h}", "end.tied"),
+        (
+            f"{CYCLES}  - charge: {{current: C/3, to: 4.2 V, for: 5 h}}\n- discharge: {{current: C/3, to: 3 V, for: 5 h}}",
+            "plan.one_way",
+        ),
+    ],
+)
+def test_one_finding_for_each_cause(steps, wanted):
+    assert [code for code, _ in found(steps)] == ([wanted] if wanted else [])

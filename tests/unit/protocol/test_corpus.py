@@ -1,11 +1,13 @@
 """Every bad file of the corpus is answered by the messages pinned beside it; `tests/corpus/pin.py` writes them."""
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from labctl.inputs import beside
 from labctl.plan.check import check
 from labctl.protocol.catalogue import CODES
 from labctl.protocol.load import read
@@ -45,6 +47,8 @@ def test_every_finding_has_a_place_a_sentence_and_a_known_code(path: Path):
         assert finding.code in CODES
         assert finding.message.startswith("wanted ")
         assert not finding.message.endswith(".")
+        meant = re.fullmatch(r"did you mean (.+)\?", finding.hint)
+        assert meant is None or f"found {meant[1]!r}" not in finding.message
 
 
 def test_wrong_hints():
@@ -64,3 +68,18 @@ def test_wrong_hints():
     assert "write 1 mA for a current, 0.001C for a rate" in found[0].hint
     assert "nominal: {from: discharge_capacity" in found[1].hint
     assert "leave positive out" in found[2].hint
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "hint"),
+    [
+        ("full", "ccd", "labctl new lists the protocols of the library"),
+        ("full", "activations", "labctl new lists the protocols of the library"),
+        ("symmetric", "activations", "did you mean activation?"),
+        ("symmetric", "ccd", "did you mean ccd-time-constant?"),
+        ("symmetric", "formation", "write a block with cycle: formation, and its steps below"),
+    ],
+)
+def test_no_file_is_proposed_that_takes_no_such_cell(kind: str, name: str, hint: str, tmp_path: Path):
+    source = f"labctl: 1\nrequires: {{cell: {kind}}}\nsteps:\n  - use: {name}\n"
+    assert [one.hint for one in check(read(source, "t.yaml", beside(tmp_path)))] == [hint]
