@@ -28,6 +28,7 @@ COARSE: Final = 1.0  # s between rows: of coarser ones it is the steps that are 
 ROW: Final = 100.0  # bytes of one stored row, about
 FINEST: Final = 2e-5  # V that no channel of a cycler tells apart
 RESOLVED: Final = 0.02  # of what a voltage is accurate to: a digit of a channel is no smaller
+SLOPING: Final = frozenset({"full", "half_cathode"})  # an anode has most of its capacity near its lowest voltage
 INSERTION: Final = frozenset({"full", "half_cathode", "half_anode"})
 
 
@@ -49,9 +50,12 @@ def _numbers(value: object) -> tuple[float, ...]:
 
 def _first_voltage(plan: Plan, places: Places) -> Iterator[Finding]:
     """Give the first drive of a plan to a voltage that most states of the cell are beyond already."""
-    line = next((line for _, line in walk(plan.root) if line.energises and line.mode != "Spectrum"), None)
+    drives = ((path, line) for path, line in walk(plan.root) if line.energises and line.mode != "Spectrum")
+    path, line = next(drives, ((), None))
     target = () if line is None else _numbers(target_of(line))
-    if line is None or not target or plan.cell.kind not in INSERTION or line.mode == "Potentiostatic":
+    if line is None or not target or plan.cell.kind not in SLOPING or line.mode == "Potentiostatic":
+        return
+    if any(block.condition is not None for block in path):  # an `if` knows where the cell is
         return
     low, high = line.bounds.voltage or (-OPEN, OPEN)
     at_rest = plan.ocv if plan.ocv is not None and plan.ocv != (low, high) else None

@@ -79,6 +79,7 @@ MARKED = "- charge: {current: C/5, to: 4.2 V, for: 8 h}\n- mark: full\n- dischar
     [
         ("- charge: {current: C/5, to: 2.7 V, for: 8 h}", "end.wrong_side"),
         ("- charge: {current: C/5, to: 3 V, for: 8 h}", ""),
+        ("- if: voltage < 2.6 V\n  steps:\n  - charge: {current: C/5, to: 2.7 V, for: 8 h}", ""),
         ("- rest: 1 h\n- discharge: {current: C/5, to: 4.1 V, for: 8 h}", "end.wrong_side"),
         ("- charge: {current: C/5, to: 4.2 V, for: 8 h}\n- discharge: {current: C/5, to: 4.1 V, for: 8 h}", ""),
         (PULSES % ("2 h", "10 min"), "plan.range"),
