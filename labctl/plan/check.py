@@ -1,13 +1,19 @@
 """Every error of a protocol: those of its text, and those that the compiler finds, on a cell or on one that is not known."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
-from labctl.finding import Finding
+from labctl.finding import Finding, with_lines
 from labctl.plan.compile import Compiled, compiled_for
+from labctl.plan.contents import texts_of
+from labctl.plan.estimate import estimate
 from labctl.plan.outside import Outside
+from labctl.plan.scope import file_name
+from labctl.plan.step import Plan
 from labctl.protocol.cell import Cell
 from labctl.protocol.load import Loaded, bounded
+from labctl.protocol.model import Protocol
 
 CONSEQUENCES: Final = frozenset({"limit.charge", "params.required"})
 """What is found of a step that lacks the end which could not be read, and of a parameter whose value could not be."""
@@ -36,7 +42,8 @@ def check_and_compile(
 ) -> tuple[tuple[Finding, ...], Compiled | None]:
     """Return everything that is wrong with a protocol as `check` does, and what it came to: None where it could not be read.
 
-    The text of a protocol is compiled once for both, as somebody waits for them who writes it.
+    The text of a protocol is compiled once for both, as somebody waits for them who writes it. On a cell the warnings of times
+    are among what is found that only the estimate knows.
 
     Args:
         loaded: As `labctl.protocol.load.read` returns it.
@@ -50,7 +57,18 @@ def check_and_compile(
     more = _own_faults(compiled.findings, loaded.findings)
     if cell is not None and not (loaded.errors or compiled.plan):
         more = more or compiled.unknown
+    if cell is not None and compiled.plan is not None:
+        more = (*more, *_likely(compiled.plan, loaded.protocol))
     return tuple(sorted(bounded([*loaded.findings, *more]), key=lambda finding: finding.mark)), compiled
+
+
+def _likely(plan: Plan, protocol: Protocol) -> Iterable[Finding]:
+    """Return the warnings of times that only the estimate knows, each with its file as it was named and its line."""
+    texts = dict(texts_of(protocol))
+    files = {file_name(name): name for name in texts}
+    found = estimate(plan, ()).warnings
+    marks = (replace(one.mark, file=files.get(one.mark.file, one.mark.file)) for one in found)
+    return with_lines([replace(one, mark=mark) for one, mark in zip(found, marks, strict=True)], texts)
 
 
 def _own_faults(found: Iterable[Finding], read: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -125,8 +125,11 @@ def test_an_open_circuit_with_another_prefix(ocv, meant):
     ],
 )
 def test_times_that_the_estimate_knows(steps, wanted):
-    plan = compile_plan(load(protocol_text(steps), "t.yaml"), WIDE, None, None, {})
-    assert [one.code for one in estimate(plan).warnings] == wanted
+    protocol = read(protocol_text(steps), "folder/t.yaml")
+    assert protocol.protocol is not None
+    assert [one.code for one in estimate(compile_plan(protocol.protocol, WIDE, None, None, {})).warnings] == wanted
+    found = check(protocol, WIDE)
+    assert [(one.code, one.mark.file) for one in found] == [(code, "folder/t.yaml") for code in wanted]
 
 
 CUT_OFFS = "labctl: 1\nparams: {low: 3 V, high: 4.2 V}\nsteps:\n- charge: {current: C/5, to: $high, for: 8 h}\n- discharge: {current: C/5, to: $low, for: 8 h}"
