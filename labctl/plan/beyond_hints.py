@@ -29,6 +29,11 @@ def without_point(text: str, value: float, fits: Callable[[float], bool]) -> str
     return f"is {match[1]}.{match[2]} {match[3]} meant?" if match and fits(value / power) else ""
 
 
+def inside(envelope: Envelope, name: Ranged) -> Callable[[float], bool]:
+    """Return what tells whether a value of a quantity lies in an envelope."""
+    return lambda value: not envelope.beyond(name, value)
+
+
 def another_unit(text: str, value: float, fits: Callable[[float], bool]) -> str:
     """Return the question whether a value was meant with another prefix, or with a decimal point, or ""."""
     return a_thousandth(text, value, fits) or without_point(text, value, fits) or a_thousandfold(text, value, fits)

@@ -10,14 +10,14 @@ from typing import Final, cast
 
 from labctl.driver import OPEN, Bounds, Capabilities
 from labctl.finding import Mark
-from labctl.plan.beyond_hints import ZERO_LIMIT, amplitude_of, another_unit, widened, without_point
+from labctl.plan.beyond_hints import ZERO_LIMIT, amplitude_of, another_unit, inside, widened, without_point
 from labctl.plan.context import CompileContext
-from labctl.plan.envelope import Envelope, Ranged, extremes, pair_of
+from labctl.plan.envelope import Envelope, extremes, pair_of
 from labctl.plan.number import values
 from labctl.plan.program import NOMINAL, combinations, ends_of_measure, mode_for, numbers, settle
+from labctl.plan.range_ends import where_it_stands
 from labctl.plan.step import ByPass, End, Line, Relative, Term, VersusOcv
 from labctl.plan.step_context import Origins, StepContext, ValueOrigin
-from labctl.plan.written_at import written_at
 from labctl.quantity.prefix_slip import a_thousandth
 from labctl.quantity.units import display
 
@@ -213,7 +213,8 @@ def _can_be_done(draft: CompileContext, line: Line, mark: Mark) -> None:
 def check_settings(draft: CompileContext, place: StepContext, line: Line, origins: Origins, mark: Mark) -> None:
     """Refuse every set-point beyond the envelope or beyond what the channel can do, once for each setting."""
     envelopes = (("limit.set_point", place.envelope), ("channel.range", channel_range(draft.capabilities)))
-    refused: dict[str, tuple[str, str, str]] = {}  # the limits first: what they refuse need not be refused again
+    # the limits first: what they refuse need not be refused again
+    refused: dict[str, tuple[str, str, str, ValueOrigin]] = {}
     for (code, envelope), passes in itertools.product(envelopes, with_measure(line, combinations(numbers(line)))):
         mode = mode_for(line, passes, math.nan)
         for setting, name, value in extremes(mode, envelope.bounds):
@@ -222,19 +223,24 @@ def check_settings(draft: CompileContext, place: StepContext, line: Line, origin
             why = envelope.beyond(name, value, text)
             if why:
                 room = amplitude_of(line) if setting == "bias" and name == "voltage" else 0.0
-                inside = _inside(envelope, name)
+                fits = inside(envelope, name)
                 scaled = origin.text if line.mode == "ConstantPower" else text  # the current goes along with a power
-                meant = a_thousandth(scaled, value, inside) or without_point(text, value, inside)
+                meant = a_thousandth(scaled, value, fits) or without_point(text, value, fits)
                 meant = meant or widened(envelope, name, value, room)
-                refused.setdefault(setting, (code, why + written_at(draft, place, origin, name, value), meant))
+                why, stands, farther = where_it_stands(draft, place, origin, envelope, name, value, why)
+                refused.setdefault(setting, (code, why, farther or meant, stands))
     if "bias" in refused:
         refused.pop("amplitude", None)  # what lies about a bias beyond a limit does so too
-    for setting, (code, why, meant) in refused.items():
-        origin, no_current = origins.get(setting, ValueOrigin(mark)), meant.startswith(ZERO_LIMIT)
-        hint = meant if no_current else _profile_hint(line, setting) or meant + _reckoned(draft, meant, origin)
+    for setting, (code, why, meant, stands) in refused.items():
+        no_current = meant.startswith(ZERO_LIMIT)
+        hint = (
+            meant
+            if no_current
+            else _profile_hint(line, setting) or meant + _reckoned(draft, meant, origins.get(setting, stands))
+        )
         if isinstance(number := line.settings.get(setting), Relative) and not no_current:
             hint = _narrower(line, setting, number.within, [envelope for _, envelope in envelopes])
-        draft.say_beyond(code, f"{why} in {line.verb}", origin, hint)
+        draft.say_beyond(code, f"{why} in {line.verb}", stands, hint)
 
 
 def _reckoned(draft: CompileContext, hint: str, origin: ValueOrigin) -> str:
@@ -243,11 +249,6 @@ def _reckoned(draft: CompileContext, hint: str, origin: ValueOrigin) -> str:
         return ""
     stated = draft.cell.stated(*draft.rests_on.get(origin.mark, ()))
     return f"{' It' if hint.endswith('?') else '; it'} is reckoned by {stated}: is that right?" if stated else ""
-
-
-def _inside(envelope: Envelope, name: Ranged) -> Callable[[float], bool]:
-    """Return what tells whether a value of a quantity lies in an envelope."""
-    return lambda value: not envelope.beyond(name, value)
 
 
 def _narrower(line: Line, setting: str, within: tuple[float, float], envelopes: Iterable[Envelope]) -> str:

@@ -471,7 +471,7 @@ def test_one_wrong_value_in_a_loop_is_found_once(refused):
     found = refused(
         "- each: {j: [1 mA, 1 A, 2 A]}\n  steps:\n  - repeat: 3\n    steps:\n    - charge: {current: $j, for: 1 s}"
     )
-    assert [(one.code, one.mark.line) for one in found] == [("limit.set_point", 7)]
+    assert [(one.code, one.mark.line) for one in found] == [("limit.set_point", 3)]
     assert "found $j = 1 A" in found[0].message
 
 

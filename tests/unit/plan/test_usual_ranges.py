@@ -193,3 +193,23 @@ def test_a_cell_file_with_a_number_that_no_cell_has(right, wrong, hint):
     assert read_cell(base, "c.yaml")[1] == ()
     found = read_cell(base.replace(right, wrong), "c.yaml")[1]
     assert [(one.code, one.hint.startswith(hint)) for one in found] == [("cell.together", True)]
+
+
+STRIPPED = "\n  cycle: true\n  steps:\n  - strip: {current: $j, for: 1 h}\n  - plate: {current: $j, for: 1 h}"
+FOIL = Cell("foil", "symmetric", area=1.539e-4, limits=Bounds((-5.0, 5.0), (-0.02, 0.02)))
+
+
+@pytest.mark.parametrize(
+    ("loop", "found", "hint"),
+    [
+        ("{from: 0.1 mA/cm2, to: 20 mA/cm2, by: 0.1 mA/cm2}", "to: 20 mA/cm2 = 30.78 mA", "write to: 2 mA/cm2 if that is meant, else to: 12.9 mA/cm2 or less"),
+        ("{from: 20 mA, to: 30 mA, by: 1 mA}", "to: 30 mA", "write to: 20 mA or less"),
+        ("{from: 50 mA, to: 2 mA, by: -1 mA}", "from: 50 mA", "write from: 5 mA if that is meant"),
+        ("[0.1 mA/cm2, 20 mA/cm2]", "$j = 30.78 mA (20 mA/cm2 of line 3)", "lower the current"),
+    ],
+)  # fmt: skip
+def test_a_loop_beyond_limits_is_told_once_at_its_own_value(loop, found, hint):
+    (one,) = check(read(protocol_text(f"- each: {{j: {loop}}}{STRIPPED}"), "t.yaml"), FOIL)
+    assert (one.code, one.mark.line) == ("limit.set_point", 3)
+    assert f"found {found} in strip" in one.message
+    assert one.hint.startswith(hint)
