@@ -25,6 +25,7 @@ TABLE = typer.Option(
 )  # fmt: skip
 FOLLOW = typer.Option("--follow", "-f", help="show progress and time left until it ends")
 RUN = typer.Option("--run", metavar="RUN", help="only if this run is on the channel", show_default=False)
+CELL_KEYS = {"mass": "active_mass", "active_mass": "active_mass", "area": "area", "film_thickness": "film_thickness"}
 EVERYWHERE = "*"  # as the daemon takes it
 ALL = typer.Option("--all", help="every channel that has a run")
 ANOTHER = typer.Option("--channel", "-c", metavar="CHANNEL", help="another channel for the new run", show_default=False)
@@ -123,8 +124,14 @@ def spelled(argument: Argument, value: Any) -> object:
     """Return a value of the command line as the daemon takes it.
 
     Raises:
-        UsageError: A parameter that is not of the form NAME=VALUE.
+        UsageError: A parameter that is not of the form NAME=VALUE, a mass, area or length that is none.
     """
+    if value and argument.name in CELL_KEYS:
+        from labctl.errors import UsageError
+        from labctl.protocol.cell_correction import misread
+
+        if wrong := misread(CELL_KEYS[argument.name], value):
+            raise UsageError(f"{argument.options[0]} {value}: {wrong}")
     match argument.kind:
         case "file":
             return None if value is None else here_or_shipped(value)

@@ -12,6 +12,7 @@ from labctl.plan.holding import SINCE
 from labctl.plan.index import blocks, walk
 from labctl.plan.number import as_filed, values
 from labctl.plan.program import limited
+from labctl.plan.pulse_rows import pulse_rows
 from labctl.plan.safety import cut_off_beyond
 from labctl.plan.step import Block, ByPass, End, Line, Plan, Relative, VersusOcv
 from labctl.plan.step_context import Spot
@@ -58,6 +59,7 @@ def warnings(plan: Plan, places: Mapping[Spot, Mark] = NOWHERE) -> tuple[Finding
             vain_amounts,
             hardly_meant,
             _holds_cut,
+            pulse_rows,
         ),
     )
     findings = [finding for rule in rules for finding in rule(plan, places)]

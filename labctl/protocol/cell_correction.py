@@ -3,9 +3,12 @@
 import re
 from typing import Final
 
-from labctl.errors import CellError
+from labctl.errors import CellError, Misread
 from labctl.protocol.cell import FIELD_EXAMPLES
 from labctl.protocol.cellfile import load_cell
+from labctl.protocol.keys import CELL
+from labctl.quantity.parse import parse
+from labctl.quantity.units import article
 from labctl.text.compose import compose
 from labctl.text.nodes import Entries
 
@@ -28,9 +31,20 @@ def with_value(text: str, name: str, key: str, value: str) -> str:
     """
     if _PLAIN.fullmatch(value) is None:
         raise CellError(f"{name}: wanted {key} such as {FIELD_EXAMPLES[key].partition(': ')[2]}, found {value!r:.60}")
+    if wrong := misread(key, value):
+        raise CellError(f"{key} {value}: {wrong}")
     fresh = _replaced(text, name, key, value)
     load_cell(fresh, name)  # the value is judged where it stands
     return fresh
+
+
+def misread(key: str, value: str) -> str:
+    """Return what is wrong with the text of a value for one of `CORRECTABLE`, and what to write, or ""."""
+    try:
+        read = parse(value, CELL[key].kind)
+    except Misread as error:
+        return f"{error}; {error.hint}" if error.hint else str(error)
+    return "" if read.value_si > 0.0 else f"wanted {article(CELL[key].kind)} above nothing, found {value}"
 
 
 def _replaced(text: str, name: str, key: str, value: str) -> str:

@@ -45,7 +45,7 @@ def begin(data: Path | None, verb: str, arguments: Mapping[str, object], *, foll
     """
     from labctl.cli.terminal.follow import followed
 
-    with DaemonClient(data, patience=PATIENCE) as daemon:
+    with DaemonClient(data, patience=0.0 if arguments.get("check") else PATIENCE) as daemon:
         answer = daemon.order(verb, arguments)
         if arguments.get("check"):
             say_checked([answer], json=json)

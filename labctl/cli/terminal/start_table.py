@@ -29,7 +29,7 @@ def start_table(data: Path | None, path: Path, *, check: bool, json: bool) -> No
         LabctlError: One that had been checked could not begin after all; the others have.
     """
     lines = read_table(path)
-    with DaemonClient(data, patience=PATIENCE) as daemon:
+    with DaemonClient(data, patience=0.0 if check else PATIENCE) as daemon:
         answers = list(_checked(daemon, lines))
         if check:
             say_checked(answers, json=json)

@@ -29,3 +29,23 @@ def test_the_help_names_every_argument_of_the_table(verb, capsys):
 def test_wrong_usage_is_two(words, capsys):
     assert main(words) == 2
     assert capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--mass", "12.3"], "--mass 12.3: wanted a mass, found '12.3' without a unit; 12.3 mg, 12.3 g or 12.3 ug?"),
+        (["--mass", "-1 mg"], "--mass -1 mg: wanted a mass above nothing"),
+        (["--mass", "12.3 mg", "--check"], "no daemon serves"),
+    ],
+)
+def test_a_start_that_cannot_be_says_so_at_once(words, said, tmp_path, capsys):
+    start = ["start", "p.yaml", "--channel", "A1", "--cell", "c.yaml", *words, "--data", str(tmp_path)]
+    assert main(start) in {1, 2}
+    assert said in (told := capsys.readouterr().err)
+    assert "waiting" not in told
+
+
+def test_a_corrected_area_is_read_before_it_is_sent(tmp_path, capsys):
+    assert main(["correct", "A1", "--area", "1,539", "--data", str(tmp_path)]) == 2
+    assert "--area 1,539: wanted an area" in capsys.readouterr().err

@@ -96,3 +96,21 @@ SETTLED = "end.at_once"
 )
 def test_one_finding_for_each_cause(steps, wanted):
     assert [code for code, _ in found(steps)] == ([wanted] if wanted else [])
+
+
+@pytest.mark.parametrize(
+    ("asked", "record", "told"),
+    [
+        ("dcir", "{every: 1 min, dV: 50 mV}", [("plan.record", 3), ("plan.record", 5)]),
+        ("dcir", "{every: 5 s}", [("plan.record", 3), ("plan.record", 5)]),
+        ("gitt", "{every: 1 min}", [("plan.record", 3), ("plan.record", 5)]),
+        ("interruption", "{every: 10 s}", [("plan.record", 4)]),
+        ("dcir", "{every: 1 min, dV: 5 mV}", []),
+        ("dcir", "{every: 0.1 s}", []),
+        ("dcir", "[{every: 0.01 s, for: 0.1 s}, {every: 1 s}]", []),
+        ("capacity", "{every: 5 s}", []),
+    ],
+)
+def test_pulses_have_the_rows_that_their_analysis_needs(asked, record, told):
+    pulses = "- rest: 10 min\n- discharge: {current: 1C, for: 10 s, to: 2.8 V}\n- rest: 40 s\n- charge: {current: 0.75C, for: 10 s, to: 4.2 V}"
+    assert found(f"{pulses}\nanalyse: [{asked}]", head=f"record: {record}\n") == told

@@ -40,8 +40,9 @@ def test_a_mass_takes_the_place_of_the_one_before_or_is_added(mass, comment, quo
 
 @pytest.mark.parametrize("value", ["twelve", "12.3", "-1 mg", "3 V", "", "1 mg\nmodel: x"])
 def test_what_is_no_mass_is_refused(value):
-    with pytest.raises(CellError):
+    with pytest.raises(CellError) as refused:
         with_value(TEXT, "cell.yaml", "active_mass", value)
+    assert "cell.yaml:" not in str(refused.value) or not value.strip() or "\n" in value
 
 
 def test_a_file_that_is_one_line_is_refused_by_its_place():
