@@ -60,6 +60,7 @@ def step_order(plan: Plan, places: Places) -> Iterator[Finding]:
         yield from _set_at_once(way, lines[0], places, plan.ocv or ANYWHERE)
         yield from _way_back(way, lines[0], places)
         yield from _there_already(way, lines[0], places)
+        yield from _rest_beyond(way, lines[0], places)
         yield from _net_of_other_sign(way, lines[0], places)
         _go(way, lines)
 
@@ -202,6 +203,33 @@ def _way_back(way: _Way, line: Line, places: Places) -> Iterator[Finding]:
             mark_of(line, places),
             f"is {_other(line.verb)} meant?",
         )
+
+
+def _rest_beyond(way: _Way, line: Line, places: Places) -> Iterator[Finding]:
+    """Give a rest until a voltage beyond the one at which the charge or discharge before it ended: it relaxes the other way."""
+    ended = target_of(way.drive) if way.drive is not None and line.verb == "rest" else None
+    if way.drive is None or not isinstance(ended, float):
+        return
+    up = way.drive.verb in RAISING
+    for number, end in enumerate(line.ends):
+        for at, terms in enumerate(end.condition.any_of):
+            term = terms[0]
+            if len(terms) != 1 or term.quantity != "voltage" or term.slope or term.absolute:
+                continue
+            asked = () if isinstance(term.value, VersusOcv) else values(term.value)
+            if not asked or (min(asked) < ended if up else max(asked) > ended):
+                continue
+            never = (term.comparison in {">", ">="}) == up
+            shown = display(asked[0], "voltage")
+            message = (
+                f"wanted a voltage to which the cell relaxes behind the {way.drive.verb} to {display(ended, 'voltage')}, found "
+                f"{term.comparison} {shown}, which {'it leads away from' if never else 'is true at once'}"
+            )
+            inside = f"a voltage {'below' if up else 'above'} {display(ended, 'voltage')}"
+            hint = f"write voltage {'<' if up else '>'} with {inside}, or until: change of voltage over 1 h < 1 mV"
+            yield warning(
+                "end.never" if never else "end.at_once", message, mark_of(line, places, (number, at, 0)), hint
+            )
 
 
 def _other(verb: str) -> str:

@@ -19,6 +19,8 @@ Places = Mapping[Spot, Mark]
 
 ABOVE: Final = frozenset({">", ">="})
 TOO_FEW: Final = 0.5  # of the nominal capacity, that all passes of a loop together pass before a voltage stops it
+LITTLE: Final = 0.05  # of the nominal capacity: pulses that pass less are there for a resistance
+TITRATED: Final = 10  # passes of a titration at least
 TOO_MANY: Final = 2.0  # times the nominal capacity, in one direction to a voltage
 SHORT_OF: Final = 0.02  # of a capacity: rounding of a time
 OVERPOTENTIAL: Final = {"asymmetric": 0.02, "symmetric": 1e-3}  # V that a strip or plate has from its begin on
@@ -138,6 +140,16 @@ def _number_of_passes(plan: Plan, block: Block, places: Places) -> Iterator[Find
             )
             return
     line, target = _only_drive(block)
+    if not stops and line is not None and isinstance(target, float) and _are_pulses(block, line, whole / nominal):
+        shown, sign = display(target, "voltage"), ">=" if up else "<="
+        yield warning(
+            "plan.passes",
+            f"wanted passes enough for {line.verb} to come to {shown}, found {block.passes}, which pass {told}: it hardly comes",
+            mark,
+            f"about {needed} passes take the whole capacity: write repeat: {math.ceil(1.2 * needed)}, and stop_if: voltage "
+            f"{sign} {shown}",
+        )
+        return
     if (
         stops
         or any(to_one_end(plan, block, places))
@@ -154,6 +166,13 @@ def _number_of_passes(plan: Plan, block: Block, places: Places) -> Iterator[Find
         mark,
         f"add to the loop stop_if: voltage {sign} {display(target, 'voltage')}",
     )
+
+
+def _are_pulses(block: Block, line: Line, share: float) -> bool:
+    """Tell whether a loop titrates and comes to a small share of the capacity: pulses by time alone, each with a rest behind."""
+    by_time = {end.kind for end in line.ends} == {"to", "for"}
+    rests = any(other.verb == "rest" for _, other in walk(block))
+    return by_time and rests and block.passes >= TITRATED and LITTLE <= share < TOO_FEW
 
 
 def _only_drive(block: Block) -> tuple[Line | None, Setting]:

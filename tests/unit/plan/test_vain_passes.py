@@ -34,6 +34,23 @@ def test_a_loop_that_goes_on_at_its_voltage():
     pulses = PULSES.format("repeat: 200", "voltage >= 4.2 V").replace("\n  stop_if: voltage >= 4.2 V", "")
     assert found(pulses) == [("plan.passes", 1)]
     assert found(pulses.replace("200", "100")) == []
+    assert found(pulses.replace("200", "20")) == [("plan.passes", 1)]
+    assert found(pulses.replace("200", "5")) == []
+    assert found(pulses.replace("200", "20").replace("10 min", "10 s")) == []
+
+
+@pytest.mark.parametrize(
+    ("until", "wanted"),
+    [("voltage < 4.2 V", "end.at_once"), ("voltage > 4.25 V", "end.never"), ("voltage < 4.1 V", None)],
+)
+def test_a_rest_relaxes_away_from_where_the_drive_before_it_ended(until, wanted):
+    charged = f"- charge: {{current: C/5, to: 4.2 V, for: 8 h}}\n- rest: {{for: 8 h, until: {until}}}"
+    assert found(charged) == ([(wanted, 2)] if wanted else [])
+    swapped = (
+        until.translate(str.maketrans("<>", "><")).replace("4.2 V", "3 V").replace("4.25", "2.95").replace("4.1", "3.1")
+    )
+    discharged = f"- discharge: {{current: C/5, to: 3 V, for: 8 h}}\n- rest: {{for: 8 h, until: {swapped}}}"
+    assert found(discharged) == ([(wanted, 2)] if wanted else [])
 
 
 def test_passes_that_are_a_parameter_are_for_any_cell():
