@@ -337,7 +337,7 @@ _BUILD: Final[Mapping[str, Callable[[Values], VerbValue]]] = {
     "hold": _plain(HoldStep),
     "lsv": _plain(LinearSweep),
     "cv": _plain(CyclicVoltammetry),
-    "profile": lambda values: _plain(ProfileStep)({"table": None, **values}),
+    "profile": lambda values: _plain(ProfileStep)({"table": None, "positive": "", **values}),
     "eis": _plain(Impedance),
     "bend": _plain(BendStep),
     "temperature": _plain(Temperature),

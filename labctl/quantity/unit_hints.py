@@ -311,7 +311,7 @@ def _other_kind(plain: str, kind: Kind) -> Slip:
     if advice := in_place_of(plain, value, unit, dimension, kind):
         hint = advice
     elif name_of(dimension).startswith("quantity") and (nearest := _nearest(unit, TABLES[kind].units)):
-        hint = f"did you mean {nearest}?"
+        hint = f"did you mean {f'{value} {nearest}'.strip()}?"
     return "unit.kind", f"{clip(plain)!r}, which is {article(name_of(dimension))}", hint
 
 

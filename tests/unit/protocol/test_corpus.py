@@ -83,3 +83,55 @@ def test_wrong_hints():
 def test_no_file_is_proposed_that_takes_no_such_cell(kind: str, name: str, hint: str, tmp_path: Path):
     source = f"labctl: 1\nrequires: {{cell: {kind}}}\nsteps:\n  - use: {name}\n"
     assert [one.hint for one in check(read(source, "t.yaml", beside(tmp_path)))] == [hint]
+
+
+PROPOSED = re.compile(r"(?:write|did you mean) ([^;,?\"]+)\??")
+EXPLAINED = re.compile(r": (?:it|the|there|\w is|with|and) |\bwith (?:a|steps)\b|in place of|^a |only looks")
+NOT_ALONE = {
+    **dict.fromkeys(
+        ("resistance-in-r", "spread-of-voltage", "braces-in-flow-reference"), "something else is wrong there"
+    ),
+    **dict.fromkeys(("current-as-voltage", "voltage-as-current"), "another key is then missing"),
+    **dict.fromkeys(("use-with-a-path", "use-with-a-space"), "the library is not beside the corpus"),
+    "conditions-with-a-comma": "quotes stand around it",
+}
+"""Files whose proposal is right and not all that is to be done at its place."""
+
+
+def _with_proposal(line: str, at: int, old: str, new: str):
+    """Give a line with what a hint proposes in place of a value, of a comparison, of an entry, or of all that stands in braces."""
+    entry, part = re.compile(r",|\}|\]|$").search(line, at), re.compile(r" or | and |,|\}|$").search(line, at)
+    assert entry is not None
+    assert part is not None
+    begins = [
+        line.rfind(sign, 0, at) + len(sign) for sign in ("{", "- ", ", ", ": ", " or ", " and ") if sign in line[:at]
+    ]
+    begins += [at, len(line) - len(line.lstrip())]
+    for begin in sorted(set(begins), reverse=True):
+        for end in sorted({at + len(old), part.start(), entry.start(), len(line.rstrip())}):
+            yield line[:begin] + new + line[end:]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_what_a_hint_proposes_is_taken_at_its_place(path: Path):
+    if path.parent.name in {"cells", "stations"} or path.stem in NOT_ALONE:
+        return
+    known = pin.findings(path)
+    for one in known:
+        proposal, wrong = PROPOSED.fullmatch(one.hint), re.search(r"found '([^']+)'", one.message)
+        if not proposal or not wrong or one.mark.file != path.name or EXPLAINED.search(proposal[1]):
+            continue
+        lines = path.read_bytes().decode().split("\n")
+        line, at = lines[one.mark.line - 1], one.mark.column - 1
+        if line[at:].startswith(wrong[1]):
+            others = {(each.code, each.message) for each in known if each != one}
+            assert any(
+                _errors(path, [*lines[: one.mark.line - 1], new, *lines[one.mark.line :]], one.mark.line) <= others
+                for new in _with_proposal(line, at, wrong[1], proposal[1])
+            ), one
+
+
+def _errors(path: Path, lines: list[str], number: int) -> set[tuple[str, str]]:
+    """Return code and message of each error in one line of a text."""
+    found = check(read("\n".join(lines), path.name, pin.beside))
+    return {(one.code, one.message) for one in found if one.severity == "error" and one.mark.line == number}
