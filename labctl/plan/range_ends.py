@@ -7,7 +7,9 @@ from typing import Final
 from labctl.errors import FileError, ProtocolError
 from labctl.plan.context import CompileContext
 from labctl.plan.envelope import Envelope, Ranged, pair_of
+from labctl.plan.number import values
 from labctl.plan.scope import FIRST_PASS, NO_BLOCKS, Scope, mark_of
+from labctl.plan.step import Term, VersusOcv
 from labctl.plan.step_context import StepContext, ValueOrigin
 from labctl.plan.written_at import SAME, written_at
 from labctl.protocol.expression import settle
@@ -42,6 +44,17 @@ def where_it_stands(
     return why + told_at, _source(draft, place.scope, origin, name, value) if " of line " in told_at else origin, ""
 
 
+def cut_off_stands(
+    draft: CompileContext, place: StepContext, origin: ValueOrigin, term: Term, why: str
+) -> tuple[str, ValueOrigin, str]:
+    """Return the same for a cut-off at a voltage."""
+    numbers = () if isinstance(term.value, VersusOcv) or term.quantity != "voltage" else values(term.value)
+    value = next((one for one in numbers if place.envelope.beyond("voltage", one)), None)
+    if value is None or term.slope:
+        return why, origin, ""
+    return where_it_stands(draft, place, origin, place.envelope, "voltage", value, why)
+
+
 def _source(draft: CompileContext, scope: Scope, origin: ValueOrigin, name: Ranged, value: float) -> ValueOrigin:
     """Return the place in the same file of that value of a name that comes to a value in SI."""
     text = origin.text.removeprefix("$")
@@ -50,7 +63,7 @@ def _source(draft: CompileContext, scope: Scope, origin: ValueOrigin, name: Rang
         if isinstance(one, Quantity) and one.mark is not None and one.mark.file == origin.mark.file:
             size = abs(draft.absolute(one, "current" if name == "current" else "potential"))
             if abs(size - abs(value)) <= SAME * abs(value):
-                return ValueOrigin(one.mark, origin.text)
+                return ValueOrigin(one.mark, one.text)
     return origin
 
 

@@ -15,7 +15,7 @@ from labctl.plan.context import CompileContext
 from labctl.plan.envelope import Envelope, extremes, pair_of
 from labctl.plan.number import values
 from labctl.plan.program import NOMINAL, combinations, ends_of_measure, mode_for, numbers, settle
-from labctl.plan.range_ends import where_it_stands
+from labctl.plan.range_ends import cut_off_stands, where_it_stands
 from labctl.plan.step import ByPass, End, Line, Relative, Term, VersusOcv
 from labctl.plan.step_context import Origins, StepContext, ValueOrigin
 from labctl.quantity.prefix_slip import a_thousandth
@@ -310,7 +310,8 @@ def check_ends(draft: CompileContext, place: StepContext, ends: Iterable[End], o
                 origin = origins.get((number, at, which)) or origins.get(number, ValueOrigin(mark))
                 why = cut_off_beyond(place.envelope, term, origin.text)
                 if why:
-                    hint = _smaller_end(place.envelope, term, origin.text)
+                    why, origin, hint = cut_off_stands(draft, place, origin, term, why)
+                    hint = hint or _smaller_end(place.envelope, term, origin.text)
                     hint = hint or "a cut-off may lie on a limit, not beyond it"
                     draft.say_beyond("limit.cut_off", why, origin, hint)
                 elif why := cut_off_beyond(reach, term, origin.text):
@@ -330,14 +331,9 @@ def cut_off_beyond(envelope: Envelope, term: Term, written: str = "") -> str:
 
 def _smaller_end(envelope: Envelope, term: Term, written: str) -> str:
     """Return the question whether a cut-off beyond an envelope has a prefix too large, or ""."""
-    numbers = () if isinstance(term.value, VersusOcv) else tuple(values(term.value))
-    if not numbers:
-        return ""
-
-    def inside(value: float) -> bool:
-        return not _beyond(envelope, term, value, "")
-
-    return another_unit(written, numbers[0], inside)
+    numbers = () if isinstance(term.value, VersusOcv) else values(term.value)
+    beyond = next((one for one in numbers if _beyond(envelope, term, one, "")), None)
+    return "" if beyond is None else another_unit(written, beyond, lambda one: not _beyond(envelope, term, one, ""))
 
 
 def _beyond(envelope: Envelope, term: Term, value: float, written: str) -> str:

@@ -213,3 +213,18 @@ def test_a_loop_beyond_limits_is_told_once_at_its_own_value(loop, found, hint):
     assert (one.code, one.mark.line) == ("limit.set_point", 3)
     assert f"found {found} in strip" in one.message
     assert one.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("loop", "found", "hint"),
+    [
+        ("[4.1 V, 42 V]", "found $v = 42 V (42 V of line 3)", "is 4.2 V meant?"),
+        ("{from: 3.8 V, to: 4.9 V, by: 0.1 V}", "found to: 4.9 V", "write to: 4.3 V or less"),
+    ],
+)
+def test_a_cut_off_of_a_loop_beyond_limits_is_told_once_at_its_own_value(loop, found, hint):
+    steps = f"- each: {{v: {loop}}}\n  steps:\n  - charge: {{current: C/5, to: $v, for: 8 h}}\n  - hold: {{voltage: $v, for: 1 h}}"
+    one, *more = [each for each in check(read(protocol_text(steps), "t.yaml"), WIDE) if each.severity == "error"]
+    assert (one.code, one.mark.line, more) == ("limit.cut_off", 3, [])
+    assert found in one.message
+    assert one.hint.startswith(hint)
