@@ -56,7 +56,7 @@ def together(items: Sequence[Node]) -> tuple[list[Node], list[Slip]]:
             else:
                 mark = item.mark
             cut = (len(whole) - 1, names)
-            slips.append(_cut_off(names, verb, mark, flow=_in_braces(before, verb)))
+            slips.append(_cut_off(names, verb, mark, _where(before, verb)))
             continue
         whole.append(item)
         if isinstance(item, Entries) and _is_head(item):
@@ -77,24 +77,31 @@ def _cut_step(step: Entries, item: Entries) -> tuple[Entries, Scalar] | None:
         value = replace(inner, entries=(*inner.entries, *item.entries))
     elif isinstance(inner, Scalar) and inner.missing:
         value = replace(item, mark=inner.mark)
+    elif isinstance(inner, Scalar) and (short := VERBS[verb[0].text].short) and short not in keys:
+        own = (replace(verb[0], text=short, mark=inner.mark), inner)
+        value = replace(item, entries=(own, *item.entries), mark=inner.mark, flow=True)
     else:
         return None
     pairs = tuple((key, value if key is verb[0] else old) for key, old in step.entries)
     return replace(step, entries=pairs), verb[0]
 
 
-def _in_braces(step: Entries, verb: Scalar) -> bool:
-    """Tell whether the keys of a verb stand in braces."""
-    return any(key is verb and isinstance(value, Entries) and value.flow for key, value in step.entries)
+def _where(step: Entries, verb: Scalar) -> str:
+    """Return where the keys of a step stand, or are to stand."""
+    value = next(value for key, value in step.entries if key is verb)
+    if isinstance(value, Entries) and value.flow:
+        return "into its braces"
+    if isinstance(value, Scalar) and not value.missing:
+        return f"beside it in braces, {verb.text}: {{{VERBS[verb.text].short}: {value.text}, ...}}"
+    return f"two spaces deeper than {verb.text}, without the -"
 
 
-def _cut_off(names: Sequence[str], verb: Scalar, mark: Mark, *, flow: bool) -> Slip:
+def _cut_off(names: Sequence[str], verb: Scalar, mark: Mark, where: str) -> Slip:
     """Return the finding at keys that a - parts from the step above them."""
     listed = ", ".join(names[:-1]) + (" and " if names[1:] else "") + names[-1]
     message = f"wanted {listed} in the step above, found a - in front"
     belong = "belongs" if len(names) == 1 else "belong"
     what = "it" if len(names) == 1 else "them"
-    where = "into its braces" if flow else f"two spaces deeper than {verb.text}, without the -"
     hint = f"{listed} {belong} to {verb.text} of line {verb.mark.line}: write {what} {where}"
     return "yaml.indent", message, mark, hint
 
