@@ -250,7 +250,8 @@ def _net_of_other_sign(way: _Way, line: Line, places: Places) -> Iterator[Findin
             above = term.comparison in {">", ">="}
             verb = "rises" if up else "falls"
             other = "charged" if up else "discharged"
-            sign = f"net is charged less discharged: write {end.condition.text.replace('net since', f'{other} since')}"
+            grown = end.condition.text.replace("net since", f"{other} since")
+            sign = f"net is charged less discharged: write {grown if above else grown.translate(TURNED)}"
             mark = mark_of(line, places, (number, at, 0))
             wanted = f"wanted a net charge that {line.verb} comes to, found {end.condition.text}: it "
             if begun and _met_by_zero(term):

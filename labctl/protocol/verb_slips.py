@@ -7,7 +7,7 @@ from typing import Final
 from labctl.finding import clip
 from labctl.protocol.composed_verbs import composed
 from labctl.protocol.foreign_keys import in_our_unit, looped, renamed, rested
-from labctl.protocol.keys import BLOCK, VERBS
+from labctl.protocol.keys import BLOCK, FILE, VERBS
 from labctl.protocol.words import CV_VOLTAGE, REPEATED, TIME_OF_DAY, TYPE_KEYS, VERB_WORDS
 from labctl.quantity.units import reads
 from labctl.text.fields import near
@@ -47,7 +47,13 @@ def instead_of(key: Scalar, value: Node, others: Sequence[tuple[Scalar, Node]]) 
     value = in_our_unit(value) if hint.startswith("write rest:") else value
     hint = rested(hint, value)
     hint = hint if isinstance(value, Scalar) and TIME_OF_DAY.fullmatch(value.text) else with_own(hint, value)
-    return hint or _block_hint(word, value) or near(word, (*VERBS, *BLOCK, "use")) or "verbs are " + ", ".join(VERBS)
+    hint = hint or _block_hint(word, value) or _of_the_file(word)
+    return hint or near(word, (*VERBS, *BLOCK, "use")) or "verbs are " + ", ".join(VERBS)
+
+
+def _of_the_file(word: str) -> str:
+    belongs = word in FILE and word not in {"steps", *BLOCK}
+    return f"{word} belongs to the file: put it beside steps:, without the -" if belongs else ""
 
 
 def _is_a_current(value: Node) -> bool:

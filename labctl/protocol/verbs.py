@@ -40,6 +40,7 @@ from labctl.protocol.words import (
     TIME_OF_DAY,
     WAIT_WORDS,
 )
+from labctl.quantity.dimension import Kind
 from labctl.quantity.units import reads
 from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
 
@@ -282,13 +283,17 @@ def _several(word: str, node: Items) -> str:
     texts = [item.text for item in node.items if isinstance(item, Scalar)]
     if not texts or len(texts) != len(node.items):
         return ""
-    return (
-        f"write {word}: {texts[0]}"
-        if len(texts) == 1
-        else "a step each: " + ", ".join(f"- {word}: {text}" for text in texts[:5])
-    )
+    if len(texts) == 1:
+        return f"write {word}: {texts[0]}"
+    keys = [next((key for key, kind in LISTED if reads(text, kind)), "") for text in texts]
+    if word in DRIVES and all(keys) and len(set(keys)) == len(keys):
+        return f"write {word}: {{{', '.join(f'{key}: {text}' for key, text in zip(keys, texts, strict=True))}}}"
+    return "a step each: " + ", ".join(f"- {word}: {text}" for text in texts[:5])
 
 
+LISTED: Final[tuple[tuple[str, Kind], ...]] = (
+    ("current", "current"), ("to", "voltage"), ("for", "duration"), ("capacity", "capacity"),
+)  # fmt: skip # keys that the units of values in a list tell
 SIGNED: Final = ("current", "power")
 _ENDS_BY_VOLTAGE: Final = frozenset(key for key, hint in STEP_KEY_WORDS.items() if hint == "write to: 4.2 V")
 

@@ -202,8 +202,9 @@ def _bare(plain: str, kind: Kind) -> Slip:
         return "unit.bare", f"{clip(plain)!r} without a unit", f"{value * 100:g} % or {plain} %?"
     if kind == "capacity" and 0 < value <= 1:
         return "unit.bare", f"{clip(plain)!r} without a unit", f"{value * 100:g} %, {plain} mAh or {plain} mAh/cm2?"
-    units = _likely_first(plain, abs(value), kind)
-    proposed = [f"{plain} {unit}" for unit in units[:3]]
+    units = _likely_first(plain, abs(value), kind)[:3]
+    base = _BASE.get(kind, "") if abs(value) < 1.0 else ""  # of programs that reckon in SI
+    proposed = [f"{plain} {unit}" for unit in dict.fromkeys((*units, base)) if unit]
     hint = ", ".join(proposed[:-1]) + f" or {proposed[-1]}?" if len(proposed) > 1 else f"write {proposed[0]}"
     return "unit.bare", f"{clip(plain)!r} without a unit", hint
 

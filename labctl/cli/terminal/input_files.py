@@ -23,7 +23,8 @@ def bounded(path: Path) -> bytes:
     try:
         return read_file(path)
     except FileNotFoundError as error:
-        known = [*library_names(), *(each.name for each in Path().glob("*.yaml"))]
+        there = [str(each) for each in path.parent.glob("*.y*ml")]
+        known = there if path.parent.name else [*library_names(), *there]
         close = nearest(str(path), known) or next((name for name in known if Path(name).stem == str(path)), "")
         hint = f"; did you mean {close}?" if close else ""
         raise UsageError(f"{path}: wanted a file, found none of that name{hint}") from error

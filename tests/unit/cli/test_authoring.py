@@ -183,10 +183,13 @@ LIBRARY = "here or the name of one of the library, found neither; "
         (["plan", "gitt", "--cell", "qqq"], f"qqq: wanted a cell file {LIBRARY}the library has chen2020, "),
         (["plan", "there/x.yaml", "--cell", "vo"], "there/x.yaml: wanted a protocol file, found none"),
         (["check", "mine"], "mine: wanted a file, found none of that name; did you mean mine.yaml?"),
+        (["check", "in/your.yml"], "in/your.yml: wanted a file, found none of that name; did you mean in/yours.yaml?"),
     ],
 )
 def test_a_name_that_is_none_is_told_with_the_one_that_was_meant(tmp_path, monkeypatch, capsys, words, message):
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").touch()
+    Path("in").mkdir()
+    Path("in/yours.yaml").touch()
     assert main(words) in {1, 2}
     assert message in capsys.readouterr().err

@@ -81,6 +81,13 @@ def test_what_is_true_at_once_or_never_or_used_nowhere(steps, wanted):
     assert found(steps) == ([wanted] if wanted else [])
 
 
+@pytest.mark.parametrize(("written", "meant"), [("net since m <= 90 %", ">= 90 %"), ("net since m >= 90 %", ">= 90 %")])
+def test_charge_out_of_a_full_cell_is_told_as_a_count_that_grows(written, meant):
+    steps = f"- mark: m\n- discharge: {{current: C/10, until: {written}, to: 3 V, for: 15 h}}"
+    (one,) = check(read(protocol_text(steps, ""), "t.yaml"), FULL)
+    assert one.hint.endswith(f"write discharged since m {meant}")
+
+
 def test_nothing_is_stripped_before_it_is_plated():
     strip, plate = (
         "  - strip: {current: 1 mA, to: 0.9 V, for: 4 h}\n",
