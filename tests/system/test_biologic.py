@@ -1,5 +1,6 @@
 """Bio-Logic through EClib: the driver, the shared library that a C compiler made, and an instrument that lives on without the daemon."""
 
+import asyncio
 import subprocess
 import sys
 import tempfile
@@ -9,12 +10,13 @@ import numpy as np
 import pytest
 
 from labctl.driver import Bounds, Galvanostatic, Owner, Program, ProgramStep, RecordRule, Rest, Spectrum, Threshold
-from labctl.errors import SettingRefused, Unreachable
+from labctl.errors import LabctlError, SettingRefused, Unreachable
 from labctl.report.run_data import record_of
 from labctl.run.replay import replay
 from labctl.sample import Batch, Quality
 from labctl.store.reader import Reader
 from labctl_drivers.biologic import BioLogic
+from labctl_drivers.biologic.library import EcLibrary
 from labctl_drivers.biologic.techniques import current_range, technique_of
 from labctl_simulators.models import load_model
 from labctl_simulators.wire.biologic import MODELS, EmulatedBioLogic
@@ -211,6 +213,23 @@ async def test_a_channel_with_eclabs_firmware_is_taken_only_where_that_was_asked
                 await driver.apply("1", program())
             assert not bench.channel.running
         await driver.close()
+
+
+@pytest.mark.parametrize("at", [0, 2])
+async def test_firmware_is_loaded_into_the_channel_that_is_meant_and_into_no_other(tmp_path, at):
+    """EC-Lab's test on another channel would be lost with its firmware."""
+    async with Bench(tmp_path) as bench:
+        cells = [PotentiostatChannel(load_model("marquis2019"), MODELS["vmp300"][1]) for _ in range(3)]
+        bench.device.cells[:] = cells
+        for cell in cells:
+            cell.firmware = 1
+        library = EcLibrary(str(build(Path(tempfile.gettempdir()))))
+        await asyncio.to_thread(library.connect, f"127.0.0.1:{bench.line.port}", 5)
+        await asyncio.to_thread(library.load_firmware, at, "", "")
+        assert [place for place, cell in enumerate(cells) if cell.firmware != 1] == [at]
+        with pytest.raises(LabctlError, match="firmware of channel 3"):
+            await asyncio.to_thread(library.load_firmware, 3, "", "")
+        await asyncio.to_thread(library.disconnect)
 
 
 async def test_rows_lost_to_a_full_memory_are_marked(tmp_path):

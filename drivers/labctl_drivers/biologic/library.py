@@ -225,13 +225,16 @@ class EcLibrary:
         return values
 
     def load_firmware(self, channel: int, binary: str, xlx: str) -> None:
-        """Put the library's own firmware into a channel; what EC-Lab had there is evicted."""
-        channels, results = (c_uint8 * 1)(channel), (c_int32 * 1)()
-        number = c_int32(self._known())
-        code = self._library.BL_LoadFirmware(
-            number, channels, results, c_uint8(1), c_uint8(0), c_uint8(1), binary.encode() or None, xlx.encode() or None
-        )
-        self._see(code or results[0], f"load the firmware of channel {channel}")
+        """Put the library's own firmware into a channel; what EC-Lab had there is evicted.
+
+        The array has a flag for each channel from the first on, 1 for one that is selected (the library's C header).
+        """
+        length = channel + 1
+        selected, results = (c_uint8 * length)(), (c_int32 * length)()
+        selected[channel] = 1
+        number, files = c_int32(self._known()), (binary.encode() or None, xlx.encode() or None)
+        code = self._library.BL_LoadFirmware(number, selected, results, c_uint8(length), c_uint8(0), c_uint8(1), *files)
+        self._see(code or results[channel], f"load the firmware of channel {channel}")
 
     def load_techniques(self, channel: int, techniques: Sequence[tuple[str, Sequence[EccValue]]]) -> None:
         """Put techniques, (file, parameters), into a channel in place of all that it had."""

@@ -8,6 +8,7 @@ from typing import Final
 
 OTHERS: Final[Mapping[str, str]] = {
     "arbin": "pycti-arbin",
+    "biologic": "easy-biologic",
     "keithley2400": "pymeasure and labmcp-keithley-smu",
     "keithley2450": "pymeasure and labmcp-keithley-smu",
     "keithley2600": "pymeasure and labmcp-keithley-smu",

@@ -87,13 +87,21 @@ class EmulatedBioLogic:
             case LibraryCall.PLUGGED:
                 return 0, bytes(int(place < len(self.cells)) for place in range(arguments[0]))
             case LibraryCall.FIRMWARE:
-                for place in arguments:
-                    self.cells[place].firmware = KERNEL
-                return 0, struct.pack(f"<{len(arguments)}i", *([0] * len(arguments)))
+                return 0, self._loaded(arguments)
         place = arguments[0]
         if place >= len(self.cells):
             return -3, b""
         return self._of_channel(function, self.cells[place], arguments, now)
+
+    def _loaded(self, selected: bytes) -> bytes:
+        """Put the library's firmware into the channels of which the flag is set; return a code for each flag."""
+        codes = [0] * len(selected)
+        for place in (place for place, chosen in enumerate(selected) if chosen):
+            if place < len(self.cells):
+                self.cells[place].firmware = KERNEL
+            else:
+                codes[place] = -3
+        return struct.pack(f"<{len(codes)}i", *codes)
 
     def _of_channel(  # noqa: C901 - a table
         self, function: int, channel: PotentiostatChannel, arguments: bytes, now: float

@@ -231,6 +231,10 @@ int32_t BL_ConvertChannelNumericIntoSingle(uint32_t number, float *value, uint32
   return 0;
 }
 
+int32_t BL_ConvertNumericIntoSingle(uint32_t number, float *value) {
+  return BL_ConvertChannelNumericIntoSingle(number, value, 0);
+}
+
 int32_t BL_ConvertTimeChannelNumericIntoSeconds(uint32_t *words, double *seconds, float timebase, uint32_t board) {
   (void)board;
   *seconds = (double)timebase * (double)(((uint64_t)words[0] << 32) | words[1]);
