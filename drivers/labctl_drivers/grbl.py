@@ -25,15 +25,14 @@ from labctl.driver import (
     Status,
 )
 from labctl.driver.option_range import Count, Positive
-from labctl.errors import InstrumentError, SettingRefused, Unreachable, WireError
+from labctl.errors import InstrumentError, SettingRefused, WireError
 from labctl_drivers.bending import REACHED, BendTables, stage_capabilities
-from labctl_drivers.serial_line import close_line
+from labctl_drivers.serial_line import close_line, open_line, receive, send
 
 T = TypeVar("T")
 
 REPORT = re.compile(r"<(?P<state>[A-Za-z]+)(?::\d)?\|(?:MPos|WPos):(?P<position>[-+0-9.]+)")
 MOST_LINES = 1000  # before an `ok`
-LONGEST_LINE = 4096  # bytes
 
 
 class Grbl:
@@ -129,13 +128,8 @@ class Grbl:
     # --- in the line's own thread ----------------------------------------------------------------------------------
 
     def _open(self) -> Identity:
-        import serial  # noqa: PLC0415
-
         self._close()
-        try:
-            self._line = serial.serial_for_url(self.port, baudrate=self.baud, timeout=self.timeout)
-        except (OSError, serial.SerialException) as error:
-            raise Unreachable(f"{self.port}: wanted a GRBL stage, found {error}") from error
+        self._line = open_line(self.port, self.baud, self.timeout, "a GRBL stage")
         self._send(b"\r\n")
         version = next((line for line in self._command("$I") if line.startswith("[VER:")), None)
         if version is None:
@@ -195,21 +189,10 @@ class Grbl:
         raise WireError(f"{self.port}: wanted ok after {text}, found {MOST_LINES} other lines")
 
     def _send(self, data: bytes) -> None:
-        if self._line is None:
-            raise Unreachable(f"{self.port}: not open")
-        try:
-            self._line.write(data)
-        except OSError as error:
-            raise Unreachable(f"{self.port}: {error}") from error
+        send(self._line, self.port, data)
 
     def _receive(self) -> str:
-        try:
-            raw = self._line.readline(LONGEST_LINE)
-        except OSError as error:
-            raise Unreachable(f"{self.port}: {error}") from error
-        if not raw.endswith(b"\n"):
-            raise Unreachable(f"{self.port}: wanted a line, found {raw!r} within {self._line.timeout:g} s")
-        return str(raw.decode("ascii", "replace").strip())
+        return receive(self._line, self.port)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -27,9 +27,9 @@ from labctl.driver import (
     Status,
 )
 from labctl.driver.option_range import Between, Count, Positive
-from labctl.errors import InstrumentError, SettingRefused, Unreachable, WireError
+from labctl.errors import InstrumentError, SettingRefused, WireError
 from labctl_drivers.bending import REACHED, BendTables, stage_capabilities
-from labctl_drivers.serial_line import close_line
+from labctl_drivers.serial_line import close_line, open_line, receive, send
 
 T = TypeVar("T")
 
@@ -42,7 +42,6 @@ UNREFERENCED = frozenset({"WR", "WH"})  # it does not know where it is: only hom
 LOST = UNREFERENCED | {"WL", "WM", "WS"}  # beside faults, F and a letter: it is not where it was sent, or not for sure
 NUMBERS = 100  # of questions, before they begin again
 MOST_LINES = 50  # alerts and replies of before that may come ahead of the one that was asked for
-LONGEST_LINE = 4096  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +156,8 @@ class Zaber:
     # --- in the line's own thread ----------------------------------------------------------------------------------
 
     def _open(self) -> Identity:
-        import serial  # noqa: PLC0415
-
         self._close()
-        try:
-            self._line = serial.serial_for_url(self.port, baudrate=self.baud, timeout=self.timeout)
-        except (OSError, serial.SerialException) as error:
-            raise Unreachable(f"{self.port}: wanted a Zaber stage, found {error}") from error
+        self._line = open_line(self.port, self.baud, self.timeout, "a Zaber stage")
         number = self._ask("get system.serial", axis=0).data
         if self.serial is not None and number != self.serial:
             raise WireError(f"{self.port}: wanted serial number {self.serial}, found {number}")
@@ -266,21 +260,10 @@ class Zaber:
         raise WireError(f"{self.port}: wanted the reply to {words}, found {MOST_LINES} other lines")
 
     def _send(self, data: bytes) -> None:
-        if self._line is None:
-            raise Unreachable(f"{self.port}: not open")
-        try:
-            self._line.write(data)
-        except OSError as error:
-            raise Unreachable(f"{self.port}: {error}") from error
+        send(self._line, self.port, data)
 
     def _receive(self) -> str:
-        try:
-            raw = self._line.readline(LONGEST_LINE)
-        except OSError as error:
-            raise Unreachable(f"{self.port}: {error}") from error
-        if not raw.endswith(b"\n"):
-            raise Unreachable(f"{self.port}: wanted a line, found {raw!r} within {self._line.timeout:g} s")
-        return str(raw.decode("ascii", "replace").strip())
+        return receive(self._line, self.port)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

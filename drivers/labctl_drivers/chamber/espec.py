@@ -8,11 +8,9 @@ from typing import Any
 
 from labctl.driver import Identity
 from labctl.driver.option_range import Count, Number, Positive
-from labctl.errors import SettingRefused, Unreachable, WireError
+from labctl.errors import SettingRefused, WireError
 from labctl_drivers.chamber.climate import ClimateChamber
-from labctl_drivers.serial_line import close_line
-
-LONGEST_LINE = 1024  # bytes
+from labctl_drivers.serial_line import close_line, open_line, receive, send
 
 
 class Espec(ClimateChamber):
@@ -34,14 +32,8 @@ class Espec(ClimateChamber):
 
     def connect(self) -> Identity:
         """Connect, and ask for its type and program."""
-        import serial  # noqa: PLC0415
-
         self.disconnect()
-        try:
-            self._line = serial.serial_for_url(self.port, baudrate=self.baud, timeout=self.timeout)
-            self._line.reset_input_buffer()
-        except (OSError, serial.SerialException) as error:
-            raise Unreachable(f"{self.port}: wanted an ESPEC chamber, found {error}") from error
+        self._line = open_line(self.port, self.baud, self.timeout, "an ESPEC chamber", fresh=True)
         return Identity("ESPEC", self._ask("TYPE?"), firmware=self._ask("ROM?"))
 
     def disconnect(self) -> None:
@@ -86,17 +78,9 @@ class Espec(ClimateChamber):
             raise SettingRefused(f"{self.port}: {text} was answered by {answer[:60]}", safe=True)
 
     def _ask(self, text: str) -> str:
-        if self._line is None:
-            raise Unreachable(f"{self.port}: not open")
         prefix = "" if self.address is None else f"{self.address},"
-        try:
-            self._line.write(f"{prefix}{text}\r\n".encode("ascii"))
-            raw = self._line.readline(LONGEST_LINE)
-        except OSError as error:
-            raise Unreachable(f"{self.port}: {error}") from error
-        if not raw.endswith(b"\n"):
-            raise Unreachable(f"{self.port}: wanted a line after {text}, found {raw[:60]!r}")
-        answer = raw.decode("ascii", "replace").strip()
+        send(self._line, self.port, f"{prefix}{text}\r\n".encode("ascii"))
+        answer = receive(self._line, self.port)
         if answer.startswith("NA:"):
             raise SettingRefused(f"{self.port}: {text} was answered by {answer}", safe=True)
-        return str(answer)
+        return answer

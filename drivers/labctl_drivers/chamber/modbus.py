@@ -15,7 +15,7 @@ from labctl.driver.option_range import Between, Count, NotNegative, Positive
 from labctl.errors import OptionRefused, SettingRefused, Unreachable, WireError
 from labctl_drivers.chamber import registers
 from labctl_drivers.chamber.climate import ClimateChamber
-from labctl_drivers.serial_line import close_line
+from labctl_drivers.serial_line import close_line, open_line
 
 Celsius: TypeAlias = Annotated[float, Between(-273.15, 1000.0)]
 
@@ -112,14 +112,8 @@ class Modbus(ClimateChamber):
 
     def connect(self) -> Identity:
         """Connect, and read the air's temperature: Modbus tells no name."""
-        import serial  # noqa: PLC0415
-
         self.disconnect()
-        try:
-            self._line = serial.serial_for_url(self.port, baudrate=self.baud, timeout=self.timeout)
-            self._line.reset_input_buffer()
-        except (OSError, serial.SerialException) as error:
-            raise Unreachable(f"{self.port}: wanted a chamber, found {error}") from error
+        self._line = open_line(self.port, self.baud, self.timeout, "a chamber", fresh=True)
         self.measured()
         return Identity(self.model.partition("-")[0].capitalize(), self.model)
 

@@ -33,7 +33,7 @@ from labctl.driver.option_range import Count, Positive
 from labctl.errors import SettingRefused, Unreachable, WireError
 from labctl.sample import Batch, Quality
 from labctl_drivers.palmsens.script import SLOWEST, ScriptVariable, interval_of, read_package, script
-from labctl_drivers.serial_line import close_line
+from labctl_drivers.serial_line import close_line, next_line, open_line, send
 
 T = TypeVar("T")
 
@@ -53,7 +53,6 @@ HOLDS = {
 }
 SILENCE = 0.15  # s
 TALKS_AT_MOST = 4.0  # s that other lines may come before the one that was asked for
-MOST_WAITING = 65536  # bytes without the end of a line
 SAYS = frozenset("eMPCLT*-+!")  # begins of the lines that a running script says
 ROUNDING = 1e-6  # V, of a value on the line; of a current as a part of it
 CLOSE = 0.01  # of a charge, and of the interval: the module counts with rounded numbers
@@ -183,14 +182,9 @@ class PalmSens:
     # --- in the line's own thread ----------------------------------------------------------------------------------
 
     def _open(self) -> Identity:
-        import serial  # noqa: PLC0415
-
         self._close()
         self._step = self._attempt = None  # of what runs rows were lost
-        try:
-            self._line = serial.serial_for_url(self.port, baudrate=self.baud, timeout=self.timeout)
-        except (OSError, serial.SerialException) as error:
-            raise Unreachable(f"{self.port}: wanted a PalmSens module, found {error}") from error
+        self._line = open_line(self.port, self.baud, self.timeout, "a PalmSens module")
         busy = self._runs()
         if not busy:
             self._fall_silent()
@@ -344,25 +338,10 @@ class PalmSens:
         return None
 
     def _send(self, text: str) -> None:
-        if self._line is None:
-            raise Unreachable(f"{self.port}: not open")
-        try:
-            self._line.write(text.encode("ascii"))
-        except OSError as error:
-            raise Unreachable(f"{self.port}: {error}") from error
+        send(self._line, self.port, text.encode("ascii"))
 
     def _receive(self) -> str:
-        while b"\n" not in self._buffer:
-            try:
-                more = self._line.read(max(1, self._line.in_waiting))
-            except OSError as error:
-                raise Unreachable(f"{self.port}: {error}") from error
-            if not more:
-                raise Unreachable(f"{self.port}: wanted a line, found {self._buffer!r} within {self.timeout:g} s")
-            self._buffer += more
-            if len(self._buffer) > MOST_WAITING and b"\n" not in self._buffer:
-                raise Unreachable(f"{self.port}: wanted a line, found {len(self._buffer)} bytes without an end")
-        raw, _, self._buffer = self._buffer.partition(b"\n")
+        raw, self._buffer = next_line(self._line, self.port, self._buffer)
         return str(raw.decode("ascii", "replace").rstrip("\r"))
 
     def _until(self, is_last: Callable[[str], bool]) -> list[str]:

@@ -30,7 +30,7 @@ from labctl.driver import (
     Sweep,
 )
 from labctl.driver.option_range import Count, Positive
-from labctl.errors import InstrumentError, SettingRefused, Unreachable, WireError
+from labctl.errors import InstrumentError, SettingRefused, WireError
 from labctl.sample import Batch, Quality
 from labctl_drivers.rodeostat.board import (
     CURRENTS,
@@ -45,7 +45,7 @@ from labctl_drivers.rodeostat.board import (
     parsed,
     sample_of,
 )
-from labctl_drivers.serial_line import close_line
+from labctl_drivers.serial_line import close_line, next_line, open_line, send
 
 T = TypeVar("T")
 
@@ -55,7 +55,6 @@ LATEST = 1.0  # s by which what is measured may lie behind a sample, in a sweep
 EARLY = 2.5  # sample periods: a test that ends by more before its time was ended by somebody
 PACKET = 64  # bytes: a message of a multiple of it waits in the board's USB for the next ones
 MOST_LINES = 10_000  # samples that may come before a reply
-MOST_WAITING = 65536  # bytes without the end of a line
 
 
 class Rodeostat:
@@ -166,14 +165,9 @@ class Rodeostat:
     # --- in the line's own thread ----------------------------------------------------------------------------------
 
     def _open(self) -> Identity:
-        import serial  # noqa: PLC0415
-
         self._close()
         self._step = self._attempt = None  # of what runs rows were lost
-        try:
-            self._line = serial.serial_for_url(self.port, baudrate=self.baud, timeout=self.timeout)
-        except (OSError, serial.SerialException) as error:
-            raise Unreachable(f"{self.port}: wanted a Rodeostat, found {error}") from error
+        self._line = open_line(self.port, self.baud, self.timeout, "a Rodeostat")
         variant = str(self._ask("getVariant").get("variant"))
         found = VARIANT.fullmatch(variant)
         if found is None:
@@ -292,14 +286,9 @@ class Rodeostat:
         Raises:
             SettingRefused: The board did not obey.
         """
-        if self._line is None:
-            raise Unreachable(f"{self.port}: not open")
         text = json.dumps({"command": command, **fields}, separators=(",", ":"))
         text = f" {text}" if (len(text) + 1) % PACKET == 0 else text
-        try:
-            self._line.write(text.encode("ascii") + b"\n")
-        except OSError as error:
-            raise Unreachable(f"{self.port}: {error}") from error
+        send(self._line, self.port, text.encode("ascii") + b"\n")
         for _ in range(MOST_LINES):
             found = parsed(self._receive())
             if "success" not in found:
@@ -318,18 +307,8 @@ class Rodeostat:
             self._heard.append(sample_of(found) if found else None)
 
     def _receive(self) -> bytes:
-        while b"\n" not in self._buffer:
-            try:
-                more = self._line.read(max(1, self._line.in_waiting))
-            except OSError as error:
-                raise Unreachable(f"{self.port}: {error}") from error
-            if not more:
-                raise Unreachable(f"{self.port}: wanted a line, found {self._buffer!r} within {self._line.timeout:g} s")
-            self._buffer += more
-            if len(self._buffer) > MOST_WAITING and b"\n" not in self._buffer:
-                raise Unreachable(f"{self.port}: wanted a line, found {len(self._buffer)} bytes without an end")
-        raw, _, self._buffer = self._buffer.partition(b"\n")
-        return bytes(raw)
+        raw, self._buffer = next_line(self._line, self.port, self._buffer)
+        return raw
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
