@@ -4,38 +4,28 @@ Facts: gnea/grbl documentation. `ok` means planned, not moved, so the end of a m
 port may reset the controller, so the greeting is waited for; after an alarm only homing helps. Never run on hardware by us.
 """
 
-import asyncio
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
 
 from labctl.driver import (
     Bend,
-    Capabilities,
     Ended,
     Identity,
-    Program,
-    ProgramStep,
-    ReadBack,
     Reading,
     Readings,
-    Rest,
     Status,
 )
 from labctl.driver.option_range import Count, Positive
 from labctl.errors import InstrumentError, SettingRefused, WireError
-from labctl_drivers.bending import REACHED, BendTables, stage_capabilities
-from labctl_drivers.serial_line import close_line, open_line, receive, send
-
-T = TypeVar("T")
+from labctl_drivers.bending import REACHED, BendingStage, BendTables
+from labctl_drivers.serial_line import open_line
 
 REPORT = re.compile(r"<(?P<state>[A-Za-z]+)(?::\d)?\|(?:MPos|WPos):(?P<position>[-+0-9.]+)")
 MOST_LINES = 1000  # before an `ok`
 
 
-class Grbl:
+class Grbl(BendingStage):
     """One axis that bends a cell.
 
     Args:
@@ -59,30 +49,9 @@ class Grbl:
         baud: Count = 115200,
         timeout: Positive = 2.0,
     ) -> None:
-        self.port = port
-        self.tables = BendTables(angle, radius)
+        super().__init__(port, BendTables(angle, radius), baud, timeout)
         self.axis = axis
         self.feed = feed
-        self.baud = baud
-        self.timeout = timeout
-        self._line: Any = None
-        self._attempt: int | None = None
-        self._target: float | None = None
-        self._travel: tuple[float, float] = (-math.inf, math.inf)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"grbl {port}")
-
-    async def open(self) -> Identity:
-        """Connect, wait for the greeting, read the soft limits; moves nothing."""
-        return await self._in_thread(self._open)
-
-    async def close(self) -> None:
-        """Disconnect; a move that is under way goes on to its end."""
-        await self._in_thread(self._close)
-
-    def capabilities(self, channel: str) -> Capabilities:
-        """Return that it bends, and nothing else."""
-        del channel
-        return stage_capabilities()
 
     async def status(self, channel: str) -> Status:
         """Return whether it moves."""
@@ -91,18 +60,6 @@ class Grbl:
         if state in {"Run", "Home", "Jog", "Hold"}:
             return Status("running" if self._attempt is not None else "unknown", self._attempt, text=state)
         return Status("idle", text=state)
-
-    async def apply(self, channel: str, program: Program) -> ReadBack:
-        """Plan the moves of one bend; `read` tells when the stage stands at the end of them."""
-        del channel
-        match program.steps:
-            case (ProgramStep(mode=Bend() as bend),):
-                target = await self._in_thread(lambda: self._bend(bend))
-                self._attempt = program.attempt
-                return ReadBack({"position": target})
-            case (ProgramStep(mode=Rest()),):
-                return ReadBack()
-        raise SettingRefused("a bending stage holds one bend at a time", safe=True)
 
     async def read(self, channels: Sequence[str]) -> Readings:
         """Return the end of the move once the stage stands still at its target."""
@@ -127,8 +84,9 @@ class Grbl:
 
     # --- in the line's own thread ----------------------------------------------------------------------------------
 
-    def _open(self) -> Identity:
-        self._close()
+    def connect(self) -> Identity:
+        """Connect, wait for the greeting, read the soft limits; one that is in alarm seeks its reference."""
+        self.disconnect()
         self._line = open_line(self.port, self.baud, self.timeout, "a GRBL stage")
         self._send(b"\r\n")
         version = next((line for line in self._command("$I") if line.startswith("[VER:")), None)
@@ -144,17 +102,13 @@ class Grbl:
             self._home()
         return Identity("GRBL", "stage", firmware=version.strip("[]").removeprefix("VER:"))
 
-    def _close(self) -> None:
-        if self._line is not None:
-            close_line(self._line)
-            self._line = None
-
     def _home(self) -> None:
         self._line.timeout = 10 * self.timeout
         self._command("$H")
         self._line.timeout = self.timeout
 
-    def _bend(self, bend: Bend) -> float:
+    def bend(self, bend: Bend) -> float:
+        """Plan the moves of a bend; see `BendingStage.bend`."""
         target = self.tables.position(bend, self._travel)
         _, flat = self._report()
         self._send(b"~")
@@ -187,15 +141,6 @@ class Grbl:
                 raise SettingRefused(f"{self.port}: {text} was answered by {line}", safe=True)
             lines.append(line)
         raise WireError(f"{self.port}: wanted ok after {text}, found {MOST_LINES} other lines")
-
-    def _send(self, data: bytes) -> None:
-        send(self._line, self.port, data)
-
-    def _receive(self) -> str:
-        return receive(self._line, self.port)
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
 def setting(line: str) -> tuple[int, float] | None:

@@ -5,33 +5,23 @@ number that its reply repeats, so that a late one is told. A move replaces the o
 as the stage comes to stand. Speed and limits are those that the stage keeps. Never run on hardware by us.
 """
 
-import asyncio
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 from labctl.driver import (
     Bend,
-    Capabilities,
     Ended,
     Identity,
-    Program,
-    ProgramStep,
-    ReadBack,
     Reading,
     Readings,
-    Rest,
     Status,
 )
 from labctl.driver.option_range import Between, Count, Positive
 from labctl.errors import InstrumentError, SettingRefused, WireError
-from labctl_drivers.bending import REACHED, BendTables, stage_capabilities
-from labctl_drivers.serial_line import close_line, open_line, receive, send
-
-T = TypeVar("T")
+from labctl_drivers.bending import REACHED, BendingStage, BendTables
+from labctl_drivers.serial_line import open_line
 
 REPLY = re.compile(
     r"@(?P<device>\d{2}) (?P<axis>\d) (?:(?P<number>\d{1,3}) )?(?P<verdict>OK|RJ) (?P<state>BUSY|IDLE) "
@@ -56,7 +46,7 @@ class ZaberReply:
     data: str
 
 
-class Zaber:
+class Zaber(BendingStage):
     """One axis that bends a cell.
 
     Args:
@@ -84,36 +74,15 @@ class Zaber:
         baud: Count = 115200,
         timeout: Positive = 2.0,
     ) -> None:
-        self.port = port
+        super().__init__(port, BendTables(angle, radius), baud, timeout)
         self.microstep = microstep
-        self.tables = BendTables(angle, radius)
         self.device = device
         self.axis = axis
         self.serial = serial
-        self.baud = baud
-        self.timeout = timeout
-        self._line: Any = None
         self._number = 0
         self._homing = False
-        self._attempt: int | None = None
-        self._target: float | None = None  # mm, of the move that was sent last
         self._moves: list[float] = []  # mm, to be sent when the stage stands
         self._waits: tuple[float, int] | None = None  # a bend that begins when the stage stands: mm, and how often
-        self._travel: tuple[float, float] = (-math.inf, math.inf)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"zaber {port}")
-
-    async def open(self) -> Identity:
-        """Connect, compare the serial number, read the limits; a stage that does not know where it is begins to home."""
-        return await self._in_thread(self._open)
-
-    async def close(self) -> None:
-        """Disconnect; a move that is under way goes on to its end, and none follows it."""
-        await self._in_thread(self._close)
-
-    def capabilities(self, channel: str) -> Capabilities:
-        """Return that it bends, and nothing else."""
-        del channel
-        return stage_capabilities()
 
     async def status(self, channel: str) -> Status:
         """Return whether it moves, or has moves to come."""
@@ -123,18 +92,6 @@ class Zaber:
             text = "homing" if self._homing else "moving"
             return Status("running" if self._attempt is not None else "unknown", self._attempt, text=text)
         return Status("idle", text=f"flag {reply.flag}")
-
-    async def apply(self, channel: str, program: Program) -> ReadBack:
-        """Begin the moves of one bend; `read` sends the next one, and tells when the stage stands at the end of the last."""
-        del channel
-        match program.steps:
-            case (ProgramStep(mode=Bend() as bend),):
-                target = await self._in_thread(lambda: self._bend(bend))
-                self._attempt = program.attempt
-                return ReadBack({"position": target})
-            case (ProgramStep(mode=Rest()),):
-                return ReadBack()
-        raise SettingRefused("a bending stage holds one bend at a time", safe=True)
 
     async def read(self, channels: Sequence[str]) -> Readings:
         """Return the end of a bend once the stage stands at the end of its last move.
@@ -155,8 +112,9 @@ class Zaber:
 
     # --- in the line's own thread ----------------------------------------------------------------------------------
 
-    def _open(self) -> Identity:
-        self._close()
+    def connect(self) -> Identity:
+        """Connect, compare the serial number, read the limits; a stage that does not know where it is begins to home."""
+        self.disconnect()
         self._line = open_line(self.port, self.baud, self.timeout, "a Zaber stage")
         number = self._ask("get system.serial", axis=0).data
         if self.serial is not None and number != self.serial:
@@ -170,14 +128,14 @@ class Zaber:
             self._ask("home")
         return Identity("Zaber", "stage", number, version)
 
-    def _close(self) -> None:
+    def disconnect(self) -> None:
+        """Let go of the line; a move that is under way goes on to its end, and none follows it."""
         self._forget()
         self._attempt = None
-        if self._line is not None:
-            close_line(self._line)
-            self._line = None
+        super().disconnect()
 
-    def _bend(self, bend: Bend) -> float:
+    def bend(self, bend: Bend) -> float:
+        """Begin the moves of a bend, each sent as the stage stands at the end of the one before; see `BendingStage.bend`."""
         target = self.tables.position(bend, self._travel)
         reply = self._ask("get pos")
         self._trusted(reply)
@@ -258,15 +216,6 @@ class Zaber:
                 raise SettingRefused(f"{self.port}: {words} was rejected: {reply.data}", safe=True)
             return reply
         raise WireError(f"{self.port}: wanted the reply to {words}, found {MOST_LINES} other lines")
-
-    def _send(self, data: bytes) -> None:
-        send(self._line, self.port, data)
-
-    def _receive(self) -> str:
-        return receive(self._line, self.port)
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
 def reply_of(line: str) -> ZaberReply | None:

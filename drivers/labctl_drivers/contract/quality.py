@@ -1,8 +1,10 @@
 """What a driver is worth so far, computed from what its contract suite found."""
 
+import ast
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -26,16 +28,29 @@ SHOWN = 3  # reasons of skipped tests
 def digest(driver: type) -> str:
     """Return a digest of a driver's code, by which a result of its suite is known to be of this version.
 
-    Of the module of its class, or of every module of the package where a make has one.
+    Of the module of its class, or of every module of the package where a make has one, and of what these import from the
+    package of the drivers, such as their common lines.
     """
     name = sys.modules[driver.__module__].__file__
     if name is None:
         return ""
     path = Path(name)
     whole = "." in driver.__module__.partition(".")[2]  # a package in the drivers' own
-    files = sorted(path.parent.glob("*.py")) if whole else [path]
-    texts = b"".join(file.read_bytes().replace(b"\r\n", b"\n") for file in files)
+    known, left = set[Path](), set(path.parent.glob("*.py")) if whole else {path}
+    while left:
+        known |= left
+        left = {file for each in left for file in _imported(each, driver.__module__.partition(".")[0])} - known
+    texts = b"".join(file.read_bytes().replace(b"\r\n", b"\n") for file in sorted(known))
     return hashlib.sha256(texts).hexdigest()[:16]
+
+
+def _imported(file: Path, package: str) -> Iterator[Path]:
+    """Give the files of the modules of a package from which a module imports names."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package}."):
+            found = find_spec(node.module or "")
+            if found is not None and found.origin is not None:
+                yield Path(found.origin)
 
 
 def tier(driver: type, outcomes: Mapping[str, object] | None) -> tuple[str, str]:
