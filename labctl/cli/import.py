@@ -17,39 +17,36 @@ FILES = typer.Argument(
     "folders with --follow",
     show_default=False,
 )
+DB = typer.Option("--db", help="journal to write: sqlite:///FILE, a file, or a data folder")
+CELL = typer.Option("--cell", help="cell file: areas, masses and the kind of cell", show_default=False)
+TEST = typer.Option("--test", help="number of a test in a file with several, or `all`", show_default=False)
+LOOK = typer.Option("--look", help="say what is in the files, and write nothing")
+AGAIN = typer.Option("--again", help="even if the journal has this test of this file already")
 FOLLOW = typer.Option("--follow", help="take LAND's .cex in these folders as they grow, until interrupted")
-EVERY = typer.Option("--every", metavar="TIME", help="between two looks of --follow")
-STILL = typer.Option("--still", metavar="TIME", help="a followed test has ended when its file did not change so long")
+EVERY = typer.Option("--every", metavar="TIME", help="between two looks of --follow, 10 s if not given")
+STILL = typer.Option(
+    "--still", metavar="TIME", help="a followed test has ended when its file did not change so long, 1 d if not given"
+)
+PROTOCOL = typer.Option(
+    "--protocol",
+    metavar="OUT",
+    help="read one protocol (EC-Lab .mps, Neware XML, Maccor, PyBaMM, aurora-unicycler, BattINFO) and write it to this YAML",
+    show_default=False,
+)
 
 
 def command(
     files: Annotated[list[Path], FILES],
     *,
-    db: Annotated[
-        str, typer.Option("--db", help="journal to write: sqlite:///FILE, a file, or a data folder")
-    ] = DEFAULT,
-    cell: Annotated[
-        Path | None, typer.Option("--cell", help="cell file: areas, masses and the kind of cell", show_default=False)
-    ] = None,
-    test: Annotated[
-        str, typer.Option("--test", help="number of a test in a file with several, or `all`", show_default=False)
-    ] = "",
-    look: Annotated[bool, typer.Option("--look", help="say what is in the files, and write nothing")] = False,
-    again: Annotated[
-        bool, typer.Option("--again", help="even if the journal has this test of this file already")
-    ] = False,
+    db: Annotated[str, DB] = DEFAULT,
+    cell: Annotated[Path | None, CELL] = None,
+    test: Annotated[str, TEST] = "",
+    look: Annotated[bool, LOOK] = False,
+    again: Annotated[bool, AGAIN] = False,
     follow: Annotated[bool, FOLLOW] = False,
-    every: Annotated[str, EVERY] = "10 s",
-    still: Annotated[str, STILL] = "1 d",
-    protocol: Annotated[
-        Path | None,
-        typer.Option(
-            "--protocol",
-            metavar="OUT",
-            help="read one protocol (PyBaMM experiment, aurora-unicycler, Neware XML) and write it to this YAML",
-            show_default=False,
-        ),
-    ] = None,
+    every: Annotated[str, EVERY] = "",
+    still: Annotated[str, STILL] = "",
+    protocol: Annotated[Path | None, PROTOCOL] = None,
 ) -> None:
     """Take files of other makers into the journal, each test as a run; what was mapped is shown, nothing is half-imported.
 
@@ -57,14 +54,26 @@ def command(
     files that LandMon writes in folders become runs that grow with them.
     """
     if protocol is not None:
+        _nothing_besides(
+            "--protocol",
+            db=db != DEFAULT,
+            cell=cell,
+            test=test,
+            look=look,
+            again=again,
+            follow=follow,
+            every=every,
+            still=still,
+        )
         _protocol(files, protocol)
         return
     if follow:
         from labctl.cli.terminal.following import follow as follow_folders
 
-        _nothing_besides(test=test, look=look, again=again)
-        follow_folders(files, db, cell, every, still)
+        _nothing_besides("--follow", test=test, look=look, again=again)
+        follow_folders(files, db, cell, every or "10 s", still or "1 d")
         return
+    _nothing_besides("files alone", every=every, still=still)
     from labctl.exchange.find import recordings_of
     from labctl.exchange.import_run import completed
 
@@ -88,14 +97,16 @@ def command(
     )
 
 
-def _nothing_besides(**given: object) -> None:
+def _nothing_besides(what: str, **given: object) -> None:
+    """Refuse options that say nothing here: none is dropped without a word.
+
+    Raises:
+        UsageError: One of them is given.
+    """
     from labctl.errors import UsageError
 
-    beside = [f"--{name}" for name, value in given.items() if value]
-    if beside:
-        raise UsageError(
-            f"--follow: wanted folders, --db, --cell, --every and --still with it, found {', '.join(beside)}"
-        )
+    if beside := [f"--{name}" for name, value in given.items() if value]:
+        raise UsageError(f"wanted options that have an effect with {what}, found {', '.join(beside)}")
 
 
 def _protocol(files: list[Path], output: Path) -> None:

@@ -295,4 +295,18 @@ def test_the_verb_follows_until_it_is_told_to_end(folder, tmp_path):
     assert "run 1 begins" in told[1]
     assert "go on with the same command" in told[-1]
     assert main(["import", "--follow", str(tmp_path / "none")]) == 2
-    assert main(["import", "--follow", str(folder.path), "--look"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "dropped"),
+    [
+        (["--follow", "--look"], "with --follow, found --look"),
+        (["--every", "1 s"], "with files alone, found --every"),
+        (["--protocol", "out.yaml", "--follow", "--cell", "vo"], "with --protocol, found --cell, --follow"),
+    ],
+)
+def test_an_option_that_would_say_nothing_is_refused(tmp_path, monkeypatch, capsys, words, dropped):
+    monkeypatch.chdir(tmp_path)
+    assert main(["import", str(tmp_path), *words]) == 2
+    assert f"wanted options that have an effect {dropped}" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
