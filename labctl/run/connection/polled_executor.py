@@ -4,7 +4,6 @@ The connection's lock is held by whoever calls.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
@@ -242,8 +241,8 @@ class PolledExecutor(Executor[PolledRun]):
         run.resting = True
         now = run.run_time(self._shared.clock.now())
         counters = self.meter.begin(run.at, now, RESTING)
-        if not run.capabilities.records and counters != run.session.state.last.counters:
-            self.fold_waiting(run)  # measured before
+        self.fold_waiting(run)  # measured before; a run may end by it
+        if run.session.finish is None and not run.capabilities.records and counters != run.session.state.last.counters:
             run.session.take(SwitchedOff(now, *counters))
 
     async def status(self, at: str) -> Status:
@@ -337,13 +336,12 @@ class PolledExecutor(Executor[PolledRun]):
         return self._shared.sink.journal.head.claims(self.serial)
 
     async def unclaim(self, at: str) -> None:
-        """Note that an output is none of ours any more: it is off, and nothing of ours runs there.
-
-        Where the disk does not take that, the claim stays, as before, and the next look at the channel tries again.
-        """
+        """Note that an output that is off is none of ours; where the disk does not take that, the next look at it tries again."""
         if not isinstance(self.instrument, Autonomous) and at not in self.on and self.claimed(at):
-            with contextlib.suppress(StoreError):
+            try:
                 await self._shared.sink.call(self._shared.sink.journal.head.release, self.serial, at)
+            except StoreError as error:
+                LOG.warning("instrument %s: channel %s is off, which is not noted yet: %s", self.given.name, at, error)
 
     @property
     def journal(self) -> str:
