@@ -67,7 +67,6 @@ async def run(device, technique, parameters, kinds):
             rows.append({"time": time, **row._asdict()})
         if segment.values.State == 0 and not told:
             return rows
-        await asyncio.sleep(0.02)
 
 
 def main():
