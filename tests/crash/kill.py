@@ -59,7 +59,7 @@ model: marquis2019
 IN_THE_DAEMON = """\
 labctl: 1
 name: in the daemon
-record: {every: 5 s, dV: 2 mV}
+record: {every: 60 s, dV: 20 mV}
 steps:
   - rest: 5 min
   - repeat: 6
