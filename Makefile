@@ -85,8 +85,8 @@ bench:           ## every figure the project promises, as ratios; sets up PyBaMM
 	@$(PYTHON) tools/environment.py bench
 	@OMP_NUM_THREADS=1 .venv-bench/bin/labctl bench
 
-rig-lines: setup-test ## bad lines to a broker and to PostgreSQL: late, cut after any byte, black holes, half open, refused; N / 10 seeds
-	@$(BIN)/python -m tests.crash.lines --seeds $$((($(N) + 9) / 10)) $(KEEP)
+rig-lines: setup-test ## bad lines to a broker and to PostgreSQL: late, cut after any byte, black holes, half open, refused; about N of them
+	@$(BIN)/python -m tests.crash.lines --seeds $$((($(N) + 24) / 25)) $(KEEP)  # a seed has some 28
 
 rig-break: setup-test ## an order is given again wherever the daemon died: every named step of it, every order, every kind of step
 	@LABCTL_BREAK_POINTS=all $(BIN)/python -m pytest -q -n 2 tests/system/test_orders_once.py

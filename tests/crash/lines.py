@@ -1,6 +1,6 @@
 """Rig P: the lines to the broker and to PostgreSQL are late, cut after any byte, black holes, half open or refused; nothing is lost.
 
-    python -m tests.crash.lines --seeds 20 --write
+    python -m tests.crash.lines --seeds 20 --write  # some 28 faults a seed
 
 A journal is written all the while; the real reader of MQTT and the real copy in PostgreSQL follow it through proxies whose faults
 a seed draws. When the lines are whole again, a subscriber that was never cut has every event, in order and none with another
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from pathlib import Path
 from labctl.errors import SinkError
 from labctl.publish.postgres import Postgres
 from tests import bench_mqtt
-from tests.crash.counted import counting, progress
+from tests.crash.counted import Tally, counting, progress
 from tests.crash.promises import told
 from tests.crash.proxy import FAULTS, Proxy
 from tests.services_mosquitto import Mosquitto, listening
@@ -73,11 +74,11 @@ class Carrier:
         self._sink.close()
 
 
-async def disturbed(proxies: list[Proxy], dice: random.Random, seconds: float, count: Count) -> None:
-    """Give the lines faults for so long, and heal them."""
+async def disturbed(proxy: Proxy, dice: random.Random, seconds: float, count: Count) -> None:
+    """Give a line faults for so long, and heal it."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        proxy, fault = dice.choice(proxies), dice.choice(FAULTS)
+        fault = dice.choice(FAULTS)
         proxy.set(fault, dice.uniform(*LATENCY) if fault == "latency" else dice.uniform(*CUT))
         count.faults += 1
         await asyncio.sleep(dice.uniform(*LASTS))
@@ -100,7 +101,9 @@ async def lived(folder: Path, broker: Mosquitto, server: Postgresql, seed: int, 
             for name in CHANNELS:
                 bench.start(name)
             writing = asyncio.create_task(_write(bench, dice))
-            await disturbed([to_broker, to_server], dice, seconds, count)
+            async with asyncio.TaskGroup() as both:  # each line has faults of its own, whatever the other does
+                for proxy in (to_broker, to_server):
+                    both.create_task(disturbed(proxy, random.Random(dice.random()), seconds, count))
             writing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await writing
@@ -165,40 +168,40 @@ def _compare_copy(folder: Path, url: str, count: Count) -> None:
         count.wrong.append(f"the copy is not the journal: {str(error)[:300]}")
 
 
-def rig(seed: int, seconds: float) -> Count:
-    """Live one seed with services of its own, and return what was seen."""
+def rig(seed: int, seconds: float, tally: Tally) -> tuple[int, Count, float] | None:
+    """Live one seed with services of its own, and return what was seen and how long it took; None once an end was asked for."""
+    if tally.ended:
+        return None
+    begin = time.monotonic()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         broker, server = Mosquitto(folder), Postgresql()
         try:
             broker.start()
             server.start()
-            return asyncio.run(lived(folder, broker, server, seed, seconds))
+            count = asyncio.run(lived(folder, broker, server, seed, seconds))
         finally:
             broker.stop()
             server.remove()
+    return seed, count, time.monotonic() - begin
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash.lines", description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=30.0, help="of bad lines, each seed")
+    parser.add_argument("--beside", type=int, default=6, help="lives at the same time")
     parser.add_argument("--seed", type=int, default=None, help="the first")
     parser.add_argument("--write", action="store_true", help="add to tests/crash/counted/lines.json and to the page")
     given = parser.parse_args()
     with counting("lines", given.write) as tally:
         first = given.seed if given.seed is not None or given.write else random.SystemRandom().randrange(2**31)
-        for seed, _ in zip(tally.seeds(first), range(given.seeds), strict=False):
-            progress(f"{tally.now.seeds} of {given.seeds} seeds, {len(tally.now.findings)} wrong")
-            begin = time.monotonic()
-            count = rig(seed, given.seconds)
-            names = ("faults", "rows", "events", "twice", "failures")
-            tally.add(
-                seed,
-                {each: getattr(count, each) for each in names},
-                wrong=count.wrong,
-                seconds=time.monotonic() - begin,
-            )
+        seeds = [seed for seed, _ in zip(tally.seeds(first), range(given.seeds), strict=False)]
+        with ThreadPoolExecutor(given.beside) as pool:  # a life waits for most of its time
+            for seed, count, took in filter(None, pool.map(partial(rig, seconds=given.seconds, tally=tally), seeds)):
+                sums = {name: getattr(count, name) for name in ("faults", "rows", "events", "twice", "failures")}
+                tally.add(seed, sums, wrong=count.wrong, seconds=took)
+                progress(f"{tally.now.seeds} of {given.seeds} seeds, {len(tally.now.findings)} wrong")
         print(told("lines", tally.now))
         return 1 if tally.now.findings else 0
 

@@ -69,7 +69,7 @@ ROWS = (
     Row("I", "disk", "make rig-disk WRITE=1", "requests", 2000,
         "each of the first {requests:,} writes, cuts and syncs of a journal failed in turn with EIO and with ENOSPC, {failures:,} failures; {refused:,} journals "
         "could not be made and were made at the second try"),
-    Row("P", "lines", "make rig-lines N=200 WRITE=1", "faults", 2000,
+    Row("P", "lines", "make rig-lines N=2000 WRITE=1", "faults", 2000,
         "{faults:,} faults of the lines to a broker and to PostgreSQL, beside {rows:,} rows; {failures:,} attempts to copy failed; {events:,} events came in order, "
         "{twice:,} of them again with the same content"),
     Row("D", "world", "make rig-world SECONDS=3600 WRITE=1", "channel_hours", 100_000,
