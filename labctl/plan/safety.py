@@ -227,6 +227,8 @@ def check_settings(draft: CompileContext, place: StepContext, line: Line, origin
                 scaled = origin.text if line.mode == "ConstantPower" else text  # the current goes along with a power
                 meant = a_thousandth(scaled, value, fits) or without_point(text, value, fits)
                 meant = meant or widened(envelope, name, value, room)
+                if line.mode == "ConstantLoad":
+                    meant = meant.replace("lower the current", "raise the resistance")
                 why, stands, farther = where_it_stands(draft, place, origin, envelope, name, value, why)
                 refused.setdefault(setting, (code, why, farther or meant, stands))
     if "bias" in refused:

@@ -29,6 +29,7 @@ def vain_counts(plan: Plan, places: Places) -> Iterator[Finding]:
             yield from _other_scale(condition, mark)
         yield from _same_again(block, places)
         yield from _without_end(plan, block, places)
+    yield from _asked_once(plan.root, places)
     for _, line in walk(plan.root):
         yield from _measured_of(line, cycles, places)
         for number, end in enumerate(line.ends):
@@ -55,6 +56,21 @@ def _conditions(block: Block, places: Places) -> Iterator[tuple[Condition, Mark]
     for number, end in enumerate(block.ends):
         if end.kind in {"stop_if", "abort_if"}:
             yield end.condition, places.get(("block", block.id, (number, 0, 0)), default)
+
+
+def _asked_once(block: Block, places: Places) -> Iterator[Finding]:
+    """Give every block of a file that chooses cycles, and stands behind their loop where it is come to once."""
+    for child in block.children if block.passes == 1 else ():
+        if not isinstance(child, Block):
+            continue
+        terms = [term for terms in child.condition.any_of for term in terms] if child.condition is not None else []
+        if any(term.quantity == "every" or term.comparison == "in" for term in terms):
+            condition, mark = next(_conditions(child, places))
+            message = (
+                f"wanted a block that each cycle comes to, found if: {condition.text} outside of the loop: asked once"
+            )
+            yield warning("end.never", message, mark, "write it into the steps: of the loop, behind its other steps")
+        yield from _asked_once(child, places)
 
 
 def _measured_of(line: Line, cycles: int, places: Places) -> Iterator[Finding]:

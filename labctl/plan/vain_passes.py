@@ -25,6 +25,7 @@ TOO_MANY: Final = 2.0  # times the nominal capacity, in one direction to a volta
 SHORT_OF: Final = 0.02  # of a capacity: rounding of a time
 OVERPOTENTIAL: Final = {"asymmetric": 0.02, "symmetric": 1e-3}  # V that a strip or plate has from its begin on
 WATCHES: Final = frozenset({"stop_if", "abort_if"})
+ROOM: Final = (298.15,)  # K: about the temperature of a cell that nothing has warmed or cooled
 
 
 def vain_passes(plan: Plan, places: Places) -> Iterator[Finding]:
@@ -35,7 +36,7 @@ def vain_passes(plan: Plan, places: Places) -> Iterator[Finding]:
             yield from _number_of_passes(plan, block, places)
             yield from _currents(block, places)
     for _, line in walk(plan.root):
-        yield from _before_its_charge(line, places)
+        yield from before_its_charge(plan, line, places)
         yield from _at_its_begin(plan, line, places)
     yield from _temperatures(plan, places)
 
@@ -253,14 +254,16 @@ def _currents(block: Block, places: Places) -> Iterator[Finding]:
         yield warning("end.at_once", message, _mark(block, key, places), hint)
 
 
-def _before_its_charge(line: Line, places: Places) -> Iterator[Finding]:
+def before_its_charge(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
     """Give a `for` that is over before the capacity has passed for which the step is there."""
     currents = [abs(one) for one in _numbers(_filed(line.settings.get("current")))]
     if line.mode != "Galvanostatic" or line.verb not in DRIVEN or not currents:
         return
     by_kind = {end.kind: _numbers(_filed(end.condition.any_of[0][0].value)) for end in line.ends}
     asked, times = by_kind.get("capacity", ()), by_kind.get("for", ())
-    if "to" not in by_kind and asked and times and max(times) * max(currents) < min(asked) * (1.0 - SHORT_OF):
+    if "to" in by_kind and min(asked, default=math.inf) > (plan.cell.nominal or 0.0):
+        return  # the voltage comes first
+    if asked and times and max(times) * max(currents) < min(asked) * (1.0 - SHORT_OF):
         passed, wanted = display(max(times) * max(currents), "capacity"), display(min(asked), "capacity")
         yield warning(
             "plan.time_first",
@@ -294,20 +297,20 @@ def _at_its_begin(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
 
 
 def _temperatures(plan: Plan, places: Places) -> Iterator[Finding]:
-    """Give an end by temperature that the temperature meets to which the chamber was brought before, or inside the block."""
+    """Give an end by temperature that the chamber meets as it was set before, or inside the block; without one, a room."""
     begun: dict[int, tuple[float, ...]] = {}
     now: tuple[float, ...] = ()
     for path, line in walk(plan.root):
         for block in path:
             begun.setdefault(block.id, now)
         now = _chamber(line) or now
-        yield from _of_line(line, now, places)
+        yield from _of_line(line, now or (ROOM if line.verb in DRIVEN else ()), places)
     for block in blocks(plan.root):
         inside = (one for _, line in walk(block) for one in _chamber(line))
         temperatures = (*begun.get(block.id, ()), *inside)
         for kind, text, term, key in _alone(block, WATCHES):
-            if temperatures and _meets(term, temperatures):
-                yield _set(text, temperatures, _mark(block, key, places), kind)
+            if _meets(term, temperatures or ROOM):
+                yield _set(text, temperatures or ROOM, _mark(block, key, places), kind)
 
 
 def _chamber(line: Line) -> tuple[float, ...]:
@@ -333,5 +336,11 @@ def _meets(term: Term, temperatures: tuple[float, ...]) -> bool:
 def _set(text: str, temperatures: tuple[float, ...], mark: Mark, kind: str) -> Finding:
     above = ">" in text
     shown = display(max(temperatures) if above else min(temperatures), "temperature")
+    if temperatures is ROOM:
+        message = f"wanted {article(kind)} that a cell in a room does not meet, found {text}: true at once at {shown}"
+        meant = (
+            "a temperature that only a hot cell has, such as temperature > 60 degC" if above else text.replace("<", ">")
+        )
+        return warning("end.at_once", message, mark, f"write {meant}")
     message = f"wanted {article(kind)} that the chamber does not meet, found {text}, while it is brought to {shown}: true there"
     return warning("end.at_once", message, mark, f"write a temperature {'above' if above else 'below'} {shown}")

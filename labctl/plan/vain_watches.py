@@ -22,6 +22,7 @@ MOST: Final = 3.0  # times the nominal capacity: no cell passes as much in a cyc
 GOOD: Final = 0.8  # of the nominal capacity: what a cell in order passes in a cycle
 SHARES: Final = frozenset({"retention", "coulombic_efficiency"})
 LEAST_SHARE: Final = 0.05  # of the first: a cell with less is dead long since
+SHORTED: Final = 0.02  # V: a symmetric cell that is driven has less only where it is shorted
 WHOLE: Final = 1.0  # retention of the cycle that it is counted from
 
 
@@ -50,6 +51,7 @@ def vain_watches(plan: Plan, places: Places) -> Iterator[Finding]:
         yield from _short_tied(watch, places)
         if plan.cell.kind == "symmetric":
             yield from _one_side(watch, places)
+            yield from _at_zero(watch, places)
     if plan.cell.kind == "symmetric":
         yield from _limits_on_one_side(plan, places)
 
@@ -193,6 +195,31 @@ def _one_side(watch: _Watch, places: Places) -> Iterator[Finding]:
                 f"{'plate' if side > 0 else 'strip'} brings a symmetric cell to the other side of 0 V"
             )
             yield warning("plan.one_side", message, watch.mark(places, which), f"write abs(voltage) > {bound}")
+
+
+def _at_zero(watch: _Watch, places: Places) -> Iterator[Finding]:
+    """Give a voltage that a symmetric cell has at rest already, at 0 V."""
+    term = watch.terms[0]
+    if (
+        len(watch.terms) != 1
+        or term.quantity != "voltage"
+        or term.slope
+        or term.absolute
+        or isinstance(term.value, VersusOcv)
+    ):
+        return
+    numbers: tuple[float, ...] = values(term.value)
+    above = term.comparison in ABOVE
+    if not numbers or not (max(numbers) < 0.0 if above else min(numbers) > 0.0):
+        return
+    message = (
+        f"wanted {article(watch.end.kind)} that a symmetric cell does not meet at rest, at 0 V, found {watch.end.condition.text}: "
+        "true at once"
+    )
+    bound = min(map(abs, numbers))
+    sign = ">" if bound > SHORTED else "<"
+    hint = f"write abs(voltage) {sign} {display(bound, 'voltage')}" + ("" if bound > SHORTED else ", or short")
+    yield warning("end.at_once", message, watch.mark(places), hint)
 
 
 def _side(term: Term) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
 from labctl.finding import Finding, Mark
+from labctl.plan.demands import demands
 from labctl.plan.envelope import Envelope
 from labctl.plan.hardly_meant import hardly_meant
 from labctl.plan.holding import SINCE
@@ -22,7 +23,7 @@ from labctl.plan.usual_ranges import unusual_ranges
 from labctl.plan.vain_amounts import vain_amounts
 from labctl.plan.vain_counts import vain_counts
 from labctl.plan.vain_ends import LOWERING, RAISING, mark_of, vain_ends, warning
-from labctl.plan.vain_passes import vain_passes
+from labctl.plan.vain_passes import before_its_charge, vain_passes
 from labctl.plan.vain_watches import vain_watches
 from labctl.quantity.units import article, display
 
@@ -58,6 +59,7 @@ def warnings(plan: Plan, places: Mapping[Spot, Mark] = NOWHERE) -> tuple[Finding
             unusual_ranges,
             vain_amounts,
             hardly_meant,
+            demands,
             _holds_cut,
             pulse_rows,
         ),
@@ -81,6 +83,8 @@ def _times(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
         ends = (*line.ends, *path[-1].ends) if path[-1].fused else line.ends
         passed = _passed_by(line, ends)
         least = 0.0 if path[-1].fused or line.id in halves else PULSE * nominal
+        if any(before_its_charge(plan, line, places)):
+            continue  # what is asked for is that charge
         if passed is not None and least <= passed < nominal and not _charge_ends(path, line, passed):
             yield warning(
                 "plan.time_first",

@@ -36,6 +36,7 @@ FIELD_EXAMPLES: Final = {
     "film_thickness": "film_thickness: 300 nm",
     "nominal": "nominal: {capacity: 19.5 uAh/cm2}",
 }
+NO_RATE: Final = frozenset({"symmetric", "asymmetric", "blocking"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +162,17 @@ class Cell:
         if not missing:
             return Finding("unit.kind", f"wanted a {kind}, found {quantity.text}", mark)
         fields = " and ".join(missing)
+        hint = f"add the cell's own {fields} to its file, such as " + ", ".join(
+            FIELD_EXAMPLES[name] for name in missing
+        )
+        if "nominal" in missing and self.kind in NO_RATE:
+            meant = "current, such as 0.5 mA/cm2" if kind == "current" else "value with its own unit"
+            hint = f"a {self.kind} cell has no capacity by which one is reckoned: write a {meant}; or {hint}"
         return Finding(
             "cell.missing",
             f"wanted the cell's {fields} for {quantity.text}, found none in {self.name or 'the cell'}",
             mark,
-            hint=f"add the cell's own {' and '.join(missing)} to its file, such as "
-            + ", ".join(FIELD_EXAMPLES[name] for name in missing),
+            hint,
         )
 
 

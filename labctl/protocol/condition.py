@@ -11,6 +11,7 @@ from labctl.finding import clip
 from labctl.protocol.condition_slips import (
     NO_BRACKETS,
     OTHERS,
+    as_magnitude,
     as_share,
     asked_of_cycles,
     compared,
@@ -189,6 +190,8 @@ def _term(text: str, begin: int, end: int, places: Places) -> WrittenTerm:
 
 def _instead(left: WrittenTerm, comparison: Comparison, value: str) -> str:
     """Return what a comparison with a value that is none of its kind is likely to mean, or ""."""
+    if left.quantity in MAGNITUDES and (turned := as_magnitude(left.quantity, comparison, value)):
+        return turned
     others = {} if left.is_result or left.is_slope else {name: KINDS[name] for name in OTHERS}
     if left.quantity in RESULTS:
         others = {name: KINDS[name] for name in ("discharge_capacity", "voltage", "temperature", "current")}

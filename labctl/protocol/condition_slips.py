@@ -7,6 +7,7 @@ from typing import Final
 from labctl.errors import Misread
 from labctl.finding import clip
 from labctl.protocol.quantity_words import QUANTITY_WORDS, change_hint
+from labctl.protocol.sign import MINUS
 from labctl.quantity.dimension import Kind
 from labctl.quantity.units import number, reads
 from labctl.text.nodes import Entries, Items, Node, Scalar
@@ -73,6 +74,14 @@ def of_sign(sign: str, part: str) -> str:
         return f"write cycle in [{count[1]}], which is for if; stop_if: cycle >= {count[1]} ends after that many"
     right = {"=<": "write <=", "=>": "write >=", "!=": "write < or >"}
     return right.get(sign, "a measured value meets no equality: write >= or <=")
+
+
+def as_magnitude(quantity: str, comparison: str, value: str) -> str:
+    """Return how a comparison of a magnitude with a negative value is written, "" for any other value."""
+    if not value.startswith(tuple(MINUS)):
+        return ""
+    turned = comparison.translate(str.maketrans("<>", "><"))
+    return f"a {quantity} is a magnitude, in either direction: write {quantity} {turned} {value.lstrip(MINUS)}"
 
 
 def with_or(text: str) -> str:

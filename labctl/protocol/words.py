@@ -363,6 +363,7 @@ BLOCK_WORDS: Final[Mapping[str, str]] = {
     "timeout": "did you mean for?",
     "duration": "did you mean for?",
     "do": "did you mean steps?",
+    "then": "did you mean steps?",
     "else": "write a second block with the opposite if",
 }
 

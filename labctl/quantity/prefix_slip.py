@@ -6,6 +6,7 @@ from typing import Final
 
 from labctl.quantity.units import NUMBER, Quantity
 
+WIDE: Final = 20.0  # times its last value, the first of a range that is counted down with a step of one size
 _SMALLER: Final = {"k": "", "": "m", "m": "u"}
 _VALUE: Final = re.compile(rf"({NUMBER})\s*([kmu\u00b5]?)((?:Ah|A|V|Wh|W|Hz)(?![A-Za-z]).*)")
 
@@ -39,4 +40,6 @@ def towards(first: Quantity, last: Quantity, by: Quantity, step: float) -> str:
     right = by.text.lstrip("-") if step < 0 else f"-{by.text}"
     meant = a_thousandth(first.text, first.value_si, lambda value: 0.0 < value < last.value_si) if step > 0 else ""
     sign = f"to count {'down' if step > 0 else 'up'}, write by: {right}"
-    return f"{meant} Else, {sign}" if meant else sign
+    if first.value_si > WIDE * last.value_si and meant:
+        return f"{meant} Else, {sign}"
+    return f"{sign}; or {meant}" if meant else sign

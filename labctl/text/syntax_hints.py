@@ -291,7 +291,7 @@ _PROBLEMS: Final = (
         "simple key",
         "yaml.colon_missing",
         "wanted `key: value`, found a text without a colon",
-        "write key: value; continue a long text indented below its key",
+        "write key: value; continue a long text indented below its key; begin a comment with #",
     ),
     (
         "block sequence",

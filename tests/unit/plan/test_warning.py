@@ -369,7 +369,10 @@ HALVES = "- plate: {current: 1 mA, for: 1 h}\n- strip: {current: 1 mA, for: 1 h}
         ("stop_if: short or voltage > 1 V", ["plan.one_side"]),
         ("stop_if: voltage < -1 V", ["plan.one_side"]),
         ("stop_if: voltage > 1 V or voltage < -1 V", []),
-        ("stop_if: voltage < 1 mV", []),
+        ("stop_if: voltage < 1 mV", ["end.at_once"]),
+        ("stop_if: voltage < 1 V", ["end.at_once"]),
+        ("stop_if: voltage > -1 V", ["end.at_once"]),
+        ("stop_if: abs(voltage) < 1 mV", []),
         ("stop_if: short and abs(voltage) > 1 V", ["end.tied"]),
     ],
 )
@@ -455,3 +458,53 @@ def test_an_analysis_that_the_kind_of_cell_has_not():
     (found,) = check(read(text.encode(), "test.yaml", {}.get), SYMMETRIC)
     assert found.code == "analyse.nothing"
     assert "retention" in found.message
+
+
+@pytest.mark.parametrize(
+    ("watch", "warned"),
+    [
+        ("abort_if: temperature < 55 degC", True),
+        ("stop_if: temperature > 20 degC", True),
+        ("abort_if: temperature > 55 degC", False),
+        ("abort_if: temperature < 5 degC", False),
+    ],
+)
+def test_a_watch_of_the_temperature_is_not_met_in_a_room(plan, watch, warned):
+    steps = f"- repeat: 9\n  {watch}\n  steps:\n  - charge: {{current: C/5, to: 4.2 V, for: 6 h}}\n  - rest: 1 h\n"
+    assert codes(plan(steps)) == ([("end.at_once", 6)] if warned else [])
+
+
+def test_a_block_that_chooses_cycles_stands_in_their_loop(plan):
+    cycles = (
+        "- repeat: 100\n  cycle: true\n  steps:\n  - charge: {current: C/5, to: 4.2 V, for: 8 h}\n"
+        "  - discharge: {current: C/5, to: 3 V, for: 8 h}\n"
+    )
+    for chosen in ("every 50 cycles", "cycle in [10, 50]"):
+        chooses = f"- if: {chosen}\n  steps: [{{rest: 1 h}}]\n"
+        assert codes(plan(cycles + chooses)) == [("end.never", 9)]
+        inside = "".join(f"  {line}\n" for line in chooses.splitlines())
+        assert codes(plan(cycles + inside)) == []
+    assert codes(plan(cycles + "- if: cycle < 100\n  steps: [{rest: 1 h}]\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("demand", "hint"),
+    [
+        ("power: 16 W, to: 3 V", "write power: 15 W or less, or end at 3.2 V"),
+        ("power: 15 W, to: 3 V", ""),
+        ("resistance: 0.8 Ohm, to: 3 V", "write resistance: 840 mOhm or more"),
+        ("resistance: 0.84 Ohm, to: 3 V", ""),
+    ],
+)
+def test_a_power_and_a_load_draw_no_more_than_the_limit_on_their_way(plan, demand, hint):
+    cell = replace(FULL, limits=Bounds((2.5, 4.3), (-5.0, 5.0)), nominal=3.0 * 3600.0)
+    steps = f"- charge: {{current: C/5, to: 4.2 V, for: 8 h}}\n- discharge: {{{demand}, for: 8 h}}"
+    assert [(one.code, one.hint) for one in warnings(plan(steps, cell))] == (
+        [("plan.forestalled", hint)] if hint else []
+    )
+
+
+@pytest.mark.parametrize(("minutes", "warned"), [(10, 1), (20, 1), (30, 0)])
+def test_a_time_that_comes_before_the_charge_is_told_once(plan, minutes, warned):
+    steps = f"- charge: {{current: 1C, capacity: 50 %, to: 4.2 V, for: {minutes} min}}"
+    assert codes(plan(steps)) == [("plan.time_first", 3)] * warned
