@@ -1,7 +1,7 @@
 """One channel of the simulated instrument: a cell, the program on it, and rows of it up to any moment, there and back.
 
 Everything is a pure function of the state at the begin of a piece, so going back to a row is solving the piece again (or
-not even that), and the saved state is that begin and the time of the last row.
+not even that), and the saved state is that begin, where the buffer of rows begins in it, and the time of the last row.
 """
 
 from bisect import bisect_right
@@ -46,6 +46,7 @@ class SimulatedChannel:
         self._buffer: Stretch | None = None
         self._before: LastWritten | None = None
         self._next = self._pointed = 0
+        self._since = 0.0
 
     # --- verbs ---
 
@@ -126,6 +127,11 @@ class SimulatedChannel:
             self._trail.pop()
         if self._trail[-1] is not self._piece or self._buffer is None or self._buffer.time[0] > time + hair:
             self._enter(self._trail.pop())
+        self._go_to(time)
+
+    def _go_to(self, time: float) -> None:
+        """Stand after the row at `time`, which lies in the buffer or in one that follows."""
+        hair = 1e-9 * max(1.0, time)
         self._over = self._turn = False
         while True:
             buffer = self._fill()
@@ -143,6 +149,7 @@ class SimulatedChannel:
         self._segment: Segment | Instant | None = None
         self._buffer = None
         self._passed = CountedEnergy()  # in the piece until the row before the buffer's first
+        self._since = 0.0  # s of the piece then
         self._next = 0  # row of the buffer that is read next
         self._base = entered.row  # number of the buffer's first row
         self._pointed = 0  # points of a spectrum that were read
@@ -184,14 +191,13 @@ class SimulatedChannel:
         if buffer is None or (self._next >= len(buffer) and not buffer.complete):
             assert self._step is not None
             solved = self._solve()
-            rules = self._step.record or IDLE
-            self._base += 0 if buffer is None else len(buffer)
+            rules, offset = self._step.record or IDLE, self._piece.offset
             self._before = self._last
-            offset, since = self._piece.offset, 0.0
             if buffer is not None:
-                self._passed, since = counted_at(buffer, -1), float(buffer.time[-1]) - offset
+                self._base += len(buffer)
+                self._passed, self._since = counted_at(buffer, -1), float(buffer.time[-1]) - offset
             buffer = stretch(solved, offset, self._before, rules, AHEAD).counted_from(*self._passed[:2])
-            put_in, taken_out = energies(solved, offset, buffer, since, self._passed)
+            put_in, taken_out = energies(solved, offset, buffer, self._since, self._passed)
             buffer = replace(buffer, put_in=put_in, taken_out=taken_out)
             self._buffer, self._next = buffer, 0
             self._seen = self._measured(buffer)
@@ -346,7 +352,13 @@ class SimulatedChannel:
         """Return the state as of the last row, as JSON."""
         if self._prefix is None:
             self._prefix = orjson.dumps(self._saved())[:-1]
-        return self._prefix + b',"time":%s,"pointed":%d}' % (self._time(), self._pointed)
+        return self._prefix + b',"time":%s,"pointed":%d%s}' % (self._time(), self._pointed, self._origin())
+
+    def _origin(self) -> bytes:
+        """Return as JSON from where the rows of the buffer are worked out: none before them are when the cell comes back."""
+        if not self._since:
+            return b""
+        return b',"buffer":' + orjson.dumps([self._base, self._before, [*self._passed], self._since])
 
     def _time(self) -> bytes:
         """Return the time of the last row as JSON."""
@@ -379,7 +391,10 @@ class SimulatedChannel:
             self.applied = value["applied"]  # the noise of its rows hangs on it
             self._enter(program_json.piece_from_json(value, state))
             last = self._piece.last
+            if "buffer" in value:  # where it was not kept yet, rows are worked out from the begin of the piece
+                self._base, before, passed, self._since = value["buffer"]
+                self._before, self._passed = LastWritten(**before), CountedEnergy(*passed)
             if value["time"] is not None and (last is None or value["time"] > last.time):
-                self.rewind(value["time"])
+                self._go_to(value["time"])
             self._pointed = value["pointed"]
         self.applied = value["applied"]

@@ -1,6 +1,7 @@
 import math
 
 import numpy as np
+import orjson
 import pytest
 
 from labctl.driver import (
@@ -24,6 +25,7 @@ from labctl.driver import (
 from labctl.errors import SettingRefused
 from labctl.sample import Batch
 from labctl_drivers.simulated import Simulated
+from labctl_simulators.cell import Segment
 
 RULES = (RecordRule(every=10.0, voltage=2e-3),)
 LIMITS = Bounds(voltage=(2.5, 4.3))
@@ -175,6 +177,33 @@ def test_a_saved_cell_goes_on_to_the_bit(mode, read):
     assert other.save("1") == saved
     one, other_rows = read_all(source)[0], read_all(other)[0]
     assert one.tobytes() == other_rows.tobytes()
+
+
+@pytest.mark.parametrize("rules", [(RecordRule(every=1.0),), (RecordRule(every=1.0, voltage=1e-5),)])
+@pytest.mark.parametrize("read", [3000, 3073, 8192])
+def test_a_cell_that_was_saved_late_in_a_step_goes_on_to_the_bit_without_its_rows_before(rules, read, monkeypatch):
+    source, other = put_in(seed=5, current_noise=1e-6), put_in(seed=5, current_noise=1e-6)
+    begin(source, Galvanostatic(-0.1), for_(10_000.0), rules)
+    while read > 0:
+        read -= sum(map(len, source.advance("1", float("inf"), read)))
+    saved = source.save("1")
+    asked = []
+    seen = Segment.rows
+    monkeypatch.setattr(Segment, "rows", lambda segment, times: asked.append(min(times)) or seen(segment, times))
+    other.restore("1", saved)
+    assert not asked or min(asked) > 0.0, "the rows at the begin of the step were worked out again"
+    one, other_rows = read_all(source)[0], read_all(other)[0]
+    assert one.tobytes() == other_rows.tobytes()
+
+
+def test_a_cell_that_was_saved_before_the_place_of_its_rows_was_kept_goes_on_to_the_bit():
+    source, other = put_in(seed=5), put_in(seed=5)
+    begin(source, Galvanostatic(-0.1), for_(3000.0), (RecordRule(every=1.0),))
+    source.advance("1", float("inf"), 2500)
+    saved = orjson.loads(source.save("1"))
+    del saved["buffer"]
+    other.restore("1", orjson.dumps(saved))
+    assert read_all(source)[0].tobytes() == read_all(other)[0].tobytes()
 
 
 def test_a_paced_cell_gives_what_there_is_and_no_more():
