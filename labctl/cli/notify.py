@@ -31,7 +31,7 @@ def command(
     from labctl.control.endpoint import data_folder
     from labctl.run.stations import found_station
 
-    given, folder = found_station(station, data, data_folder())
+    given, folder = found_station(station, data, data or data_folder())
     if test:
         raise typer.Exit(_test(given))
     if replay:

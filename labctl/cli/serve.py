@@ -41,7 +41,7 @@ def command(
     from labctl.run.stations import found_station
     from labctl.store.identity import claim
 
-    given, folder = found_station(station, data, data_folder())
+    given, folder = found_station(station, data, data or data_folder())
     if data is None and (exported := os.environ.get("LABCTL_DATA")) and Path(exported).absolute() != folder.absolute():
         print(f"LABCTL_DATA={exported} is not used: the station file says store: {given.store}", flush=True)
     copied = claim(folder, given.name, take_over=take_over)

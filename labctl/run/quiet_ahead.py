@@ -37,10 +37,14 @@ class QuietColumns:
         """Return a place for a run."""
         if not self._free:
             old, new = len(self.taken), max(4, 2 * len(self.taken))
+            filled = np.flatnonzero(
+                self._count
+            )  # where runs come one after the other, none is: nothing large is copied
             for name in ("_values", "_times", "_count", "_steps", "taken", "origin"):
                 column = getattr(self, name)
                 wider = np.empty((new, *column.shape[1:]), column.dtype)
-                wider[:old] = column
+                kept = filled if column.ndim > 1 else slice(old)
+                wider[kept] = column[kept]
                 setattr(self, name, wider)
             self._free = list(range(new - 1, old - 1, -1))
         place = self._free.pop()

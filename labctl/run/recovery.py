@@ -4,20 +4,24 @@ import asyncio
 import logging
 from collections.abc import Collection
 from dataclasses import replace
+from functools import lru_cache
 
 from labctl.driver import SIMULATED_CELL
 from labctl.engine.state import State, state_from_json
 from labctl.errors import LabctlError, StoreDamaged, StoreError
 from labctl.plan.codec import plan_from_json
 from labctl.plan.estimate import estimate
+from labctl.plan.step import Plan
 from labctl.run.channel import Channel, RunInfo
 from labctl.run.connection import Connection
 from labctl.run.resume_point import ResumePoint
 from labctl.run.roster import Roster, roles
 from labctl.run.session import RunSession
-from labctl.store.entry import StoredRun
+from labctl.store.entry import Checkpoint, StoredRun
+from labctl.store.reader import Reader
 from labctl.store.resume_check import check_resumable
 
+PLANS = 64  # that are known at once
 LOG = logging.getLogger("labctl.run")
 
 
@@ -102,9 +106,8 @@ class Reconciler:
         return f"channel {channel.name}: {channel.unknown}"
 
     async def _take_up(self, channel: Channel, run: StoredRun, connection: Connection) -> str:
-        await self._roster.ask(lambda reader: check_resumable(reader, run))
-        plan = plan_from_json(await self._roster.ask(lambda reader: reader.plan(run.run_id)))
-        checkpoint = await self._roster.ask(lambda reader: reader.checkpoint(run.run_id))
+        text, checkpoint = await self._roster.ask(lambda reader: _resumable(reader, run))
+        plan, duration = _planned(text)
         known = {key: run.options[key] for key in SIMULATED_CELL if key in run.options}
         seed = run.options.get("seed", 0)
         mark = ResumePoint.of(checkpoint)
@@ -117,7 +120,7 @@ class Reconciler:
         _refuse_torn(run, state)
         session = RunSession(run.run_id, plan, state)
         session.go_back_to(mark)
-        self._roster.attach(channel, session, run, estimate(plan).duration[0])
+        self._roster.attach(channel, session, run, duration)
         if state is None:
             return await self._begin_late(channel, session, connection)
         await connection.adopt(channel, session, mark)
@@ -132,6 +135,19 @@ class Reconciler:
             await self._sink.call(self._sink.journal.finish_run, session.run_id, "failed", f"it never began: {error}")
             return f"channel {channel.name}: run {session.run_id} had not begun and cannot: {error}"
         return f"channel {channel.name}: run {session.run_id} begins, it had not before"
+
+
+def _resumable(reader: Reader, run: StoredRun) -> tuple[bytes, Checkpoint | None]:
+    """Return the plan and the checkpoint of a run, once it is known that they are what was written."""
+    check_resumable(reader, run)
+    return reader.plan(run.run_id), reader.checkpoint(run.run_id)
+
+
+@lru_cache(maxsize=PLANS)
+def _planned(text: bytes) -> tuple[Plan, float]:
+    """Return a stored plan, and what it is expected to take, s; many channels do the same."""
+    plan = plan_from_json(text)
+    return plan, estimate(plan).duration[0]
 
 
 def _refuse_torn(run: StoredRun, state: State | None) -> None:

@@ -81,7 +81,10 @@ def _differences(reader: Reader, stored: Checkpoint, covered: Covered | None) ->
     if stored.commit_id != covered.commit_id:
         yield f"wanted the checkpoint of commit {covered.commit_id}, found that of commit {stored.commit_id}"
         return
-    found = checkpoint_digests(stored.record_index, _told(reader, stored), stored.state, stored.source or b"")
+    told = int(reader.query(_TOLD, run=stored.run_id)[0][0])
+    found = checkpoint_digests(stored.record_index, told, stored.state, stored.source or b"")
+    if found[:PART_BYTES] != covered.state and (before := _told_before(reader, stored, told)) != told:
+        found = checkpoint_digests(stored.record_index, before, stored.state, stored.source or b"")
     wanted = (
         (covered.state, "state in the checkpoint, or what it was told since,"),
         (covered.source, "resume point in the checkpoint"),
@@ -92,12 +95,12 @@ def _differences(reader: Reader, stored: Checkpoint, covered: Covered | None) ->
             yield f"the {words} was changed since commit {covered.commit_id} wrote it"
 
 
-def _told(reader: Reader, stored: Checkpoint) -> int:
-    """Return the number of the last input that a run had been told when its checkpoint was written.
+def _told_before(reader: Reader, stored: Checkpoint, told: int) -> int:
+    """Return the number of the last input that a run had been told when its checkpoint was written, of `told` by now.
 
-    What later commits brought is theirs to cover; an input behind all of them is counted, so that it is found.
+    What later commits brought is theirs to cover; an input behind all of them is counted, so that it is found. Such commits are
+    rare, and the parts of all runs in them have to be looked at: so this is asked only where what was told by now does not fit.
     """
-    told = int(reader.query(_TOLD, run=stored.run_id)[0][0])
     later = reader.query(_TOLD_LATER, run=stored.run_id, commit=stored.commit_id)[0]
     return int(later.first) - 1 if later.last == told else told
 

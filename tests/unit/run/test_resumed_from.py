@@ -9,7 +9,7 @@ import pytest
 
 from labctl.clock import VirtualClock
 from labctl.errors import StoreDamaged
-from labctl.store import schema
+from labctl.store import resume_check, schema
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 from labctl.store.resume_check import check_resumable
@@ -99,6 +99,19 @@ async def test_a_checkpoint_of_before_does_not_stand_for_what_came_since(tmp_pat
     alter(tmp_path, "UPDATE checkpoints SET state = ?, source = ?, record_index = ?, commit_id = ?", before)
     await is_set_aside(tmp_path, clock, meter)
     assert "run 1: wanted the checkpoint of commit" in "\n".join(map(str, verify(tmp_path / "data").findings))
+
+
+async def test_a_whole_checkpoint_is_known_without_a_look_through_all_commits_since(tmp_path, monkeypatch):
+    """A daemon of a thousand channels writes a million parts between two checkpoints of a run."""
+    clock = VirtualClock(1000.0, 1.79e9)
+    await charged(tmp_path, clock, FakeInstrument(clock))
+    asked = []
+    query = Reader.query
+    monkeypatch.setattr(Reader, "query", lambda reader, sql, **of: asked.append(sql) or query(reader, sql, **of))
+    with Reader(tmp_path / "data") as reader:
+        check_resumable(reader, reader.runs(active=True)[0])
+    assert resume_check._TOLD in asked
+    assert resume_check._TOLD_LATER not in asked
 
 
 async def test_what_nobody_altered_goes_on(tmp_path):
