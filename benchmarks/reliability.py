@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.daemon import resident
 from benchmarks.figure import Promised, at_most, unmeasured
 from benchmarks.store import ROWS, folder, measured, new_run
-from labctl.clock import FastClock
+from labctl.clock import VirtualClock
 from labctl.control.client import DaemonClient
 from labctl.daemon import running
 from labctl.errors import LabctlError, SinkError
@@ -27,6 +27,7 @@ from labctl.publish.postgres import Postgres
 from labctl.run.request import StartRequest
 from labctl.run.stations import found_station
 from labctl.sample import Batch
+from labctl.store.committed import Committed
 from labctl.store.entry import Entry
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
@@ -35,6 +36,10 @@ from labctl.store.verify import verify
 RUNS = 1000
 CHANNELS, HERTZ, HOUR = 64, 1.0, 3600
 COMMITS = 10  # a second, each with the rows of a part of the channels, as a daemon commits them
+STRIDE = 20  # s that all channels, at a row a second, go on at once
+LATELY = (
+    1200  # s before the kill in which they go on by seconds, as a daemon's do: further back than any checkpoint lies
+)
 AWAY = 8  # h that the broker is away
 MORE = 20.0  # MB of memory meanwhile
 BACKLOG_WITHIN = 1200.0  # s: what was missed gives way to what is live
@@ -135,19 +140,39 @@ def restarted(place: Path) -> Iterator[Promised]:
 
 async def _fill(station: Path, place: Path) -> None:
     found, _ = found_station(station, None, place)
-    async with running(found, place / "data", FastClock()) as parts:
-        rows = 0
+    clock = _Told()
+    async with running(found, place / "data", clock) as parts:
+        rows, more = 0, asyncio.Event()
 
-        def committed(done: object) -> None:
+        def committed(done: Committed) -> None:
             nonlocal rows
-            rows += sum(entry.rows for entry in done.entries)  # type: ignore[attr-defined]
-            if rows >= ROWS and all(channel.session is not None for channel in parts.channels.values()):
+            rows += sum(entry.rows for entry in done.entries)
+            more.set()
+            if rows >= ROWS:
                 os._exit(0)  # as a kill: nothing is said to anybody
 
         parts.sink.on_commit(committed)
         for name in parts.channels:
             await parts.supervisor.start(StartRequest(str(place / "p.yaml"), str(place / "cell.yaml"), name))
-        await asyncio.sleep(3600.0)
+        while True:
+            stride = STRIDE if rows < ROWS - RUNS * LATELY else 1
+            wanted = rows + RUNS * stride
+            clock.advance(clock.now() + stride)
+            while rows < wanted:
+                more.clear()
+                await more.wait()
+
+
+class _Told(VirtualClock):
+    """A clock that stands still while runs are started and goes on as it is told, so that there are not more rows than wanted."""
+
+    fast = False
+
+    async def until(self, moment: float) -> None:
+        """Wait until somebody has moved it there."""
+        await asyncio.sleep(0.01)
+        while self.now() < moment:  # noqa: ASYNC110 - this is the clock itself
+            await asyncio.sleep(0.01)
 
 
 def _first_answer(data: Path, begin: float, within: float = 300.0) -> float:
