@@ -1,5 +1,6 @@
 """Numbers with signs and letters that only look like digits and a decimal point: `4\u00b72 V`, `1O mA`, `1'000 mA`."""
 
+import html
 import re
 import unicodedata
 from collections.abc import Callable
@@ -27,6 +28,8 @@ def mistyped(text: str, reads: Callable[[str], bool]) -> str:
         reads: Tells whether a text is what is wanted.
     """
     text = text.strip()
+    if (shown := html.unescape(text)) != text and reads(shown := shown.replace("\u00a0", " ")):
+        return f"write {shown}, as the web page shows it"
     if (plain := text.translate(_SIGNS)) != text and reads(plain):
         unseen = next((f"U+{ord(sign):04X} in it is seen by nobody" for sign in text if sign in _UNSEEN), "")
         return f"write {plain}: {unseen or 'with a plain sign'}"

@@ -21,6 +21,7 @@ from labctl.quantity.joined_slips import Slip
 from labctl.quantity.kind_slips import in_place_of
 from labctl.quantity.mistyped import mistyped
 from labctl.quantity.number_hints import number_slip, thousands
+from labctl.quantity.printed import lettered, typeset
 from labctl.quantity.units import MOST_DIGITS, NUMBER, article, measure_unit, number, reads
 
 _WORDS: Final = {
@@ -88,7 +89,8 @@ def explain(text: str, plain: str, kind: Kind) -> Misread:
             f"make it the measure first: - nominal: {{from: {match[1]}, within: [80 %, 120 %]}}; % and C are then of it"
         )
         return Misread("unit.unknown", f"wanted {article(kind)}, found {clip(text)!r}", hint)
-    if right := mistyped(text, lambda meant: reads(meant, kind)):
+    slips = (mistyped, lambda text, reads: lettered(text, kind, reads), typeset)
+    if right := next((hint for slip in slips if (hint := slip(text.strip(), lambda meant: reads(meant, kind)))), ""):
         return Misread("unit.number", f"wanted {article(kind)}, found {clip(text)!r}", right)
     for rule in _RULES:
         slip = rule(plain, kind)

@@ -15,6 +15,7 @@ from labctl.quantity.dimension import (
     C_RATE,
     DURATION,
     KELVIN,
+    LENGTH,
     NONE,
     PREFIXES,
     UNITS,
@@ -92,6 +93,8 @@ def measure_unit(text: str) -> tuple[Dimension, float] | None:
         known = UNITS.get(match[1]) if match else None
         if match is None or known is None:
             return None
+        if match[2] and not _has_power(match[1], int(match[2])):
+            return None
         power = sign * int(match[2] or 1)
         dimension, scale = dimension * known[0] ** power, scale * known[1] ** power
         separator = re.compile(r"\s*(/|\*|\s)\s*|$").match(text, match.end())
@@ -99,6 +102,11 @@ def measure_unit(text: str) -> tuple[Dimension, float] | None:
             return None
         sign, at = (-1 if separator[1] == "/" else 1), separator.end()
     return dimension, scale
+
+
+def _has_power(symbol: str, power: int) -> bool:
+    """Tell whether a unit is written with a power: an area, a volume, or `per`; `4V1` is a diagram's 4.1 V and no 4 V^1."""
+    return power in ({-1, -2, -3, 2, 3} if UNITS[symbol][0] == LENGTH else {-1})
 
 
 def plain_spelling(text: str) -> str:
