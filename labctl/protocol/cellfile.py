@@ -15,6 +15,7 @@ from labctl.protocol.fields import PAIRS, SIDE_WORDS
 from labctl.protocol.keys import CELL, LIMITS, NOMINAL, REFERENCE, SIDES, STATE, Key
 from labctl.protocol.kind_words import kind_words
 from labctl.protocol.limit_words import limit_words
+from labctl.protocol.misplaced_keys import to_the_margin
 from labctl.protocol.own_pair import own_pair
 from labctl.protocol.sign import check_sign
 from labctl.quantity.dimension import Kind, dimension_of
@@ -74,6 +75,9 @@ class _CellFields(Reading):
                 "file.kind", message, entries.mark, "a cell file begins with labctl_cell: 1; a station is --station"
             )
             return None
+        entries, slips = to_the_margin(entries, CELL, "the cell file")
+        for slip in slips:
+            self.report("yaml.indent", *slip)
         nodes = self.keys(self._across(entries), CELL, "a cell file", CELL_KEY_WORDS)
         self._version(nodes.get("labctl_cell"), entries)
         misspelled = {

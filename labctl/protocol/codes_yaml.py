@@ -5,6 +5,18 @@ from typing import Final
 
 CODES: Final[Mapping[str, tuple[str, ...]]] = {
     "yaml.fence": ("a fence of Markdown, ```, around or in a file that was copied from a page",),
+    "yaml.conflict": (
+        "the marks of git, <<<<<<< and >>>>>>>, around two versions that it could not join",
+        "Both versions are in the file; only a person can say which one is meant.",
+        "<<<<<<< HEAD\n- rest: 1 h\n=======\n- rest: 2 h\n>>>>>>> other",
+        "- rest: 1 h",
+    ),
+    "yaml.continued": (
+        "a sign by which other languages say that a line goes on below, such as ... or \\, in braces",
+        "Braces and brackets go on until they are closed, on as many lines as they take.",
+        "- charge: {current: 1 mA, ...\n    for: 1 h}",
+        "- charge: {current: 1 mA,\n    for: 1 h}",
+    ),
     "yaml.alias": (
         "a value begins with *, which YAML takes for an alias",
         "Aliases can make a small file enormous; values are shared by params and $name.",

@@ -16,7 +16,9 @@ from labctl.protocol.condition_slips import (
     asked_of_cycles,
     compared,
     meant,
+    of_a_page,
     of_sign,
+    of_word,
     other_quantity,
     unnamed,
 )
@@ -99,6 +101,8 @@ def parse_condition(text: str, places: Places) -> WrittenCondition:
     Raises:
         Misread: It states none; with the place of the first thing that is wrong.
     """
+    if (slip := of_a_page(text)) is not None:
+        raise slip
     try:
         return _parsed(text, places)
     except Misread as error:
@@ -135,10 +139,7 @@ def _parts(text: str) -> list[tuple[str, int, int]]:
     while (match := _WORD.search(text, at)) is not None:
         at = match.end()
         if match[2]:
-            wanted = {"&&": "and", "&": "and", "AND": "and", "||": "or", "OR": "or"}.get(
-                match[2], "the opposite comparison"
-            )
-            raise Misread("condition.word", f"wanted `and` or `or`, found {match[2]}", f"write {wanted}", match.start())
+            raise of_word(match[2], match.start())
         if match[0] == "$(":
             at = closing(text, at) + 1
             continue

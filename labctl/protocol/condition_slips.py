@@ -1,5 +1,6 @@
 """What stands where a condition was wanted: a list, keys, brackets, a bare value; and the condition that it means."""
 
+import html
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -37,6 +38,23 @@ def meant(text: str, error: Misread, stands: Callable[[str], bool]) -> str:
     if error.hint == NO_BRACKETS:
         return without_needless_brackets(text)
     return all_compared(text) if error.code == "condition.comparison" else ""
+
+
+def of_a_page(text: str) -> Misread | None:
+    """Return what is wrong with a condition that came with the signs of a web page, `voltage &gt; 4 V`; None of any other."""
+    entity = re.search(r"&#?\w{1,10};", text)
+    if entity is None or (shown := html.unescape(entity[0])) == entity[0]:
+        return None
+    whole = " ".join(re.sub(r"&&?", " and ", html.unescape(text)).split())
+    message = f"wanted {shown.strip() or 'a space'}, found {entity[0]}, which a web page shows as that"
+    return Misread("condition.word", message, f"write {clip(whole, 80)}", entity.start())
+
+
+def of_word(word: str, offset: int) -> Misread:
+    """Return what is wrong with a word that joins or turns comparisons in other languages."""
+    words = {"&&": "and", "&": "and", "AND": "and", "||": "or", "OR": "or"}
+    hint = f"write {words.get(word, 'the opposite comparison')}"
+    return Misread("condition.word", f"wanted `and` or `or`, found {word}", hint, offset)
 
 
 def one_condition(node: Node | None) -> str:

@@ -66,6 +66,12 @@ FILE_WORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("temperature", "temperature_range"), "write limits: {temperature: [10 degC, 60 degC]}"),
 }
 
+OF_THE_FILE: Final[Mapping[str, str]] = {
+    key: f"{key} is a key of the file: write it at the left margin, beside steps:"
+    for key in ("analyse", "params", "requires", "limits", "on_interruption", "about", "source", "labctl")
+}
+"""Of keys that stand in a step or block."""
+
 LIMITED_FILE_WORDS: Final[Mapping[str, str]] = {
     word: hint.replace("write limits: {", "it belongs into the limits that are there: {")
     for word, hint in FILE_WORDS.items()

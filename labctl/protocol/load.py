@@ -21,7 +21,7 @@ from labctl.protocol.file_words import (
 )
 from labctl.protocol.keys import FILE, INTERRUPTION, REQUIRES
 from labctl.protocol.kind_words import kind_words
-from labctl.protocol.misplaced_keys import meant_key, other_file
+from labctl.protocol.misplaced_keys import meant_key, other_file, to_the_margin
 from labctl.protocol.model import Item, Parameter, Protocol, Requires, Value, WrittenInterruption
 from labctl.protocol.profile import read_table
 from labctl.protocol.step_model import ProfileTable
@@ -284,6 +284,9 @@ class _FileFields(AnalysisFields):
             hint = f"write labctl_{kind}: 1 in place of labctl: 1" if version else f"begin with labctl_{kind}: 1"
             self.report("file.kind", message, entries.mark, hint)
             return None
+        entries, slips = to_the_margin(entries, FILE, "the file")
+        for slip in slips:
+            self.report("yaml.indent", *slip)
         limited = any(key.text == "limits" for key, _ in entries.entries)
         nodes = self.keys(entries, FILE, "a protocol", LIMITED_FILE_WORDS if limited else FILE_WORDS)
         meant = {name: value for key, value in entries.entries if (name := meant_key(key.text)) not in nodes}

@@ -1,11 +1,24 @@
 """Keys that stand on another level than the one they belong to, or in another file, or are misspelled."""
 
 import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from typing import Final, TypeAlias
 
 from labctl.finding import Mark
 from labctl.protocol.file_words import FILE_WORDS
-from labctl.protocol.keys import FILE, VERBS
+from labctl.protocol.keys import (
+    FILE,
+    INTERRUPTION,
+    LIMITS,
+    NOMINAL,
+    RECORD,
+    REFERENCE,
+    REQUIRES,
+    SIDES,
+    STATE,
+    VERBS,
+)
 from labctl.text.fields import near
 from labctl.text.nodes import Entries, Items, Node, Scalar
 
@@ -60,6 +73,62 @@ def below_steps(entries: Entries) -> tuple[Entries, tuple[str, Mark, str]] | Non
         verbs[0][0].mark,
         f"write - {verbs[0][0].text}: ..., two spaces deeper",
     )
+
+
+Slips: TypeAlias = list[tuple[str, Mark, str]]
+"""Message, place and hint of each."""
+
+_INNER: Final[Mapping[str, Collection[str]]] = {
+    "requires": REQUIRES,
+    "limits": {*LIMITS, *SIDES},
+    "record": RECORD,
+    "on_interruption": INTERRUPTION,
+    "nominal": NOMINAL,
+    "state": STATE,
+    "reference": REFERENCE,
+}
+"""The keys below each key of a file that has some; those below any other are its author's."""
+
+
+def to_the_margin(entries: Entries, own: Collection[str], what: str) -> tuple[Entries, Slips]:
+    """Return the keys of a file with those that stand indented below another one put beside it, and what is said of each.
+
+    Args:
+        entries: Of the file.
+        own: Its keys.
+        what: The file, named: `the file`.
+    """
+    there = {key.text for key, _ in entries.entries}
+    pairs: list[tuple[Scalar, Node]] = []
+    slips: Slips = []
+    for key, value in entries.entries:
+        moved = [pair for pair in _astray(key, value, own) if pair[0].text not in there]
+        kept = value
+        if isinstance(value, Entries):
+            kept = replace(value, entries=tuple(pair for pair in value.entries if pair not in moved))
+        there |= {inner.text for inner, _ in moved}
+        pairs += [(key, kept), *moved]
+        for inner, item in moved:
+            behind = ", with all that is below it," if not isinstance(item, Scalar) and not item.flow else ""
+            slips.append(
+                (
+                    f"wanted {inner.text} at the left margin, found it below {key.text}",
+                    inner.mark,
+                    f"{inner.text} is a key of {what}: move it{behind} to the left margin",
+                )
+            )
+    return replace(entries, entries=tuple(pairs)), slips
+
+
+def _astray(key: Scalar, value: Node, own: Collection[str]) -> Iterator[tuple[Scalar, Node]]:
+    """Give the keys of a file that stand indented below another one, which has none of that name."""
+    if key.text not in own or not isinstance(value, Entries) or value.flow:
+        return
+    for inner, item in value.entries:
+        steps = isinstance(item, Items) and any(isinstance(each, Entries) for each in item.items)
+        free = key.text not in _INNER and not isinstance(item, Entries) and not steps
+        if inner.text in own and inner.text not in _INNER.get(key.text, ()) and not free:
+            yield inner, item
 
 
 def meant_key(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from labctl.finding import Mark, clip
 from labctl.protocol.block_slips import BLOCK_ONLY, beside_block, together
+from labctl.protocol.file_words import OF_THE_FILE
 from labctl.protocol.keys import BLOCK, PICK, RANGE, USE, VERBS
 from labctl.protocol.loop_slips import loop_by_for, unnamed, without_brackets
 from labctl.protocol.misplaced_keys import below_steps, below_verb
@@ -151,7 +152,7 @@ class StepFields(VerbFields):
         if (shifted := below_verb(entries, verbs[0])) is not None:
             entries, slip = shifted
             self.report("yaml.indent", *slip)
-        values = self.keys(entries, known, "a step", BESIDE_WORDS)
+        values = self.keys(entries, known, "a step", {**OF_THE_FILE, **BESIDE_WORDS})
         self.left_behind(entries)
         verb = self.verb(verbs[0].text, values[verbs[0].text], self.tables)
         if len(values) < len(entries.entries) and isinstance(verb, RestStep | Drive | HoldStep) and verb.for_ is None:
@@ -198,7 +199,7 @@ class StepFields(VerbFields):
         entries, loop = loop_by_for(entries)
         if loop is not None:
             self.report("form", *loop)
-        values = self.keys(entries, BLOCK, "a block", words)
+        values = self.keys(entries, BLOCK, "a block", {**OF_THE_FILE, **words})
         self.name_all(values.get("each"))
         self.names_lost = self.names_lost or len(values) < len(entries.entries)
         chosen = [name for name in _BY_FORM if name in values]

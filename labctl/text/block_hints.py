@@ -122,6 +122,61 @@ def too_far_in(document: Document, lines: list[str], line: int) -> tuple[Finding
     return document.finding("yaml.indent", message, Mark(document.file, line + 1, len(own[1]) + 1), hint), line
 
 
+def of_the_file(document: Document, lines: list[str], line: int) -> tuple[Finding, int] | None:
+    """Find a key of the file that stands below `steps:`, beside the hyphens, and mend it."""
+    own = re.match(r"( +)(analyse|params|requires|limits|on_interruption|record|source|about):(?:\s|$)", lines[line])
+    if own is None or not any(re.match(rf"{own[1]}- ", text) for text in lines[:line]):
+        return None
+    for at in range(line + 1, len(lines)):  # what is below it goes along
+        if lines[at].strip() and not lines[at].startswith(f"{own[1]} "):
+            break
+        lines[at] = lines[at].removeprefix(own[1])
+    lines[line] = lines[line].lstrip()
+    message = f"wanted {own[2]} at the left margin, found it among the steps"
+    hint = f"{own[2]} is a key of the file: remove the spaces in front of it"
+    return document.finding("yaml.indent", message, Mark(document.file, line + 1, len(own[1]) + 1), hint), line
+
+
+def too_far_out(document: Document, lines: list[str], line: int) -> tuple[Finding, int] | None:
+    """Find a key that stands between two levels of the keys above it, and mend it: on the nearer one, of two the deeper."""
+    own = re.match(r"( +)([A-Za-z_]\w*):(?:\s|$)", lines[line][:MOST_OF_LINE])
+    if own is None or any(re.match(rf"{own[1]}- ", text) for text in lines[:line]):  # below a -, which it may lack
+        return None
+    at, levels = len(own[1]), _levels_above(lines, line)
+    deeper = min((level for level in levels if level > at), default=None)
+    outer = max((level for level in levels if level < at), default=None)
+    if at in levels or deeper is None or outer is None:
+        return None
+    nearer_out = at - outer < deeper - at or (at - outer == deeper - at and own[2] in _OF_BLOCKS)
+    level = outer if nearer_out else deeper
+    count = f"{abs(level - at)} space{'s' if abs(level - at) > 1 else ''}"
+    lines[line] = " " * level + lines[line].lstrip()
+    message = (
+        f"wanted {own[2]} on the level of the keys above, found it {count} {'deeper' if nearer_out else 'less deep'}"
+    )
+    more = f"{abs(level - at)} more space{'s' if abs(level - at) > 1 else ''}".replace("1 more", "one more")
+    hint = f"remove {count} in front of {own[2]}:" if nearer_out else f"put {more} in front of {own[2]}:"
+    return document.finding("yaml.indent", message, Mark(document.file, line + 1, at + 1), hint), line
+
+
+_OF_BLOCKS: Final = frozenset({"steps", "cycle", "stop_if", "abort_if", "with", "every", "repeat"})
+
+
+def _levels_above(lines: list[str], line: int) -> set[int]:
+    """Return the levels of keys that are open above a line: its own item's, and those of what is around it."""
+    levels: set[int] = set()
+    least = MOST_OF_LINE
+    for text in reversed(lines[:line]):
+        match = re.match(r"( *)((?:- +)*)[A-Za-z_]\w*:", text[:MOST_OF_LINE])
+        if match is None or not text.strip() or len(match[1]) >= least:
+            continue
+        levels.add(len(match[1]) + len(match[2]))
+        least = len(match[1]) + (1 if match[2] else 0)
+        if not match[1] and not match[2]:
+            break
+    return levels
+
+
 def _is_block(lines: list[str], level: int) -> bool:
     """Tell whether the last list item of a level has the keys of a block and no steps yet."""
     item: list[str] = []
@@ -142,12 +197,12 @@ def _mended(document: Document, lines: list[str], line: int, match: re.Match[str
     return document.finding("yaml.colon_missing", message, mark, f"write {right}"), line
 
 
-def spaces_for_tab(lines: list[str], line: int) -> str:
+def spaces_for_tab(document: Document, lines: list[str], line: int) -> str:
     """Return the hint at how many spaces the level of a line with a tab needs; or at two for each where that is not sure."""
     text = lines[line]
     if re.match(r" *-[ \t]*\t", text):
         return "write one space in place of the tab"
-    count = level_of(lines, line)
+    count = level_of(document, lines, line)
     if count is None:
         return "use two spaces for each level"
     if text[: len(text) - len(text.lstrip())].strip("\t"):
@@ -155,8 +210,14 @@ def spaces_for_tab(lines: list[str], line: int) -> str:
     return f"write {count} spaces in place of the tab" if count else "remove the tab"
 
 
-def level_of(lines: list[str], line: int) -> int | None:
-    """Return how many spaces the level of a line with a tab needs, None where that is not sure."""
+def level_of(document: Document, lines: list[str], line: int) -> int | None:
+    """Return how many spaces the level of a line with a tab needs: as many as a line above got for the same; None where unsure."""
+    own = _indentation(document.lines[line])
+    alike = next(
+        (at for at in range(line - 1, -1, -1) if _indentation(document.lines[at]) == own and lines[at].strip()), None
+    )
+    if alike is not None and "\t" not in _indentation(lines[alike]):
+        return len(_indentation(lines[alike]))
     above = next((text for text in reversed(lines[:line]) if text.strip() and not text.lstrip().startswith("#")), "")
     text = lines[line].lstrip()
     match = re.match(r"( *)((?:- +)*)", above)
@@ -166,6 +227,10 @@ def level_of(lines: list[str], line: int) -> int | None:
         dashes = [len(item[1]) for each in lines[:line] if (item := re.match(r"( *)- ", each))]
         return len(match[1]) + len(match[2]) + 2 if above.rstrip().endswith(":") else dashes[-1] if dashes else 2
     return len(match[1]) + len(match[2]) + (2 if above.rstrip().endswith(":") else 0)
+
+
+def _indentation(text: str) -> str:
+    return text[: len(text) - len(text.lstrip())]
 
 
 def quote_above(lines: list[str], line: int, column: int) -> tuple[int, int] | None:

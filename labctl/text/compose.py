@@ -16,6 +16,7 @@ from labctl.finding import Finding, Mark, clip
 from labctl.text.decimal_comma import joined_entries, joined_items
 from labctl.text.foreign import HEAD, foreign, without_fences
 from labctl.text.nodes import BROKEN, Document, Entries, Items, Node, Scalar
+from labctl.text.pasted import without_conflicts, without_continuations
 from labctl.text.straighten import straighten
 from labctl.text.stuck_colon import parted_entries
 from labctl.text.syntax_hints import diagnose, set_aside
@@ -79,7 +80,8 @@ def _read(document: Document) -> None:
     """Compose; set aside lines that are not YAML, up to a number of them, so that the rest is looked at too."""
     lines, seen = straighten(document).split("\n"), {-1}
     lines = [line if line.strip(" \t") else "" for line in lines]  # to YAML a tab on a blank line is more than nothing
-    without_fences(document, lines)
+    for mend in (without_fences, without_conflicts, without_continuations):
+        mend(document, lines)
     for _ in range(MOST_REPAIRS):
         composer = _Composer(document, "\n".join(lines))
         try:
@@ -91,7 +93,7 @@ def _read(document: Document) -> None:
                 document.findings.append(finding)
             seen.add(line)
             mended = lines[line] and lines[line] != before[line]
-            if not mended and not set_aside(lines, line):
+            if not mended and not set_aside(document, lines, line):
                 return
             continue
         except yaml.YAMLError as error:

@@ -34,7 +34,7 @@ _SLIPS: Final = {
     " ": ("yaml.lookalike", "wanted a plain space", "it came with a pasted text: type the spaces again"),
     ": ": ("yaml.lookalike", "wanted a plain colon", "write : and a space"),
     ", ": ("yaml.lookalike", "wanted a plain comma", "write , and a space"),
-    **dict.fromkeys("{}[]", ("yaml.lookalike", "wanted a plain bracket", "type it again on a plain keyboard")),
+    **{sign: ("yaml.lookalike", "wanted a plain bracket", f"write {sign}") for sign in "{}[]"},
 }
 
 

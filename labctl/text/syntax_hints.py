@@ -1,5 +1,6 @@
 """What YAML makes of a chemist's hand: why a line is not YAML, in words, and how to write it."""
 
+import html
 import re
 from typing import Final
 
@@ -13,11 +14,13 @@ from labctl.text.block_hints import (
     dash_left_out,
     ends_open,
     level_of,
+    of_the_file,
     one_too_deep,
     quote_above,
     spaces_for_tab,
     steps_left_out,
     too_far_in,
+    too_far_out,
     without_colon,
 )
 from labctl.text.bracket_hints import Found, after_braces, closed_twice, comma, no_value, two_commas
@@ -49,10 +52,12 @@ def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) 
     if (bare := without_colon(document, lines, line)) is not None:
         return bare
     if "flow" not in (error.context or "") and (
-        moved := steps_left_out(document, lines, line)
+        moved := of_the_file(document, lines, line)
+        or steps_left_out(document, lines, line)
         or too_far_in(document, lines, line)
         or braces_below(document, lines, line)
         or dash_left_out(document, lines, line)
+        or too_far_out(document, lines, line)
     ):
         return moved
     if (comment := comment_above(lines, line)) is not None:
@@ -61,7 +66,7 @@ def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) 
         slip = rule(lines[line][:MOST_OF_LINE])
         if slip:
             column, code, message, hint = slip
-            hint = spaces_for_tab(lines, line) if code == "yaml.tab" else hint
+            hint = spaces_for_tab(document, lines, line) if code == "yaml.tab" else hint
             return _at(document, line, column, code, message, hint), line
     if "flow" not in (error.context or "") and (deeper := one_too_deep(lines, line)) is not None:
         return _at(document, line, *deeper), line
@@ -70,14 +75,14 @@ def diagnose(document: Document, error: yaml.MarkedYAMLError, lines: list[str]) 
     return _plain(document, error, line, lines), line
 
 
-def set_aside(lines: list[str], line: int) -> bool:
+def set_aside(document: Document, lines: list[str], line: int) -> bool:
     """Replace the value on a line, or the line itself the second time; False when nothing is left to replace."""
     text = lines[line]
     if behind := re.match(r"( *-)[ \t]*\t[ \t]*(?=\S)", text):
         lines[line] = f"{behind[1]} {text[behind.end() :]}"
         return True
     if "\t" in text[: len(text) - len(text.lstrip())]:
-        level = None if any("\t" in each for each in lines[line + 1 :]) else level_of(lines, line)
+        level = level_of(document, lines, line)
         lines[line] = text.expandtabs(2) if level is None else " " * level + text.lstrip()
         return True
     if _NO_SPACE.match(text[:MOST_OF_LINE]):
@@ -166,6 +171,14 @@ def _indicator(text: str) -> Found:
     return match.start(1), "yaml.indicator", message, hint
 
 
+def _entity(text: str) -> Found:
+    match = re.search(r"(?:[:\[,{]|-)\s+(&#?\w{1,10};)", text)
+    if match is None or (shown := html.unescape(match[1])) == match[1]:
+        return None
+    message = f"wanted {shown.strip() or 'a space'}, found {match[1]}, which a web page shows as that"
+    return match.start(1), "yaml.indicator", message, f"write {shown} in its place, and of others like it on this line"
+
+
 def _list_after_key(text: str) -> Found:
     match = _LIST_AFTER_KEY.search(text)
     if match is None or text.lstrip().startswith("#"):
@@ -244,6 +257,7 @@ _RULES: Final = (
     _comparison,
     _bars,
     _indicator,
+    _entity,
     after_braces,
     _hyphen,
     _list_after_key,
@@ -337,15 +351,27 @@ def _plain(document: Document, error: yaml.MarkedYAMLError, line: int, lines: li
         column = len(document.lines[line]) - len(document.lines[line].lstrip())
     for words, code, message, hint in _PROBLEMS:
         if words in wording:
+            if "escape" in wording and error.problem_mark is not None:
+                return _at(document, line, *_escaped(lines[line], error.problem_mark.column))
             if code == "yaml.bracket" and (closing := ends_open(lines, line)):
                 return _at(document, line, column, code, message, f"end line {line + 1} with {closing}")
-            escaped = "inside double quotes \\ is special; use single quotes"
-            return _at(document, line, column, code, message, escaped if "escape" in wording else hint)
+            return _at(document, line, column, code, message, hint)
     text = document.lines[line][column : column + 1]
     what = f"{text!r}, which cannot stand here" if text.strip() else "what cannot stand here"
     return _at(
         document, line, column, "yaml.syntax", f"wanted a key, a value or a list item, found {what}", _quote_it(text)
     )
+
+
+def _escaped(text: str, column: int) -> tuple[int, str, str, str]:
+    """Return what is said of a backslash in double quotes: of a path that / stands there too."""
+    begin = text.rfind("\\", 0, column + 1)
+    quoted = re.match(r'[^"]*', text[text.rfind('"', 0, begin) + 1 :])
+    inner = clip(quoted[0]) if quoted else ""
+    message = f"wanted plain letters in double quotes, found {clip(text[begin : begin + 2])}, which is special there"
+    path = re.search(r"\bfile: *\"", text[:begin]) is not None
+    hint = f'write "{inner.replace(chr(92), "/")}"' if path else f"write it in single quotes: '{inner}'"
+    return begin, "yaml.quote", message, hint
 
 
 def _quote_it(text: str) -> str:

@@ -1,0 +1,59 @@
+"""What other programs leave in a file: the marks of git between two versions, and signs that a line goes on below."""
+
+import re
+from typing import Final
+
+from labctl.finding import Mark, clip
+from labctl.text.nodes import Document
+
+MOST_OF_LINE: Final = 1000  # characters of a line that are looked at
+_MARKER: Final = re.compile(r"(<{7}|\|{7}|={7}|>{7})(?: .*)?")
+_GOES_ON: Final = re.compile(r"([^#\"']*?[^#\"'\s])\s*(\.{3}|\u2026|\\|(?<=\s)&|(?<=\s)_|`)\s*")
+
+
+def without_conflicts(document: Document, lines: list[str]) -> None:
+    """Blank the marks that git leaves around two versions that it could not join, and the second version; report each pair."""
+    found = [(at, match[1][0]) for at, text in enumerate(lines) if (match := _MARKER.fullmatch(text)) is not None]
+    if not any(sign in "<>" for _, sign in found):
+        return
+    pair: list[int] = []
+    for at, sign in found:
+        lines[at] = ""
+        pair.append(at)
+        if sign == ">" or at == found[-1][0]:
+            _report_conflict(document, lines, pair)
+            pair = []
+
+
+def _report_conflict(document: Document, lines: list[str], marks: list[int]) -> None:
+    """Report two versions of a part of the file, and keep the first of them."""
+    numbers = [str(at + 1) for at in marks]
+    shown = f"lines {', '.join(numbers[:-1])} and {numbers[-1]}" if len(numbers) > 1 else f"line {numbers[0]}"
+    if len(marks) > 2:
+        for at in range(marks[1], marks[-1]):
+            lines[at] = ""
+    message = "wanted one version of the file, found the marks of git around two that it could not join"
+    hint = f"keep one of the two versions, and delete {shown}" if len(marks) > 2 else f"delete {shown}"
+    document.findings.append(document.finding("yaml.conflict", message, Mark(document.file, marks[0] + 1, 1), hint))
+
+
+def without_continuations(document: Document, lines: list[str]) -> None:
+    """Take the sign away by which other languages say that a line goes on below, where braces or brackets are open; report it."""
+    for at, text in enumerate(lines[:-1]):
+        match = _GOES_ON.fullmatch(text[:MOST_OF_LINE])
+        if match is None or not _opens(match[1]):
+            continue
+        lines[at] = match[1]
+        message = f"wanted the next entry, found {clip(match[2])!r} at the end of a line in braces"
+        hint = f"leave {match[2]} out: what stands in braces goes on on the next line"
+        if match[1][-1] not in "{[,":
+            lines[at] += ","
+            hint = f"write a comma in place of {match[2]}: what stands in braces goes on on the next line"
+        document.findings.append(
+            document.finding("yaml.continued", message, Mark(document.file, at + 1, match.start(2) + 1), hint)
+        )
+
+
+def _opens(text: str) -> bool:
+    """Tell whether more braces or brackets are opened on a line than closed."""
+    return sum(text.count(sign) for sign in "{[") > sum(text.count(sign) for sign in "}]")
