@@ -7,7 +7,7 @@ from labctl.finding import Mark, clip
 from labctl.text.nodes import Document
 
 MOST_OF_LINE: Final = 1000  # characters of a line that are looked at
-_MARKER: Final = re.compile(r"(<{7}|\|{7}|={7}|>{7})(?: .*)?")
+_MARKER: Final = re.compile(r" *(<{7}|\|{7}|={7}|>{7})(?: .*)?")
 _GOES_ON: Final = re.compile(r"([^#\"']*?[^#\"'\s])\s*(\.{3}|\u2026|\\|(?<=\s)&|(?<=\s)_|`)\s*")
 
 
