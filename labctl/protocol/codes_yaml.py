@@ -8,8 +8,6 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
     "yaml.conflict": (
         "the marks of git, <<<<<<< and >>>>>>>, around two versions that it could not join",
         "Both versions are in the file; only a person can say which one is meant.",
-        "<<<<<<< HEAD\n- rest: 1 h\n=======\n- rest: 2 h\n>>>>>>> other",
-        "- rest: 1 h",
     ),
     "yaml.continued": (
         "a sign by which other languages say that a line goes on below, such as ... or \\, in braces",
