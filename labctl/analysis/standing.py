@@ -1,12 +1,13 @@
 """What a cell does while nothing is asked of it: open circuit, leakage under a held voltage, self-discharge in storage."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
 from labctl.analysis.capacity import scales
-from labctl.analysis.complete import complete_holds, complete_steps, galvanostatic_cycles, steps_left_out
+from labctl.analysis.complete import DRIVEN, complete_holds, complete_steps, galvanostatic_cycles, steps_left_out
 from labctl.analysis.interval import line, mean
 from labctl.analysis.run_record import Analysis, Figure, RunRecord
 from labctl.sample import SECONDS_PER_HOUR, Floats
@@ -118,7 +119,8 @@ def analyse_leakage(record: RunRecord, options: Mapping[str, str]) -> Analysis:
 def analyse_self_discharge(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     """Tell what a charged cell loses while it rests: its discharge after storage against that of the last cycle without.
 
-    Storage is a rest of 1 h or more between the charge and the discharge of one cycle. The loss is in the capacity's units, in
+    Storage is a rest of 1 h or more between a charge and the discharge of a cycle, whichever of the two a cycle begins with. The
+    loss is in the capacity's units, in
     percent, and per day; beside it stands what the voltage lost, per day.
 
     Raises:
@@ -128,7 +130,8 @@ def analyse_self_discharge(record: RunRecord, options: Mapping[str, str]) -> Ana
     storages = _storages(record)
     if not storages:
         raise ValueError(
-            "a self-discharge needs a cycle with a rest of 1 h or more between charge and discharge, and one without before it"
+            "a self-discharge needs a cycle whose discharge comes after a rest of 1 h or more of the charged cell, and one before "
+            "it without"
         )
     hours = np.asarray(record.steps["step_time_second"], dtype=float) / SECONDS_PER_HOUR
     taken, column = galvanostatic_cycles(record), np.asarray(record.cycles["discharging_capacity_ah"], dtype=float)
@@ -183,21 +186,19 @@ def analyse_self_discharge(record: RunRecord, options: Mapping[str, str]) -> Ana
 
 
 def _storages(record: RunRecord) -> dict[int, int]:
-    """Return the place in `steps` of the storage of each cycle that has one."""
+    """Return the place in `steps` of the storage before the discharge of each cycle that has one.
+
+    It lies in that cycle where a cycle begins with its charge, and before it or between two where it begins with its discharge.
+    """
     verbs = [str(verb) for verb in record.steps["step_type"]]
     owner = np.asarray(record.steps["cycle_count"], dtype=np.int64)
     hours = np.asarray(record.steps["step_time_second"], dtype=float) / SECONDS_PER_HOUR
-    return {
-        int(owner[at]): at
-        for at, verb in enumerate(verbs)
-        if verb == "rest" and owner[at] > 0 and hours[at] >= STORED and _between(verbs, owner, at)
-    }
-
-
-def _between(verbs: list[str], owner: np.ndarray, at: int) -> bool:
-    """Tell whether a rest stands between the charge and the discharge of its cycle."""
-    mine = np.flatnonzero(owner == owner[at])
-    before, after = (
-        {verbs[step] for step in mine if (step < at) == earlier and step != at} for earlier in (True, False)
-    )
-    return bool(before & {"charge", "hold"}) and "discharge" in after
+    found: dict[int, int] = {}
+    driven = [at for at, verb in enumerate(verbs) if verb in (*DRIVEN, "hold")]
+    for before, after in itertools.pairwise(driven):
+        if verbs[before] == "discharge" or verbs[after] != "discharge" or owner[after] < 1:
+            continue
+        rests = [at for at in range(before + 1, after) if verbs[at] == "rest" and hours[at] >= STORED]
+        if rests:
+            found[int(owner[after])] = max(rests, key=lambda at: float(hours[at]))
+    return found

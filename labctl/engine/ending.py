@@ -190,8 +190,8 @@ def _outranked(
 def _implied(test: Test, ending: Ending, value: float) -> bool:
     """Tell whether a value that is just reached from the side of the ending meets a test of the same quantity."""
     term = test.term
-    if term.slope or term.quantity != ending.quantity:
-        return False
+    if term.slope or term.dwell or term.quantity != ending.quantity:
+        return False  # of what must last, the rows before the end know whether it has
     outward = ending.above if value >= 0.0 else not ending.above
     if term.absolute:
         return test.above and outward and abs(value) >= test.value

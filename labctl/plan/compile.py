@@ -8,10 +8,20 @@ from typing import Final
 from labctl.driver import Bounds, Capabilities, RecordRule
 from labctl.errors import CellError, ProtocolError
 from labctl.finding import Finding, with_lines
+from labctl.plan.analysis_steps import lacking_steps
 from labctl.plan.at_definitions import at_definitions
 from labctl.plan.block_compiler import compiled_items
 from labctl.plan.cell_figures import figures_of_cell, warn_of_misfits
-from labctl.plan.contents import all_items, analyses_of, cycles_of, digest_of_text, files_of, sources_of, texts_of
+from labctl.plan.contents import (
+    all_items,
+    analyses_of,
+    cycles_of,
+    digest_of_text,
+    files_of,
+    requests_of,
+    sources_of,
+    texts_of,
+)
 from labctl.plan.context import CompileContext
 from labctl.plan.draws import rounds
 from labctl.plan.file_limits import limited_sides, of_file, required_open_circuit, tighter_range
@@ -166,6 +176,8 @@ def compiled_for(
     refused = any(finding.severity == "error" for finding in draft.findings)
     if whole and not refused and not draft.unknown:
         draft.findings += without_what_follows(draft, warnings(plan, draft.places))
+        nothing = {finding.mark for finding in draft.findings if finding.code == "analyse.nothing"}
+        draft.findings += lacking_steps(plan, [one for one in requests_of(protocol) if one.mark not in nothing])
         if capabilities is not None:
             draft.findings += too_small(plan, capabilities.current_accuracy, draft.places)
             draft.findings += unresolved(plan, capabilities.voltage_accuracy, draft.places)

@@ -18,6 +18,12 @@ def analyses_of(protocol: model.Protocol) -> Iterator[tuple[str, Mapping[str, st
                 yield pair
 
 
+def requests_of(protocol: model.Protocol) -> Iterator[model.AnalysisRequest]:
+    """Give the analyses of a file and of those it uses, each as it was written."""
+    for file in files_of(protocol):
+        yield from file.analyses
+
+
 def files_of(protocol: model.Protocol) -> Iterator[model.Protocol]:
     """Give a file and those it uses, in the order of the text."""
     yield protocol

@@ -1,5 +1,6 @@
 """What a `stop_if` or `abort_if` asks: met by the ordinary end of a step, true at once, never, or on one side of zero only."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -49,6 +50,7 @@ def vain_watches(plan: Plan, places: Places) -> Iterator[Finding]:
         yield from _ordinary(watch, places)
         yield from _of_results(plan, watch, places)
         yield from _short_tied(watch, places)
+        yield from _longer_than_steps(watch, places)
         if plan.cell.kind == "symmetric":
             yield from _one_side(watch, places)
             yield from _at_zero(watch, places)
@@ -163,6 +165,22 @@ def _of_results(plan: Plan, watch: _Watch, places: Places) -> Iterator[Finding]:
         why = "any cycle meets it" if at_once else "no cycle comes to it"
         message = f"wanted a capacity that a cycle of this cell may have, found {shown}: {why}"
         yield warning(code, message, watch.mark(places), "is the unit meant?")
+
+
+def _longer_than_steps(watch: _Watch, places: Places) -> Iterator[Finding]:
+    """Give a comparison that must last longer than any step of its block: each step counts anew."""
+    longest = 0.0
+    for _, line in walk(watch.block):
+        times = [values(end.condition.any_of[0][0].value) for end in line.ends if end.kind == "for"]  # type: ignore[arg-type]
+        longest = max(longest, max((time for several in times for time in several), default=math.inf))
+    for which, term in enumerate(watch.terms):
+        if term.dwell > longest:
+            lasting, steps = display(term.dwell, "duration"), display(longest, "duration")
+            message = (
+                f"wanted {article(watch.end.kind)} that lasts no longer than a step of its block, {steps} at most, found "
+                f"{lasting}: each step counts anew"
+            )
+            yield warning("end.never", message, watch.mark(places, which), f"write for {steps} or less")
 
 
 def _short_tied(watch: _Watch, places: Places) -> Iterator[Finding]:

@@ -313,6 +313,15 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "steps: [{rest: 1 h}]\nanalyse: [impedance]",
         "steps: [{rest: 1 h}]\nanalyse: [open_circuit]",
     ),
+    "analyse.steps": (
+        "an analysis of which the steps, or the cell, leave less than it is asked for (warning)",
+        "Retention wants cycles, a b-value three scan rates, a critical current one that rises: said before the days are spent.",
+        "steps:\n  - rest: 1 h\n  - cv: {from: ocv, to: 4 V, rate: 1 mV/s}\nanalyse: [b_value]",
+        (
+            "steps:\n  - each: {v: [1 mV/s, 2 mV/s, 5 mV/s]}\n    steps: [{rest: 1 h}, {cv: {from: ocv, to: 4 V, rate: $v}}]\n"
+            "analyse: [b_value]"
+        ),
+    ),
     "analyse.unknown": ("an analysis that does not exist", "", "analyse: [magic]", "analyse: [capacity]"),
     "circuit.element": (
         "an element that no equivalent circuit has, or one named twice",

@@ -29,3 +29,13 @@ def test_tells_the_capacity_of_every_state_in_order(record, value):
     assert found.table["angle / deg"] == (0.0, 90.0, 0.0)
     assert found.table["change / %"] == pytest.approx([0.0, -7.0, 2.0])
     assert value(found, "largest change of capacity") == pytest.approx(-7.0)
+
+
+def test_a_first_discharge_of_a_cell_that_was_assembled_discharged_is_in_no_mean(record):
+    angles, capacities = (0.0, 0.0, 90.0, 90.0), (1e-6, 1.0, 0.9, 1e-6)
+    steps = [{"step_type": "charge", "cycle_count": k, "bend_angle_degree": angle} for k, angle in enumerate(angles, 1)]
+    cycles = [{"cycle_count": k, "discharging_capacity_ah": charge} for k, charge in enumerate(capacities, 1)]
+    found = analyse_bending(record(steps, cycles), {})
+    assert found.table["cycles"] == (1, 2)  # one that died when bent counts
+    assert found.table["change / %"] == pytest.approx([0.0, -55.0], abs=0.01)
+    assert "cycle 1 is left out: next to nothing passed" in found.flags[0]

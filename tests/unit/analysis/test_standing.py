@@ -73,5 +73,24 @@ def test_a_cell_that_gives_more_after_storage_is_flagged(record):
 
 
 def test_storage_needs_a_cycle_without_and_a_rest(record):
-    with pytest.raises(ValueError, match="a rest of 1 h or more between charge and discharge"):
+    with pytest.raises(ValueError, match="after a rest of 1 h or more of the charged cell"):
         stored(record, 1e-3, 1e-3, days=0.01)
+
+
+@pytest.mark.parametrize("owner", [2, 0])
+def test_where_cycles_begin_with_the_discharge_storage_lies_before_one_or_between_two(record, value, owner):
+    """Lithium-sulfur, zinc and sodium cells: what was stored was charged by the cycle before."""
+    verbs = ["discharge", "charge", "rest", "discharge", "charge"]
+    steps = [
+        {"step_count": n, "step_type": verb, "cycle_count": (1, 1, owner, 2, 2)[n - 1], "step_time_second": 259200.0 if verb == "rest" else 3600.0,
+         "first_voltage_volt": 2.40, "last_voltage_volt": 2.37}
+        for n, verb in enumerate(verbs, 1)
+    ]  # fmt: skip
+    cycles = [
+        {"cycle_count": n, "kind": "true", "charging_capacity_ah": 1e-3, "discharging_capacity_ah": charge}
+        for n, charge in ((1, 1.0e-3), (2, 0.9e-3))
+    ]
+    found = analyse_self_discharge(record(steps, cycles, CELL), {})
+    assert value(found, "self-discharge") == pytest.approx(10.0)
+    assert value(found, "voltage lost, daily") == pytest.approx(10.0)
+    assert found.flags == ()

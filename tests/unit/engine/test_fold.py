@@ -514,6 +514,19 @@ def test_a_comparison_that_must_last_is_not_met_by_one_row():
     assert second.state.leaving == outcome.state.leaving
 
 
+@pytest.mark.parametrize("kind", ["stop_if", "abort_if"])
+def test_a_comparison_that_must_last_is_not_met_by_the_end_of_a_step_beyond_it(kind):
+    """The instrument ends the charge at its voltage, which has been above the watched one for a moment only."""
+    lasting = End(kind, Condition("voltage > 4.05 V for 30 min", ((Term("voltage", ">", 4.05, dwell=1800.0),),)))
+    block = Block(1, (charge(1, 0.5, until(1e5, "voltage >= 4.1")), rest(2, 5.0)), ends=(lasting,))
+    bench = Bench(plan(block, rest(3, 1.0), edition=2), LOCATES, cell=Cell(charge=2700.0)).start()
+    bench.step(1)
+    bench.tell(StepEnded(1, 0, bench.time, 0))
+    bench.obey()
+    assert bench.run().finish.reason == "done"
+    assert steps(bench) == [(1, "to"), (2, "for"), (3, "for")]
+
+
 def test_a_step_ends_by_its_own_energy():
     used = End("energy", Condition("energy 20 J", ((Term("energy", ">=", 20.0),),)))
     line = replace(charge(1, -0.5, until(600.0)), ends=(used, *until(600.0)))

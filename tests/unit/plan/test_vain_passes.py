@@ -132,7 +132,7 @@ def test_one_finding_for_each_cause(steps, wanted):
         ("dcir", "{every: 1 min, dV: 5 mV}", []),
         ("dcir", "{every: 0.1 s}", []),
         ("dcir", "[{every: 0.01 s, for: 0.1 s}, {every: 1 s}]", []),
-        ("capacity", "{every: 5 s}", []),
+        ("half_cycles", "{every: 5 s}", []),
     ],
 )
 def test_pulses_have_the_rows_that_their_analysis_needs(asked, record, told):

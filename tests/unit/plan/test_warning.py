@@ -508,3 +508,10 @@ def test_a_power_and_a_load_draw_no_more_than_the_limit_on_their_way(plan, deman
 def test_a_time_that_comes_before_the_charge_is_told_once(plan, minutes, warned):
     steps = f"- charge: {{current: 1C, capacity: 50 %, to: 4.2 V, for: {minutes} min}}"
     assert codes(plan(steps)) == [("plan.time_first", 3)] * warned
+
+
+@pytest.mark.parametrize(("lasting", "warned"), [("30 min", True), ("10 min", False)])
+def test_a_watch_lasts_no_longer_than_a_step_of_its_block(plan, lasting, warned):
+    pieces = f"- repeat: 99\n  stop_if: voltage > 4.1 V for {lasting}\n  steps:\n  - charge: {{current: C/5, to: 4.2 V, for: 15 min}}\n"
+    found = [code for code, _ in codes(plan(pieces)) if code == "end.never"]
+    assert found == (["end.never"] if warned else [])

@@ -1,0 +1,114 @@
+"""Analyses of which the steps leave nothing, or less than they are asked for."""
+
+from dataclasses import replace
+
+import pytest
+
+from labctl.driver import Bounds
+from labctl.plan.check import check
+from labctl.protocol.cell import Cell
+from labctl.protocol.load import read
+from tests.unit.plan.conftest import FULL, SYMMETRIC, protocol_text
+
+BARE = Cell("Li-Cu", "asymmetric", area=1e-4, limits=Bounds((-1.0, 1.0), (-0.01, 0.01)))
+BLOCKING = Cell("SS", "blocking", area=1e-4, electrolyte_thickness=2e-5, limits=Bounds((-1.0, 1.0), (-0.01, 0.01)))
+BOTH = "  - charge: {current: C/5, to: 4.2 V, for: 8 h}\n  - discharge: {current: C/5, to: 3 V, for: 8 h}\n"
+CYCLES = "- repeat: 9\n  cycle: true\n  steps:\n" + BOTH
+STORAGE = "- cycle: true\n  steps:\n" + BOTH.replace("\n", "\n  - rest: 7 d\n", 1)
+DISCHARGE_FIRST = "- cycle: true\n  steps:\n  - rest: 72 h\n" + "".join(
+    f"{half}\n" for half in reversed(BOTH.splitlines())
+)
+STAIRS = (
+    "- each: {{j: {}}}\n  cycle: true\n  steps:\n"
+    "  - strip: {{current: $j, for: 1 h}}\n  - plate: {{current: $j, for: 1 h}}\n"
+)
+PULSE = "- rest: 1 h\n- discharge: {{current: 1C, for: {}, to: 3 V}}\n  record: {{every: 0.1 s}}\n- rest: 40 s\n"
+TITRATION = (
+    "- repeat: 99\n  stop_if: voltage >= 4.2 V\n  steps:\n  - charge: {{current: C/10, for: 10 min, to: 4.2 V}}\n"
+    "    record: {{every: 1 s}}\n  - rest: {}\n"
+)
+SPECTRUM = "- eis: {from: 1 MHz, to: 0.1 Hz, amplitude: 10 mV}\n"
+POLARISED = "- rest: 1 h\n{}- hold: {{voltage: {} vs ocv, current: 1 mA, for: 10 h}}\n{}"
+RESERVOIR = (
+    "- plate: {{current: 1 mA, capacity: {}}}\n- repeat: 10\n  cycle: true\n  steps:\n"
+    "  - strip: {{current: 1 mA, capacity: {}, to: 1 V}}\n  - plate: {{current: 1 mA, capacity: {}}}\n"
+)
+STRIPPED = "- strip: {current: 1 mA, to: 1 V, for: 20 h}\n"
+SWEEPS = "- each: {{v: {}}}\n  steps:\n  - rest: 1 h\n  - cv: {{from: ocv, to: 4 V, back: 3 V, rate: $v}}\n"
+
+
+def found(steps, analyse, cell=FULL):
+    text = f"{protocol_text(steps)}analyse: {analyse}\n"
+    return [one for one in check(read(text, "t.yaml"), cell) if one.code == "analyse.steps"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "analyse", "words"),
+    [
+        (CYCLES, "[capacity, retention]", ""),
+        (CYCLES.replace("  cycle: true\n", ""), "[retention]", "write cycle: true beside repeat: 9"),
+        (CYCLES.replace("  cycle: true\n", ""), "[capacity]", "write cycle: true beside repeat: 9"),
+        (CYCLES.replace("true", "formation"), "[retention]", "write cycle: true"),
+        (CYCLES.replace("- repeat: 9\n  cycle", "- cycle"), "[retention]", "repeat: the cycle"),
+        (CYCLES, "[rate]", "go through them with each"),
+        (
+            CYCLES.replace("repeat: 9", "each: {r: [C/5, 1C]}").replace("C/5,", "$r,").replace("$r, 1C", "C/5, 1C"),
+            "[rate]",
+            "",
+        ),
+        (CYCLES, "[self_discharge]", "has - rest: 7 d before its discharge"),
+        (CYCLES + STORAGE, "[self_discharge]", ""),
+        (CYCLES + DISCHARGE_FIRST, "[self_discharge]", ""),
+        (STORAGE, "[self_discharge]", "a cycle without the rest"),
+        (PULSE.format("10 min"), "[dcir]", "or write {dcir: {longest: 10 min}}"),
+        (PULSE.format("10 min"), "[{dcir: {longest: 10 min}}]", ""),
+        (PULSE.format("10 s"), "[{dcir: {at: [2 s, 30 s]}}]", "write times up to 10 s"),
+        (PULSE.format("30 s"), "[{dcir: {at: [2 s, 30 s]}}]", ""),
+        (TITRATION.format("20 s"), "[gitt]", "such as rest: 40 min"),
+        (TITRATION.format("1 h"), "[gitt]", ""),
+        (TITRATION.format("{for: 4 h, until: abs(dV/dt) < 1 mV/h}"), "[gitt]", ""),
+        (TITRATION.format("3 s"), "[interruption]", "rest for 10 s"),
+        (SWEEPS.format("[1 mV/s, 2 mV/s]"), "[b_value]", "go through them with each"),
+        (SWEEPS.format("[1 mV/s, 2 mV/s, 5 mV/s]"), "[b_value]", ""),
+        ("- hold: {voltage: 4 V, for: 2 h}\n", "[leakage]", "lengthen for: of the hold"),
+        ("- hold: {voltage: 4 V, for: 20 h}\n", "[leakage]", ""),
+    ],
+)
+def test_what_an_analysis_of_a_full_cell_needs(steps, analyse, words):
+    hints = [one.hint for one in found(steps, analyse)]
+    assert len(hints) == bool(words)
+    assert all(words in hint for hint in hints)
+
+
+@pytest.mark.parametrize(
+    ("steps", "analyse", "cell", "words"),
+    [
+        (STAIRS.format("{from: 0.1 mA, to: 1 mA, by: 0.1 mA}"), "[ccd]", SYMMETRIC, ""),
+        (STAIRS.format("{from: 1 mA, to: 0.1 mA, by: -0.1 mA}"), "[ccd]", SYMMETRIC, "begin with the smallest"),
+        (STAIRS.format("[1 mA, 1 mA]"), "[ccd]", SYMMETRIC, "life tells"),
+        (STAIRS.format("[1 mA, 1 mA]"), "[life]", SYMMETRIC, ""),
+        (STAIRS.format("[1 mA, 1 mA]"), "[life]", replace(SYMMETRIC, area=None), "area: 1 cm2"),
+        (POLARISED.format(SPECTRUM, "10 mV", SPECTRUM), "[transference]", SYMMETRIC, ""),
+        (POLARISED.format(SPECTRUM, "10 mV", ""), "[transference]", SYMMETRIC, "after the hold"),
+        (POLARISED.format("", "10 mV", SPECTRUM), "[transference]", SYMMETRIC, "before the hold"),
+        (POLARISED.format(SPECTRUM, "500 mV", SPECTRUM), "[transference]", SYMMETRIC, "10 mV is usual"),
+        ("- rest: 1 h\n- lsv: {from: ocv, to: 1 V, rate: 1 mV/s}\n", "[window]", SYMMETRIC, "asymmetric or blocking"),
+        ("- rest: 1 h\n- lsv: {from: ocv, to: 1 V, rate: 1 mV/s}\n", "[window]", BARE, ""),
+        ("- rest: 1 h\n- lsv: {from: ocv, to: 100 mV vs ocv, rate: 1 mV/s}\n", "[exchange_current]", SYMMETRIC, "from: -100 mV"),
+        ("- rest: 1 h\n- lsv: {from: -100 mV vs ocv, to: 100 mV vs ocv, rate: 1 mV/s}\n", "[exchange_current]", SYMMETRIC, ""),
+        (RESERVOIR.format("5 mAh", "1 mAh", "1 mAh") + STRIPPED, "[reservoir]", BARE, ""),
+        (RESERVOIR.format("1 mAh", "5 mAh", "5 mAh") + STRIPPED, "[reservoir]", BARE, "are the two swapped?"),
+        (RESERVOIR.format("5 mAh", "1 mAh", "1 mAh"), "[reservoir]", BARE, "behind them"),
+        ("- rest: 1 h\n" + SPECTRUM, "[conductivity]", BLOCKING, ""),
+        ("- rest: 1 h\n" + SPECTRUM, "[conductivity]", replace(BLOCKING, electrolyte_thickness=None), "electrolyte_thickness: 20 um"),
+        ("- rest: 1 h\n" + SPECTRUM, "[activation]", BLOCKING, "soak: 1 h"),
+    ],
+)  # fmt: skip
+def test_what_an_analysis_of_other_cells_needs(steps, analyse, cell, words):
+    hints = [one.hint for one in found(steps, analyse, cell)]
+    assert len(hints) == bool(words)
+    assert all(words in hint for hint in hints)
+
+
+def test_of_a_cell_that_is_not_known_only_the_steps_are_told():
+    assert found(STAIRS.format("[1 mA, 2 mA]"), "[ccd, life]", None) == []
