@@ -7,6 +7,7 @@ from typing import Final
 
 from labctl.driver import OPEN, Bounds, Capabilities
 from labctl.finding import Finding, Mark
+from labctl.plan.at_rest import never_rests
 from labctl.plan.context import CompileContext
 from labctl.plan.envelope import Envelope
 from labctl.plan.kinds import ANY
@@ -153,8 +154,25 @@ def required_open_circuit(
     """Return the range in which a file requires the open circuit, V; None where it does not."""
     required = _range(draft, place, protocol.requires.ocv, "range of ocv")
     slip = None if required is None else _of_another_prefix(protocol.requires.ocv, required, draft.cell.limits.voltage)
+    slip = slip or _where_none_rests(protocol.requires.ocv, required, draft)
     draft.findings += [] if slip is None else [slip]
     return required
+
+
+def _where_none_rests(
+    pair: model.Pair | None, required: tuple[float, float] | None, draft: CompileContext
+) -> Finding | None:
+    """Return the warning of a range in which no cell of this kind rests: the run would not begin."""
+    given = next((side for side in pair or () if side is not None), None)
+    why = never_rests(draft.cell.kind, *required) if required is not None and draft.known else ""
+    if given is None or required is None or not why:
+        return None
+    shown = " to ".join("open" if abs(side) >= OPEN else display(side, "voltage") for side in required)
+    hint = "write ocv: [-50 mV, 50 mV]" if required[0] > 0.0 else "write ocv: [2 V, 3.6 V] or so"
+    message = f"wanted an open circuit at which the cell may rest, found {shown}: {why}, and the run does not begin"
+    return Finding(
+        "limit.unusual", message, mark_of(given), f"{hint}, or is the kind of the cell another?", severity="warning"
+    )
 
 
 def _of_another_prefix(

@@ -48,3 +48,9 @@ def _plain(number: Number) -> float | ByPass:
 def as_filed(number: Number) -> float | ByPass:
     """Return a number as it is with the cell file's nominal capacity."""
     return number.value if isinstance(number, Relative) else number
+
+
+def known(setting: object) -> tuple[float, ...]:
+    """Return a setting in every pass, as it is with the cell file's nominal capacity; nothing of what is no number."""
+    number = isinstance(setting, float | ByPass | Relative)
+    return values(as_filed(setting)) if number else ()  # type: ignore[arg-type]

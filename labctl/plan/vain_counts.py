@@ -11,7 +11,7 @@ from labctl.plan.number import values
 from labctl.plan.safety import COLDEST, HOTTEST
 from labctl.plan.step import Block, ByPass, Condition, Line, Plan, Relative, Setting, Term, VersusOcv
 from labctl.plan.step_context import Spot
-from labctl.plan.vain_ends import DRIVEN, LOWERING, mark_of, warning
+from labctl.plan.vain_ends import DRIVEN, mark_of, warning
 from labctl.quantity.units import ZERO_CELSIUS, display
 
 Places = Mapping[Spot, Mark]
@@ -28,7 +28,6 @@ def vain_counts(plan: Plan, places: Places) -> Iterator[Finding]:
             yield from _beyond(condition, cycles, mark)
             yield from _other_scale(condition, mark)
         yield from _same_again(block, places)
-        yield from _without_end(plan, block, places)
     yield from _asked_once(plan.root, places)
     for _, line in walk(plan.root):
         yield from _measured_of(line, cycles, places)
@@ -240,34 +239,3 @@ def _same_again(block: Block, places: Places) -> Iterator[Finding]:
         yield warning(
             "plan.twice", message, mark_of(only, places), f"add a rest behind it, or write for: {whole} without a loop"
         )
-
-
-def _without_end(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
-    """Give a loop whose currents by time pass far more in one direction than the cell holds, and that no voltage ends."""
-    nominal = plan.cell.nominal
-    lines = [line for _, line in walk(block) if line.energises and line.mode != "Spectrum"]
-    if not nominal or block.passes < 2 or not lines or any(end.kind == "stop_if" for end in block.ends):
-        return
-    if any(not _only_time(line) or any(end.kind == "to" for end in line.ends) for line in lines):
-        return
-    if any(end.kind in {"stop_if", "until", "capacity"} for one in blocks(block) for end in one.ends):
-        return
-    net = sum(_charge_of(path, line) for path, line in walk(block) if line in lines)
-    if abs(net) > MOST_NET * nominal and len({line.verb in LOWERING for line in lines}) == 1:
-        message = (
-            f"wanted an end by the voltage in a loop that passes {display(abs(net), 'capacity')} in one direction, "
-            f"{abs(net) / nominal:.3g} times the nominal capacity, found times alone: the limits trip the run"
-        )
-        yield warning(
-            "plan.one_way",
-            message,
-            mark_of(lines[0], places),
-            "add to: with the voltage where it ends, and stop_if: with it to the loop",
-        )
-
-
-def _charge_of(path: tuple[Block, ...], line: Line) -> float:
-    """Return what a line passes in all passes of the blocks around it, C, as a magnitude."""
-    currents = _numbers(line.settings.get("current"))
-    mean = math.fsum(map(abs, currents)) / len(currents) if currents else 0.0
-    return mean * _only_time(line) * math.prod(one.passes for one in path)

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
 from labctl.finding import Finding, Mark
+from labctl.plan.at_rest import not_at_rest
 from labctl.plan.demands import demands
+from labctl.plan.drift import drift
 from labctl.plan.envelope import Envelope
 from labctl.plan.hardly_meant import hardly_meant
 from labctl.plan.holding import SINCE
@@ -62,6 +64,8 @@ def warnings(plan: Plan, places: Mapping[Spot, Mark] = NOWHERE) -> tuple[Finding
             demands,
             _holds_cut,
             pulse_rows,
+            not_at_rest,
+            drift,
         ),
     )
     findings = [finding for rule in rules for finding in rule(plan, places)]

@@ -214,7 +214,10 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         f"{_EMPTY}- hold: {{voltage: 2.5 V, for: 1 h}}\n- cv: {{from: 2.5 V, to: 4.2 V, back: 3.5 V, rate: 1 mV/s}}",
     ),
     "plan.twice": ("the same charge or discharge twice with nothing between (warning)",),
-    "plan.unbalanced": ("a loop that plates more than it strips, or strips more than it plates (warning)",),
+    "plan.unbalanced": (
+        "a loop that plates more than it strips, or charges more than it discharges, or the other way round (warning)",
+        "What drifts in each pass comes to the limits, which trip the run: an end by the voltage holds the cell inside.",
+    ),
     "plan.record": (
         "a charge or discharge that is over before its record rule asks for a second row (warning)",
         "The first and the last instant of a step are always stored, but nothing between them.",

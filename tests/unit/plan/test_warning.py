@@ -150,9 +150,9 @@ def test_a_hold_on_the_near_side_of_the_charge_before_it(plan):
 
 
 def test_retention_where_no_cycle_passes_the_charge_that_counts(plan):
-    steps = "- repeat: 9\n  cycle: true\n  stop_if: retention < 80 %\n  steps:\n  - charge: {current: 1 mA, for: 1 h}"
+    steps = "- repeat: 9\n  cycle: true\n  stop_if: retention < 80 %\n  steps:\n  - charge: {current: 1 mA, for: 1 min}"
     assert codes(plan(steps)) == [("end.never", 7)]
-    assert codes(plan(steps + "\n  - discharge: {current: 1 mA, for: 1 h}")) == []
+    assert codes(plan(steps + "\n  - discharge: {current: 1 mA, for: 1 min}")) == []
 
 
 REST, SWEEP = "- rest: 1 h\n", "- cv: {from: ocv, to: 4 V, rate: 1 mV/s}\n"

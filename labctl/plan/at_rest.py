@@ -1,0 +1,86 @@
+"""Where a cell of its kind rests, and what does not fit that: voltages of a full cell on two equal electrodes, a fresh anode."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from labctl.finding import Finding, Mark
+from labctl.plan.index import walk
+from labctl.plan.number import known
+from labctl.plan.step import Line, Plan
+from labctl.plan.step_context import Spot
+from labctl.plan.vain_ends import EMPTY_ANODE, mark_of, target_of, warning
+from labctl.quantity.units import display
+
+Places = Mapping[Spot, Mark]
+
+BETWEEN_EQUALS: Final = 1.0  # V, what is held between two equal electrodes at most
+SWEPT_BETWEEN_EQUALS: Final = 2.0  # V: a limiting current has come long before
+FRESH_ANODE: Final = 2.5  # V, and up to 3.2 V: where an anode rests against lithium before its first discharge
+LOWEST_CATHODE: Final = 1.0  # V: no cathode rests below, charged or discharged
+
+
+_MEANT: Final = {
+    "Potentiostatic": "10 mV to 100 mV polarise it: is it the voltage of a full cell?",
+    "Spectrum": "leave at out: its spectrum is taken at 0 V",
+    "Sweep": "a stability window is swept on an asymmetric or blocking cell: is the kind of the cell right?",
+}
+
+
+def not_at_rest(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Warn of voltages between equal electrodes that a full cell has, and of a fresh anode that is charged first."""
+    if plan.cell.kind == "symmetric":
+        for _, line in walk(plan.root):
+            yield from _between_equals(line, places)
+    if plan.cell.kind == "half_anode":
+        yield from _fresh_anode(plan, places)
+
+
+def _between_equals(line: Line, places: Places) -> Iterator[Finding]:
+    """Give a hold, a bias or a sweep at a voltage that two equal electrodes never have between them."""
+    keys = {"Potentiostatic": ("voltage",), "Spectrum": ("bias",), "Sweep": ("start", "end")}.get(line.mode, ())
+    if line.mode == "Spectrum" and not line.settings.get("potentiostatic"):
+        return
+    most = SWEPT_BETWEEN_EQUALS if line.mode == "Sweep" else BETWEEN_EQUALS
+    for key in keys:
+        farthest = max(known(line.settings.get(key)), key=abs, default=0.0)
+        if abs(farthest) > most:
+            message = (
+                f"wanted at most {display(most, 'voltage')} between the two equal electrodes of a symmetric cell, which rests at "
+                f"0 V, found {display(farthest, 'voltage')} in {line.verb}"
+            )
+            yield warning("plan.range", message, mark_of(line, places, key), _MEANT[line.mode])
+
+
+def _fresh_anode(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Give cycles of an anode that begin with its charge, at whose end a fresh one is already, where ocv lets one begin."""
+    driven = [(path, line) for path, line in walk(plan.root) if line.energises and line.mode != "Spectrum"]
+    if not driven or driven[0][1].verb != "charge" or plan.ocv is None or plan.carried.start or plan.carried.cycle:
+        return
+    path, first = driven[0]
+    target, (lowest, highest) = known(target_of(first)), plan.ocv
+    cycle = next((block for block in path if block.cycle in {"true", "formation"}), None)
+    if not target or cycle is None or any(block.condition is not None for block in path):
+        return
+    lithiates = any(line.verb == "discharge" for _, line in walk(cycle))
+    said = plan.ocv != first.bounds.voltage  # else it is that of the limits, which no file need have thought of
+    fresh_fits = (
+        said and lowest < max(target) < FRESH_ANODE <= highest
+    )  # where all of the range lies beyond is told elsewhere
+    if not lithiates or not fresh_fits or max(target) <= EMPTY_ANODE:
+        return
+    shown, fresh = display(max(target), "voltage"), display(FRESH_ANODE, "voltage")
+    message = (
+        f"wanted a discharge first, which lithiates a half_anode cell, found a charge to {shown}: a fresh one rests at {fresh} and "
+        "more, so that it is true at once"
+    )
+    hint = f"put discharge before charge; of a cell that is lithiated already require ocv: [0 V, {shown}]"
+    yield warning("end.at_once", message, mark_of(first, places), hint)
+
+
+def never_rests(kind: str, low: float, high: float) -> str:
+    """Return why no cell of a kind rests between two voltages, V; nothing where one may."""
+    if kind == "symmetric" and not low <= 0.0 <= high:  # a blocking one may have lithium on one side
+        return "a symmetric cell rests at 0 V, between two equal electrodes"
+    if kind == "half_cathode" and high <= LOWEST_CATHODE:
+        return f"no half_cathode cell rests below {display(LOWEST_CATHODE, 'voltage')}"
+    return ""
