@@ -309,6 +309,11 @@ def _sums(plan: "Plan", estimated: "Estimate", now: float) -> "RenderableType":
     shown += [] if _tightest(plan).current is not None else ["current not limited"]
     table.add_row("limits", ", ".join(shown))
     table.add_row("record", _record(plan))
+    if plan.analyses:
+        given = {name: ", ".join(f"{key} {value}" for key, value in options.items()) for name, options in plan.analyses}
+        table.add_row(
+            "analyses", ", ".join(f"{name} ({options})" if options else name for name, options in given.items())
+        )
     table.add_row("duration", f"about {display(likely, 'duration')}, {most}")
     table.add_row("finish", finish)
     table.add_row("charge", f"about {display(estimated.charge, 'capacity')}, both directions together")

@@ -191,7 +191,7 @@ def _nothing(line: Line, term: Term, mark: Mark, nominal: float | None) -> Itera
     if term.slope or not isinstance(term.value, float) or term.value != 0.0 or "moment" in line.options:
         return
     above = term.comparison in {">", ">="}
-    if term.quantity in {"time", "capacity"} and above:
+    if term.quantity in {"time", "capacity", "energy", "charged", "discharged"} and above:
         message = f"wanted an end that comes in the step, found {term.quantity} above nothing, which is true at once"
         yield warning("end.at_once", message, mark, f"write {term.quantity} > with the value that is meant")
     if term.quantity == "current" and not above and line.mode == "Potentiostatic":

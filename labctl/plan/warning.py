@@ -25,7 +25,7 @@ from labctl.plan.usual_ranges import unusual_ranges
 from labctl.plan.vain_amounts import vain_amounts
 from labctl.plan.vain_counts import vain_counts
 from labctl.plan.vain_ends import LOWERING, RAISING, mark_of, vain_ends, warning
-from labctl.plan.vain_passes import before_its_charge, vain_passes
+from labctl.plan.vain_passes import SHORT_OF, before_its_charge, vain_passes
 from labctl.plan.vain_watches import vain_watches
 from labctl.quantity.units import article, display
 
@@ -86,6 +86,10 @@ def _times(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
             continue
         ends = (*line.ends, *path[-1].ends) if path[-1].fused else line.ends
         passed = _passed_by(line, ends)
+        if passed is not None and passed >= (1.0 - SHORT_OF) * _put_before(
+            path[-1] if not path[-1].fused else path[-2], line
+        ):
+            continue  # it takes back what the charge beside it was given by its capacity
         least = 0.0 if path[-1].fused or line.id in halves else PULSE * nominal
         if any(before_its_charge(plan, line, places)):
             continue  # what is asked for is that charge
@@ -97,6 +101,15 @@ def _times(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
                 mark_of(line, places),
                 _faster(line, passed, nominal) or "lengthen for, if the voltage is to be reached",
             )
+
+
+def _put_before(block: Block, line: Line) -> float:
+    """Return the capacity that ends the drive of the other direction beside a line in its block, C; infinite without one."""
+    others = [one for one in _drives(block) if (one.verb in RAISING) != (line.verb in RAISING)]
+    if len(others) != 1:
+        return math.inf
+    amounts = [end.condition.any_of[0][0].value for end in others[0].ends if end.kind == "capacity"]
+    return max((number for amount in amounts for number in values(amount)), default=math.inf)  # type: ignore[arg-type]
 
 
 def _lowest_voltage(line: Line) -> float:

@@ -515,3 +515,9 @@ def test_a_watch_lasts_no_longer_than_a_step_of_its_block(plan, lasting, warned)
     pieces = f"- repeat: 99\n  stop_if: voltage > 4.1 V for {lasting}\n  steps:\n  - charge: {{current: C/5, to: 4.2 V, for: 15 min}}\n"
     found = [code for code, _ in codes(plan(pieces)) if code == "end.never"]
     assert found == (["end.never"] if warned else [])
+
+
+def test_a_charge_that_takes_back_a_capacity_needs_no_more_time_than_that(plan):
+    limited = "- repeat: 9\n  cycle: true\n  steps:\n  - charge: {{current: C/3, capacity: 30 %, to: 4.2 V}}\n  - discharge: {{current: C/3, to: 3 V, for: {}}}"
+    assert codes(plan(limited.format("2 h"))) == []
+    assert [code for code, _ in codes(plan(limited.format("40 min")))] == ["plan.time_first"]
