@@ -59,7 +59,7 @@ ROWS = (
         "later than 0.25 s and 2.5 s, {late_busy} of them on a machine that kept the rig waiting; {unreadable:,} were on as their meter "
         "became unreadable, off {w[slowest_unreadable]:.3f} s later at worst"),
     Row("K", "kill", "make rig-kill N=5000 WRITE=1", "kills", 5000,
-        "{kills:,} kills, {runs:,} runs, {rows:,} rows; {equal:,} finished runs equal to the bit to one that nobody killed, the others to "
+        "{kills:,} kills, {stood:,} daemons ended as they came up on a busy machine, {runs:,} runs, {rows:,} rows; {equal:,} finished runs equal to the bit to one that nobody killed, the others to "
         "rounding; every set-point in a cell's ledger was recorded before it was given; all off {w[slowest_off]:.3f} s after the slowest kill"),
     Row("", "guard", "make rig-guard N=60 WRITE=1", "kills", 60,
         "the output of a source meter was off {w[slowest_kills]:.3f} s after the slowest of {kills:,} kills of its daemon, and {w[slowest_freezes]:.3f} s after "
