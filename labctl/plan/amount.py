@@ -10,6 +10,7 @@ from labctl.plan.holding import SINCE
 from labctl.plan.index import walk
 from labctl.plan.number import as_filed
 from labctl.plan.program import at_pass
+from labctl.plan.since_marks import CountAhead
 from labctl.plan.step import Block, ByPass, End, Line, Term, VersusOcv
 
 INFINITE: Final = math.inf
@@ -98,6 +99,7 @@ class Passed:
         self.total = Amount()
         self.voltage: float | None = None
         self.level = level
+        self.ahead: dict[int, CountAhead] = {}
         self._points: dict[str, _CountBegin] = {}
 
     def enter(self, path: tuple[Block, ...]) -> None:
@@ -159,6 +161,20 @@ class Passed:
         ends = (*own, *_of_whole_step(path[-1])) if sign else ()
         left = [self._left(term, f"block {path[-1].id}", sign, passes) for term in ends]
         return min(left, default=INFINITE)
+
+    def look_ahead(self, line: Line, passes: Mapping[int, int], room: float) -> None:
+        """Keep what lies before an end by charge since a point as its step begins first, where the step drives to it."""
+        term = next((term for term in alone(line.ends) if term.quantity in SINCE), None)
+        point = self._points.get(term.since) if term is not None else None
+        if term is None or point is None or line.id in self.ahead or isinstance(term.value, VersusOcv):
+            return
+        direction = 1.0 if term.comparison in {">", ">="} else -1.0
+        if _rate(term, SIGNS.get(line.verb, 0.0)) * direction <= 0.0:
+            return
+        value = as_filed(term.value)
+        value = float(at_pass(value, passes)) if isinstance(value, ByPass) else value
+        counted = self.total.counted(term.quantity) - point.passed.counted(term.quantity)
+        self.ahead[line.id] = CountAhead(term, counted, (value - counted) * direction, room)
 
     def _left(self, term: Term, block: str, sign: float, passes: Mapping[int, int]) -> float:
         point = self._points.get(block if term.quantity == "capacity" else term.since)

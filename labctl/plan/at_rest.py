@@ -16,6 +16,7 @@ Places = Mapping[Spot, Mark]
 BETWEEN_EQUALS: Final = 1.0  # V, what is held between two equal electrodes at most
 SWEPT_BETWEEN_EQUALS: Final = 2.0  # V: a limiting current has come long before
 FRESH_ANODE: Final = 2.5  # V, and up to 3.2 V: where an anode rests against lithium before its first discharge
+NOT_PLATED: Final = 0.2  # V against the metal: what is formed above is no metal
 LOWEST_CATHODE: Final = 1.0  # V: no cathode rests below, charged or discharged
 
 
@@ -33,6 +34,9 @@ def not_at_rest(plan: Plan, places: Places) -> Iterator[Finding]:
             yield from _between_equals(line, places)
     if plan.cell.kind == "half_anode":
         yield from _fresh_anode(plan, places)
+    if plan.cell.kind == "asymmetric":
+        for _, line in walk(plan.root):
+            yield from _above_zero(line, places)
 
 
 def _between_equals(line: Line, places: Places) -> Iterator[Finding]:
@@ -49,6 +53,17 @@ def _between_equals(line: Line, places: Places) -> Iterator[Finding]:
                 f"0 V, found {display(farthest, 'voltage')} in {line.verb}"
             )
             yield warning("plan.range", message, mark_of(line, places, key), _MEANT[line.mode])
+
+
+def _above_zero(line: Line, places: Places) -> Iterator[Finding]:
+    """Give a plate that ends at a voltage above that at which metal is plated."""
+    ends = line.ends if line.verb == "plate" else ()
+    asked = [number for end in ends if end.kind == "to" for number in known(end.condition.any_of[0][0].value)]
+    if min(asked, default=0.0) >= NOT_PLATED:
+        shown = display(min(asked), "voltage")
+        message = f"wanted an end below 0 V, where metal is plated, found {shown}: it comes before any is"
+        hint = "end it by capacity: or for:, and to: -0.5 V as a safeguard"
+        yield warning("end.at_once", message, mark_of(line, places), hint)
 
 
 def _fresh_anode(plan: Plan, places: Places) -> Iterator[Finding]:

@@ -36,7 +36,9 @@ from labctl.plan.index import walk
 from labctl.plan.likely_times import cut_short, too_long
 from labctl.plan.number import as_filed
 from labctl.plan.program import at_pass, combinations, mode_for, numbers
+from labctl.plan.rare_rows import rare_rows_likely
 from labctl.plan.shares import share_of_passes
+from labctl.plan.since_marks import vain_marks
 from labctl.plan.step import Block, ByPass, End, Line, Plan, VersusOcv
 from labctl.plan.vain_ends import HAIR, mark_of, warning
 from labctl.plan.warning import net_charge, warnings
@@ -78,7 +80,8 @@ def estimate(plan: Plan, warned: Iterable[Finding] | None = None) -> Estimate:
     """Return what a plan takes, with its warnings; `warned` are those of its compilation, where they are known already."""
     lines: dict[int, tuple[Amount, float]] = {}
     bare = ChargeLevel(below_top=0.0) if plan.cell.kind == "asymmetric" else UNKNOWN_LEVEL
-    total = _of_block(plan, (), plan.root, lines, Passed(bare))
+    passed = Passed(bare)
+    total = _of_block(plan, (), plan.root, lines, passed)
     return Estimate(
         duration=(total.likely, total.longest),
         charge=total.charge,
@@ -88,6 +91,8 @@ def estimate(plan: Plan, warned: Iterable[Finding] | None = None) -> Estimate:
             *_late(plan, lines),
             *cut_short(plan, lines),
             *too_long(plan, lines, total.likely),
+            *rare_rows_likely(plan, lines),
+            *vain_marks(plan, passed.ahead),
         ),
         lines={line: (amount, round(often)) for line, (amount, often) in lines.items()},
     )
@@ -208,11 +213,12 @@ def _of_line(plan: Plan, line: Line, path: tuple[Block, ...], passed: Passed) ->
     """Return what a line takes on the average of its passes."""
     if line.verb == "mark":
         passed.mark(str(line.options.get("text", "")), path)
-    tables = (*numbers(line), *charge_tables(path[-1]))
+    each = list(combinations((*numbers(line), *charge_tables(path[-1]))))
     room = passed.room(line, path[-1], plan.cell.nominal)
+    passed.look_ahead(line, each[0] if each else {}, room)
     amounts = [
         _of_pass(plan, line, passes, _Begin(passed.left(line, passes, path), passed.stepped(line, passes, path), room))
-        for passes in combinations(tables)
+        for passes in each
     ]
     total = sum(amounts, Amount())
     average = total.times(1.0 / len(amounts)) if amounts else Amount()

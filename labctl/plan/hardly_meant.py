@@ -8,9 +8,9 @@ from labctl.driver import OPEN
 from labctl.finding import Finding, Mark
 from labctl.plan.index import blocks, walk
 from labctl.plan.number import as_filed, values
-from labctl.plan.step import Block, ByPass, Line, Plan, Relative, Term, VersusOcv
+from labctl.plan.step import Block, ByPass, Line, Plan, Relative
 from labctl.plan.step_context import Spot
-from labctl.plan.vain_ends import DRIVEN, LOWERING, RAISING, WRONG_END, mark_of, target_of, warning
+from labctl.plan.vain_ends import DRIVEN, RAISING, WRONG_END, mark_of, target_of, warning
 from labctl.quantity.units import article, display
 
 Places = Mapping[Spot, Mark]
@@ -21,7 +21,6 @@ FIRST_WRONG: Final = (
 )
 LARGE_PULSE: Final = 0.1  # of the nominal capacity: a titration of ten points and fewer
 SHORTER: Final = 0.5  # of the pulse, a rest in which the cell is to come to equilibrium
-HELD_BY_CELL: Final = 1.05  # times the nominal capacity in one direction
 KEPT: Final = 0.995  # of a capacity: between two cycles it differs by more
 MOST_ROWS: Final = 1e8  # of one step
 COARSE: Final = 1.0  # s between rows: of coarser ones it is the steps that are too many
@@ -35,13 +34,13 @@ INSERTION: Final = frozenset({"full", "half_cathode", "half_anode"})
 def hardly_meant(plan: Plan, places: Places) -> Iterator[Finding]:
     """Warn of what is legal and most likely not meant."""
     yield from _first_voltage(plan, places)
-    yield from _more_than_all(plan, places)
     for block in blocks(plan.root):
         yield from _swapped_times(plan, block, places)
         yield from _first_cycle(block, places)
     for path, line in walk(plan.root):
         yield from _rows(path, line, places)
         yield from _amplitude(plan, line, places)
+        yield from _beyond_its_voltage(line, places)
 
 
 def _numbers(value: object) -> tuple[float, ...]:
@@ -127,41 +126,6 @@ def _first_cycle(block: Block, places: Places) -> Iterator[Finding]:
                 yield warning("end.at_once", message, mark, "80 % is usual: write retention < 80 %")
 
 
-def _more_than_all(plan: Plan, places: Places) -> Iterator[Finding]:
-    """Give an end of a drive to a voltage by more charge since a mark than the cell holds, nothing else having been counted."""
-    nominal, marked = plan.cell.nominal, dict[str, tuple[tuple[int, ...], frozenset[str]]]()
-    for path, line in walk(plan.root) if nominal else ():
-        around = tuple(one.id for one in path if not one.fused)
-        cycles = [at for at, one in enumerate(path) if one.cycle is not None]
-        if cycles and marked.get("cycle", ((), frozenset()))[0] != around[: cycles[-1] + 1]:
-            marked["cycle"] = (around[: cycles[-1] + 1], frozenset())
-        if line.verb == "mark":
-            marked[str(line.options.get("text", ""))] = (around, frozenset())
-        for number, end in enumerate(line.ends):
-            term = end.condition.any_of[0][0]
-            before = marked.get(term.since)
-            if end.kind != "until" or before is None or before[0] != around or line.verb in before[1]:
-                continue
-            yield from _too_much(line, term, end.condition.text, nominal or 0.0, mark_of(line, places, (number, 0, 0)))
-        if line.energises:
-            marked = {name: (where, drives | {line.verb}) for name, (where, drives) in marked.items()}
-
-
-def _too_much(line: Line, term: Term, text: str, nominal: float, mark: Mark) -> Iterator[Finding]:
-    counted = {"charged": RAISING, "discharged": LOWERING}.get(term.quantity, frozenset())
-    asked = () if isinstance(term.value, VersusOcv) else _numbers(term.value)
-    voltage = any(end.kind == "to" for end in line.ends)
-    if (
-        line.verb in counted
-        and voltage
-        and term.comparison in ABOVE
-        and min(asked, default=0.0) > HELD_BY_CELL * nominal
-    ):
-        shown = display(nominal, "capacity")
-        message = f"wanted charge that the cell holds, nominally {shown}, found {text}: the voltage comes first"
-        yield warning("end.never", message, mark, "write less than 100 %, or leave the end by charge out")
-
-
 def _rows(path: tuple[Block, ...], line: Line, places: Places) -> Iterator[Finding]:
     """Give a record rule that leaves more rows than anybody reads, or one by less voltage than a channel tells apart."""
     longest = _time(line)
@@ -182,6 +146,25 @@ def _rows(path: tuple[Block, ...], line: Line, places: Places) -> Iterator[Findi
             )
             hint = f"is {display(1000.0 * rule.voltage, 'voltage')} meant? below its noise every row is stored"
             yield warning("plan.record", message, mark_of(line, places), hint)
+
+
+def _beyond_its_voltage(line: Line, places: Places) -> Iterator[Finding]:
+    """Give an `until` by a voltage that lies beyond the one of `to`, at which the step ends before."""
+    target = [number for end in line.ends if end.kind == "to" for number in _numbers(end.condition.any_of[0][0].value)]
+    up = line.verb in RAISING
+    for number, end in enumerate(line.ends if target and line.verb in DRIVEN else ()):
+        for at, terms in enumerate(end.condition.any_of if end.kind == "until" else ()):
+            asked = _numbers(terms[0].value)
+            plain = terms[0].quantity == "voltage" and not (terms[0].slope or terms[0].absolute)
+            if len(terms) != 1 or not plain or not asked or (terms[0].comparison in ABOVE) != up:
+                continue
+            if min(asked) > max(target) + FINEST if up else max(asked) < min(target) - FINEST:
+                shown = display(max(target) if up else min(target), "voltage")
+                message = (
+                    f"wanted a voltage that {line.verb} comes to before the {shown} of to, found {end.condition.text}: "
+                    "it never comes"
+                )
+                yield warning("end.never", message, mark_of(line, places, (number, at, 0)), "leave one of the two out")
 
 
 def _amplitude(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from typing import Final
 from labctl.finding import Finding, Mark
 from labctl.plan.index import blocks, walk
 from labctl.plan.number import values
-from labctl.plan.step import Block, ByPass, End, Line, Plan, Relative, Setting, Term, VersusOcv
+from labctl.plan.step import Block, ByPass, Condition, End, Line, Plan, Relative, Setting, Term, VersusOcv
 from labctl.plan.step_context import Spot
 from labctl.plan.vain_ends import DRIVEN, mark_of, warning
 from labctl.quantity.units import display
@@ -26,6 +26,7 @@ STEEP: Final = 0.1 / 3600.0  # V/s of a cell at rest: met within minutes
 ENOUGH: Final = 0.9  # of the nominal capacity, what one step must be allowed to pass to come to its voltage
 SLOW_TO_VOLTAGE: Final = 1.0 / 2000.0  # of 1C: a charge to a voltage of three months
 SLOW_AT_ALL: Final = 1e-5  # of 1C
+SLOWLY: Final = frozenset({"Galvanostatic", "ConstantLoad", "ConstantPower"})
 CELLS_WITH_RATE: Final = frozenset({"full", "half_cathode", "half_anode", "asymmetric", "symmetric"})
 
 
@@ -46,6 +47,7 @@ def unusual(plan: Plan, places: Places) -> Iterator[Finding]:
         yield from _straight_on(block, places)
     yield from _unbounded(plan, places)
     yield from _formation_as_reference(plan, places)
+    yield from _formation_alone(plan, places)
 
 
 def _unbounded(plan: Plan, places: Places) -> Iterator[Finding]:
@@ -164,18 +166,23 @@ def _rate(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
 def _slow(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
     """Give a current, or a load, that hardly moves a cell to the voltage at which it ends, or at all."""
     nominal = plan.cell.nominal
-    if not nominal or line.mode not in {"Galvanostatic", "ConstantLoad"} or plan.cell.kind not in CELLS_WITH_RATE:
+    if not nominal or line.mode not in SLOWLY or plan.cell.kind not in CELLS_WITH_RATE:
         return
     least = min(_numbers(line.settings.get("resistance")), default=0.0) if line.mode == "ConstantLoad" else 0.0
     if least:
         current = max(map(abs, line.bounds.voltage or (0.0,))) / least
+    elif line.mode == "ConstantPower":
+        lowest = min(map(abs, line.bounds.voltage or (0.0,)))
+        current = max(map(abs, _numbers(line.settings.get("power"))), default=0.0) / lowest if lowest else 0.0
     else:
         current = max(map(abs, _numbers(line.settings.get("current"))), default=0.0)
     rate = current * 3600.0 / nominal
     to_voltage = any(end.kind == "to" for end in line.ends)
     if 0.0 < rate < (SLOW_TO_VOLTAGE if to_voltage else SLOW_AT_ALL):
         factor = next((factor for factor in (1e3, 1e6, 1e9) if rate * factor > SLOW_TO_VOLTAGE), 1e3)
+        power = max(map(abs, _numbers(line.settings.get("power"))), default=0.0)
         meant = display(current * factor, "current") if not least else display(least / factor, "resistance")
+        meant = display(power * factor, "power") if power else meant
         yield warning(
             "plan.rate",
             f"wanted a current that moves the cell, found {display(current, 'current')} = C/{1.0 / rate:.3g} in {line.verb}",
@@ -278,6 +285,32 @@ def _formation_as_reference(plan: Plan, places: Places) -> Iterator[Finding]:
                     yield warning(
                         "end.never", message, spot, "write retention: of the first cycle that is not formation"
                     )
+
+
+def _formation_alone(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Give a retention where all cycles are formation, of which none is ever measured against another."""
+    kinds = {block.cycle for block in blocks(plan.root)} - {None, "cv"}
+    for block in blocks(plan.root) if not plan.carried.references else ():
+        inside = {one.cycle for one in blocks(block)} - {None, "cv"}
+        asked = {(number, 0, 0): end.condition for number, end in enumerate(block.ends) if inside == {"formation"}}
+        chosen = {"if": block.condition} if block.condition is not None and kinds == {"formation"} else {}
+        conditions: list[tuple[str | tuple[int, int, int], Condition]] = [*asked.items(), *chosen.items()]
+        for key, condition in conditions:
+            terms = [term for terms in condition.any_of for term in terms if term.quantity == "retention"]
+            if all(isinstance(term.reference, int) for term in terms):
+                continue
+            line = next(line for _, line in walk(block))
+            message = (
+                f"wanted cycles that retention is measured against, found {condition.text} where all of them are formation: "
+                "it never comes"
+            )
+            mark = places.get(("block", block.id, key), mark_of(line, places))
+            yield warning(
+                "end.never",
+                message,
+                mark,
+                "write cycle: true; formation are the first few, in a block of their own",
+            )
 
 
 def _currents(block: Block) -> frozenset[float]:

@@ -13,13 +13,16 @@ from labctl.plan.envelope import Envelope
 from labctl.plan.hardly_meant import hardly_meant
 from labctl.plan.holding import SINCE
 from labctl.plan.index import blocks, walk
+from labctl.plan.ladders import ladders
 from labctl.plan.number import as_filed, values
 from labctl.plan.program import limited
 from labctl.plan.pulse_rows import pulse_rows
+from labctl.plan.rare_rows import rare_rows_of_sweeps
 from labctl.plan.safety import cut_off_beyond
 from labctl.plan.step import Block, ByPass, End, Line, Plan, Relative, VersusOcv
 from labctl.plan.step_context import Spot
 from labctl.plan.step_order import one_way, step_order
+from labctl.plan.unsettled import unsettled
 from labctl.plan.unusual import unusual
 from labctl.plan.usual_ranges import unusual_ranges
 from labctl.plan.vain_amounts import vain_amounts
@@ -66,6 +69,9 @@ def warnings(plan: Plan, places: Mapping[Spot, Mark] = NOWHERE) -> tuple[Finding
             pulse_rows,
             not_at_rest,
             drift,
+            rare_rows_of_sweeps,
+            unsettled,
+            ladders,
         ),
     )
     findings = [finding for rule in rules for finding in rule(plan, places)]

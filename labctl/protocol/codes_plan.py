@@ -226,6 +226,10 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "a step whose for outlasts every experiment (warning)",
         "Most often its unit is h where s was meant.",
     ),
+    "plan.soak": (
+        "a spectrum straight behind a new temperature of the chamber (warning)",
+        "The air has the temperature then, the cell not yet: it takes minutes to an hour, by its size.",
+    ),
     "plan.late": ("a block whose passes take longer than its every (warning)", "The next pass then begins at once."),
     "plan.charge_first": (
         "a limit of charge that trips the run before a step comes to its voltage (warning)",

@@ -1,0 +1,129 @@
+"""Loops over voltages, currents and temperatures that go the wrong way: what they look for is gone after their first pass."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from labctl.finding import Finding, Mark
+from labctl.plan.index import blocks, walk
+from labctl.plan.number import as_filed, known
+from labctl.plan.step import Block, ByPass, Line, Plan, Relative, Setting
+from labctl.plan.step_context import Spot
+from labctl.plan.vain_ends import DRIVEN, RAISING, mark_of, target_of, warning
+from labctl.quantity.units import display
+
+Places = Mapping[Spot, Mark]
+
+APART: Final = 0.05  # V between two stages that are meant to differ
+FAR: Final = 0.3  # V from where the cell is to the first stage of a ladder, and nearer to the last by as much
+OPPOSITE: Final = {"charge": "discharge", "discharge": "charge", "strip": "plate", "plate": "strip"}
+
+
+def ladders(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Warn of stages in the wrong order, and of loops that look again for a charge which their first pass has taken."""
+    for block in blocks(plan.root):
+        drives = _drives(block)
+        if block.passes > 1 and not block.fused and drives:
+            yield from _stages(block, drives, places)
+            yield from _taken_already(block, drives, places)
+            yield from _never_back(plan, block, drives, places)
+    yield from _from_the_far_end(plan.root, places)
+
+
+def _drives(block: Block) -> list[Line]:
+    """Return the charges and discharges of a block that go one way, where nothing else in it drives the cell; else none."""
+    moving = [(path, line) for path, line in walk(block) if line.energises and line.mode != "Spectrum"]
+    drives = [line for _, line in moving if line.verb in DRIVEN]
+    held = all(path[-1].fused for path, line in moving if line.verb not in DRIVEN)
+    inside = any(one.passes > 1 or one.condition is not None for path, _ in moving for one in path[1:] if not one.fused)
+    return drives if held and not inside and len({line.verb for line in drives}) == 1 else []
+
+
+def _by_pass(value: Setting, block: Block) -> tuple[float, ...]:
+    """Return what a setting is in each pass of a block alone; nothing where it does not differ between them."""
+    number = as_filed(value) if isinstance(value, Relative) else value
+    return number.values if isinstance(number, ByPass) and number.blocks == (block.id,) else ()
+
+
+def _stages(block: Block, drives: Sequence[Line], places: Places) -> Iterator[Finding]:
+    """Give a charge to voltages that fall, or a discharge to some that rise, with nothing else in the loop that drives."""
+    targets = _by_pass(target_of(drives[0]), block) if len(drives) == 1 else ()
+    line, up = drives[0], drives[0].verb in RAISING
+    steps = [(later - one) if up else (one - later) for one, later in itertools.pairwise(targets)]
+    if steps and all(step < -APART for step in steps):
+        first, last = (display(one, "voltage") for one in (targets[0], targets[-1]))
+        message = (
+            f"wanted voltages to which one {line.verb} after the other leads, found {first} to {last}: from the second pass on "
+            "they are true at once"
+        )
+        yield warning(
+            "end.at_once",
+            message,
+            mark_of(line, places),
+            f"write them from {last} to {first}, or {OPPOSITE[line.verb]}",
+        )
+
+
+def _taken_already(block: Block, drives: Sequence[Line], places: Places) -> Iterator[Finding]:
+    """Give discharges to one voltage at currents that rise, or at temperatures that fall: nothing is left for the second."""
+    line = drives[0]
+    rests = any(not one.energises and one.verb not in {"mark", "nominal"} for _, one in walk(block))
+    if len(drives) > 1 or not isinstance(target_of(line), float) or line.mode != "Galvanostatic" or block.ends:
+        return
+    if not rests or block.cycle is not None:
+        return  # told of any currents
+    currents = [abs(one) for one in _by_pass(line.settings.get("current"), block)]
+    chambers = [one for _, one in walk(block) if one.mode == "Chamber"]
+    temperatures = [_by_pass(one.settings.get("temperature"), block) for one in chambers]
+    rising = len(currents) > 1 and all(one < later for one, later in itertools.pairwise(currents))
+    cooled = any(one and all(early > late for early, late in itertools.pairwise(one)) for one in temperatures)
+    if not rising and not (cooled and not currents):
+        return
+    why = "currents that rise" if rising else "temperatures that fall"
+    other = OPPOSITE[line.verb]
+    message = (
+        f"wanted a {other} in the loop of {block.passes} passes, found {line.verb} to one voltage alone, at {why}: the first "
+        "leaves nothing for the others"
+    )
+    falling = f", or write the currents from the largest on: what each leaves is {line.verb}d next"
+    hint = f"add {other} to the loop" + (falling if rising else "")
+    yield warning("plan.one_way", message, mark_of(line, places), hint)
+
+
+def _never_back(plan: Plan, block: Block, drives: Sequence[Line], places: Places) -> Iterator[Finding]:
+    """Give cycles of a bare collector that plate alone, or strip alone."""
+    to_voltage = any(target_of(line) is not None for line in drives)
+    if plan.cell.kind != "asymmetric" or block.cycle not in {"true", "formation"} or to_voltage:
+        return
+    other = OPPOSITE[drives[0].verb]
+    message = f"wanted a {other} in each cycle, found nothing but {drives[0].verb} in {block.passes} of them"
+    yield warning("plan.one_way", message, mark_of(drives[0], places), f"is {other} behind the loop, or missing?")
+
+
+def _from_the_far_end(block: Block, places: Places) -> Iterator[Finding]:
+    """Give a ladder of holds whose first stage is far from where the step before leaves the cell, and its last stage near."""
+    at: float | None = None
+    for child in block.children:
+        if isinstance(child, Block) and child.passes > 1 and at is not None:
+            yield from _far(child, at, places)
+        lines = [child] if isinstance(child, Line) else [line for _, line in walk(child)]
+        for line in lines:
+            if line.energises and line.mode != "Spectrum":
+                ended = known(line.settings.get("voltage", target_of(line)))
+                at = ended[-1] if ended and line.mode != "Sweep" else None
+        if isinstance(child, Block):
+            yield from _from_the_far_end(child, places)
+
+
+def _far(block: Block, at: float, places: Places) -> Iterator[Finding]:
+    first = next((line for _, line in walk(block) if line.energises), None)
+    stages = (
+        _by_pass(first.settings.get("voltage"), block) if first is not None and first.mode == "Potentiostatic" else ()
+    )
+    if first is None or not stages:
+        return
+    far, near = abs(stages[0] - at), abs(stages[-1] - at)
+    if far > FAR and near < far - FAR:
+        begin, end, stands = (display(one, "voltage") for one in (stages[0], stages[-1], at))
+        message = f"wanted stages that begin where the cell is, at {stands}, found {begin} to {end}: the first leaps over the rest"
+        yield warning("plan.jump", message, mark_of(first, places, "voltage"), f"write them from {end} to {begin}")

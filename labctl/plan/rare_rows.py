@@ -1,0 +1,70 @@
+"""Steps of which `record` keeps too few rows: sweeps that are soon over, and drives that are likely to be."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from labctl.driver import OPEN
+from labctl.finding import Finding, Mark
+from labctl.plan.amount import Amount
+from labctl.plan.index import walk
+from labctl.plan.number import known
+from labctl.plan.step import Line, Plan
+from labctl.plan.step_context import Spot
+from labctl.plan.vain_ends import DRIVEN, mark_of, warning
+from labctl.quantity.units import display
+
+Places = Mapping[Spot, Mark]
+Lines = Mapping[int, tuple[Amount, float]]
+
+FEWEST: Final = 10  # rows of a sweep from which its shape is seen
+DRAWN: Final = frozenset({"Galvanostatic", "ConstantPower", "ConstantLoad"})
+
+
+def rare_rows_of_sweeps(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Warn of a sweep that is over before its record rule, without `dV` and `dI`, asks for ten rows."""
+    for _, line in walk(plan.root):
+        every, lasts = _by_time_alone(line), _shortest_sweep(line) if line.mode == "Sweep" else math.inf
+        if every * FEWEST > lasts:
+            message = (
+                f"wanted {FEWEST} rows and more of {line.verb}, found one every {display(every, 'duration')} in at most "
+                f"{display(lasts, 'duration')}"
+            )
+            yield warning("plan.record", message, mark_of(line, places), _hint(lasts, "dV: 2 mV"))
+
+
+def rare_rows_likely(plan: Plan, lines: Lines) -> Iterator[Finding]:
+    """Warn of a drive to a voltage that is likely to be over before its record rule asks for a second row."""
+    for _, line in walk(plan.root):
+        every, likely = _by_time_alone(line), lines[line.id][0].likely
+        to_voltage = any(end.kind == "to" for end in line.ends)
+        times = [number for end in line.ends if end.kind == "for" for number in known(end.condition.any_of[0][0].value)]
+        if line.verb not in DRIVEN or line.mode not in DRAWN or not to_voltage or min(times, default=math.inf) < every:
+            continue
+        if 0.0 < likely < every:
+            message = (
+                f"wanted rows within the {display(likely, 'duration')} that {line.verb} is likely to take, found one every "
+                f"{display(every, 'duration')}: its first and its last are all that is stored"
+            )
+            yield warning("plan.record", message, mark_of(line), _hint(likely, "dV: 5 mV"))
+
+
+def _hint(lasts: float, step: str) -> str:
+    every = display(float(f"{lasts / 100.0:.1g}"), "duration")
+    return f"below it write record: {{every: {every}}}, or {step} beside every"
+
+
+def _by_time_alone(line: Line) -> float:
+    """Return the shortest time in s between rows of a line that has no other rule of them; 0 of any other."""
+    if any(rule.voltage or rule.current for rule in line.record):
+        return 0.0
+    return min((rule.every for rule in line.record if rule.every is not None), default=0.0)
+
+
+def _shortest_sweep(line: Line) -> float:
+    """Return how long a sweep lasts at most in its fastest pass, s: from the open circuit no more than the limits leave."""
+    start, end = (known(line.settings.get(key)) for key in ("start", "end"))
+    low, high = line.bounds.voltage or (-OPEN, OPEN)
+    widest = max((abs(one - other) for one in start for other in end), default=high - low)
+    fastest = max(map(abs, known(line.settings.get("rate"))), default=0.0)
+    return widest / fastest if fastest and widest < OPEN else math.inf

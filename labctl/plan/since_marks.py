@@ -1,0 +1,86 @@
+"""Ends by charge since a mark that the way to them has passed already, or that come after the voltage or the time of their step."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from labctl.finding import Finding
+from labctl.plan.index import walk
+from labctl.plan.number import known
+from labctl.plan.step import End, Line, Plan, Term
+from labctl.plan.vain_ends import mark_of, warning
+
+BEHIND: Final = 0.02  # of the nominal capacity, by which a count is beyond its end where its step begins
+FARTHER: Final = 0.05  # of the nominal capacity, by which an end by charge lies behind the voltage
+
+
+@dataclass(frozen=True, slots=True)
+class CountAhead:
+    """What is likely to lie before an end by charge since a point, as its step begins first.
+
+    Attributes:
+        term: The comparison.
+        counted: The charge in C that is counted there.
+        left: The charge in C to the end, negative where the count is beyond it.
+        room: The charge in C until the step comes to its voltage, infinite without one.
+    """
+
+    term: Term
+    counted: float
+    left: float
+    room: float
+
+
+def vain_marks(plan: Plan, ahead: Mapping[int, CountAhead]) -> Iterator[Finding]:
+    """Warn of ends by charge since a point that are likely true at once, or behind the voltage of their step."""
+    nominal = plan.cell.nominal
+    for path, line in walk(plan.root) if nominal else ():
+        if line.id not in ahead or not nominal:
+            continue
+        one = ahead[line.id]
+        end = next(end for end in line.ends if any(one.term in terms for terms in end.condition.any_of))
+        if one.left < -BEHIND * nominal and one.counted:  # from zero on it is told elsewhere
+            yield _at_once(line, end, one, nominal)
+        elif one.left > one.room + FARTHER * nominal:
+            yield _never(line, end, one, nominal)
+        elif all(block.passes == 1 for block in path) and one.left > (1.0 + BEHIND) * _timed(line):
+            yield _late(line, end, one)
+
+
+def _stands(one: CountAhead, nominal: float) -> str:
+    return f"about {100.0 * one.counted / nominal:.3g} % where it begins"
+
+
+def _at_once(line: Line, end: End, one: CountAhead, nominal: float) -> Finding:
+    message = (
+        f"wanted a charge that {line.verb} comes to, found {end.condition.text}: {one.term.quantity} stands at "
+        f"{_stands(one, nominal)}, so that is true at once"
+    )
+    return warning("end.at_once", message, mark_of(line), _moved(one))
+
+
+def _never(line: Line, end: End, one: CountAhead, nominal: float) -> Finding:
+    message = (
+        f"wanted a charge that {line.verb} comes to, found {end.condition.text}: {one.term.quantity} stands at "
+        f"{_stands(one, nominal)}, so that the voltage comes first"
+    )
+    return warning("end.never", message, mark_of(line), _moved(one))
+
+
+def _late(line: Line, end: End, one: CountAhead) -> Finding:
+    message = f"`for` will come before {end.condition.text}: it lets {line.verb} pass {100.0 * _timed(line) / one.left:.2g} % of it"
+    return warning("plan.time_first", message, mark_of(line), "lengthen for")
+
+
+def _moved(one: CountAhead) -> str:
+    if one.term.since == "cycle" or one.term.since.startswith("block "):
+        return "count it since a mark: where the cell is full or empty"
+    return f"put - mark: {one.term.since} where the cell is full or empty, right before what counts from there"
+
+
+def _timed(line: Line) -> float:
+    """Return the charge in C that a constant current passes in its `for`; infinite without one."""
+    times = [number for end in line.ends if end.kind == "for" for number in known(end.condition.any_of[0][0].value)]
+    current = max(map(abs, known(line.settings.get("current"))), default=math.inf)
+    return max(times, default=math.inf) * current
