@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import laboratory, ndax
-from benchmarks.daemon import raw_cost
+from benchmarks.daemon import LAST_RANGES, raw_cost
 from benchmarks.emulated import CELL, PACE, PACED, becomes, connected, emulators, paced, serving, started
 from benchmarks.figure import Promised, at_least, at_most
 from benchmarks.laboratory import CYCLERS
@@ -95,7 +95,7 @@ async def cyclers(folder: Path, count: int) -> list[Promised]:
     finally:
         process.terminate()
         process.wait()
-    raw = raw_cost(folder / "cyclers" / "journal.db", folder / "raw.db")
+    raw = raw_cost(folder / "cyclers" / "journal.db", folder / "raw.db", LAST_RANGES)
     share = (
         f"{1e6 * cpu / passed:.0f} us a stored sample, {1e6 * journal / passed:.0f} us of it in the journal's thread"
     )
