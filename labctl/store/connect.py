@@ -15,9 +15,11 @@ from labctl.errors import SinkError, StoreBusy, StoreDamaged, StoreError, StoreF
 from labctl.store.older_schema import show_as_today
 
 BUSY_TIMEOUT = 2.0  # seconds that one attempt waits for somebody else's lock
-_CACHE_KIB = 32 * 1024
-_WAL_PAGES = 8192  # a page that many runs' rows fill is copied once when it is full, not at every tenth of it
-_WAL_LIMIT = 64 * 1024 * 1024  # bytes that an idle write-ahead log keeps
+PAGE_KIB = 4
+FEW_RUNS = 2048  # active ones for which this is enough:
+_CACHE_PAGES = 4  # of each run: the page that its rows go to is at hand, with those that lead there
+_WAL_PAGES = 4  # of each run: a page that its rows fill is copied once for several of them
+_WAL_LIMIT = 2  # times that, which an idle write-ahead log keeps; a commit may go beyond it
 _PRIMARY = 0xFF  # an extended result code's low byte says what kind it is
 _FULL_ANYWAY = frozenset({"SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMMAP"})  # no room for the shared index
 
@@ -31,12 +33,17 @@ def writer_engine(file: Path) -> Engine:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first page, or never
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
+        make_room(connection, FEW_RUNS)
         return connection
 
     return sqlalchemy.create_engine("sqlite://", creator=connect, poolclass=StaticPool)
+
+
+def make_room(connection: sqlite3.Connection, runs: int) -> None:
+    """Let the cache and the write-ahead log be as large as is good for so many runs whose rows come in turn."""
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_PAGES * PAGE_KIB * runs}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES * runs}")
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT * _WAL_PAGES * PAGE_KIB * 1024 * runs}")
 
 
 def reader_engine(where: Path | str) -> Engine:

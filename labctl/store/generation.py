@@ -126,7 +126,8 @@ def active_after(
     ended = {run_id for run_id, columns in standing if "ended" in columns}
     if not born and not ended:
         return runs
-    return {run_id: run for run_id, run in {**runs, **born}.items() if run_id not in ended}
+    after = {**runs, **born}
+    return {run_id: run for run_id, run in after.items() if run_id not in ended} if ended else after
 
 
 def shortened_detail(missing: Shortfall, runs: Sequence[ActiveRun], kept: Path | None) -> str:

@@ -238,8 +238,7 @@ class Journal:
             for run_id in runs_of(entries):
                 if run_id not in self._positions:
                     self._positions[run_id] = self._position(run_id)
-            done = assemble(entries, self._positions, self._commit_id + 1)
-            return self._seal(done)
+            return self._seal(assemble(entries, self._positions, self._commit_id + 1))
 
     def _seal(self, done: Assembled, more: Change | None = None, born: Mapping[int, ActiveRun] = NO_RUNS) -> int:
         """Write what was assembled, and `more`; `born` are the runs that are active from then on."""
@@ -261,6 +260,7 @@ class Journal:
             self._in_doubt = type(error) is StoreError  # neither full nor busy: nobody knows what the disk has
             raise
         self._commit_id, self._chain, self._runs = commit_id, chain, runs
+        self._file.make_room_for(len(runs))
         self._positions.update(done.positions)
         self._cursors = {reader: at for reader, at in self._cursors.items() if cursors.get(reader) != at}
         return commit_id

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from labctl.errors import InternalError
 from labctl.store import migrate
-from labctl.store.connect import explain, told, writer_engine
+from labctl.store.connect import FEW_RUNS, explain, make_room, told, writer_engine
 from labctl.store.location import JournalLocation, sync_folder
 from labctl.store.under_way import UnderWay
 
@@ -33,6 +33,7 @@ class WriteConnection:
         self.mutex = threading.RLock()
         self.remade: tuple[str, ...] = ()
         self.under_way = UnderWay()
+        self._room_for = FEW_RUNS
         self.open()
 
     def open(self) -> None:
@@ -46,12 +47,19 @@ class WriteConnection:
                 raise InternalError(f"wanted a connection of sqlite3, found {type(driver).__name__}")
             self.driver = driver
             self.cursor = driver.cursor()
+            make_room(driver, self._room_for)
             migrate.bring_up_to_date(self._engine, self._location.file)
             remade = migrate.make_missing(self._engine)
             self.under_way.attach(driver, remade)
         self.remade += remade
         if fresh:
             sync_folder(self._location.folder)
+
+    def make_room_for(self, runs: int) -> None:
+        """Let cache and log be as large as so many active runs want them, and a few more; they do not shrink."""
+        if runs > self._room_for:
+            self._room_for = runs + runs // 4
+            make_room(self.driver, self._room_for)
 
     def close(self) -> None:
         """Close the file; safe to repeat."""
