@@ -159,20 +159,31 @@ def _parts(rows: QuietRows) -> Iterator[_QuietPart]:
 
 def _quiet(done: Assembled, rows: QuietRows, positions: Mapping[int, Position]) -> None:
     """Add rows of runs that changed nothing but their sums: what they say of a run's state stands in them."""
-    content, begin = rows.values.data.cast("B"), 0
-    for run_id, first, end, step in zip(rows.run_ids, rows.firsts, rows.ends, rows.steps, strict=True):
-        before = positions[run_id]
-        if first != before.record or step != before.step:
-            raise InternalError(
-                f"rows of run {run_id} do not follow: wanted record {before.record} of step {before.step}, "
-                f"found {first} of step {step}"
-            )
-        after = first + end - begin
-        digest_of_rows = digest_of_bytes(content[ROW_BYTES * begin : ROW_BYTES * end])
-        done.quiet_parts.append((run_id, first, after - 1, digest_of_rows))
-        done.covered.append(rows_text(run_id, first, after - 1) + digest_of_rows)
-        done.positions[run_id] = Position(after, *before[1:])
-        begin = end
+    run_ids, firsts = rows.run_ids, rows.firsts
+    before = [positions[run_id] for run_id in run_ids]
+    if [(at.record, at.step) for at in before] != list(zip(firsts, rows.steps, strict=True)):
+        raise _hole(rows, before)
+    begins = [0, *rows.ends[:-1]]
+    afters = [first + end - begin for first, begin, end in zip(firsts, begins, rows.ends, strict=True)]
+    content = rows.values.data.cast("B")
+    digests = [
+        digest_of_bytes(content[ROW_BYTES * begin : ROW_BYTES * end])
+        for begin, end in zip(begins, rows.ends, strict=True)
+    ]
+    parts = list(zip(run_ids, firsts, [after - 1 for after in afters], digests, strict=True))
+    done.quiet_parts += parts
+    done.covered += [rows_text(*part) for part in parts]
+    moved = (Position(after, *at[1:]) for after, at in zip(afters, before, strict=True))
+    done.positions.update(zip(run_ids, moved, strict=True))
+
+
+def _hole(rows: QuietRows, positions: Sequence[Position]) -> InternalError:
+    """Return what is wrong with the first run whose rows do not follow its last ones."""
+    given = zip(rows.run_ids, rows.firsts, rows.steps, positions, strict=True)
+    run_id, first, step, at = next(each for each in given if each[1:3] != (each[3].record, each[3].step))
+    return InternalError(
+        f"rows of run {run_id} do not follow: wanted record {at.record} of step {at.step}, found {first} of step {step}"
+    )
 
 
 def _run(done: Assembled, entries: Sequence[Entry], before: Position, span: tuple[int, int], commit_id: int) -> None:

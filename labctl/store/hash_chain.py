@@ -126,9 +126,9 @@ def part_text(run_id: object, records: object, events: object, inputs: object) -
     return f"\n{run_id} {records} {events} {inputs} ".encode()
 
 
-def rows_text(run_id: int, first: int, last: int) -> bytes:
-    """Return `part_text` of rows that came alone, as nearly all do."""
-    return b"\n%d (%d, %d) None None " % (run_id, first, last)
+def rows_text(run_id: int, first: int, last: int, digest: bytes = b"") -> bytes:
+    """Return `part_text` of rows that came alone, as nearly all do, and their digest behind it."""
+    return b"\n%d (%d, %d) None None %b" % (run_id, first, last, digest)
 
 
 def next_chain(
