@@ -84,8 +84,12 @@ def _bends(mode: str, confirm: object) -> bool:
 
 def _beside(channels: Mapping[str, Channel], channel: Channel, role: str) -> Iterator[Channel]:
     """Give the other channels with a run whose part of a role is the same thing."""
-    mine = _thing(channel, role)
+    if (mine := _thing(channel, role)) is None:
+        return
     for other in channels.values():
+        part = other.parts.get(role)
+        if part is None or part.instrument != mine.instrument or mine.at not in {"", part.at}:
+            continue  # nearly all of thousands
         if other is not channel and _thing(other, role) == mine and _is_held(other):
             yield other
 
