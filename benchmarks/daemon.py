@@ -4,7 +4,6 @@ Ten thousand channels are measured by `python -m benchmarks.daemon many` alone: 
 """
 
 import asyncio
-import gc
 import hashlib
 import resource
 import sqlite3
@@ -22,7 +21,7 @@ import numpy as np
 from benchmarks.figure import Promised, at_least, at_most, shortfall
 from labctl.clock import RealClock
 from labctl.daemon import Parts, running
-from labctl.daemon.process import SWITCH
+from labctl.daemon.process import prepare_interpreter
 from labctl.run.request import StartRequest
 from labctl.run.simulate import DryRunRequest, Simulation
 from labctl.run.stations import simulated_station
@@ -256,8 +255,7 @@ def folder_of(load: PacedLoad, folder: Path) -> Path:
 
 async def measured(folder: Path, load: PacedLoad) -> LoadSeen:
     """Run the daemon, then raw sqlite3 and the bare loop."""
-    gc.collect()
-    sys.setswitchinterval(SWITCH)
+    prepare_interpreter()
     async with running(simulated_station(load.channels), folder / "data", RealClock()) as parts:
         before = resident()
         starts = await start_all(parts, folder)

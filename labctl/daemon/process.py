@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -20,6 +21,9 @@ from labctl.publish.broker import EmbeddedBroker
 from labctl.station.settings import Station
 
 SWITCH = 1e-3  # s after which the writer's thread lets the loop have the interpreter: a tick should not wait longer
+COLLECT = (
+    50_000  # objects made and not let go after which cycles are looked for: a commit makes some thousand and keeps none
+)
 LOG = logging.getLogger("labctl.daemon")
 
 
@@ -44,7 +48,7 @@ def serve(
         copied: The folder is a copy: what runs in it is another daemon's.
         attached: End with the standard input, too: whoever holds its other end must not be outlived.
     """
-    sys.setswitchinterval(SWITCH)
+    prepare_interpreter()
     deadline = Deadline(STOP_WITHIN)
     try:
         return asyncio.run(
@@ -53,6 +57,14 @@ def serve(
     finally:
         if embedded is not None:
             embedded.abandon()
+
+
+def prepare_interpreter() -> None:
+    """Let threads give way soon, and look for cycles seldom, and not among what was imported."""
+    sys.setswitchinterval(SWITCH)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT)
 
 
 class Deadline:
