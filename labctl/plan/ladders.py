@@ -16,6 +16,8 @@ Places = Mapping[Spot, Mark]
 
 APART: Final = 0.05  # V between two stages that are meant to differ
 FAR: Final = 0.3  # V from where the cell is to the first stage of a ladder, and nearer to the last by as much
+STAIRS: Final = 4  # stages of a staircase at least
+AT_END: Final = 5e-3  # V beyond where a hold has ended: nothing
 OPPOSITE: Final = {"charge": "discharge", "discharge": "charge", "strip": "plate", "plate": "strip"}
 
 
@@ -27,7 +29,10 @@ def ladders(plan: Plan, places: Places) -> Iterator[Finding]:
             yield from _stages(block, drives, places)
             yield from _taken_already(block, drives, places)
             yield from _never_back(plan, block, drives, places)
+        yield from _falling_densities(plan, block, places)
+        yield from _two_in_one(block, places)
     yield from _from_the_far_end(plan.root, places)
+    yield from _at_its_end(plan.root, places)
 
 
 def _drives(block: Block) -> list[Line]:
@@ -98,6 +103,73 @@ def _never_back(plan: Plan, block: Block, drives: Sequence[Line], places: Places
     other = OPPOSITE[drives[0].verb]
     message = f"wanted a {other} in each cycle, found nothing but {drives[0].verb} in {block.passes} of them"
     yield warning("plan.one_way", message, mark_of(drives[0], places), f"is {other} behind the loop, or missing?")
+
+
+def _falling_densities(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
+    """Give a staircase of current densities on a symmetric cell that falls: its largest may short the cell at once."""
+    lines = [line for _, line in walk(block) if line.verb in {"strip", "plate"}]
+    stairs = [[abs(one) for one in _by_pass(line.settings.get("current"), block)] for line in lines]
+    short = any(
+        term.quantity.startswith("short") for end in block.ends for terms in end.condition.any_of for term in terms
+    )
+    asked = short or any(name == "ccd" for name, _ in plan.analyses)
+    if plan.cell.kind != "symmetric" or not asked or len(lines) != 2 or min(map(len, stairs)) < STAIRS:
+        return
+    if (
+        all(one > later for stair in stairs for one, later in itertools.pairwise(stair))
+        and stairs[0][0] > 2.0 * stairs[0][-1]
+    ):
+        first, last = (display(one, "current") for one in (stairs[0][0], stairs[0][-1]))
+        message = (
+            f"wanted a staircase of currents that rises, so that the first short is at the critical one, found {first} to {last}: "
+            "the largest comes first"
+        )
+        yield warning(
+            "plan.range", message, mark_of(lines[0], places, "current"), "exchange from and to, and the sign of by"
+        )
+
+
+def _two_in_one(block: Block, places: Places) -> Iterator[Finding]:
+    """Give cycles each of which is charged and discharged twice between the same two voltages."""
+    drives = [line for path, line in walk(block) if line.verb in DRIVEN] if block.cycle in {"true", "formation"} else []
+    verbs = [line.verb for line in drives]
+    targets = [target_of(line) for line in drives]
+    apart = len(verbs) == 4 and verbs[0] != verbs[1] and verbs[:2] == verbs[2:]
+    if apart and all(isinstance(one, float) for one in targets) and targets[:2] == targets[2:]:
+        message = f"wanted one {verbs[0]} and one {verbs[1]} in a cycle, found two of each: they count as a single one"
+        hint = "write each pair once, and repeat: with twice as many passes"
+        yield warning("plan.twice", message, mark_of(drives[2], places), hint)
+
+
+def _at_its_end(block: Block, places: Places) -> Iterator[Finding]:
+    """Give a loop of pulses to a voltage at which the step before it has held the cell already."""
+    before: tuple[Line, float] | None = None
+    for child in block.children:
+        lines = [child] if isinstance(child, Line) else [line for _, line in walk(child)]
+        moving = [line for line in lines if line.energises and line.mode != "Spectrum"]
+        if not isinstance(child, Line) and child.passes > 1 and not child.fused and before is not None:
+            yield from _pulses_at_end(child, *before, places)
+        if isinstance(child, Block):
+            yield from _at_its_end(child, places)
+        if moving:
+            target = target_of(moving[0]) if not isinstance(child, Line) and child.fused else None
+            before = (moving[0], target) if isinstance(target, float) else None
+
+
+def _pulses_at_end(block: Block, before: Line, ended: float, places: Places) -> Iterator[Finding]:
+    drives = _drives(block)
+    target = target_of(drives[0]) if len(drives) == 1 else None
+    if not isinstance(target, float) or drives[0].verb != before.verb:
+        return
+    short = (target - ended) if before.verb in RAISING else (ended - target)
+    if short < AT_END:
+        message = (
+            f"wanted a cell that {drives[0].verb} finds on the other side, found one held at {display(ended, 'voltage')} by the "
+            f"{before.verb} before it: its end at {display(target, 'voltage')} is true at once"
+        )
+        yield warning(
+            "end.at_once", message, mark_of(drives[0], places), f"is {OPPOSITE[before.verb]} meant in one of them?"
+        )
 
 
 def _from_the_far_end(block: Block, places: Places) -> Iterator[Finding]:

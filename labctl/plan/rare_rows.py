@@ -22,8 +22,9 @@ DRAWN: Final = frozenset({"Galvanostatic", "ConstantPower", "ConstantLoad"})
 
 
 def rare_rows_of_sweeps(plan: Plan, places: Places) -> Iterator[Finding]:
-    """Warn of a sweep that is over before its record rule, without `dV` and `dI`, asks for ten rows."""
+    """Warn of a sweep that is over before its record rule, by time alone, asks for ten rows, and of rules by what is held."""
     for _, line in walk(plan.root):
+        yield from _of_what_is_held(line, places)
         every, lasts = _by_time_alone(line), _shortest_sweep(line) if line.mode == "Sweep" else math.inf
         if every * FEWEST > lasts:
             message = (
@@ -31,6 +32,20 @@ def rare_rows_of_sweeps(plan: Plan, places: Places) -> Iterator[Finding]:
                 f"{display(lasts, 'duration')}"
             )
             yield warning("plan.record", message, mark_of(line, places), _hint(lasts, "dV: 2 mV"))
+
+
+def _of_what_is_held(line: Line, places: Places) -> Iterator[Finding]:
+    """Give rows that are asked for by the change of what a step holds alone: it does not change."""
+    held = {"Potentiostatic": "voltage", "Galvanostatic": "current"}.get(line.mode, "")
+    rules = [(rule.every, rule.voltage if held == "current" else rule.current) for rule in line.record]
+    if not held or not rules or any(every or moving for every, moving in rules):
+        return
+    key, other = ("dV", "dI: 10 uA") if held == "voltage" else ("dI", "dV: 5 mV")
+    message = (
+        f"wanted rows within {line.verb}, found {key} alone, and it holds its {held}: its first and its last are all that is "
+        "stored"
+    )
+    yield warning("plan.record", message, mark_of(line, places), f"add every: 1 min to record, or {other}")
 
 
 def rare_rows_likely(plan: Plan, lines: Lines) -> Iterator[Finding]:

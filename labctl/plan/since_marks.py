@@ -40,7 +40,8 @@ def vain_marks(plan: Plan, ahead: Mapping[int, CountAhead]) -> Iterator[Finding]
             continue
         one = ahead[line.id]
         end = next(end for end in line.ends if any(one.term in terms for terms in end.condition.any_of))
-        if one.left < -BEHIND * nominal and one.counted:  # from zero on it is told elsewhere
+        grows = one.term.quantity != "net"  # what it counts is never given back
+        if one.counted and one.left <= (1e-9 if grows else -BEHIND) * nominal:  # from zero on it is told elsewhere
             yield _at_once(line, end, one, nominal)
         elif one.left > one.room + FARTHER * nominal:
             yield _never(line, end, one, nominal)

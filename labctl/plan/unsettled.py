@@ -1,7 +1,8 @@
-"""Spectra of a cell that has not settled: its chamber has the new temperature and it has not, or its rest was of seconds."""
+"""Spectra and pulses of a cell that has not settled: at another temperature than its chamber, or rested or held for seconds."""
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from labctl.finding import Finding, Mark
@@ -16,56 +17,81 @@ Places = Mapping[Spot, Mark]
 
 ROOM: Final = 298.15  # K: where a plan begins
 WARMED: Final = 5.0  # K: by less a spectrum hardly changes
+PULSE: Final = 60.0  # s: what takes longer warms or cools on its way
 SOAKED: Final = 300.0  # s that a cell takes at least to come to the temperature of the air around it
 RELAXED: Final = 30.0  # s: within less the voltage of a cell that was driven moves by more than an amplitude
 RELAXING: Final = frozenset({"full", "half_cathode", "half_anode"})
 
 
-def unsettled(plan: Plan, places: Places) -> Iterator[Finding]:
-    """Warn of a spectrum straight behind a new temperature, or behind a rest of seconds after a charge or discharge."""
-    now, waited = ROOM, math.inf
-    driven, rested = "", math.inf
-    for path, line in walk(plan.root):
+@dataclass(slots=True)
+class _Settling:
+    """How long a cell had for what was changed last: s since its chamber came to a new temperature, of its rest, of its hold."""
+
+    temperature: float = ROOM
+    soaked: float = math.inf
+    rested: float = math.inf
+    held: float = math.inf
+    driven: str = ""
+
+    def go(self, line: Line, tail: bool) -> None:
+        """Go on behind a line, which is the `tail` of a charge or of a discharge where it holds its last voltage."""
         if line.mode == "Chamber":
             temperatures = known(line.settings.get("temperature"))
-            new = any(abs(one - now) >= WARMED for one in temperatures)
-            soaked = min(known(line.settings.get("soak")), default=0.0)
-            waited, rested = (soaked if new else waited + soaked), math.inf
-            now = temperatures[-1] if temperatures else now
-        elif line.mode == "Spectrum":
-            if waited < SOAKED:
-                yield _not_warm(line, waited, places)
-            unbiased = line.settings.get("potentiostatic") and line.settings.get("bias") is None
-            if driven and 0.0 < rested < RELAXED and unbiased and plan.cell.kind in RELAXING:
-                yield _not_relaxed(line, driven, rested, places)
-            waited = math.inf
-        elif line.verb == "rest":
-            lasts = _lasts(line)
-            waited, rested = waited + lasts, rested + lasts
+            new = any(abs(one - self.temperature) >= WARMED for one in temperatures)
+            soak = min(known(line.settings.get("soak")), default=0.0)
+            self.soaked, self.rested = (soak if new else self.soaked + soak), math.inf
+            self.temperature = temperatures[-1] if temperatures else self.temperature
         elif line.energises:
-            tail = path[-1].fused and line.verb == "hold"  # of a charge, or of a discharge
-            driven = line.verb if line.verb in DRIVEN else driven if tail else ""
-            rested, waited = 0.0, math.inf
-        elif line.verb == "prompt":
-            waited = rested = math.inf
+            self.soaked = math.inf
+            if line.mode != "Spectrum":
+                self.driven = line.verb if line.verb in DRIVEN else self.driven if tail else ""
+                self.rested = 0.0
+                self.held = _lasts(line) if line.mode == "Potentiostatic" and not tail else math.inf
+        elif line.verb in {"rest", "prompt"}:
+            lasts = _lasts(line) if line.verb == "rest" else math.inf
+            self.soaked, self.rested = self.soaked + lasts, self.rested + lasts
+
+
+def unsettled(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Warn of a spectrum or pulse straight behind a new temperature, and of a spectrum behind a rest or hold of seconds."""
+    cell = _Settling()
+    for path, line in walk(plan.root):
+        spectrum = line.mode == "Spectrum"
+        if cell.soaked < SOAKED and (spectrum or (line.mode == "Galvanostatic" and _lasts(line) <= PULSE)):
+            yield _not_warm(line, cell.soaked, places)
+        if spectrum and line.settings.get("potentiostatic") and plan.cell.kind in RELAXING:
+            unbiased = line.settings.get("bias") is None
+            if unbiased and cell.driven and 0.0 < cell.rested < RELAXED:
+                yield _not_relaxed(line, cell.driven, cell.rested, places)
+            if not unbiased and cell.held < RELAXED:
+                yield _not_held(line, cell.held, places)
+        cell.go(line, tail=path[-1].fused and line.verb == "hold")
 
 
 def _lasts(line: Line) -> float:
-    """Return how long a rest lasts, s; without end where something else than time ends it."""
-    if line.paced or {end.kind for end in line.ends} != {"for"}:
+    """Return how long a line lasts at most, s; without end where something else than time and a voltage ends it."""
+    if line.paced or not {end.kind for end in line.ends} <= {"for", "to"}:
         return math.inf
-    return max((number for end in line.ends for number in known(end.condition.any_of[0][0].value)), default=math.inf)
+    ends = [end for end in line.ends if end.kind == "for"]
+    return max((number for end in ends for number in known(end.condition.any_of[0][0].value)), default=math.inf)
 
 
-def _not_warm(line: Line, waited: float, places: Places) -> Finding:
-    found = f"{display(waited, 'duration')} behind it" if waited else "none"
+def _not_warm(line: Line, soaked: float, places: Places) -> Finding:
+    found = f"{display(soaked, 'duration')} behind it" if soaked else "none"
     message = (
         f"wanted a cell at the temperature of its chamber for {line.verb}, which needs a soak, found {found}: the air is "
         "there first"
     )
-    return warning(
-        "plan.soak", message, mark_of(line, places), "write temperature: {to: ..., soak: 1 h}, or a rest behind it"
+    hint = "write temperature: {to: ..., soak: 1 h}, or a rest behind it"
+    return warning("plan.soak", message, mark_of(line, places), hint)
+
+
+def _not_held(line: Line, held: float, places: Places) -> Finding:
+    message = (
+        f"wanted a hold before {line.verb} in which the current settles, found one of {display(held, 'duration')}: the cell "
+        "is not at that voltage yet"
     )
+    return warning("ocv.old", message, mark_of(line, places), "write for: 30 min in the hold, or until: current < C/50")
 
 
 def _not_relaxed(line: Line, driven: str, rested: float, places: Places) -> Finding:

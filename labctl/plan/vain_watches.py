@@ -22,7 +22,7 @@ LEAST: Final = 0.02  # of the nominal capacity: a cell that still does its cycle
 MOST: Final = 3.0  # times the nominal capacity: no cell passes as much in a cycle
 GOOD: Final = 0.8  # of the nominal capacity: what a cell in order passes in a cycle
 SHARES: Final = frozenset({"retention", "coulombic_efficiency"})
-LEAST_SHARE: Final = 0.05  # of the first: a cell with less is dead long since
+LEAST_SHARE: Final = 0.15  # of the first: a cell with less is dead long since
 SHORTED: Final = 0.02  # V: a symmetric cell that is driven has less only where it is shorted
 WHOLE: Final = 1.0  # retention of the cycle that it is counted from
 
@@ -149,8 +149,8 @@ def _of_results(plan: Plan, watch: _Watch, places: Places) -> Iterator[Finding]:
         yield warning("end.at_once", message, watch.mark(places), f"write {term.quantity} < {share}")
     if term.quantity in SHARES and not above and max(numbers) < LEAST_SHARE:
         message = f"wanted a share that a fading cell comes to, found {text}: a dead one is below it"
-        meant = f"{10000.0 * max(numbers):g} %"
-        yield warning("end.never", message, watch.mark(places), f"is {meant} meant?" if max(numbers) <= 0.01 else "")
+        meant = f"{(10000.0 if max(numbers) <= 0.01 else 1000.0) * max(numbers):g} %"
+        yield warning("end.never", message, watch.mark(places), f"is {meant} meant?" if max(numbers) < 0.1 else "")
     nominal = plan.cell.nominal
     if term.quantity not in CAPACITIES or not nominal:
         return

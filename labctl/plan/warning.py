@@ -11,6 +11,7 @@ from labctl.plan.demands import demands
 from labctl.plan.drift import drift
 from labctl.plan.envelope import Envelope
 from labctl.plan.hardly_meant import hardly_meant
+from labctl.plan.harsh import harsh
 from labctl.plan.holding import SINCE
 from labctl.plan.index import blocks, walk
 from labctl.plan.ladders import ladders
@@ -72,6 +73,7 @@ def warnings(plan: Plan, places: Mapping[Spot, Mark] = NOWHERE) -> tuple[Finding
             rare_rows_of_sweeps,
             unsettled,
             ladders,
+            harsh,
         ),
     )
     findings = [finding for rule in rules for finding in rule(plan, places)]
