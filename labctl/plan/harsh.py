@@ -9,7 +9,7 @@ from labctl.plan.index import walk
 from labctl.plan.number import known
 from labctl.plan.step import Block, Line, Plan
 from labctl.plan.step_context import Spot
-from labctl.plan.vain_ends import mark_of, warning
+from labctl.plan.vain_ends import DRIVEN, mark_of, target_of, warning
 from labctl.quantity.units import ZERO_CELSIUS, display
 
 Places = Mapping[Spot, Mark]
@@ -20,6 +20,8 @@ FORMING: Final = 1.0  # times 1C: a formation is slower
 BEYOND: Final = 2.0  # times the current limit that a sweep through the whole cell needs on the average
 FRACTION: Final = 0.2  # of the limit, on the average: its peaks are several times higher
 LEAST_STRIPPED: Final = 36.0  # C/m2, 1 uAh/cm2: 5 nm of lithium
+MOST_STRIPPED: Final = 1.8e6  # C/m2, 50 mAh/cm2
+WEAK: Final = 0.05  # of the nominal capacity: what moves a cell through half of its window passes more
 WIDEST: Final = 4.5  # V between limits: no electrode stands both of them
 ENCLOSED: Final = frozenset({"full", "half_cathode"})
 
@@ -42,6 +44,7 @@ def harsh(plan: Plan, places: Places) -> Iterator[Finding]:
             yield _cold(line, rate, places)
         if rate > FORMING * (1.0 + 1e-9) and any(block.cycle == "formation" for block in path):
             yield _forming(line, rate, places)
+    yield from _weak_holds(plan, places)
     yield from _wide(plan, places)
 
 
@@ -80,21 +83,56 @@ def _sweep(line: Line, nominal: float, places: Places) -> Iterator[Finding]:
 
 
 def _areal(plan: Plan, path: tuple[Block, ...], line: Line, places: Places) -> Iterator[Finding]:
-    """Give a strip or plate of a cycle whose time passes a few layers of atoms: most often s where h was meant."""
-    times = [number for end in line.ends if end.kind == "for" for number in known(end.condition.any_of[0][0].value)]
-    currents = list(map(abs, known(line.settings.get("current"))))
+    """Give a strip or plate of a cycle that passes a few layers of atoms, or more than a foil has: most often another unit."""
+    by_kind = {end.kind: known(end.condition.any_of[0][0].value) for end in line.ends}
     cycled = any(block.cycle in {"true", "formation"} and block.passes > 1 for block in path)
-    if (
-        line.verb not in {"strip", "plate"}
-        or line.mode != "Galvanostatic"
-        or {end.kind for end in line.ends} != {"for"}
-    ):
+    area = plan.cell.area or 0.0
+    if not area or not cycled or line.verb not in {"strip", "plate"} or line.mode != "Galvanostatic" or "to" in by_kind:
         return
-    passed = max(currents, default=0.0) * max(times, default=0.0) / (plan.cell.area or 1.0)
-    if plan.cell.area and cycled and 0.0 < passed < LEAST_STRIPPED:
-        most, shown = max(times), f"{passed / LEAST_STRIPPED:.2g} uAh/cm2"
-        message = f"wanted 1 uAh/cm2 and more in {line.verb}, found {shown} in {display(most, 'duration')}: a few layers of atoms"
-        yield warning("plan.range", message, mark_of(line, places), f"is {display(3600.0 * most, 'duration')} meant?")
+    current, times = max(map(abs, known(line.settings.get("current"))), default=0.0), by_kind.get("for", ())
+    amounts = [*by_kind.get("capacity", ()), *(current * max(times, default=0.0) for _ in times[:1])]
+    passed = min(amounts, default=0.0) / area
+    shown = (
+        f"{passed / LEAST_STRIPPED:.3g} uAh/cm2"
+        if passed < LEAST_STRIPPED
+        else f"{passed / LEAST_STRIPPED / 1e3:.3g} mAh/cm2"
+    )
+    if 0.0 < passed < LEAST_STRIPPED:
+        message = f"wanted 1 uAh/cm2 and more in {line.verb}, found {shown}: a few layers of atoms"
+        hint = f"is {display(3600.0 * max(times), 'duration')} meant?" if times else "is the unit meant?"
+        yield warning("plan.range", message, mark_of(line, places), hint)
+    if passed > MOST_STRIPPED:
+        message = f"wanted at most 50 mAh/cm2 in {line.verb}, a foil of 250 um, found {shown}"
+        yield warning("plan.range", message, mark_of(line, places), "is the unit meant?")
+
+
+def _weak_holds(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Give a hold far from where the drive before it ended whose current and time pass next to nothing on the way."""
+    at: float | None = None
+    for path, line in walk(plan.root):
+        if not line.energises or line.mode == "Spectrum" or (path[-1].fused and line.verb == "hold"):
+            continue
+        low, high = line.bounds.voltage or (-OPEN, OPEN)
+        held, most = known(line.settings.get("voltage")), known(line.settings.get("most"))
+        times = [number for end in line.ends if end.kind == "for" for number in known(end.condition.any_of[0][0].value)]
+        passed = max(map(abs, most), default=OPEN) * max(times, default=OPEN)
+        little = plan.cell.kind in INSERTION and passed < WEAK * (plan.cell.nominal or 0.0)
+        if (
+            line.mode == "Potentiostatic"
+            and at is not None
+            and len(held) == 1
+            and little
+            and abs(held[0] - at) > (high - low) / 2.0
+        ):
+            there, wanted = display(at, "voltage"), display(held[0], "voltage")
+            message = (
+                f"wanted a hold that brings the cell from {there} to {wanted}, found one that passes {display(passed, 'capacity')} "
+                "in its time: its current limit keeps it from there"
+            )
+            hint = "raise current, or discharge or charge the cell to that voltage first"
+            yield warning("plan.time_first", message, mark_of(line, places), hint)
+        target = known(target_of(line)) if line.verb in DRIVEN else ()
+        at = target[-1] if target else held[-1] if held and not little else None
 
 
 def _wide(plan: Plan, places: Places) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from labctl.finding import Finding, Mark
+from labctl.plan.holding import SINCE
 from labctl.plan.index import blocks, walk
 from labctl.plan.number import as_filed, known
 from labctl.plan.step import Block, ByPass, Line, Plan, Relative, Setting
@@ -16,6 +17,7 @@ Places = Mapping[Spot, Mark]
 
 APART: Final = 0.05  # V between two stages that are meant to differ
 FAR: Final = 0.3  # V from where the cell is to the first stage of a ladder, and nearer to the last by as much
+LONG: Final = 3600.0  # s: what is shorter goes to its charge in parts
 STAIRS: Final = 4  # stages of a staircase at least
 AT_END: Final = 5e-3  # V beyond where a hold has ended: nothing
 OPPOSITE: Final = {"charge": "discharge", "discharge": "charge", "strip": "plate", "plate": "strip"}
@@ -27,6 +29,7 @@ def ladders(plan: Plan, places: Places) -> Iterator[Finding]:
         drives = _drives(block)
         if block.passes > 1 and not block.fused and drives:
             yield from _stages(block, drives, places)
+            yield from _counts(block, drives, places)
             yield from _taken_already(block, drives, places)
             yield from _never_back(plan, block, drives, places)
         yield from _falling_densities(plan, block, places)
@@ -67,6 +70,40 @@ def _stages(block: Block, drives: Sequence[Line], places: Places) -> Iterator[Fi
             mark_of(line, places),
             f"write them from {last} to {first}, or {OPPOSITE[line.verb]}",
         )
+
+
+def _counts(block: Block, drives: Sequence[Line], places: Places) -> Iterator[Finding]:
+    """Give an end by charge since a mark before the loop that is the same in each pass, or goes back: the first has met it."""
+    line = drives[0]
+    marked = {str(one.options.get("text", "")) for _, one in walk(block) if one.verb == "mark"}
+    for number, end in enumerate(line.ends if len(drives) == 1 and _whole(block, line) else ()):
+        term = end.condition.any_of[0][0]
+        inside = term.since in marked or term.since == "cycle" or term.since.startswith("block ")
+        if end.kind != "until" or len(end.condition.any_of[0]) != 1 or term.quantity not in SINCE or inside:
+            continue
+        stages = _by_pass(term.value, block)
+        grows = term.comparison in {">", ">="}
+        back = len(stages) > 1 and all(
+            (late < one) == grows and late != one for one, late in itertools.pairwise(stages)
+        )
+        if not back and not isinstance(term.value, float | Relative):
+            continue
+        message = (
+            f"wanted a charge since {term.since} that grows from pass to pass, found {end.condition.text}: the first pass comes "
+            "to it, and in the others it is true at once"
+        )
+        hint = (
+            "write the values in the order in which they come"
+            if back
+            else f"put - mark: {term.since} into the loop, or write each: with the values"
+        )
+        yield warning("end.at_once", message, mark_of(line, places, (number, 0, 0)), hint)
+
+
+def _whole(block: Block, line: Line) -> bool:
+    """Tell whether a line comes to its charge in its first pass: nothing but a voltage ends it before, no watch its loop."""
+    times = [number for end in line.ends if end.kind == "for" for number in known(end.condition.any_of[0][0].value)]
+    return not block.ends and (not times or min(times) >= LONG)
 
 
 def _taken_already(block: Block, drives: Sequence[Line], places: Places) -> Iterator[Finding]:

@@ -127,3 +127,30 @@ def test_what_is_counted_in_one_direction_is_met_at_once_by_what_was_passed_alre
     step = "- discharge: {current: C/3, until: discharged since a >= 30 %, to: 2.6 V, for: 5 h}\n"
     assert codes(f"- mark: a\n{step}- rest: 1 h\n{step}") == ["end.at_once"]
     assert codes(f"- mark: a\n{step}- rest: 1 h\n{step.replace('30 %', '60 %')}") == []
+
+
+@pytest.mark.parametrize(
+    ("amount", "warned"),
+    [
+        ("capacity: 0.1 uAh/cm2", True),
+        ("capacity: 100 mAh/cm2", True),
+        ("capacity: 1 mAh/cm2", False),
+        ("capacity: 100 mAh/cm2, for: 1 h", False),
+    ],
+)
+def test_cycles_of_a_metal_pass_more_than_atoms_and_less_than_foils(amount, warned):
+    pair = tuple(f"{verb}: {{current: 1 mA, {amount}}}" for verb in ("strip", "plate"))
+    found = [code for code in codes(loop(2, *pair), SYMMETRIC) if code == "plan.range"]
+    assert found == ["plan.range"] * (2 * warned)
+
+
+@pytest.mark.parametrize(
+    ("hold", "wanted"),
+    [
+        ("{voltage: 2.8 V, current: C/100, for: 1 h}", "plan.time_first"),
+        ("{voltage: 2.8 V, current: C/2, for: 3 h}", ""),
+        ("{voltage: 3.6 V, current: C/100, for: 1 h}", ""),  # on a plateau that takes little
+    ],
+)
+def test_a_hold_that_does_not_come_to_its_voltage(hold, wanted):
+    assert codes(f"{FILLED}- hold: {hold}") == ([wanted] if wanted else [])

@@ -82,6 +82,9 @@ DOWN = "- discharge: {current: C/5, to: 2.6 V, until: %s, for: 12 h}\n"
         (FILLED + "- mark: full\n" + DOWN % "discharged since full >= 110 %", "end.never"),
         (FILLED + "- mark: full\n" + DOWN % "discharged since full >= 100 %", ""),
         (FILLED + "- mark: full\n" + DOWN.replace("12 h", "1 h") % "discharged since full >= 50 %", "plan.time_first"),
+        (FILLED + "- mark: full\n" + LADDER.replace("from: -10 %, to: -80 %, by: -10 %", "from: -80 %, to: -10 %, by: 10 %").replace("1 h", "9 h"), "end.at_once"),
+        (FILLED + "- mark: full\n" + loop(5, "discharge: {current: C/5, until: discharged since full >= 10 %, to: 2.6 V, for: 3 h}", "rest: 1 h", head=""), "end.at_once"),
+        (FILLED + loop(5, "mark: full", "discharge: {current: C/5, until: discharged since full >= 10 %, to: 2.6 V, for: 3 h}", "rest: 1 h", head=""), ""),
         (FILLED + "- mark: full\n" + loop(5, "discharge: {current: C/5, until: net since full <= -50 %, to: 2.6 V, for: 30 min}", "rest: 1 h", head=""), ""),
     ],
 )  # fmt: skip
