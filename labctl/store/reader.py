@@ -1,27 +1,26 @@
 """Reading: a connection of its own to a journal, or to its copy in PostgreSQL, that never keeps a transaction open."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 import orjson
-from sqlalchemy import Connection
 
 from labctl.errors import StoreDamaged, StoreError, UsageError
 from labctl.sample import Batch, Floats
 from labctl.store import queries, schema
 from labctl.store.checkpoint import with_last_row
 from labctl.store.codec import event_from_json, input_from_json
-from labctl.store.connect import reader_engine, told
 from labctl.store.entry import Changes, Checkpoint, RunRanges, StoredEvent, StoredInput, StoredRows, StoredRun
 from labctl.store.location import place
 from labctl.store.loss import Loss
 from labctl.store.matrix import ATTEMPT, CHARGING_WH, RECORD, RUN, WIDTH, batch_of
 from labctl.store.parquet import read_rows
+from labctl.store.questions import Questions
 from labctl.store.run_ranges import end_of_records, merge_ranges, span_of, steps_of_records
 
 UUID_BEGIN = 8  # characters by which a uuid is usually named; fewer digits are the number of a run
@@ -49,15 +48,14 @@ class Reader:
         self.where: Path | str = where if remote else place(where).file
         if isinstance(self.where, Path) and not self.where.is_file():
             raise StoreError(f"wanted a journal, found none: {self.where}")
-        self._engine = reader_engine(self.where)
-        self._held: Connection | None = None
-        infinity = _INFINITY[self._engine.dialect.name]
+        self._questions = Questions(self.where)
+        infinity = _INFINITY[self._questions.dialect]
         known = schema.SAMPLE_COLUMNS
         self._columns = [f"COALESCE({name}, {infinity})" if name in _NULLABLE else name for name in known]
 
     def close(self) -> None:
         """Close; safe to repeat."""
-        self._engine.dispose()
+        self._questions.close()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -69,28 +67,17 @@ class Reader:
 
     def query(self, sql: str, **values: object) -> Sequence[Any]:
         """Return all rows of a query with named parameters (`:name`)."""
-        with told(self.where), self._connection() as connection:
-            return connection.execute(queries.prepared(sql), values).fetchall()
+        return self._questions.rows(sql, values)
 
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def tuples(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
+        """Return all rows of a query as plain tuples, which cost less where there are very many."""
+        with self._questions.cursor(sql, values) as cursor:
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
+
+    def snapshot(self) -> AbstractContextManager[None]:
         """Let all questions of a block see the journal as it is at the first; for a moment, since its log grows meanwhile."""
-        with told(self.where), self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN")
-            self._held = connection
-            try:
-                yield
-            finally:
-                self._held = None
-                connection.exec_driver_sql("COMMIT")
-
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        if self._held is not None:
-            yield self._held
-        else:
-            with self._engine.connect() as connection:
-                yield connection
+        return self._questions.snapshot()
 
     # --- runs ---------------------------------------------------------------------------------------------------------
 
@@ -204,7 +191,7 @@ class Reader:
         Raises:
             StoreDamaged: The state does not read back.
         """
-        with self.snapshot() if self._held is None else nullcontext():
+        with nullcontext() if self._questions.held else self.snapshot():
             stored = self.stored_checkpoint(run_id)
             row = None if stored is None else self._row_after(run_id, stored.record_index)
         return stored if stored is None or row is None else with_last_row(stored, row)
@@ -248,10 +235,10 @@ class Reader:
             yield from read_rows(archived[0], first, end, page)
             return
         while first <= end:
-            with told(self.where), self._connection() as connection:
-                span = {"run": run_id, "first": first, "last": min(end, first + page - 1)}
-                result = connection.execute(queries.prepared(sql), span)
-                cells = np.fromiter(chain.from_iterable(cast(Iterable[Any], result.cursor)), np.float64)
+            with self._questions.cursor(
+                sql, {"run": run_id, "first": first, "last": min(end, first + page - 1)}
+            ) as cursor:
+                cells = np.fromiter(chain.from_iterable(cursor), np.float64)
             if not len(cells):
                 return
             matrix = np.full((len(cells) // len(only), WIDTH), np.nan)

@@ -51,7 +51,7 @@ def newest_rows(reader: Reader, wanted: list[tuple[int, int]]) -> list[Row]:
         part += [part[-1]] * (size - len(part))  # the same text for each number of them
         named = {f"{key}{at}": value for at, pair in enumerate(part) for key, value in zip(_PAIR, pair, strict=True)}
         rows = {row.run_id: row for row in reader.query(queries.rows_of(size), **named)}
-        found += [dict(row._mapping) for row in rows.values()]  # noqa: SLF001 - its public name
+        found += [row._asdict() for row in rows.values()]
     return found
 
 
@@ -88,4 +88,4 @@ def last_row(reader: Reader, run: Any) -> Row:
         return {"measured": run.began_unix_time if run.active else run.ended_unix_time}
     attempt = reader.query(queries.LAST_ATTEMPT, run=run.run_id)
     cycle = {"cycle_count": attempt[0].cycle_count} if attempt else {}
-    return {**last[0]._mapping, **cycle, "measured": run.began_unix_time + run.test_time}  # noqa: SLF001 - its public name
+    return {**last[0]._asdict(), **cycle, "measured": run.began_unix_time + run.test_time}

@@ -45,7 +45,7 @@ async def test_a_run_that_ended_before_anybody_looked_shows_its_last_row(parts, 
     with Reader(parts.folder) as reader:
         run = reader.find(reply.run)
         last = reader.query(queries.ROW, run=run.run_id, record=run.rows - 1)[0]
-    wanted = {**last._mapping, "measured": run.began_unix_time + run.test_time, "cycle_count": 0}
+    wanted = {**last._asdict(), "measured": run.began_unix_time + run.test_time, "cycle_count": 0}
     ended = {"channel": "sim1", "run": run.uuid, "run_id": run.run_id, "activity": "done"}  # as a daemon says it
     hub._merge(ended, 99.0)
     assert hub.channels["sim1"].get("voltage_volt") is None
@@ -96,7 +96,7 @@ def test_newest_rows_of_many_runs_come_with_one_question_for_each_hundred(tmp_pa
             rows = newest_rows(reader, wanted)
             alone = {run: reader.query(queries.ROW, run=run, record=record) for run, record in wanted}
         assert len(set(asked) - {queries.ROW}) <= 2, "texts that the store has read before"
-        assert rows == [{"run_id": run, **row[0]._mapping} for run, row in alone.items() if row], (
+        assert rows == [{"run_id": run, **row[0]._asdict()} for run, row in alone.items() if row], (
             "runs that are none are not told of"
         )
         assert len(rows) == min(4, len(wanted))
