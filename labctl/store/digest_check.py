@@ -4,16 +4,16 @@ Commits are read some thousand at a time, and of each run the rows, inputs and e
 small commits is checked as quickly as one of few large ones.
 """
 
-from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from labctl.errors import LabctlError
 from labctl.sample import Floats
+from labctl.store.commit_window import CommitWindow, Span, all_none, grouped, span_of
 from labctl.store.entry import RunRanges
 from labctl.store.generation import GENERATIONS, Generation, text_of
 from labctl.store.hash_chain import (
@@ -27,20 +27,16 @@ from labctl.store.hash_chain import (
     first_chain,
     next_chain,
     part_digest,
-    part_text,
-    rows_text,
 )
 from labctl.store.last_ranges import ends_at
 from labctl.store.matrix import CHARGING, DISCHARGING, RECORD, TIME, WIDTH
 from labctl.store.reader import Reader
 
 PAGE, LARGEST = 1000, 20_000  # commits a query, the first time and at most
-PARTS = 50_000  # of runs that the commits of a query should have
+PARTS = 100_000  # of runs that the commits of a query should have
 ROWS = 200_000  # rows of a run that are held at once
 _ROW_BYTES = 8 * WIDTH
 _NO_MORE = [None] * 4  # no events and no inputs
-Span = tuple[int, int]
-
 
 Ends: TypeAlias = tuple[int, int, int]  # last record, event and input of a run
 NOTHING: Ends = (-1, -1, -1)
@@ -99,48 +95,62 @@ class DigestCheck:
     _born: Mapping[tuple[int, int], Any] = field(default_factory=dict)
     _births: Mapping[int, int] = field(default_factory=dict)
     _auxiliary: dict[int, bool] = field(default_factory=dict)
+    _versions: Mapping[int, int] = field(default_factory=dict)
+    _generations: Sequence[Generation] = ()
+    _chain: bytes = b""
+    _wanted: int = 0
 
     def findings(self) -> Iterator[Mismatch]:
         """Walk, and give what is not as it was written."""
-        generations = [Generation(*row) for row in self.reader.query(GENERATIONS)]
-        before, chain = self.since
+        self._generations = [Generation(*row) for row in self.reader.query(GENERATIONS)]
+        before, self._chain = self.since
         if not before:
-            chain = first_chain(generations[0].uuid)
+            self._chain = first_chain(self._generations[0].uuid)
         else:
             named = [row[0] for row in self.reader.query(_NAMED, after=before, upto=self.upto)]
             self.ends = ends_at(self.reader, before, named)
         self._born = {(row.created_commit_id, row.run_id): row for row in self.reader.query(_BORN, after=before)}
         self._births = {run_id: commit_id for commit_id, run_id in self._born}
-        wanted, size = before + 1, PAGE
-        while wanted <= self.upto:
-            end = min(self.upto, wanted + size - 1)
-            page = self.reader.query(_COMMITS, first=wanted, last=end)
+        self._wanted, size = before + 1, PAGE
+        while self._wanted <= self.upto:
+            span = {"first": self._wanted, "last": min(self.upto, self._wanted + size - 1)}
+            page, parts = self.reader.tuples(_COMMITS, **span), self.reader.tuples(_PARTS, **span)
             if not page:
-                yield Mismatch(f"commit {wanted}", f"is missing with all up to {self.upto}")
+                yield Mismatch(f"commit {self._wanted}", f"is missing with all up to {self.upto}")
                 return
-            parts = self.reader.query(_PARTS, first=wanted, last=end)
             size = min(LARGEST, max(PAGE, size * PARTS // (len(parts) + 1)))
-            by_commit, by_run = _grouped(parts)
-            for row in page:
-                if row.commit_id != wanted:
-                    yield Mismatch(f"commit {wanted}", f"is missing; found {row.commit_id} next")
-                if row.version not in BIRTH:
-                    yield Mismatch(
-                        f"commit {row.commit_id}", f"wanted digests of version 1 to {VERSION}, found {row.version}"
-                    )
-                    return
-                known = text_of([each for each in generations if each.began_commit_id < row.commit_id])
-                chain = next_chain(
-                    chain, row.commit_id, row.unix_time_second, b"".join(by_commit.get(row.commit_id, ())),
-                    generations=known, under_way=row.under_way, version=row.version,
-                )  # fmt: skip
-                if chain != bytes(row.chain):
-                    yield Mismatch(f"commit {row.commit_id}", _BROKEN)
-                    chain = bytes(row.chain)
-                wanted = row.commit_id + 1
-                self.under_way = self.under_way if row.under_way is None else row.commit_id
+            self._versions = {commit_id: version for commit_id, _, _, version, _ in page}
+            if len(page) <= span["last"] - span["first"]:
+                parts = [part for part in parts if part[0] in self._versions]
+            by_commit, by_run = grouped(parts)
+            known = list(takewhile(lambda row: row[3] in BIRTH, page))
+            yield from self._chained(known, by_commit)
+            if len(known) < len(page):
+                commit_id, _, _, version, _ = page[len(known)]
+                yield Mismatch(f"commit {commit_id}", f"wanted digests of version 1 to {VERSION}, found {version}")
+                return
             yield from self._contents(by_run)
-            self.progress(wanted - 1, self.upto)
+            self.progress(self._wanted - 1, self.upto)
+
+    def _chained(self, page: Sequence[tuple[Any, ...]], by_commit: Mapping[int, Sequence[bytes]]) -> Iterator[Mismatch]:
+        """Compute the chain over some commits, and give where it is broken, or has a hole."""
+        known, until = "", self._wanted  # what it covers of generations, and before which commit that is so
+        for commit_id, unix_time, stored, version, under_way in page:
+            if commit_id != self._wanted:
+                yield Mismatch(f"commit {self._wanted}", f"is missing; found {commit_id} next")
+            if commit_id >= until:
+                known = text_of([each for each in self._generations if each.began_commit_id < commit_id])
+                later = (each.began_commit_id for each in self._generations if each.began_commit_id >= commit_id)
+                until = min(later, default=self.upto) + 1
+            content = b"".join(by_commit.get(commit_id, ()))
+            self._chain = next_chain(
+                self._chain, commit_id, unix_time, content, generations=known, under_way=under_way, version=version
+            )
+            if self._chain != stored:
+                yield Mismatch(f"commit {commit_id}", _BROKEN)
+                self._chain = bytes(stored)
+            self._wanted = commit_id + 1
+            self.under_way = self.under_way if under_way is None else commit_id
 
     def _contents(self, by_run: Mapping[int, Sequence[Any]]) -> Iterator[Mismatch]:
         """Compare the content of parts, some thousand rows of a run at once."""
@@ -150,33 +160,38 @@ class DigestCheck:
             self.looked.add(run_id)
             for piece in _pieces(parts):
                 try:
-                    window = _CommitWindow(self.reader, run_id, piece, auxiliary=self._has_auxiliary(run_id))
+                    window = CommitWindow(self.reader, run_id, piece, auxiliary=self._has_auxiliary(run_id))
                 except LabctlError as error:
-                    yield Mismatch(f"run {run_id}, commit {piece[0].commit_id}", str(error))
+                    yield Mismatch(f"run {run_id}, commit {piece[0][0]}", str(error))
                     continue
                 yield from self._falling(run_id, window.rows)
                 if self._only_rows(run_id, window):
                     continue
                 for at in self._noted(run_id, window, piece):
-                    yield from self._part(_sealed(piece[at]), window)
+                    yield from self._part(_sealed(piece[at], self._versions[piece[at][0]]), window)
 
     def _has_auxiliary(self, run_id: int) -> bool:
         if run_id not in self._auxiliary:
             self._auxiliary[run_id] = bool(self.reader.query(_WITH, run=run_id)[0][0])
         return self._auxiliary[run_id]
 
-    def _only_rows(self, run_id: int, window: "_CommitWindow") -> bool:
+    def _only_rows(self, run_id: int, window: "CommitWindow") -> bool:
         """Take parts that are all rows which follow each other and are as they were written, as nearly all are: a hash each.
 
         Returns:
             False where anything else is among them: then nothing was taken.
         """
-        commits, _, firsts, lasts, *more, digests, versions = window.columns
+        commits, _, firsts, lasts, *more, digests = window.columns
         begins, stops = (np.array(each) for each in (firsts, lasts))
         record, born = self.ends.get(run_id, NOTHING)[0], self._births.get(run_id)
-        numbers = {begins.dtype.kind, stops.dtype.kind} == {"i"} and set().union(*more) == {None}
+        numbers = {begins.dtype.kind, stops.dtype.kind} == {"i"} and all(map(all_none, more))
         is_born = born is not None and commits[0] <= born <= commits[-1]
-        if not window.plain or not numbers or is_born or {ROW_COLUMNS[each] for each in versions} != {WIDTH}:
+        if (
+            not window.plain
+            or not numbers
+            or is_born
+            or {ROW_COLUMNS[each] for each in set(self._versions.values())} != {WIDTH}
+        ):
             return False
         follows = begins[0] == record + 1 and (begins[1:] == stops[:-1] + 1).all() and (stops >= begins).all()
         if not follows or begins[0] < window.first or stops[-1] - window.first >= len(window.rows):
@@ -184,15 +199,16 @@ class DigestCheck:
         known = window.rows.data.cast("B")
         froms, tos = ((each - window.first) * _ROW_BYTES for each in (begins, stops + 1))
         made = [digest_of_bytes(known[begin:end]) for begin, end in zip(froms.tolist(), tos.tolist(), strict=True)]
-        if made != [each[:PART_BYTES] for each in digests]:
+        with_checkpoints = max(map(len, digests)) > PART_BYTES
+        if made != ([each[:PART_BYTES] for each in digests] if with_checkpoints else list(digests)):
             return False
-        if max(map(len, digests)) > PART_BYTES:
+        if with_checkpoints:
             self.checkpoints[run_id] = Covered.by(zip(commits, digests, strict=True), self.checkpoints.get(run_id))
         self.rows += int(stops[-1]) - record
         self.ends[run_id] = (int(stops[-1]), *self.ends.get(run_id, NOTHING)[1:])
         return True
 
-    def _noted(self, run_id: int, window: "_CommitWindow", parts: Sequence[Any]) -> Iterator[int]:
+    def _noted(self, run_id: int, window: "CommitWindow", parts: Sequence[Any]) -> Iterator[int]:
         """Give the places of the parts that are more than rows which follow the ones before and are as they were written.
 
         Those, which are nearly all, are looked at here: a hash each.
@@ -200,10 +216,15 @@ class DigestCheck:
         record, *others = self.ends.get(run_id, NOTHING)
         born = self._births.get(run_id)
         known = window.rows.data.cast("B") if window.plain and len(window.rows) else memoryview(b"")
-        for at, (commit_id, _, first, last, *more, digest, version) in enumerate(parts):
+        for at, (commit_id, _, first, last, *more, digest) in enumerate(parts):
             if len(digest) > PART_BYTES:
                 self.checkpoints[run_id] = Covered.by([(commit_id, digest)], self.checkpoints.get(run_id))
-            if first == record + 1 and more == _NO_MORE and commit_id != born and ROW_COLUMNS[version] == WIDTH:
+            if (
+                first == record + 1
+                and more == _NO_MORE
+                and commit_id != born
+                and ROW_COLUMNS[self._versions[commit_id]] == WIDTH
+            ):
                 begin = (first - window.first) * _ROW_BYTES
                 end = begin + (_count((first, last)) if isinstance(last, int) else 0) * _ROW_BYTES
                 if 0 <= begin < end <= len(known) and digest_of_bytes(known[begin:end]) == digest[:PART_BYTES]:
@@ -215,7 +236,7 @@ class DigestCheck:
             record, *others = self.ends[run_id]
         self.ends[run_id] = (record, others[0], others[1])
 
-    def _part(self, sealed: Sealed, window: "_CommitWindow") -> Iterator[Mismatch]:
+    def _part(self, sealed: Sealed, window: "CommitWindow") -> Iterator[Mismatch]:
         part = sealed.part
         ends = self.ends.get(part.run_id, NOTHING)
         self.ends[part.run_id] = (
@@ -259,81 +280,11 @@ class DigestCheck:
 def part_is_whole(reader: Reader, run_id: int, commit_id: int) -> bool:
     """Tell whether what one commit after the first holds of a run is as its digest has it; the chain is not looked at."""
     parts = reader.query(_ONE_PART, run=run_id, commit=commit_id)
-    sealed, window = _sealed(parts[0]), _CommitWindow(reader, run_id, parts)
+    sealed, window = _sealed(parts[0], parts[0].version), CommitWindow(reader, run_id, parts)
     part = sealed.part
     content = window.auxiliary_of(part.records), window.inputs_of(part.inputs), window.events_of(part.events)
     made = part_digest(window.rows_of(part.records), *content, version=sealed.version)
     return made == sealed.digest[:PART_BYTES]
-
-
-class _CommitWindow:
-    """What is stored of one run between the first and the last of some parts."""
-
-    def __init__(self, reader: Reader, run_id: int, parts: Sequence[Any], *, auxiliary: bool = True) -> None:
-        self.columns = list(zip(*parts, strict=True))
-        records, events, inputs = (_cover(self.columns[at], self.columns[at + 1]) for at in (2, 4, 6))
-        self.rows = np.concatenate([*reader.matrices(run_id, *records), np.empty((0, WIDTH))])
-        self.first = records[0]
-        self._gapless = bool((self.rows[:, RECORD] == np.arange(records[0], records[0] + len(self.rows))).all())
-        wanted = ((_AUXILIARY, records, auxiliary), (_INPUTS, inputs, True), (_EVENTS, events, True))
-        self._auxiliary, self._inputs, self._events = (
-            reader.query(sql, run=run_id, first=span[0], last=span[1]) if asked and span[1] >= span[0] else ()
-            for sql, span, asked in wanted
-        )
-
-    @property
-    def plain(self) -> bool:
-        """Tell whether its rows are numbered without a hole and have no auxiliary values."""
-        return self._gapless and not self._auxiliary
-
-    def rows_of(self, span: Span | None) -> Floats:
-        if span is None:
-            return self.rows[:0]
-        if self._gapless:
-            return self.rows[max(span[0] - self.first, 0) : max(span[1] + 1 - self.first, 0)]
-        begin, end = np.searchsorted(self.rows[:, RECORD], [span[0], span[1] + 1])
-        return self.rows[begin:end]
-
-    def auxiliary_of(self, span: Span | None) -> Sequence[Any]:
-        return _slice(self._auxiliary, span)
-
-    def inputs_of(self, span: Span | None) -> Sequence[Any]:
-        return _slice(self._inputs, span)
-
-    def events_of(self, span: Span | None) -> Sequence[Any]:
-        return _slice(self._events, span)
-
-
-def _slice(rows: Sequence[Any], span: Span | None) -> Sequence[Any]:
-    """Return the rows whose number, their second column, lies in a range; they come in its order."""
-    if span is None:
-        return ()
-    return rows[bisect_left(rows, span[0], key=_number) : bisect_right(rows, span[1], key=_number)]
-
-
-def _number(row: Any) -> int:
-    return int(row[1])
-
-
-def _cover(firsts: Sequence[object], lasts: Sequence[object]) -> Span:
-    """Return what ranges cover, whose ends these are; most are none."""
-    low, high = ([each for each in set(ends) if isinstance(each, int)] for ends in (firsts, lasts))
-    return (min(low), max(high)) if low and high else (0, -1)
-
-
-def _grouped(parts: Sequence[Any]) -> tuple[dict[int, list[bytes]], dict[int, list[Any]]]:
-    """Return what the chain covers of each commit's parts, and the parts of each run."""
-    by_commit: dict[int, list[bytes]] = defaultdict(list)
-    by_run: dict[int, list[Any]] = defaultdict(list)
-    for part in parts:
-        commit_id, run_id, first, last, event, last_event, given, last_given, digest, _ = part
-        if [event, last_event, given, last_given] == _NO_MORE and isinstance(first, int) and isinstance(last, int):
-            text = rows_text(run_id, first, last)
-        else:
-            text = part_text(run_id, _range(first, last), _range(event, last_event), _range(given, last_given))
-        by_commit[commit_id] += (text, bytes(digest))
-        by_run[run_id].append(part)
-    return by_commit, by_run
 
 
 def _pieces(parts: Sequence[Any]) -> Iterator[Sequence[Any]]:
@@ -344,16 +295,16 @@ def _pieces(parts: Sequence[Any]) -> Iterator[Sequence[Any]]:
         return
     begin = rows = 0
     for at, part in enumerate(parts, 1):
-        rows += _count(_span(part[2], part[3]))
+        rows += _count(span_of(part[2], part[3]))
         if rows >= ROWS:
             yield parts[begin:at]
             begin, rows = at, 0
     yield from [parts[begin:]] if begin < len(parts) else []
 
 
-def _sealed(part: Any) -> Sealed:
-    ranges = _span(part[2], part[3]), _span(part[4], part[5]), _span(part[6], part[7])
-    return Sealed(part[0], RunRanges(part[1], *ranges), bytes(part[8]), part[9])
+def _sealed(part: Any, version: int) -> Sealed:
+    ranges = span_of(part[2], part[3]), span_of(part[4], part[5]), span_of(part[6], part[7])
+    return Sealed(part[0], RunRanges(part[1], *ranges), bytes(part[8]), version)
 
 
 def _later(end: int, span: Span | None) -> int:
@@ -364,16 +315,6 @@ def _count(span: Span | None) -> int:
     return 0 if span is None else span[1] - span[0] + 1
 
 
-def _range(first: int | None, last: int | None) -> Span | None:
-    """Return a range as the chain has it; -1 stands for a half that somebody took away or put there."""
-    return (-1 if first is None else first, -1 if last is None else last) if (first, last) != (None, None) else None
-
-
-def _span(first: object, last: object) -> Span | None:
-    """Return a range to look at: what somebody put there and is no number stands for none, as a half that is missing."""
-    return _range(*(each if each is None or isinstance(each, int) else -1 for each in (first, last)))
-
-
 _BROKEN = "the chain of digests is broken: this or an earlier commit was changed"
 _COMMITS = """
 SELECT commit_id, unix_time_second, chain, version, under_way FROM commits WHERE commit_id BETWEEN :first AND :last ORDER BY 1"""
@@ -381,20 +322,11 @@ _BORN = f"""
 SELECT r.created_commit_id, r.run_id, {", ".join(f"r.{name}" for name in BIRTH[VERSION])}, p.plan, p.hash
 FROM runs r LEFT JOIN plans p ON p.run_id = r.run_id AND p.version = 1
 WHERE r.created_commit_id > :after"""  # noqa: S608 - names are ours
-_EACH_PART = """
-SELECT r.commit_id, r.run_id, first_record, last_record, first_event, last_event, first_input, last_input, digest, version
-FROM commit_runs r JOIN commits c ON c.commit_id = r.commit_id
-WHERE"""
-_PARTS = f"{_EACH_PART} r.commit_id BETWEEN :first AND :last ORDER BY r.commit_id, r.run_id"
-_ONE_PART = f"{_EACH_PART} r.commit_id = :commit AND r.run_id = :run"
+_RANGES = (
+    "SELECT r.commit_id, r.run_id, first_record, last_record, first_event, last_event, first_input, last_input, digest"
+)
+_PARTS = f"{_RANGES} FROM commit_runs r WHERE r.commit_id BETWEEN :first AND :last ORDER BY r.commit_id, r.run_id"
+_ONE_PART = f"""{_RANGES}, version
+FROM commit_runs r JOIN commits c ON c.commit_id = r.commit_id WHERE r.commit_id = :commit AND r.run_id = :run"""
 _NAMED = "SELECT DISTINCT run_id FROM commit_runs WHERE commit_id > :after AND commit_id <= :upto"
 _WITH = "SELECT EXISTS (SELECT 1 FROM auxiliary WHERE run_id = :run)"
-_AUXILIARY = """
-SELECT run_id, record_index, name, value FROM auxiliary
-WHERE run_id = :run AND record_index BETWEEN :first AND :last ORDER BY record_index, name"""
-_INPUTS = """
-SELECT run_id, seq, record_index, kind, data FROM inputs
-WHERE run_id = :run AND seq BETWEEN :first AND :last ORDER BY seq"""
-_EVENTS = """
-SELECT run_id, seq, record_index, test_time_second, kind, data FROM events
-WHERE run_id = :run AND seq BETWEEN :first AND :last ORDER BY seq"""

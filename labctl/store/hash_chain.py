@@ -14,6 +14,7 @@ once it is released.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -153,7 +154,7 @@ def next_chain(
         version: Of the digest; 1 covers no generations, 2 nothing that is under way.
     """
     digest = hashlib.sha256(before)
-    named = "" if version == 1 else f"version {version} {digest_of(generations)} "
+    named = "" if version == 1 else f"version {version} {_digest_again(generations)} "
     named += "" if version < UNDER_WAY_VERSION else f"{'-' if under_way is None else repr(under_way)} "
     digest.update(f"{named}{commit_id} {unix_time!r}".encode())
     digest.update(parts)
@@ -168,6 +169,9 @@ def generations_text(rows: Iterable[Sequence[object]]) -> str:
 def digest_of(text: str) -> str:
     """Return the SHA-256 of a text in UTF-8, as hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+_digest_again = lru_cache(8)(digest_of)  # of what many commits have in common
 
 
 def birth(columns: Sequence[object], plan: str, plan_hash: str) -> str:

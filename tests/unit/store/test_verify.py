@@ -10,6 +10,7 @@ from labctl.engine.input import Gap
 from labctl.errors import OrderRefused, StoreDamaged, UsageError
 from labctl.store import digest_check
 from labctl.store.archive import archive
+from labctl.store.commit_window import CommitWindow
 from labctl.store.entry import Entry
 from labctl.store.generation import GENERATIONS, Generation, text_of
 from labctl.store.hash_chain import (
@@ -202,8 +203,8 @@ def make_chain_anew(connection: sqlite3.Connection, folder: Path) -> None:
         ):
             parts = []
             for stored in reader.query(digest_check._PARTS, first=commit_id, last=commit_id):
-                part = digest_check._sealed(stored).part
-                window = digest_check._CommitWindow(reader, part.run_id, [stored])
+                part = digest_check._sealed(stored, VERSION).part
+                window = CommitWindow(reader, part.run_id, [stored])
                 row = born.get((commit_id, part.run_id))
                 text = "" if row is None else birth([getattr(row, name) for name in BIRTH[VERSION]], row.plan, row.hash)
                 content = (
