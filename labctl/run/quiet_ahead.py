@@ -1,17 +1,19 @@
 """Rows that sources have ready and that change nothing but the sums of their runs: taken without a fold when their time comes."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labctl.engine.state_parts import LastRow
-from labctl.sample import Batch
+from labctl.sample import Batch, Floats
 from labctl.store.entry import Entry, QuietRows
 from labctl.store.matrix import RECORD, RUN, WIDTH, last_of, matrix_of
 
 AHEAD = 1024  # rows of one run, at most
 LOOK = 16  # rows looked at together; more are seldom due in one turn
+BLOCK = 64  # places whose rows lie in one array: with thousands, to copy all into a larger one would stop the loop for a second
 Places = NDArray[np.intp]
 
 
@@ -25,7 +27,7 @@ class QuietColumns:
 
     def __init__(self) -> None:
         """Have no place yet."""
-        self._values = np.empty((0, AHEAD, WIDTH))
+        self._blocks: list[Floats] = []
         self._times = np.empty((0, AHEAD + LOOK))  # with infinity behind the last row
         self._count = np.zeros(0, np.intp)
         self._steps = np.zeros(0, np.intp)
@@ -40,7 +42,8 @@ class QuietColumns:
             filled = np.flatnonzero(
                 self._count
             )  # where runs come one after the other, none is: nothing large is copied
-            for name in ("_values", "_times", "_count", "_steps", "taken", "origin"):
+            self._blocks += [np.empty((BLOCK * AHEAD, WIDTH)) for _ in range(-(-new // BLOCK) - len(self._blocks))]
+            for name in ("_times", "_count", "_steps", "taken", "origin"):
                 column = getattr(self, name)
                 wider = np.empty((new, *column.shape[1:]), column.dtype)
                 kept = filled if column.ndim > 1 else slice(old)
@@ -59,7 +62,8 @@ class QuietColumns:
     def put(self, place: int, rows: Entry, batch: Batch) -> None:
         """Put the quiet rows of a run, which are those of `batch`, in its place."""
         count = min(len(batch), AHEAD)
-        self._values[place, :count] = matrix_of([rows])[:count]
+        block, at = divmod(place, BLOCK)
+        self._blocks[block][at * AHEAD : at * AHEAD + count] = matrix_of([rows])[:count]
         self._times[place, :count] = batch.time[:count]
         self._times[place, count:] = np.inf
         self._count[place], self._steps[place], self.taken[place] = count, batch.step, 0
@@ -70,7 +74,8 @@ class QuietColumns:
 
     def last(self, place: int) -> LastRow:
         """Return what a state knows of the row of a place that was taken last."""
-        return last_of(self._values[place, self.taken[place] - 1])
+        block, at = divmod(place, BLOCK)
+        return last_of(self._blocks[block][at * AHEAD + self.taken[place] - 1])
 
     def time(self, place: int) -> float:
         """Return the run time of the row of a place that was taken last, s."""
@@ -100,10 +105,16 @@ class QuietColumns:
         mine, begins, counts = places[some], taken[some], due[some]
         ends = counts.cumsum()
         rows = np.arange(ends[-1]) + np.repeat(mine * AHEAD + begins - (ends - counts), counts)
-        values = self._values.reshape(-1, WIDTH)[rows]
+        values = self._rows(rows)
         first = values[ends - counts]
         numbers = first[:, RUN].astype(int).tolist(), first[:, RECORD].astype(int).tolist()
         return QuietRows(values, *numbers, ends.tolist(), self._steps[mine].tolist()), matters
+
+    def _rows(self, wanted: Places) -> Floats:
+        """Return rows by their numbers through all blocks, a copy."""
+        block, row = np.divmod(wanted, BLOCK * AHEAD)
+        cuts = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(wanted)]
+        return np.concatenate([self._blocks[block[begin]][row[begin:end]] for begin, end in pairwise(cuts)])
 
 
 class QuietAhead:
