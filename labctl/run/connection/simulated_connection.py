@@ -1,7 +1,9 @@
 """The connection of simulated cells in the daemon: they are told the time, paced by the clock or as fast as it goes.
 
 With many channels each hands over its quiet rows once a second: one half of them at one tick, the other half at the next. A tick
-and its commit find the processor's caches filled by others, so that few of them with many rows each cost less a row than many.
+and its commit find the processor's caches filled by others, so that few of them with many rows each cost less a row than many. With
+thousands of channels each does so less often: every page of the journal that rows of a run go to is written with each commit, and
+one that takes four rows of it at a time costs the disk a quarter.
 """
 
 import asyncio
@@ -29,9 +31,10 @@ from labctl.store.entry import Item
 
 LOG = logging.getLogger("labctl.run")
 TICK = 0.1  # s of the machine between two looks
-CROWD = 100  # running channels above which each is looked at once a second, in one of the slots
-CROWD_EVERY = 1.0  # s of the machine between two looks at each of a crowd
-SLOTS = 2
+CROWD = 100  # running channels above which each is looked at in one of several slots
+CROWD_TICK = 0.5  # s of the machine between two of them
+SLOTS = 2  # at least
+SLOT_CHANNELS = 1250  # at most
 CATCH_UP = 64  # reads of one channel in one tick
 
 
@@ -186,14 +189,14 @@ class SimulatedConnection:
             self.sink.hurry()
             await self.sink.room()
             tick += 1
-            period = (CROWD_EVERY / SLOTS if len(self._channels) > CROWD else TICK) * self.clock.speed
+            period = (CROWD_TICK if slots_of(len(self._channels)) > 1 else TICK) * self.clock.speed
             due = max(due + period, self.clock.now() - period)
 
     def _turn(self, tick: int) -> tuple[Places, list[Channel]]:
         """Return whose turn it is: neighbours, since their rows and checkpoints lie on the same pages of the journal."""
         if not self._turns:
             count = len(self._channels)
-            slots = SLOTS if count > CROWD else 1
+            slots = slots_of(count)
             for slot in range(slots):
                 channels = self._channels[slot * count // slots : (slot + 1) * count // slots]
                 channels.sort(key=lambda channel: self._runs[channel.name].session.run_id)
@@ -242,6 +245,11 @@ class SimulatedConnection:
             self._quiet.leave(self._place_of.pop(channel.name))
             self._turns = []
         self._ended(channel)
+
+
+def slots_of(channels: int) -> int:
+    """Return in how many turns so many channels are looked at."""
+    return max(SLOTS, math.ceil(channels / SLOT_CHANNELS)) if channels > CROWD else 1
 
 
 class _Turn:

@@ -4,18 +4,22 @@ import asyncio
 from contextlib import closing
 
 import numpy as np
+import pytest
 
 from labctl.clock import VirtualClock
 from labctl.publish.channel_state import news_of
 from labctl.run.channel import Channel
-from labctl.run.connection.simulated_connection import SimulatedConnection
+from labctl.run.connection.simulated_connection import SimulatedConnection, slots_of
+from labctl.run.quiet_ahead import QuietColumns
 from labctl.run.replay import replay
 from labctl.run.request import StartRequest
 from labctl.run.sink import Sink
 from labctl.run.supervisor import Supervisor
+from labctl.sample import Batch
 from labctl.station.settings import Part
-from labctl.store.entry import QuietRows
+from labctl.store.entry import Entry, QuietRows
 from labctl.store.journal import Journal
+from labctl.store.matrix import matrix_of
 from labctl.store.reader import Reader
 from labctl.store.verify import verify
 from labctl_drivers.simulated import Simulated
@@ -106,3 +110,26 @@ async def test_a_run_goes_on_after_its_last_row_wherever_it_was_cut(tmp_path):
     assert quiet > 0.5 * len(cut)
     for name in ("time", "voltage", "current", "charging_ah", "discharging_ah", "charging_wh", "discharging_wh"):
         assert np.array_equal(getattr(whole, name), getattr(cut, name)), name
+
+
+def test_rows_of_many_runs_are_taken_as_they_were_put_while_places_are_added():
+    columns, places, wanted = QuietColumns(), [], []
+    for run_id in range(300):
+        place, values = columns.enter(), np.full(5, 3.7) + run_id
+        counters = {"charging_ah": values, "discharging_ah": values, "charging_wh": values, "discharging_wh": values}
+        rows = Batch(time=np.arange(1.0, 6.0), voltage=values, current=values, **counters)
+        columns.origin[place] = 0.0
+        columns.put(place, Entry(run_id, rows, 0, 1), rows)
+        places.append(place)
+        wanted.append(Entry(run_id, rows.rows(0, 3), 0, 1))
+    taken, matters = columns.take(np.array(places), 3.5)
+    assert taken is not None
+    assert taken.run_ids == list(range(300))
+    assert np.array_equal(taken.values, matrix_of(wanted), equal_nan=True)
+    assert not matters.any()
+    assert columns.last(places[-1]).voltage == 3.7 + 299
+
+
+@pytest.mark.parametrize(("channels", "slots"), [(100, 1), (101, 2), (2500, 2), (2501, 3), (10_000, 8)])
+def test_each_of_thousands_of_channels_is_looked_at_less_often(channels, slots):
+    assert slots_of(channels) == slots

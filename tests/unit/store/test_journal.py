@@ -18,8 +18,9 @@ from labctl.errors import InternalError, OrderRefused, StoreBusy, StoreDamaged, 
 from labctl.store.assemble import request_of
 from labctl.store.entry import Entry, OrderRecord, Queued
 from labctl.store.journal import Journal
-from labctl.store.location import Lock
+from labctl.store.location import Lock, place
 from labctl.store.reader import Reader
+from labctl.store.write_connection import WriteConnection
 from tests.unit.store.making import attempt, batch, entries, new_run
 
 
@@ -482,6 +483,25 @@ def test_reopening_tells_whether_the_last_commit_is_in_the_file(journal: Journal
     journal._commit_id = 9
     with pytest.raises(StoreDamaged, match="wanted commit 9, found 5"):
         journal.reopen()
+
+
+def test_cache_and_log_grow_with_the_runs_and_stay_so_when_the_file_is_opened_again(tmp_path: Path) -> None:
+    def room() -> list[int]:
+        names = ("cache_size", "wal_autocheckpoint", "journal_size_limit")
+        return [abs(file.driver.execute(f"PRAGMA {name}").fetchone()[0]) for name in names]
+
+    file = WriteConnection(place(tmp_path / "journal.db"))
+    few = room()
+    file.make_room_for(1000)
+    assert room() == few
+    file.make_room_for(10_000)
+    many = room()
+    assert [more / less for more, less in zip(many, few, strict=True)] == pytest.approx([many[1] / few[1]] * 3)
+    assert many[1] > 10_000
+    file.close()
+    file.open()
+    assert room() == many
+    file.close()
 
 
 def test_a_journal_whose_making_was_cut_off_is_made_again(tmp_path: Path) -> None:
