@@ -167,14 +167,23 @@ def _falling_densities(plan: Plan, block: Block, places: Places) -> Iterator[Fin
 
 
 def _two_in_one(block: Block, places: Places) -> Iterator[Finding]:
-    """Give cycles each of which is charged and discharged twice between the same two voltages."""
-    drives = [line for path, line in walk(block) if line.verb in DRIVEN] if block.cycle in {"true", "formation"} else []
-    verbs = [line.verb for line in drives]
-    targets = [target_of(line) for line in drives]
-    apart = len(verbs) == 4 and verbs[0] != verbs[1] and verbs[:2] == verbs[2:]
-    if apart and all(isinstance(one, float) for one in targets) and targets[:2] == targets[2:]:
+    """Give cycles that are charged and discharged twice between the same voltages, or that end as the next one begins."""
+    drives = [line for _, line in walk(block) if line.verb in DRIVEN] if block.cycle in {"true", "formation"} else []
+    verbs, targets = [line.verb for line in drives], [target_of(line) for line in drives]
+    if len(verbs) < 3 or verbs[0] == verbs[1] or not all(isinstance(one, float) for one in targets):
+        return
+    if len(verbs) == 4 and verbs[:2] == verbs[2:] and targets[:2] == targets[2:]:
         message = f"wanted one {verbs[0]} and one {verbs[1]} in a cycle, found two of each: they count as a single one"
         hint = "write each pair once, and repeat: with twice as many passes"
+        yield warning("plan.twice", message, mark_of(drives[2], places), hint)
+    first, last = (known(drives[at].settings.get("current")) for at in (0, -1))
+    slower = first and last and max(map(abs, last)) <= min(map(abs, first))
+    if len(verbs) == 3 and verbs[0] == verbs[2] and targets[0] == targets[2] and slower:
+        message = (
+            f"wanted one {verbs[0]} in a cycle, found one at its end, too: both count in it, and the next cycle begins where "
+            "nothing is left for its first"
+        )
+        hint = f"put the first {verbs[0]} before the loop, or the last one behind it"
         yield warning("plan.twice", message, mark_of(drives[2], places), hint)
 
 

@@ -1,5 +1,6 @@
 """Steps of which `record` keeps too few rows: sweeps that are soon over, and drives that are likely to be."""
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -25,6 +26,7 @@ def rare_rows_of_sweeps(plan: Plan, places: Places) -> Iterator[Finding]:
     """Warn of a sweep that is over before its record rule, by time alone, asks for ten rows, and of rules by what is held."""
     for _, line in walk(plan.root):
         yield from _of_what_is_held(line, places)
+        yield from _of_profile(line, places)
         every, lasts = _by_time_alone(line), _shortest_sweep(line) if line.mode == "Sweep" else math.inf
         if every * FEWEST > lasts:
             message = (
@@ -46,6 +48,22 @@ def _of_what_is_held(line: Line, places: Places) -> Iterator[Finding]:
         "stored"
     )
     yield warning("plan.record", message, mark_of(line, places), f"add every: 1 min to record, or {other}")
+
+
+def _of_profile(line: Line, places: Places) -> Iterator[Finding]:
+    """Give a profile of whose values a row comes now and then."""
+    times, every = line.settings.get("times"), _by_time_alone(line)
+    if line.mode != "Profile" or not isinstance(times, tuple) or len(times) <= FEWEST:
+        return
+    gaps = sorted(later - one for one, later in itertools.pairwise(times))
+    middle = gaps[len(gaps) // 2]
+    if every > FEWEST * middle:
+        shown = display(middle, "duration")
+        message = (
+            f"wanted rows that follow the {line.verb}, which changes every {shown}, found one every "
+            f"{display(every, 'duration')}"
+        )
+        yield warning("plan.record", message, mark_of(line, places), f"below it write record: {{every: {shown}}}")
 
 
 def rare_rows_likely(plan: Plan, lines: Lines) -> Iterator[Finding]:

@@ -213,7 +213,10 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         f"{_EMPTY}- hold: {{voltage: 2.5 V, for: 1 h}}\n- cv: {{from: 2.5 V, to: 3.5 V, back: 4.2 V, rate: 1 mV/s}}",
         f"{_EMPTY}- hold: {{voltage: 2.5 V, for: 1 h}}\n- cv: {{from: 2.5 V, to: 4.2 V, back: 3.5 V, rate: 1 mV/s}}",
     ),
-    "plan.twice": ("the same charge or discharge twice with nothing between (warning)",),
+    "plan.twice": (
+        "the same charge or discharge twice with nothing between, or in one cycle (warning)",
+        "What is in one pass of a block with cycle counts as one cycle, however often it is charged and discharged.",
+    ),
     "plan.unbalanced": (
         "a loop that plates more than it strips, or charges more than it discharges, or the other way round (warning)",
         "What drifts in each pass comes to the limits, which trip the run: an end by the voltage holds the cell inside.",

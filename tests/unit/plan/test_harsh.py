@@ -154,3 +154,27 @@ def test_cycles_of_a_metal_pass_more_than_atoms_and_less_than_foils(amount, warn
 )
 def test_a_hold_that_does_not_come_to_its_voltage(hold, wanted):
     assert codes(f"{FILLED}- hold: {hold}") == ([wanted] if wanted else [])
+
+
+@pytest.mark.parametrize(
+    ("steps", "warned"),
+    [
+        ((*PAIR, PAIR[0]), True),
+        ((*PAIR, PAIR[0].replace("4.2", "3.8")), False),  # for storage
+        ((PAIR[1].replace("C/3", "C/10"), *PAIR), False),  # what a larger current left
+    ],
+)
+def test_a_cycle_ends_elsewhere_than_the_next_begins(steps, warned):
+    assert ("plan.twice" in codes(loop(9, *steps))) == warned
+
+
+@pytest.mark.parametrize(
+    ("record", "warned"), [("{every: 1 min}", True), ("{every: 5 s}", False), ("{every: 1 min, dI: 0.1 mA}", False)]
+)
+def test_rows_follow_a_profile(record, warned):
+    rows = "".join(f"{second},{-1 - second % 2}\n" for second in range(60))
+    text = protocol_text(
+        f"- {{profile: {{file: d.csv, positive: charge}}, record: {record}}}", "limits: {voltage: [2.5 V, 4.3 V]}\n"
+    )
+    found = check(read(text, "t.yaml", {"d.csv": f"time / s,current / mA\n{rows}"}.get), CELL)
+    assert [one.code for one in found] == ["plan.record"] * warned
