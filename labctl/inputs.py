@@ -5,9 +5,11 @@ one that is not there. A name that leads to a pipe, a device or a folder is refu
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from shlex import quote
 
 from labctl import lookalike
 from labctl.errors import UsageError
@@ -120,7 +122,9 @@ def missing_file(path: Path, what: str, folder: str = "") -> str:
         return f"{path}: wanted a {what} file, found the name of a {other[0]} of the library; {where}"
     shipped = library_names(folder)
     here = sorted(each.name for each in Path().glob("*.yaml"))
-    close = nearest(path.name, [*here, *shipped]) or next((name for name in here if Path(name).stem == path.stem), "")
+    close = lookalike.alike(path.name, [*here, *shipped]) or next(
+        (name for name in here if Path(name).stem == path.stem), ""
+    )
     hint = f"did you mean {close}?" if close else f"the library has {', '.join(shipped)}"
     return f"{path}: wanted a {what} file here or the name of one of the library, found neither; {hint}"
 
@@ -135,11 +139,21 @@ def assignments(texts: Iterable[str]) -> dict[str, str]:
     for text in texts:
         name, sign, value = (part.strip() for part in text.partition("="))
         if not (name and sign and value) or name in values:
-            raise UsageError(
-                f"--set: wanted NAME=VALUE once for each name, such as --set 'first=0.1 mA/cm2', found {text!r}"
-            )
+            message = f"--set: wanted NAME=VALUE once for each name, such as --set 'first=0.1 mA/cm2', found {text!r}"
+            raise UsageError(message + _assigned(text))
+        if re.search(r"[,;]\s*[A-Za-z_]\w*\s*=", value):
+            raise UsageError(f"--set: wanted one parameter, found several in {text!r}{_assigned(text)}")
         values[name] = value
     return values
+
+
+def _assigned(text: str) -> str:
+    """Return how `rate:1C` and `rate=1C, n=5` are given, behind a semicolon; or ""."""
+    parts = [re.fullmatch(r"\s*([A-Za-z_]\w*)\s*(?:[=:]|->)\s*(\S.*?)\s*", part) for part in re.split(r"[,;]", text)]
+    if not parts or not all(parts):
+        return ""
+    pairs = (f"{part[1]}={part[2]}" for part in parts if part)
+    return "; write " + " ".join(f"--set {quote(pair)}" for pair in pairs)
 
 
 def printable(text: str, *, lines: bool = False) -> str:

@@ -56,3 +56,13 @@ def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     import difflib  # noqa: PLC0415 - for a mistake alone
 
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)), "")
+
+
+def alike(word: str, known: Iterable[str], most: int = 6) -> str:
+    """Return the known words that hold a word of three letters or more, or the nearest one: `a, b or c`; "" where none is."""
+    known = list({each.removesuffix(".yaml"): each for each in known}.values())
+    short = word.strip().lower().removesuffix(".yaml")
+    holding = [each for each in known if len(short) > 2 and short in each.lower() and short != each.lower()]
+    holding = holding if len(holding) <= most else []
+    words = holding or [close for close in (nearest(word, known),) if close]
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else "".join(words)

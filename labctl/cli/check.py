@@ -1,5 +1,6 @@
 """Find every error of a file."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +41,7 @@ def command(
     """
     from labctl.errors import CellError
 
+    _refuse_parted(files, values or [])
     if channel and cell is None:
         raise typer.BadParameter("a channel is checked with a cell: add --cell CELL", param_hint="--channel")
     findings: list[Finding] = []
@@ -62,13 +64,32 @@ def command(
     raise typer.Exit(1 if errors else 0)
 
 
+def _refuse_parted(files: list[Path], values: list[str]) -> None:
+    """Refuse `--set rate 1C` and `--set rate=1 C`, whose second word would be a file."""
+    from shlex import quote
+
+    from labctl.cli.terminal.input_files import found_file
+    from labctl.errors import UsageError
+
+    behind = next((str(file) for file in files if str(file) != "-" and not found_file(file).exists()), "")
+    alone = next((text for text in values if "=" not in text and text.isidentifier()), "")
+    number = next((text for text in values if re.fullmatch(r"\w+=[-+\d.]+", text)), "")
+    if alone and behind:
+        raise UsageError(f"--set: wanted one word, found two; write --set {quote(f'{alone}={behind}')}")
+    if number and re.fullmatch(r"[A-Za-z%\u00b5][\w/%]*", behind):
+        raise UsageError(f"--set: wanted one word, found two; write --set {quote(f'{number} {behind}')}")
+
+
 def _cell(path: Path) -> "Cell":
     from labctl.cli.terminal.input_files import bounded
-    from labctl.inputs import named_file
+    from labctl.errors import UsageError
+    from labctl.inputs import missing_file, named_file
     from labctl.protocol.cellfile import load_cell
     from labctl.run.stand_in import with_model
 
     path = named_file(path, "cells")
+    if not path.exists():
+        raise UsageError(missing_file(path, "cell", "cells"))
     return with_model(load_cell(bounded(path), str(path)))
 
 

@@ -156,7 +156,8 @@ def own_verb(verb: str, words: Sequence[str]) -> int:
         if ended.code == WRONG_USAGE:
             from labctl.cli.terminal.usage_hint import usage_hint
 
-            if hint := usage_hint(verb, words):
+            known = {option for each in typer.main.get_command(application).params for option in each.opts}
+            if hint := usage_hint(verb, words, known):
                 print(hint, file=sys.stderr)
         raise
     return int(outcome or 0)
@@ -243,12 +244,13 @@ def defect(error: Exception) -> str:
 
 def unknown(verb: str) -> int:
     """Say that there is no such verb, and which one may have been meant."""
-    from labctl.cli.terminal.usage_hint import OTHER_WORDS
-    from labctl.inputs import nearest
+    from labctl.cli.terminal.usage_hint import verb_hint
+    from labctl.inputs import printable
 
-    near = OTHER_WORDS.get(verb.lower()) or nearest(verb, sorted(available()))
-    hint = f"; did you mean {near}?" if near else ""
-    print(f"labctl: wanted a verb, found {verb!r}{hint}\nlabctl --help lists them", file=sys.stderr)
+    hint = verb_hint(verb, sorted(available()))
+    print(
+        printable(f"labctl: wanted a verb, found {verb!r}{hint}\nlabctl --help lists them", lines=True), file=sys.stderr
+    )
     return 2
 
 

@@ -350,16 +350,32 @@ def _unbalanced(block: Block, places: Places) -> Iterator[Finding]:
     passed = [_charge_of(line) for _, line in drives]
     if any(one is None for one in passed) or len({line.verb for _, line in drives}) != 2:
         return
-    up = sum(one for one, (_, line) in zip(passed, drives, strict=True) if one and line.verb == "strip")
-    down = sum(one for one, (_, line) in zip(passed, drives, strict=True) if one and line.verb == "plate")
+    lines = [line for _, line in drives]
+    up, down = (
+        sum(one for one, line in zip(passed, lines, strict=True) if one and line.verb == verb)
+        for verb in ("strip", "plate")
+    )
     if abs(up - down) > UNEQUAL * max(up, down):
+        where = {line.verb: mark_of(line, places).line for line in lines}
         yield warning(
             "plan.unbalanced",
-            f"wanted as much stripped as plated in each pass, found {display(up, 'capacity')} stripped and "
-            f"{display(down, 'capacity')} plated",
-            mark_of(drives[0][1], places),
-            "are both capacities in the same unit?",
+            f"wanted as much stripped as plated in each pass, found {display(up, 'capacity')} stripped in line {where['strip']} "
+            f"and {display(down, 'capacity')} plated in line {where['plate']}",
+            mark_of(lines[0], places),
+            _off(lines, up, down),
         )
+
+
+def _off(lines: Sequence[Line], up: float, down: float) -> str:
+    """Return the question that is asked of a loop whose strip and plate pass different charges: what of them differs."""
+    if abs(math.log10(up / down)) > 2.0 if up and down else False:
+        return "are both in the same unit?"
+    less, more = ("plate", "strip") if up > down else ("strip", "plate")
+    times = max(up, down) / min(up, down) if up and down else math.inf
+    by_charge = all(any(end.kind == "capacity" for end in line.ends) for line in lines)
+    currents = {abs(value) for line in lines if isinstance(value := line.settings.get("current"), float)}
+    differs = "both capacities" if by_charge else "both currents" if len(currents) > 1 else "both times"
+    return f"{more} passes {times:.3g} times what {less} does: are {differs} meant?"
 
 
 def _charge_of(line: Line) -> float | None:

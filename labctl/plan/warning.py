@@ -16,6 +16,7 @@ from labctl.plan.holding import SINCE
 from labctl.plan.index import blocks, walk
 from labctl.plan.ladders import ladders
 from labctl.plan.number import as_filed, values
+from labctl.plan.plating import ends_unplated, unplated
 from labctl.plan.program import limited
 from labctl.plan.pulse_rows import pulse_rows
 from labctl.plan.rare_rows import rare_rows_of_sweeps
@@ -54,7 +55,7 @@ def warnings(plan: Plan, places: Mapping[Spot, Mark] = NOWHERE) -> tuple[Finding
         places: Where its parts were written; else each warning stands at the line of the file that the plan keeps.
     """
     rules = (
-        *(_times, _neighbours_of, _profiles, _profile_signs, _never, vain_ends),
+        *(_times, _neighbours_of, unplated, _profiles, _profile_signs, _never, vain_ends),
         *(
             step_order,
             one_way,
@@ -104,8 +105,8 @@ def _times(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
         if passed is not None and least <= passed < nominal and not _charge_ends(path, line, passed):
             yield warning(
                 "plan.time_first",
-                f"`for` will come before the voltage end: it lets {line.verb} pass {display(passed, 'capacity')} "
-                f"of the nominal {display(nominal, 'capacity')}",
+                f"`for` will come before the voltage end{_slowest_pass(path, line, ends)}: it lets {line.verb} pass "
+                f"{display(passed, 'capacity')} of the nominal {display(nominal, 'capacity')}",
                 mark_of(line, places),
                 _faster(line, passed, nominal) or "lengthen for, if the voltage is to be reached",
             )
@@ -118,6 +119,18 @@ def _put_before(block: Block, line: Line) -> float:
         return math.inf
     amounts = [end.condition.any_of[0][0].value for end in others[0].ends if end.kind == "capacity"]
     return max((number for amount in amounts for number in values(amount)), default=math.inf)  # type: ignore[arg-type]
+
+
+def _slowest_pass(path: tuple[Block, ...], line: Line, ends: tuple[End, ...]) -> str:
+    """Return which pass of a loop over currents passes least in one time, in words; "" where it is not one of those."""
+    current = as_filed(line.settings.get("current", line.settings.get("power", 0.0)))  # type: ignore[arg-type]
+    timed = any(isinstance(end.condition.any_of[0][0].value, ByPass) for end in ends if end.kind == "for")
+    if not isinstance(current, ByPass) or len(current.blocks) > 1 or timed:
+        return ""
+    at = min(range(len(current.values)), key=lambda index: abs(current.values[index]))
+    loop = next((block for block in path if block.id == current.blocks[0]), None)
+    shown = ", ".join(f"{name} = {texts[at]}" for name, texts in loop.variables.items()) if loop else ""
+    return f" in the pass with {shown}" if shown else ""
 
 
 def _lowest_voltage(line: Line) -> float:
@@ -212,10 +225,10 @@ def _passed_by(line: Line, ends: tuple[End, ...]) -> float | None:
 
 
 def _neighbours_of(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
-    return _neighbours(plan.root, places)
+    return _neighbours(plan.root, places, plan.cell.kind)
 
 
-def _neighbours(block: Block, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
+def _neighbours(block: Block, places: Mapping[Spot, Mark], kind: str) -> Iterator[Finding]:
     drives = list(_drives(block))
     pairs = list(itertools.pairwise(drives))
     if block.passes > 1 and len(drives) > 2:  # of two it is the same pair
@@ -225,6 +238,8 @@ def _neighbours(block: Block, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
         if up.verb not in RAISING or down.verb not in LOWERING:
             continue
         high, low = _target(up), _target(down)
+        if ends_unplated(down, low, kind):
+            continue  # it is told there
         if high is not None and low is not None and high <= low:
             yield warning(
                 "plan.crossed",
@@ -235,7 +250,7 @@ def _neighbours(block: Block, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
             )
     for child in block.children:
         if isinstance(child, Block):
-            yield from _neighbours(child, places)
+            yield from _neighbours(child, places, kind)
 
 
 def _drives(block: Block) -> Iterator[Line]:

@@ -38,7 +38,9 @@ def ability_of(station: Station, channel: str) -> Ability:
     if given is None:
         known = ", ".join(station.channels) or "none"
         hint = near(channel, list(station.channels))
-        raise UsageError(f"wanted a channel of {station.file}, found {channel!r}{hint}; there are {known}")
+        raise UsageError(
+            f"wanted a channel of {station.file or 'the station'}, found {channel!r}{hint}; there are {known}"
+        )
     part = given.parts["cell"]
     settings = station.instruments[part.instrument]
     instrument = make(f"instrument {settings.name}", settings.driver, settings.options)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from labctl.errors import UsageError
-from labctl.inputs import MOST_TEXT, assignments, beside, library, library_names, named_file, nearest, read_file
+from labctl.inputs import MOST_TEXT, assignments, beside, library, library_names, named_file, read_file
+from labctl.lookalike import alike
 
 __all__ = ["assignments", "bounded", "driver_names", "found_file", "kind_of", "library", "library_names", "reader_for"]
 
@@ -25,7 +26,7 @@ def bounded(path: Path) -> bytes:
     except FileNotFoundError as error:
         there = [str(each) for each in path.parent.glob("*.y*ml")]
         known = there if path.parent.name else [*library_names(), *there]
-        close = nearest(str(path), known) or next((name for name in known if Path(name).stem == str(path)), "")
+        close = alike(str(path), known) or next((name for name in known if Path(name).stem == str(path)), "")
         hint = f"; did you mean {close}?" if close else ""
         raise UsageError(f"{path}: wanted a file, found none of that name{hint}") from error
     except (OSError, ValueError) as error:

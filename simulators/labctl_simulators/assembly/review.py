@@ -1,6 +1,5 @@
 """What is wrong with a parameter file, or with a set that stands in for a cell of a cell file; for `labctl check`."""
 
-import difflib
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -74,8 +73,8 @@ def review_cell(wanted: Wanted) -> list[Remark]:
     except MisfitError as error:
         return [Remark(str(error), error.key, f"leave {error.key} out of the cell file, or take another model")]
     except ParameterError as error:
-        near = [] if wanted.text else difflib.get_close_matches(wanted.model, parameters.names(), n=1)
-        return [Remark(str(error), "model", f"did you mean {near[0]}?" if near else "labctl models lists them")]
+        near = [] if wanted.text else parameters.near(wanted.model)
+        return [Remark(str(error), "model", "" if near else "labctl models lists them")]
     looks = (_kind, _capacity, _temperature, _current, _begin)
     return [remark for look in looks for remark in look(cell, wanted)]
 

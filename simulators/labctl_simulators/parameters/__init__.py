@@ -143,6 +143,14 @@ def laid_over(below: Mapping[str, object], above: Mapping[str, object]) -> dict[
     return out
 
 
+def near(name: str) -> list[str]:
+    """Return the shipped models whose names hold one that is not there, or the nearest one."""
+    import difflib
+
+    holding = [known for known in names() if len(name) > 1 and name.lower() in known]
+    return holding if 0 < len(holding) < 5 else difflib.get_close_matches(name.lower(), names(), n=1)
+
+
 def document(name: str) -> Mapping[str, object]:
     """Return the document of a shipped parameter file.
 
@@ -151,7 +159,9 @@ def document(name: str) -> Mapping[str, object]:
     """
     known = names()
     if name not in known:
-        raise ParameterError(f"wanted a model, found {name!r}; there are {', '.join(known)}")
+        nearest = near(name)
+        hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"there are {', '.join(known)}"
+        raise ParameterError(f"wanted a model, found {name!r}; {hint}")
     with open(os.path.join(_HERE, f"{name}.yaml"), encoding="utf-8") as file:
         text = file.read()
     return _composed(name, text)

@@ -182,6 +182,22 @@ LIBRARY = "here or the name of one of the library, found neither; "
         (["plan", "gitt", "--cell", "vvo"], f"vvo: wanted a cell file {LIBRARY}did you mean vo?"),
         (["plan", "gitt", "--cell", "qqq"], f"qqq: wanted a cell file {LIBRARY}the library has chen2020, "),
         (["plan", "there/x.yaml", "--cell", "vo"], "there/x.yaml: wanted a protocol file, found none"),
+        (["plan", "gitt", "--cell", "phlt-lf"], f"{LIBRARY}did you mean phlt-lfp, phlt-lfp-pouch or phlt-lfp-thick?"),
+        (
+            ["plan", "cyclic", "--cell", "vo"],
+            f"cyclic: wanted a protocol file {LIBRARY}did you mean cyclic-voltammetry?",
+        ),
+        (["check", "gitt", "--cell", "chen"], f"{LIBRARY}did you mean chen2020 or chen2020-heat?"),
+        (["check", "gitt", "--cell", "vo", "--set", "rate", "1C"], "wanted one word, found two; write --set rate=1C"),
+        (
+            ["check", "gitt", "--cell", "vo", "--set", "rate=1", "C"],
+            "wanted one word, found two; write --set 'rate=1 C'",
+        ),
+        (["plan", "gitt", "--cell", "vo", "--set", "rate:1C"], "found 'rate:1C'; write --set rate=1C"),
+        (
+            ["plan", "gitt", "--cell", "vo", "--set", "a=1C, b=2"],
+            "found several in 'a=1C, b=2'; write --set a=1C --set b=2",
+        ),
         (["check", "mine"], "mine: wanted a file, found none of that name; did you mean mine.yaml?"),
         (["check", "in/your.yml"], "in/your.yml: wanted a file, found none of that name; did you mean in/yours.yaml?"),
     ],

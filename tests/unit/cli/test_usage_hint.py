@@ -11,6 +11,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "c.yaml").write_text("labctl_cell: 1\nname: c\nkind: full\n", encoding="utf-8")
     (tmp_path / "p.yaml").write_text("labctl: 1\nsteps: [{rest: 1 h}]\n", encoding="utf-8")
+    (tmp_path / "q.yaml").write_text("labctl: 1\nparams: {rate: C/2}\nsteps: [{rest: 1 h}]\n", encoding="utf-8")
     return tmp_path
 
 
@@ -28,6 +29,52 @@ def folder(tmp_path, monkeypatch):
         ("start p.yaml S1 --cell c.yaml", "a channel is given with --channel: --channel S1"),
         ("simulate p.yaml --cell c.yaml --set rate 2", "one word: --set rate=2"),
         ("simulate p.yaml --cell c.yaml --set rate = 2", "one word, without spaces: --set rate=2"),
+        ("simulate p.yaml --cell c.yaml --set rate=1 C", "one word: --set 'rate=1 C'"),
+        ("check --protocol p.yaml --cell c.yaml", "the file stands by itself: labctl check p.yaml --cell c.yaml"),
+        ("plan -f p.yaml --cell c.yaml", "the file stands by itself: labctl plan p.yaml --cell c.yaml"),
+        ("simulate p.yaml -c c.yaml", "a cell is given with --cell: --cell c.yaml"),
+        ("simulate p.yaml -cell c.yaml", "write --cell c.yaml"),
+        ("simulate p.yaml \u2014cell c.yaml", "\u2014 is a dash of print: write --cell with two hyphens"),
+        ("simulate q.yaml --cell c.yaml --rate 1C", "rate is a parameter: write --set rate=1C"),
+        (
+            "simulate p.yaml --cell c.yaml -o x.csv",
+            "rows go into a database: --db FILE, labctl.db without; then labctl export 1 -o x.csv",
+        ),
+        (
+            "plan p.yaml --cell c.yaml --output x.txt",
+            "the answer is printed: labctl plan ... > x.txt keeps it, or --json for programs",
+        ),
+        ("plan p.yaml --cell c.yaml --json x.json", "--json is printed: labctl plan ... --json > x.json"),
+        ("simulate p.yaml --cell c.yaml --plot", "labctl report 1 -o page.html makes a page with the plots of a run"),
+        ("plan p.yaml --cell c.yaml --verbose", "nothing is held back; --json has all of it"),
+        (
+            "simulate p.yaml --cell c.yaml --quiet",
+            "> /dev/null takes the words away; the exit code tells whether it went well",
+        ),
+        ("simulate p.yaml --cell c.yaml --dry-run", "leave it out: labctl simulate drives no instrument"),
+        (
+            "simulate p.yaml --cell c.yaml --speed 10",
+            "leave it out: a dry run goes as fast as it can; --clock belongs to labctl serve",
+        ),
+        (
+            "start p.yaml --dry-run",
+            "--check looks at everything and starts nothing; labctl simulate runs it on a simulated cell",
+        ),
+        ("start p.yaml --yes", "leave it out: nothing is asked on the command line"),
+        (
+            "start p.yaml --station s.yaml",
+            "the daemon knows its station: name the channel; labctl plan takes --channel and --station",
+        ),
+        (
+            "simulate p.yaml --cell c.yaml --channel S1",
+            "labctl simulate needs no channel; labctl plan and check take --channel",
+        ),
+        ("simulate p.yaml --cell c.yaml -T 45", "a temperature is a step of the protocol: - temperature: 45 degC"),
+        ("fmt p.yaml -i", "leave it out: labctl fmt writes the file in its place; --check writes nothing"),
+        ("show", "say which run: labctl show 1; labctl runs lists them"),
+        ("show --run 2", "the run stands by itself: labctl show 2"),
+        ("analyse 1 --analysis cv", "analyses stand by themselves behind the run: labctl analyse 1 cv"),
+        ("export 1 x.csv", "say into which file: labctl export 1 -o x.csv"),
         ("serve station.yml", "the station file is given with --station: labctl serve --station station.yml"),
     ],
 )
@@ -54,3 +101,20 @@ def test_files_in_the_wrong_order_are_told_which_stands_first(folder, capsys):
     assert "a cell is given behind --cell, the protocol stands first" in capsys.readouterr().err
     assert main(["plan", "chen2020", "--cell", "rate-test"]) == 1
     assert "found the name of a cell of the library" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("verb", "hint"),
+    [
+        ("p.yaml", "; a file stands behind its verb: labctl check p.yaml, labctl simulate p.yaml --cell CELL"),
+        ("--cell", "; the verb stands first, its options behind it: labctl check FILE --cell CELL"),
+        ("Check", "; did you mean check?"),
+        ("gui", "; did you mean web (the pages)?"),
+        ("\x1b[31m", ""),
+    ],
+)
+def test_a_word_that_is_no_verb_is_told_which_one_is_meant(capsys, verb, hint):
+    assert main([verb]) == 2
+    out = capsys.readouterr().err
+    assert f"{hint}\nlabctl --help" in out
+    assert "\x1b" not in out

@@ -4,6 +4,7 @@ import doctest
 import importlib
 import json
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -128,8 +129,8 @@ def test_units_become_si():
 
 
 def test_unknown_models_are_named_with_those_there_are():
-    with pytest.raises(ParameterError, match="found 'voc9'; there are"):
-        load_model("voc9")
+    with pytest.raises(ParameterError, match="found 'qqq9'; there are"):
+        load_model("qqq9")
 
 
 @pytest.mark.parametrize("name", parameters.names())
@@ -286,3 +287,18 @@ def test_the_listing_says_what_each_model_stands_for_and_where_each_number_comes
             origin.given in line and origin.status in line and origin.words in line for line in shown.splitlines()
         )
     assert "300 nm" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("lfp", "did you mean lfp-msi-c or phlt-lfp?"),
+        ("LFP", "did you mean lfp-msi-c or phlt-lfp?"),
+        ("marquis", "did you mean marquis2019 or marquis2019-heat?"),
+        ("chen2002", "did you mean chen2020?"),
+        ("qqq", "there are chen2020, "),
+    ],
+)
+def test_a_model_that_is_not_there_is_told_with_those_that_it_may_mean(name, hint):
+    with pytest.raises(ParameterError, match=re.escape(f"found {name!r}; {hint}")):
+        parameters.document(name)
