@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from labctl.quantity.parse import parse
-from labctl.quantity.units import display, reads
-from labctl.text.nodes import Node, Scalar
+from labctl.quantity.units import NUMBER, display, reads
+from labctl.text.nodes import Entries, Items, Node, Scalar
 
 _METALS: Final = {"lithium": "Li", "li": "Li", "sodium": "Na", "na": "Na", "potassium": "K", "zinc": "Zn", "zn": "Zn"}
 MEAN_VOLTAGE: Final = 3.7  # V, of a lithium-ion cell, as an example
@@ -30,6 +30,25 @@ def as_charge(node: Node) -> str:
         return "a charge is an energy over the mean voltage of the cell"
     charge = display(energy.value_si / MEAN_VOLTAGE, "capacity", 3)
     return f"a charge is an energy over the mean voltage of the cell: at {MEAN_VOLTAGE} V {energy.text} are {charge}"
+
+
+_FARADS: Final = re.compile(rf"({NUMBER})\s*([um\u00b5]?)F")
+
+
+def over_window(node: Node, limits: Node | None) -> str:
+    """Return the hint at a capacitance in the place of a capacity: the charge that it holds in the window of the file; or ""."""
+    match = _FARADS.fullmatch(node.text.strip()) if isinstance(node, Scalar) else None
+    pairs = {key.text: value for key, value in limits.entries} if isinstance(limits, Entries) else {}
+    window = pairs.get("voltage")
+    ends = [item.text for item in window.items if isinstance(item, Scalar)] if isinstance(window, Items) else []
+    if match is None or len(ends) != 2 or not all(reads(end, "potential") for end in ends):
+        return ""
+    low, high = (parse(end, "potential").value_si for end in ends)
+    farads = float(match[1]) * {"": 1.0, "m": 1e-3}.get(match[2], 1e-6)
+    if high <= low:
+        return ""
+    charge = display(farads * (high - low), "capacity")
+    return f"write {charge}: so much do {match[0]} hold from {ends[0]} to {ends[1]}, the voltage limits of this file"
 
 
 NOMINAL_WORDS: Final[Mapping[str, str]] = {

@@ -10,7 +10,7 @@ from labctl.errors import CellError, Misread
 from labctl.finding import Finding, Mark, clip, with_lines
 from labctl.protocol.cell import FIELD_EXAMPLES, Cell, factors
 from labctl.protocol.cell_fit import misfits
-from labctl.protocol.cell_words import CELL_KEY_WORDS, NOMINAL_WORDS, as_charge, labelled
+from labctl.protocol.cell_words import CELL_KEY_WORDS, NOMINAL_WORDS, as_charge, labelled, over_window
 from labctl.protocol.fields import PAIRS, SIDE_WORDS
 from labctl.protocol.keys import CELL, LIMITS, NOMINAL, REFERENCE, SIDES, STATE, Key
 from labctl.protocol.kind_words import kind_words
@@ -96,7 +96,7 @@ class _CellFields(Reading):
                 )
         marks = {key.text: key.mark for key, _ in entries.entries}
         marks |= {"area": marks["diameter"]} if "diameter" in marks else {}
-        cell = self._nominal(self._simple(nodes, marks), nodes.get("nominal"))
+        cell = self._nominal(self._simple(nodes, marks), nodes.get("nominal"), nodes.get("limits"))
         return self._limits(self._state(cell, nodes.get("state")), nodes.get("limits"))
 
     @staticmethod
@@ -236,7 +236,7 @@ class _CellFields(Reading):
         entries = self.entries(node, "notes as names and texts", f"for example about: {CELL['about'].example}")
         return {key.text: self.text(value) for key, value in entries.entries if key.text != BROKEN} if entries else {}
 
-    def _nominal(self, cell: Cell, node: Node | None) -> Cell:
+    def _nominal(self, cell: Cell, node: Node | None, limits: Node | None) -> Cell:
         example = f"for example nominal: {CELL['nominal'].example}"
         if isinstance(node, Scalar) and node.text:
             unit = " with its unit behind the number" if number(node.text) is not None else ""
@@ -261,6 +261,9 @@ class _CellFields(Reading):
             return cell
         if charge_of := as_charge(values[given[0]]):
             self.report("unit.kind", "wanted a capacity, found an energy", values[given[0]].mark, charge_of)
+            return cell
+        if charge_of := over_window(values[given[0]], limits):
+            self.report("unit.kind", "wanted a capacity, found a capacitance", values[given[0]].mark, charge_of)
             return cell
         quantity = self._read(values[given[0]], NOMINAL[given[0]])
         rests_on = {**cell.rests_on, "nominal": _relative_to(quantity, "current" if given[0] == "1C" else "capacity")}

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -266,6 +267,39 @@ def test_more_is_stripped_than_plated(plan):
     steps = looped("- plate: {current: 1 mA, capacity: 1 mAh}\n- strip: {current: 1 mA, for: 90 min}")
     assert [code for code, _ in codes(plan(steps, "symmetric"))] == ["plan.unbalanced"]
     assert codes(plan(steps.replace("90", "60"), "symmetric")) == []
+
+
+@pytest.mark.parametrize(
+    ("plated", "stripped", "hint"),
+    [
+        ("current: 1 mA, for: 1 h", "current: 0.1 mA, for: 1 h", "plate passes 10 times what strip does: are both currents meant?"),
+        ("current: 1 mA, for: 1 h", "current: 1 mA, for: 3 h", "strip passes 3 times what plate does: are both times meant?"),
+        ("current: 1 mA, capacity: 1 mAh", "current: 1 mA, capacity: 2 mAh", "strip passes 2 times what plate does: are both capacities meant?"),
+        ("current: 1 mA, capacity: 1 mAh", "current: 1 mA, capacity: 1 uAh", "are both in the same unit?"),
+    ],
+)  # fmt: skip
+def test_what_differs_between_strip_and_plate_is_named_with_its_lines(plan, plated, stripped, hint):
+    steps = looped(f"- plate: {{{plated}}}\n- strip: {{{stripped}}}")
+    (found,) = warnings(plan(steps, "symmetric"))
+    assert found.hint == hint
+    assert re.search(r" stripped in line \d+ and .* plated in line \d+$", found.message)
+
+
+@pytest.mark.parametrize(
+    ("end", "warned"), [("to: 0.9 V", True), ("to: -0.2 V", False), ("to: 0.05 V", False), ("for: 1 h", False)]
+)
+def test_a_plate_that_ends_above_the_voltage_of_its_metal(plan, end, warned):
+    cell = replace(SYMMETRIC, kind="asymmetric", limits=Bounds((-1.0, 2.0), (-0.1, 0.1)))
+    steps = f"- plate: {{current: 1 mA, capacity: 1 mAh, {end}}}\n- strip: {{current: 1 mA, to: 0.9 V, for: 3 h}}"
+    found = [one for one in warnings(plan(steps, cell)) if one.code in {"end.at_once", "plan.crossed"}]
+    assert [one.code for one in found] == (["end.at_once"] if warned else [])
+    assert not warned or "to: 900 mV out, the other end is enough" in found[0].hint
+
+
+def test_the_pass_that_a_time_cuts_is_named(plan):
+    steps = "- each: {r: [0.1C, 0.5C, 1C]}\n  steps:\n    - charge: {current: $r, to: 4.2 V, for: 5 h}"
+    (found,) = [one for one in warnings(plan(steps, FULL)) if one.code == "plan.time_first"]
+    assert found.message.startswith("`for` will come before the voltage end in the pass with r = 0.1C: ")
 
 
 @pytest.mark.parametrize(("rate", "warned"), [("C/20", True), ("C/2", False)])
