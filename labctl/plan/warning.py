@@ -15,6 +15,7 @@ from labctl.plan.harsh import harsh
 from labctl.plan.holding import SINCE
 from labctl.plan.index import blocks, walk
 from labctl.plan.ladders import ladders
+from labctl.plan.named_pass import slowest_pass
 from labctl.plan.number import as_filed, values
 from labctl.plan.plating import ends_unplated, unplated
 from labctl.plan.program import limited
@@ -105,7 +106,7 @@ def _times(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
         if passed is not None and least <= passed < nominal and not _charge_ends(path, line, passed):
             yield warning(
                 "plan.time_first",
-                f"`for` will come before the voltage end{_slowest_pass(path, line, ends)}: it lets {line.verb} pass "
+                f"`for` will come before the voltage end{slowest_pass(path, line, ends)}: it lets {line.verb} pass "
                 f"{display(passed, 'capacity')} of the nominal {display(nominal, 'capacity')}",
                 mark_of(line, places),
                 _faster(line, passed, nominal) or "lengthen for, if the voltage is to be reached",
@@ -119,18 +120,6 @@ def _put_before(block: Block, line: Line) -> float:
         return math.inf
     amounts = [end.condition.any_of[0][0].value for end in others[0].ends if end.kind == "capacity"]
     return max((number for amount in amounts for number in values(amount)), default=math.inf)  # type: ignore[arg-type]
-
-
-def _slowest_pass(path: tuple[Block, ...], line: Line, ends: tuple[End, ...]) -> str:
-    """Return which pass of a loop over currents passes least in one time, in words; "" where it is not one of those."""
-    current = as_filed(line.settings.get("current", line.settings.get("power", 0.0)))  # type: ignore[arg-type]
-    timed = any(isinstance(end.condition.any_of[0][0].value, ByPass) for end in ends if end.kind == "for")
-    if not isinstance(current, ByPass) or len(current.blocks) > 1 or timed:
-        return ""
-    at = min(range(len(current.values)), key=lambda index: abs(current.values[index]))
-    loop = next((block for block in path if block.id == current.blocks[0]), None)
-    shown = ", ".join(f"{name} = {texts[at]}" for name, texts in loop.variables.items()) if loop else ""
-    return f" in the pass with {shown}" if shown else ""
 
 
 def _lowest_voltage(line: Line) -> float:
