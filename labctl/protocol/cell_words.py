@@ -32,7 +32,7 @@ def as_charge(node: Node) -> str:
     return f"a charge is an energy over the mean voltage of the cell: at {MEAN_VOLTAGE} V {energy.text} are {charge}"
 
 
-_FARADS: Final = re.compile(rf"({NUMBER})\s*([um\u00b5]?)F")
+_FARADS: Final = re.compile(rf"({NUMBER})\s*([um\u00b5]?)F(/g|/cm2)?")
 
 
 def over_window(node: Node, limits: Node | None) -> str:
@@ -47,7 +47,9 @@ def over_window(node: Node, limits: Node | None) -> str:
     farads = float(match[1]) * {"": 1.0, "m": 1e-3}.get(match[2], 1e-6)
     if high <= low:
         return ""
-    charge = display(farads * (high - low), "capacity")
+    charge = (
+        f"{farads * (high - low) / 3.6:.4g} mAh{match[3]}" if match[3] else display(farads * (high - low), "capacity")
+    )
     return f"write {charge}: so much do {match[0]} hold from {ends[0]} to {ends[1]}, the voltage limits of this file"
 
 
@@ -72,6 +74,13 @@ CELL_KEY_WORDS: Final[Mapping[str, str]] = {
         "write limits: {voltage: [2.5 V, 4.3 V]}",
     ),
     **dict.fromkeys(("current", "current_range", "current_limits"), "write limits: {current: [-1 mA, 1 mA]}"),
+    **dict.fromkeys(
+        ("temperature", "rate", "c_rate", "cycles", "steps"), "that belongs to the protocol, not to the cell"
+    ),
+    **dict.fromkeys(
+        ("formula", "material", "manufacturer", "maker", "operator", "date", "cathode", "anode"),
+        "write it below about:",
+    ),
     "loading": "write active_mass: 1.2 mg/cm2",
     "thickness": "did you mean film_thickness or electrolyte_thickness?",
     **dict.fromkeys(("capacity", "nominal_capacity"), "write nominal: {capacity: 19.5 uAh/cm2}"),

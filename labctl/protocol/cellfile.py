@@ -16,10 +16,10 @@ from labctl.protocol.keys import CELL, LIMITS, NOMINAL, REFERENCE, SIDES, STATE,
 from labctl.protocol.kind_words import kind_words
 from labctl.protocol.limit_words import limit_words
 from labctl.protocol.misplaced_keys import to_the_margin
-from labctl.protocol.own_pair import own_pair
+from labctl.protocol.own_pair import as_limits, own_pair, pair_of_keys
 from labctl.protocol.sign import check_sign
 from labctl.quantity.dimension import Kind, dimension_of
-from labctl.quantity.units import Quantity, display, doubled, number, reference_label
+from labctl.quantity.units import Quantity, display, doubled, number, reads, reference_label
 from labctl.text.compose import compose
 from labctl.text.fields import Reading, near
 from labctl.text.nodes import BROKEN, Entries, Node, Scalar
@@ -278,7 +278,9 @@ class _CellFields(Reading):
         return replace(cell, nominal=charge, basis=self.text(values.get("basis")), rests_on=rests_on)
 
     def _state(self, cell: Cell, node: Node | None) -> Cell:
-        entries = self.entries(node, "the state in braces", f"for example state: {CELL['state'].example}")
+        share = isinstance(node, Scalar) and reads(node.text, "fraction")
+        example = f"write state: {{soc: {node.text}}}" if share else f"for example state: {CELL['state'].example}"  # type: ignore[union-attr]
+        entries = self.entries(node, "the state in braces", example)
         if entries is None:
             return cell
         values = self.keys(entries, STATE, "state", {"SOC": "did you mean soc?", "ocv": "did you mean voltage?"})
@@ -303,7 +305,9 @@ class _CellFields(Reading):
     # --- limits ---
 
     def _limits(self, cell: Cell, node: Node | None) -> Cell:
-        entries = self.entries(node, "limits in braces", f"for example limits: {CELL['limits'].example}")
+        entries = self.entries(
+            node, "limits in braces", as_limits(node) or f"for example limits: {CELL['limits'].example}"
+        )
         if entries is None:
             return cell
         values = self.keys(entries, LIMITS, "limits", limit_words(entries))
@@ -313,6 +317,9 @@ class _CellFields(Reading):
 
     def _pair(self, cell: Cell, node: Node | None, name: str) -> tuple[float, float] | None:
         key = LIMITS[name]
+        if isinstance(node, Entries) and (brackets := pair_of_keys(node)):
+            self.wanted(f"the {name} limits as [low, high]", node, brackets)
+            return None
         if isinstance(node, Entries):
             return self._one_sided(cell, node, name)
         pair = self.pair(node, f"the {name} limits", key.example, own_pair(node, key.kind))

@@ -5,6 +5,9 @@ from typing import Final
 
 CODES: Final[Mapping[str, tuple[str, ...]]] = {
     "yaml.fence": ("a fence of Markdown, ```, around or in a file that was copied from a page",),
+    "yaml.margin": (
+        "a line number, a > or a + in front of every line of a text that was copied from a page, a mail or a difference",
+    ),
     "yaml.conflict": (
         "the marks of git, <<<<<<< and >>>>>>>, around two versions that it could not join",
         "Both versions are in the file; only a person can say which one is meant.",

@@ -31,8 +31,9 @@ def meant(text: str, error: Misread, stands: Callable[[str], bool]) -> str:
     """Return the whole condition that a text with an error most likely means, or ""; `stands` tells whether one can be read."""
     if len(text) > MOST_LENGTH:
         return ""
-    if (joined := with_or(text)) != text and stands(joined):
-        return joined
+    for right in (with_or(text), in_plain_signs(text)):
+        if right != text and stands(right):
+            return right
     if (both := between(text)) and stands(both):
         return both
     if error.hint == NO_BRACKETS:
@@ -48,6 +49,40 @@ def of_a_page(text: str) -> Misread | None:
     whole = " ".join(re.sub(r"&&?", " and ", html.unescape(text)).split())
     message = f"wanted {shown.strip() or 'a space'}, found {entity[0]}, which a web page shows as that"
     return Misread("condition.word", message, f"write {clip(whole, 80)}", entity.start())
+
+
+_SIGNS: Final = (
+    (r"\\(?:geq?|geqslant)\b|[\uff1e\u2a7e\u2267\u2273]\s*=?(?<=[\u2a7e\u2267\u2273=])|>\s+=|=\s*>", ">="),
+    (r"\\(?:leq?|leqslant)\b|[\u2a7d\u2266\u2272]|<\s+=|=\s*<", "<="),
+    (r"\\gt\b|[\uff1e\u203a\u3009]|>{2,}|-+>|[\u2192\u21d2]", ">"),
+    (r"\\lt\b|[\uff1c\u2039\u3008]|<{2,}", "<"),
+    (r"\$\s*(?=[<>])|(?<=[<>=])\s*\$", ""),
+    (
+        r"\s+(?:is\s+)?(?:above|over|exceeds?|(?:greater|more|higher|larger) than|(?:gr\u00f6\u00dfer|mehr) als|\u00fcber)\s+",
+        " > ",
+    ),
+    (
+        r"\s+(?:is\s+|drops\s+|falls\s+)?(?:below|under|(?:less|lower|smaller) than|(?:kleiner|weniger) als|unter)\s+",
+        " < ",
+    ),
+    (r"\s+(?:reaches|hits|gets to|erreicht|is at least|at least)\s+", " >= "),
+    (r"\s+(?:is )?at most\s+", " <= "),
+    (r"\band ?/ ?or\b|\b(?:oder|ou|o)\b|\s*(?:\u6216\u8005|\u6216|\u307e\u305f\u306f)\s*", " or "),
+    (r"\b(?:und|et|y)\b|\s*(?:\u5e76\u4e14|\u4e14|\u548c|\u304b\u3064)\s*", " and "),
+)
+"""Signs and words of other keyboards, languages and of LaTeX, and what they are in a condition."""
+
+
+def in_plain_signs(text: str) -> str:
+    """Return a condition with the signs and words of this language for those of others: `voltage \u2265 4 V oder time > 1 h`."""
+    for pattern, right in _SIGNS:
+        text = re.sub(pattern, right, text)
+    return " ".join(re.sub(r"[^\W\d_]{2,}", _in_our_word, text).split())
+
+
+def _in_our_word(match: re.Match[str]) -> str:
+    meant = QUANTITY_WORDS.get(match[0].lower(), "")
+    return meant if meant.isidentifier() and not (match[0].isascii() and len(match[0]) < 4) else match[0]
 
 
 def of_word(word: str, offset: int) -> Misread:

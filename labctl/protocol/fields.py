@@ -25,7 +25,7 @@ from labctl.protocol.model import (
     WrittenRecordRule,
     WrittenText,
 )
-from labctl.protocol.own_pair import own_pair
+from labctl.protocol.own_pair import as_limits, own_pair, pair_of_keys
 from labctl.protocol.record_order import in_order
 from labctl.quantity.dimension import Kind
 from labctl.quantity.parse import parse
@@ -125,6 +125,9 @@ class Fields(Reading):
 
     def positions(self, node: Node | None, key: Key, what: str) -> Pair | None:
         """Return the quantities of `[low, high]`."""
+        if isinstance(node, Entries) and key.form == "pair" and (brackets := pair_of_keys(node)):
+            self.wanted(f"{what} as [low, high]", node, brackets)
+            return None
         if isinstance(node, Entries) and key.form == "pair":
             values = self.keys(node, SIDES, what, SIDE_WORDS)
             sides = [None if (item := values.get(side)) is None else self.by_key(item, key) for side in ("min", "max")]
@@ -137,7 +140,9 @@ class Fields(Reading):
 
     def limits(self, node: Node | None) -> Limits:
         """Return the envelope that a `limits` states."""
-        hint = "name what is limited: limits: {voltage: [2.5 V, 4.3 V]}" if isinstance(node, Items) else ""
+        hint = as_limits(node) or (
+            "name what is limited: limits: {voltage: [2.5 V, 4.3 V]}" if isinstance(node, Items) else ""
+        )
         entries = self.entries(node, "limits such as {voltage: [2.5 V, 4.3 V]}", hint)
         if entries is None:
             return Limits()

@@ -8,6 +8,10 @@ from labctl.protocol.keys import VERBS
 
 FILE_WORDS: Final[Mapping[str, str]] = {
     "version": "write labctl: 1",
+    **dict.fromkeys(
+        (f"step{gap}{number}" for gap in ("", "_") for number in range(1, 31)),
+        "a step has no number: below steps: each begins with - and its verb, - rest: 2 h; a name goes into name:",
+    ),
     "parameters": "did you mean params?",
     "inputs": "did you mean params?",
     "vars": "did you mean params?",

@@ -23,6 +23,8 @@ def kind_words(node: Node | None) -> Mapping[str, str]:
     if not isinstance(node, Scalar):
         return CELL_WORDS
     text = node.text.lower()
+    if text in CELL_KINDS:  # in capitals
+        return {text: f"write {text}"}
     plain = CELL_WORDS.get(re.sub(r"[ -]", "_", text)) or (CELL_WORDS["coin"] if _HOUSING.fullmatch(text) else None)
     sides = [side.strip() for side in _ELECTRODES.split(text) if side.strip()]
     if plain or len(sides) < 2:

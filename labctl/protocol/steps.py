@@ -39,6 +39,7 @@ from labctl.protocol.words import (
 )
 from labctl.protocol.wrapped_loops import unwrapped
 from labctl.quantity.units import reads
+from labctl.text.bare_pairs import as_pairs
 from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
 
 Includes: TypeAlias = Callable[[str, Mark], Protocol | None]
@@ -126,6 +127,10 @@ class StepFields(VerbFields):
             hint = f"for example - {VERBS[word].example}"
         elif not hint:
             hint = VERB_WORDS.get(word) or "one verb with its value: - rest: 2 h"
+        call = re.fullmatch(r"(\w+)\s*(?:\((.*)\)|[,;]\s*(.*))", text)
+        if call is not None and call[1] in VERBS:
+            inner = as_pairs(call[2] or call[3] or "") or (call[2] or call[3] or "").strip()
+            hint = f"write {call[1]}: {clip(inner)}"
         if step := step_of(text):
             hint = f"write {step}"
         if node.missing:

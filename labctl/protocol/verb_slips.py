@@ -1,5 +1,6 @@
 """What stands where a verb was wanted, and how the step that it means is written."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -16,6 +17,9 @@ from labctl.text.own_value import with_own
 from labctl.text.translations import translated
 from labctl.text.unit_in_key import with_unit
 
+_COUNTED: Final = re.compile(
+    r"(?:repeat|loop|cycle|do)\s*\(?\s*(\d+)\s*\)?$|for\b.*\brange\s*\((?:\s*\d+\s*,)?\s*(\d+)\s*\)|for\b.*<=?\s*(\d+)\b"
+)  # loops of programs: `for i in range(3)`, `repeat(3)`
 _STEP_KEYS: Final = frozenset({*VERBS, *BLOCK, "use"} - {"name", "record", "for", "every"})
 
 
@@ -34,8 +38,8 @@ def instead_of(key: Scalar, value: Node, others: Sequence[tuple[Scalar, Node]]) 
         plain, value = "do", Entries(((replace(key, text="times"), value),), key.mark)
     if plain == "cp" and _is_a_current(value):
         plain = "cc"
-    if times := REPEATED.match(word):
-        return f"write a block: repeat: {times[1]} with steps: below it"
+    if hint := _of_programs(word, value):
+        return hint
     if plain in {"goto", "go_to", "set", "ramp"} and isinstance(value, Scalar) and reads(value.text, "voltage"):
         reached = f"{{current: ..., to: {value.text}, hold_for: ...}}"
         return f"write charge or discharge: {reached}, or hold: {{voltage: {value.text}, current: ..., for: ...}}"
@@ -49,6 +53,15 @@ def instead_of(key: Scalar, value: Node, others: Sequence[tuple[Scalar, Node]]) 
     hint = hint if isinstance(value, Scalar) and TIME_OF_DAY.fullmatch(value.text) else with_own(hint, value)
     hint = hint or _block_hint(word, value) or _of_the_file(word)
     return hint or near(word, (*VERBS, *BLOCK, "use")) or "verbs are " + ", ".join(VERBS)
+
+
+def _of_programs(word: str, value: Node) -> str:
+    """Return the hint at a loop or a file that is named as in a program, `for i in range(3)`, `$ref: other.yaml`; or ""."""
+    if times := REPEATED.match(word) or _COUNTED.match(word):
+        return f"write a block: repeat: {times[times.lastindex or 1]} with steps: below it"
+    if word.lstrip("$!") in {"ref", "include", "import"} and isinstance(value, Scalar) and value.text:
+        return f"write use: {clip(re.sub(r'.*/|[.]ya?ml$', '', value.text))}"
+    return ""
 
 
 def _of_the_file(word: str) -> str:

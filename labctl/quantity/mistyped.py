@@ -28,8 +28,8 @@ def mistyped(text: str, reads: Callable[[str], bool]) -> str:
         reads: Tells whether a text is what is wanted.
     """
     text = text.strip()
-    if (shown := html.unescape(text)) != text and reads(shown := shown.replace("\u00a0", " ")):
-        return f"write {shown}, as the web page shows it"
+    if hint := _of_elsewhere(text, reads):
+        return hint
     if (plain := text.translate(_SIGNS)) != text and reads(plain):
         unseen = next((f"U+{ord(sign):04X} in it is seen by nobody" for sign in text if sign in _UNSEEN), "")
         return f"write {plain}: {unseen or 'with a plain sign'}"
@@ -48,3 +48,24 @@ def mistyped(text: str, reads: Callable[[str], bool]) -> str:
         letter = next(sign for sign in match[1] if sign in "OolI|")
         return f"write {right}: {letter} is no digit"
     return ""
+
+
+def _of_elsewhere(text: str, reads: Callable[[str], bool]) -> str:
+    """Return the hint at a value that came from a web page, a spreadsheet, a sentence or another encoding; or ""."""
+    if (shown := html.unescape(text)) != text and reads(shown := shown.replace("\u00a0", " ")):
+        return f"write {shown}, as the web page shows it"
+    if (decoded := _decoded(text)) != text and reads(decoded):
+        return f"write {decoded}: the text was read in another encoding than it was saved in"
+    if text[-1:] in "\uff0c\u3002\uff1b\u3001\uff01" and reads(text[:-1].rstrip()):
+        return f"leave {text[-1]} out: write {text[:-1].rstrip()}"
+    if text[:1] == "=" and re.fullmatch(r"=[-+*/().\w\s$:]+", text):
+        return "a formula of a spreadsheet is not reckoned here: write its value, or arithmetic with parameters as $(2 * name)"
+    return ""
+
+
+def _decoded(text: str) -> str:
+    """Return a text that was saved as UTF-8 and read as the code page of Western Windows, `\u00c2\u00b5A`, as it was."""
+    try:
+        return text.encode("cp1252").decode("utf-8")
+    except UnicodeError:
+        return text

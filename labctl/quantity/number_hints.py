@@ -14,7 +14,7 @@ _POWER: Final = re.compile(
     r"(?:([-+]?\d+(?:\.\d+)?)\s*(?:[x×*]|\s)\s*)?10(\^|\*\*)?\(?([-+]?\d{1,2})\)?\s*([A-Za-z%].*)?"
 )
 _RANGE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(?:-|\.\.\.?|to|bis|\.\.)\s*(\d+(?:\.\d+)?)\s*([A-Za-z%].*)")
-_COMMENT: Final = re.compile(r"(.*?\S)\s*(//|;|#|%|--|!)\s*(\S.*)?", re.DOTALL)
+_COMMENT: Final = re.compile(r"(.*?\S)\s*(//|/\*|;|#|%|--|!)\s*(\S.*)?", re.DOTALL)
 _MONTHS: Final = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _DATE: Final = re.compile(
     rf"(?:\d{{1,2}}[- .](?:{_MONTHS})|(?:{_MONTHS})[- .]\d{{1,2}})(?:[- .]\d{{2,4}})?", re.IGNORECASE
@@ -60,6 +60,8 @@ def number_slip(plain: str, kind: Kind, reads: Reads) -> Slip:
         _placeholder,
         _fraction,
         _power,
+        _charge_level,
+        _bound,
         _about,
         _product,
         _across,
@@ -157,6 +159,39 @@ _PRODUCT: Final = re.compile(r"(\d[\d.]*)\s*([A-Za-z%].*?)?(?:\s*[*×]\s*|\s+x\s
 _REMARK: Final = re.compile(r"(.*\S)\s*(\([^()]*\))")
 
 
+_OF_THE_UNIT: Final = re.compile(r"\b(?:pp|p-p|peak|per|vs|cm|/)", re.IGNORECASE)  # in a remark: it changes the value
+_DIRECT: Final = re.compile(r"(\d[\d.]*\s*[um]?[VA])\s*(?:DC|dc)")
+_BOUND: Final = re.compile(
+    r"(?:[<>\u2264\u2265]=?|max\.?|min\.?|maximum|minimum|up to|bis|at most|at least)\s*(\d.*|C\s*/.*)", re.IGNORECASE
+)
+_OF_CHARGE: Final = re.compile(r"(?:(?:SOC|DOD)\s*[=:]?\s*)?(\d[\d.]*)\s*%\s*(?:of\s+)?(?:SOC|DOD)?", re.IGNORECASE)
+
+
+def _charge_level(plain: str, kind: Kind, reads: Reads) -> Slip:
+    """Find a state of charge in the place of a charge, which is counted from the begin of its step."""
+    match = _OF_CHARGE.fullmatch(plain) if kind == "capacity" and not reads(plain) else None
+    if match is None:
+        return None
+    by_level = "by the state of charge it is until: charged (or discharged) since a mark"
+    return (
+        "unit.number",
+        "",
+        f"{match[1]} % is counted from the begin of the step: write {match[1]} % if so much is passed; {by_level}",
+    )
+
+
+def _bound(plain: str, kind: Kind, reads: Reads) -> Slip:
+    """Find a value with a sign or word of a bound in front of it, with DC behind it, or with a space before its exponent."""
+    del kind
+    for match in (_BOUND.fullmatch(plain), _DIRECT.fullmatch(plain)):
+        if match is not None and reads(match[1]):
+            return "unit.number", "", f"one value is wanted here: write {match[1]}"
+    joined = re.sub(r"(?<=\d)\s+(?=[eE][-+]?\d)|(?<=\d[eE])\s+(?=[-+]?\d)", "", plain)
+    if joined != plain and reads(joined):
+        return "unit.number", "", f"no spaces inside a number: write {joined}"
+    return None
+
+
 def _about(plain: str, kind: Kind, reads: Reads) -> Slip:
     del kind
     match = _ABOUT.fullmatch(plain)
@@ -171,7 +206,11 @@ def _about(plain: str, kind: Kind, reads: Reads) -> Slip:
         right = f"{wide[1]} {wide[2]}"
     elif (wide := _WITHIN.fullmatch(plain)) is not None:
         right = wide[1]
-    if (remark := _REMARK.fullmatch(plain)) is not None and reads(remark[1]):
+    if (remark := _REMARK.fullmatch(plain)) is not None and reads(
+        whole := f"{remark[1]} {remark[2][1:-1].strip().lower()}"
+    ):
+        return "unit.number", "", f"no brackets: write {whole}"
+    if remark is not None and reads(remark[1]) and not _OF_THE_UNIT.search(remark[2]):
         return "unit.number", "", f"leave {clip(remark[2])} out: write {remark[1]}"
     return ("unit.number", "", f"one value is wanted here: write {right}") if right and reads(right) else None
 
@@ -189,15 +228,24 @@ def _product(plain: str, kind: Kind, reads: Reads) -> Slip:
 
 
 _ACROSS: Final = re.compile(
-    r"(?:[ØøΦφ∅]|d(?:ia(?:m(?:eter)?)?)?\.?\s*=?)?\s*(\d[\d.]*\s*[cm]?m)"
-    r"\s*(?:[ØøΦφ∅]|in diameter|dia(?:m(?:eter)?)?\.?|disk|disc)?",
+    r"(?:[ØøΦφ∅⌀]|d(?:ia(?:m(?:eter)?)?)?\.?\s*=?)?\s*(\d[\d.]*\s*[cm]?m)"
+    r"\s*(?:[ØøΦφ∅⌀]|in diameter|dia(?:m(?:eter)?)?\.?|disk|disc)?",
     re.IGNORECASE,
 )
 
 
+_SIDES: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([cmu]?m)?\s*(?:[x×*·]|by)\s*(\d+(?:\.\d+)?)\s*([cmu]?m)2?")
+
+
 def _across(plain: str, kind: Kind, reads: Reads) -> Slip:
     """Find a diameter with its word, where an area was wanted."""
-    del reads
+    sides = _SIDES.fullmatch(plain) if kind == "area" else None
+    if (
+        sides is not None
+        and reads(right := f"{float(sides[1]) * float(sides[3]):.6g} {sides[4]}2")
+        and sides[2] in {None, sides[4]}
+    ):
+        return "unit.number", "", f"one number is wanted: write {right}"
     match = _ACROSS.fullmatch(plain) if kind == "area" else None
     if match is None or match[1] == plain:
         return None
@@ -206,7 +254,7 @@ def _across(plain: str, kind: Kind, reads: Reads) -> Slip:
 
 def _percent(plain: str, kind: Kind, reads: Reads) -> Slip:
     """Find a factor that is written as a percentage, and a C-rate as one."""
-    if kind == "current" and (rate := re.fullmatch(r"(\d[\d.]*)\s*%\s*(?:of\s+)?C", plain)):
+    if kind == "current" and (rate := re.fullmatch(r"(\d+(?:\.\d*)?)\s*%\s*(?:of\s+)?C", plain)):
         return "unit.rate", "", f"write {float(rate[1]) / 100.0:g}C"
     match = re.fullmatch(r"(\d[\d.]*)\s*%", plain)
     value = number(match[1]) if match else None
@@ -219,7 +267,8 @@ def _comment(plain: str, kind: Kind, reads: Reads) -> Slip:
     match = _COMMENT.fullmatch(plain)
     if match is None or not reads(match[1]):
         return None
-    where = f"; {clip(match[3], 30)!r} goes to the end of the line, behind a # after a space" if match[3] else ""
+    remark = (match[3] or "").removesuffix("*/").strip()
+    where = f"; {clip(remark, 30)!r} goes to the end of the line, behind a # after a space" if remark else ""
     return "yaml.comment", "", f"write {match[1]}{where}"
 
 

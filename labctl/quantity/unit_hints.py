@@ -22,6 +22,7 @@ from labctl.quantity.kind_slips import in_place_of
 from labctl.quantity.mistyped import mistyped
 from labctl.quantity.number_hints import number_slip, thousands
 from labctl.quantity.printed import lettered, typeset
+from labctl.quantity.rate_slips import rate_and_more, rate_slip
 from labctl.quantity.units import MOST_DIGITS, NUMBER, article, measure_unit, number, reads
 
 _WORDS: Final = {
@@ -70,11 +71,6 @@ _PLAIN_WORDS: Final = {
     **dict.fromkeys(("milligram", "milligrams", "mgram", "mgrams", "mgr"), "mg"),
     **dict.fromkeys(("gram", "grams"), "g"),
 }
-_RATE_PER_TIME: Final = re.compile(r"(C\s*/\s*\d[\d.]*|\d[\d.]*\s*C)\s*(?:/?\s*h(?:ours?|rs?)?|rate|-rate)")
-_CYCLER_RATE: Final = re.compile(
-    r"[cD]\s*/\s*(\d.*)|(\d[\d.]*)\s*c|C\s?[-_:\\]?\s?(\d[\d.]*)|(\.?\d[\d.]*)\s*C-rate|C\s*by\s*(\d[\d.]*)"
-)
-_RATE_AND_MORE: Final = re.compile(r"(C\s*/\s*\d[\d.]*)\s*[a-z]{1,3}")
 _OF_MEASURED: Final = re.compile(r"\bof (charge_capacity|discharge_capacity)\b")
 _CLOCK: Final = re.compile(r"(\d+):(\d{1,2})(?::(\d{1,2}))?")
 _COMMA: Final = re.compile(r"([-+]?\d+),(\d+)(.*)")
@@ -104,7 +100,7 @@ HERTZ: Final = NONE / DURATION
 
 
 def _empty(plain: str, kind: Kind) -> Slip:
-    if (quoted := re.fullmatch("[“”„«»‘’‚](.*)[“”„«»‘’‚]", plain)) is not None:
+    if (quoted := re.fullmatch("[“”„«»‘’‚「『《](.*)[“”„«»‘’‚」』》]", plain)) is not None:
         return "unit.number", "", f"those are no plain quotes: write {quoted[1]}"
     return ("unit.empty", "nothing", example(kind)) if not plain else None
 
@@ -163,20 +159,9 @@ def _relative(plain: str, kind: Kind) -> Slip:
     return "unit.kind", f"{clip(plain)!r}, which is a voltage", example(kind)
 
 
-def _rate_and_more(plain: str, kind: Kind) -> Slip:
-    match = _RATE_AND_MORE.fullmatch(plain) if kind in {"current", "amplitude", "bias", "any"} else None
-    return ("unit.rate", "", f"did you mean {match[1]}?") if match else None
-
-
 def _rate(plain: str, kind: Kind) -> Slip:
-    if kind in {"current", "any"} and (match := re.fullmatch(r"1\s*/\s*(\d[\d.]*)\s*C", plain)):
-        return "unit.rate", "", f"write C/{match[1]}"
-    if kind == "current" and (match := _RATE_PER_TIME.fullmatch(plain)):
-        return "unit.rate", "", f"write {match[1]}"
-    if kind in {"current", "amplitude", "bias", "any"} and (match := _CYCLER_RATE.fullmatch(plain)):
-        over, many, under, words, by = match.groups()
-        rate = f"C/{over or under or by}" if over or under or by else f"{many or words}C"
-        return "unit.rate", "", f"write {rate}; the verb gives the direction" if plain[0] == "D" else f"write {rate}"
+    if (slip := rate_slip(plain, kind)) is not None:
+        return slip
     celsius = re.fullmatch(rf"({NUMBER})\s*(?:deg|o|grad)\s*C", plain)
     if celsius is not None and kind in {"temperature", "temperature step"}:
         return "unit.unknown", "", f"write {celsius[1]} degC"
@@ -395,5 +380,5 @@ _RULES: Final[tuple[Callable[[str, Kind], Slip], ...]] = (
     foreign_unit,
     _other_kind,
     _near,
-    _rate_and_more,
+    rate_and_more,
 )

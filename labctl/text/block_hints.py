@@ -16,12 +16,20 @@ def without_colon(document: Document, lines: list[str], line: int) -> tuple[Find
         return None
     below = next((each for each in lines[line + 1 :] if each.strip()), "")
     top = next((at for at, each in enumerate(lines[:line]) if each.strip() and not each.lstrip().startswith("#")), None)
-    if top is not None and (version := re.fullmatch(r"()(labctl|labctl_cell|labctl_station) +(\d+) *", lines[top])):
+    if top is not None and (
+        version := re.fullmatch(r"()(labctl|labctl_cell|labctl_station)(?: +| *= *)(\d+) *", lines[top])
+    ):
         return _mended(document, lines, top, version, f": {version[3]}")
     if (match := re.fullmatch(r"( *(?:- +)*)([a-z_]+) *", text)) and re.match(
         rf" {{{len(match[1])}}}(?: +\S|- )", below
     ):
         return _mended(document, lines, line, match, ":")
+    if match := re.fullmatch(r"( *(?:- +)*)([a-z_]+) *=(?![=<>]) *([^=<>]+)", text):
+        return _mended(document, lines, line, match, f": {match[3]}")
+    if match := re.fullmatch(
+        r"()(name|about|source|record|limits|requires|analyse|kind|area|active_mass|model) +([^:]+?) *", text
+    ):
+        return _mended(document, lines, line, match, f": {match[3]}")
     if match := re.fullmatch(r"( *(?:- +)*)([a-z_]+) +([{\[].*)", text):
         return _mended(document, lines, line, match, f": {match[3]}")
     valued = (
@@ -274,7 +282,7 @@ def ends_open(lines: list[str], line: int) -> str:
     return "".join(reversed(opened)) if opened and beside and not text.rstrip().endswith(",") else ""
 
 
-_COMMENT: Final = re.compile(r"\s*(//|;|%|--(?= )|/\*|\*/|\.\.\.(?=\s*$)|…(?=\s*$))")
+_COMMENT: Final = re.compile(r"\s*(<!--|-->|REM(?= )|\"\"\"|'(?= )|//|;|%|--(?= )|/\*|\*/|\.\.\.(?=\s*$)|…(?=\s*$))")
 
 
 def comment_above(lines: list[str], line: int) -> int | None:
@@ -289,7 +297,7 @@ def comment_of_others(document: Document, lines: list[str], line: int) -> Findin
     """Take a line that is a comment of another language away, and say how it is written here."""
     match = _COMMENT.match(lines[line])
     sign = match[1] if match else ""
-    text = lines[line].replace(sign, "", 1).strip()
+    text = lines[line].replace(sign, "", 1).strip().removesuffix("-->").removesuffix('"""').strip()
     lines[line] = ""
     message = f"wanted a step, a key or a comment, found {clip(f'{sign} {text}'.rstrip())!r}"
     column = len(document.lines[line]) - len(document.lines[line].lstrip())

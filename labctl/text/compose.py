@@ -16,7 +16,7 @@ from labctl.finding import Finding, Mark, clip
 from labctl.text.decimal_comma import joined_entries, joined_items
 from labctl.text.foreign import HEAD, foreign, without_fences
 from labctl.text.nodes import BROKEN, Document, Entries, Items, Node, Scalar
-from labctl.text.pasted import without_conflicts, without_continuations
+from labctl.text.pasted import margin, without_conflicts, without_continuations
 from labctl.text.straighten import straighten
 from labctl.text.stuck_colon import parted_entries
 from labctl.text.syntax_hints import diagnose, set_aside
@@ -37,6 +37,7 @@ def compose(source: str | bytes, file: str) -> Document:
         message, hint = f"wanted a YAML file of labctl, found {other[0]}", other[1].replace("FILE", file)
         return Document(file, "", None, [Finding("file.foreign", message, Mark(file, 1, 1), hint)], [])
     text, finding = _decode(source, file)
+    finding = finding or margin(text, file)
     if finding is not None:
         return Document(file, text, None, [finding], text[:1000].split("\n"))
     document = Document(file, text, None, [], text.split("\n"))
@@ -64,6 +65,8 @@ def _decode(source: str | bytes, file: str) -> tuple[str, Finding | None]:
         before = source[: error.start]
         mark = Mark(file, before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
         message = f"wanted UTF-8, found the byte 0x{source[error.start]:02X}"
+        if source[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+            message = "wanted UTF-8, found UTF-16, which Notepad calls Unicode"
         return "", Finding("yaml.encoding", message, mark, "save the file with the encoding UTF-8")
 
 
@@ -285,4 +288,6 @@ class _Composer:
         hint = 'quote a text that begins with a bracket: "[...]"'
         if isinstance(key, Entries):
             hint = f"a reference is ${key.entries[0][0].text}" if key.entries else "a reference is $name"
+            if any(not (isinstance(value, Scalar) and value.missing) for _, value in key.entries):
+                hint = "one pair of braces: leave the second { and } out"
         self._report("yaml.key", "wanted a word as a key, found brackets", key.mark, hint)

@@ -11,6 +11,7 @@ from labctl.lookalike import lookalike, nearest
 from labctl.quantity.dimension import Kind
 from labctl.quantity.parse import parse
 from labctl.quantity.units import Quantity, article, reads
+from labctl.text.bare_pairs import as_pairs
 from labctl.text.nodes import BROKEN, Document, Entries, Items, Node, Scalar
 from labctl.text.own_value import with_own
 from labctl.text.translations import translated
@@ -119,6 +120,8 @@ class Reading:
     @staticmethod
     def _stuck_hint(node: Node) -> str:
         """Return a hint where a text looks like a key whose colon lacks its space, `rest:2 h`, or `j in [1, 2]`."""
+        if isinstance(node, Scalar) and (pairs := as_pairs(node.text)):
+            return f"write {pairs}"
         if isinstance(node, Scalar) and (loop := re.fullmatch(r"([A-Za-z_]\w*)\s+in\s+(\[.*\])", node.text)):
             return f"write {{{loop[1]}: {clip(loop[2])}}}"
         if isinstance(node, Scalar) and (

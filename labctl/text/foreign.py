@@ -19,6 +19,7 @@ _SIGNS: Final = (
     (r"(?=[\s\S]*<MaccorTestProcedure)\s*<", "a Maccor procedure", _PROTOCOL),
     (r"(?=[\s\S]*<root)(?=[\s\S]*Step_?(Info|File))\s*<", "a Neware step file", _PROTOCOL),
     (r"\s*<(!doctype html|html)", "a web page", "save the text of the file itself, not the page around it"),
+    (r"\{\\rtf", "a text of a word processor (RTF)", "save it as plain text, UTF-8, with the ending .yaml"),
     (r"\s*<\?xml", "an XML file", "Neware and Maccor procedures: " + _PROTOCOL),
     (r"(?=[\s\S]*\"@context\")\s*\{", "a BattINFO workflow", _PROTOCOL),
     (r"(?=[\s\S]*\"unicycler\")\s*\{", "an aurora-unicycler protocol", _PROTOCOL),

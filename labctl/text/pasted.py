@@ -3,12 +3,41 @@
 import re
 from typing import Final
 
-from labctl.finding import Mark, clip
+from labctl.finding import Finding, Mark, clip
 from labctl.text.nodes import Document
 
 MOST_OF_LINE: Final = 1000  # characters of a line that are looked at
 _MARKER: Final = re.compile(r" *(<{7}|\|{7}|={7}|>{7})(?: .*)?")
 _GOES_ON: Final = re.compile(r"([^#\"']*?[^#\"'\s])\s*(\.{3}|\u2026|\\|(?<=\s)&|(?<=\s)_|`)\s*")
+
+
+_MARGINS: Final = (
+    (
+        re.compile(r" *\d+ ?[|:\u2502] ?|\d+[ \t]"),
+        "a number",
+        "a page or editor numbers its lines: copy the text without them",
+    ),
+    (re.compile(r"> ?"), ">", "a mail has it in front of what is quoted: remove it from every line"),
+    (
+        re.compile(r"[+] ?(?=\S| *$)|[+](?= +)"),
+        "+",
+        "a difference between two files has it: copy the text of the file itself",
+    ),
+)
+
+
+def margin(text: str, file: str) -> Finding | None:
+    """Return what a page, a mail or a difference put in front of every line of a text; None of any other."""
+    lines = text.split("\n")
+    written = [line for line in lines if line.strip()]
+    for pattern, what, hint in _MARGINS:
+        if len(written) < 3 or not all(pattern.match(line) for line in written):
+            continue
+        numbers = [int(digits[0]) for line in written if (digits := re.search(r"\d{1,9}", line)) is not None]
+        if what != "a number" or numbers == sorted(set(numbers)):
+            message = f"wanted the text of a file, found {what} in front of every line"
+            return Finding("yaml.margin", message, Mark(file, 1, 1), hint, lines[0])
+    return None
 
 
 def without_conflicts(document: Document, lines: list[str]) -> None:

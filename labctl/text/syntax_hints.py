@@ -7,6 +7,7 @@ from typing import Final
 import yaml
 
 from labctl.finding import Finding, Mark, clip
+from labctl.text.bare_pairs import of_row
 from labctl.text.block_hints import (
     braces_below,
     comment_above,
@@ -214,7 +215,15 @@ def _two_colons(text: str) -> Found:
             message,
             f"put it on a line of its own: {clip(another[1])}",
         )
-    inside = re.sub(r"^\((.*)\)$", r"\1", match[2].rstrip())
+    if (count := re.fullmatch(r"(\d+)\s*:\s*", match[2])) and match[1] == "repeat":
+        hint = f"write {match[1]}: {count[1]}, and steps: on the next line, as far to the right as {match[1]}"
+        return (
+            match.start(2) + inner,
+            "yaml.two_colons",
+            f"wanted one value for {match[1]!r}, found a second colon",
+            hint,
+        )
+    inside = re.sub(r"^[(<](.*)[)>]$", r"\1", match[2].rstrip())
     hint = f"put inner keys in braces: {match[1]}: {{{clip(inside, 60)}}}"
     return match.start(2) + inner, "yaml.two_colons", f"wanted one value for {match[1]!r}, found a second colon", hint
 
@@ -355,7 +364,8 @@ def _plain(document: Document, error: yaml.MarkedYAMLError, line: int, lines: li
                 return _at(document, line, *_escaped(lines[line], error.problem_mark.column))
             if code == "yaml.bracket" and (closing := ends_open(lines, line)):
                 return _at(document, line, column, code, message, f"end line {line + 1} with {closing}")
-            return _at(document, line, column, code, message, hint)
+            told = (of_row(lines[line]) if code == "yaml.colon_missing" else "") or hint
+            return _at(document, line, column, code, message, told)
     text = document.lines[line][column : column + 1]
     what = f"{text!r}, which cannot stand here" if text.strip() else "what cannot stand here"
     return _at(

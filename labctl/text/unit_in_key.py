@@ -10,7 +10,18 @@ from labctl.quantity.units import number
 from labctl.text.nodes import Node, Scalar
 
 _ENDING: Final = re.compile(r"(?:until_)?([A-Za-z][\w -]*?)(?:_|\s*[(\[/]\s*)([A-Za-z]+(?:/[A-Za-z]+2?)?)\s*[)\]]?")
-_KINDS: Final[tuple[Kind, ...]] = ("duration", "current", "voltage", "frequency", "capacity", "power", "temperature")
+_KINDS: Final[tuple[Kind, ...]] = (
+    "duration",
+    "current",
+    "voltage",
+    "frequency",
+    "capacity",
+    "power",
+    "temperature",
+    "mass",
+    "length",
+    "area",
+)
 _UNITS: Final = frozenset(unit for kind in _KINDS for unit in TABLES[kind].units)
 _ENDS: Final[Mapping[str, str]] = {"time": "for", "voltage": "to", "current": "hold_until", "capacity": "capacity"}
 

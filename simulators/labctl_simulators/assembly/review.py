@@ -73,8 +73,9 @@ def review_cell(wanted: Wanted) -> list[Remark]:
     except MisfitError as error:
         return [Remark(str(error), error.key, f"leave {error.key} out of the cell file, or take another model")]
     except ParameterError as error:
-        near = [] if wanted.text else parameters.near(wanted.model)
-        return [Remark(str(error), "model", "" if near else "labctl models lists them")]
+        near = [] if wanted.text or wanted.model in parameters.names() else parameters.near(wanted.model)
+        message = f"wanted a model, found {wanted.model!r}" if near else str(error)
+        return [Remark(message, "model", f"did you mean {' or '.join(near)}?" if near else "labctl models lists them")]
     looks = (_kind, _capacity, _temperature, _current, _begin)
     return [remark for look in looks for remark in look(cell, wanted)]
 

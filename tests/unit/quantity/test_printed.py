@@ -33,6 +33,37 @@ PRINTED = [
     (r"50 k\Omega", "resistance", "write 50 kOhm"),
 ]
 
+TYPED = [
+    ("10 \u00c2\u00b5A", "current", "write 10 \u00b5A: the text was read in another encoding than it was saved in"),
+    ("50 \u00ce\u00a9", "resistance", "write 50 \u03a9: the text was read in another encoding than it was saved in"),
+    ("10 &micro;A", "current", "write 10 \u00b5A, as the web page shows it"),
+    ("4.2 V\uff0c", "voltage", "leave \uff0c out: write 4.2 V"),
+    ("5 E-4 A", "current", "no spaces inside a number: write 5E-4 A"),
+    ("5 VDC", "voltage", "one value is wanted here: write 5 V"),
+    (">= 4.2 V", "voltage", "one value is wanted here: write 4.2 V"),
+    ("max. C/2", "current", "one value is wanted here: write C/2"),
+    ("10 mV (rms)", "amplitude", "no brackets: write 10 mV rms"),
+    ("C0.5", "current", "write 0.5C, or 2C if C/0.5 is meant"),
+    ("12 mm x 12 mm", "area", "one number is wanted: write 144 mm2"),
+    ("1 x 2 cm2", "area", "one number is wanted: write 2 cm2"),
+    ("\u230012 mm", "area", "write diameter: 12 mm in place of area"),
+    ("\u300c1 h\u300d", "duration", "those are no plain quotes: write 1 h"),
+]
+
+
+@pytest.mark.parametrize(("text", "kind", "hint"), TYPED)
+def test_what_is_typed_or_copied_elsewhere_is_answered_with_the_value(text, kind, hint):
+    with pytest.raises(Misread) as refused:
+        parse(text, kind)
+    assert refused.value.hint == hint
+
+
+@pytest.mark.parametrize("text", ["20 mV (pp)", "20 mV (peak to peak)", "1 mA (per cm2)"])
+def test_a_remark_that_changes_the_value_is_not_left_out(text):
+    with pytest.raises(Misread) as refused:
+        parse(text, "amplitude")
+    assert "leave" not in refused.value.hint
+
 
 @pytest.mark.parametrize(("text", "kind", "hint"), PRINTED)
 def test_what_is_printed_is_answered_with_the_plain_quantity(text, kind, hint):
