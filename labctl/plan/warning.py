@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
 from labctl.finding import Finding, Mark
-from labctl.plan.at_rest import not_at_rest
+from labctl.plan.at_rest import NOT_PLATED, not_at_rest
 from labctl.plan.demands import demands
 from labctl.plan.drift import drift
 from labctl.plan.envelope import Envelope
@@ -17,7 +17,6 @@ from labctl.plan.index import blocks, walk
 from labctl.plan.ladders import ladders
 from labctl.plan.named_pass import slowest_pass
 from labctl.plan.number import as_filed, values
-from labctl.plan.plating import ends_unplated, unplated
 from labctl.plan.program import limited
 from labctl.plan.pulse_rows import pulse_rows
 from labctl.plan.rare_rows import rare_rows_of_sweeps
@@ -56,7 +55,7 @@ def warnings(plan: Plan, places: Mapping[Spot, Mark] = NOWHERE) -> tuple[Finding
         places: Where its parts were written; else each warning stands at the line of the file that the plan keeps.
     """
     rules = (
-        *(_times, _neighbours_of, unplated, _profiles, _profile_signs, _never, vain_ends),
+        *(_times, _neighbours_of, _profiles, _profile_signs, _never, vain_ends),
         *(
             step_order,
             one_way,
@@ -227,9 +226,9 @@ def _neighbours(block: Block, places: Mapping[Spot, Mark], kind: str) -> Iterato
         if up.verb not in RAISING or down.verb not in LOWERING:
             continue
         high, low = _target(up), _target(down)
-        if ends_unplated(down, low, kind):
-            continue  # it is told there
         if high is not None and low is not None and high <= low:
+            if kind == "asymmetric" and down.verb == "plate" and low >= NOT_PLATED:
+                continue  # it is told at the plate
             yield warning(
                 "plan.crossed",
                 f"wanted {up.verb} to end above {display(low, 'voltage')}, where the {down.verb} beside it ends, "
