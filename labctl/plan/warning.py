@@ -13,6 +13,7 @@ from labctl.plan.envelope import Envelope
 from labctl.plan.hardly_meant import hardly_meant
 from labctl.plan.harsh import harsh
 from labctl.plan.holding import SINCE
+from labctl.plan.holds_cut import holds_cut
 from labctl.plan.index import blocks, walk
 from labctl.plan.ladders import ladders
 from labctl.plan.named_pass import slowest_pass
@@ -67,7 +68,7 @@ def warnings(plan: Plan, places: Mapping[Spot, Mark] = NOWHERE) -> tuple[Finding
             vain_amounts,
             hardly_meant,
             demands,
-            _holds_cut,
+            holds_cut,
             pulse_rows,
             not_at_rest,
             drift,
@@ -126,25 +127,6 @@ def _lowest_voltage(line: Line) -> float:
     ended, limits = _target(line), line.bounds.voltage
     low = limits[0] if limits else 0.0
     return max(low, ended) if line.verb in LOWERING and ended is not None else low
-
-
-def _holds_cut(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
-    """Warn of a `for` of a whole charge that is no longer than what its `hold_for` alone takes."""
-    for path, line in walk(plan.root):
-        if not path[-1].fused or line.mode != "Potentiostatic":
-            continue
-        held, whole = (
-            [value for end in ends if end.kind == "for" for value in values(end.condition.any_of[0][0].value)]  # type: ignore[arg-type]
-            for ends in (line.ends, path[-1].ends)
-        )
-        if held and whole and min(whole) <= max(held):
-            yield warning(
-                "plan.time_first",
-                f"`for` counts from the begin of the charge or discharge: its {display(min(whole), 'duration')} are over before "
-                f"the {display(max(held), 'duration')} of hold_for",
-                mark_of(line, places),
-                "lengthen for by the time that it takes to come to the voltage",
-            )
 
 
 def _faster(line: Line, passed: float, nominal: float) -> str:
