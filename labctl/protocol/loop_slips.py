@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from labctl.finding import Mark, clip
-from labctl.quantity.units import number, reads
+from labctl.quantity.units import NUMBER, number, reads
 from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
 
 _COUNTED: Final = re.compile(r"[A-Za-z_]\w*\s+in\s+range\(\s*(?:[01]\s*,\s*)?(\d+)\s*\)")
@@ -87,8 +87,9 @@ def _spaced(text: str) -> str:
     first, last, third = (f"{part}{unit}" for part in called.group(2, 3, 4))
     if called[1] in {"range", "arange"}:
         return f"write {{from: {first}, to: {last}, by: {third}}}"
-    begin, end = (re.fullmatch(r"([-\d.]+)(?:\s*(\D.*))?", part) for part in (first, last))
-    if called[1] != "linspace" or begin is None or end is None or begin[2] != end[2] or not called[4].isdigit():
+    begin, end = (re.fullmatch(rf"({NUMBER})(?:\s*(\D.*))?", part) for part in (first, last))
+    counted = called[4].isascii() and called[4].isdigit()
+    if called[1] != "linspace" or begin is None or end is None or begin[2] != end[2] or not counted:
         return ""
     step = (float(end[1]) - float(begin[1])) / max(int(called[4]) - 1, 1)
     return f"write {{from: {first}, to: {last}, by: {step:.6g}{f' {begin[2]}' if begin[2] else ''}}}"

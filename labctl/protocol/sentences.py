@@ -40,6 +40,16 @@ def step_of(sentence: str) -> str:
     return _step(match[1].lower(), {key: value, "to": _of("voltage", match[4] or "")}, match[3], match[4])
 
 
+def brace_of(verb: str, text: str) -> str:
+    """Return the step that words behind a verb are, `C/2 until 4.1 V`, `4.1 V for 2 h`, `1 MHz to 0.1 Hz`; or ""."""
+    if verb == "eis" and (ends := re.fullmatch(r"(\d\S*\s*\S*Hz)\s*(?:-|\u2013|\.\.+|to|bis)\s*(\d\S*\s*\S*Hz)", text)):
+        both = reads(ends[1], "frequency") and reads(ends[2], "frequency")
+        return f"eis: {{from: {ends[1]}, to: {ends[2]}, amplitude: ...}}" if both else ""
+    if verb not in {"hold", "charge", "discharge", "strip", "plate"} or not re.search(r"\s(?:for|to|until)\s", text):
+        return ""
+    return step_of(f"{verb} at {re.sub('^(?:at|with) ', '', text)}")
+
+
 def steps_of(node: Node) -> str:
     """Return the hint at a list of sentences, or of steps, where one step was wanted; "" of anything else."""
     if not isinstance(node, Items):

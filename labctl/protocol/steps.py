@@ -25,7 +25,7 @@ from labctl.protocol.model import (
     Variable,
     WrittenBlock,
 )
-from labctl.protocol.sentences import step_of, steps_of
+from labctl.protocol.sentences import brace_of, step_of, steps_of
 from labctl.protocol.step_model import Drive, HoldStep, RestStep, Temperature
 from labctl.protocol.verb_slips import in_our_words, instead_of
 from labctl.protocol.verbs import Tables, VerbFields, unread
@@ -126,12 +126,16 @@ class StepFields(VerbFields):
         elif not hint and word in VERBS:
             hint = f"for example - {VERBS[word].example}"
         elif not hint:
-            hint = VERB_WORDS.get(word) or "one verb with its value: - rest: 2 h"
+            pybamm = (
+                "pybamm." in text
+                and "a PyBaMM experiment saved as .py: labctl import FILE --protocol OUT.yaml makes a protocol of it"
+            )
+            hint = VERB_WORDS.get(word) or pybamm or "one verb with its value: - rest: 2 h"
         call = re.fullmatch(r"(\w+)\s*(?:\((.*)\)|[,;]\s*(.*))", text)
         if call is not None and call[1] in VERBS:
             inner = as_pairs(call[2] or call[3] or "") or (call[2] or call[3] or "").strip()
             hint = f"write {call[1]}: {clip(inner)}"
-        if step := step_of(text):
+        if step := step_of(text) or brace_of(word, value):
             hint = f"write {step}"
         if node.missing:
             hint = "remove the - or write a step: - rest: 2 h"

@@ -10,6 +10,7 @@ from labctl.protocol.hold_slips import held_voltage
 from labctl.protocol.keys import DRIVES, VERBS, Key, Verb
 from labctl.protocol.model import Computed, Given, Reference, Text, Uses, WrittenCondition
 from labctl.protocol.model import Verb as VerbValue
+from labctl.protocol.sentences import brace_of
 from labctl.protocol.step_model import (
     BendStep,
     CyclicVoltammetry,
@@ -158,6 +159,8 @@ class VerbFields(Fields):
             return f"a time has its date: write wait: {{until: 2026-12-01 {text}}}"
         if word == "wait" and text:
             return f"write wait: {{until: {text}}}"
+        if step := brace_of(word, text):
+            return f"write {step}"
         fits = (name for name, key in verb.keys.items() if key.form == "quantity" and key.kind != "count")
         name = next((name for name in fits if reads(text, verb.keys[name].kind)), "file" if word == "profile" else "")
         if not text or not name:

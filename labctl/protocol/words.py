@@ -15,6 +15,7 @@ VERB_WORDS: Final[Mapping[str, str]] = {
     "ocv": "open circuit is a step `rest: 2 h`; `ocv` is the voltage it ends at",
     "ocp": "open circuit is a step `rest: 2 h`",
     **dict.fromkeys(("wait_until", "start_at", "begin_at"), "write wait: {until: 2026-12-01 08:00}"),
+    **dict.fromkeys(("soak", "equilibrate"), "write temperature: {to: ..., soak: 2 h}, or rest: 2 h"),
     "pause": "write rest: 10 min; to wait for a person, prompt: text",
     "sleep": "write rest: 10 min",
     "delay": "write rest: 10 min",
@@ -126,7 +127,9 @@ VERB_WORDS: Final[Mapping[str, str]] = {
     "tag": "a block has its own name: name: formation, and steps: below it",
 }
 
-TYPE_KEYS: Final = frozenset({"step", "type", "mode", "technique", "method", "action", "command", "operation", "verb"})
+TYPE_KEYS: Final = frozenset(
+    {"step", "type", "mode", "step_type", "technique", "method", "action", "command", "operation", "verb"}
+)
 
 STEP_KEY_WORDS: Final[Mapping[str, str]] = {
     "duration": "did you mean for?",
@@ -337,6 +340,9 @@ BESIDE_WORDS: Final[Mapping[str, str]] = (
         key: f"{key} belongs to a block: put the step below steps:"
         for key in ("repeat", "each", "if", "cycle", "stop_if", "abort_if")
     }
+    | dict.fromkeys(
+        ("every", "dV", "dI"), "it belongs into record, on a line of its own beside the verb: record: {every: 10 s}"
+    )
     | dict.fromkeys(
         ("cycles", "loops", "loop", "n_cycles", "times", "count"),
         "write a block: repeat: 5, with this step and its like below steps:",

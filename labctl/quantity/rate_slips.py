@@ -11,6 +11,9 @@ _RATE_PER_TIME: Final = re.compile(r"(C\s*/\s*\d[\d.]*|\d[\d.]*\s*C)\s*(?:/?\s*h
 _CYCLER_RATE: Final = re.compile(
     r"[cD]\s*/\s*(\d.*)|(\d[\d.]*)\s*c|C\s?[-_:\\]?\s?(\d[\d.]*)|(\.?\d[\d.]*)\s*C-rate|C\s*by\s*(\d[\d.]*)"
 )
+_RATED: Final = re.compile(
+    r"(\.?\d[\d.]*)\s*I_?t(?:\s*A)?|I_?t\s*(/\s*\d[\d.]*)(?:\s*A)?"
+)  # as standards have it: 0.2 It A
 _RATE_AND_MORE: Final = re.compile(r"(C\s*/\s*\d[\d.]*)\s*[a-z]{1,3}")
 
 
@@ -18,6 +21,8 @@ def rate_slip(plain: str, kind: Kind) -> Slip:
     """Return how a rate that is written in another way is written here; None of any other text."""
     if kind in {"current", "any"} and (match := re.fullmatch(r"1\s*/\s*(\d[\d.]*)\s*C", plain)):
         return "unit.rate", "", f"write C/{match[1]}"
+    if kind == "current" and (match := _RATED.fullmatch(plain)):
+        return "unit.rate", "", f"write {match[1]}C" if match[1] else f"write C{match[2].replace(' ', '')}"
     if kind == "current" and (match := _RATE_PER_TIME.fullmatch(plain)):
         return "unit.rate", "", f"write {match[1]}"
     if kind in {"current", "amplitude", "bias", "any"} and (match := _CYCLER_RATE.fullmatch(plain)):

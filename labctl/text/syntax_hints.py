@@ -167,6 +167,10 @@ def _indicator(text: str) -> Found:
         return None
     message = f"wanted a value, found {match[1]!r}, which cannot begin one in YAML"
     hint = f'quote it: "{match[1]}{match[2]}"'
+    key = re.search(r"(\w+):\s*$", text[: match.start(1)])
+    name = re.match(r"([@%`])([A-Za-z_]\w*)\1?(?=[,}\]\s]|$)", text[match.start(1) :])
+    if name is not None and (key is None or key[1] not in TEXT_KEYS):
+        hint = f'of a parameter write ${name[2]}; a text in quotes: "{name[0]}"'
     if number := re.match(r"@ *(-?\d[^,}\]#]*)", text[match.start(1) :]):
         hint = f"leave the @ out: write {number[1].strip()}"
     return match.start(1), "yaml.indicator", message, hint
