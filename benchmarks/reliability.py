@@ -134,7 +134,8 @@ def restarted(place: Path) -> Iterator[Promised]:
     finally:
         daemon.terminate()
         daemon.wait(60)
-    remark = f"{rows:,} rows, {open_runs:,} open runs; the load of the machine was {os.getloadavg()[0]:.1f}"
+    nice = f", the niceness {os.nice(0)}" if os.nice(0) else ""
+    remark = f"{rows:,} rows, {open_runs:,} open runs; the load of the machine was {os.getloadavg()[0]:.1f}{nice}"
     yield at_most("restart after a kill: the first order is answered", 5.0, answered, " s", remark)
 
 
