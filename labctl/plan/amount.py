@@ -138,6 +138,11 @@ class Passed:
         else:
             self.level = self.level.moved(one.net, nominal)
 
+    def drift(self, before: ChargeLevel, net: float, times: int, nominal: float | None) -> None:
+        """Come to where a cell stands after more passes that go on as the last has gone from `before`, with a `net` charge each."""
+        if times > 0 and net and self.level.differs(before, net):
+            self.level = self.level.moved(times * net, nominal)
+
     def room(self, line: Line, around: Block, nominal: float | None) -> float:
         """Return what is likely to pass until a line comes to its voltage, C; infinite for one without such an end."""
         sign = _sign(line, around)

@@ -2,6 +2,9 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Final
+
+SAME: Final = 1e-6  # of a charge, by which its sum may differ from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,12 @@ class ChargeLevel:
     def ended(self, sign: float, nominal: float | None) -> "ChargeLevel":
         """Return where a charge or a discharge stands that has come to its voltage."""
         return ChargeLevel(0.0, nominal) if sign > 0 else ChargeLevel(nominal, 0.0)
+
+    def differs(self, before: "ChargeLevel", net: float) -> bool:
+        """Tell whether a cell stands by a net charge elsewhere than before, and did not come to a voltage in between."""
+        sides = ((before.below_top, self.below_top, -net), (before.above_bottom, self.above_bottom, net))
+        known = [(now - then, by) for then, now, by in sides if then is not None and now is not None]
+        return any(abs(gone - by) <= SAME * abs(by) for gone, by in known)
 
     def moved(self, net: float, nominal: float | None) -> "ChargeLevel":
         """Return where a cell stands after a net charge, charging positive; no further than its ends."""

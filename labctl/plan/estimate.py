@@ -130,13 +130,14 @@ def _of_block(
     passed.enter(path)
     at_first, voltage = passed.level, passed.voltage
     first, inner = _of_children(plan, path, passed)
-    one, later = first, inner
+    one, later, once = first, inner, passed.level
     if block.passes > 1 and passed.level != at_first:  # the passes after the first begin where the one before has ended
         passed.total, passed.voltage = begun, voltage
         passed.enter(path)
         one, later = _of_children(plan, path, passed)
     budgets = [_average(time) for end in block.ends if (time := _time_of(end)) is not None]
     passes = _likely_passes(plan, block, begun, one, passed)
+    passed.drift(once, one.net, passes - 2, plan.cell.nominal)
     total = first.times(min(passes, 1), 1) + one.times(max(passes - 1, 0), block.passes - 1)
     if budgets and one.likely:
         passes = min(passes, max(math.floor(min(budgets) / one.likely + ROUNDING), 1))

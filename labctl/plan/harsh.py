@@ -1,5 +1,6 @@
 """What harms a cell or trips its limits though every value lies inside them: charge in the cold, fast sweeps, fast formation."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -15,6 +16,7 @@ from labctl.quantity.units import ZERO_CELSIUS, display
 Places = Mapping[Spot, Mark]
 
 INSERTION: Final = frozenset({"full", "half_cathode", "half_anode"})
+PULSE: Final = 60.0  # s
 SLOW_CHARGE: Final = 0.2  # times 1C: what a cold cell takes without plating metal, about
 FORMING: Final = 1.0  # times 1C: a formation is slower
 BEYOND: Final = 2.0  # times the current limit that a sweep through the whole cell needs on the average
@@ -40,12 +42,18 @@ def harsh(plan: Plan, places: Places) -> Iterator[Finding]:
         rate = max(map(abs, known(line.settings.get("current"))), default=0.0) * 3600.0 / nominal
         if line.mode != "Galvanostatic":
             continue
-        if cold and plan.cell.kind == "full" and line.verb == "charge" and rate > SLOW_CHARGE:
+        if cold and plan.cell.kind == "full" and line.verb == "charge" and rate > SLOW_CHARGE and not _is_pulse(line):
             yield _cold(line, rate, places)
         if rate > FORMING * (1.0 + 1e-9) and any(block.cycle == "formation" for block in path):
             yield _forming(line, rate, places)
     yield from _weak_holds(plan, places)
     yield from _wide(plan, places)
+
+
+def _is_pulse(line: Line) -> bool:
+    """Tell whether a line is over before an anode has taken much."""
+    times = [number for end in line.ends if end.kind == "for" for number in known(end.condition.any_of[0][0].value)]
+    return max(times, default=math.inf) <= PULSE
 
 
 def _cold(line: Line, rate: float, places: Places) -> Finding:

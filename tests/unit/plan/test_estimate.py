@@ -250,3 +250,10 @@ def test_a_bare_collector_gives_back_what_was_plated(plan):
     steps = "- repeat: 10\n  steps:\n  - plate: {current: 1 mA, capacity: 0.1 mAh}\n  - strip: {current: 1 mA, to: 1 V, for: 15 h}\n"
     cell = Cell("Li-Cu", "asymmetric", area=1e-4, limits=Bounds((-0.5, 1.0), (-0.01, 0.01), charge=7.2))
     assert estimate(plan(steps, cell)).charge == pytest.approx(10 * 2 * 0.36)
+
+
+def test_a_charge_behind_a_loop_of_parts_gives_back_what_all_its_passes_took(plan):
+    steps = "- charge: {current: C/2, to: 4 V}\n- repeat: 9\n  steps:\n  - discharge: {current: C/2, capacity: 10 %, to: 3 V}\n  - rest: 1 h\n"
+    found = estimate(plan(f"{steps}- charge: {{current: C/10, to: 4 V}}"))
+    last = max(found.lines)
+    assert found.lines[last][0].likely == pytest.approx(9 * 3600.0, rel=1e-6)

@@ -33,6 +33,7 @@ def pulses(verb, voltage):
     ("steps", "cell", "wanted"),
     [
         ("- temperature: {to: -20 degC, soak: 2 h}\n- charge: {current: C/2, to: 4.2 V, for: 5 h}", CELL, "plan.rate"),
+        ("- temperature: {to: -20 degC, soak: 2 h}\n- charge: {current: 1C, to: 4.2 V, for: 10 s}", CELL, ""),  # a pulse
         ("- temperature: {to: -20 degC, soak: 2 h}\n- charge: {current: C/20, to: 4.2 V, for: 30 h}", CELL, ""),
         ("- temperature: {to: -20 degC, soak: 2 h}\n- charge: {current: C/2, to: 4.2 V, for: 5 h}", CATHODE, ""),
         ("- temperature: {to: -20 degC, soak: 2 h}\n- discharge: {current: C/2, to: 2.6 V, for: 5 h}", CELL, ""),

@@ -78,6 +78,7 @@ DOWN = "- discharge: {current: C/5, to: 2.6 V, until: %s, for: 12 h}\n"
         (EMPTIED + "- mark: full\n" + FILLED + LADDER, "end.never"),
         (EMPTIED + FILLED + "- mark: full\n" + LADDER, ""),
         (FILLED + "- mark: full\n- discharge: {current: C/5, capacity: 30 %}\n" + LADDER, "end.at_once"),
+        (FILLED + "- mark: full\n" + LADDER + "- charge: {current: C/10, until: net since full >= -50 %, to: 4.2 V, for: 6 h}", ""),
         (FILLED + "- mark: full\n" + LADDER.replace("-10 %, to", "0 %, to"), ""),  # where it begins, too
         (FILLED + "- mark: full\n" + DOWN % "discharged since full >= 110 %", "end.never"),
         (FILLED + "- mark: full\n" + DOWN % "discharged since full >= 100 %", ""),
