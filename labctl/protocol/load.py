@@ -219,6 +219,8 @@ class _Shelf:
     def _nearly(self, name: str) -> str:
         """Return a hint at the table whose name, its ending apart, is nearest to one that is not there; or ""."""
         ending = ".csv"
+        if not name.isprintable():
+            return "a \\ in double quotes is special: write / in its place"
         close = near(name.rpartition(".")[0] or name, [each.removesuffix(ending) for each in self._names(ending)])
         return f"{close[:-1]}{ending}?" if close.endswith("?") else close
 

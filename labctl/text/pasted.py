@@ -11,6 +11,7 @@ _MARKER: Final = re.compile(r" *(<{7}|\|{7}|={7}|>{7})(?: .*)?")
 _GOES_ON: Final = re.compile(r"([^#\"']*?[^#\"'\s])\s*(\.{3}|\u2026|\\|(?<=\s)&|(?<=\s)_|`)\s*")
 
 
+_MARGIN: Final = re.compile(r"\s*[\d>+]")
 _MARGINS: Final = (
     (
         re.compile(r" *\d+ ?[|:\u2502] ?|\d+[ \t]"),
@@ -24,10 +25,13 @@ _MARGINS: Final = (
         "a difference between two files has it: copy the text of the file itself",
     ),
 )
+_LAST: Final = frozenset(".\u2026\\&_`")
 
 
 def margin(text: str, file: str) -> Finding | None:
     """Return what a page, a mail or a difference put in front of every line of a text; None of any other."""
+    if not _MARGIN.match(text):
+        return None
     lines = text.split("\n")
     written = [line for line in lines if line.strip()]
     for pattern, what, hint in _MARGINS:
@@ -42,6 +46,8 @@ def margin(text: str, file: str) -> Finding | None:
 
 def without_conflicts(document: Document, lines: list[str]) -> None:
     """Blank the marks that git leaves around two versions that it could not join, and the second version; report each pair."""
+    if "<<<<<<<" not in document.text and ">>>>>>>" not in document.text:
+        return
     found = [(at, match[1][0]) for at, text in enumerate(lines) if (match := _MARKER.fullmatch(text)) is not None]
     if not any(sign in "<>" for _, sign in found):
         return
@@ -69,7 +75,7 @@ def _report_conflict(document: Document, lines: list[str], marks: list[int]) -> 
 def without_continuations(document: Document, lines: list[str]) -> None:
     """Take the sign away by which other languages say that a line goes on below, where braces or brackets are open; report it."""
     for at, text in enumerate(lines[:-1]):
-        match = _GOES_ON.fullmatch(text[:MOST_OF_LINE])
+        match = _GOES_ON.fullmatch(text[:MOST_OF_LINE]) if text.rstrip()[-1:] in _LAST else None
         if match is None or not _opens(match[1]):
             continue
         lines[at] = match[1]
