@@ -1,7 +1,7 @@
 """What a year of a lab asks: long journals verified, a restart of a thousand open runs, a broker and a PostgreSQL that are away.
 
 The long journal has `LABCTL_BENCH_ROWS` rows, ten million unless that is set; PostgreSQL is killed for `LABCTL_BENCH_MINUTES`, ten.
-`verify` is told in CPU time, which others on the machine do not change; a restart by the clock on the wall.
+`verify` is told in CPU time, which others on the machine change little; a restart by the clock on the wall.
 """
 
 import asyncio
@@ -40,6 +40,7 @@ STRIDE = 20  # s that all channels, at a row a second, go on at once
 LATELY = (
     1200  # s before the kill in which they go on by seconds, as a daemon's do: further back than any checkpoint lies
 )
+LOOKS = 3  # at what an hour added: two processes on one core's threads cost each other CPU time, too
 AWAY = 8  # h that the broker is away
 MORE = 20.0  # MB of memory meanwhile
 BACKLOG_WITHIN = 1200.0  # s: what was missed gives way to what is live
@@ -95,12 +96,15 @@ def verified(place: Path) -> Iterator[Promised]:
             at = each + tick // COMMITS
             part = runs[: int(CHANNELS * HERTZ)][tick % COMMITS :: COMMITS]
             journal.commit([Entry(run_id, rows.rows(at, at + 1), at, 1) for run_id in part])
-    begin, cpu = time.perf_counter(), time.process_time()
-    newer = verify(file, since=done.head.digest)
-    took, cpu = time.perf_counter() - begin, time.process_time() - cpu
-    assert newer.whole
-    assert newer.rows == CHANNELS * HOUR
-    remark = f"in CPU time, {HOUR * COMMITS:,} commits; {took:.1f} s on the wall"
+    found = []
+    for _ in range(LOOKS):
+        begin, cpu = time.perf_counter(), time.process_time()
+        newer = verify(file, since=done.head.digest)
+        found.append((time.process_time() - cpu, time.perf_counter() - begin))
+        assert newer.whole
+        assert newer.rows == CHANNELS * HOUR
+    cpu, took = min(found)
+    remark = f"in CPU time, the least of {LOOKS}, {HOUR * COMMITS:,} commits; {took:.1f} s on the wall"
     yield at_most(f"verify of an hour more, {newer.rows:,} rows", 1.0, cpu, " s", remark)
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from labctl.sample import Floats
-from labctl.store.hash_chain import part_text, rows_text
+from labctl.store.hash_chain import ROWS_TEXT, part_text
 from labctl.store.matrix import RECORD, WIDTH
 from labctl.store.reader import Reader
 
@@ -98,7 +98,7 @@ def grouped(parts: Sequence[tuple[Any, ...]]) -> tuple[dict[int, list[bytes]], d
     for part in parts:
         commit_id, run_id, first, last, event, last_event, given, last_given, digest = part
         if event is last_event is given is last_given is None and type(first) is type(last) is int:
-            text = rows_text(run_id, first, last)
+            text = ROWS_TEXT % (run_id, first, last)
         else:
             text = part_text(run_id, range_of(first, last), range_of(event, last_event), range_of(given, last_given))
         by_commit[commit_id].append(text + bytes(digest))

@@ -24,6 +24,7 @@ from labctl.store.hash_chain import (
     Covered,
     birth,
     digest_of_bytes,
+    digests_of_bytes,
     first_chain,
     next_chain,
     part_digest,
@@ -96,6 +97,7 @@ class DigestCheck:
     _births: Mapping[int, int] = field(default_factory=dict)
     _auxiliary: dict[int, bool] = field(default_factory=dict)
     _versions: Mapping[int, int] = field(default_factory=dict)
+    _covers_all: bool = False  # by those, every column of a row
     _generations: Sequence[Generation] = ()
     _chain: bytes = b""
     _wanted: int = 0
@@ -120,10 +122,12 @@ class DigestCheck:
                 return
             size = min(LARGEST, max(PAGE, size * PARTS // (len(parts) + 1)))
             self._versions = {commit_id: version for commit_id, _, _, version, _ in page}
+            there = set(self._versions.values())
+            self._covers_all = all(ROW_COLUMNS.get(version) == WIDTH for version in there)
             if len(page) <= span["last"] - span["first"]:
                 parts = [part for part in parts if part[0] in self._versions]
             by_commit, by_run = grouped(parts)
-            known = list(takewhile(lambda row: row[3] in BIRTH, page))
+            known = page if there <= BIRTH.keys() else list(takewhile(lambda row: row[3] in BIRTH, page))
             yield from self._chained(known, by_commit)
             if len(known) < len(page):
                 commit_id, _, _, version, _ = page[len(known)]
@@ -186,19 +190,14 @@ class DigestCheck:
         record, born = self.ends.get(run_id, NOTHING)[0], self._births.get(run_id)
         numbers = {begins.dtype.kind, stops.dtype.kind} == {"i"} and all(map(all_none, more))
         is_born = born is not None and commits[0] <= born <= commits[-1]
-        if (
-            not window.plain
-            or not numbers
-            or is_born
-            or {ROW_COLUMNS[each] for each in set(self._versions.values())} != {WIDTH}
-        ):
+        if not (window.plain and numbers and self._covers_all) or is_born:
             return False
         follows = begins[0] == record + 1 and (begins[1:] == stops[:-1] + 1).all() and (stops >= begins).all()
         if not follows or begins[0] < window.first or stops[-1] - window.first >= len(window.rows):
             return False
         known = window.rows.data.cast("B")
         froms, tos = ((each - window.first) * _ROW_BYTES for each in (begins, stops + 1))
-        made = [digest_of_bytes(known[begin:end]) for begin, end in zip(froms.tolist(), tos.tolist(), strict=True)]
+        made = digests_of_bytes(known, froms.tolist(), tos.tolist())
         with_checkpoints = max(map(len, digests)) > PART_BYTES
         if made != ([each[:PART_BYTES] for each in digests] if with_checkpoints else list(digests)):
             return False

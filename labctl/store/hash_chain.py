@@ -22,6 +22,7 @@ import numpy as np
 from labctl.sample import Floats
 
 PART_BYTES = 16
+ROWS_TEXT = b"\n%d (%d, %d) None None "  # `part_text` of rows that came alone: run, first and last
 UNDER_WAY_VERSION = 3  # from which on commits cover orders and waiting runs
 CHECKPOINT_VERSION = 4  # from which on they cover checkpoints
 VERSION = 4  # of new commits: 1 is labctl 0.1's
@@ -115,6 +116,11 @@ class Covered:
 def digest_of_bytes(rows: memoryview) -> bytes:
     """Return `part_digest`, of this version, of the bytes of rows that nothing else was stored with."""
     return hashlib.sha256(rows).digest()[:PART_BYTES]
+
+
+def digests_of_bytes(rows: memoryview, begins: Sequence[int], ends: Sequence[int]) -> list[bytes]:
+    """Return `digest_of_bytes` of each of several pieces."""
+    return [hashlib.sha256(rows[begin:end]).digest()[:PART_BYTES] for begin, end in zip(begins, ends, strict=True)]
 
 
 def first_chain(uuid: str) -> bytes:
