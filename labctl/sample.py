@@ -4,7 +4,7 @@ A Batch's columns are the store's columns, in the store's units (s, V, A, Ah, de
 so a replay sees the same bits. Everything else inside labctl is SI (docs/decisions/0002-columns-as-stored.md).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Self, TypeAlias
@@ -116,4 +116,64 @@ class Snapshot:
             time=None if self.time is None else self.time[places],
             temperature_celsius=None if self.temperature_celsius is None else self.temperature_celsius[places],
             stamp=None if self.stamp is None else self.stamp[places],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRows:
+    """Rows that many channels of one connection have recorded by themselves, column by column: those of one after those of another.
+
+    They are *measured*: each channel's time and counters are those of its running program. All are good, and of each channel
+    there is at least one.
+
+    Attributes:
+        channels: Names, each once.
+        ends: Place behind the last row of each.
+        steps: Of its program, to which the rows of each belong.
+        time: Seconds, not decreasing within a channel.
+        voltage: Volts.
+        current: Amperes; positive charges the cell.
+        charging_ah: Charge passed so far in the charging direction, Ah.
+        discharging_ah: The same in the discharging direction.
+        charging_wh: Energy put in so far, Wh.
+        discharging_wh: Energy taken out so far, Wh.
+    """
+
+    channels: tuple[str, ...]
+    ends: NDArray[np.intp]
+    steps: NDArray[np.intp]
+    time: Floats
+    voltage: Floats
+    current: Floats
+    charging_ah: Floats
+    discharging_ah: Floats
+    charging_wh: Floats
+    discharging_wh: Floats
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return the rows of all parts, at least one, which have no channel in common."""
+        if len(parts) == 1:
+            return parts[0]
+        before = np.cumsum([0, *(len(part.time) for part in parts)])
+        names = ("time", "voltage", "current", "charging_ah", "discharging_ah", "charging_wh", "discharging_wh")
+        return cls(
+            tuple(channel for part in parts for channel in part.channels),
+            np.concatenate([part.ends + begin for part, begin in zip(parts, before, strict=False)]),
+            np.concatenate([part.steps for part in parts]),
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in names),
+        )
+
+    def of(self, place: int) -> Batch:
+        """Return the rows of one channel, by its place, without a copy."""
+        rows = slice(int(self.ends[place - 1]) if place else 0, int(self.ends[place]))
+        return Batch(
+            time=self.time[rows],
+            voltage=self.voltage[rows],
+            current=self.current[rows],
+            charging_ah=self.charging_ah[rows],
+            discharging_ah=self.discharging_ah[rows],
+            step=int(self.steps[place]),
+            charging_wh=self.charging_wh[rows],
+            discharging_wh=self.discharging_wh[rows],
         )

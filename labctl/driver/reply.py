@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from labctl.driver.program import Owner
 
 if TYPE_CHECKING:  # who only plans needs no numpy: `labctl check` answers in half the time without it
-    from labctl.sample import Batch, Floats, Snapshot
+    from labctl.sample import Batch, ChannelRows, Floats, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,21 @@ Reading: TypeAlias = "Batch | Points | Ended | Fault | Changed"
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """All that one read of a connection found: one snapshot over its simple channels, and the rest by channel in order."""
+    """All that one read of a connection found.
+
+    Attributes:
+        snapshot: One row of each of its simple channels.
+        by_channel: What else was found, in order.
+        recorded: Rows of channels that record by themselves, each before what else was found of its channel.
+    """
 
     snapshot: "Snapshot | None" = None
     by_channel: Mapping[str, Sequence[Reading]] = field(default_factory=dict)
+    recorded: "ChannelRows | None" = None
+
+    def of(self, channel: str) -> Sequence[Reading]:
+        """Return what was found of a channel in order, but for its row in the snapshot."""
+        others = self.by_channel.get(channel, ())
+        if self.recorded is None or channel not in self.recorded.channels:
+            return others
+        return (self.recorded.of(self.recorded.channels.index(channel)), *others)

@@ -56,8 +56,31 @@ def quiet_count(plan: Plan, state: State, batch: Batch) -> int:
     return len(batch) if quiet.all() else int(quiet.argmin())
 
 
+def quiet_box(plan: Plan, state: State, step: int) -> Box | None:
+    """Return the box inside which good rows change nothing but the sums, None where each must be folded.
+
+    They are at or after the last row, carry all counters, energies included, and no temperature.
+
+    Args:
+        plan: Of the run.
+        state: Before them.
+        step: Of the program that runs, to which they belong.
+    """
+    if not _counts_nothing(state) or _strays(state, step) or prepared_of(plan, state).sees_shorts:
+        return None
+    box = watch(plan, state)
+    return box if _no_matter(box) else None
+
+
 def _only_sums(plan: Plan, state: State, batch: Batch) -> bool:
-    """Tell whether rows inside the watch change nothing but the sums: no count of rows or moments goes on in the state."""
+    """Tell whether rows inside the watch change nothing but the sums."""
+    if not len(batch) or (batch.quality is not None and batch.quality.any()) or not _counts_nothing(state):
+        return False
+    return not strayed(state, batch) and not prepared_of(plan, state).sees_shorts
+
+
+def _counts_nothing(state: State) -> bool:
+    """Tell whether no count of rows or moments goes on in a state."""
     step = state.step
     if (
         state.bad != _SOUND
@@ -66,11 +89,8 @@ def _only_sums(plan: Plan, state: State, batch: Batch) -> bool:
         or (step is not None and (step.first_voltage is None or step.outside != 0))
     ):
         return False
-    if step is not None and state.phase in {"asking", "paused"} and _acts_alone(state):
-        return False  # rows that come late are time of the open step
-    if not len(batch) or (batch.quality is not None and batch.quality.any()):
-        return False
-    return not strayed(state, batch) and not prepared_of(plan, state).sees_shorts
+    # rows that come late are time of the open step
+    return step is None or state.phase not in {"asking", "paused"} or not _acts_alone(state)
 
 
 def _acts_alone(state: State) -> bool:
@@ -127,4 +147,8 @@ def inside(box: Box, batch: Batch, after: float) -> bool:
 
 def strayed(state: State | StateBuilder, batch: Batch) -> bool:
     """Tell whether rows are of another step than the one that the program should be at."""
-    return state.phase == "running" and batch.step != state.held.at and len(state.held.lines) > 1
+    return _strays(state, batch.step)
+
+
+def _strays(state: State | StateBuilder, step: int) -> bool:
+    return state.phase == "running" and step != state.held.at and len(state.held.lines) > 1

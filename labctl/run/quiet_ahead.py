@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +118,21 @@ class QuietColumns:
         return np.concatenate([self._blocks[block[begin]][row[begin:end]] for begin, end in pairwise(cuts)])
 
 
+class TakenRows(Protocol):
+    """Rows that were taken without a fold, by the places of their runs."""
+
+    taken: Places
+
+    def last(self, place: int) -> LastRow:
+        """Return what a state knows of the row of a place that was taken last."""
+
+    def time(self, place: int) -> float:
+        """Return the run time of that row, s."""
+
+    def clear(self, place: int) -> None:
+        """Take no more."""
+
+
 class QuietAhead:
     """The quiet rows of one run.
 
@@ -126,7 +142,7 @@ class QuietAhead:
 
     __slots__ = ("_columns", "_place", "_skip", "known")
 
-    def __init__(self, columns: QuietColumns, place: int, skip: Callable[[int], None]) -> None:
+    def __init__(self, columns: TakenRows, place: int, skip: Callable[[int], None]) -> None:
         """Stand at the first row in a place; `skip` tells the source how many were taken."""
         self._columns, self._place, self._skip = columns, place, skip
         self.known = 0

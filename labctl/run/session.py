@@ -45,6 +45,7 @@ class RunSession:
         plan: What it does.
         state: Where it is.
         program_step: Of the running program, of which the last row is.
+        row_step: The step of the rows that were folded last, None before any.
         commands: To be carried out, in order.
         finish: How it ended, once it has.
         begun: Run time at which the running program began, s.
@@ -62,6 +63,7 @@ class RunSession:
         self.commands: deque[Command] = deque()
         self.finish: Finish | None = None
         self.program_step = 0
+        self.row_step: int | None = None
         self.begun = 0.0
         self.base = Counters()
         self.save = save
@@ -110,12 +112,21 @@ class RunSession:
         They are taken from there as their time comes, without a fold; `skip` tells the source at last how many were. The
         state follows when somebody asks for it. Nothing of the run may wait to be stored: a quiet row follows a stored state.
         """
-        count = 0 if self._waiting or self.commands or self.finish else quiet_count(self.plan, self.state, batch)
+        count = quiet_count(self.plan, self.state, batch) if self.is_settled else 0
         if count:
             quiet = batch if count == len(batch) else batch.rows(0, count)
             columns.put(place, Entry(self.run_id, quiet, self._next_record, self.state.attempt), quiet)
-            self._ahead = QuietAhead(columns, place, skip)
+            self.go_on_quietly(QuietAhead(columns, place, skip))
         return count
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether all that was folded is stored or on its way, and nothing is to be done."""
+        return not (self._waiting or self.commands or self.finish)
+
+    def go_on_quietly(self, ahead: QuietAhead) -> None:
+        """Let rows be taken without a fold, those of a place from now on, until something is folded."""
+        self._ahead = ahead
 
     def leave_quiet(self) -> None:
         """Fold from here on: the state and the source stand after the last row that was taken."""
@@ -152,7 +163,8 @@ class RunSession:
         attempt = self.state.attempt
         outcome = fold(self.plan, self.state, batch)
         taken = outcome.taken
-        self.program_step = batch.step if taken else self.program_step
+        if taken:
+            self.program_step = self.row_step = batch.step
         self._keep(None, batch if taken == len(batch) else batch.rows(0, taken), outcome, attempt)
         return taken
 

@@ -129,7 +129,7 @@ def can(bench: Any, *modes: str) -> bool:
 async def readings(bench: Any) -> list[Reading]:
     """Read once and return the channel's readings, a snapshot as a batch of one row."""
     taken = await bench.driver.read([bench.channel])
-    listed = list(taken.by_channel.get(bench.channel, ()))
+    listed = list(taken.of(bench.channel))
     snapshot: Snapshot | None = taken.snapshot
     if snapshot is not None:
         time = np.zeros(1) if snapshot.time is None else snapshot.time[:1]

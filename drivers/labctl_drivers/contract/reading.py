@@ -70,9 +70,7 @@ async def test_a_temperature_is_there_if_it_is_measured(bench: Any) -> None:
     await bench.driver.apply(bench.channel, program(bench, Rest(), until(1e5)))
     await bench.let_pass(2.0)
     taken = await bench.driver.read([bench.channel])
-    columns = [
-        reading.temperature_celsius for reading in taken.by_channel.get(bench.channel, ()) if isinstance(reading, Batch)
-    ]
+    columns = [reading.temperature_celsius for reading in taken.of(bench.channel) if isinstance(reading, Batch)]
     columns += [taken.snapshot.temperature_celsius] if taken.snapshot is not None else []
     assert all((column is not None) == measures for column in columns)
 

@@ -4,16 +4,19 @@ Facts: BTSAPI protocol 1.19 as quoted by public clients. What a channel does is 
 """
 
 import asyncio
-import re
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 from xml.sax.saxutils import escape, quoteattr
 
 from labctl.errors import SettingRefused, Unreachable, WireError
+from labctl_drivers.neware.conversation import Conversation
+from labctl_drivers.neware.replies import END, MOST, parsed, states_in, whole
 
-END = b"#\r\n"
-MOST = 1000  # records of one download
 LONGEST_REPLY = 4 * 1024 * 1024  # bytes; 1000 records take a fifth of a megabyte
+AT_ONCE = 4 * 1024 * 1024  # bytes of replies that are held before their records are taken
+REQUEST = '<?xml version="1.0" encoding="UTF-8" ?><bts version="1.0"><cmd>{command}</cmd>{body}</bts>\n\n'
+T = TypeVar("T")
 LOGIN = "<username>{user}</username><password>{password}</password><type>bfgs</type>"
 
 
@@ -44,15 +47,23 @@ class Client:
         self.login = LOGIN.format(user=escape(login[0]), password=escape(login[1]))
         self.device_type = device_type
         self.timeout = timeout
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._conversation: Conversation | None = None
         self._lock = asyncio.Lock()
+        self._download_forms: dict[str, bytes] = {}
+        self._asked_states: tuple[tuple[str, ...], bytes] = (
+            (),
+            b"",
+        )  # the request, as long as it is of the same channels
 
     async def connect(self) -> str:
         """Connect, log in, see that every channel exists, and return the version of the client."""
         await self.disconnect()
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.timeout):
-                self._streams = await asyncio.open_connection(self.host, self.port, limit=LONGEST_REPLY)
+                _, self._conversation = await loop.create_connection(
+                    lambda: Conversation(END, LONGEST_REPLY), self.host, self.port
+                )
         except (OSError, TimeoutError) as error:
             raise Unreachable(
                 f"{self.host}:{self.port}: wanted a BTS client, found {str(error) or 'no answer'}"
@@ -69,9 +80,9 @@ class Client:
 
     async def disconnect(self) -> None:
         """Disconnect; every test goes on."""
-        if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
+        if self._conversation is not None:
+            self._conversation.close()
+            self._conversation = None
 
     # --- questions --------------------------------------------------------------------------------------------------
 
@@ -79,9 +90,12 @@ class Client:
         """Return the states of channels in one request; matched by order, since replies sometimes name a wrong sub-device."""
         if not channels:
             return []
-        rows = "".join(self._element("status", channel, "true") for channel in channels)
-        answer = await self._ask("getchlstatus", f'<list count="{len(channels)}">{rows}</list>')
-        states = [(row.text or "").strip() for row in answer.findall(".//list/status")]
+        asked = tuple(channels)
+        if self._asked_states[0] != asked:
+            rows = "".join(self._element("status", channel, "true") for channel in asked)
+            self._asked_states = asked, request("getchlstatus", f'<list count="{len(asked)}">{rows}</list>')
+        (reply,) = await self._exchange("getchlstatus", [self._asked_states[1]])
+        states = await self._read(states_in, reply)
         if len(states) != len(channels):
             raise WireError(f"{self.host}: wanted the states of {len(channels)} channels, found {len(states)}")
         return states
@@ -93,45 +107,76 @@ class Client:
 
     async def _test(self, channel: str) -> tuple[str, int]:
         """Return the id of the channel's last test, and how many records it has."""
-        row = (await self._ask("inquiredf", self._list("chl", channel, "true", testid="0"))).find(".//chl")
-        return ("0", 0) if row is None else (str(whole(row, "testid")), whole(row, "count"))
+        ((test, count),) = await self.tests([channel])
+        return test, count
 
-    async def _download(self, channel: str, test: str, first: int) -> list[ET.Element]:
-        """Return records of a test from one on, as many as come at once."""
-        device, sub, number = self.places[channel]
-        body = (
-            f'<download devtype="{self.device_type}" devid="{device}" subdevid="{sub}" chlid="{number}" auxid="0" '
-            f'testid="{test}" startpos="{first}" count="{MOST}"/>'
-        )
-        answer = await self._ask("download", body, accepted=("donwload_resp", "download_resp"))
-        return answer.findall(".//data")
+    async def tests(self, channels: Sequence[str]) -> list[tuple[str, int]]:
+        """Return the same of several channels in one request; matched by order."""
+        asked = "".join(self._element("chl", channel, "true", testid="0") for channel in channels)
+        answer = await self._ask("inquiredf", f'<list count="{len(channels)}">{asked}</list>')
+        rows = answer.findall(".//chl")
+        if len(channels) == 1 and not rows:
+            return [("0", 0)]
+        if len(rows) != len(channels):
+            raise WireError(f"{self.host}: wanted the tests of {len(channels)} channels, found {len(rows)}")
+        return [(str(whole(row, "testid")), whole(row, "count")) for row in rows]
+
+    async def downloads(self, wanted: Sequence[tuple[str, str, int]]) -> list[bytes]:
+        """Return the replies to downloads: channel, test and number of the first record of each, as many as come at once.
+
+        Those of the first few, at least one, where they hold very much.
+        """
+        return await self._exchange("download", [self._download(*each) for each in wanted])
+
+    def _download(self, channel: str, test: str, first: int) -> bytes:
+        form = self._download_forms.get(channel)  # made once: a poll has one for each channel
+        if form is None:
+            device, sub, number = self.places[channel]
+            form = self._download_forms[channel] = request(
+                "download",
+                f'<download devtype="{self.device_type}" devid="{device}" subdevid="{sub}" chlid="{number}" auxid="0" '
+                f'testid="%b" startpos="%d" count="{MOST}"/>',
+            )
+        return form % (test.encode(), first)
 
     # --- the wire -----------------------------------------------------------------------------------------------------
 
-    async def _ask(self, command: str, body: str = "", accepted: tuple[str, ...] = ()) -> ET.Element:
-        """Send a request and return the root of its reply; one at a time.
+    async def _ask(self, command: str, body: str = "") -> ET.Element:
+        """Send a request and return the root of its reply.
+
+        Raises:
+            Unreachable: As `_exchange`.
+            WireError: As `_read`: the reply is not XML, or of another command.
+        """
+        (reply,) = await self._exchange(command, [request(command, body)])
+        return await self._read(lambda raw: parsed(raw, (f"{command}_resp",)), reply)
+
+    async def _exchange(self, command: str, requests: Sequence[bytes]) -> list[bytes]:
+        """Send requests, each when the one before was answered, and return the replies: of the first few where they are large.
 
         Raises:
             Unreachable: No reply within the timeout; the connection is closed, so that a late reply is never taken.
-            WireError: The reply is not XML, or of another command.
         """
-        request = f'<?xml version="1.0" encoding="UTF-8" ?><bts version="1.0"><cmd>{command}</cmd>{body}</bts>\n\n'
         async with self._lock:
-            if self._streams is None:
+            if self._conversation is None:
                 raise Unreachable(f"{self.host}: not open")
-            reader, writer = self._streams
             try:
-                writer.write(request.encode() + END)
-                async with asyncio.timeout(self.timeout):
-                    raw = await reader.readuntil(END)
-            except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+                return await self._conversation.ask(requests, self.timeout, AT_ONCE)
+            except (OSError, TimeoutError) as error:
                 await self.disconnect()
                 raise Unreachable(f"{self.host}: {command} was not answered: {str(error) or 'time ran out'}") from error
             except asyncio.CancelledError:
                 await self.disconnect()  # the reply would be taken for that of the next request
                 raise
+
+    async def _read(self, reader: Callable[[bytes], T], reply: bytes) -> T:
+        """Return what a reply says; the connection is closed where it is not as it should be.
+
+        Raises:
+            WireError: It is not.
+        """
         try:
-            return parsed(raw, accepted or (f"{command}_resp",))
+            return reader(reply)
         except WireError:
             await self.disconnect()
             raise
@@ -168,29 +213,6 @@ class Client:
                 raise SettingRefused(f"{channel}: wanted Neware channel {'-'.join(place)}, found {known}", safe=True)
 
 
-def parsed(raw: bytes, accepted: tuple[str, ...]) -> ET.Element:
-    """Return the root of one framed reply.
-
-    Raises:
-        WireError: It is not XML, or none of the accepted replies.
-    """
-    text = raw.removesuffix(END).decode("utf-8", "replace").strip()
-    try:
-        root = ET.fromstring(re.sub(r"^<\?xml[^>]*\?>", "", text).strip())  # noqa: S314 - external entities are not resolved
-    except ET.ParseError as error:
-        raise WireError(f"wanted an XML reply, found {text[:60]!r}: {error}") from error
-    if root.findtext("cmd") not in accepted:
-        raise WireError(f"wanted {' or '.join(accepted)}, found {root.findtext('cmd')}")
-    return root
-
-
-def whole(element: ET.Element, name: str) -> int:
-    """Return a number of a reply.
-
-    Raises:
-        WireError: It is none.
-    """
-    text = element.get(name, "0")
-    if re.fullmatch(r"\d{1,18}", text, re.ASCII) is None:
-        raise WireError(f"wanted a number in {name}, found {text[:40]!r}")
-    return int(text)
+def request(command: str, body: str = "") -> bytes:
+    """Return a framed request."""
+    return REQUEST.format(command=command, body=body).encode() + END

@@ -12,33 +12,26 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 from labctl.driver import (
     Capabilities,
-    Changed,
-    Fault,
     Foreign,
     Identity,
     Owner,
     Program,
     ProgramStep,
     ReadBack,
-    Readings,
     Status,
 )
 from labctl.driver.option_range import Port, Positive
 from labctl.errors import OptionRefused, SettingRefused, WireError
-from labctl_drivers.neware.client import MOST, Client, whole
-from labctl_drivers.neware.records import Draining, Following, ended, follow_records, take_records
+from labctl_drivers.neware.recording import ENDED, Reader, RecordingClient
+from labctl_drivers.neware.records import Draining, Following
 from labctl_drivers.neware.stepfile import MOST_STEPS, SHORTEST_RECORD, step_file
 from labctl_drivers.owner_mark import OwnerMark
 from labctl_drivers.sidecar import Sidecar
 
-BLOCKS = 20  # downloads of one channel in one read; what is left comes with the next
-INCOMPLETE = 30  # looks at a test that has ended before its missing records are given up
 RUNS = frozenset({"working", "pause"})
-ENDED = frozenset({"finish", "stop", "protect"})
 HOLDS = {  # what it locates in which mode; `~` is the side towards which a step drives
     "Rest": frozenset({"time>"}),
     "Galvanostatic": frozenset({"time>", "voltage~", "charge>"}),
@@ -46,10 +39,9 @@ HOLDS = {  # what it locates in which mode; `~` is the side towards which a step
     "ConstantPower": frozenset({"time>", "voltage~", "charge>"}),
     "ConstantLoad": frozenset({"time>", "voltage<", "charge>"}),
 }
-Reader: TypeAlias = Draining | Following
 
 
-class Neware(Client):
+class Neware(RecordingClient):
     """All channels behind one BTS client.
 
     Args:
@@ -88,7 +80,6 @@ class Neware(Client):
         self.folder = Path(folder)
         self.seen_as = seen_as if seen_as is not None else folder
         self.poll, self.most_current = float(poll), float(most_current)
-        self._readers: dict[str, Reader] = {}
 
     # --- the contract ---------------------------------------------------------------------------------------------
 
@@ -156,7 +147,7 @@ class Neware(Client):
         path = self._path(channel)
         await self._stop_ours(channel, program.owner)
         aside = Sidecar(OwnerMark(program.attempt, program.owner).text(), program)
-        await self._write(path, text, aside)
+        await asyncio.to_thread(write_files, path, text, aside)
         body = self._list("start", channel, f"{self.seen_as}/{path.name}", barcode=aside.barcode)
         if self._text(await self._ask("start", body), "start") != "ok":
             raise SettingRefused(
@@ -165,7 +156,7 @@ class Neware(Client):
         test, _ = await self._test(channel)
         await self._see_ours(channel, aside.barcode)  # after its number, since a later test has a greater one
         self._readers[channel] = Draining(program, test)
-        await self._write(path, text, Sidecar(aside.barcode, program, test))
+        await asyncio.to_thread(write_aside, path, Sidecar(aside.barcode, program, test))
         return ReadBack({"test": float(test)})
 
     async def attach(self, channel: str, attempt: int, after: float, step: int, owner: Owner | None = None) -> bool:
@@ -192,25 +183,6 @@ class Neware(Client):
         reader: Reader = Draining(aside.program, test, after, step)
         self._readers[channel] = Following(test, aside.first, after) if foreign else reader
         return True
-
-    async def drained(self, channel: str) -> bool:
-        """Tell whether every record of the test that was read last has been given."""
-        reader = self._readers.get(channel)
-        return reader is None or (reader.done and not reader.found)
-
-    async def read(self, channels: Sequence[str]) -> Readings:
-        """Return the records that are new on these channels, with the ends of steps between them.
-
-        What was read stays until all of it can be given: a line that fails half-way costs no record.
-        """
-        mine = [channel for channel in channels if channel in self._readers]
-        running = [channel for channel in mine if not self._readers[channel].done]
-        for channel, state in zip(running, await self._states(running), strict=True):
-            await self._drain(channel, state)
-        given = {channel: tuple(self._readers[channel].found) for channel in mine}
-        for channel in mine:
-            self._readers[channel].found.clear()
-        return Readings(by_channel=given)
 
     async def output_off(self, channel: str) -> None:
         """Stop the channel; one that does not work is left as it is."""
@@ -265,70 +237,37 @@ class Neware(Client):
         """Read the test that runs from its last record on; write down which, for whoever takes it up again."""
         (test, count), barcode = await self._test(channel), await self._barcode(channel)
         first = max(1, count)
-        await self._write_aside(self._path(channel), Sidecar(barcode, program, test, first))
+        await asyncio.to_thread(write_aside, self._path(channel), Sidecar(barcode, program, test, first))
         self._readers[channel] = Following(test, first)
         return ReadBack({"test": float(test), "record": float(first)})
 
-    # --- draining ---------------------------------------------------------------------------------------------------
-
-    async def _drain(self, channel: str, state: str) -> None:
-        reader = self._readers[channel]
-        for _ in range(BLOCKS):
-            block = await self._download(channel, reader.test, reader.last + 1)
-            if block and isinstance(reader, Draining):
-                take_records(block, reader)
-            elif block and isinstance(reader, Following):
-                follow_records(block, reader)
-            if len(block) < MOST:
-                break
-        else:
-            return  # there may be more: nothing is over before all of it was read
-        if not block and state not in ENDED and (await self._test(channel))[0] != reader.test:
-            reader.done = True
-            reader.found.append(Fault("somebody started another test on the channel", safe=True))
-        if state in ENDED:
-            await self._close_test(channel, reader, state)
-
-    async def _close_test(self, channel: str, reader: Reader, state: str) -> None:
-        """Take what ends a test, once its records are complete."""
-        answer = await self._ask("inquiredf", self._list("chl", channel, "true", testid=reader.test))
-        row = answer.find(".//chl")
-        if row is None or whole(row, "count") > reader.last or (row.text or "").strip() != "true":
-            reader.waits += 1
-            if reader.waits <= INCOMPLETE:
-                return
-            reader.found.append(Fault(f"the test has ended ({state}), and its last records did not come", safe=True))
-            reader.done = True
-            return
-        reader.done = True
-        why = {"finish": "it came to its end", "protect": "a limit tripped"}.get(state, "somebody stopped it")
-        if isinstance(reader, Following):
-            reader.end(f"the channel says {state}: {why}")
-            return
-        reader.flush()
-        if state == "finish":
-            reader.take(ended(reader))
-        elif not reader.stopped:
-            words = f"the channel says {state}: {why}"
-            reader.take(Fault(words, safe=True) if state == "protect" else Changed(words))
-
-    # --- questions --------------------------------------------------------------------------------------------------
-
-    async def _write(self, path: Path, text: str, aside: Sidecar) -> None:
-        try:
-            await asyncio.to_thread(path.write_text, text, encoding="utf-8")
-        except OSError as error:
-            raise SettingRefused(f"{path}: wanted to write a step file there, found {error}", safe=True) from error
-        await self._write_aside(path, aside)
-
-    async def _write_aside(self, path: Path, aside: Sidecar) -> None:
-        try:
-            await asyncio.to_thread(aside.write, path.with_suffix(".json"))
-        except OSError as error:
-            raise SettingRefused(f"{path}: wanted to write beside a step file, found {error}") from error
-
     def _path(self, channel: str) -> Path:
         return self.folder / f"labctl-{re.sub(r'[^A-Za-z0-9_-]', '_', channel)}.xml"
+
+
+def write_files(path: Path, text: str, aside: Sidecar) -> None:
+    """Write a step file, and what stands beside it.
+
+    Raises:
+        SettingRefused: They cannot be written; the test that they are of has not begun.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SettingRefused(f"{path}: wanted to write a step file there, found {error}", safe=True) from error
+    write_aside(path, aside)
+
+
+def write_aside(path: Path, aside: Sidecar) -> None:
+    """Write what stands beside a step file.
+
+    Raises:
+        SettingRefused: It cannot be written.
+    """
+    try:
+        aside.write(path.with_suffix(".json"))
+    except OSError as error:
+        raise SettingRefused(f"{path}: wanted to write beside a step file, found {error}") from error
 
 
 def places_of(channels: Mapping[str, str]) -> dict[str, list[str]]:

@@ -1,7 +1,6 @@
 """Records of a Neware test as rows and ends of steps, and which of them are news to whoever listens again."""
 
 import itertools
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -12,11 +11,13 @@ from numpy.typing import NDArray
 from labctl.driver import Ended, Galvanostatic, Potentiostatic, Program, ProgramStep, Reading, RecordRule, Threshold
 from labctl.errors import WireError
 from labctl.sample import Batch, Floats
+from labctl_drivers.neware.replies import ENERGY, Records
 from labctl_drivers.neware.stepfile import ProgramSpan, places
 
 APART = 1e-6  # s by which the first record of a step is told later than the last one of the step before
 NEWS = 0.5 * APART  # s; more than rounding makes of a time, less than lies between two records
 REACHED = 1e-3  # V before the voltage of a CC-CV at which its hold has begun
+MILLI = 1e-3
 EARLY = 1e-3  # s by which a record may come before it is due: times are whole milliseconds
 
 
@@ -35,6 +36,7 @@ class Draining:
         waiting: The last record of the step, if its rules did not ask for it: it is given only where the step ends.
         stopped: We ended the test ourselves.
         waits: Looks at a test that has ended and whose records are not complete.
+        plain: Every record of the step that runs is a row: none is thinned out, none begins a hold.
     """
 
     program: Program
@@ -62,6 +64,7 @@ class Draining:
     stopped: bool = False
     waits: int = 0
     laid: tuple[ProgramSpan, ...] = ()
+    plain: bool = False
 
     def __post_init__(self) -> None:
         """Lay the program out as the steps of its file."""
@@ -81,6 +84,11 @@ class Draining:
         step = self.program.steps[self.index] if self.step else None
         return step if isinstance(step, ProgramStep) else None
 
+    @property
+    def is_steady(self) -> bool:
+        """Tell whether the next records of the step that runs are rows as they are, and the first thing to be given."""
+        return self.plain and not self.found and self.waiting is None
+
     def take(self, reading: Reading) -> None:
         """Keep a reading, without what the listener has already."""
         match reading:
@@ -97,7 +105,13 @@ class Draining:
     def enter(self, step: int, cycle: int, since: float) -> None:
         """Begin a step of the file."""
         self.step, self.cycle, self.in_step = step, cycle, since
-        self.held, self.kept = False, None
+        self._go_to(held=False)
+
+    def _go_to(self, *, held: bool) -> None:
+        """Go to the first part of the step that was entered, or to its hold."""
+        self.held, self.kept = held, None
+        place, step = self.laid[self.step - 1], self.running
+        self.plain = (held or place.last == place.first) and step is not None and len(step.record) < 2
 
     def leave(self) -> None:
         """End the step that was running, with its last record."""
@@ -113,7 +127,7 @@ class Draining:
         step = self.running
         number = step.ends[0].number if step is not None and step.ends else None
         self.take(Ended(place.first, self.before + self.in_step, number, "its voltage is reached"))
-        self.held, self.kept = True, None
+        self._go_to(held=True)
 
     def flush(self) -> None:
         """Give the last record of a step, whatever its rules ask for."""
@@ -122,21 +136,20 @@ class Draining:
         self.waiting = None
 
 
-def take_records(block: Sequence[ET.Element], draining: Draining) -> None:
+def take_records(block: Records, draining: Draining) -> None:
     """Take a block of records: batches, one a step, with the ends of steps between them.
 
     Raises:
         WireError: They are not the next records of the program; nothing is taken then.
     """
-    numbers, step, cycle = (column(block, name).astype(int) for name in ("seqid", "stepid", "cycleid"))
+    columns = block.columns
+    numbers, step, cycle = (columns[name].astype(int) for name in ("seqid", "stepid", "cycleid"))
     if not np.array_equal(numbers, np.arange(draining.last + 1, draining.last + 1 + len(block))):
         raise WireError(f"wanted records from {draining.last + 1} on without a gap, found {numbers.tolist()[:5]}...")
     if step.min() < 1 or step.max() > len(draining.laid):
         raise WireError(f"wanted steps 1 to {len(draining.laid)}, found {step.min()} to {step.max()}")
-    values = {name: column(block, name) for name in ("testtime", "volt", "curr", "cap")}
-    values["testtime"] *= 1e-3
-    if all("eng" in row.attrib for row in block):
-        values["eng"] = column(block, "eng")
+    values = {name: columns[name] for name in ("volt", "curr", "cap", ENERGY) if name in columns}
+    values["testtime"] = columns["testtime"] * MILLI
     for begin, end in pieces(step, cycle, values["testtime"]):
         if (step[begin], cycle[begin]) != (draining.step, draining.cycle) or values["testtime"][
             begin
@@ -187,8 +200,8 @@ def give(values: dict[str, Floats], begin: int, end: int, draining: Draining) ->
         return
     since, voltage, current, charge = (values[name][begin:end] for name in ("testtime", "volt", "curr", "cap"))
     rows = batch(since, voltage, current, charge, draining)
-    if "eng" in values:
-        rows = with_energy(rows, values["eng"][begin:end], draining)
+    if ENERGY in values:
+        rows = with_energy(rows, values[ENERGY][begin:end], draining)
     draining.in_step = float(since[-1])
     step = draining.running
     rules = step.record if step is not None else ()
@@ -279,21 +292,6 @@ def asked_in(step: ProgramStep, draining: Draining) -> Sequence[Threshold]:
     return [end for end in (*own, *over) if not (holding and end.quantity == "voltage")]
 
 
-def column(block: Sequence[ET.Element], name: str) -> Floats:
-    """Return an attribute of all records as floats.
-
-    Raises:
-        WireError: One of them is not a finite number.
-    """
-    try:
-        values = np.array([float(row.get(name, "nan")) for row in block])
-    except ValueError as error:
-        raise WireError(f"wanted numbers in {name}, found {error}") from error
-    if not np.isfinite(values).all() or (np.abs(values) > 1e15).any():
-        raise WireError(f"wanted finite numbers in {name}, found {[row.get(name) for row in block][:5]}")
-    return values
-
-
 # --- a test that somebody else started --------------------------------------------------------------------------------
 
 
@@ -332,19 +330,20 @@ class Following:
         self.found.append(Ended(0, self.time, None, why))
 
 
-def follow_records(block: Sequence[ET.Element], following: Following) -> None:
+def follow_records(block: Records, following: Following) -> None:
     """Take a block of records of a test of which no program is known: time, charge and discharge since the first of them.
 
     Raises:
         WireError: They are not the next records of the test; nothing is taken then.
     """
-    numbers, step, cycle = (column(block, name).astype(int) for name in ("seqid", "stepid", "cycleid"))
+    columns = block.columns
+    numbers, step, cycle = (columns[name].astype(int) for name in ("seqid", "stepid", "cycleid"))
     if not np.array_equal(numbers, np.arange(following.last + 1, following.last + 1 + len(block))):
         raise WireError(f"wanted records from {following.last + 1} on without a gap, found {numbers.tolist()[:5]}...")
-    since, voltage, current, charge = (column(block, name) for name in ("testtime", "volt", "curr", "cap"))
+    since, voltage, current, charge = (columns[name] for name in ("testtime", "volt", "curr", "cap"))
     times, charging, discharging = (np.empty(len(block)) for _ in range(3))
     for at, place in enumerate(
-        zip(step.tolist(), cycle.tolist(), (since * 1e-3).tolist(), charge.tolist(), strict=True)
+        zip(step.tolist(), cycle.tolist(), (since * MILLI).tolist(), charge.tolist(), strict=True)
     ):
         new, before = place, following.at
         same = before is not None and before[:2] == new[:2] and new[2] >= before[2]

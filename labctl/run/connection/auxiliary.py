@@ -91,7 +91,7 @@ class Auxiliaries:
                 return None
             async with self._lock:
                 readings = await executor.verb(executor.instrument.read([at]))
-            for reading in readings.by_channel.get(at, ()):
+            for reading in readings.of(at):
                 if (words := ended(reading)) is not None:
                     return words
 

@@ -2,20 +2,19 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from labctl.clock import Clock
-from labctl.driver import Autonomous, Readings
+from labctl.driver import Readings
 from labctl.errors import InstrumentError, WireError
 from labctl.run.connection.link import Link
 from labctl.run.connection.outage import read_back_all
-from labctl.run.connection.polled_executor import PolledExecutor
+from labctl.run.connection.polled_executor import PolledExecutor, Shared
 from labctl.run.connection.polled_run import PolledRun
 from labctl.run.connection.reading import fresh, measured
 from labctl.run.connection.unmeasured import hold_unmeasured
-from labctl.sample import Snapshot
+from labctl.sample import ChannelRows, Snapshot
 
 LOG = logging.getLogger("labctl.run")
 TICK = 0.1  # s of the machine between two reads, unless the instrument wants more
@@ -29,13 +28,15 @@ class ChannelReadings:
         read_at: Clock time of the last one.
     """
 
-    def __init__(self, link: Link, executor: PolledExecutor, clock: Clock) -> None:
+    def __init__(self, link: Link, executor: PolledExecutor, shared: Shared) -> None:
         """Read by a link."""
-        self.read_at = clock.now()
+        self.read_at = shared.clock.now()
         self._link = link
         self._executor = executor
         self._instrument = executor.instrument
-        self._clock = clock
+        self._clock = shared.clock
+        self._machine = shared.machine
+        self._sink = shared.sink
         self._stamps: dict[str, float] = {}  # of the last readings
 
     def note_read(self) -> None:
@@ -51,7 +52,7 @@ class ChannelReadings:
         """Tell whether nobody read for too long, as where this process or the machine stood still; then read back all."""
         now, before = self._clock.now(), self.read_at
         self.read_at = now
-        if isinstance(self._instrument, Autonomous) or now - before <= AWAY * self._clock.speed + self.period():
+        if self._executor.autonomous or now - before <= AWAY * self._clock.speed + self.period():
             return False
         await read_back_all(self._executor, channels, (now - before) / self._clock.speed)
         return True
@@ -89,6 +90,18 @@ class ChannelReadings:
         _, outside = self._executor.meter.step(snapshot, self._executor.meter.not_before(snapshot.channels, times))
         return {at for at, out in zip(self._executor.meter.channels, outside, strict=True) if out}
 
+    def take_quiet(self, rows: ChannelRows | None, asked: float) -> Collection[str]:
+        """Hand over the rows of all channels on which nothing happens, and return those channels."""
+        if rows is None:
+            return ()
+        quiet, channels = self._executor.quiet.take(rows, self._machine.monotonic())
+        if quiet is not None:
+            self._sink.hand_over([quiet])
+        for at in channels:
+            run = self._executor.running[at]
+            run.measured = run.heard = run.flushed = asked
+        return channels
+
     async def measure_again(self) -> None:
         """Read the channels that are polled once, to see that they can be; what measures at its own times gives rows later.
 
@@ -108,7 +121,7 @@ class ChannelReadings:
 
     def is_blind(self, run: PolledRun) -> bool:
         """Tell whether a channel may be energised and has not been measured for too long; what runs by itself may be."""
-        at_work = run.at in self._executor.on and not isinstance(self._instrument, Autonomous)
+        at_work = run.at in self._executor.on and not self._executor.autonomous
         return at_work and run.blind(self._clock.now(), self._clock.speed)
 
     async def hold_unmeasured(self, run: PolledRun) -> None:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Collection
 from typing import Final
 
-from labctl.driver import Autonomous, RecordRule, Status
+from labctl.driver import RecordRule, Status
 from labctl.errors import InstrumentError, OrderRefused
 from labctl.plan.codec import digest, plan_to_json
 from labctl.plan.step import Block, CellFigures, Line, Plan
@@ -41,7 +41,7 @@ def watching(text: str) -> Plan:
 
 def is_ours(executor: PolledExecutor, at: str, status: Status) -> bool:
     """Tell whether what a channel does is this station's doing."""
-    if isinstance(executor.instrument, Autonomous):
+    if executor.autonomous:
         return at in executor.on or is_ours_to_stop(executor.journal, status)
     return executor.claimed(at)
 
@@ -75,7 +75,7 @@ async def is_anothers(executor: PolledExecutor, run: PolledRun, status: Status, 
         status: What the channel does.
         switched_off: A guard has written that it was off after the last reading.
     """
-    if isinstance(executor.instrument, Autonomous) or status.activity == "idle":
+    if executor.autonomous or status.activity == "idle":
         return False
     known = bool(run.session.serial)  # of before, and without a number, nobody knows whether a claim was kept
     off = switched_off or (known and not executor.claimed(run.at) and not executor.claims_lost)

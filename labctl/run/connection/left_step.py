@@ -4,7 +4,6 @@ Such an instrument goes on to its next step without a word, and its records come
 recorded until then is folded: an order finds the run where it truly was.
 """
 
-from labctl.driver import Autonomous
 from labctl.engine.input import Gap, Order
 from labctl.engine.order import is_of_now
 from labctl.errors import OrderRefused
@@ -49,9 +48,7 @@ async def _go_on(executor: PolledExecutor, run: PolledRun) -> None:
     session, state = run.session, run.session.state
     if state.phase == "running" and session.finish is None:
         now = max(state.last.time, run.run_time(executor.now()))
-        whole = not isinstance(executor.instrument, Autonomous) or await executor.verb(
-            executor.instrument.drained(run.at)
-        )
+        whole = not executor.autonomous or await executor.verb(executor.autonomous.drained(run.at))
         why = "the instrument was switched off for a skip of the step before"
         executor.rest(run)
         session.take(Gap(state.last.time, now, why, on_until=state.last.time if whole else now))

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from labctl.clock import Clock, Machine, one_moment
-from labctl.driver import Autonomous
 from labctl.engine.input import Gap, InstrumentFault
 from labctl.engine.sums import held_until
 from labctl.run.connection.foreign import is_anothers, show
@@ -83,7 +82,7 @@ async def resume_after_gap(executor: PolledExecutor, run: PolledRun, outage: Out
     """Tell the engine of an outage, once it is known whether the instrument kept running its program."""
     session = run.session
     executor.meter.hold_last(run.at)
-    await executor.take_waiting(run)  # measured before it
+    await executor.take_all(run)  # measured before it
     state = session.state
     if session.finish is not None:  # it ended as the line was lost: all that is left is to see that it is off
         await executor.off(run.at)
@@ -108,7 +107,7 @@ async def read_on(executor: PolledExecutor, run: PolledRun, outage: Outage) -> N
     """Go on reading somebody else's test after an outage; where it has gone, so has its run. Nothing is switched off."""
     session = run.session
     session.commands.clear()
-    if isinstance(executor.instrument, Autonomous):
+    if executor.autonomous:
         there = await executor.attach(run)
     else:
         there = (await executor.status(run.at)).activity != "idle"

@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from labctl.driver import Autonomous, Capabilities, Instrument, Timed
+from labctl.driver import Capabilities, Instrument, Timed
 from labctl.engine.input import Apply, InstrumentFault, Order, SafeHold
 from labctl.engine.state_parts import Counters
 from labctl.errors import InstrumentError, OrderRefused, Unreachable
@@ -75,7 +75,7 @@ class PolledConnection:
         self._guard = shared.guard
         self._channels = [channel for channel in channels if channel.parts["cell"].instrument == given.name]
         self.link = Link(self.executor, self._channels)
-        self._readings = ChannelReadings(self.link, self.executor, shared.clock)
+        self._readings = ChannelReadings(self.link, self.executor, shared)
         self._reconnection = Reconnection(self.link, self._readings, self.executor, self._channels, shared.clock)
         self._turn = 0  # of looks at channels without a run
         self._looked_at = self._clock.now()
@@ -197,7 +197,7 @@ class PolledConnection:
         """
         run = self.executor.running.get(channel.at)
         meant = None if run is None else step_of(run)
-        if run is not None and isinstance(self.instrument, Autonomous) and leaves_step(run, order):
+        if run is not None and self.executor.autonomous and leaves_step(run, order):
             await self._wound_up(channel, run)
         async with self.lock:
             if run is None or channel.session is not run.session:
@@ -243,13 +243,13 @@ class PolledConnection:
         run.leaves = False
         self._note_unread(run)
         self.executor.meter.hold_last(run.at)
-        await self.executor.take_waiting(run)
+        await self.executor.take_all(run)
         await self.executor.fold(run, order)
 
     def _note_unread(self, run: PolledRun) -> None:
         """Take it as unseen what passed since the last good reading, where a command comes long after it, or before a first one."""
         unread = (self._clock.now() - run.measured) / self._clock.speed
-        polled = not isinstance(self.instrument, Autonomous) and not run.only_reads
+        polled = not self.executor.autonomous and not run.only_reads
         late = unread > UNREAD + self._readings.period() / self._clock.speed
         if polled and not run.resting and (late or self.executor.meter.waits_for_first_row(run.at)):
             take_unread(self.executor, run, f"nobody read instrument {self.name} for {unread:.1f} s before it")
@@ -292,7 +292,7 @@ class PolledConnection:
 
     async def ask_all(self, why: str) -> None:
         """Switch off what a guard watches over, and let the runs ask; an instrument that runs by itself guards its own."""
-        if isinstance(self.instrument, Autonomous):
+        if self.executor.autonomous:
             return
         for at in sorted(self.executor.on):
             run = self.executor.running.get(at)
@@ -364,10 +364,11 @@ class PolledConnection:
         if await self._readings.was_away(channels) or readings is None:
             return
         outside = self._readings.metered(readings.snapshot, asked)
+        quiet = self._readings.take_quiet(readings.recorded, asked)
         for at in channels:
-            if (run := self.executor.running.get(at)) is None:
+            given = readings.by_channel.get(at, ()) if at in quiet else readings.of(at)
+            if (at in quiet and not given) or (run := self.executor.running.get(at)) is None:
                 continue
-            given = readings.by_channel.get(at, ())
             if measured(readings, at):
                 run.measured = asked
             elif self._readings.is_blind(run):

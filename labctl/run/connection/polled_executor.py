@@ -22,6 +22,7 @@ from labctl.run.connection.before_set_point import BeforeSetPoint
 from labctl.run.connection.executor import Executor, WentOnError
 from labctl.run.connection.ownership import is_ours_to_stop, is_program_of, owner_of
 from labctl.run.connection.polled_run import PolledRun
+from labctl.run.connection.quiet_records import QuietRecords
 from labctl.run.connection.reading import take_reading
 from labctl.run.guard_process import GuardedInstrument, GuardProcess
 from labctl.run.sink import Sink
@@ -58,7 +59,9 @@ class PolledExecutor(Executor[PolledRun]):
     Attributes:
         given: Its entry in the station file.
         instrument: The driver.
+        autonomous: The same, of an instrument that goes on by itself; None of any other.
         meter: Of its channels.
+        quiet: What is known of the runs whose rows need no fold.
         running: Runs by the instrument's channel.
         on: Channels that may be energised.
         serial: Number by which the instrument is known, or its name where it has none.
@@ -78,7 +81,9 @@ class PolledExecutor(Executor[PolledRun]):
         super().__init__(shared.sink)
         self.given = given
         self.instrument = instrument
+        self.autonomous = instrument if isinstance(instrument, Autonomous) else None
         self.meter = Meter([])
+        self.quiet = QuietRecords()
         self.running: dict[str, PolledRun] = {}
         self.on: set[str] = set()
         self._off: set[str] = set()  # channels that were confirmed off, and not energised since
@@ -90,7 +95,7 @@ class PolledExecutor(Executor[PolledRun]):
 
     # --- rows ---
 
-    async def take_all(self, run: PolledRun, readings: Sequence[Reading]) -> None:
+    async def take_all(self, run: PolledRun, readings: Sequence[Reading] = ()) -> None:
         """Fold the rows that wait, and then what the instrument said, in order."""
         self.fold_waiting(run)
         for reading in readings:
@@ -105,10 +110,6 @@ class PolledExecutor(Executor[PolledRun]):
     def fold_waiting(self, run: PolledRun) -> None:
         """Fold the rows that the meter holds, and carry nothing out."""
         self._fold_rows(run, self.meter.take(run.at))
-
-    async def take_waiting(self, run: PolledRun) -> None:
-        """Fold the rows that the meter holds."""
-        await self.take_all(run, ())
 
     def _fold_rows(self, run: PolledRun, batch: Batch) -> None:
         """Fold rows, those after a command too: they are real, and were measured before it could act."""
@@ -131,8 +132,7 @@ class PolledExecutor(Executor[PolledRun]):
                 self.turned(run.at, on=True)
             await self._shared.guard.ready()
         read_back = await self._given(run, apply.program)
-        now = run.run_time(self._shared.clock.now())
-        record = step.record if isinstance(step, ProgramStep) else ()
+        now, record = run.run_time(self.now()), step.record if isinstance(step, ProgramStep) else ()
         run.program = apply.program
         self.runs(run)
         counters = self.meter.begin(run.at, now, record)
@@ -151,8 +151,10 @@ class PolledExecutor(Executor[PolledRun]):
         self._move(run, apply)
 
     def watch(self, run: PolledRun) -> None:
-        """Let the meter hold rows back that nothing depends on."""
+        """Let the meter hold rows back that nothing depends on, and those pass without a fold that an instrument records."""
         self.meter.watch(run.at, watch(run.session.plan, run.session.state))
+        if run.capabilities.records:
+            self.quiet.enter(run, self._shared.machine.monotonic())
 
     def lost(self, error: Exception) -> None:
         """Note that the instrument does not answer."""
@@ -160,7 +162,7 @@ class PolledExecutor(Executor[PolledRun]):
 
     async def _given(self, run: PolledRun, program: Program) -> ReadBack:
         """Give a program with its owner; what somebody else's test does is not given to what only does what it was last told."""
-        if run.only_reads and not isinstance(self.instrument, Autonomous):
+        if run.only_reads and not self.autonomous:
             return ReadBack()
         return await self.verb(self.instrument.apply(run.at, replace(program, owner=owner_of(self.journal, run))))
 
@@ -171,9 +173,9 @@ class PolledExecutor(Executor[PolledRun]):
             WentOnError: It had gone on to a later step for longer than a look or two at it takes: what is to be given has
                 passed some of its charge already.
         """
-        if not isinstance(self.instrument, Autonomous) or run.only_reads:
+        if not self.autonomous or run.only_reads:
             return
-        if await self.verb(self.instrument.drained(run.at)):
+        if await self.verb(self.autonomous.drained(run.at)):
             return
         left, beyond = run.session.program_step, [0.0]
 
@@ -189,10 +191,10 @@ class PolledExecutor(Executor[PolledRun]):
 
     async def drain_once(self, run: PolledRun, take: Take) -> bool:
         """Take what an instrument that records by itself has given of what was stopped; tell whether that was the last."""
-        if not isinstance(self.instrument, Autonomous) or run.session.finish is not None:
+        if not self.autonomous or run.session.finish is not None:
             return True
-        await take(run, (await self.verb(self.instrument.read([run.at]))).by_channel.get(run.at, ()))
-        return await self.verb(self.instrument.drained(run.at))
+        await take(run, (await self.verb(self.instrument.read([run.at]))).of(run.at))
+        return await self.verb(self.autonomous.drained(run.at))
 
     async def drain(self, once: Callable[[], Awaitable[bool]], name: str) -> None:
         """Wait for the last records of what was stopped, but not for ever."""
@@ -262,11 +264,11 @@ class PolledExecutor(Executor[PolledRun]):
     async def attach(self, run: PolledRun) -> bool:
         """Take up the program of a run that went on, or came to its end, in an instrument that runs by itself."""
         state = run.session.state
-        if not isinstance(self.instrument, Autonomous) or state.phase != "running" or not state.held.lines:
+        if not self.autonomous or state.phase != "running" or not state.held.lines:
             return False
         after = state.last.time - run.session.begun
         owner = owner_of(self.journal, run)
-        return await self.verb(self.instrument.attach(run.at, state.held.attempt, after, state.held.at, owner))
+        return await self.verb(self.autonomous.attach(run.at, state.held.attempt, after, state.held.at, owner))
 
     async def off(self, at: str, *, theirs: bool = False) -> None:
         """Leave a channel at open circuit; what somebody else runs there is left alone, unless a person means it (`theirs`)."""
@@ -298,14 +300,14 @@ class PolledExecutor(Executor[PolledRun]):
     @property
     def unconfirmed(self) -> bool:
         """Tell whether an output may be on that only does what it was last told."""
-        return bool(self.on) and not isinstance(self.instrument, Autonomous)
+        return bool(self.on) and not self.autonomous
 
     async def runs_theirs(self, at: str) -> bool:
         """Tell whether a channel runs what this station did not give it."""
         run = self.running.get(at)
         if run is not None and (run.only_reads or run.channel.foreign):
             return True
-        if not isinstance(self.instrument, Autonomous):
+        if not self.autonomous:
             return False
         status = await self.status(at)
         known = (
@@ -319,7 +321,7 @@ class PolledExecutor(Executor[PolledRun]):
         Raises:
             StoreError: It could not be noted; the output must not be switched on.
         """
-        if not isinstance(self.instrument, Autonomous) and not self.claimed(at):
+        if not self.autonomous and not self.claimed(at):
             await self._shared.sink.call(self._shared.sink.journal.head.claim, self.serial, at)
 
     def claimed(self, at: str) -> bool:
@@ -337,7 +339,7 @@ class PolledExecutor(Executor[PolledRun]):
 
     async def unclaim(self, at: str) -> None:
         """Note that an output that is off is none of ours; where the disk does not take that, the next look at it tries again."""
-        if not isinstance(self.instrument, Autonomous) and at not in self.on and self.claimed(at):
+        if not self.autonomous and at not in self.on and self.claimed(at):
             try:
                 await self._shared.sink.call(self._shared.sink.journal.head.release, self.serial, at)
             except StoreError as error:
@@ -361,7 +363,7 @@ class PolledExecutor(Executor[PolledRun]):
         """Let the guard know which channels may be energised; an instrument that runs by itself guards its own."""
         (self.on.add if on else self.on.discard)(at)
         (self._off.discard if on else self._off.add)(at)
-        if isinstance(self.instrument, Autonomous):
+        if self.autonomous:
             return
         ward = GuardedInstrument(
             self.given.driver, self.given.options, tuple(sorted(self.on)), tuple(sorted(self._off))
@@ -372,9 +374,7 @@ class PolledExecutor(Executor[PolledRun]):
 
     def patience(self, channels: int = 1) -> float:
         """Return how many s a verb on so many channels may take; what runs by itself keeps itself safe meanwhile."""
-        if not isinstance(self.instrument, Autonomous):
-            return VERB_WITHIN
-        return VERB_WITHIN + 2.0 * self.instrument.timeout + EACH * (channels - 1)
+        return VERB_WITHIN + (2.0 * self.autonomous.timeout + EACH * (channels - 1) if self.autonomous else 0.0)
 
     async def verb(self, verb: Coroutine[object, object, Found], channels: int = 1) -> Found:
         """Wait for a verb of the driver on so many channels, but not for ever.
@@ -395,4 +395,5 @@ class PolledExecutor(Executor[PolledRun]):
             del self.running[run.at]
             run.stop_recording()
             self.meter.stop(run.at)
+            self.quiet.leave(run.at)
             self._shared.ended(run.channel)

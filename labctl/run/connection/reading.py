@@ -72,7 +72,7 @@ def measured(readings: Readings, channel: str) -> bool:
     return any(
         isinstance(each, Points | Ended)
         or (isinstance(each, Batch) and bool(np.any((np.abs(each.voltage) < FAR) & (np.abs(each.current) < FAR))))
-        for each in readings.by_channel.get(channel, ())
+        for each in readings.of(channel)
     )
 
 
@@ -95,4 +95,4 @@ def fresh(readings: Readings, stamps: dict[str, float], name: str) -> Readings:
         raise WireError(
             f"{name}: wanted a new reading, found the one before: its clock stands at {snapshot.stamp[0]:.6g}"
         )
-    return Readings(snapshot.of(np.flatnonzero(moved)), readings.by_channel)
+    return Readings(snapshot.of(np.flatnonzero(moved)), readings.by_channel, readings.recorded)

@@ -11,7 +11,7 @@ from labctl.run.session import RunSession
 async def switched_off(executor: PolledExecutor, run: PolledRun, why: str) -> None:
     """Switch a channel off that is watched over by nobody, and let its run ask."""
     executor.meter.hold_last(run.at)
-    await executor.take_waiting(run)
+    await executor.take_all(run)
     await executor.off(run.at)
     if run.session.finish is None:
         last = run.session.state.last

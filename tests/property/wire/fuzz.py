@@ -17,8 +17,8 @@ from labctl_drivers.keithley.output import numbers
 from labctl_drivers.keithley.tsp import tsp_numbers
 from labctl_drivers.maccor.client import number_of, result_of
 from labctl_drivers.maccor.direct import second_of, signed_current
-from labctl_drivers.neware.client import parsed, whole
 from labctl_drivers.neware.records import Draining, take_records
+from labctl_drivers.neware.replies import Records, parsed, records_at_once, records_in, states_in, whole
 from labctl_drivers.palmsens.script import read_package
 from labctl_drivers.rodeostat.board import parsed as json_line
 from labctl_drivers.rodeostat.board import sample_of
@@ -36,6 +36,11 @@ CHANNEL = (
 INFO = packet.HEAD.pack(packet.MAGIC, 1779, packet.REPLY[packet.INFO], 0) + bytes(1759)
 VALUES = bytes((3, 4, 0, 0, 66, 72))
 STATES = HEAD + b'<list count="1"><chl devid="27" testid="12" count="55">true</chl></list></bts>\n\n#\r\n'
+WORK = (
+    STATES.replace(b"donwload", b"getchlstatus")
+    .replace(b"chl ", b"status ")
+    .replace(b'55">true</chl', b'55">working</status')
+)
 
 
 def scpi(data: bytes) -> None:
@@ -54,12 +59,37 @@ def package(data: bytes) -> None:
 
 
 def frame(data: bytes) -> None:
-    """Read a reply of a cycler to its records."""
-    root = parsed(data, ("donwload_resp",))
-    for element in root.iter("chl"):
-        whole(element, "count")
-    if block := root.findall(".//data"):
+    """Read a reply of a cycler to its records, in columns and by a parser: what the columns say, the parser says too."""
+    together = records_at_once([data])
+    try:
+        root = parsed(data, ("donwload_resp", "download_resp"))
+        for element in root.iter("chl"):
+            whole(element, "count")
+        block = records_in(root)
+    except LabctlError as error:
+        if together is not None:
+            raise AssertionError(f"wanted an error, found {together}") from error
+        raise
+    if together is not None and not is_same(together, block):
+        raise AssertionError(f"wanted {block}, found {together}")
+    if len(block):
         take_records(block, Draining(Program(1, (ProgramStep(1, Rest()), ProgramStep(2, Rest())))))
+
+
+def is_same(together: Records, block: Records) -> bool:
+    """Tell whether two readings of a reply have the same records, bit for bit."""
+    if not len(block):
+        return not len(together)
+    return [(name, column.tobytes()) for name, column in sorted(together.columns.items())] == [
+        (name, column.tobytes()) for name, column in sorted(block.columns.items())
+    ]
+
+
+def states(data: bytes) -> None:
+    """Read a reply of a cycler to the states of channels; a parser says the same."""
+    said = states_in(data)
+    if said != [(row.text or "").strip() for row in parsed(data, ("getchlstatus_resp",)).findall(".//list/status")]:
+        raise AssertionError(f"found {said}")
 
 
 def tester(data: bytes) -> None:
@@ -120,6 +150,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
         (b"Pab804E1DFu,10,288;ba8000000n,14,20B", b"Pdc81F4000m;cc80186A0m;cd7FE7960m", b"Pab     nan"),
     ),
     "Neware": (frame, (RECORDS, STATES)),
+    "Neware states": (states, (WORK,)),
     "MacNet": (tester, (CHANNEL,)),
     "CTI": (cti, (INFO,)),
     "Modbus": (modbus, (registers.rtu(1, VALUES),)),

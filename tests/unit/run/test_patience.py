@@ -11,6 +11,6 @@ async def test_a_cycler_that_is_asked_for_many_channels_may_take_longer(tmp_path
         assert (
             executor.patience() == executor.patience(8) == VERB_WITHIN
         )  # what it energises must not go unread for longer
-        executor.instrument = Neware(host="127.0.0.1", channels={"1": "1-1-1"}, folder=str(tmp_path), timeout=30.0)
+        executor.autonomous = Neware(host="127.0.0.1", channels={"1": "1-1-1"}, folder=str(tmp_path), timeout=30.0)
         assert executor.patience() == VERB_WITHIN + 60.0
         assert executor.patience(1000) == VERB_WITHIN + 60.0 + 999 * EACH

@@ -29,6 +29,7 @@ from labctl.errors import InstrumentError, SettingRefused, Unreachable
 from labctl.sample import Batch
 from labctl_drivers.neware import Neware
 from labctl_drivers.neware.records import Draining, take_records
+from labctl_drivers.neware.replies import records_in
 from labctl_drivers.neware.stepfile import step_file
 from labctl_simulators.models import load_model
 from labctl_simulators.wire.line import Server
@@ -96,7 +97,7 @@ def test_what_a_step_file_cannot_say_is_refused(wrong, message):
 
 
 async def drained(driver):
-    return list((await driver.read(["one"])).by_channel["one"])
+    return list((await driver.read(["one"])).of("one"))
 
 
 async def test_runs_a_block_by_itself_and_gives_every_record_once(time, tmp_path):
@@ -549,6 +550,12 @@ def test_a_place_that_is_none_is_refused_where_the_station_is_read():
         Neware(host="127.0.0.1", channels={"one": "27-1"}, folder=".")
 
 
+def block(elements):
+    root = Element("bts")
+    root.extend(elements)
+    return records_in(root)
+
+
 def test_the_energy_that_the_cycler_counts_is_taken_with_the_sign_of_its_voltage():
     """Its records have the energy of a step as a magnitude; below zero volts it was put in where the charge went out."""
     rest, drive = ProgramStep(1, Rest()), ProgramStep(2, Galvanostatic(1.0))
@@ -557,11 +564,13 @@ def test_the_energy_that_the_cycler_counts_is_taken_with_the_sign_of_its_voltage
             (4, 2, 120_000, -0.1, -1.0, 2 / 60, 3.95 / 60)]  # fmt: skip
     names = ("seqid", "stepid", "testtime", "volt", "curr", "cap", "eng")
     take_records(
-        [Element("data", cycleid="1", **dict(zip(names, map(str, row), strict=True))) for row in rows], draining
+        block(Element("data", cycleid="1", **dict(zip(names, map(str, row), strict=True))) for row in rows), draining
     )
     (*_, last) = [reading for reading in draining.found if isinstance(reading, Batch)]
     assert last.charging_wh.tolist() == pytest.approx([0.0, 3.85 / 60, 3.85 / 60])
     assert last.discharging_wh.tolist() == pytest.approx([0.0, 0.0, -0.1 / 60])
     draining = Draining(Program(1, (rest, drive)))
-    take_records([Element("data", cycleid="1", **dict(zip(names[:-1], map(str, rows[0]), strict=False)))], draining)
+    take_records(
+        block([Element("data", cycleid="1", **dict(zip(names[:-1], map(str, rows[0]), strict=False)))]), draining
+    )
     assert draining.found[-1].charging_wh is None
