@@ -19,6 +19,8 @@ import numpy as np
 from labctl.clock import RealClock
 from labctl.daemon import Parts, running
 from labctl.run.request import StartRequest
+from labctl.run.session import RunSession
+from labctl.run.starter import READING
 from labctl.station.settings import ChannelSettings, InstrumentSettings, Mqtt, Station
 from labctl_simulators.models import load_model
 from labctl_simulators.wire.biologic import MODELS, EmulatedBioLogic
@@ -71,14 +73,24 @@ async def serving(
         yield parts
 
 
-async def started(parts: Parts, folder: Path, protocol: Callable[[str], str] = lambda _: "pace") -> None:
-    """Start a protocol on all channels and wait until all run."""
-    for name in parts.channels:
-        file = str(folder / f"{protocol(name)}.yaml")
-        await parts.supervisor.start(StartRequest(file, str(folder / "cell.yaml"), name))
+async def started(
+    parts: Parts,
+    folder: Path,
+    protocol: Callable[[str], str] = lambda _: "pace",
+    until: Callable[[RunSession], bool] = lambda session: bool(session.state.step),
+) -> None:
+    """Start a protocol on all channels, as many at a time as are taken, and wait until something holds of all."""
+    names = iter(parts.channels)
+
+    async def some() -> None:
+        for name in names:
+            file = str(folder / f"{protocol(name)}.yaml")
+            await parts.supervisor.start(StartRequest(file, str(folder / "cell.yaml"), name))
+
+    await asyncio.gather(*(some() for _ in range(READING)))
     async with asyncio.timeout(STARTED_WITHIN):
         while any(  # noqa: ASYNC110 - a rig looks from outside
-            channel.session is not None and not channel.session.state.step for channel in parts.channels.values()
+            channel.session is not None and not until(channel.session) for channel in parts.channels.values()
         ):
             await asyncio.sleep(0.2)
     await asyncio.sleep(SETTLED)

@@ -1,6 +1,6 @@
 """Emulated instruments on real lines: how late source meters are sampled, what cyclers cost, how soon a guard acts; their files.
 
-A cycler of a thousand channels is measured by `python -m benchmarks.many_cyclers` alone: to start them takes minutes.
+A cycler of a thousand channels is measured by `python -m benchmarks.many_cyclers` alone, which takes two minutes.
 """
 
 import asyncio
@@ -11,22 +11,40 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 
 from benchmarks import laboratory, ndax
 from benchmarks.daemon import LAST_RANGES, raw_cost
-from benchmarks.emulated import CELL, PACE, PACED, becomes, connected, emulators, paced, serving, started
-from benchmarks.figure import Promised, at_least, at_most
+from benchmarks.emulated import (
+    CELL,
+    PACE,
+    PACED,
+    SETTLED,
+    becomes,
+    connected,
+    emulators,
+    paced,
+    serving,
+    started,
+)
+from benchmarks.figure import Promised, at_least, at_most, cpu_seconds
 from benchmarks.laboratory import CYCLERS
 from labctl.daemon import Parts
 from labctl.station.settings import ChannelSettings, InstrumentSettings, Part
+from labctl_drivers.neware.client import Client
+from labctl_drivers.neware.replies import END
 from labctl_simulators.wire.line import Server
 
 METERS = 32
 HERTZ = 2.0
+POLL = 5.0  # s between two reads of a cycler
+LAST = 2  # line of the plan in which they are measured
+REPLIES = 100  # that are parsed for comparison
 KILLS = 10
 FUZZED = 20_000
 
@@ -38,7 +56,7 @@ def figures() -> Iterator[Promised]:
         (folder / "cell.yaml").write_text(CELL)
         (folder / "pace.yaml").write_text(PACE)
         yield from asyncio.run(meters(folder))
-        yield from asyncio.run(cyclers(folder, CYCLERS))
+        yield from asyncio.run(cyclers(folder, CYCLERS)).figures()
         yield from laboratory.figures(folder)
         waits = [killed(folder / f"kill{number}") for number in range(KILLS)]
         yield at_most(f"output off after SIGKILL of the daemon, worst of {KILLS}", 250.0, 1e3 * max(waits), " ms")
@@ -77,34 +95,88 @@ async def meters(folder: Path) -> list[Promised]:
     ]
 
 
-async def cyclers(folder: Path, count: int) -> list[Promised]:
+@dataclass(frozen=True, slots=True)
+class PollsSeen:
+    """What polling a cycler of many channels did.
+
+    Attributes:
+        channels: Of the cycler.
+        active: How many of them ran at the end.
+        started: s from the first start until all ran.
+        stored: Rows in the time that was measured.
+        cpu: s of the daemon in that time, `journal` of it in the journal's thread.
+        journal: See `cpu`.
+        raw: s of CPU that raw sqlite3 asks for one of the rows.
+        parsed: s of CPU that the standard library's parser asks for a record in such replies, as an element of a tree.
+    """
+
+    channels: int
+    active: int
+    started: float
+    stored: int
+    cpu: float
+    journal: float
+    raw: float
+    parsed: float
+
+    def figures(self) -> Iterator[Promised]:
+        """Give what any number of channels should do."""
+        share = (
+            f"{1e6 * self.cpu / self.stored:.1f} us a stored sample, {1e6 * self.journal / self.stored:.1f} us of it in "
+            f"the journal's thread; raw sqlite3 asks {1e6 * self.raw:.1f} us for the same rows in the same commits, and "
+            f"the standard library's parser {1e6 * self.parsed:.1f} us for a record of such replies"
+        )
+        running = f"{self.active} running"
+        yield Promised(
+            f"{self.channels} cycler channels by polling", "all running", running, self.active == self.channels
+        )
+        due = self.stored / (self.channels * HERTZ * PACED)
+        yield at_least("their records stored, of those written meanwhile", 0.7, due)
+        yield at_most("CPU of the daemon for them", 100.0, 100 * self.cpu / PACED, " % of a core", share)
+
+
+async def cyclers(folder: Path, count: int) -> PollsSeen:
     """Poll a cycler of many channels behind one line, and look at what a poll costs and whether every record arrived."""
     process, (port,) = emulators("cycler", count)
     (folder / "steps").mkdir()
     try:
         places = {f"n{at}": f"27-1-{at}" for at in range(1, count + 1)}
-        options = {"host": "127.0.0.1", "port": port, "folder": str(folder / "steps"), "poll": 5.0, "channels": places}
+        options = {"host": "127.0.0.1", "port": port, "folder": str(folder / "steps"), "poll": POLL, "channels": places}
         instruments = {"nw": InstrumentSettings("nw", "neware", options)}
         channels = {name: ChannelSettings(name, {"cell": Part("nw", name)}) for name in places}
         async with serving(folder, "cyclers", instruments, channels) as parts:
-            await started(parts, folder)
+            begin = time.monotonic()
+            await started(parts, folder, until=lambda session: session.state.line == LAST)
+            begun = time.monotonic() - begin - SETTLED
+            await asyncio.sleep(2 * POLL)  # until nothing but rows comes
             before, journal = rows(parts), parts.sink.cpu
             _, cpu = await paced(parts)
             passed, journal = rows(parts) - before, parts.sink.cpu - journal
             active = sum(channel.activity == "running" for channel in parts.channels.values())
+        bare = await parse_cost(port, list(places.values())[:REPLIES])
     finally:
         process.terminate()
         process.wait()
     raw = raw_cost(folder / "cyclers" / "journal.db", folder / "raw.db", LAST_RANGES)
-    share = (
-        f"{1e6 * cpu / passed:.0f} us a stored sample, {1e6 * journal / passed:.0f} us of it in the journal's thread"
-    )
-    share += f"; raw sqlite3 asks {1e6 * raw:.1f} us for the same rows in the same commits"
-    return [
-        Promised(f"{count} cycler channels by polling", "all running", f"{active} running", active == count),
-        at_least("their records stored, of those written meanwhile", 0.7, passed / (count * HERTZ * PACED)),
-        at_most("CPU of the daemon for them", 100.0, 100 * cpu / PACED, " % of a core", share),
+    return PollsSeen(count, active, begun, passed, cpu, journal, raw, bare)
+
+
+async def parse_cost(port: int, places: Sequence[str]) -> float:
+    """Return the CPU that the standard library's parser asks for a record in replies as a poll brings them, s."""
+    client = Client(
+        "127.0.0.1", {place: place.split("-") for place in places}, port=port, login=("admin", "neware"), device_type="24",
+        timeout=30.0,
+    )  # fmt: skip
+    await client.connect()
+    tests = await client.tests(places)
+    wanted = [
+        (place, test, max(1, count - round(HERTZ * POLL) + 1))
+        for place, (test, count) in zip(places, tests, strict=True)
     ]
+    replies = await client.downloads(wanted)
+    await client.disconnect()
+    found = sum(reply.count(b"<data ") for reply in replies)
+    return cpu_seconds(lambda: [ET.fromstring(reply.removesuffix(END)) for reply in replies]) / found
 
 
 def rows(parts: Parts) -> int:
