@@ -347,16 +347,16 @@ class MqttReader:
                 await asyncio.sleep(0)
                 begun = loop.time()
         took += loop.time() - begun
-        self._look_at = min(self._look_at, loop.time() + min(max(LOOK_EVERY, took / LOOKING), LONGEST_WAIT))
+        self._look_at = min(self._look_at, loop.time() + min(max(LOOK_EVERY, took / LOOKING), STATE_AGAIN))
         self._look_early = loop.time() + min(max(BREATH, took / LOOKING_AT_NEWS), LOOK_EVERY)
 
     def _statuses(self, now: float) -> Iterable[Mapping[str, object] | None]:
         """Return the status of every channel, None of one of which there can be no news."""
         if self._node.changes is None:
             return self._node.status()
-        for channel, (_, told_at, _) in self._states.items():
-            if now >= told_at + self._again():
-                self._marks.pop(channel, None)
+        long_ago = now - self._again()
+        for channel in [channel for channel, (_, told_at, _) in self._states.items() if told_at <= long_ago]:
+            self._marks.pop(channel, None)
         return self._node.changes(self._marks)
 
     def _again(self) -> float:

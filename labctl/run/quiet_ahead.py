@@ -80,7 +80,7 @@ class QuietColumns:
 
     def time(self, place: int) -> float:
         """Return the run time of the row of a place that was taken last, s."""
-        return float(self._times[place, self.taken[place] - 1])
+        return self._times.item(place, self.taken.item(place) - 1)
 
     def take(self, places: Places, now: float) -> tuple[QuietRows | None, NDArray[np.bool_]]:
         """Take the rows that are due at a time of the clock and were not taken yet.
@@ -150,7 +150,7 @@ class QuietAhead:
     @property
     def taken(self) -> int:
         """How many rows were taken so far."""
-        return int(self._columns.taken[self._place])
+        return self._columns.taken.item(self._place)
 
     def last(self) -> LastRow:
         """Return what a state knows of the row taken last."""
