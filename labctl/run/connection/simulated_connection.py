@@ -3,7 +3,7 @@
 With many channels each hands over its quiet rows once a second: one half of them at one tick, the other half at the next. A tick
 and its commit find the processor's caches filled by others, so that few of them with many rows each cost less a row than many. With
 thousands of channels each does so less often: every page of the journal that rows of a run go to is written with each commit, and
-one that takes four rows of it at a time costs the disk a quarter.
+one that takes two rows of it at a time costs the disk half.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ TICK = 0.1  # s of the machine between two looks
 CROWD = 100  # running channels above which each is looked at in one of several slots
 CROWD_TICK = 0.5  # s of the machine between two of them
 SLOTS = 2  # at least
-SLOT_CHANNELS = 1250  # at most
+SLOT_CHANNELS = 2500  # at most
 CATCH_UP = 64  # reads of one channel in one tick
 
 
