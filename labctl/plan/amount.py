@@ -10,13 +10,29 @@ from labctl.plan.holding import SINCE
 from labctl.plan.index import walk
 from labctl.plan.number import as_filed
 from labctl.plan.program import at_pass
-from labctl.plan.since_marks import CountAhead
 from labctl.plan.step import Block, ByPass, End, Line, Term, VersusOcv
 
 INFINITE: Final = math.inf
 UNKNOWN_LEVEL: Final = ChargeLevel()
 ROUNDING: Final = 1e-9
 SIGNS: Final = {"charge": 1.0, "strip": 1.0, "discharge": -1.0, "plate": -1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class CountAhead:
+    """What is likely to lie before an end by charge since a point, as its step begins first.
+
+    Attributes:
+        term: The comparison.
+        counted: The charge in C that is counted there.
+        left: The charge in C to the end, negative where the count is beyond it.
+        room: The charge in C until the step comes to its voltage, infinite without one.
+    """
+
+    term: Term
+    counted: float
+    left: float
+    room: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from typing import Final
 from labctl.driver import Bounds, Capabilities, RecordRule
 from labctl.errors import CellError, ProtocolError
 from labctl.finding import Finding, with_lines
-from labctl.plan.analysis_steps import lacking_steps
 from labctl.plan.at_definitions import at_definitions
 from labctl.plan.block_compiler import compiled_items
 from labctl.plan.cell_figures import figures_of_cell, warn_of_misfits
@@ -25,8 +24,10 @@ from labctl.plan.contents import (
 from labctl.plan.context import CompileContext
 from labctl.plan.draws import rounds
 from labctl.plan.file_limits import limited_sides, of_file, required_open_circuit, tighter_range
-from labctl.plan.hardly_meant import unresolved
 from labctl.plan.kinds import ANY, check_analyses
+from labctl.plan.lint.analyses import lacking_steps
+from labctl.plan.lint.hardly_meant import unresolved
+from labctl.plan.lint.warning import too_small, warnings
 from labctl.plan.named_files import with_named_files
 from labctl.plan.outside import Outside
 from labctl.plan.scope import Scope, file_name
@@ -37,7 +38,6 @@ from labctl.plan.step import (
     Plan,
 )
 from labctl.plan.step_context import StepContext
-from labctl.plan.warning import too_small, warnings
 from labctl.plan.written_at import warn_of_swapped_parameters, without_what_follows
 from labctl.protocol import model
 from labctl.protocol.binding import DRAWN, bindings

@@ -33,15 +33,15 @@ from labctl.plan.amount import INFINITE, ROUNDING, SIGNS, UNKNOWN_LEVEL, Amount,
 from labctl.plan.charge_level import ChargeLevel
 from labctl.plan.holding import SINCE
 from labctl.plan.index import walk
-from labctl.plan.likely_times import cut_short, too_long
+from labctl.plan.lint.ends import HAIR, mark_of, warning
+from labctl.plan.lint.likely_times import cut_short, too_long
+from labctl.plan.lint.rare_rows import rare_rows_likely
+from labctl.plan.lint.since_marks import vain_marks
+from labctl.plan.lint.warning import net_charge, warnings
 from labctl.plan.number import as_filed
 from labctl.plan.program import at_pass, combinations, mode_for, numbers
-from labctl.plan.rare_rows import rare_rows_likely
 from labctl.plan.shares import share_of_passes
-from labctl.plan.since_marks import vain_marks
 from labctl.plan.step import Block, ByPass, End, Line, Plan, VersusOcv
-from labctl.plan.vain_ends import HAIR, mark_of, warning
-from labctl.plan.warning import net_charge, warnings
 from labctl.quantity.units import display
 
 HALF: Final = 0.5  # of the passes around it in which a block must be done for what follows it to begin where it ends

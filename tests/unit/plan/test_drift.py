@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from labctl.driver import Bounds
-from labctl.plan.warning import warnings
+from labctl.plan.lint.warning import warnings
 from tests.unit.plan.conftest import FULL
 
 CELL = replace(FULL, limits=Bounds((2.5, 4.3), (-0.01, 0.01)))

@@ -7,8 +7,8 @@ from labctl.driver import Bounds
 from labctl.errors import FileError
 from labctl.plan.check import check
 from labctl.plan.estimate import estimate
+from labctl.plan.lint.warning import warnings
 from labctl.plan.outside import Outside
-from labctl.plan.warning import warnings
 from labctl.protocol.load import read
 from tests.unit.plan.conftest import FULL, SYMMETRIC
 

@@ -7,10 +7,10 @@ from typing import Final
 
 from labctl.finding import Finding, Mark
 from labctl.plan.index import walk
+from labctl.plan.lint.ends import DRIVEN, mark_of, warning
 from labctl.plan.number import known
 from labctl.plan.step import Line, Plan
 from labctl.plan.step_context import Spot
-from labctl.plan.vain_ends import DRIVEN, mark_of, warning
 from labctl.quantity.units import display
 
 Places = Mapping[Spot, Mark]

@@ -2,34 +2,17 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from labctl.finding import Finding
+from labctl.plan.amount import CountAhead
 from labctl.plan.index import walk
+from labctl.plan.lint.ends import mark_of, warning
 from labctl.plan.number import known
-from labctl.plan.step import End, Line, Plan, Term
-from labctl.plan.vain_ends import mark_of, warning
+from labctl.plan.step import End, Line, Plan
 
 BEHIND: Final = 0.02  # of the nominal capacity, by which a count is beyond its end where its step begins
 FARTHER: Final = 0.05  # of the nominal capacity, by which an end by charge lies behind the voltage
-
-
-@dataclass(frozen=True, slots=True)
-class CountAhead:
-    """What is likely to lie before an end by charge since a point, as its step begins first.
-
-    Attributes:
-        term: The comparison.
-        counted: The charge in C that is counted there.
-        left: The charge in C to the end, negative where the count is beyond it.
-        room: The charge in C until the step comes to its voltage, infinite without one.
-    """
-
-    term: Term
-    counted: float
-    left: float
-    room: float
 
 
 def vain_marks(plan: Plan, ahead: Mapping[int, CountAhead]) -> Iterator[Finding]:

@@ -6,10 +6,10 @@ from typing import Final
 from labctl.driver import OPEN
 from labctl.finding import Finding, Mark
 from labctl.plan.index import blocks, walk
+from labctl.plan.lint.ends import mark_of, warning
 from labctl.plan.number import as_filed, values
 from labctl.plan.step import Block, ByPass, Line, Plan, Relative, Setting, VersusOcv
 from labctl.plan.step_context import Spot
-from labctl.plan.vain_ends import mark_of, warning
 from labctl.quantity.units import article, display
 
 Places = Mapping[Spot, Mark]

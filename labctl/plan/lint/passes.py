@@ -6,13 +6,13 @@ from typing import Final
 
 from labctl.finding import Finding, Mark
 from labctl.plan.envelope import OVERSHOOT
-from labctl.plan.hardly_meant import settles
 from labctl.plan.index import blocks, walk
+from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING, mark_of, warning
+from labctl.plan.lint.hardly_meant import settles
+from labctl.plan.lint.step_order import to_one_end
 from labctl.plan.number import as_filed, values
 from labctl.plan.step import Block, ByPass, Line, Plan, Relative, Setting, Term, VersusOcv
 from labctl.plan.step_context import Spot
-from labctl.plan.step_order import to_one_end
-from labctl.plan.vain_ends import DRIVEN, LOWERING, RAISING, mark_of, warning
 from labctl.quantity.units import article, display
 
 Places = Mapping[Spot, Mark]

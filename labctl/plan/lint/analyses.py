@@ -12,10 +12,10 @@ from typing import Final, TypeAlias
 
 from labctl.finding import Finding
 from labctl.plan.index import blocks, walk
+from labctl.plan.lint.counts import most_cycles
+from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING
 from labctl.plan.number import as_filed, values
 from labctl.plan.step import Block, ByPass, Line, Plan, Relative, VersusOcv
-from labctl.plan.vain_counts import most_cycles
-from labctl.plan.vain_ends import DRIVEN, LOWERING, RAISING
 from labctl.protocol.model import AnalysisRequest
 from labctl.quantity.units import display
 

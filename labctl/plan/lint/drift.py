@@ -8,10 +8,10 @@ from typing import Final
 from labctl.driver import OPEN
 from labctl.finding import Finding, Mark
 from labctl.plan.index import walk
+from labctl.plan.lint.ends import RAISING, mark_of, target_of, warning
 from labctl.plan.number import as_filed, known
 from labctl.plan.step import Block, ByPass, Line, Plan, Relative, Setting
 from labctl.plan.step_context import Spot
-from labctl.plan.vain_ends import RAISING, mark_of, target_of, warning
 from labctl.quantity.units import display
 
 Places = Mapping[Spot, Mark]

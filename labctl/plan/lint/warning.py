@@ -6,33 +6,33 @@ from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
 from labctl.finding import Finding, Mark
-from labctl.plan.at_rest import NOT_PLATED, not_at_rest
-from labctl.plan.demands import demands
-from labctl.plan.drift import drift
 from labctl.plan.envelope import Envelope
-from labctl.plan.hardly_meant import hardly_meant
-from labctl.plan.harsh import harsh
 from labctl.plan.holding import SINCE
-from labctl.plan.holds_cut import holds_cut
 from labctl.plan.index import blocks, walk
-from labctl.plan.ladders import ladders
-from labctl.plan.named_pass import slowest_pass
+from labctl.plan.lint.amounts import vain_amounts
+from labctl.plan.lint.at_rest import NOT_PLATED, not_at_rest
+from labctl.plan.lint.counts import vain_counts
+from labctl.plan.lint.demands import demands
+from labctl.plan.lint.drift import drift
+from labctl.plan.lint.ends import LOWERING, RAISING, mark_of, vain_ends, warning
+from labctl.plan.lint.hardly_meant import hardly_meant
+from labctl.plan.lint.harsh import harsh
+from labctl.plan.lint.holds_cut import holds_cut
+from labctl.plan.lint.ladders import ladders
+from labctl.plan.lint.named_pass import slowest_pass
+from labctl.plan.lint.passes import SHORT_OF, before_its_charge, vain_passes
+from labctl.plan.lint.pulse_rows import pulse_rows
+from labctl.plan.lint.rare_rows import rare_rows_of_sweeps
+from labctl.plan.lint.step_order import one_way, step_order
+from labctl.plan.lint.unsettled import unsettled
+from labctl.plan.lint.unusual import unusual
+from labctl.plan.lint.usual_ranges import unusual_ranges
+from labctl.plan.lint.watches import vain_watches
 from labctl.plan.number import as_filed, values
 from labctl.plan.program import limited
-from labctl.plan.pulse_rows import pulse_rows
-from labctl.plan.rare_rows import rare_rows_of_sweeps
 from labctl.plan.safety import cut_off_beyond
 from labctl.plan.step import Block, ByPass, End, Line, Plan, Relative, VersusOcv
 from labctl.plan.step_context import Spot
-from labctl.plan.step_order import one_way, step_order
-from labctl.plan.unsettled import unsettled
-from labctl.plan.unusual import unusual
-from labctl.plan.usual_ranges import unusual_ranges
-from labctl.plan.vain_amounts import vain_amounts
-from labctl.plan.vain_counts import vain_counts
-from labctl.plan.vain_ends import LOWERING, RAISING, mark_of, vain_ends, warning
-from labctl.plan.vain_passes import SHORT_OF, before_its_charge, vain_passes
-from labctl.plan.vain_watches import vain_watches
 from labctl.quantity.units import article, display
 
 DRAWN: Final = frozenset({"Galvanostatic", "ConstantPower"})

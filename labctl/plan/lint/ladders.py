@@ -7,10 +7,10 @@ from typing import Final
 from labctl.finding import Finding, Mark
 from labctl.plan.holding import SINCE
 from labctl.plan.index import blocks, walk
+from labctl.plan.lint.ends import DRIVEN, RAISING, mark_of, target_of, warning
 from labctl.plan.number import as_filed, known
 from labctl.plan.step import Block, ByPass, Line, Plan, Relative, Setting
 from labctl.plan.step_context import Spot
-from labctl.plan.vain_ends import DRIVEN, RAISING, mark_of, target_of, warning
 from labctl.quantity.units import display
 
 Places = Mapping[Spot, Mark]

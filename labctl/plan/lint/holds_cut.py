@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 
 from labctl.finding import Finding, Mark
 from labctl.plan.index import walk
+from labctl.plan.lint.ends import mark_of, warning
 from labctl.plan.number import values
 from labctl.plan.step import Plan
 from labctl.plan.step_context import Spot
-from labctl.plan.vain_ends import mark_of, warning
 from labctl.quantity.units import display
 
 

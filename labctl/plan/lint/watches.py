@@ -8,10 +8,10 @@ from typing import Final
 from labctl.finding import Finding, Mark
 from labctl.plan.envelope import OVERSHOOT
 from labctl.plan.index import blocks, walk
+from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING, mark_of, target_of, warning
 from labctl.plan.number import values
 from labctl.plan.step import Block, ByPass, End, Line, Plan, Term, VersusOcv
 from labctl.plan.step_context import Spot
-from labctl.plan.vain_ends import DRIVEN, LOWERING, RAISING, mark_of, target_of, warning
 from labctl.quantity.units import article, display
 
 Places = Mapping[Spot, Mark]

@@ -6,9 +6,9 @@ from typing import Final
 from labctl.finding import Finding
 from labctl.plan.amount import Amount
 from labctl.plan.index import blocks, walk
+from labctl.plan.lint.ends import DRIVEN, mark_of, warning
 from labctl.plan.number import as_filed, values
 from labctl.plan.step import Block, ByPass, Plan, Relative
-from labctl.plan.vain_ends import DRIVEN, mark_of, warning
 from labctl.quantity.units import display
 
 Lines = Mapping[int, tuple[Amount, float]]

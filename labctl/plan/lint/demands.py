@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from labctl.driver import OPEN
 from labctl.finding import Finding, Mark
 from labctl.plan.index import walk
+from labctl.plan.lint.ends import LOWERING, RAISING, mark_of, target_of, warning
 from labctl.plan.number import values
 from labctl.plan.step import ByPass, Line, Plan, Relative
 from labctl.plan.step_context import Spot
-from labctl.plan.vain_ends import LOWERING, RAISING, mark_of, target_of, warning
 from labctl.quantity.units import display
 
 Places = Mapping[Spot, Mark]

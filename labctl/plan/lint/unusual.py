@@ -6,10 +6,10 @@ from typing import Final
 
 from labctl.finding import Finding, Mark
 from labctl.plan.index import blocks, walk
+from labctl.plan.lint.ends import DRIVEN, mark_of, warning
 from labctl.plan.number import values
 from labctl.plan.step import Block, ByPass, Condition, End, Line, Plan, Relative, Setting, Term, VersusOcv
 from labctl.plan.step_context import Spot
-from labctl.plan.vain_ends import DRIVEN, mark_of, warning
 from labctl.quantity.units import display
 
 Places = Mapping[Spot, Mark]
