@@ -73,10 +73,11 @@ class _Drift:
             before = self.way.at
             for child in block.children:
                 self.block(child, path) if isinstance(child, Block) else self.line(child, path)
-            if number == SEEN - 1 and self.way.verbs:
+            driven = next((line for _, line in walk(block) if line.verb in DRIVEN), None)
+            if number == SEEN - 1 and self.way.verbs and driven is not None:
                 drift = (self.way.at - before) * (block.passes - SEEN)
                 self.way.go(drift)
-                self.judge(next(line for _, line in walk(block) if line.verb in DRIVEN), path)
+                self.judge(driven, path)
 
     def line(self, line: Line, path: tuple[Block, ...]) -> None:
         """Go on by a line: by what it passes, or from a voltage anew."""

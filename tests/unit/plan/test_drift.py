@@ -68,3 +68,7 @@ def test_an_anode_and_a_cell_without_a_nominal_capacity_are_not_judged_so(plan):
 def test_a_pulse_at_the_limit_at_which_the_cell_is(plan, steps, high, warned):
     found = codes(plan, steps, replace(CELL, limits=Bounds((2.5, high), (-0.01, 0.01))))
     assert found == (["plan.forestalled"] if warned else [])
+
+
+def test_a_loop_of_rests_behind_a_charge_is_no_drift(plan):
+    assert codes(plan, "- charge: {current: 1 mA, for: 1 min}\n" + loop(3, "rest: 1 min")) == []

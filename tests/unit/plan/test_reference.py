@@ -9,10 +9,11 @@ from rich.console import Console
 
 from labctl.cli.plan import page
 from labctl.driver import Bounds, Capabilities, Loop
-from labctl.plan import safety, step_order, unusual, vain_watches
+from labctl.plan import safety
 from labctl.plan.codec import CLASSES
 from labctl.plan.compile import compile_plan
 from labctl.plan.estimate import estimate
+from labctl.plan.lint import step_order, unusual, watches
 from labctl.plan.program import Spent
 from labctl.plan.program_reach import program_for
 from labctl.protocol import cell_fit
@@ -82,7 +83,7 @@ def test_the_thresholds_of_warnings_are_those_of_the_code():
         f"more than {1e3 * unusual.LINEAR:g} mV, on a blocking cell {1e3 * unusual.LINEAR_BLOCKING:g} mV",
         f"one below {1e3 * unusual.SLOWEST:g} mHz",
         f"a sweep of more than {1e3 * unusual.FASTEST:g} mV/s",
-        f"less than {100 * vain_watches.LEAST:g} % of the nominal one, or of more than {vain_watches.MOST:g} times",
+        f"less than {100 * watches.LEAST:g} % of the nominal one, or of more than {watches.MOST:g} times",
         f"current limits above {cell_fit.FASTEST:g}C; more than {1e3 * cell_fit.THICKEST:g} mm of electrolyte",
         f"more than {1e3 * 3600 * unusual.STEEP:g} mV/h in a rest",
     ):
