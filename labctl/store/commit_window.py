@@ -20,6 +20,8 @@ class CommitWindow:
 
     Attributes:
         columns: Of the parts.
+        begins: The first records of them, whole numbers where all have one.
+        stops: The last.
         rows: Of the run, as in `store.matrix`.
         first: The number of the first of them.
     """
@@ -27,7 +29,10 @@ class CommitWindow:
     def __init__(self, reader: Reader, run_id: int, parts: Sequence[Any], *, auxiliary: bool = True) -> None:
         """Read what `parts` of a run name; `auxiliary`: it has such values at all."""
         self.columns = list(zip(*parts, strict=True))[:9]
-        records, events, inputs = (_cover(self.columns[at], self.columns[at + 1]) for at in (2, 4, 6))
+        self.begins, self.stops = (np.array(self.columns[at]) for at in (2, 3))
+        numbers = self.begins.dtype.kind == self.stops.dtype.kind == "i"
+        records = (int(self.begins.min()), int(self.stops.max())) if numbers else _cover(*self.columns[2:4])
+        events, inputs = _cover(*self.columns[4:6]), _cover(*self.columns[6:8])
         self.rows = np.concatenate([*reader.matrices(run_id, *records), np.empty((0, WIDTH))])
         self.first = records[0]
         self._gapless = bool((self.rows[:, RECORD] == np.arange(records[0], records[0] + len(self.rows))).all())
@@ -79,10 +84,7 @@ def _cover(firsts: Sequence[Any], lasts: Sequence[Any]) -> Span:
     """Return what ranges cover, whose ends these are; most are none."""
     if all_none(firsts) and all_none(lasts):
         return 0, -1
-    low, high = (
-        ends if set(map(type, ends)) == {int} else [end for end in ends if isinstance(end, int)]
-        for ends in (firsts, lasts)
-    )
+    low, high = ([end for end in ends if isinstance(end, int)] for ends in (firsts, lasts))
     return (min(low), max(high)) if low and high else (0, -1)
 
 
@@ -101,7 +103,7 @@ def grouped(parts: Sequence[tuple[Any, ...]]) -> tuple[dict[int, list[bytes]], d
             text = ROWS_TEXT % (run_id, first, last)
         else:
             text = part_text(run_id, range_of(first, last), range_of(event, last_event), range_of(given, last_given))
-        by_commit[commit_id].append(text + bytes(digest))
+        by_commit[commit_id].append(text + digest)
         by_run[run_id].append(part)
     return by_commit, by_run
 

@@ -34,7 +34,7 @@ from labctl.store.matrix import CHARGING, DISCHARGING, RECORD, TIME, WIDTH
 from labctl.store.reader import Reader
 
 PAGE, LARGEST = 1000, 20_000  # commits a query, the first time and at most
-PARTS = 100_000  # of runs that the commits of a query should have
+PARTS = 50_000  # of runs that the commits of a query should have
 ROWS = 200_000  # rows of a run that are held at once
 _ROW_BYTES = 8 * WIDTH
 _NO_MORE = [None] * 4  # no events and no inputs
@@ -138,23 +138,26 @@ class DigestCheck:
 
     def _chained(self, page: Sequence[tuple[Any, ...]], by_commit: Mapping[int, Sequence[bytes]]) -> Iterator[Mismatch]:
         """Compute the chain over some commits, and give where it is broken, or has a hole."""
-        known, until = "", self._wanted  # what it covers of generations, and before which commit that is so
+        known, wanted, chain = "", self._wanted, self._chain
+        until = wanted  # before which commit `known` is what it covers of generations
         for commit_id, unix_time, stored, version, under_way in page:
-            if commit_id != self._wanted:
-                yield Mismatch(f"commit {self._wanted}", f"is missing; found {commit_id} next")
+            if commit_id != wanted:
+                yield Mismatch(f"commit {wanted}", f"is missing; found {commit_id} next")
             if commit_id >= until:
                 known = text_of([each for each in self._generations if each.began_commit_id < commit_id])
                 later = (each.began_commit_id for each in self._generations if each.began_commit_id >= commit_id)
                 until = min(later, default=self.upto) + 1
             content = b"".join(by_commit.get(commit_id, ()))
-            self._chain = next_chain(
-                self._chain, commit_id, unix_time, content, generations=known, under_way=under_way, version=version
+            chain = next_chain(
+                chain, commit_id, unix_time, content, generations=known, under_way=under_way, version=version
             )
-            if self._chain != stored:
+            if chain != stored:
                 yield Mismatch(f"commit {commit_id}", _BROKEN)
-                self._chain = bytes(stored)
-            self._wanted = commit_id + 1
-            self.under_way = self.under_way if under_way is None else commit_id
+                chain = bytes(stored)
+            wanted = commit_id + 1
+            if under_way is not None:
+                self.under_way = commit_id
+        self._wanted, self._chain = wanted, chain
 
     def _contents(self, by_run: Mapping[int, Sequence[Any]]) -> Iterator[Mismatch]:
         """Compare the content of parts, some thousand rows of a run at once."""
@@ -185,9 +188,9 @@ class DigestCheck:
         Returns:
             False where anything else is among them: then nothing was taken.
         """
-        commits, _, firsts, lasts, *more, digests = window.columns
-        begins, stops = (np.array(each) for each in (firsts, lasts))
+        commits, _, _, _, *more, digests = window.columns
         record, born = self.ends.get(run_id, NOTHING)[0], self._births.get(run_id)
+        begins, stops = window.begins, window.stops
         numbers = {begins.dtype.kind, stops.dtype.kind} == {"i"} and all(map(all_none, more))
         is_born = born is not None and commits[0] <= born <= commits[-1]
         if not (window.plain and numbers and self._covers_all) or is_born:

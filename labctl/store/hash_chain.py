@@ -159,12 +159,16 @@ def next_chain(
         under_way: What it covers of orders and waiting runs, None where it changed nothing of them.
         version: Of the digest; 1 covers no generations, 2 nothing that is under way.
     """
-    digest = hashlib.sha256(before)
-    named = "" if version == 1 else f"version {version} {_digest_again(generations)} "
+    begun = _named(version, generations, under_way)
+    return hashlib.sha256(b"%b%b%d %b%b" % (before, begun, commit_id, repr(unix_time).encode(), parts)).digest()
+
+
+@lru_cache(8)  # nearly always that of the commit before
+def _named(version: int, generations: str, under_way: bytes | None) -> bytes:
+    """Return what a chain covers between the one before and the number of its commit."""
+    named = "" if version == 1 else f"version {version} {digest_of(generations)} "
     named += "" if version < UNDER_WAY_VERSION else f"{'-' if under_way is None else repr(under_way)} "
-    digest.update(f"{named}{commit_id} {unix_time!r}".encode())
-    digest.update(parts)
-    return digest.digest()
+    return named.encode()
 
 
 def generations_text(rows: Iterable[Sequence[object]]) -> str:
@@ -175,9 +179,6 @@ def generations_text(rows: Iterable[Sequence[object]]) -> str:
 def digest_of(text: str) -> str:
     """Return the SHA-256 of a text in UTF-8, as hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-_digest_again = lru_cache(8)(digest_of)  # of what many commits have in common
 
 
 def birth(columns: Sequence[object], plan: str, plan_hash: str) -> str:

@@ -27,9 +27,8 @@ UUID_BEGIN = 8  # characters by which a uuid is usually named; fewer digits are 
 PAGE = 20_000  # rows a query: about 50 ms
 EVERY = tuple(range(RECORD, WIDTH))  # columns that a row has of its own
 _INFINITY = {"sqlite": "9e999", "postgresql": "'infinity'::float8"}  # stands for null on the way: none is stored
-_NULLABLE = frozenset(
-    {"voltage_volt", "current_ampere", "surface_temperature_celsius", "charging_energy_wh", "discharging_energy_wh"}
-)
+_OFTEN_NULL = "surface_temperature_celsius"
+_NULLABLE = frozenset({"voltage_volt", "current_ampere", _OFTEN_NULL, "charging_energy_wh", "discharging_energy_wh"})
 
 
 class Reader:
@@ -52,6 +51,7 @@ class Reader:
         infinity = _INFINITY[self._questions.dialect]
         known = schema.SAMPLE_COLUMNS
         self._columns = [f"COALESCE({name}, {infinity})" if name in _NULLABLE else name for name in known]
+        self._usual = [each if known[at] == _OFTEN_NULL else known[at] for at, each in enumerate(self._columns)]
 
     def close(self) -> None:
         """Close; safe to repeat."""
@@ -229,16 +229,12 @@ class Reader:
     ) -> Iterator[Floats]:
         """Give rows as matrices of `store.matrix`, at most `page` rows each; columns that are not among `only` may be NaN."""
         end = (1 << 53) if last is None else last
-        sql = queries.samples_of([self._columns[at] for at in only])
         archived = self.archive_of(run_id)
         if archived is not None:
             yield from read_rows(archived[0], first, end, page)
             return
         while first <= end:
-            with self._questions.cursor(
-                sql, {"run": run_id, "first": first, "last": min(end, first + page - 1)}
-            ) as cursor:
-                cells = np.fromiter(chain.from_iterable(cursor), np.float64)
+            cells = self._cells(only, {"run": run_id, "first": first, "last": min(end, first + page - 1)})
             if not len(cells):
                 return
             matrix = np.full((len(cells) // len(only), WIDTH), np.nan)
@@ -246,6 +242,15 @@ class Reader:
             matrix[np.isinf(matrix)] = np.nan
             yield matrix
             first += page
+
+    def _cells(self, only: Sequence[int], span: Mapping[str, int]) -> Floats:
+        """Return columns of rows one after the other, infinity where there is none; most lack no more than a temperature."""
+        try:
+            with self._questions.cursor(queries.samples_of([self._usual[at] for at in only]), span) as cursor:
+                return np.fromiter(chain.from_iterable(cursor), np.float64)
+        except TypeError:  # at the first null
+            with self._questions.cursor(queries.samples_of([self._columns[at] for at in only]), span) as cursor:
+                return np.fromiter(chain.from_iterable(cursor), np.float64)
 
     def batches(self, run_id: int, first: int = 0, last: int | None = None) -> Iterator[StoredRows]:
         """Give rows page by page with their auxiliary columns, each batch of one attempt and step, all with energies or none."""

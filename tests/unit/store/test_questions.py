@@ -1,5 +1,8 @@
 import gc
+import sqlite3
+from contextlib import closing
 
+import numpy as np
 import pytest
 
 from labctl.errors import StoreError
@@ -54,3 +57,15 @@ def test_a_verification_leaves_the_collector_as_it_was(folder):
     before = gc.get_threshold()
     assert verify(folder).whole
     assert gc.get_threshold() == before
+
+
+def test_columns_that_lack_a_value_here_and_there_are_read_as_they_are(folder):
+    rows = [(1, at, 1, float(at), None if at == 5 else 3.5, 1e-3, 0.0, 0.0, 25.0, 0, None, 1.0) for at in range(10)]
+    with closing(sqlite3.connect(folder / "journal.db")) as base, base:
+        base.executemany(f"INSERT INTO samples VALUES ({', '.join('?' * 12)})", rows)
+    wanted = np.array([[np.nan if value is None else value for value in row] for row in rows])
+    with Reader(folder) as reader:
+        (found,) = reader.matrices(1)
+        (some,) = reader.matrices(1, 6, 9, only=(1, 4))
+    assert np.array_equal(found, wanted, equal_nan=True)
+    assert np.array_equal(some[:, [0, 1, 4]], wanted[6:, [0, 1, 4]])
