@@ -12,6 +12,7 @@ import numpy as np
 from labctl.analysis.complete import complete_cycles
 from labctl.analysis.run_record import Integers, Mask, RunRecord
 from labctl.engine.cycle import BETWEEN, ONE_SIDED, begins_with
+from labctl.plan.taken_first import takes_first
 from labctl.sample import Floats
 
 
@@ -73,7 +74,10 @@ def number(record: RunRecord, name: str) -> Floats:
 
 
 def taken_first(record: RunRecord, taken: str) -> Mask:
-    """Return which cycles begin by taking out (`labctl.engine.cycle.begins_with` of the net charge at the ends of their steps)."""
+    """Return which cycles begin by taking out: by the order of their steps, or by the net charge at the ends of these.
+
+    See `labctl.plan.taken_first.takes_first` and `labctl.engine.cycle.begins_with`.
+    """
     steps = record.steps
     net = np.asarray(steps["charging_capacity_ah"], dtype=float) - np.asarray(
         steps["discharging_capacity_ah"], dtype=float
@@ -83,8 +87,15 @@ def taken_first(record: RunRecord, taken: str) -> Mask:
     order = np.argsort(owner, kind="stable")
     numbers = np.asarray(record.cycles["cycle_count"], dtype=np.int64)
     edges = np.searchsorted(owner[order], np.stack((numbers, numbers + 1)))
-    ways = (np.cumsum(out[order[begin:end]]).tolist() for begin, end in edges.T.tolist())
-    return np.array([begins_with(way) > 0 for way in ways], dtype=bool)
+    verbs = np.asarray(steps["step_type"], dtype=object)
+    places = [order[begin:end] for begin, end in edges.T.tolist()]
+    return np.array(
+        [
+            takes_first(verbs[at].tolist(), record.cell.efficiency) or begins_with(np.cumsum(out[at]).tolist()) > 0
+            for at in places
+        ],
+        dtype=bool,
+    )
 
 
 def joined(record: RunRecord, at: int) -> bool:

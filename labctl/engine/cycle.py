@@ -85,7 +85,7 @@ def paired(cell: CellFigures, cycle: Cycle, last: LastRow) -> Figures:
     taken, put = (figures.charge, figures.discharge) if sign > 0.0 else (figures.discharge, figures.charge)
     net = last.charging_ah - entry.charging_ah - (last.discharging_ah - entry.discharging_ah)
     against: int | None = cycle.count
-    if begins_with([sign * way for way in (*cycle.ways, net)]) > 0:
+    if cycle.takes_first or begins_with([sign * way for way in (*cycle.ways, net)]) > 0:
         before = cycle.before
         between = 0.0
         if before is not None:

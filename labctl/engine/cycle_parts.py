@@ -90,6 +90,7 @@ class Cycle:
         ways: Net charge since its begin at the end of its first steps, Ah: they tell in which direction it goes first.
         before: The cycle before it, if that was complete.
         largest: Charge of its largest half-cycle that counts, Ah, and the current of that in A, None where it was not constant.
+        takes_first: It begins by taking out, whatever its charges say (`Block.takes_first`).
     """
 
     count: int = 0
@@ -100,6 +101,7 @@ class Cycle:
     ways: tuple[float, ...] = ()
     before: Before | None = None
     largest: tuple[float, float | None] = (0.0, None)
+    takes_first: bool = False
 
     @property
     def counted(self) -> CycleCounts:

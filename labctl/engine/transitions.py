@@ -178,7 +178,8 @@ def _whole(builder: StateBuilder, ending: Ending) -> dict[str, object]:
         if len(ways) < MOST_WAYS:
             entry, last = cycle.entry, builder.last
             ways = (*ways, last.charging_ah - entry.charging_ah - (last.discharging_ah - entry.discharging_ah))
-        builder.cycle = replace(cycle, ways=ways, largest=largest_half_cycle(builder))
+        takes_first = cycle.takes_first or any(builder.block(frame).takes_first for frame in builder.frames)
+        builder.cycle = replace(cycle, ways=ways, largest=largest_half_cycle(builder), takes_first=takes_first)
     return {"complete": ending.reason in OWN_ENDS, "cycles_completed": cycle.completed}
 
 

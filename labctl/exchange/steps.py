@@ -5,7 +5,7 @@ where the last one went through the same kinds of steps as the one before (or th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from labctl.engine.input import Event
 from labctl.engine.state_parts import LastRow, SumsAtBegin
 from labctl.exchange.vendor_test import VERBS, Counts, VendorTest
 from labctl.plan.step import CellFigures
+from labctl.plan.taken_first import takes_first
 
 DRIVEN = frozenset({"charge", "discharge"})
 
@@ -64,6 +65,7 @@ class StepWriter:
         self._cycle = Cycle()
         self._alike: tuple[Alike, ...] = ()
         self._counted: list[tuple[float, float | None]] = []
+        self._verbs: list[str] = []
         self._last_is_whole = _last_cycle_is_whole(recording, steps)
 
     def events(self) -> Iterator[tuple[RecordedStep, tuple[Event, ...], tuple[Event, ...]]]:
@@ -108,7 +110,7 @@ class StepWriter:
             return []
         entry = self._entry(step)
         self._cycle = Cycle(step.cycle, "true", entry, self._cycle.completed, before=self._cycle.before)
-        self._counted = []
+        self._counted, self._verbs = [], []
         data = {
             "cycle_count": step.cycle,
             "kind": "true",
@@ -189,9 +191,9 @@ class StepWriter:
             own = self._entry(step)
             self._counted.append(half_cycle(self._cell, own, last, last.time - own.time))
         largest = max(self._counted, key=lambda each: each[0], default=(0.0, None))
-        self._cycle = Cycle(
-            cycle.count, cycle.kind, entry, cycle.completed, "", (*cycle.ways, net), cycle.before, largest
-        )
+        self._verbs.append(step.verb)
+        first = takes_first(self._verbs, self._cell.efficiency)
+        self._cycle = replace(cycle, ways=(*cycle.ways, net), largest=largest, takes_first=first)
 
     def _end_cycle(self, step: RecordedStep, *, whole: bool) -> list[Event]:
         cycle, entry = self._cycle, self._cycle.entry

@@ -23,6 +23,7 @@ from labctl.plan.step import (
 )
 from labctl.plan.step_compiler import StepCompiler
 from labctl.plan.step_context import StepContext, ValueOrigin
+from labctl.plan.taken_first import takes_first, verbs_in
 from labctl.plan.unroll import unrolled
 from labctl.plan.whole_profile import whole_profile
 from labctl.plan.written_at import warn_of_swapped
@@ -108,6 +109,7 @@ def _block(draft: CompileContext, place: StepContext, block: model.WrittenBlock)
         name=_name(draft, inner, block.name),
         every=every,
         seeds=_seeds(place.scope, block),
+        takes_first=block.cycle is not None and takes_first(verbs_in(children), draft.cell.efficiency),
     )
     return whole_profile(draft, made)
 

@@ -205,6 +205,7 @@ class Block:
         every: Seconds from the begin of a pass to that of the next; the last child is then the rest until it.
         fused: This block is one verb of the protocol (CC-CV, the sweeps of a `cv`, or a table of temperatures).
         seeds: Of variables that were drawn without a seed of their own: the seed that was drawn for them.
+        takes_first: Each of its cycles takes out before it puts in, by the order of its steps and whatever passes in them.
     """
 
     id: int
@@ -218,6 +219,7 @@ class Block:
     fused: bool = False
     every: Number | None = None
     seeds: Mapping[str, int] = field(default_factory=dict)
+    takes_first: bool = field(default=False, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

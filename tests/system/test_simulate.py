@@ -44,6 +44,18 @@ steps:
 """
 
 
+EMPTY = """\
+labctl: 1
+name: discharged first
+steps:
+  - repeat: 2
+    cycle: true
+    steps:
+      - discharge: {current: C/2, to: 3 V, for: 8 h}
+      - charge: {current: C/2, to: 4.2 V, for: 8 h}
+"""
+
+
 @pytest.fixture
 def files(tmp_path):
     (tmp_path / "cell.yaml").write_text(CELL)
@@ -177,19 +189,30 @@ def test_simulate_hides_why(files, capsys):
     assert why.startswith("it asked: the open circuit is at 3.8")
 
 
-def test_an_interrupted_dry_run_ends_as_stopped_with_its_rows(files, monkeypatch):
+def test_a_cell_assembled_discharged_has_no_efficiency_in_a_first_cycle_that_begins_by_discharging(files):
+    (files / "empty.yaml").write_text(EMPTY)
+    main(["simulate", str(files / "empty.yaml"), "--cell", "phlt-lfp", "--db", f"sqlite:///{files / 'x.db'}"])
+    first, second = rows(
+        files, "SELECT charging_capacity_ah, discharging_capacity_ah, coulombic_efficiency FROM cycles"
+    )
+    assert first[1:] == (0.0, None)
+    assert second[2] == pytest.approx(second[1] / first[0])
+
+
+@pytest.mark.parametrize(("number", "by"), [(signal.SIGINT, "the keyboard"), (signal.SIGTERM, "SIGTERM")])
+def test_an_interrupted_dry_run_ends_as_stopped_with_its_rows(files, monkeypatch, number, by):
     monkeypatch.setattr(simulating, "COMMIT", 100)
-    shown, before = [], signal.getsignal(signal.SIGINT)
+    shown, before = [], signal.getsignal(number)
 
     def interrupt(progress):
         shown.append(progress)
         if len(shown) == 1:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
 
     simulation = Simulation(DryRunRequest(str(files / "cccv.yaml"), str(files / "cell.yaml")))
     with Journal.open(f"sqlite:///{files / 'x.db'}") as journal, interruptions() as interrupted:
         ended = simulation.run(journal, interrupt, interrupted)
-    assert (ended.reason, ended.why) == ("stopped", "stopped by the keyboard")
+    assert (ended.reason, ended.why) == ("stopped", f"stopped by {by}")
     ((count, reason),) = rows(files, "SELECT (SELECT count(*) FROM samples), end_reason FROM runs")
     assert (count, reason) == (ended.rows, "stopped")
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before

@@ -138,3 +138,22 @@ def test_a_first_cycle_that_begins_by_taking_out_says_why_it_has_no_efficiency(r
     ]
     found = analyse_capacity(record(steps, rows), {})
     assert any(flag.startswith("cycle 1 is left out of the efficiencies") for flag in found.flags)
+
+
+@pytest.mark.parametrize("given", [0.0, 7e-4, 0.05])
+def test_a_cell_assembled_discharged_and_discharged_first_has_no_efficiency_in_its_first_cycle(record, value, given):
+    """Its first discharge passes next to nothing: the order of the steps says how the cycle begins, not what passed."""
+    steps = [
+        {"step_type": verb, "cycle_count": cycle, "end_reason": "to", "begin_test_time_second": 2.0 * cycle, column: charge}
+        for cycle, out in ((1, given), (2, 0.86))
+        for verb, column, charge in (("discharge", "discharging_capacity_ah", out), ("charge", "charging_capacity_ah", 1.0))
+    ]  # fmt: skip
+    rows = [
+        {"cycle_count": k, "charging_capacity_ah": 1.0, "discharging_capacity_ah": out,
+         "begin_test_time_second": 2.0 * k, "end_test_time_second": 2.0 * k + 2}
+        for k, out in ((1, given), (2, 0.86))
+    ]  # fmt: skip
+    found = analyse_capacity(record(steps, rows), {})
+    assert value(found, "first coulombic efficiency") == pytest.approx(86)
+    assert value(found, "median coulombic efficiency") == pytest.approx(86)
+    assert np.isnan(found.table["coulombic efficiency / %"][0])

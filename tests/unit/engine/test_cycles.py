@@ -10,6 +10,7 @@ from labctl.engine.cycle import paired
 from labctl.engine.cycle_parts import Before, Cycle
 from labctl.engine.state_parts import LastRow, SumsAtBegin
 from labctl.plan.step import Block, Carried, CellFigures
+from labctl.plan.taken_first import takes_first
 
 FULL = CellFigures("cell", "full", retention="discharge", efficiency="discharge/charge")
 WIDE = Bounds((0.0, 10.0), (-5.0, 5.0), None, 1e9)
@@ -90,3 +91,32 @@ def test_an_efficiency_is_against_what_was_put_in_before(ways, charge, discharge
     figures = paired(FULL, cycle, LastRow(charging_ah=10.0 + charge, discharging_ah=10.0 + discharge))
     assert figures.efficiency == (wanted[0] and pytest.approx(wanted[0]))
     assert figures.against == wanted[1]
+
+
+@pytest.mark.parametrize(
+    ("verbs", "efficiency", "wanted"),
+    [
+        (["discharge", "rest", "charge", "hold"], "discharge/charge", True),
+        (["charge", "discharge"], "discharge/charge", False),
+        (
+            ["discharge", "charge", "discharge"],
+            "discharge/charge",
+            False,
+        ),  # a pulse before the cycle proper: charges tell
+        (["discharge", "charge"], "charge/discharge", False),  # a half cell of an anode puts in by discharging
+        (["strip", "plate"], "charge/discharge", True),
+        (["discharge", "charge"], None, False),
+        (["rest"], "discharge/charge", False),
+    ],
+)
+def test_the_order_of_its_steps_says_how_a_cycle_begins(verbs, efficiency, wanted):
+    assert takes_first(verbs, efficiency) is wanted
+
+
+def test_a_cycle_whose_steps_take_out_first_has_no_efficiency_of_its_own_whatever_passes():
+    entry = SumsAtBegin(0.0, 10.0, 10.0, 0.0, 0.0, 0)
+    last = LastRow(charging_ah=11.0, discharging_ah=10.0)
+    assert paired(FULL, Cycle(1, "true", entry, ways=(0.0,), takes_first=True), last).efficiency is None
+    assert paired(FULL, Cycle(1, "true", entry, ways=(0.0,)), last).efficiency == 0.0  # as stored runs fold
+    fading = Cycle(5, "true", entry, ways=(0.0,), before=Before(4, 1.0, 1.0, 10.0, 10.0), takes_first=True)
+    assert (paired(FULL, fading, last).efficiency, paired(FULL, fading, last).against) == (0.0, 4)
