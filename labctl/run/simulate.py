@@ -98,9 +98,14 @@ class Simulation:
         self,
         journal: Journal,
         progress: Callable[[Progress], None] = lambda _: None,
-        interrupted: Callable[[], bool] = lambda: False,
+        interrupted: Callable[[], str] = lambda: "",
     ) -> DryRunResult:
         """Run to the end and commit every row; a run that asks a person, or is interrupted, ends there as stopped.
+
+        Args:
+            journal: Takes the run.
+            progress: Told how far it is, now and then.
+            interrupted: Says who or what wants it ended, "" where nobody does.
 
         Raises:
             StoreError: The journal cannot be written; what was committed stays.
@@ -111,8 +116,8 @@ class Simulation:
         run.obey()
         try:
             while session.finish is None:
-                if interrupted():
-                    self._stop(run, "the keyboard")
+                if by := interrupted():
+                    self._stop(run, by)
                 else:
                     self._forward(run)
                 if session.rows >= COMMIT:

@@ -110,9 +110,9 @@ def _simulated(asked: Mapping[str, Any], folder: Path) -> bytes:
 
     cut = [False]
 
-    def out_of_time() -> bool:
+    def out_of_time() -> str:
         cut[0] = cut[0] or time.process_time() - computed > within
-        return cut[0]
+        return "the time that a page has" if cut[0] else ""
 
     with Journal.open(folder / "dry") as journal:
         done = simulation.run(journal, progress, out_of_time)

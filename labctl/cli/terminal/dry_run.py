@@ -60,23 +60,23 @@ def dry_run(
 
 
 @contextlib.contextmanager
-def interruptions() -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C and an order to end be asked for between two steps of work; the second one ends at once, as ever."""
-    seen: list[int] = []
+def interruptions() -> Iterator[Callable[[], str]]:
+    """Let Ctrl-C and SIGTERM be asked for between two steps of work, by name; the second one ends at once, as ever."""
+    seen: list[str] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def note(number: int, frame: object) -> None:
         del frame
-        seen.append(number)
+        seen.append("the keyboard" if number == signal.SIGINT else signal.Signals(number).name)
         signal.signal(number, before[signal.Signals(number)])
 
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield lambda: ""
         return
     for number in before:
         signal.signal(number, note)
     try:
-        yield lambda: bool(seen)
+        yield lambda: seen[0] if seen else ""
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
