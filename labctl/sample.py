@@ -149,6 +149,7 @@ class ChannelRows:
     discharging_ah: Floats
     charging_wh: Floats
     discharging_wh: Floats
+    _places: dict[str, int] = field(default_factory=dict, repr=False, compare=False)  # of the channels, once one is asked for
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
@@ -163,6 +164,12 @@ class ChannelRows:
             np.concatenate([part.steps for part in parts]),
             *(np.concatenate([getattr(part, name) for part in parts]) for name in names),
         )
+
+    def place_of(self, channel: str) -> int | None:
+        """Return the place of a channel, None of one that has no rows."""
+        if not self._places:
+            self._places.update(zip(self.channels, range(len(self.channels)), strict=True))
+        return self._places.get(channel)
 
     def of(self, place: int) -> Batch:
         """Return the rows of one channel, by its place, without a copy."""

@@ -157,6 +157,6 @@ class Readings:
     def of(self, channel: str) -> Sequence[Reading]:
         """Return what was found of a channel in order, but for its row in the snapshot."""
         others = self.by_channel.get(channel, ())
-        if self.recorded is None or channel not in self.recorded.channels:
+        if self.recorded is None or (place := self.recorded.place_of(channel)) is None:
             return others
-        return (self.recorded.of(self.recorded.channels.index(channel)), *others)
+        return (self.recorded.of(place), *others)
