@@ -4,6 +4,7 @@ import pytest
 
 from labctl.engine.fold import fold
 from labctl.engine.state import state_to_json
+from labctl.run.connection import quiet_records
 from labctl.run.connection.quiet_records import QuietRecords
 from labctl.run.replay import replay
 from labctl.store.entry import Entry
@@ -105,3 +106,22 @@ async def test_a_run_goes_on_after_rows_that_were_taken_without_a_fold(files):
         assert last.rows == last.last + 1
         assert last.rows == pytest.approx(records, abs=6)  # the look at the open circuit was a test before
     assert verify(files / "data").whole
+
+
+async def test_a_checkpoint_is_never_older_than_it_may_be_though_nothing_happens(files, monkeypatch):
+    monkeypatch.setattr(quiet_records, "OLDEST", 0.5)
+    async with rack(files, SPEED) as made:
+        await made.neware(channels=1)
+        async with made.daemon() as parts:
+            await start(parts, files, "nw1", "long.yaml")
+            session = parts.channels["nw1"].session
+            await until(lambda: session.next_record > 300, parts)
+            folds = session.folds
+            await until(lambda: session.next_record > 600, parts)
+            await parts.sink.flush()
+            with Reader(files / "data") as reader:
+                (stored,) = reader.query("SELECT record_index FROM checkpoints WHERE run_id = 1")
+            assert session.folds > folds
+            assert stored.record_index > 300
+    with Reader(files / "data") as reader:
+        assert replay(reader, 1).equal

@@ -197,7 +197,7 @@ def _numbers(text: bytes, count: int) -> Floats | None:
     if text.translate(None, NUMERALS):
         return None
     listed = b"[%b]" % text
-    if b"-0," in listed or b"-0]" in listed:
+    if b"-" in text and (b"-0," in listed or b"-0]" in listed):
         listed = _MINUS_ZERO.sub(b"-0.0", listed)
     try:
         values = np.array(orjson.loads(listed), np.float64)
