@@ -149,7 +149,7 @@ class ChannelRows:
     discharging_ah: Floats
     charging_wh: Floats
     discharging_wh: Floats
-    _places: dict[str, int] = field(default_factory=dict, repr=False, compare=False)  # once one is asked for
+    _places: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
