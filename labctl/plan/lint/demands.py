@@ -18,7 +18,8 @@ def demands(plan: Plan, places: Places) -> Iterator[Finding]:
     """Warn of a power or load that draws more than the current limit at a voltage to which its step comes."""
     reached = 0.0
     for _, line in walk(plan.root):
-        most = min(map(abs, line.bounds.current or (OPEN, OPEN)))
+        low, high = line.bounds.current or (-OPEN, OPEN)
+        most = high if line.verb in RAISING else -low
         if most < OPEN and line.mode == "ConstantPower":
             yield from _power(line, most, places)
         if most < OPEN and line.mode == "ConstantLoad":

@@ -9,13 +9,14 @@ from typing import Final
 from labctl.finding import Finding, Mark
 from labctl.plan.index import blocks, walk
 from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING, mark_of, target_of, warning
-from labctl.plan.number import values
+from labctl.plan.number import known, values
 from labctl.plan.step import Block, ByPass, Line, Plan, Setting, Term, VersusOcv
 from labctl.plan.step_context import Spot
 from labctl.quantity.units import display
 
 Places = Mapping[Spot, Mark]
 
+PULSE: Final = 0.1  # of the nominal capacity: what passes less by its time ends by that
 NEAR: Final = 0.05  # V between two voltages of which one is as good as the other for what begins there
 BACK: Final = 0.1  # V by which a second charge ends below the first: more than what a smaller current needs less
 AT_REST_NEAR_ZERO: Final = frozenset({"symmetric", "blocking", "capacitor"})
@@ -38,6 +39,7 @@ class _Way:
         drive: The charge or discharge that it comes from, if nothing drove it otherwise since.
         begun: Something has energised.
         since: Of each mark, whether what drives first after it raises the voltage; None where nothing has yet.
+        nominal: Capacity of the cell, C; infinite where nobody says.
     """
 
     at: Setting = None
@@ -45,11 +47,12 @@ class _Way:
     drive: Line | None = None
     begun: bool = False
     since: dict[str, bool | None] = field(default_factory=dict)
+    nominal: float = math.inf
 
 
 def step_order(plan: Plan, places: Places) -> Iterator[Finding]:
     """Warn of steps that begin elsewhere than what comes before them leaves the cell."""
-    way = _Way(at=0.0 if plan.cell.kind in AT_REST_NEAR_ZERO else None)
+    way = _Way(at=0.0 if plan.cell.kind in AT_REST_NEAR_ZERO else None, nominal=plan.cell.nominal or math.inf)
     yield from _strip_of_nothing(plan, places)
     for unit in _units(plan.root):
         lines = [unit] if isinstance(unit, Line) else [line for _, line in walk(unit)]
@@ -104,10 +107,19 @@ def _go(way: _Way, lines: list[Line]) -> None:
     way.begun = True
     if first.verb in DRIVEN:
         way.since = {name: first.verb in RAISING if up is None else up for name, up in way.since.items()}
+    guarded = first is last and _is_pulse(first, way.nominal)  # its voltage is where it must not go, not where it ends
     way.at = last.settings.get("end") if last.mode == "Sweep" else last.settings.get("voltage", target_of(first))
+    way.at = None if guarded else way.at
     moves = first.mode in PASSES_CHARGE or not isinstance(way.at, VersusOcv)
     way.moved = first if moves else way.moved
-    way.drive = first if first.verb in DRIVEN else None
+    way.drive = first if first.verb in DRIVEN and not guarded else None
+
+
+def _is_pulse(line: Line, nominal: float) -> bool:
+    """Tell whether the time of a drive at constant current lets it pass a small part of the capacity only."""
+    currents = [abs(one) for one in known(line.settings.get("current"))]
+    times = [time for end in line.ends if end.kind == "for" for time in known(end.condition.any_of[0][0].value)]
+    return line.verb in DRIVEN and bool(currents and times) and max(currents) * max(times) < PULSE * nominal < math.inf
 
 
 # --- one verb after what came before ----------------------------------------------------------------------------------

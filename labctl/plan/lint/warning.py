@@ -157,7 +157,7 @@ def _charge_ends(path: tuple[Block, ...], line: Line, passed: float) -> bool:
 
 def _stages(plan: Plan) -> frozenset[int]:
     """Return the lines that are one of several stages of a charge or discharge: each passes a part of the capacity."""
-    pairs = [pair for block in blocks(plan.root) for pair in itertools.pairwise(_drives(block))]
+    pairs = list(itertools.pairwise(line for _, line in walk(plan.root) if line.verb in RAISING | LOWERING))
     return frozenset(line.id for pair in pairs if pair[0].verb == pair[1].verb for line in pair)
 
 

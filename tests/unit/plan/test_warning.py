@@ -555,3 +555,25 @@ def test_a_charge_that_takes_back_a_capacity_needs_no_more_time_than_that(plan):
     limited = "- repeat: 9\n  cycle: true\n  steps:\n  - charge: {{current: C/3, capacity: 30 %, to: 4.2 V}}\n  - discharge: {{current: C/3, to: 3 V, for: {}}}"
     assert codes(plan(limited.format("2 h"))) == []
     assert [code for code, _ in codes(plan(limited.format("40 min")))] == ["plan.time_first"]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        # the voltage of a pulse guards it, and is not where the cell is behind it
+        (
+            "- discharge: {current: C/3, to: 2.5 V, for: 5 h}\n- charge: {current: C/3, capacity: 50 %, to: 4.2 V}\n- rest: 1 h\n"
+            "- discharge: {current: 2C, for: 18 s, to: 2.5 V}\n- discharge: {current: C/3, to: 2.8 V, for: 5 h}\n"
+        ),
+        # what is left behind nine parts of ten needs no more than its time
+        (
+            "- charge: {current: C/3, to: 4.2 V, hold_until: current < C/20, for: 8 h}\n- repeat: 9\n  steps:\n"
+            "  - discharge: {current: 1C, capacity: 10 %, to: 2.5 V}\n  - rest: 1 h\n- discharge: {current: C/3, to: 2.5 V, for: 2 h}\n"
+        ),
+        # the limit of a discharge is that of its own direction
+        "- charge: {current: C/3, to: 4.2 V, for: 8 h}\n- discharge: {power: 12 mW, to: 2.5 V, for: 2 h}\n",
+    ],
+)
+def test_what_is_right_is_not_warned_of(plan, steps):
+    cell = replace(FULL, limits=Bounds((2.5, 4.2), (-0.006, 0.002)))
+    assert codes(plan(steps, cell)) == []
