@@ -8,7 +8,7 @@ from labctl.plan.envelope import Envelope, Ranged, pair_of
 from labctl.plan.number import values
 from labctl.plan.step import ByPass, Line
 from labctl.quantity.prefix_slip import a_thousandfold, a_thousandth
-from labctl.quantity.units import display
+from labctl.quantity.units import ZERO_CELSIUS, display
 
 
 def amplitude_of(line: Line) -> float:
@@ -18,6 +18,8 @@ def amplitude_of(line: Line) -> float:
 
 
 ZERO_LIMIT: Final = "a limit of 0"
+COLDEST: Final = 213.15  # K, -60 degC, and
+HOTTEST: Final = 423.15  # K, 150 degC: what cells and their chambers are made for
 
 
 def without_point(text: str, value: float, fits: Callable[[float], bool]) -> str:
@@ -27,6 +29,35 @@ def without_point(text: str, value: float, fits: Callable[[float], bool]) -> str
     match = re.fullmatch(r"(\d)(\d+)\s*(V.*)", text.strip())
     power = 10 ** len(match[2]) if match else 1
     return f"is {match[1]}.{match[2]} {match[3]} meant?" if match and fits(value / power) else ""
+
+
+def turned_rate(text: str, value: float, fits: Callable[[float], bool]) -> str:
+    """Return the question whether a rate was written the wrong way round, `20C` for C/20, or ""."""
+    match = re.fullmatch(r"([2-9]|\d\d+)\s*C", text.strip())
+    number = float(match[1]) if match else 1.0
+    return f"is C/{match[1]} meant?" if match and fits(value / number**2) else ""
+
+
+def on_the_other_scale(value: float) -> str:
+    """Return the hint at a temperature in K that hardly any cell stands: its number on the other scale, where that is likely."""
+    celsius = value - ZERO_CELSIUS
+    meant = f"{value:g} degC" if value < COLDEST else f"{celsius:g} K" if COLDEST <= celsius <= HOTTEST else ""
+    tenth = next(
+        (celsius / power for power in (10.0, 100.0) if celsius / power <= HOTTEST - ZERO_CELSIUS), celsius / 10.0
+    )
+    question = f"write {meant}; if the temperature is meant" if meant else f"is {tenth:g} degC meant? if not"
+    return f"{question}, say it in limits: {{temperature: [lowest, highest]}}"
+
+
+def at_open_circuit(setting: str, value: float) -> str:
+    """Return how a spectrum or sweep is taken from the open circuit, where it was written as 0 V of another program; or ""."""
+    if value != 0.0 or setting not in {"bias", "start"}:
+        return ""
+    return (
+        "at is absolute: leave it out for the open circuit"
+        if setting == "bias"
+        else "write from: ocv for the open circuit"
+    )
 
 
 def inside(envelope: Envelope, name: Ranged) -> Callable[[float], bool]:

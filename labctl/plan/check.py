@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from labctl.finding import Finding, with_lines
+from labctl.finding import Finding, Mark, with_lines
 from labctl.plan.compile import Compiled, compiled_for
 from labctl.plan.contents import texts_of
 from labctl.plan.estimate import estimate
@@ -67,8 +67,15 @@ def _likely(plan: Plan, protocol: Protocol) -> Iterable[Finding]:
     texts = dict(texts_of(protocol))
     files = {file_name(name): name for name in texts}
     found = estimate(plan, ()).warnings
-    marks = (replace(one.mark, file=files.get(one.mark.file, one.mark.file)) for one in found)
+    marks = (_on_its_line(replace(one.mark, file=files.get(one.mark.file, one.mark.file)), texts) for one in found)
     return with_lines([replace(one, mark=mark) for one, mark in zip(found, marks, strict=True)], texts)
+
+
+def _on_its_line(mark: Mark, texts: Mapping[str, str]) -> Mark:
+    """Return a place of which the line alone is known at the first word of that line."""
+    lines = texts.get(mark.file, "").splitlines()
+    text = lines[mark.line - 1] if mark.column == 1 and 0 < mark.line <= len(lines) else ""
+    return replace(mark, column=len(text) - len(text.lstrip(" -")) + 1) if text.strip(" -") else mark
 
 
 def _own_faults(found: Iterable[Finding], read: Iterable[Finding]) -> tuple[Finding, ...]:

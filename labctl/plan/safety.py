@@ -10,7 +10,19 @@ from typing import Final, cast
 
 from labctl.driver import OPEN, Bounds, Capabilities
 from labctl.finding import Mark
-from labctl.plan.beyond_hints import ZERO_LIMIT, amplitude_of, another_unit, inside, widened, without_point
+from labctl.plan.beyond_hints import (
+    COLDEST,
+    HOTTEST,
+    ZERO_LIMIT,
+    amplitude_of,
+    another_unit,
+    at_open_circuit,
+    inside,
+    on_the_other_scale,
+    turned_rate,
+    widened,
+    without_point,
+)
 from labctl.plan.context import CompileContext
 from labctl.plan.envelope import Envelope, extremes, pair_of
 from labctl.plan.number import values
@@ -33,9 +45,6 @@ WORDS: Final[Mapping[str, str]] = {
     "Profile": "a profile",
     "Spectrum": "impedance",
 }
-ZERO_CELSIUS: Final = 273.15  # K
-COLDEST: Final = 213.15  # K, -60 degC, and
-HOTTEST: Final = 423.15  # K, 150 degC: what cells and their chambers are made for
 SIDES: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("charge", "strip"), ("highest voltage",)),
     **dict.fromkeys(("discharge", "plate"), ("lowest voltage",)),
@@ -167,19 +176,8 @@ def _hot_or_cold(draft: CompileContext, place: StepContext, line: Line, origins:
             origin = origins.get("temperature", ValueOrigin(mark))
             shown, low, high = (display(one, "temperature") for one in (value, COLDEST, HOTTEST))
             why = f"wanted a temperature from {low} to {high}, or limits that allow another, found {shown}"
-            draft.say_beyond("safety.temperature", why, origin, _other_scale(value))
+            draft.say_beyond("safety.temperature", why, origin, on_the_other_scale(value))
             return
-
-
-def _other_scale(value: float) -> str:
-    """Return the hint at a temperature in K that hardly any cell stands: its number on the other scale, where that is likely."""
-    celsius = value - ZERO_CELSIUS
-    meant = f"{value:g} degC" if value < COLDEST else f"{celsius:g} K" if COLDEST <= celsius <= HOTTEST else ""
-    tenth = next(
-        (celsius / power for power in (10.0, 100.0) if celsius / power <= HOTTEST - ZERO_CELSIUS), celsius / 10.0
-    )
-    question = f"write {meant}; if the temperature is meant" if meant else f"is {tenth:g} degC meant? if not"
-    return f"{question}, say it in limits: {{temperature: [lowest, highest]}}"
 
 
 def _swings_too_far(draft: CompileContext, place: StepContext, line: Line, origins: Origins, mark: Mark) -> None:
@@ -226,7 +224,12 @@ def check_settings(draft: CompileContext, place: StepContext, line: Line, origin
                 fits = inside(envelope, name)
                 scaled = origin.text if line.mode == "ConstantPower" else text  # the current goes along with a power
                 meant = a_thousandth(scaled, value, fits) or without_point(text, value, fits)
-                meant = meant or widened(envelope, name, value, room)
+                meant = (
+                    meant
+                    or turned_rate(text, value, fits)
+                    or at_open_circuit(setting, value)
+                    or widened(envelope, name, value, room)
+                )
                 if line.mode == "ConstantLoad":
                     meant = meant.replace("lower the current", "raise the resistance")
                 why, stands, farther = where_it_stands(draft, place, origin, envelope, name, value, why)

@@ -29,6 +29,7 @@ def vain_amounts(plan: Plan, places: Places) -> Iterator[Finding]:
         if not block.fused:
             yield from _watches(block, places)
         yield from _left_on(plan, block, places)
+        yield from _stripped_by_charge(plan, block, places)
     for _, line in walk(plan.root):
         yield from _until(plan, line, places)
         amplitude = max(map(abs, _numbers(line.settings.get("amplitude"))), default=0.0)
@@ -107,6 +108,28 @@ def _left_on(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
         f"{display(plated, 'capacity')} that were plated",
         mark_of(pair[1], places),
         "lengthen for, so that the voltage says when all is stripped",
+    )
+
+
+def _stripped_by_charge(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
+    """Give a strip of a collector that is to take back all that was plated and that no voltage ends: less comes back."""
+    pair = [
+        child for child in block.children if isinstance(child, Line) and child.energises and child.mode != "Spectrum"
+    ]
+    if plan.cell.kind != "asymmetric" or [line.verb for line in pair] != ["plate", "strip"]:
+        return
+    plated, stripped = (_passed(line) for line in pair)
+    by_voltage = any(
+        term.quantity == "voltage" for end in pair[1].ends for terms in end.condition.any_of for term in terms
+    )
+    if by_voltage or not 0.0 < LEFT * plated <= stripped:
+        return
+    yield warning(
+        "plan.forestalled",
+        f"wanted a strip that its voltage ends, found one of {display(stripped, 'capacity')} behind a plate of "
+        f"{display(plated, 'capacity')}: less comes back, and the voltage limits trip the run",
+        mark_of(pair[1], places),
+        "add to: 0.5 V, by which the efficiency is told",
     )
 
 

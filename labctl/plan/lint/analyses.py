@@ -4,67 +4,42 @@ Which verbs an analysis works on at all is told of the text (`labctl.protocol.an
 rates, voltages, their order.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Final, TypeAlias
+from typing import Final
 
 from labctl.finding import Finding
 from labctl.plan.index import blocks, walk
+from labctl.plan.lint.analyses_held import (
+    leaking,
+    polarised,
+    polarised_whole,
+    reservoir,
+    scan_rates,
+    temperatures,
+    through_zero,
+    window,
+)
 from labctl.plan.lint.counts import most_cycles
 from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING
-from labctl.plan.number import as_filed, values
-from labctl.plan.step import Block, ByPass, Line, Plan, Relative, VersusOcv
+from labctl.plan.lint.plan_steps import CYCLES, PlanSteps, Told, lasts, numbers
+from labctl.plan.step import Block, Line, Plan
 from labctl.protocol.model import AnalysisRequest
 from labctl.quantity.units import display
 
-Told: TypeAlias = tuple[str, str]
-"""What was wanted and what was found, and the hint."""
-
 PULSE: Final = 60.0  # s, `longest` of dcir where it is not said
 DELAYS: Final = (1.0, 10.0, 30.0)  # s, `at` of dcir where it is not said
+LARGE: Final = 0.2  # of the capacity, a pulse between whose two rests the potential has no slope any more
 RESTED: Final = 0.5  # of a pulse of a titration, a rest behind it in which the cell comes near to equilibrium
 STORED: Final = 3600.0  # s of a rest between charge and discharge that counts as storage
-SETTLED: Final = 20 * 3600.0  # s of a hold, before its current is leakage alone
 PAUSE: Final = 5.0  # s of an interruption, to the end of the line that is laid through it
-POLARISED: Final = 0.03  # V across an electrolyte: with more its salt is no longer nearly even
-RATES: Final = 3  # scan rates, or temperatures, that a slope is laid through
-CYCLES: Final = frozenset({"true", "check", "formation"})
 AREAL: Final = frozenset({"ccd", "life", "exchange_current", "window", "limiting_current"})
-
-
-@dataclass(frozen=True)
-class _Steps:
-    """The steps of a plan as its analyses will see them."""
-
-    plan: Plan
-
-    @cached_property
-    def lines(self) -> tuple[tuple[tuple[Block, ...], Line], ...]:
-        return tuple(walk(self.plan.root))
-
-    @cached_property
-    def cycles(self) -> tuple[Block, ...]:
-        return tuple(block for block in blocks(self.plan.root) if block.cycle in CYCLES)
-
-    @cached_property
-    def counted(self) -> tuple[tuple[tuple[Block, ...], Line], ...]:
-        """Return the charges and discharges, strips and platings in cycles that are no formation."""
-        return tuple(
-            (path, line)
-            for path, line in self.lines
-            if line.verb in DRIVEN and any(block.cycle in CYCLES - {"formation"} for block in path)
-        )
-
-    def of(self, *verbs: str) -> tuple[Line, ...]:
-        """Return the lines of some verbs."""
-        return tuple(line for _, line in self.lines if line.verb in verbs)
 
 
 def lacking_steps(plan: Plan, requests: Iterable[AnalysisRequest]) -> Iterator[Finding]:
     """Warn of each analysis of which the steps of a plan leave nothing, or less than it is asked for."""
-    steps = _Steps(plan)
+    steps = PlanSteps(plan)
     for request in requests:
         told = _without_size(plan, request) or _RULES.get(request.name, _nothing)(steps, request.options)
         if told:
@@ -72,20 +47,7 @@ def lacking_steps(plan: Plan, requests: Iterable[AnalysisRequest]) -> Iterator[F
             yield Finding("analyse.steps", message.replace("{}", request.name), request.mark, hint, severity="warning")
 
 
-def numbers(value: object) -> tuple[float, ...]:
-    """Return a setting in all passes, none of what is not known before a run."""
-    return values(as_filed(value)) if isinstance(value, float | int | ByPass | Relative) else ()
-
-
-def lasts(line: Line) -> tuple[float, ...]:
-    """Return how long a line lasts at most in its passes, s, by its time or by its capacity at constant current."""
-    by_kind = {end.kind: numbers(end.condition.any_of[0][0].value) for end in line.ends}
-    times, currents = by_kind.get("for", ()), [abs(one) for one in numbers(line.settings.get("current")) if one]
-    charged = [charge / max(currents) for charge in by_kind.get("capacity", ()) if currents]
-    return (min(max(times, default=math.inf), max(charged, default=math.inf)),) if times or charged else ()
-
-
-def _nothing(_steps: _Steps, _options: Mapping[str, str]) -> Told | None:
+def _nothing(_steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
     return None
 
 
@@ -109,7 +71,7 @@ def _without_size(plan: Plan, request: AnalysisRequest) -> Told | None:
 # --- cycles -----------------------------------------------------------------------------------------------------------
 
 
-def _cycles(steps: _Steps, _options: Mapping[str, str]) -> Told | None:
+def _cycles(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
     """Tell of figures of cycles where no block counts any."""
     if not any(line.verb in DRIVEN for _, line in steps.lines):
         return None  # that is told of the text
@@ -125,7 +87,7 @@ def _both_ways(block: Block) -> bool:
     return bool(verbs & RAISING) and bool(verbs & LOWERING)
 
 
-def _several_cycles(steps: _Steps, options: Mapping[str, str]) -> Told | None:
+def _several_cycles(steps: PlanSteps, options: Mapping[str, str]) -> Told | None:
     """Tell of a retention without cycles, of one cycle, and of formation alone."""
     if told := _cycles(steps, options):
         return told
@@ -146,7 +108,7 @@ def _several_cycles(steps: _Steps, options: Mapping[str, str]) -> Told | None:
     return None
 
 
-def _several_currents(steps: _Steps, options: Mapping[str, str]) -> Told | None:
+def _several_currents(steps: PlanSteps, options: Mapping[str, str]) -> Told | None:
     """Tell of a rate test at one current."""
     if told := _cycles(steps, options):
         return told
@@ -159,7 +121,7 @@ def _several_currents(steps: _Steps, options: Mapping[str, str]) -> Told | None:
     return None
 
 
-def _rising(steps: _Steps, options: Mapping[str, str]) -> Told | None:
+def _rising(steps: PlanSteps, options: Mapping[str, str]) -> Told | None:
     """Tell of a critical current without cycles, of one current, and of currents that fall from pass to pass."""
     if told := _cycles(steps, options):
         return told
@@ -178,7 +140,7 @@ def _rising(steps: _Steps, options: Mapping[str, str]) -> Told | None:
     return None
 
 
-def _stored(steps: _Steps, options: Mapping[str, str]) -> Told | None:
+def _stored(steps: PlanSteps, options: Mapping[str, str]) -> Told | None:
     """Tell of a self-discharge without a rest of the charged cell before the discharge of a cycle."""
     if told := _cycles(steps, options):
         return told
@@ -209,7 +171,7 @@ def _in_cycle(path: tuple[Block, ...]) -> bool:
 # --- pulses -----------------------------------------------------------------------------------------------------------
 
 
-def _pulses(steps: _Steps, options: Mapping[str, str]) -> Told | None:
+def _pulses(steps: PlanSteps, options: Mapping[str, str]) -> Told | None:
     """Tell of pulses that are longer than what counts as one, and of times behind their end."""
     longest = float(options.get("longest", PULSE))
     times = [time for line in steps.of(*DRIVEN) for time in lasts(line) if 0.0 < time < math.inf]
@@ -222,6 +184,11 @@ def _pulses(steps: _Steps, options: Mapping[str, str]) -> Told | None:
             f"wanted pulses of at most {shown} for dcir, found none shorter than {least}",
             f"shorten them, or write {{dcir: {{longest: {least}}}}}",
         )
+    if (unrested := _unrested(steps, longest)) is not None:
+        return (
+            f"wanted a rest right before each pulse of dcir, found {unrested.verb} at {unrested.where} behind another step",
+            "add - rest: 1 h before it",
+        )
     asked = [float(delay) for delay in options["at"].split(",")] if options.get("at") else []
     beyond = [delay for delay in asked if delay > max(pulses) * (1.0 + 1e-9)]
     if beyond:
@@ -233,13 +200,36 @@ def _pulses(steps: _Steps, options: Mapping[str, str]) -> Told | None:
     return None
 
 
-def _titration(steps: _Steps, _options: Mapping[str, str]) -> Told | None:
+def _unrested(steps: PlanSteps, longest: float) -> Line | None:
+    """Return the first pulse that comes straight behind another step that energises."""
+    lines = [line for _, line in steps.lines if line.verb not in {"mark", "nominal"}]
+    for before, line in itertools.pairwise(lines):
+        pulse = line.verb in DRIVEN and 0.0 < min(lasts(line), default=math.inf) <= longest
+        if pulse and before.energises and before.mode != "Spectrum":
+            return line
+    return None
+
+
+def _titration(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
     """Tell of a titration whose rests are far shorter than its pulses."""
     for block in blocks(steps.plan.root):
         lines = [child for child in block.children if isinstance(child, Line)]
         pulses = [time for line in lines if line.verb in DRIVEN for time in lasts(line)]
         rests = [time for line in lines if line.verb == "rest" for time in lasts(line)]
-        if block.passes < 2 or len(pulses) != 1 or not rests or not max(rests) < RESTED * pulses[0] < math.inf:
+        nominal, currents = (
+            steps.plan.cell.nominal or math.inf,
+            [abs(one) for line in lines for one in numbers(line.settings.get("current"))],
+        )
+        if block.passes < 2 or len(pulses) != 1:
+            continue
+        if currents and LARGE * nominal < pulses[0] * max(currents) < math.inf:
+            share, rate = 100.0 * pulses[0] * max(currents) / nominal, max(currents) * 3600.0 / nominal
+            each = f"{display(pulses[0], 'duration')} at {rate:.3g}C, {share:.3g} %"
+            return (
+                f"wanted pulses of a small part of the capacity, found {each}",
+                f"is C/{rate:.3g} meant?" if rate >= 2.0 else "shorten for: of the pulse, or lower its current",
+            )
+        if not rests or not max(rests) < RESTED * pulses[0] < math.inf:
             continue
         pulse, rest = display(pulses[0], "duration"), display(max(rests), "duration")
         return (
@@ -249,7 +239,7 @@ def _titration(steps: _Steps, _options: Mapping[str, str]) -> Told | None:
     return None
 
 
-def _interruptions(steps: _Steps, _options: Mapping[str, str]) -> Told | None:
+def _interruptions(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
     """Tell of pauses that end before the line through them does."""
     rests = [max(lasts(line), default=math.inf) for line in steps.of("rest")]
     if rests and max(rests) < PAUSE:
@@ -258,122 +248,7 @@ def _interruptions(steps: _Steps, _options: Mapping[str, str]) -> Told | None:
     return None
 
 
-# --- held voltages and sweeps -----------------------------------------------------------------------------------------
-
-
-def _polarised(steps: _Steps, _options: Mapping[str, str]) -> Told | None:
-    """Tell of a transference number without a spectrum before and after the hold, and of a voltage that is too large."""
-    verbs = [line.verb for _, line in steps.lines]
-    holds = [at for at, verb in enumerate(verbs) if verb == "hold"]
-    if holds and not any("eis" in verbs[:at] and "eis" in verbs[at:] for at in holds):
-        side = "after" if "eis" in verbs[: holds[0]] else "before"
-        return f"wanted a spectrum before and after the hold, found none {side} it", f"add an eis {side} the hold"
-    for line in steps.of("hold"):
-        held = line.settings.get("voltage")
-        most = max(map(abs, numbers(held.offset if isinstance(held, VersusOcv) else held)), default=0.0)
-        if most > POLARISED and (isinstance(held, VersusOcv) or steps.plan.cell.kind == "symmetric"):
-            shown = display(most, "voltage")
-            return f"wanted a hold of at most 30 mV, found {shown}: the salt is then far from even", "10 mV is usual"
-    return None
-
-
-def _scan_rates(steps: _Steps, _options: Mapping[str, str]) -> Told | None:
-    """Tell of a b-value from fewer than three scan rates."""
-    rates = {f"{one:.3g}" for line in steps.of("cv") for one in numbers(line.settings.get("rate"))}
-    if 0 < len(rates) < RATES:
-        return (
-            f"wanted three scan rates and more for a slope, found {'one' if len(rates) == 1 else 'two'}",
-            "go through them with each: {v: [0.1 mV/s, 0.2 mV/s, 0.5 mV/s, 1 mV/s]} and rate: $v",
-        )
-    return None
-
-
-def _temperatures(steps: _Steps, _options: Mapping[str, str]) -> Told | None:
-    """Tell of an activation energy from fewer than three temperatures."""
-    chambers = [line for _, line in steps.lines if line.mode == "Chamber"]
-    set_by_hand = any("temperature" in (line.options.get("state") or {}) for line in steps.of("prompt"))  # type: ignore[operator]
-    found = {f"{one:.2f}" for line in chambers for one in numbers(line.settings.get("temperature"))}
-    if len(found) < RATES and not set_by_hand:
-        count = {0: "no temperature set", 1: "one"}.get(len(found), "two")
-        return (
-            f"wanted spectra at three temperatures and more for a slope, found {count}",
-            "write each: {t: {from: 25 degC, to: 75 degC, by: 10 degC}}, and before each - temperature: {to: $t, soak: 1 h}",
-        )
-    return None
-
-
-def _through_zero(steps: _Steps, _options: Mapping[str, str]) -> Told | None:
-    """Tell of sweeps on one side of the open circuit, of which no exchange current can be told."""
-    sides = []
-    for line in steps.of("lsv"):
-        ends = (line.settings.get("start"), line.settings.get("end"))
-        offsets = [numbers(one.offset) if isinstance(one, VersusOcv) else () for one in ends]
-        if not all(offsets):
-            return None
-        sides.append(min(map(min, offsets)) < 0.0 < max(map(max, offsets)))
-    if sides and not any(sides):
-        return (
-            "wanted a sweep through the open circuit, found one on a single side of it",
-            "write from: -100 mV vs ocv, to: 100 mV vs ocv",
-        )
-    return None
-
-
-def _window(steps: _Steps, _options: Mapping[str, str]) -> Told | None:
-    """Tell of a stability window between two electrodes of one metal."""
-    if steps.plan.cell.name and steps.plan.cell.kind == "symmetric":
-        return (
-            "wanted an inert electrode for a stability window, found a symmetric cell, whose metal is stripped and plated",
-            "sweep an asymmetric or blocking cell: the electrolyte against steel or carbon",
-        )
-    return None
-
-
-def _leaking(steps: _Steps, _options: Mapping[str, str]) -> Told | None:
-    """Tell of holds that end before their current is leakage."""
-    held = [max(lasts(line), default=math.inf) for line in steps.of("hold")]
-    if held and max(held) < SETTLED:
-        shown = display(max(held), "duration")
-        return (
-            f"wanted a hold of 20 h and more for leakage, found {shown} at most: the cell still charges then",
-            "lengthen for: of the hold",
-        )
-    return None
-
-
-def _reservoir(steps: _Steps, _options: Mapping[str, str]) -> Told | None:
-    """Tell of a reservoir of which more is cycled than it holds, or of which nothing strips the rest."""
-    driven = [(path, line) for path, line in steps.lines if line.verb in {"strip", "plate"}]
-    loop = next((at for at, (path, _) in enumerate(driven) if path[-1].passes > 1), None)
-    if not loop:
-        return None
-    plated = next((line for _, line in reversed(driven[:loop]) if line.verb == "plate"), None)
-    cycled = next((line for path, line in driven[loop:] if line.verb == "strip" and path[-1].passes > 1), None)
-    amounts = [max(charge_of(line), default=0.0) for line in (plated, cycled) if line is not None]
-    if len(amounts) == 2 and amounts[1] > amounts[0] > 0.0:
-        whole, part = (display(amount, "capacity") for amount in amounts)
-        return (
-            f"wanted a part of the reservoir in each cycle, found {part} of {whole}",
-            "are the two swapped? the reservoir is plated first, a part of it is cycled",
-        )
-    path, last = driven[-1]
-    if path[-1].passes > 1 or last.verb != "strip" or not any(end.kind in {"to", "until"} for end in last.ends):
-        return (
-            "wanted a strip behind the cycles that its voltage ends, found none: what is left is not known",
-            "add - strip: {current: 0.5 mA/cm2, to: 1 V, for: 20 h} behind them",
-        )
-    return None
-
-
-def charge_of(line: Line) -> tuple[float, ...]:
-    """Return what a line passes by its capacity, or by its time at constant current, C."""
-    by_kind = {end.kind: numbers(end.condition.any_of[0][0].value) for end in line.ends}
-    currents = [abs(one) for one in numbers(line.settings.get("current"))]
-    timed = [max(by_kind["for"]) * max(currents)] if currents and by_kind.get("for") else []
-    return (min(by_kind["capacity"]),) if by_kind.get("capacity") else tuple(timed)
-
-
-_RULES: Final[Mapping[str, Callable[[_Steps, Mapping[str, str]], Told | None]]] = {
+_RULES: Final[Mapping[str, Callable[[PlanSteps, Mapping[str, str]], Told | None]]] = {
     **dict.fromkeys(("capacity", "bending"), _cycles),
     "retention": _several_cycles,
     "rate": _several_currents,
@@ -382,11 +257,12 @@ _RULES: Final[Mapping[str, Callable[[_Steps, Mapping[str, str]], Told | None]]] 
     "dcir": _pulses,
     "gitt": _titration,
     "interruption": _interruptions,
-    "transference": _polarised,
-    "b_value": _scan_rates,
-    "activation": _temperatures,
-    "exchange_current": _through_zero,
-    "window": _window,
-    "leakage": _leaking,
-    "reservoir": _reservoir,
+    "transference": polarised,
+    "b_value": scan_rates,
+    "activation": temperatures,
+    "exchange_current": through_zero,
+    "window": window,
+    "leakage": leaking,
+    "electronic": polarised_whole,
+    "reservoir": reservoir,
 }

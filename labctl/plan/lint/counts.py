@@ -6,10 +6,10 @@ from typing import Final
 
 from labctl.driver import OPEN
 from labctl.finding import Finding, Mark
+from labctl.plan.beyond_hints import COLDEST, HOTTEST
 from labctl.plan.index import blocks, walk
 from labctl.plan.lint.ends import DRIVEN, mark_of, warning
 from labctl.plan.number import values
-from labctl.plan.safety import COLDEST, HOTTEST
 from labctl.plan.step import Block, ByPass, Condition, Line, Plan, Relative, Setting, Term, VersusOcv
 from labctl.plan.step_context import Spot
 from labctl.quantity.units import ZERO_CELSIUS, display

@@ -9,7 +9,7 @@ from labctl.driver import OPEN
 from labctl.finding import Finding, Mark
 from labctl.plan.holding import SINCE
 from labctl.plan.index import blocks, walk
-from labctl.plan.number import as_filed, values
+from labctl.plan.number import as_filed, known, values
 from labctl.plan.step import Block, End, Line, Number, Plan, Setting, Term, VersusOcv
 from labctl.plan.step_context import Spot
 from labctl.quantity.units import article, display
@@ -26,6 +26,7 @@ WRONG_END: Final = 0.1  # of the voltage limits: where no charge ends, nor at th
 CLIPPED: Final = 0.02  # V inside a clip: more than noise
 HAIR: Final = 1e-3  # V between two voltages that are meant to be one
 USUAL: Final = (20, 50, 100)  # C/20, C/50 and C/100 usually end a hold
+PULSE: Final = 0.1  # of the nominal capacity: what passes less by its time ends by that
 _OPPOSITE: Final = {"discharge": RAISING, "charge": LOWERING}
 
 
@@ -78,6 +79,13 @@ def target_of(line: Line) -> Setting:
     if line.verb not in DRIVEN or any(end.kind in {"capacity", "energy", "until"} for end in line.ends):
         return None
     return next((end.condition.any_of[0][0].value for end in line.ends if end.kind == "to"), None)
+
+
+def is_pulse(line: Line, nominal: float) -> bool:
+    """Tell whether the time of a drive at constant current lets it pass a small part of the capacity only."""
+    currents = [abs(one) for one in known(line.settings.get("current"))]
+    times = [time for end in line.ends if end.kind == "for" for time in known(end.condition.any_of[0][0].value)]
+    return line.verb in DRIVEN and bool(currents and times) and max(currents) * max(times) < PULSE * nominal < math.inf
 
 
 # --- one end ----------------------------------------------------------------------------------------------------------

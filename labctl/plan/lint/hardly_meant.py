@@ -25,6 +25,7 @@ KEPT: Final = 0.995  # of a capacity: between two cycles it differs by more
 MOST_ROWS: Final = 1e8  # of one step
 COARSE: Final = 1.0  # s between rows: of coarser ones it is the steps that are too many
 ROW: Final = 100.0  # bytes of one stored row, about
+LOST: Final = 1e-4  # of 1C: an amplitude to which a cell answers with less than a channel tells apart
 FINEST: Final = 2e-5  # V that no channel of a cycler tells apart
 RESOLVED: Final = 0.02  # of what a voltage is accurate to: a digit of a channel is no smaller
 SLOPING: Final = frozenset({"full", "half_cathode"})  # an anode has most of its capacity near its lowest voltage
@@ -168,7 +169,7 @@ def _beyond_its_voltage(line: Line, places: Places) -> Iterator[Finding]:
 
 
 def _amplitude(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
-    """Give a galvanostatic amplitude of more than 1C, to which no cell answers in proportion."""
+    """Give a galvanostatic amplitude of more than 1C, to which no cell answers in proportion, or one lost in the noise."""
     amplitude = max(map(abs, _numbers(line.settings.get("amplitude"))), default=0.0)
     one = (plan.cell.nominal or math.inf) / 3600.0
     galvanostatic = line.mode == "Spectrum" and not line.settings.get("potentiostatic")
@@ -180,6 +181,13 @@ def _amplitude(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
         yield warning(
             "eis.amplitude", message, mark_of(line, places, "amplitude"), "C/10 and less are usual: is the unit meant?"
         )
+    if galvanostatic and plan.cell.kind in INSERTION and 0.0 < amplitude < LOST * one < math.inf:
+        message = (
+            f"wanted an amplitude whose answer stands out of the noise, found {display(amplitude, 'current')}, "
+            f"C/{one / amplitude:.3g} of this cell"
+        )
+        meant = display(float(f"{one / 50.0:.1g}"), "current")
+        yield warning("eis.amplitude", message, mark_of(line, places, "amplitude"), f"C/50 is usual: is {meant} meant?")
 
 
 def unresolved(plan: Plan, accuracy: float, places: Places) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """Loops over voltages, currents and temperatures that go the wrong way: what they look for is gone after their first pass."""
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -18,6 +19,7 @@ Places = Mapping[Spot, Mark]
 APART: Final = 0.05  # V between two stages that are meant to differ
 FAR: Final = 0.3  # V from where the cell is to the first stage of a ladder, and nearer to the last by as much
 LONG: Final = 3600.0  # s: what is shorter goes to its charge in parts
+PULSE: Final = 600.0  # s: a drive of less is no whole charge or discharge
 STAIRS: Final = 4  # stages of a staircase at least
 AT_END: Final = 5e-3  # V beyond where a hold has ended: nothing
 OPPOSITE: Final = {"charge": "discharge", "discharge": "charge", "strip": "plate", "plate": "strip"}
@@ -34,6 +36,7 @@ def ladders(plan: Plan, places: Places) -> Iterator[Finding]:
             yield from _never_back(plan, block, drives, places)
         yield from _falling_densities(plan, block, places)
         yield from _two_in_one(block, places)
+        yield from _loop_in_cycle(block, places)
     yield from _from_the_far_end(plan.root, places)
     yield from _at_its_end(plan.root, places)
 
@@ -185,6 +188,32 @@ def _two_in_one(block: Block, places: Places) -> Iterator[Finding]:
         )
         hint = f"put the first {verbs[0]} before the loop, or the last one behind it"
         yield warning("plan.twice", message, mark_of(drives[2], places), hint)
+
+
+def _loop_in_cycle(block: Block, places: Places) -> Iterator[Finding]:
+    """Give a cycle around a loop of whole charges and discharges, which are counted together as one."""
+    inner = [one for one in blocks(block) if one is not block and one.passes > 1 and not one.fused]
+    if block.cycle != "true" or not inner:
+        return
+    drives = [line for _, line in walk(inner[0]) if line.verb in DRIVEN]
+    whole = [target_of(line) is not None and max(_times(line), default=math.inf) > PULSE for line in drives]
+    if (
+        not drives
+        or not all(whole)
+        or not {line.verb for line in drives} & RAISING
+        or not {line.verb for line in drives} - RAISING
+    ):
+        return
+    message = (
+        f"wanted one charge and one discharge in each pass of a block with cycle, found a loop of {inner[0].passes}: they count as "
+        "one cycle, with the charge of all together"
+    )
+    mark = places.get(("block", block.id, "cycle")) or places.get(("block", block.id, ""), mark_of(drives[0], places))
+    yield warning("plan.twice", message, mark, f"write cycle: true beside repeat: {inner[0].passes} in its place")
+
+
+def _times(line: Line) -> list[float]:
+    return [time for end in line.ends if end.kind == "for" for time in known(end.condition.any_of[0][0].value)]
 
 
 def _at_its_end(block: Block, places: Places) -> Iterator[Finding]:

@@ -18,6 +18,8 @@ from labctl.quantity.units import display
 Places = Mapping[Spot, Mark]
 Lines = Mapping[int, tuple[Amount, float]]
 
+FEW: Final = 3  # rows of a drive between its first and its last
+PULSE: Final = 600.0  # s: a pulse has what its analysis needs of rows
 FEWEST: Final = 10  # rows of a sweep from which its shape is seen
 DRAWN: Final = frozenset({"Galvanostatic", "ConstantPower", "ConstantLoad"})
 
@@ -74,12 +76,22 @@ def rare_rows_likely(plan: Plan, lines: Lines) -> Iterator[Finding]:
         times = [number for end in line.ends if end.kind == "for" for number in known(end.condition.any_of[0][0].value)]
         if line.verb not in DRIVEN or line.mode not in DRAWN or not to_voltage or min(times, default=math.inf) < every:
             continue
-        if 0.0 < likely < every:
-            message = (
-                f"wanted rows within the {display(likely, 'duration')} that {line.verb} is likely to take, found one every "
-                f"{display(every, 'duration')}: its first and its last are all that is stored"
+        soonest = min(likely, _at_its_fastest(plan, line))
+        if 0.0 < soonest < (FEW if max(times, default=math.inf) > PULSE else 1) * every:
+            stored = (
+                "its first and its last are all that is stored" if soonest < every else "no curve is seen from so few"
             )
-            yield warning("plan.record", message, mark_of(line), _hint(likely, "dV: 5 mV"))
+            message = (
+                f"wanted rows within the {display(soonest, 'duration')} that {line.verb} is likely to take, found one every "
+                f"{display(every, 'duration')}: {stored}"
+            )
+            yield warning("plan.record", message, mark_of(line), _hint(soonest, "dV: 5 mV"))
+
+
+def _at_its_fastest(plan: Plan, line: Line) -> float:
+    """Return how long the nominal capacity takes at the largest current of a line that has several, s; else infinity."""
+    currents = [abs(one) for one in known(line.settings.get("current"))]
+    return plan.cell.nominal / max(currents) if plan.cell.nominal and len(set(currents)) > 1 else math.inf
 
 
 def _hint(lasts: float, step: str) -> str:

@@ -8,15 +8,14 @@ from typing import Final
 
 from labctl.finding import Finding, Mark
 from labctl.plan.index import blocks, walk
-from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING, mark_of, target_of, warning
-from labctl.plan.number import known, values
+from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING, is_pulse, mark_of, target_of, warning
+from labctl.plan.number import values
 from labctl.plan.step import Block, ByPass, Line, Plan, Setting, Term, VersusOcv
 from labctl.plan.step_context import Spot
 from labctl.quantity.units import display
 
 Places = Mapping[Spot, Mark]
 
-PULSE: Final = 0.1  # of the nominal capacity: what passes less by its time ends by that
 NEAR: Final = 0.05  # V between two voltages of which one is as good as the other for what begins there
 BACK: Final = 0.1  # V by which a second charge ends below the first: more than what a smaller current needs less
 AT_REST_NEAR_ZERO: Final = frozenset({"symmetric", "blocking", "capacitor"})
@@ -107,19 +106,12 @@ def _go(way: _Way, lines: list[Line]) -> None:
     way.begun = True
     if first.verb in DRIVEN:
         way.since = {name: first.verb in RAISING if up is None else up for name, up in way.since.items()}
-    guarded = first is last and _is_pulse(first, way.nominal)  # its voltage is where it must not go, not where it ends
+    guarded = first is last and is_pulse(first, way.nominal)  # its voltage is where it must not go, not where it ends
     way.at = last.settings.get("end") if last.mode == "Sweep" else last.settings.get("voltage", target_of(first))
     way.at = None if guarded else way.at
     moves = first.mode in PASSES_CHARGE or not isinstance(way.at, VersusOcv)
     way.moved = first if moves else way.moved
     way.drive = first if first.verb in DRIVEN and not guarded else None
-
-
-def _is_pulse(line: Line, nominal: float) -> bool:
-    """Tell whether the time of a drive at constant current lets it pass a small part of the capacity only."""
-    currents = [abs(one) for one in known(line.settings.get("current"))]
-    times = [time for end in line.ends if end.kind == "for" for time in known(end.condition.any_of[0][0].value)]
-    return line.verb in DRIVEN and bool(currents and times) and max(currents) * max(times) < PULSE * nominal < math.inf
 
 
 # --- one verb after what came before ----------------------------------------------------------------------------------

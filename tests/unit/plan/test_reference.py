@@ -9,7 +9,7 @@ from rich.console import Console
 
 from labctl.cli.plan import page
 from labctl.driver import Bounds, Capabilities, Loop
-from labctl.plan import safety
+from labctl.plan import beyond_hints
 from labctl.plan.codec import CLASSES
 from labctl.plan.compile import compile_plan
 from labctl.plan.estimate import estimate
@@ -72,7 +72,7 @@ def test_every_code_and_every_stored_class_is_on_the_page():
 def test_the_thresholds_of_warnings_are_those_of_the_code():
     """What decides whether somebody is told stands on the page as it is in the code."""
     language = (ROOT / "docs" / "reference" / "protocol.md").read_text(encoding="utf-8")
-    cold, hot = (display(value, "temperature") for value in (safety.COLDEST, safety.HOTTEST))
+    cold, hot = (display(value, "temperature") for value in (beyond_hints.COLDEST, beyond_hints.HOTTEST))
     assert f"below {cold} or above {hot}" in PAGE
     assert f"set to {cold} to {hot}" in language
     for words in (

@@ -9,9 +9,11 @@ from labctl.plan.check import check
 from labctl.plan.estimate import estimate
 from labctl.plan.lint.warning import warnings
 from labctl.plan.outside import Outside
+from labctl.protocol.cell import Cell
 from labctl.protocol.load import read
 from tests.unit.plan.conftest import FULL, SYMMETRIC
 
+BARE = Cell("Li-Cu", "asymmetric", area=1e-4, limits=Bounds((-1.0, 1.0), (-0.01, 0.01)))
 DRIFT = {"drive.csv": "time / h,current / mA\n0,1\n0.6,-0.2\n1,0\n"}
 
 
@@ -140,7 +142,9 @@ def test_a_cut_off_on_the_far_side_of_the_open_circuit(plan, full):
     assert codes(plan("- charge: {current: 1 mA, to: 4.2 V, for: 10 min}", head=head)) == []
     anode = replace(full, kind=HALF_ANODE, limits=Bounds((0.0, 2.0), (-0.01, 0.01)))
     assert codes(plan("- charge: {current: 1 mA, to: 5 mV, for: 10 min}", anode)) == [("end.at_once", 3)]
-    assert codes(plan("- discharge: {current: 1 mA, to: 5 mV, for: 10 min}", anode)) == []
+    fresh = "requires: {ocv: [0 V, 3.5 V]}\n"
+    assert codes(plan("- discharge: {current: 1 mA, to: 5 mV, for: 10 min}", anode, head=fresh)) == []
+    assert codes(plan("- discharge: {current: 1 mA, to: 5 mV, for: 10 min}", anode)) == [("plan.range", 3)]
 
 
 def test_a_hold_on_the_near_side_of_the_charge_before_it(plan):
@@ -577,3 +581,33 @@ def test_a_charge_that_takes_back_a_capacity_needs_no_more_time_than_that(plan):
 def test_what_is_right_is_not_warned_of(plan, steps):
     cell = replace(FULL, limits=Bounds((2.5, 4.2), (-0.006, 0.002)))
     assert codes(plan(steps, cell)) == []
+
+
+@pytest.mark.parametrize(
+    ("steps", "cell", "code", "hint"),
+    [
+        ("- rest: 1 h\n- eis: {from: 10 kHz, to: 1 Hz, amplitude: 10 nA}", FULL, "eis.amplitude", "C/50 is usual: is 20 uA meant?"),
+        ("- rest: 1 h\n- eis: {from: 10 kHz, to: 1 Hz, amplitude: 10 uA}", FULL, "", ""),
+        (
+            ("- cycle: true\n  steps:\n  - repeat: 5\n    steps:\n    - charge: {current: 1C, to: 4.2 V, for: 2 h}\n"
+            "    - discharge: {current: 1C, to: 3 V, for: 2 h}"),
+            FULL, "plan.twice", "write cycle: true beside repeat: 5 in its place",
+        ),
+        (
+            "- repeat: 5\n  cycle: true\n  steps:\n  - plate: {current: 1 mA, capacity: 1 mAh}\n  - strip: {current: 1 mA, capacity: 1 mAh}",
+            BARE, "plan.forestalled", "add to: 0.5 V, by which the efficiency is told",
+        ),
+        (
+            "- repeat: 5\n  cycle: true\n  steps:\n  - plate: {current: 1 mA, capacity: 1 mAh}\n  - strip: {current: 1 mA, to: 0.5 V, for: 2 h}",
+            BARE, "", "",
+        ),
+        (
+            ("- each: {r: [C/2, 4C]}\n  record: {every: 10 min}\n  steps:\n  - charge: {current: $r, to: 4.2 V, for: 15 h}\n"
+            "  - discharge: {current: $r, to: 3 V, for: 15 h}"),
+            FULL, "plan.record", "below it write record: {every: 9 s}, or dV: 5 mV beside every",
+        ),
+    ],
+)  # fmt: skip
+def test_what_nobody_would_see_before_the_days_are_spent(steps, cell, code, hint):
+    found = check(read(f"labctl: 1\nsteps:\n{steps}\n", "t.yaml"), cell)
+    assert {(one.code, one.hint) for one in found} == ({(code, hint)} if code else set())
