@@ -25,7 +25,7 @@ T = TypeVar("T")
 ROWS = 1000  # waiting rows that start a commit
 AGE = 0.1  # seconds after which the oldest entry is committed
 MOST_ROWS = 10_000  # rows of one commit
-WAITING = 20_000  # rows that may wait before `room` makes a source wait
+WAITING = 50_000  # rows that may wait before `room` makes a source wait: 5 s of ten thousand channels, while a disk serves others
 RETRY = 0.5  # seconds between two attempts while the disk is full, busy or failing
 
 
