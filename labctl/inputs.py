@@ -72,6 +72,12 @@ def named_file(path: Path, folder: str = "") -> Path:
     return shipped if shipped.is_file() else path
 
 
+def shown_file(file: str) -> str:
+    """Return a file's path as it was given: one of the library by its name."""
+    path = Path(file)
+    return path.stem if path.is_absolute() and path.is_relative_to(library()) else file
+
+
 class Beside:
     """A reader of what a protocol uses: beside it first, then in the shipped library."""
 
@@ -110,6 +116,23 @@ def near(word: str, known: Mapping[str, object] | Iterable[str]) -> str:
 def nearest(word: str, known: Mapping[str, object] | Iterable[str]) -> str:
     """Return the known word that is nearest to one that is not known, or ""."""
     return lookalike.nearest(word, known)
+
+
+def swapped(protocol: str, cell: str) -> str:
+    """Return what is said of two files or names of the library that stand in each other's place, a cell and a protocol; or ""."""
+    if not (_has_key(protocol, "cells", b"labctl_cell") and _has_key(cell, "", b"labctl")):
+        return ""
+    said = f"{protocol} is a cell and {cell} a protocol: a cell is given behind --cell, the protocol stands first"
+    return f"{said}; write {cell} --cell {protocol}"
+
+
+def _has_key(name: str, folder: str, key: bytes) -> bool:
+    """Tell whether a file, or one of the library, has a key at its left margin."""
+    try:
+        source = read_file(named_file(Path(name), folder))
+    except (OSError, ValueError):
+        return False
+    return re.search(rb"^(?:\xef\xbb\xbf)?" + key + rb"[ \t]*:", source, re.MULTILINE) is not None
 
 
 def missing_file(path: Path, what: str, folder: str = "") -> str:

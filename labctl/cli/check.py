@@ -42,6 +42,7 @@ def command(
     from labctl.errors import CellError
 
     _refuse_parted(files, values or [])
+    _refuse_swapped(files, cell)
     if channel and cell is None:
         raise typer.BadParameter("a channel is checked with a cell: add --cell CELL", param_hint="--channel")
     findings: list[Finding] = []
@@ -78,6 +79,15 @@ def _refuse_parted(files: list[Path], values: list[str]) -> None:
         raise UsageError(f"--set: wanted one word, found two; write --set {quote(f'{alone}={behind}')}")
     if number and re.fullmatch(r"[A-Za-z%\u00b5][\w/%]*", behind):
         raise UsageError(f"--set: wanted one word, found two; write --set {quote(f'{number} {behind}')}")
+
+
+def _refuse_swapped(files: list[Path], cell: Path | None) -> None:
+    """Refuse `check CELL --cell PROTOCOL`."""
+    from labctl.errors import UsageError
+    from labctl.inputs import swapped
+
+    if len(files) == 1 and cell is not None and (message := swapped(str(files[0]), str(cell))):
+        raise UsageError(message.replace("write ", "write labctl check "))
 
 
 def _cell(path: Path) -> "Cell":

@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 from labctl.driver import Bounds
 from labctl.errors import CellError
 from labctl.finding import Finding, Mark, clip
+from labctl.inputs import shown_file
 from labctl.quantity.dimension import (
     ANGLE,
     AREA,
@@ -97,7 +98,7 @@ class Cell:
         lines, marks = self.text.splitlines(), dict.fromkeys(self.marks[name] for name in wanted if name in self.marks)
         known = [(mark, lines[mark.line - 1]) for mark in marks if 0 < mark.line <= len(lines)]
         return ", ".join(
-            f"{clip(line.partition(' #')[0].strip(), 60)} ({mark.file}:{mark.line})" for mark, line in known
+            f"{clip(line.partition(' #')[0].strip(), 60)} ({shown_file(mark.file)}:{mark.line})" for mark, line in known
         )
 
     @property

@@ -214,11 +214,17 @@ def other_quantity(value: str, comparison: str, kind: Kind, others: Mapping[str,
     return f"write {quantity} {comparison} {value}" if quantity else ""
 
 
+_NARROW: Final = str.maketrans("\uff08\uff09", "()")
+
+
 def unnamed(text: str, offset: int) -> Misread:
     """Return the error of what stands where a quantity was wanted."""
     message = f"wanted a quantity such as voltage, found {clip(text)!r}"
     if hint := change_hint(text, ""):
         return Misread("condition.quantity", message, hint, offset)
+    if "\uff08" in text or "\uff09" in text:
+        plain = text.translate(_NARROW).strip()
+        return Misread("condition.brackets", message, f"\uff08 and \uff09 are wide brackets: write {plain}", offset)
     if modulo := re.match(r"cycle\s*(?:%|mod)\s*(\d+)", text):
         return Misread("condition.quantity", message, f"write every {modulo[1]} cycles", offset)
     if text.startswith("|"):

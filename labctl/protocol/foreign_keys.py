@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from labctl.protocol.words import STEP_KEY_WORDS, SWEEP_WORDS
+from labctl.protocol.words import NO_JUMPS, STEP_KEY_WORDS, SWEEP_WORDS
 from labctl.quantity.parse import nearly_read
 from labctl.quantity.units import reads
 from labctl.text.nodes import Entries, Node, Scalar
@@ -49,6 +49,8 @@ def looped(hint: str, value: Node) -> tuple[str, Node]:
         (item.text for key, item in value.entries if key.text.lower() in _COUNTS and isinstance(item, Scalar)), ""
     )
     if count.isdigit():
+        if hint == NO_JUMPS:
+            hint = f"there are no jumps: write repeat: {count} on the block around the steps that come again"
         hint = re.sub(r"repeat: \d+", f"repeat: {count}", hint) if "repeat: " in hint else f"{hint}: {count}"
     gap = next((item.text for key, item in value.entries if key.text.lower() == "tr" and isinstance(item, Scalar)), "")
     hint = f"{hint}, with - rest: {gap} behind it" if gap else hint

@@ -7,9 +7,15 @@ from typing import Final
 from labctl.finding import Mark, clip
 from labctl.quantity.units import NUMBER, number, reads
 from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
+from labctl.text.parted_values import parted_values
 
 _COUNTED: Final = re.compile(r"[A-Za-z_]\w*\s+in\s+range\(\s*(?:[01]\s*,\s*)?(\d+)\s*\)")
 _LOOP: Final = re.compile(r"([A-Za-z_]\w*)\s+in\s+(\[.*\]|\$\w+)")
+
+_RANGE: Final = re.compile(
+    r"(?:from\s+|von\s+)?(\S.*?)\s*(?:\.\.\.?|\u2026|\bto\b|\bbis\b)\s*(\S.*?)"
+    r"(?:\s*,?\s*(?:\bby|(?:\bin )?\bsteps? of|\bstep|\bevery|\bin Schritten von)\s+(\S.*))?"
+)
 
 
 def loop_by_for(entries: Entries) -> tuple[Entries, tuple[str, Mark, str] | None]:
@@ -62,15 +68,18 @@ def as_range(node: Node, example: str) -> str:
     text = node.text if isinstance(node, Scalar) else ""
     if spaced := _spaced(text):
         return spaced
-    parts = [part for part in re.split(r"\s*[;|]\s*|\s+", text.strip()) if part]
-    if len(parts) > 1 and all(reads(part, "any") and number(part) is None for part in parts):
+    if parts := parted_values(text):
         return f"write [{', '.join(parts)}]"
-    ends = re.fullmatch(
-        r"(.*?\d.*?)\s*(?:\.\.\.?|\u2026|\bto\b|\bbis\b)\s*(.*\d.*?)(?:\s*(?:by|in steps of|step)\s+(.*\d.*))?", text
-    )
-    if ends is None or not (reads(ends[1], "any") and reads(ends[2], "any")):
+    ends = _RANGE.fullmatch(text.strip())
+    if ends is None:
         return example
-    return f"write {{from: {ends[1]}, to: {ends[2]}, by: {ends[3] or '...'}}}"
+    unit = re.search(r"[^\d\s.][^\s]*$", ends[2])
+    begin, end, by = (
+        f"{part} {unit[0]}" if unit and part and number(part) is not None else part for part in ends.groups()
+    )
+    if not (reads(begin, "any") and reads(end, "any")) or (by and not reads(by, "any")):
+        return example
+    return f"write {{from: {begin}, to: {end}, by: {by or '...'}}}"
 
 
 def _spaced(text: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from labctl.finding import Mark
+from labctl.finding import Mark, clip
 from labctl.protocol.file_words import FILE_WORDS
 from labctl.protocol.keys import (
     FILE,
@@ -129,6 +129,19 @@ def _astray(key: Scalar, value: Node, own: Collection[str]) -> Iterator[tuple[Sc
         free = key.text not in _INNER and not isinstance(item, Entries) and not steps
         if inner.text in own and inner.text not in _INNER.get(key.text, ()) and not free:
             yield inner, item
+
+
+def ends_of_step(entries: Entries) -> dict[str, str]:
+    """Return the hint at each condition of a block that stands in a step or beside its verb: the `until` that it is there."""
+    verb = next((key.text for key, _ in entries.entries if key.text in VERBS), "")
+    inside = f"in the braces of {verb}" if verb else "in its place"
+    behind = "belongs to a block, beside steps:"
+    takes = not verb or "until" in VERBS[verb].keys
+    return {
+        key.text: f"a step ends by until: write until: {clip(value.text, 80)} {inside}; {key.text} {behind}"
+        for key, value in entries.entries
+        if key.text in {"stop_if", "abort_if"} and isinstance(value, Scalar) and not value.missing and takes
+    }
 
 
 def meant_key(text: str) -> str:

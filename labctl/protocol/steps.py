@@ -10,7 +10,7 @@ from labctl.protocol.block_slips import BLOCK_ONLY, beside_block, together
 from labctl.protocol.file_words import OF_THE_FILE
 from labctl.protocol.keys import BLOCK, PICK, RANGE, USE, VERBS
 from labctl.protocol.loop_slips import loop_by_for, unnamed, without_brackets
-from labctl.protocol.misplaced_keys import below_steps, below_verb
+from labctl.protocol.misplaced_keys import below_steps, below_verb, ends_of_step
 from labctl.protocol.model import (
     Choice,
     Given,
@@ -161,7 +161,7 @@ class StepFields(VerbFields):
         if (shifted := below_verb(entries, verbs[0])) is not None:
             entries, slip = shifted
             self.report("yaml.indent", *slip)
-        values = self.keys(entries, known, "a step", {**OF_THE_FILE, **BESIDE_WORDS})
+        values = self.keys(entries, known, "a step", {**OF_THE_FILE, **BESIDE_WORDS, **ends_of_step(entries)})
         self.left_behind(entries)
         verb = self.verb(verbs[0].text, values[verbs[0].text], self.tables)
         if len(values) < len(entries.entries) and isinstance(verb, RestStep | Drive | HoldStep) and verb.for_ is None:

@@ -8,6 +8,7 @@ from labctl.finding import Mark
 from labctl.protocol.fields import NO_KEYS, Fields
 from labctl.protocol.hold_slips import held_voltage
 from labctl.protocol.keys import DRIVES, VERBS, Key, Verb
+from labctl.protocol.misplaced_keys import ends_of_step
 from labctl.protocol.model import Computed, Given, Reference, Text, Uses, WrittenCondition
 from labctl.protocol.model import Verb as VerbValue
 from labctl.protocol.sentences import brace_of
@@ -120,7 +121,7 @@ class VerbFields(Fields):
         entries = self.entries(node, f"keys in braces after {word}", hint)
         if entries is None:
             return None
-        words = dict(STEP_KEY_WORDS)
+        words = {**STEP_KEY_WORDS, **ends_of_step(entries)}
         if word in {"eis", "lsv", "cv"}:
             words.update(SWEEP_WORDS)
         words.update(

@@ -7,6 +7,7 @@ from typing import Final
 from labctl.errors import Misread
 from labctl.finding import clip
 from labctl.lookalike import lookalike, nearest
+from labctl.quantity.any_kind import of_any_kind
 from labctl.quantity.dimension import (
     DURATION,
     KELVIN,
@@ -307,6 +308,15 @@ def _number(plain: str, kind: Kind) -> Slip:
     return number_slip(plain, kind, lambda text: reads(text, kind))
 
 
+def _any_kind(plain: str, kind: Kind) -> Slip:
+    """Propose a unit where none is wanted before others: in params, and in the lists of each."""
+    match = _WORD_NUMBER.fullmatch(plain) if kind == "any" else None
+    if match is None or not match[2].strip():
+        return None
+    hint = of_any_kind(match[1], match[2].strip(), {**_PLAIN_WORDS, **_WORDS}, lambda wanted: _near(plain, wanted))
+    return "unit.unknown", "", hint
+
+
 def _near(plain: str, kind: Kind) -> Slip:
     """Propose the nearest unit: another case, another spelling."""
     match = _WORD_NUMBER.fullmatch(plain)
@@ -379,6 +389,7 @@ _RULES: Final[tuple[Callable[[str, Kind], Slip], ...]] = (
     _not_number,
     foreign_unit,
     _other_kind,
+    _any_kind,
     _near,
     rate_and_more,
 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.errors import CellError, ProtocolError
-from labctl.inputs import beside, library, missing_file, named_file, read_file, text_of
+from labctl.inputs import beside, library, missing_file, named_file, read_file, swapped, text_of
 from labctl.protocol.cell import Cell
 from labctl.protocol.cell_correction import with_value
 from labctl.protocol.cellfile import load_cell
@@ -33,6 +33,8 @@ def read_files(protocol: "str | Source", cell: "str | Source", mass: str = "") -
     Raises:
         FileError: With every finding of a file, or that it cannot be read.
     """
+    if isinstance(protocol, str) and isinstance(cell, str) and (message := swapped(protocol, cell)):
+        raise ProtocolError(message)
     path, source = _named(protocol, "", ProtocolError)
     used: dict[str, str] = {}
     reader = beside(library() if isinstance(protocol, Source) else path.parent)

@@ -297,7 +297,7 @@ def comment_of_others(document: Document, lines: list[str], line: int) -> Findin
     """Take a line that is a comment of another language away, and say how it is written here."""
     match = _COMMENT.match(lines[line])
     sign = match[1] if match else ""
-    text = lines[line].replace(sign, "", 1).strip().removesuffix("-->").removesuffix('"""').strip()
+    text = lines[line].replace(sign, "", 1).strip().removesuffix("-->").removesuffix('"""').removesuffix("*/").strip()
     lines[line] = ""
     message = f"wanted a step, a key or a comment, found {clip(f'{sign} {text}'.rstrip())!r}"
     column = len(document.lines[line]) - len(document.lines[line].lstrip())

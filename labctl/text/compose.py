@@ -16,7 +16,9 @@ from labctl.finding import Finding, Mark, clip
 from labctl.text.decimal_comma import joined_entries, joined_items
 from labctl.text.foreign import HEAD, foreign, without_fences
 from labctl.text.nodes import BROKEN, Document, Entries, Items, Node, Scalar
+from labctl.text.parted_values import parted_items
 from labctl.text.pasted import margin, without_conflicts, without_continuations
+from labctl.text.plain_text import quoted
 from labctl.text.straighten import straighten
 from labctl.text.stuck_colon import parted_entries
 from labctl.text.syntax_hints import diagnose, set_aside
@@ -67,7 +69,11 @@ def _decode(source: str | bytes, file: str) -> tuple[str, Finding | None]:
         message = f"wanted UTF-8, found the byte 0x{source[error.start]:02X}"
         if source[:2] in {b"\xff\xfe", b"\xfe\xff"}:
             message = "wanted UTF-8, found UTF-16, which Notepad calls Unicode"
-        return "", Finding("yaml.encoding", message, mark, "save the file with the encoding UTF-8")
+            return "", Finding("yaml.encoding", message, mark, "save the file with the encoding UTF-8")
+        line = source.split(b"\n")[mark.line - 1].decode("cp1252", "replace").rstrip("\r")
+        read = line[mark.column - 1 : mark.column]
+        what = f", which is {read} in the encoding of Windows" if read.isprintable() and read != "\ufffd" else ""
+        return "", Finding("yaml.encoding", message + what, mark, "save the file with the encoding UTF-8", line)
 
 
 def _one_newline(text: str) -> str:
@@ -195,15 +201,22 @@ class _Composer:
                 "yaml.anchor",
                 f"wanted a value, found the anchor &{event.anchor}",
                 mark,
-                f'share values with params and $name; quote a text: "&{clip(event.anchor)}"',
+                f"share values with params and $name; quote a text: {self._whole(mark)}",
             )
         if self._tagged(event):
             self._report(
                 "yaml.tag",
                 f"wanted a value, found the tag {clip(event.tag.replace('tag:yaml.org,2002:', '!!'))}",
                 mark,
-                "the key decides what a value is; quote a text that begins with !",
+                f"the key decides what a value is; quote a text that begins with !: {self._whole(mark)}",
             )
+
+    def _whole(self, mark: Mark) -> str:
+        """Return the text from a place on in quotes: to the end of the line, in brackets to what ends a value there."""
+        text = self.document.lines[mark.line - 1][mark.column - 1 :]
+        if any(opened.flow for opened in self.stack):
+            text = re.split(r"[,}\]]", text, maxsplit=1)[0]
+        return quoted(clip(re.sub(r"\s#.*", "", text)))
 
     @staticmethod
     def _tagged(event: Any) -> bool:
@@ -243,6 +256,7 @@ class _Composer:
         if done.mapping:
             self._add(Entries(self._entries(done), done.mark, done.flow, span))
         else:
+            done.items = parted_items(done.items, self._report) if done.flow else done.items
             self._add(Items(tuple(done.items), done.mark, done.flow, span))
 
     def _add(self, node: Node) -> None:

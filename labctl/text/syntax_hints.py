@@ -26,10 +26,10 @@ from labctl.text.block_hints import (
 )
 from labctl.text.bracket_hints import Found, after_braces, closed_twice, comma, no_value, two_commas
 from labctl.text.nodes import BROKEN, Document
+from labctl.text.plain_text import TEXT_KEYS, to_be_quoted
 
 MOST_OF_LINE: Final = 1000  # characters that the rules look at
 MOST_SHOWN: Final = 60  # characters of a line in a hint
-TEXT_KEYS: Final = frozenset({"name", "about", "source", "say", "mark", "prompt", "basis", "label"})
 
 _INDENT: Final = re.compile(r"[ \t]*(?:-[ \t]+)?")
 _KEY: Final = re.compile(r"^(\s*(?:- +)*)([A-Za-z_][\w.]*|\"[^\"]*\")\s*:(?=\s)")
@@ -266,6 +266,7 @@ def _colon(match: re.Match[str]) -> tuple[int, str, str, str]:
 _RULES: Final = (
     _tab,
     _braced,
+    to_be_quoted,
     _unit_outside,
     _comparison,
     _bars,

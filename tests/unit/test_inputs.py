@@ -8,7 +8,7 @@ import pytest
 
 from labctl.cli.main import main
 from labctl.errors import FileError, UsageError
-from labctl.inputs import MOST_TEXT, assignments, beside, missing_file, named_file, near, read_file, text_of
+from labctl.inputs import MOST_TEXT, assignments, beside, missing_file, named_file, near, read_file, shown_file, text_of
 from labctl.run.files import read_files
 
 CELL = "labctl_cell: 1\nname: A\nkind: full\nnominal: {capacity: 680 mAh}\nlimits: {voltage: [2.5 V, 4.3 V]}\n"
@@ -86,3 +86,9 @@ def test_words_are_the_same_everywhere(tmp_path, monkeypatch):
     for wrong in ("a", "=1", "a=", "a = "):
         with pytest.raises(UsageError, match="wanted NAME=VALUE"):
             assignments([wrong])
+
+
+def test_a_file_of_the_library_is_shown_by_its_name():
+    assert shown_file(str(named_file(Path("phlt-lfp"), "cells"))) == "phlt-lfp"
+    assert shown_file("/somewhere/else.yaml") == "/somewhere/else.yaml"
+    assert shown_file("cell.yaml") == "cell.yaml"

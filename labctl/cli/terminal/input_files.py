@@ -25,7 +25,7 @@ def bounded(path: Path) -> bytes:
         return read_file(path)
     except FileNotFoundError as error:
         there = [str(each) for each in path.parent.glob("*.y*ml")]
-        known = there if path.parent.name else [*library_names(), *there]
+        known = there if path.parent.name else [*library_names(), *library_names("cells"), *there]
         close = alike(str(path), known) or next((name for name in known if Path(name).stem == str(path)), "")
         hint = f"; did you mean {close}?" if close else ""
         raise UsageError(f"{path}: wanted a file, found none of that name{hint}") from error
@@ -47,8 +47,11 @@ def kind_of(source: bytes) -> str:
 
 
 def found_file(path: Path) -> Path:
-    """Return the file itself, or that of the library where a bare name is no file here."""
-    return path if path.suffix else named_file(path)
+    """Return the file itself, or that of the library, a protocol or a cell, where a bare name is no file here."""
+    if path.suffix:
+        return path
+    protocol = named_file(path)
+    return protocol if protocol.exists() else named_file(path, "cells")
 
 
 def reader_for(path: Path) -> Callable[[str], str | None]:

@@ -64,6 +64,8 @@ def usage_hint(verb: str, words: Sequence[str], known: Collection[str] = ()) -> 
         return "name what is checked: labctl check protocol.yaml, or a name of the library"
     if hint := _of_parameters(verb, words) or _of_places(verb, words):
         return hint
+    if verb == "export" and any(re.fullmatch(r"(?:--format=)?\.?(?:xlsx?|excel|ods)", word.lower()) for word in words):
+        return "Excel opens CSV: labctl export 1 --format csv -o run.csv; cycles and steps are CSV, too"
     if verb == "export" and not {"-o", "--output"} & set(words):
         file = next((word for word in _alone(words) if "." in word), "out.csv")
         return f"say into which file: labctl export {next((word for word in words if word.isdigit()), '1')} -o {file}"

@@ -100,7 +100,22 @@ def test_files_in_the_wrong_order_are_told_which_stands_first(folder, capsys):
     assert main(["plan", "c.yaml", "--cell", "p.yaml"]) == 1
     assert "a cell is given behind --cell, the protocol stands first" in capsys.readouterr().err
     assert main(["plan", "chen2020", "--cell", "rate-test"]) == 1
+    assert "chen2020 is a cell and rate-test a protocol" in capsys.readouterr().err
+    assert main(["check", "chen2020", "--cell", "p.yaml"]) == 2
+    assert "write labctl check p.yaml --cell chen2020" in capsys.readouterr().err
+    assert main(["plan", "chen2020", "--cell", "marquis2019"]) == 1
     assert "found the name of a cell of the library" in capsys.readouterr().err
+
+
+def test_a_cell_of_the_library_is_checked_by_its_name(capsys):
+    assert main(["check", "phlt-lfp"]) == 0
+    assert main(["check", "phlt-lpf"]) == 2
+    assert "did you mean phlt-lfp?" in capsys.readouterr().err
+
+
+def test_a_spreadsheet_is_told_to_open_csv(capsys):
+    assert main(["export", "1", "--format", "xlsx", "-o", "run.xlsx"]) == 2
+    assert "Excel opens CSV: labctl export 1 --format csv" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
