@@ -219,12 +219,15 @@ class Passed:
         return value.values[at - 1] + self.total.counted(term.quantity) - begun.counted(term.quantity)
 
     def passes_until(self, block: Block, term: Term, begun: Amount, one: Amount) -> float:
-        """Return after how many passes of a block, each of which takes `one`, charge counted from a point outside it ends it."""
-        point = self._points.get(term.since)
-        if point is None or block.id in point.blocks or isinstance(term.value, VersusOcv):
+        """Return after how many passes of a block, each of which takes `one`, charge since its begin or a point outside ends it."""
+        value = INFINITE if isinstance(term.value, VersusOcv) else as_filed(term.value)
+        if isinstance(value, ByPass):
             return INFINITE
-        value, each = as_filed(term.value), one.counted(term.quantity)
-        if isinstance(value, ByPass) or not each:
+        if term.quantity == "capacity":  # of a block: what passed in net, whatever its direction
+            above = term.comparison in {">", ">="}
+            return max(math.ceil(value / abs(one.net) - ROUNDING), 1) if one.net and above else INFINITE
+        point, each = self._points.get(term.since), one.counted(term.quantity)
+        if point is None or block.id in point.blocks or value == INFINITE or not each:
             return INFINITE
         ahead = value - (begun.counted(term.quantity) - point.passed.counted(term.quantity))
         gap = _gap(term, ahead, each)

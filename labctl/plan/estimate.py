@@ -24,13 +24,13 @@ from labctl.driver import (
     Mode,
     Potentiostatic,
     Profile,
-    RecordRule,
     Spectrum,
     Sweep,
 )
 from labctl.finding import Finding
 from labctl.plan.amount import INFINITE, ROUNDING, SIGNS, UNKNOWN_LEVEL, Amount, Passed, alone, charge_tables
 from labctl.plan.charge_level import ChargeLevel
+from labctl.plan.estimated_rows import rows_of
 from labctl.plan.holding import SINCE
 from labctl.plan.index import walk
 from labctl.plan.lint.ends import HAIR, mark_of, warning
@@ -39,7 +39,7 @@ from labctl.plan.lint.rare_rows import rare_rows_likely
 from labctl.plan.lint.since_marks import vain_marks
 from labctl.plan.lint.warning import net_charge, warnings
 from labctl.plan.number import as_filed
-from labctl.plan.program import at_pass, combinations, mode_for, numbers
+from labctl.plan.program import at_pass, combinations, limited, mode_for, numbers
 from labctl.plan.shares import share_of_passes
 from labctl.plan.step import Block, ByPass, End, Line, Plan, VersusOcv
 from labctl.quantity.units import display
@@ -189,8 +189,8 @@ def _paced(line: Line, whole: Amount, before: Amount, passed: Passed) -> Amount:
 def _likely_passes(plan: Plan, block: Block, begun: Amount, one: Amount, passed: Passed) -> int:
     """Return how many passes are likely before a charge stops a block, or a voltage by when the nominal capacity has passed."""
     nominal = plan.cell.nominal
-    stops = alone(end for end in block.ends if end.kind in {"stop_if", "until"})
-    passes = [passed.passes_until(block, term, begun, one) for term in stops if term.quantity in SINCE]
+    stops = alone(end for end in block.ends if end.kind in {"stop_if", "until", "capacity"})
+    passes = [passed.passes_until(block, term, begun, one) for term in stops if term.quantity in {"capacity", *SINCE}]
     if nominal and one.net and any(term.quantity == "voltage" and not term.slope for term in stops):
         passes.append(math.ceil(nominal / abs(one.net) - ROUNDING))
     return int(min(block.passes, *passes)) if passes else block.passes
@@ -252,8 +252,8 @@ def _of_pass(plan: Plan, line: Line, passes: Mapping[int, int], begin: _Begin) -
     if likely == INFINITE:
         likely = 0.0
     passed = charge(likely)
-    net = net_charge(line) if isinstance(mode, Profile) else SIGNS.get(line.verb, 0.0) * passed
-    return Amount(likely, longest, passed, _rows(plan, line, mode, likely, passed), net)
+    net = _net(line, mode, abs(voltage)) if isinstance(mode, Profile) else SIGNS.get(line.verb, 0.0) * passed
+    return Amount(likely, longest, passed, rows_of(plan, line, mode, likely, passed), net)
 
 
 def _middle(line: Line) -> float:
@@ -368,28 +368,10 @@ def _moved(mode: Profile, voltage: float) -> float:
     return moved if mode.quantity == "current" else moved / voltage if voltage else 0.0
 
 
-# --- rows -------------------------------------------------------------------------------------------------------------
-
-
-def _rows(plan: Plan, line: Line, mode: Mode, seconds: float, charge: float) -> float:
-    """Return how many rows a step leaves: by time, by the voltage that it is likely to cross, and its first and last."""
-    if isinstance(mode, Spectrum):
-        return float(len(mode.frequencies))
-    if isinstance(mode, Sweep):
-        crossed = abs(mode.end - mode.start)
-    else:
-        low, high = line.bounds.voltage or (0.0, 0.0)
-        nominal = plan.cell.nominal
-        crossed = (high - low) * min(1.0, charge / nominal) if nominal else 0.0
-    return 2.0 + _by_rules(line.record, seconds, crossed)
-
-
-def _by_rules(rules: Iterable[RecordRule], seconds: float, crossed: float) -> float:
-    rows, at = 0.0, 0.0
-    for rule in rules:
-        end = seconds if rule.until is None else min(rule.until, seconds)
-        span = max(end - at, 0.0)
-        rows += span / rule.every if rule.every else 0.0
-        rows += crossed * span / seconds / rule.voltage if rule.voltage and seconds else 0.0
-        at = end
-    return rows
+def _net(line: Line, mode: Profile, voltage: float) -> float:
+    """Return the net charge of a profile, C: of powers at a voltage in the middle, of voltages none that is known."""
+    if mode.quantity != "power":
+        return net_charge(line)
+    values = limited(1.0, mode.values, str(line.options.get("only", "")))
+    spans = (later - earlier for earlier, later in itertools.pairwise(mode.times))
+    return math.fsum(value * span for value, span in zip(values, spans, strict=False)) / voltage if voltage else 0.0

@@ -133,6 +133,22 @@ def test_a_profile_that_a_voltage_ends_is_done_until_the_capacity_has_passed(pla
     assert not found.warnings
 
 
+@pytest.mark.parametrize(
+    ("head", "until", "times"),
+    [
+        ("power / mW\n0,0.315", "voltage < 2.5 V", 20),  # 0.1 mA at 3.15 V, in the middle of the window
+        ("power / mW\n0,0.315", "capacity >= 80 %", 16),
+        ("current / mA\n0,0.1", "capacity >= 80 %", 16),
+    ],
+)
+def test_a_profile_is_repeated_until_its_voltage_or_its_charge_has_come(plan, head, until, times):
+    files = {"d.csv": f"time / s,{head}\n1800,0\n"}
+    step = f"profile: {{file: d.csv, positive: discharge, until: {until}}}"
+    found = estimate(plan(f"- repeat: 500\n  steps: [{{{step}}}]", files=files))
+    assert found.lines[1][1] == times
+    assert found.duration[0] == pytest.approx(times * 1800.0)
+
+
 def test_stages_of_a_charge_are_no_charges_that_end_too_early(plan):
     stages = "- charge: {current: 10 mA, to: 3.9 V, for: 15 min}\n- charge: {current: 5 mA, to: 4.1 V, for: 30 min}"
     assert not estimate(plan(stages)).warnings
