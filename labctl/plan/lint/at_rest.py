@@ -18,6 +18,7 @@ SWEPT_BETWEEN_EQUALS: Final = 2.0  # V: a limiting current has come long before
 FRESH_ANODE: Final = 2.5  # V, and up to 3.2 V: where an anode rests against lithium before its first discharge
 FRESHEST: Final = 2.2  # V, where the lowest of fresh anodes rests, hard carbon against sodium
 HIGHEST_LIMIT: Final = 2.0  # V: limits that end here have no fresh anode in mind
+TOLD_FROM_NOTHING: Final = 1e-3  # V
 NOT_PLATED: Final = 0.2  # V against the metal: what is formed above is no metal
 LOWEST_CATHODE: Final = 1.0  # V: no cathode rests below, charged or discharged
 
@@ -37,6 +38,7 @@ def not_at_rest(plan: Plan, places: Places) -> Iterator[Finding]:
     if plan.cell.kind == "half_anode":
         yield from _fresh_anode(plan, places)
         yield from _fresh_beyond(plan, places)
+        yield from _at_nothing(plan, places)
     if plan.cell.kind == "asymmetric":
         for _, line in walk(plan.root):
             yield from _above_zero(line, places)
@@ -110,6 +112,21 @@ def _fresh_beyond(plan: Plan, places: Places) -> Iterator[Finding]:
     )
     hint = f"say where it may rest: requires: {{cell: half_anode, ocv: [{display(low, 'voltage')}, 3.5 V]}}"
     yield warning("plan.range", message, mark_of(first, places), hint)
+
+
+def _at_nothing(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Give a lithiation to less than a channel tells from 0 V."""
+    for _, line in walk(plan.root):
+        ends = enumerate(line.ends) if line.verb == "discharge" else ()
+        asked = [
+            (at, number) for at, end in ends if end.kind == "to" for number in known(end.condition.any_of[0][0].value)
+        ]
+        for at, number in asked:
+            if 0.0 < number < TOLD_FROM_NOTHING:
+                message = f"wanted a voltage to which an anode is lithiated, 1 mV and more, found {display(number, 'voltage')}"
+                yield warning(
+                    "plan.range", message, mark_of(line, places, at), f"is {display(1000.0 * number, 'voltage')} meant?"
+                )
 
 
 def never_rests(kind: str, low: float, high: float) -> str:

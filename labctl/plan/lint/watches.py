@@ -1,6 +1,7 @@
 """What a `stop_if` or `abort_if` asks: met by the ordinary end of a step, true at once, never, or on one side of zero only."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -19,6 +20,7 @@ Places = Mapping[Spot, Mark]
 ABOVE: Final = frozenset({">", ">="})
 CAPACITIES: Final = frozenset({"charge_capacity", "discharge_capacity"})
 LEAST: Final = 0.02  # of the nominal capacity: a cell that still does its cycles passes more
+DEAD: Final = 0.15  # of the nominal capacity: a cell with less is dead long since
 MOST: Final = 3.0  # times the nominal capacity: no cell passes as much in a cycle
 GOOD: Final = 0.8  # of the nominal capacity: what a cell in order passes in a cycle
 SHARES: Final = frozenset({"retention", "coulombic_efficiency"})
@@ -158,13 +160,16 @@ def _of_results(plan: Plan, watch: _Watch, places: Places) -> Iterator[Finding]:
     if above and LEAST * nominal <= min(numbers) < GOOD * nominal and watch.end.kind != "abort_if":
         message = f"wanted a capacity that good cycles do not have, found {shown}: each of them meets it"
         yield warning("end.at_once", message, watch.mark(places), f"write {text.replace('>=', '<').replace('>', '<')}")
-    tiny, huge = max(numbers) < LEAST * nominal, min(numbers) > MOST * nominal
+    tiny, huge = max(numbers) < (LEAST if above else DEAD) * nominal, min(numbers) > MOST * nominal
     if tiny or huge:
         at_once = tiny == above
         code = "end.at_once" if at_once else "end.never"
         why = "any cycle meets it" if at_once else "no cycle comes to it"
         message = f"wanted a capacity that a cycle of this cell may have, found {shown}: {why}"
-        yield warning(code, message, watch.mark(places), "is the unit meant?")
+        percent = re.search(r"<=?\s*([5-9]\d(?:\.\d+)?)\s*mAh", text) if tiny and not above else None
+        yield warning(
+            code, message, watch.mark(places), f"is {percent[1]} % meant?" if percent else "is the unit meant?"
+        )
 
 
 def _longer_than_steps(watch: _Watch, places: Places) -> Iterator[Finding]:

@@ -611,3 +611,24 @@ def test_what_is_right_is_not_warned_of(plan, steps):
 def test_what_nobody_would_see_before_the_days_are_spent(steps, cell, code, hint):
     found = check(read(f"labctl: 1\nsteps:\n{steps}\n", "t.yaml"), cell)
     assert {(one.code, one.hint) for one in found} == ({(code, hint)} if code else set())
+
+
+@pytest.mark.parametrize(
+    ("capacity", "hint"), [("80 mAh", "is 80 % meant?"), ("600 mAh", None), ("20 mAh", "is the unit meant?")]
+)
+def test_a_capacity_of_a_dead_cell_is_asked_about(plan, capacity, hint):
+    cell = replace(FULL, limits=Bounds((2.5, 4.2), (-1.0, 1.0)), nominal=680e-3 * 3600.0)
+    steps = (
+        f"- repeat: 9\n  cycle: true\n  stop_if: discharge_capacity < {capacity}\n  steps:\n  - charge: {{current: C/5, to: 4.2 V, for: 8 h}}\n"
+        "  - discharge: {current: C/5, to: 3 V, for: 8 h}"
+    )
+    assert [one.hint for one in warnings(plan(steps, cell))] == ([hint] if hint else [])
+
+
+def test_an_anode_is_lithiated_to_a_voltage_that_is_told_from_nothing(plan):
+    anode = replace(FULL, kind="half_anode", limits=Bounds((0.0, 2.0), (-0.01, 0.01)))
+    head = "requires: {ocv: [0 V, 3.5 V]}\n"
+    for volts, codes_wanted in (("0.01 mV", ["plan.range"]), ("10 mV", [])):
+        assert [
+            code for code, _ in codes(plan(f"- discharge: {{current: 1 mA, to: {volts}, for: 10 h}}", anode, head=head))
+        ] == codes_wanted
