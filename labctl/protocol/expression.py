@@ -53,6 +53,8 @@ def parse_reference(text: str, places: Places, begin: int = 0) -> tuple[Expressi
     match = _REFERENCE.match(text, begin)
     if match is None:
         hint = "write $name for a parameter or loop variable, $(2 * name) for arithmetic"
+        if text[begin + 1 : begin + 2] == "\uff08":
+            hint = f"\uff08 and \uff09 are wide brackets: write {text[begin:].replace(chr(0xFF08), '(').replace(chr(0xFF09), ')')}"
         raise Misread("reference.form", f"wanted a name or ( after $, found {clip(text[begin:])!r}", hint, begin)
     if match[1]:
         return Reference(match[1], places(begin)), match.end()

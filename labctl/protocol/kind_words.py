@@ -32,6 +32,14 @@ def kind_words(node: Node | None) -> Mapping[str, str]:
     return {text: _of_sides(set(sides)), **CELL_WORDS}
 
 
+def words_of_kinds(node: Node | None) -> Mapping[str, str]:
+    """Return hints at the kinds of cells that a protocol requires: of several in one text, the list that they are."""
+    kinds = re.split(r"\s*[,;/|]\s*|\s+(?:or|and|oder|und)\s+", node.text) if isinstance(node, Scalar) else []
+    if isinstance(node, Scalar) and len(kinds) > 1 and all(kind in CELL_KINDS for kind in kinds):
+        return {node.text.lower(): f"of several, a list: write cell: [{', '.join(kinds)}]"}
+    return kind_words(node)
+
+
 def _of_sides(sides: set[str]) -> str:
     if len(sides) == 1:
         return "did you mean blocking?" if sides <= _BARE else "did you mean symmetric?"

@@ -20,7 +20,7 @@ from labctl.protocol.file_words import (
     required_kinds,
 )
 from labctl.protocol.keys import FILE, INTERRUPTION, REQUIRES
-from labctl.protocol.kind_words import kind_words
+from labctl.protocol.kind_words import words_of_kinds
 from labctl.protocol.misplaced_keys import meant_key, other_file, to_the_margin
 from labctl.protocol.model import Item, Parameter, Protocol, Requires, Value, WrittenInterruption
 from labctl.protocol.profile import read_table
@@ -372,7 +372,7 @@ class _FileFields(AnalysisFields):
         kinds = tuple(
             kind
             for scalar in self.each_scalar(values.get("cell"), "a kind of cell")
-            if (kind := self.choice(scalar, CELL_KINDS, kind_words(scalar))) is not None
+            if (kind := self.choice(scalar, CELL_KINDS, words_of_kinds(scalar))) is not None
         )
         return Requires(kinds, self.positions(values.get("ocv"), REQUIRES["ocv"], "the range of ocv"), entries.mark)
 

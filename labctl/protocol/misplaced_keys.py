@@ -102,10 +102,12 @@ def to_the_margin(entries: Entries, own: Collection[str], what: str) -> tuple[En
     pairs: list[tuple[Scalar, Node]] = []
     slips: Slips = []
     for key, value in entries.entries:
-        moved = [pair for pair in _astray(key, value, own) if pair[0].text not in there]
+        astray = list(_astray(key, value, own))
+        moved = [pair for pair in astray if pair[0].text not in there]
         kept = value
         if isinstance(value, Entries):
-            kept = replace(value, entries=tuple(pair for pair in value.entries if pair not in moved))
+            kept = replace(value, entries=tuple(pair for pair in value.entries if pair not in astray))
+        slips += [_twice(entries, key, inner) for inner, _ in astray if inner.text in there]
         there |= {inner.text for inner, _ in moved}
         pairs += [(key, kept), *moved]
         for inner, item in moved:
@@ -118,6 +120,14 @@ def to_the_margin(entries: Entries, own: Collection[str], what: str) -> tuple[En
                 )
             )
     return replace(entries, entries=tuple(pairs)), slips
+
+
+def _twice(entries: Entries, key: Scalar, inner: Scalar) -> tuple[str, Mark, str]:
+    """Return message, place and hint of a key of the file that stands below another one, and at the left margin, too."""
+    first = next((each.mark.line for each, _ in entries.entries if each.text == inner.text), 0)
+    message = f"wanted {inner.text} once, at the left margin, found it below {key.text}, too"
+    where = f"it is in line {first} already" if first else "it stands twice"
+    return message, inner.mark, f"{where}: put together what belongs together, and leave this one out"
 
 
 def _astray(key: Scalar, value: Node, own: Collection[str]) -> Iterator[tuple[Scalar, Node]]:

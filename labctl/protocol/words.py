@@ -104,7 +104,7 @@ VERB_WORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("open_circuit_voltage", "open_circuit"), "open circuit is a step `rest: 2 h`"),
     **dict.fromkeys(("impedance_spectroscopy", "eis_spectrum"), f"write {_SPECTRUM}10 mV}}"),
     **dict.fromkeys(
-        ("advance_cycle", "adv_cycle", "inc_cycle", "increment_cycle", "set_variable", "advance"),
+        ("advance_cycle", "adv_cycle", "inc_cycle", "increment_cycle", "set_variable", "advance", "advcycle"),
         "cycle: true on a block makes each of its passes one cycle",
     ),
     **dict.fromkeys(

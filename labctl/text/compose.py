@@ -17,7 +17,7 @@ from labctl.text.decimal_comma import joined_entries, joined_items
 from labctl.text.foreign import HEAD, foreign, without_fences
 from labctl.text.nodes import BROKEN, Document, Entries, Items, Node, Scalar
 from labctl.text.parted_values import parted_items
-from labctl.text.pasted import margin, without_conflicts, without_continuations
+from labctl.text.pasted import margin, without_brackets, without_conflicts, without_continuations
 from labctl.text.plain_text import quoted
 from labctl.text.straighten import straighten
 from labctl.text.stuck_colon import parted_entries
@@ -89,7 +89,7 @@ def _read(document: Document) -> None:
     """Compose; set aside lines that are not YAML, up to a number of them, so that the rest is looked at too."""
     lines, seen = straighten(document).split("\n"), {-1}
     lines = [line if line.strip(" \t") else "" for line in lines]  # to YAML a tab on a blank line is more than nothing
-    for mend in (without_fences, without_conflicts, without_continuations):
+    for mend in (without_fences, without_conflicts, without_brackets, without_continuations):
         mend(document, lines)
     for _ in range(MOST_REPAIRS):
         composer = _Composer(document, "\n".join(lines))

@@ -14,6 +14,7 @@ from labctl.quantity.units import Quantity, article, reads
 from labctl.text.bare_pairs import as_pairs
 from labctl.text.nodes import BROKEN, Document, Entries, Items, Node, Scalar
 from labctl.text.own_value import with_own
+from labctl.text.plain_text import TEXT_KEYS
 from labctl.text.translations import translated
 from labctl.text.unit_in_key import with_unit
 
@@ -223,6 +224,8 @@ class Reading:
                 message,
                 f"join conditions with or, and: {clip(f'{before.text} or {text}', 60)}",
             )
+        if before.text.isidentifier() and text.isidentifier() and name not in TEXT_KEYS:
+            return "yaml.bracket", message, f"of several, a list: write {name}: [{clip(joined, 60)}]"
         return "yaml.comma_in_text", message, f'quote a text that has a comma: {name}: "{clip(joined, 60)}"'
 
     # --- values ---

@@ -27,6 +27,11 @@ _MARGINS: Final = (
 )
 _LAST: Final = frozenset(".\u2026\\&_`")
 
+MOST_BRACKETS: Final = 20  # that are taken away
+_BLOCK: Final = re.compile(r":\s+[|>][-+\d]* *$")
+_CLOSING: Final = re.compile(r" *[\]}],? *")
+_AROUND: Final = re.compile(r"( *(?:- +)*[A-Za-z_]\w*:) *([\[{]) *(?:#.*)?")
+
 
 def margin(text: str, file: str) -> Finding | None:
     """Return what a page, a mail or a difference put in front of every line of a text; None of any other."""
@@ -92,3 +97,30 @@ def without_continuations(document: Document, lines: list[str]) -> None:
 def _opens(text: str) -> bool:
     """Tell whether more braces or brackets are opened on a line than closed."""
     return sum(text.count(sign) for sign in "{[") > sum(text.count(sign) for sign in "}]")
+
+
+def without_brackets(document: Document, lines: list[str]) -> None:
+    """Take the brackets around list items away that have a line and a - each: YAML has either; report them, up to a number."""
+    mended, deeper = 0, -1  # of a text in block style, how far in its key stands
+    for at, text in enumerate(lines):
+        level = len(text) - len(text.lstrip(" "))
+        if not text.strip() or -1 < deeper < level:
+            continue
+        deeper = level if _BLOCK.search(text[-20:]) else -1
+        opening = _AROUND.fullmatch(text[:MOST_OF_LINE]) if mended < MOST_BRACKETS else None
+        below = next((each for each in lines[at + 1 : at + 20] if each.strip()), "") if opening else ""
+        if opening is None or not re.match(r" *- ", below):
+            continue
+        mended += 1
+        key = len(opening[1]) - len(opening[1].lstrip(" -"))  # inner brackets are closed farther in
+        closed = (number for number in range(at + 1, len(lines)) if _CLOSING.fullmatch(lines[number]))
+        end = next((number for number in closed if len(lines[number]) - len(lines[number].lstrip()) <= key), None)
+        lines[at] = opening[1]
+        closing = ""
+        if end is not None:
+            closing = f", and {lines[end].strip()} of line {end + 1}"
+            lines[end] = ""
+        message = f"wanted list items with a - each, or brackets around items, found both: {opening[2]}"
+        mark = Mark(document.file, at + 1, opening.start(2) + 1)
+        hint = f"take {opening[2]} away{closing}"
+        document.findings.append(document.finding("yaml.bracket", message, mark, hint))

@@ -1,5 +1,6 @@
 import pytest
 
+from labctl.text.compose import compose
 from labctl.text.parted_values import parted_values
 
 
@@ -22,3 +23,8 @@ from labctl.text.parted_values import parted_values
 )
 def test_values_are_parted_only_where_each_is_one(text, values):
     assert parted_values(text) == values
+
+
+def test_brackets_around_hyphens_in_a_text_are_left_alone():
+    text = "labctl: 1\nname: a\nabout: |\n  steps: [\n  - rest\n  ]\nsteps:\n  - rest: 1 h\n"
+    assert compose(text, "a.yaml").findings == []
