@@ -1,13 +1,15 @@
 """Direct-current resistance: what a current step does to the rested voltage, at named delays."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from labctl.analysis.capacity import scales
 from labctl.analysis.complete import DRIVEN, complete_steps, steps_left_out
 from labctl.analysis.interval import line, student
 from labctl.analysis.run_record import Analysis, Figure, RunRecord
-from labctl.sample import Batch
+from labctl.sample import SECONDS_PER_HOUR, Batch
 
 DELAYS = (1.0, 10.0, 30.0)  # s after the current was switched on
 LONGEST = 60.0  # s: a longer step is no pulse
@@ -15,6 +17,15 @@ ON = 0.01  # part of its current within which a pulse counts as on
 LAST = 0.1  # part of the rest that tells the noise of a voltage
 FEWEST = 4  # rows of it
 LATE = 0.05  # s after which a first row has more in it than the ohmic jump
+
+
+class PulseAtRest(NamedTuple):
+    """A pulse: its place in `steps`, its rows, the rested voltage before it, V, and the rows of the rest."""
+
+    at: int
+    rows: Batch
+    rested: float
+    rest: Batch
 
 
 def analyse_dcir(record: RunRecord, options: Mapping[str, str]) -> Analysis:
@@ -39,7 +50,7 @@ def analyse_dcir(record: RunRecord, options: Mapping[str, str]) -> Analysis:
         if verbs[at] in DRIVEN and verbs[at - 1] == "rest" and 0 < seconds[at] <= longest
     ]
     steps = [
-        (verbs[at], rows, float(record.steps["last_voltage_volt"][at - 1]), noise(record.step_rows(at - 1)))
+        PulseAtRest(at, rows, float(record.steps["last_voltage_volt"][at - 1]), record.step_rows(at - 1))
         for at in places
         if complete[at - 1] and complete[at] and len(rows := record.step_rows(at)) > 1
     ]
@@ -56,13 +67,14 @@ def analyse_dcir(record: RunRecord, options: Mapping[str, str]) -> Analysis:
                 *out,
             ),
         )
-    values = np.array([resistances(rows, rest, delays) for _, rows, rest, _ in steps])
-    halves = np.array([abs(spread / np.median(rows.current)) for _, rows, _, spread in steps])
+    values = np.array([resistances(each.rows, each.rested, delays) for each in steps])
+    halves = np.array([abs(noise(each.rest) / np.median(each.rows.current)) for each in steps])
     names = ("first row", *(f"{delay:g} s" for delay in delays))
     table: dict[str, tuple[float | int | str, ...]] = {
-        "direction": tuple(verb for verb, *_ in steps),
-        "rested voltage / V": tuple(rest for _, _, rest, _ in steps),
-        "current / mA": tuple(float(1e3 * np.median(rows.current)) for _, rows, *_ in steps),
+        "direction": tuple(verbs[each.at] for each in steps),
+        "rested voltage / V": tuple(each.rested for each in steps),
+        **passed_before(record, steps),
+        "current / mA": tuple(float(1e3 * np.median(each.rows.current)) for each in steps),
     }
     table |= {f"resistance at {name} / ohm": tuple(values[:, at].tolist()) for at, name in enumerate(names)}
     table["resistance +- / ohm"] = tuple(halves.tolist())
@@ -70,7 +82,32 @@ def analyse_dcir(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     for at, name in enumerate(names):
         known = values[np.isfinite(values[:, at]), at]
         figures += [Figure(f"median resistance at {name}", float(np.median(known)), "ohm")] if len(known) else []
-    return Analysis("dcir", tuple(figures), table, (*flags([rows for _, rows, *_ in steps]), *out))
+    return Analysis("dcir", tuple(figures), table, (*flags([each.rows for each in steps]), *out))
+
+
+def passed_before(record: RunRecord, pulses: Sequence[PulseAtRest]) -> dict[str, tuple[float | int | str, ...]]:
+    """Return columns of the net charge that has passed when pulses begin, in the cell's unit and of its nominal capacity.
+
+    It counts from the begin of the run, or of the first one where it goes on from others; charging is positive.
+    """
+    charged, discharged = (
+        np.nan_to_num(np.asarray(record.steps[f"{side}_capacity_ah"], dtype=float))
+        for side in ("charging", "discharging")
+    )
+    sums = np.cumsum(charged - discharged)  # where the rows have no counters
+    net = np.array(
+        [
+            sums[at - 1]
+            if rest.charging_ah is None or rest.discharging_ah is None or not len(rest)
+            else rest.charging_ah[-1] - rest.discharging_ah[-1]
+            for at, _, _, rest in pulses
+        ]
+    )
+    unit, factor = next(iter(scales(record.cell).items()))
+    columns: dict[str, tuple[float | int | str, ...]] = {f"net charge / {unit}": tuple((net * factor).tolist())}
+    if record.cell.nominal:
+        columns["net charge / %"] = tuple((100 * SECONDS_PER_HOUR / record.cell.nominal * net).tolist())
+    return columns
 
 
 def noise(rest: Batch) -> float:

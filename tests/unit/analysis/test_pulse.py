@@ -1,5 +1,7 @@
 """Pulse resistances against the analytic answer of a resistor in series with a resistor beside a capacitor."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,23 @@ def test_tells_the_resistance_of_either_direction_at_every_delay(record, value, 
         wanted = OHMIC + TRANSFER * (1 - np.exp(-delay / TAU))
         assert value(found, f"median resistance at {delay:g} s") == pytest.approx(wanted, rel=1e-5)
     assert found.flags == ()
+
+
+def test_tells_the_net_charge_at_each_pulse(record):
+    """Of a cell of 1 mAh, charged by half before the first pulse; the rows of another run count from an earlier one."""
+    rows = Batch(np.arange(3.0), np.full(3, REST), np.full(3, 1e-3))
+    rest, given = {"step_type": "rest", "last_voltage_volt": REST}, {"step_time_second": 2.0, "last_record": 2}
+    steps = [
+        {"step_type": "charge", "charging_capacity_ah": 5e-4, "step_time_second": 1800.0},
+        rest, {"step_type": "discharge", "discharging_capacity_ah": 1e-4, **given},
+        rest, {"step_type": "charge", "charging_capacity_ah": 1e-4, **given},
+    ]  # fmt: skip
+    found = analyse_dcir(record(steps, [], samples=rows), {}).table
+    assert found["net charge / mAh"] == pytest.approx((0.5, 0.4))
+    assert found["net charge / %"] == pytest.approx((50.0, 40.0))
+    counted = replace(rows, charging_ah=np.full(3, 9e-4), discharging_ah=np.full(3, 2e-4))
+    steps = [rest | {"last_record": 2}, steps[2]]
+    assert analyse_dcir(record(steps, [], samples=counted), {}).table["net charge / %"] == pytest.approx((70.0,))
 
 
 def test_tells_nothing_after_the_end_of_the_pulse(record):
