@@ -13,6 +13,7 @@ from labctl.analysis.run_record import Analysis, Figure, RunRecord
 from labctl.sample import SECONDS_PER_HOUR, Floats
 
 LAST: Final = 0.1  # part of a rest or hold from which its end is told
+ROUNDING: Final = 1e-3  # of a hold: its rows begin a little after it
 FEWEST: Final = 3  # rows of that part
 FLOAT: Final = 20.0  # h of a hold before its current is taken for leakage
 STEADY: Final = 0.05  # part by which the current may differ between the halves of that part
@@ -21,9 +22,9 @@ STORED: Final = 1.0  # h of rest between charge and discharge that count as stor
 DAY: Final = 24.0  # h
 
 
-def late_rows(time: Floats) -> np.ndarray:
-    """Return which rows lie in the last tenth of a step."""
-    return np.asarray(time >= time[-1] - LAST * (time[-1] - time[0]))
+def late_rows(time: Floats, seconds: float | None = None) -> np.ndarray:
+    """Return which rows lie in the last so many seconds of a step; in its last tenth where none are given."""
+    return np.asarray(time >= time[-1] - (LAST * (time[-1] - time[0]) if seconds is None else seconds))
 
 
 def analyse_open_circuit(record: RunRecord, options: Mapping[str, str]) -> Analysis:
@@ -76,15 +77,15 @@ def analyse_open_circuit(record: RunRecord, options: Mapping[str, str]) -> Analy
 
 
 def analyse_leakage(record: RunRecord, options: Mapping[str, str]) -> Analysis:
-    """Tell the current that remains at the end of every complete hold: the mean over its last tenth, with its 95 % interval.
+    """Tell the current that remains at the end of every complete hold: the mean over its end, with its 95 % interval.
 
-    It is leakage only where nothing else flows any more, so holds shorter than 20 h and currents that still move by more than
-    5 % between the halves of that tenth are flagged.
+    The end is the last tenth, or the time of the option `last`, in s. It is leakage only where nothing else flows any more, so
+    holds shorter than 20 h and currents that still move by more than 5 % between the halves of that end are flagged.
 
     Raises:
         ValueError: Nothing was held to its end.
     """
-    del options
+    seconds = float(options["last"]) if options.get("last") else None
     holds, cut = complete_holds(record)
     if not holds:
         raise ValueError(
@@ -94,13 +95,15 @@ def analyse_leakage(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     flags: list[str] = []
     for at in holds:
         held, number = record.step_rows(at), int(record.steps["step_count"][at])
-        late = late_rows(held.time)
+        late = late_rows(held.time, seconds)
         current, halves = mean(held.current[late]), np.array_split(held.current[late], 2)
         hours = float(held.time[-1] - held.time[0]) / SECONDS_PER_HOUR
         if hours < FLOAT:
             flags.append(
                 f"step {number}: held for {hours:.3g} h; hold for {FLOAT:.0f} h or more before its current is leakage"
             )
+        if seconds is not None and seconds > hours * SECONDS_PER_HOUR * (1 + ROUNDING):
+            flags.append(f"step {number}: held for {hours:.3g} h, less than `last`: its mean is over all of the hold")
         if len(halves[1]) and abs(halves[0].mean() - halves[1].mean()) > STEADY * abs(current.value):
             flags.append(
                 f"step {number}: the current still falls, so that it is an upper bound of leakage; hold longer"

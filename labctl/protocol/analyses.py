@@ -65,13 +65,14 @@ class AnalysisFields(StepFields):
         if entries is None:
             return {}
         values = self.keys(entries, ANALYSES[analysis], f"the analysis {analysis}")
-        options = {name: self.option(name, value) for name, value in values.items()}
+        options = {name: self.option(analysis, name, value) for name, value in values.items()}
         return {name: value for name, value in options.items() if value is not None}
 
-    def option(self, name: str, node: Node) -> str | None:
-        """Return one option as its analysis reads it."""
-        if name in _QUANTITIES:
-            kind, as_text = _QUANTITIES[name]
+    def option(self, analysis: str, name: str, node: Node) -> str | None:
+        """Return one option of an analysis as that reads it."""
+        known = _QUANTITIES.get(f"{analysis} {name}") or _QUANTITIES.get(name)
+        if known is not None:
+            kind, as_text = known
             quantity = self.quantity(node, kind)
             return None if quantity is None else as_text(quantity.value_si)
         match name:
@@ -155,7 +156,7 @@ def read_options(analysis: str, given: Mapping[str, str]) -> dict[str, str]:
             known = ", ".join(has) or "none"
             message = f"wanted an option of the analysis {analysis}, found {clip(name)!r}"
             fields.report("key.unknown", message, Mark(name, 1, 1), f"it has {known}")
-        elif document.root is not None and (value := fields.option(name, document.root)) is not None:
+        elif document.root is not None and (value := fields.option(analysis, name, document.root)) is not None:
             options[name] = value
         findings += with_lines(fields.findings, {name: text})
     if findings:
@@ -176,9 +177,10 @@ _QUANTITIES: Final[Mapping[str, tuple[Kind, Callable[[float], str]]]] = {
     "length": ("length", repr),
     "longest": ("duration", repr),
     "last": ("count", lambda value: f"{value:.0f}"),
+    "leakage last": ("duration", repr),
     "window": ("voltage", repr),
 }
-"""Options that are quantities: their kind, and the SI value as the analysis reads it."""
+"""Options that are quantities, with their analysis where it reads them by another kind: this, and the SI value as it reads it."""
 ANALYSIS_WORDS: Final = {
     "ce": "did you mean capacity? it tells the efficiency of each cycle",
     "efficiency": "did you mean capacity? it tells the efficiency of each cycle",

@@ -394,6 +394,7 @@ ANALYSES: Final[Mapping[str, Mapping[str, str]]] = {
     "electronic": {},
     **{name: {} for name in ("voltammetry", "b_value", "exchange_current", "limiting_current")},
     "differential": {"window": "width of the voltage window that smooths dQ/dV; 5 mV"},
-    **{name: {} for name in ("half_cycles", "capacitance", "open_circuit", "leakage", "self_discharge")},
+    **{name: {} for name in ("half_cycles", "capacitance", "open_circuit", "self_discharge")},
+    "leakage": {"last": "time at the end of each hold that is averaged, such as 1 h; its last tenth if not said"},
     **{each: {"length": "diffusion length in m; the film thickness if not said"} for each in ("pitt", "interruption")},
 }

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from labctl.analysis.standing import analyse_leakage, analyse_open_circuit, analyse_self_discharge
+from labctl.errors import ProtocolError
 from labctl.plan.step import CellFigures
+from labctl.protocol.analyses import read_options
 from labctl.sample import Batch
 
 CELL = CellFigures(
@@ -42,6 +44,28 @@ def test_what_remains_of_a_current_is_leakage_where_it_is_steady(record, value, 
     if not words:
         assert value(found, "leakage current") == pytest.approx(0.1, rel=1e-6)  # uA
         assert value(found, "leakage current density") == pytest.approx(0.1, rel=1e-6)  # uA/cm2
+
+
+def test_the_time_at_the_end_of_a_hold_that_is_averaged_may_be_given(record, value):
+    """A current that falls from 10 uA to none in 10 h: 0.05 uA in the mean of its last 6 min, 5 of all."""
+
+    def falling(time):
+        return 1e-5 * (1.0 - time / 36000.0)
+
+    run = one_step(record, "hold", 10.0, lambda time: np.full_like(time, 4.1), falling)
+    assert value(analyse_leakage(run, {}), "leakage current") == pytest.approx(0.5)
+    assert value(analyse_leakage(run, {"last": "360.0"}), "leakage current") == pytest.approx(0.05)
+    whole = analyse_leakage(run, {"last": "72000.0"})
+    assert value(whole, "leakage current") == pytest.approx(5.0)
+    assert any("less than `last`" in flag for flag in whole.flags)
+    assert not any("less than `last`" in flag for flag in analyse_leakage(run, {"last": "36000.0"}).flags)
+
+
+def test_last_is_a_time_of_a_hold_and_a_number_of_cycles_of_a_rate():
+    assert read_options("leakage", {"last": "1 h"}) == {"last": "3600.0"}
+    assert read_options("rate", {"last": "5"}) == {"last": "5"}
+    with pytest.raises(ProtocolError, match=r"unit\.bare"):
+        read_options("leakage", {"last": "5"})
 
 
 def stored(record, before, after, days=14.0, reference="true"):
