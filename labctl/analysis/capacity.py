@@ -40,8 +40,9 @@ def counted(record: RunRecord) -> tuple[str, Floats]:
 
 
 def analyse_capacity(record: RunRecord, options: Mapping[str, str]) -> Analysis:
-    """Tell charge and discharge capacity and coulombic efficiency of every complete cycle, in every unit the cell allows.
+    """Tell charge and discharge capacity, efficiencies, energies and mean voltages of every complete cycle.
 
+    Capacities are in every unit that the cell allows.
     The efficiency is what came out over what had been put in before it: see `labctl.analysis.efficiency`.
     """
     del options
@@ -69,6 +70,7 @@ def analyse_capacity(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     shifted = taken & (ratios.against > 0) & (ratios.against != np.asarray(cycles["cycle_count"], dtype=int))
     if shifted.any():
         table["of the same cycle / %"] = tuple((100 * ratios.own[taken]).tolist())
+    table |= energies(record, taken, ratios)
     flags = (
         *out,
         *unseen_charge(record, taken),
@@ -79,6 +81,24 @@ def analyse_capacity(record: RunRecord, options: Mapping[str, str]) -> Analysis:
         *set_charges(record, taken & np.isfinite(ratios.charge)),
     )
     return Analysis("capacity", capacity_figures(record, taken, ratios), table, flags)
+
+
+def energies(record: RunRecord, taken: Mask, ratios: Efficiencies) -> dict[str, tuple[float | int | str, ...]]:
+    """Return columns of energy, energy efficiency, mean voltages and voltage gap, those of which anything is known."""
+    unit, factor = ("uWh", 1e6) if "uAh" in scales(record.cell) else ("mWh", 1e3)
+    words = (("charging", "charge"), ("discharging", "discharge"))
+    energy = {word: np.asarray(record.cycles[f"{side}_energy_wh"], dtype=float)[taken] for side, word in words}
+    if not any(np.any(np.nan_to_num(column)) for column in energy.values()):
+        return {}
+    columns = {f"{word} energy / {unit}": column * factor for word, column in energy.items()}
+    columns["energy efficiency / %"] = 100 * ratios.energy[taken]
+    for side, word in words:
+        charge = np.asarray(record.cycles[f"{side}_capacity_ah"], dtype=float)[taken]
+        columns[f"mean {word} voltage / V"] = np.divide(
+            energy[word], charge, out=np.full(len(charge), np.nan), where=charge > 0
+        )
+    columns["voltage gap / V"] = ratios.gap[taken]
+    return {name: tuple(column.tolist()) for name, column in columns.items() if np.isfinite(column).any()}
 
 
 def unseen_charge(record: RunRecord, taken: Mask) -> tuple[str, ...]:

@@ -217,13 +217,39 @@ def show(analysis: "Analysis", most: int = 20) -> None:
     rows = list(zip(*texts(analysis.table).values(), strict=True))
     if not rows:
         return
-    table = Table(box=None, header_style="dim", padding=(0, 2))
-    for name in analysis.table:
-        table.add_column(name, justify="right", no_wrap=True)
-    kept = (
-        rows if len(rows) <= most else [*rows[: most // 2], tuple("..." for _ in analysis.table), *rows[-most // 2 :]]
-    )
-    for row in kept:
-        table.add_row(*row)
-    needed = sum(max(len(name), 12) + 4 for name in analysis.table)  # a terminal wraps better than a table does
-    Console(width=max(out.width, needed), markup=False).print(table)
+    kept = rows if len(rows) <= most else [*rows[: most // 2], tuple("..." for _ in rows[0]), *rows[-most // 2 :]]
+    names = list(analysis.table)
+    widths = widths_of(names, kept)
+    if out.is_terminal and sum(widths) > out.width:
+        names = [over_each_other(name) for name in names]
+        widths = widths_of(names, kept)
+    for columns in beside(widths, out.width) if out.is_terminal else [range(len(names))]:
+        table = Table(box=None, header_style="dim", padding=(0, 2))
+        for at in columns:
+            table.add_column(names[at], justify="right", no_wrap=True, vertical="bottom")
+        for row in kept:
+            table.add_row(*(row[at] for at in columns))
+        needed = sum(widths[at] for at in columns)
+        Console(width=max(out.width, needed), markup=False).print(table)
+
+
+def widths_of(names: "Sequence[str]", rows: "Sequence[Sequence[str]]") -> list[int]:
+    """Return how many characters each column takes, with the space around it."""
+    columns = zip(names, zip(*rows, strict=True), strict=True)
+    return [max(map(len, (*name.split("\n"), *column))) + 4 for name, column in columns]
+
+
+def over_each_other(name: str) -> str:
+    """Return the name of a column with its words over each other, its unit in a line of its own."""
+    quantity, slash, unit = name.partition(" / ")
+    return "\n".join([*quantity.split(), *([f"/ {unit}"] if slash else [])])
+
+
+def beside(widths: "Sequence[int]", width: int) -> "list[list[int]]":
+    """Return which columns stand beside each other where only so many characters fit: the first one begins each table."""
+    tables = [[0]]
+    for at, each in enumerate(widths[1:], 1):
+        if len(tables[-1]) > 1 and sum(widths[other] for other in tables[-1]) + each > width:
+            tables.append([0])
+        tables[-1].append(at)
+    return tables

@@ -89,6 +89,24 @@ def test_tells_the_voltage_gap_and_the_energy_efficiency_of_the_last_cycle(recor
     assert value(found, "energy efficiency") == pytest.approx(100 * 3.33 / 3.9)
 
 
+def test_the_table_has_energies_and_mean_voltages_of_every_cycle(record):
+    """Discharges of one cell at two powers: the energy that each gives."""
+    rows = [
+        {"cycle_count": n, "charging_capacity_ah": 1e-3, "discharging_capacity_ah": out,
+         "charging_energy_wh": 3.9e-3, "discharging_energy_wh": energy}
+        for n, out, energy in ((1, 1e-3, 3.7e-3), (2, 0.8e-3, 2.8e-3))
+    ]  # fmt: skip
+    table = analyse_capacity(record([], rows), {}).table
+    assert table["charge energy / mWh"] == pytest.approx((3.9, 3.9))
+    assert table["discharge energy / mWh"] == pytest.approx((3.7, 2.8))
+    assert table["energy efficiency / %"] == pytest.approx((100 * 3.7 / 3.9, 100 * 2.8 / 3.9))
+    assert table["mean charge voltage / V"] == pytest.approx((3.9, 3.9))
+    assert table["mean discharge voltage / V"] == pytest.approx((3.7, 3.5))
+    assert table["voltage gap / V"] == pytest.approx((0.2, 0.4))
+    nothing = analyse_capacity(record([], cycles(1.0, 0.9)), {}).table
+    assert not any("energy" in name or "voltage" in name for name in nothing), "nothing counted any energy"
+
+
 def test_charge_that_nobody_saw_is_told_of_its_cycle(record):
     run = record([{"step_type": "discharge", "cycle_count": 1, "discharging_capacity_ah": 1e-3}], cycles(1e-3))
     run.steps["blind_charge_high_ah"] = np.array([2e-4])
