@@ -108,10 +108,11 @@ def _late(plan: Plan, lines: "Mapping[int, tuple[Amount, float]]") -> Iterator[F
             and isinstance(every, float)
             and not lines[line.id][0].likely
         ):
-            found = (
-                f"wanted passes that take less than {display(every, 'duration')}, found longer ones: each begins late"
-            )
-            yield warning("plan.late", found, mark_of(line), "every is from the begin of a pass to that of the next")
+            pass_takes = sum(lines[one.id][0].likely for _, one in walk(path[-1]))
+            takes = display(pass_takes, "duration")
+            found = f"wanted passes that take less than every: {display(every, 'duration')}, found {takes}: each begins late"
+            hint = f"write more than every: {takes}, or leave it out: it counts from the begin of a pass, and a rest makes a pause"
+            yield warning("plan.late", found, mark_of(line), hint)
 
 
 def _of_block(

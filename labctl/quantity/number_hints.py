@@ -1,5 +1,6 @@
 """What stands where a number with a unit was wanted: powers, fractions, ranges, comments, placeholders, thousands."""
 
+import math
 import re
 import unicodedata
 from typing import Final
@@ -14,6 +15,9 @@ _POWER: Final = re.compile(
     r"(?:([-+]?\d+(?:\.\d+)?)\s*(?:[x×*]|\s)\s*)?10(\^|\*\*)?\(?([-+]?\d{1,2})\)?\s*([A-Za-z%].*)?"
 )
 _RANGE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(?:-|\.\.\.?|to|bis|\.\.)\s*(\d+(?:\.\d+)?)\s*([A-Za-z%].*)")
+_DISK: Final = re.compile(
+    r"(?:pi|\u03c0|3\.14\d*)\s*(/\s*4)?\s*[*\u00b7\u00d7x]?\s*\(?\s*(\d+(?:\.\d+)?)\s*(mm|cm)?\s*\)?\s*(?:\^|\*\*)?\s*(?:2|\u00b2)\s*((?:mm|cm)(?:2|\u00b2)?)?"
+)
 _COMMENT: Final = re.compile(r"(.*?\S)\s*(//|/\*|;|#|%|--|!)\s*(\S.*)?", re.DOTALL)
 _MONTHS: Final = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _DATE: Final = re.compile(
@@ -63,6 +67,7 @@ def number_slip(plain: str, kind: Kind, reads: Reads) -> Slip:
         _charge_level,
         _bound,
         _about,
+        _disk,
         _product,
         _across,
         _percent,
@@ -213,6 +218,19 @@ def _about(plain: str, kind: Kind, reads: Reads) -> Slip:
     if remark is not None and reads(remark[1]) and not _OF_THE_UNIT.search(remark[2]):
         return "unit.number", "", f"leave {clip(remark[2])} out: write {remark[1]}"
     return ("unit.number", "", f"one value is wanted here: write {right}") if right and reads(right) else None
+
+
+def _disk(plain: str, kind: Kind, _reads: Reads) -> Slip:
+    """Give the area of a disk that was written as its formula, `pi*(0.6 cm)^2` or `pi/4*1.2^2 cm2`."""
+    match = _DISK.fullmatch(plain.strip()) if kind == "area" else None
+    if match is None:
+        return None
+    size, unit = float(match[2]), match[3] or (match[4] or "").rstrip("2²")
+    if unit not in {"mm", "cm"}:
+        return None
+    area = math.pi * size**2 / (4.0 if match[1] else 1.0)
+    across = size if match[1] else 2.0 * size
+    return "unit.number", "", f"write {float(f'{area:.4g}'):g} {unit}2, or diameter: {across:g} {unit} in place of area"
 
 
 def _product(plain: str, kind: Kind, reads: Reads) -> Slip:

@@ -201,7 +201,7 @@ class _Composer:
                 "yaml.anchor",
                 f"wanted a value, found the anchor &{event.anchor}",
                 mark,
-                f"share values with params and $name; quote a text: {self._whole(mark)}",
+                self._without_anchor(event.anchor, mark),
             )
         if self._tagged(event):
             self._report(
@@ -210,6 +210,15 @@ class _Composer:
                 mark,
                 f"the key decides what a value is; quote a text that begins with !: {self._whole(mark)}",
             )
+
+    def _without_anchor(self, anchor: str, mark: Mark) -> str:
+        """Return what is written in place of an anchor: the step again, or a parameter, or a text in quotes."""
+        behind = self.document.lines[mark.line - 1][mark.column - 1 :].partition(f"&{anchor}")[2].lstrip()
+        if behind[:1] in {"{", "["}:
+            return (
+                f"leave &{anchor} out: what comes again is written again, or stands in a block with repeat:, or in use:"
+            )
+        return f"share values with params and $name; quote a text: {self._whole(mark)}"
 
     def _whole(self, mark: Mark) -> str:
         """Return the text from a place on in quotes: to the end of the line, in brackets to what ends a value there."""

@@ -32,6 +32,7 @@ PULSE: Final = 60.0  # s, `longest` of dcir where it is not said
 DELAYS: Final = (1.0, 10.0, 30.0)  # s, `at` of dcir where it is not said
 LARGE: Final = 0.2  # of the capacity, a pulse between whose two rests the potential has no slope any more
 RESTED: Final = 0.5  # of a pulse of a titration, a rest behind it in which the cell comes near to equilibrium
+PULSES: Final = 20  # passes of a loop of pulses, beside cycles that are counted
 STORED: Final = 3600.0  # s of a rest between charge and discharge that counts as storage
 PAUSE: Final = 5.0  # s of an interruption, to the end of the line that is laid through it
 AREAL: Final = frozenset({"ccd", "life", "exchange_current", "window", "limiting_current"})
@@ -75,11 +76,33 @@ def _cycles(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
     """Tell of figures of cycles where no block counts any."""
     if not any(line.verb in DRIVEN for _, line in steps.lines):
         return None  # that is told of the text
-    if steps.cycles or any(block.cycle == "cv" for block in blocks(steps.plan.root)):
+    if any(block.cycle == "cv" for block in blocks(steps.plan.root)):
         return None
-    loop = next((block for block in blocks(steps.plan.root) if block.passes > 1 and _both_ways(block)), None)
+    loops = [
+        block
+        for block in blocks(steps.plan.root)
+        if block.passes > 1 and _both_ways(block) and not _counted(steps, block)
+    ]
+    loop = max(loops, key=lambda block: block.passes, default=None)
+    counted = sum(block.passes for block in steps.cycles)
+    if counted and (loop is None or loop.passes <= max(counted, PULSES)):
+        return None
+    found = (
+        "found no block with cycle" if not counted else f"found a loop of {loop.passes if loop else 0} that counts none"
+    )
     where = f"repeat: {loop.passes}" if loop is not None else "the steps: of a block around a charge and a discharge"
-    return "wanted cycles for {}, found no block with cycle", f"write cycle: true beside {where}"
+    others = (
+        f", and beside repeat: {', '.join(str(one.passes) for one in loops if one is not loop)}"
+        if len(loops) > 1
+        else ""
+    )
+    return f"wanted cycles for {{}}, {found}", f"write cycle: true beside {where}{others}"
+
+
+def _counted(steps: PlanSteps, block: Block) -> bool:
+    """Tell whether a loop lies in a cycle, or has cycles in it."""
+    inside = any(one.cycle in CYCLES for one in blocks(block))
+    return inside or any(block in path and any(one.cycle in CYCLES for one in path) for path, _ in steps.lines)
 
 
 def _both_ways(block: Block) -> bool:

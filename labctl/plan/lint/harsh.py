@@ -21,6 +21,7 @@ SLOW_CHARGE: Final = 0.2  # times 1C: what a cold cell takes without plating met
 FORMING: Final = 1.0  # times 1C: a formation is slower
 BEYOND: Final = 2.0  # times the current limit that a sweep through the whole cell needs on the average
 FRACTION: Final = 0.2  # of the limit, on the average: its peaks are several times higher
+FAINT: Final = 0.1  # A/m2, 10 uA/cm2: metal is plated at more
 LEAST_STRIPPED: Final = 36.0  # C/m2, 1 uAh/cm2: 5 nm of lithium
 MOST_STRIPPED: Final = 1.8e6  # C/m2, 50 mAh/cm2
 WEAK: Final = 0.05  # of the nominal capacity: what moves a cell through half of its window passes more
@@ -108,7 +109,9 @@ def _areal(plan: Plan, path: tuple[Block, ...], line: Line, places: Places) -> I
     if 0.0 < passed < LEAST_STRIPPED:
         message = f"wanted 1 uAh/cm2 and more in {line.verb}, found {shown}: a few layers of atoms"
         hint = f"is {display(3600.0 * max(times), 'duration')} meant?" if times else "is the unit meant?"
-        yield warning("plan.range", message, mark_of(line, places), hint)
+        faint = current / area < FAINT
+        hint = f"is {1e2 * current / area:.3g} mA/cm2 meant?" if faint else hint
+        yield warning("plan.range", message, mark_of(line, places, "current" if faint else ""), hint)
     if passed > MOST_STRIPPED:
         message = f"wanted at most 50 mAh/cm2 in {line.verb}, a foil of 250 um, found {shown}"
         yield warning("plan.range", message, mark_of(line, places), "is the unit meant?")

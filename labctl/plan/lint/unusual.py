@@ -16,6 +16,8 @@ Places = Mapping[Spot, Mark]
 
 LINEAR: Final = 0.05  # V peak: beyond it no electrode answers in proportion (twice the thermal voltage of 25.7 mV)
 LINEAR_BLOCKING: Final = 0.2  # V peak, where nothing reacts
+YEARS: Final = 10 * 365 * 86400.0  # s: nobody waits so long
+CENTURY: Final = 50 * 365 * 86400.0  # s: a date is so far where the begin of the run is not known
 HIGHEST: Final = 1e7  # Hz that an instrument for impedance reaches
 SLOWEST_BEGIN: Final = 1.0  # Hz: a spectrum that begins below, and rises, is rather one of MHz
 SLOWEST: Final = 5e-4  # Hz: a period takes half an hour and more
@@ -204,6 +206,14 @@ def _over(line: Line, places: Places) -> Iterator[Finding]:
     if "moment" in line.options and line.ends and line.ends[0].condition.any_of[0][0].value == 0.0:
         message = f"wanted a time to come, found {line.options['moment']}, which is over"
         yield warning("wait.over", message, mark_of(line, places), "the step then ends at once")
+    elif "moment" in line.options and line.ends and YEARS < _until_then(line) < CENTURY:
+        message = f"wanted a date within ten years, found {line.options['moment']}"
+        yield warning("plan.long", message, mark_of(line, places), "is its year meant?")
+
+
+def _until_then(line: Line) -> float:
+    """Return the seconds until a date; most where it is not known when the run begins."""
+    return max(_numbers(line.ends[0].condition.any_of[0][0].value), default=0.0)
 
 
 def _slopes(line: Line, places: Places) -> Iterator[Finding]:

@@ -73,11 +73,23 @@ def review_cell(wanted: Wanted) -> list[Remark]:
     except MisfitError as error:
         return [Remark(str(error), error.key, f"leave {error.key} out of the cell file, or take another model")]
     except ParameterError as error:
-        near = [] if wanted.text or wanted.model in parameters.names() else parameters.near(wanted.model)
-        message = f"wanted a model, found {wanted.model!r}" if near else str(error)
-        return [Remark(message, "model", f"did you mean {' or '.join(near)}?" if near else "labctl models lists them")]
+        if wanted.text or wanted.model in parameters.names():
+            return [Remark(str(error), "model", "labctl models lists them")]
+        return [_unknown(wanted, str(error))]
     looks = (_kind, _capacity, _temperature, _current, _begin)
     return [remark for look in looks for remark in look(cell, wanted)]
+
+
+def _unknown(wanted: Wanted, error: str) -> Remark:
+    """Say that there is no such model, with the likely ones of the cell's kind."""
+    of_kind = [name for name in parameters.names() if wanted.kind in {"", parameters.read(name).kind}]
+    near = [name for name in parameters.near(wanted.model) if name in of_kind]
+    if near:
+        return Remark(f"wanted a model, found {wanted.model!r}", "model", f"did you mean {' or '.join(near)}?")
+    if wanted.kind and of_kind:
+        hint = f"of kind {wanted.kind} there are {', '.join(of_kind)}"
+        return Remark(f"wanted a model, found {wanted.model!r}", "model", hint)
+    return Remark(error, "model", "labctl models lists them")
 
 
 def _kind(cell: CellModel, wanted: Wanted) -> Iterator[Remark]:

@@ -121,3 +121,10 @@ def test_what_an_analysis_of_other_cells_needs(steps, analyse, cell, words):
 
 def test_of_a_cell_that_is_not_known_only_the_steps_are_told():
     assert found(STAIRS.format("[1 mA, 2 mA]"), "[ccd, life]", None) == []
+
+
+def test_a_long_loop_that_counts_no_cycle_is_told_beside_short_ones_that_do():
+    two = CYCLES.replace("repeat: 9", "repeat: 2").replace("true", "formation")
+    loop = CYCLES.replace("repeat: 9", "repeat: 200").replace("  cycle: true\n", "")
+    assert [one.hint for one in found(two + loop, "[capacity]")] == ["write cycle: true beside repeat: 200"]
+    assert found(two + CYCLES, "[capacity]") == []

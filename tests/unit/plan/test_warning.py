@@ -632,3 +632,28 @@ def test_an_anode_is_lithiated_to_a_voltage_that_is_told_from_nothing(plan):
         assert [
             code for code, _ in codes(plan(f"- discharge: {{current: 1 mA, to: {volts}, for: 10 h}}", anode, head=head))
         ] == codes_wanted
+
+
+@pytest.mark.parametrize(
+    ("steps", "cell", "hints"),
+    [
+        (
+            "- charge: {current: C/2, to: 4.2 V, hold_until: current < C/20, for: 2 h}",
+            FULL, ["lengthen for to 4 h, or end it by to: without a hold"],
+        ),
+        ("- charge: {current: C/2, to: 4.2 V, hold_until: current < C/20, for: 4 h}", FULL, []),
+        (
+            "- repeat: 9\n  cycle: true\n  steps:\n  - plate: {current: 0.5 uA, for: 1 h}\n  - strip: {current: 0.5 uA, for: 1 h}",
+            SYMMETRIC, ["is 0.5 mA/cm2 meant?"] * 2,
+        ),
+        ("- rest: 30 d\n  record: {every: 0.1 s}", FULL, ["record: [{every: 10 ms, for: 10 s}, {every: 10 s}] is fine where it is fast and coarse behind it"]),
+    ],
+)  # fmt: skip
+def test_what_is_too_short_too_small_or_too_much_is_told_with_what_is_meant(steps, cell, hints):
+    assert [one.hint for one in check(read(f"labctl: 1\nsteps:\n{steps}\n", "t.yaml"), cell)] == hints
+
+
+@pytest.mark.parametrize(("year", "told"), [(2027, []), (2062, ["is its year meant?"])])
+def test_a_date_of_another_century_is_asked_about(plan, year, told):
+    outside = Outside(begins=1_796_000_000.0)
+    assert [one.hint for one in warnings(plan(f"- wait: {{until: {year}-12-05 08:00 UTC}}", outside=outside))] == told
