@@ -9,7 +9,7 @@ from typing import Final
 from labctl.finding import Finding, Mark
 from labctl.plan.index import blocks, walk
 from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING, is_pulse, mark_of, target_of, warning
-from labctl.plan.number import values
+from labctl.plan.number import known, values
 from labctl.plan.step import Block, ByPass, Line, Plan, Setting, Term, VersusOcv
 from labctl.plan.step_context import Spot
 from labctl.quantity.units import display
@@ -383,14 +383,15 @@ def _off(lines: Sequence[Line], up: float, down: float) -> str:
 
 
 def _charge_of(line: Line) -> float | None:
-    """Return the charge in C that a strip or plate passes which nothing but capacity and time ends; None of any other."""
-    current = line.settings.get("current")
-    if line.verb not in {"strip", "plate"} or line.mode != "Galvanostatic" or not isinstance(current, float):
+    """Return the mean charge in C that a strip or plate passes which nothing but capacity and time ends; None of any other."""
+    currents = [abs(one) for one in known(line.settings.get("current"))]
+    if line.verb not in {"strip", "plate"} or line.mode != "Galvanostatic" or not currents:
         return None
+    current = math.fsum(currents) / len(currents)
     passed = []
     for end in line.ends:
         value = end.condition.any_of[0][0].value
         if end.kind not in {"capacity", "for"} or not isinstance(value, float):
             return None
-        passed.append(value if end.kind == "capacity" else abs(current) * value)
+        passed.append(value if end.kind == "capacity" else current * value)
     return min(passed, default=None)

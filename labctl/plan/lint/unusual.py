@@ -144,7 +144,7 @@ def _swept(first: float, last: float, mark: Mark) -> Iterator[Finding]:
         message = f"wanted a spectrum that begins with its highest frequency, found one that rises from {shown} to "
         hint = f"write from: {display(last, 'frequency')}, to: {shown}"
         if first >= SLOWEST_BEGIN and last >= 1e5:
-            hint = f"MHz is megahertz: is {last / 1e6:g} Hz meant? Else {hint}"
+            hint = f"MHz is megahertz: is {last / 1e6:g} mHz meant? Else {hint}"
         elif first < SLOWEST_BEGIN and 1e9 * first <= HIGHEST:
             hint = f"mHz is millihertz: is {1e3 * first:g} MHz meant? Else {hint}"
         yield warning("eis.range", message + display(last, "frequency"), mark, hint)

@@ -56,6 +56,7 @@ def vain_watches(plan: Plan, places: Places) -> Iterator[Finding]:
         if plan.cell.kind == "symmetric":
             yield from _one_side(watch, places)
             yield from _at_zero(watch, places)
+            yield from _in_its_rests(watch, places)
     if plan.cell.kind == "symmetric":
         yield from _limits_on_one_side(plan, places)
 
@@ -243,6 +244,22 @@ def _at_zero(watch: _Watch, places: Places) -> Iterator[Finding]:
     sign = ">" if bound > SHORTED else "<"
     hint = f"write abs(voltage) {sign} {display(bound, 'voltage')}" + ("" if bound > SHORTED else ", or short")
     yield warning("end.at_once", message, watch.mark(places), hint)
+
+
+def _in_its_rests(watch: _Watch, places: Places) -> Iterator[Finding]:
+    """Give a small voltage by which a short is looked for, in a block that rests: a symmetric cell has it there."""
+    term = watch.terms[0]
+    if len(watch.terms) != 1 or term.quantity != "voltage" or not term.absolute or term.comparison in ABOVE:
+        return
+    rests = [line for _, line in walk(watch.block) if line.verb in {"rest", "prompt", "temperature"}]
+    longest = [values(end.condition.any_of[0][0].value) for line in rests for end in line.ends if end.kind == "for"]  # type: ignore[arg-type]
+    if rests and max((time for times in longest for time in times), default=math.inf) > term.dwell:
+        message = (
+            f"wanted {article(watch.end.kind)} that a cell at rest does not meet, found {watch.end.condition.text}: a symmetric "
+            f"cell rests near 0 V, as in the {rests[0].verb} of this block"
+        )
+        hint = "write short, which looks at steps with a current only, or take the rest out of the block"
+        yield warning("end.at_once", message, watch.mark(places), hint)
 
 
 def _side(term: Term) -> int:

@@ -657,3 +657,23 @@ def test_what_is_too_short_too_small_or_too_much_is_told_with_what_is_meant(step
 def test_a_date_of_another_century_is_asked_about(plan, year, told):
     outside = Outside(begins=1_796_000_000.0)
     assert [one.hint for one in warnings(plan(f"- wait: {{until: {year}-12-05 08:00 UTC}}", outside=outside))] == told
+
+
+@pytest.mark.parametrize(
+    ("watch", "rest", "warned"),
+    [
+        ("abs(voltage) < 5 mV for 10 s", "  - rest: 5 min\n", ["end.at_once"]),
+        ("abs(voltage) < 5 mV for 10 min", "  - rest: 5 min\n", []),
+        ("abs(voltage) < 5 mV for 10 s", "", []),
+        ("short", "  - rest: 5 min\n", []),
+    ],
+)
+def test_a_threshold_of_a_short_is_not_met_by_a_rest(plan, watch, rest, warned):
+    loop = f"- repeat: 9\n  stop_if: {watch}\n  steps:\n  - plate: {{current: 1 mA, for: 1 h}}\n{rest}  - strip: {{current: 1 mA, for: 1 h}}\n"
+    assert [code for code, _ in codes(plan(loop, "symmetric"))] == warned
+
+
+def test_a_staircase_is_as_balanced_as_its_times(plan):
+    stairs = "- each: {{j: {{from: 0.1 mA, to: 1 mA, by: 0.1 mA}}}}\n  cycle: true\n  steps:\n  - plate: {{current: $j, for: 1 h}}\n  - strip: {{current: $j, for: {}}}\n"
+    assert codes(plan(stairs.format("1 h"), "symmetric")) == []
+    assert [code for code, _ in codes(plan(stairs.format("10 min"), "symmetric"))] == ["plan.unbalanced"]
