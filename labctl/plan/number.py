@@ -52,5 +52,6 @@ def as_filed(number: Number) -> float | ByPass:
 
 def known(setting: object) -> tuple[float, ...]:
     """Return a setting in every pass, as it is with the cell file's nominal capacity; nothing of what is no number."""
-    number = isinstance(setting, float | ByPass | Relative)
-    return values(as_filed(setting)) if number else ()  # type: ignore[arg-type]
+    if isinstance(setting, bool) or not isinstance(setting, float | int | ByPass | Relative):
+        return ()
+    return values(as_filed(setting))

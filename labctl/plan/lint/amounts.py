@@ -6,9 +6,9 @@ from typing import Final
 from labctl.driver import OPEN
 from labctl.finding import Finding, Mark
 from labctl.plan.index import blocks, walk
-from labctl.plan.lint.ends import mark_of, warning
-from labctl.plan.number import as_filed, values
-from labctl.plan.step import Block, ByPass, Line, Plan, Relative, Setting, VersusOcv
+from labctl.plan.lint.ends import end_values, mark_of, warning
+from labctl.plan.number import known
+from labctl.plan.step import Block, Line, Plan, VersusOcv
 from labctl.plan.step_context import Spot
 from labctl.quantity.units import article, display
 
@@ -28,19 +28,14 @@ def vain_amounts(plan: Plan, places: Places) -> Iterator[Finding]:
     for block in blocks(plan.root):
         if not block.fused:
             yield from _watches(block, places)
-        yield from _left_on(plan, block, places)
-        yield from _stripped_by_charge(plan, block, places)
+        yield from _taken_back(plan, block, places)
     for _, line in walk(plan.root):
         yield from _until(plan, line, places)
-        amplitude = max(map(abs, _numbers(line.settings.get("amplitude"))), default=0.0)
+        amplitude = max(map(abs, known(line.settings.get("amplitude"))), default=0.0)
         if line.mode == "Spectrum" and line.settings.get("potentiostatic") and 0.0 < amplitude < LEAST_AMPLITUDE:
             message = f"wanted an amplitude above noise, found {display(amplitude, 'voltage')}"
             hint = f"is {display(1000.0 * amplitude, 'voltage')} meant? 5 mV to 20 mV are usual"
             yield warning("eis.amplitude", message, mark_of(line, places, "amplitude"), hint)
-
-
-def _numbers(value: object) -> tuple[float, ...]:
-    return values(as_filed(value)) if isinstance(value, float | int | ByPass | Relative) else ()
 
 
 def _watches(block: Block, places: Places) -> Iterator[Finding]:
@@ -49,7 +44,7 @@ def _watches(block: Block, places: Places) -> Iterator[Finding]:
     driven = any(inside.mode == "Galvanostatic" for _, inside in walk(block))
     for number, end in enumerate(block.ends if line is not None else ()):
         for at, terms in enumerate(end.condition.any_of):
-            numbers = _numbers(terms[0].value)
+            numbers = known(terms[0].value)
             if len(terms) != 1 or end.kind not in {"stop_if", "abort_if"} or not numbers or line is None:
                 continue
             term, text = terms[0], end.condition.text
@@ -69,10 +64,10 @@ def _watches(block: Block, places: Places) -> Iterator[Finding]:
 def _until(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
     """Give an end by energy or power beyond what a step has, and by a current far below what a hold comes to."""
     nominal, high = plan.cell.nominal or 0.0, max(map(abs, line.bounds.voltage or (OPEN,)))
-    currents = list(map(abs, _numbers(line.settings.get("current"))))
+    currents = list(map(abs, known(line.settings.get("current"))))
     for number, end in enumerate(line.ends):
         for at, terms in enumerate(end.condition.any_of):
-            term, asked = terms[0], _numbers(terms[0].value) if not isinstance(terms[0].value, VersusOcv) else ()
+            term, asked = terms[0], known(terms[0].value) if not isinstance(terms[0].value, VersusOcv) else ()
             if end.kind != "until" or len(terms) != 1 or not asked or term.slope:
                 continue
             above, mark = term.comparison in ABOVE, mark_of(line, places, (number, at, 0))
@@ -92,51 +87,33 @@ def _until(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
                 yield warning("end.never", message, mark, f"is {display(1000.0 * max(asked), 'current')} meant?")
 
 
-def _left_on(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
-    """Give a strip of an asymmetric cell whose time takes back only a part of what was plated just before."""
-    pair = [
-        child for child in block.children if isinstance(child, Line) and child.energises and child.mode != "Spectrum"
-    ]
+def _taken_back(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
+    """Give a strip of a collector whose time takes back a part of what was plated just before, or whose charge more than comes."""
+    pair = [one for one in block.children if isinstance(one, Line) and one.energises and one.mode != "Spectrum"]
     if plan.cell.kind != "asymmetric" or [line.verb for line in pair] != ["plate", "strip"]:
         return
     plated, stripped = (_passed(line) for line in pair)
-    if "to" not in {end.kind for end in pair[1].ends} or not stripped < LEFT * plated:
-        return
-    yield warning(
-        "plan.time_first",
-        f"`for` will come before the voltage end: it lets strip take back {display(stripped, 'capacity')} of the "
-        f"{display(plated, 'capacity')} that were plated",
-        mark_of(pair[1], places),
-        "lengthen for, so that the voltage says when all is stripped",
-    )
-
-
-def _stripped_by_charge(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
-    """Give a strip of a collector that is to take back all that was plated and that no voltage ends: less comes back."""
-    pair = [
-        child for child in block.children if isinstance(child, Line) and child.energises and child.mode != "Spectrum"
-    ]
-    if plan.cell.kind != "asymmetric" or [line.verb for line in pair] != ["plate", "strip"]:
-        return
-    plated, stripped = (_passed(line) for line in pair)
-    by_voltage = any(
-        term.quantity == "voltage" for end in pair[1].ends for terms in end.condition.any_of for term in terms
-    )
-    if by_voltage or not 0.0 < LEFT * plated <= stripped:
-        return
-    yield warning(
-        "plan.forestalled",
-        f"wanted a strip that its voltage ends, found one of {display(stripped, 'capacity')} behind a plate of "
-        f"{display(plated, 'capacity')}: less comes back, and the voltage limits trip the run",
-        mark_of(pair[1], places),
-        "add to: 0.5 V, by which the efficiency is told",
-    )
+    whole, part = display(plated, "capacity"), display(stripped, "capacity")
+    terms = [term for end in pair[1].ends for one in end.condition.any_of for term in one]
+    if any(end.kind == "to" for end in pair[1].ends) and stripped < LEFT * plated:
+        yield warning(
+            "plan.time_first",
+            f"`for` will come before the voltage end: it lets strip take back {part} of the {whole} that were plated",
+            mark_of(pair[1], places),
+            "lengthen for, so that the voltage says when all is stripped",
+        )
+    if all(term.quantity != "voltage" for term in terms) and 0.0 < LEFT * plated <= stripped:
+        yield warning(
+            "plan.forestalled",
+            f"wanted a strip that its voltage ends, found one of {part} behind a plate of {whole}: less comes back, and the "
+            "voltage limits trip the run",
+            mark_of(pair[1], places),
+            "add to: 0.5 V, by which the efficiency is told",
+        )
 
 
 def _passed(line: Line) -> float:
     """Return the most charge that a constant current passes by its capacity and time, C; 0 where nothing says."""
-    currents = list(map(abs, _numbers(line.settings.get("current"))))
-    by_kind: dict[str, Setting] = {end.kind: end.condition.any_of[0][0].value for end in line.ends}
-    times, charges = _numbers(by_kind.get("for")), _numbers(by_kind.get("capacity"))
+    currents, times = [abs(one) for one in known(line.settings.get("current"))], end_values(line, "for")
     amounts = [max(currents) * max(times)] if currents and times else []
-    return min([*amounts, *charges], default=0.0)
+    return min([*amounts, *end_values(line, "capacity")], default=0.0)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from labctl.finding import Finding
-from labctl.plan.index import blocks, walk
+from labctl.plan.index import blocks
 from labctl.plan.lint.analyses_held import (
     leaking,
     polarised,
@@ -22,14 +22,14 @@ from labctl.plan.lint.analyses_held import (
     window,
 )
 from labctl.plan.lint.counts import most_cycles
-from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING
-from labctl.plan.lint.plan_steps import CYCLES, PlanSteps, Told, lasts, numbers
+from labctl.plan.lint.ends import DRIVEN, both_ways
+from labctl.plan.lint.plan_steps import CYCLES, PlanSteps, Told, lasts
+from labctl.plan.number import known
 from labctl.plan.step import Block, Line, Plan
 from labctl.protocol.model import AnalysisRequest
 from labctl.quantity.units import display
 
 PULSE: Final = 60.0  # s, `longest` of dcir where it is not said
-DELAYS: Final = (1.0, 10.0, 30.0)  # s, `at` of dcir where it is not said
 LARGE: Final = 0.2  # of the capacity, a pulse between whose two rests the potential has no slope any more
 RESTED: Final = 0.5  # of a pulse of a titration, a rest behind it in which the cell comes near to equilibrium
 PULSES: Final = 20  # passes of a loop of pulses, beside cycles that are counted
@@ -45,7 +45,7 @@ def lacking_steps(plan: Plan, requests: Iterable[AnalysisRequest]) -> Iterator[F
         told = _without_size(plan, request) or _RULES.get(request.name, _nothing)(steps, request.options)
         if told:
             message, hint = told
-            yield Finding("analyse.steps", message.replace("{}", request.name), request.mark, hint, severity="warning")
+            yield Finding("analyse.steps", message, request.mark, hint, severity="warning")
 
 
 def _nothing(_steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
@@ -81,7 +81,7 @@ def _cycles(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
     loops = [
         block
         for block in blocks(steps.plan.root)
-        if block.passes > 1 and _both_ways(block) and not _counted(steps, block)
+        if block.passes > 1 and both_ways(block) and not _counted(steps, block)
     ]
     loop = max(loops, key=lambda block: block.passes, default=None)
     counted = sum(block.passes for block in steps.cycles)
@@ -96,18 +96,13 @@ def _cycles(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
         if len(loops) > 1
         else ""
     )
-    return f"wanted cycles for {{}}, {found}", f"write cycle: true beside {where}{others}"
+    return f"wanted cycles that are counted, {found}", f"write cycle: true beside {where}{others}"
 
 
 def _counted(steps: PlanSteps, block: Block) -> bool:
     """Tell whether a loop lies in a cycle, or has cycles in it."""
     inside = any(one.cycle in CYCLES for one in blocks(block))
     return inside or any(block in path and any(one.cycle in CYCLES for one in path) for path, _ in steps.lines)
-
-
-def _both_ways(block: Block) -> bool:
-    verbs = {line.verb for _, line in walk(block)}
-    return bool(verbs & RAISING) and bool(verbs & LOWERING)
 
 
 def _several_cycles(steps: PlanSteps, options: Mapping[str, str]) -> Told | None:
@@ -121,9 +116,7 @@ def _several_cycles(steps: PlanSteps, options: Mapping[str, str]) -> Told | None
             "write cycle: true",
         )
     if kinds and most_cycles(steps.plan.root) == 1:
-        loop = next(
-            (one for block in steps.cycles for one in blocks(block) if one.passes > 1 and _both_ways(one)), None
-        )
+        loop = next((one for block in steps.cycles for one in blocks(block) if one.passes > 1 and both_ways(one)), None)
         hint = (
             f"write cycle: true beside repeat: {loop.passes} in its place" if loop is not None else "repeat: the cycle"
         )
@@ -135,7 +128,7 @@ def _several_currents(steps: PlanSteps, options: Mapping[str, str]) -> Told | No
     """Tell of a rate test at one current."""
     if told := _cycles(steps, options):
         return told
-    currents = {f"{abs(one):.3g}" for _, line in steps.counted for one in numbers(line.settings.get("current"))}
+    currents = {f"{abs(one):.3g}" for _, line in steps.counted for one in known(line.settings.get("current"))}
     if len(currents) == 1:
         return (
             "wanted cycles at several currents for a rate test, found all at one",
@@ -148,7 +141,7 @@ def _rising(steps: PlanSteps, options: Mapping[str, str]) -> Told | None:
     """Tell of a critical current without cycles, of one current, and of currents that fall from pass to pass."""
     if told := _cycles(steps, options):
         return told
-    by_line = [[abs(one) for one in numbers(line.settings.get("current"))] for _, line in steps.counted]
+    by_line = [[abs(one) for one in known(line.settings.get("current"))] for _, line in steps.counted]
     first = next((currents for currents in by_line if len(currents) > 1), None)
     if first is not None and first[-1] < first[0] and sorted(first, reverse=True) == first:
         return (
@@ -241,7 +234,7 @@ def _titration(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
         rests = [time for line in lines if line.verb == "rest" for time in lasts(line)]
         nominal, currents = (
             steps.plan.cell.nominal or math.inf,
-            [abs(one) for line in lines for one in numbers(line.settings.get("current"))],
+            [abs(one) for line in lines for one in known(line.settings.get("current"))],
         )
         if block.passes < 2 or len(pulses) != 1:
             continue

@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from labctl.plan.lint.plan_steps import PlanSteps, Told, lasts, numbers
+from labctl.plan.lint.plan_steps import PlanSteps, Told, lasts
+from labctl.plan.number import known
 from labctl.plan.step import Line, VersusOcv
 from labctl.quantity.units import display
 
@@ -23,7 +24,7 @@ def polarised(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
         return f"wanted a spectrum before and after the hold, found none {side} it", f"add an eis {side} the hold"
     for line in steps.of("hold"):
         held = line.settings.get("voltage")
-        most = max(map(abs, numbers(held.offset if isinstance(held, VersusOcv) else held)), default=0.0)
+        most = max(map(abs, known(held.offset if isinstance(held, VersusOcv) else held)), default=0.0)
         if most > POLARISED and (isinstance(held, VersusOcv) or steps.plan.cell.kind == "symmetric"):
             shown = display(most, "voltage")
             return f"wanted a hold of at most 30 mV, found {shown}: the salt is then far from even", "10 mV is usual"
@@ -32,7 +33,7 @@ def polarised(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
 
 def scan_rates(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
     """Tell of a b-value from fewer than three scan rates."""
-    rates = {f"{one:.3g}" for line in steps.of("cv") for one in numbers(line.settings.get("rate"))}
+    rates = {f"{one:.3g}" for line in steps.of("cv") for one in known(line.settings.get("rate"))}
     if 0 < len(rates) < RATES:
         return (
             f"wanted three scan rates and more for a slope, found {'one' if len(rates) == 1 else 'two'}",
@@ -45,7 +46,7 @@ def temperatures(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
     """Tell of an activation energy from fewer than three temperatures."""
     chambers = [line for _, line in steps.lines if line.mode == "Chamber"]
     set_by_hand = any("temperature" in (line.options.get("state") or {}) for line in steps.of("prompt"))  # type: ignore[operator]
-    found = {f"{one:.2f}" for line in chambers for one in numbers(line.settings.get("temperature"))}
+    found = {f"{one:.2f}" for line in chambers for one in known(line.settings.get("temperature"))}
     if len(found) < RATES and not set_by_hand:
         count = {0: "no temperature set", 1: "one"}.get(len(found), "two")
         return (
@@ -60,7 +61,7 @@ def through_zero(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
     sides = []
     for line in steps.of("lsv"):
         ends = (line.settings.get("start"), line.settings.get("end"))
-        offsets = [numbers(one.offset) if isinstance(one, VersusOcv) else () for one in ends]
+        offsets = [known(one.offset) if isinstance(one, VersusOcv) else () for one in ends]
         if not all(offsets):
             return None
         sides.append(min(map(min, offsets)) < 0.0 < max(map(max, offsets)))
@@ -132,7 +133,7 @@ def reservoir(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
 
 def charge_of(line: Line) -> tuple[float, ...]:
     """Return what a line passes by its capacity, or by its time at constant current, C."""
-    by_kind = {end.kind: numbers(end.condition.any_of[0][0].value) for end in line.ends}
-    currents = [abs(one) for one in numbers(line.settings.get("current"))]
+    by_kind = {end.kind: known(end.condition.any_of[0][0].value) for end in line.ends}
+    currents = [abs(one) for one in known(line.settings.get("current"))]
     timed = [max(by_kind["for"]) * max(currents)] if currents and by_kind.get("for") else []
     return (min(by_kind["capacity"]),) if by_kind.get("capacity") else tuple(timed)

@@ -8,7 +8,7 @@ from typing import Final
 from labctl.driver import OPEN
 from labctl.finding import Finding, Mark
 from labctl.plan.index import walk
-from labctl.plan.lint.ends import RAISING, mark_of, target_of, warning
+from labctl.plan.lint.ends import RAISING, both_ways, mark_of, target_of, warning
 from labctl.plan.number import as_filed, known
 from labctl.plan.step import Block, ByPass, Line, Plan, Relative, Setting
 from labctl.plan.step_context import Spot
@@ -118,7 +118,7 @@ class _Drift:
             f"wanted an end by the voltage in {where} that passes {shown}, since the cell was at a voltage last, found times "
             "or amounts alone: the limits trip the run"
         )
-        one_way = loop is not None and not _both_ways(loop)
+        one_way = loop is not None and not both_ways(loop)
         hint = "add to: with the voltage where it ends" + (", and stop_if: with it to the loop" if one_way else "")
         self.found.append(warning("plan.one_way", message, mark, hint))
 
@@ -199,9 +199,3 @@ def _product(first: float | ByPass | None, second: float | ByPass | None) -> flo
     if isinstance(table, ByPass) and isinstance(factor, float):
         return ByPass(table.blocks, table.shape, tuple(abs(one * factor) for one in table.values))
     return abs(first * second) if isinstance(first, float) and isinstance(second, float) else None
-
-
-def _both_ways(block: Block) -> bool:
-    """Tell whether a block charges and discharges."""
-    verbs = {line.verb for _, line in walk(block)}
-    return bool(verbs & RAISING) and not verbs.isdisjoint(DRIVEN - RAISING)

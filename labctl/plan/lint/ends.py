@@ -81,10 +81,21 @@ def target_of(line: Line) -> Setting:
     return next((end.condition.any_of[0][0].value for end in line.ends if end.kind == "to"), None)
 
 
+def end_values(line: Line, kind: str) -> list[float]:
+    """Return at what ends of a kind (`for`, `to`, `capacity`) end a line, in SI, over all passes; [] without one."""
+    return [number for end in line.ends if end.kind == kind for number in known(end.condition.any_of[0][0].value)]
+
+
+def both_ways(block: Block) -> bool:
+    """Tell whether a block charges and discharges, or strips and plates."""
+    verbs = {line.verb for _, line in walk(block)}
+    return bool(verbs & RAISING) and bool(verbs & LOWERING)
+
+
 def is_pulse(line: Line, nominal: float) -> bool:
     """Tell whether the time of a drive at constant current lets it pass a small part of the capacity only."""
     currents = [abs(one) for one in known(line.settings.get("current"))]
-    times = [time for end in line.ends if end.kind == "for" for time in known(end.condition.any_of[0][0].value)]
+    times = end_values(line, "for")
     return line.verb in DRIVEN and bool(currents and times) and max(currents) * max(times) < PULSE * nominal < math.inf
 
 

@@ -7,9 +7,9 @@ from typing import Final
 from labctl.driver import OPEN
 from labctl.finding import Finding, Mark
 from labctl.plan.index import blocks, walk
-from labctl.plan.lint.ends import DRIVEN, RAISING, WRONG_END, mark_of, target_of, warning
-from labctl.plan.number import as_filed, values
-from labctl.plan.step import Block, ByPass, Line, Plan, Relative
+from labctl.plan.lint.ends import DRIVEN, RAISING, WRONG_END, end_values, mark_of, target_of, warning
+from labctl.plan.number import known
+from labctl.plan.step import Block, Line, Plan
 from labctl.plan.step_context import Spot
 from labctl.quantity.units import article, display
 
@@ -44,15 +44,11 @@ def hardly_meant(plan: Plan, places: Places) -> Iterator[Finding]:
         yield from _beyond_its_voltage(line, places)
 
 
-def _numbers(value: object) -> tuple[float, ...]:
-    return values(as_filed(value)) if isinstance(value, float | int | ByPass | Relative) else ()
-
-
 def _first_voltage(plan: Plan, places: Places) -> Iterator[Finding]:
     """Give the first drive of a plan to a voltage that most states of the cell are beyond already."""
     drives = ((path, line) for path, line in walk(plan.root) if line.energises and line.mode != "Spectrum")
     path, line = next(drives, ((), None))
-    target = () if line is None else _numbers(target_of(line))
+    target = () if line is None else known(target_of(line))
     if line is None or not target or plan.cell.kind not in SLOPING or line.mode == "Potentiostatic":
         return
     if any(block.condition is not None for block in path):  # an `if` knows where the cell is
@@ -79,7 +75,7 @@ def _swapped_times(plan: Plan, block: Block, places: Places) -> Iterator[Finding
     rests = [line for line in lines if line.verb == "rest" and settles(line)]
     if block.passes < 2 or block.cycle is not None or len(pulses) != 1 or len(rests) != 1 or not plan.cell.nominal:
         return
-    pulse, rest, current = _time(pulses[0]), _time(rests[0]), _numbers(pulses[0].settings.get("current"))
+    pulse, rest, current = _time(pulses[0]), _time(rests[0]), known(pulses[0].settings.get("current"))
     passed = pulse * max(map(abs, current), default=0.0) / plan.cell.nominal
     if LARGE_PULSE * (1.0 - 1e-9) <= passed < math.inf and rest <= SHORTER * pulse:
         shown, other = display(pulse, "duration"), display(rest, "duration")
@@ -99,8 +95,7 @@ def settles(line: Line) -> bool:
 
 def _time(line: Line) -> float:
     """Return the longest that `for` lets a line last, s; infinite without one."""
-    ends = (end.condition.any_of[0][0].value for end in line.ends if end.kind == "for")
-    return max((number for value in ends for number in _numbers(value)), default=math.inf)
+    return max(end_values(line, "for"), default=math.inf)
 
 
 def _first_cycle(block: Block, places: Places) -> Iterator[Finding]:
@@ -108,7 +103,7 @@ def _first_cycle(block: Block, places: Places) -> Iterator[Finding]:
     line = next((line for _, line in walk(block)), None)
     for number, end in enumerate(block.ends if line is not None and block.passes > 1 else ()):
         for at, terms in enumerate(end.condition.any_of):
-            term, asked = terms[0], _numbers(terms[0].value)
+            term, asked = terms[0], known(terms[0].value)
             if len(terms) != 1 or end.kind not in {"stop_if", "abort_if"} or not asked or line is None:
                 continue
             mark, above = (
@@ -151,11 +146,11 @@ def _rows(path: tuple[Block, ...], line: Line, places: Places) -> Iterator[Findi
 
 def _beyond_its_voltage(line: Line, places: Places) -> Iterator[Finding]:
     """Give an `until` by a voltage that lies beyond the one of `to`, at which the step ends before."""
-    target = [number for end in line.ends if end.kind == "to" for number in _numbers(end.condition.any_of[0][0].value)]
+    target = end_values(line, "to")
     up = line.verb in RAISING
     for number, end in enumerate(line.ends if target and line.verb in DRIVEN else ()):
         for at, terms in enumerate(end.condition.any_of if end.kind == "until" else ()):
-            asked = _numbers(terms[0].value)
+            asked = known(terms[0].value)
             plain = terms[0].quantity == "voltage" and not (terms[0].slope or terms[0].absolute)
             if len(terms) != 1 or not plain or not asked or (terms[0].comparison in ABOVE) != up:
                 continue
@@ -170,7 +165,7 @@ def _beyond_its_voltage(line: Line, places: Places) -> Iterator[Finding]:
 
 def _amplitude(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
     """Give a galvanostatic amplitude of more than 1C, to which no cell answers in proportion, or one lost in the noise."""
-    amplitude = max(map(abs, _numbers(line.settings.get("amplitude"))), default=0.0)
+    amplitude = max(map(abs, known(line.settings.get("amplitude"))), default=0.0)
     one = (plan.cell.nominal or math.inf) / 3600.0
     galvanostatic = line.mode == "Spectrum" and not line.settings.get("potentiostatic")
     if galvanostatic and plan.cell.kind in INSERTION and amplitude > one:

@@ -7,7 +7,7 @@ from typing import Final
 from labctl.driver import OPEN
 from labctl.finding import Finding, Mark
 from labctl.plan.index import walk
-from labctl.plan.lint.ends import DRIVEN, mark_of, target_of, warning
+from labctl.plan.lint.ends import DRIVEN, end_values, mark_of, target_of, warning
 from labctl.plan.number import known
 from labctl.plan.step import Block, Line, Plan
 from labctl.plan.step_context import Spot
@@ -53,7 +53,7 @@ def harsh(plan: Plan, places: Places) -> Iterator[Finding]:
 
 def _is_pulse(line: Line) -> bool:
     """Tell whether a line is over before an anode has taken much."""
-    times = [number for end in line.ends if end.kind == "for" for number in known(end.condition.any_of[0][0].value)]
+    times = end_values(line, "for")
     return max(times, default=math.inf) <= PULSE
 
 
@@ -125,7 +125,7 @@ def _weak_holds(plan: Plan, places: Places) -> Iterator[Finding]:
             continue
         low, high = line.bounds.voltage or (-OPEN, OPEN)
         held, most = known(line.settings.get("voltage")), known(line.settings.get("most"))
-        times = [number for end in line.ends if end.kind == "for" for number in known(end.condition.any_of[0][0].value)]
+        times = end_values(line, "for")
         passed = max(map(abs, most), default=OPEN) * max(times, default=OPEN)
         little = plan.cell.kind in INSERTION and passed < WEAK * (plan.cell.nominal or 0.0)
         if (

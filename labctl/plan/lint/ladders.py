@@ -8,7 +8,7 @@ from typing import Final
 from labctl.finding import Finding, Mark
 from labctl.plan.holding import SINCE
 from labctl.plan.index import blocks, walk
-from labctl.plan.lint.ends import DRIVEN, RAISING, mark_of, target_of, warning
+from labctl.plan.lint.ends import DRIVEN, RAISING, end_values, mark_of, target_of, warning
 from labctl.plan.number import as_filed, known
 from labctl.plan.step import Block, ByPass, Line, Plan, Relative, Setting
 from labctl.plan.step_context import Spot
@@ -105,7 +105,7 @@ def _counts(block: Block, drives: Sequence[Line], places: Places) -> Iterator[Fi
 
 def _whole(block: Block, line: Line) -> bool:
     """Tell whether a line comes to its charge in its first pass: nothing but a voltage ends it before, no watch its loop."""
-    times = [number for end in line.ends if end.kind == "for" for number in known(end.condition.any_of[0][0].value)]
+    times = end_values(line, "for")
     return not block.ends and (not times or min(times) >= LONG)
 
 
@@ -196,7 +196,7 @@ def _loop_in_cycle(block: Block, places: Places) -> Iterator[Finding]:
     if block.cycle != "true" or not inner:
         return
     drives = [line for _, line in walk(inner[0]) if line.verb in DRIVEN]
-    whole = [target_of(line) is not None and max(_times(line), default=math.inf) > PULSE for line in drives]
+    whole = [target_of(line) is not None and max(end_values(line, "for"), default=math.inf) > PULSE for line in drives]
     if (
         not drives
         or not all(whole)
@@ -210,10 +210,6 @@ def _loop_in_cycle(block: Block, places: Places) -> Iterator[Finding]:
     )
     mark = places.get(("block", block.id, "cycle")) or places.get(("block", block.id, ""), mark_of(drives[0], places))
     yield warning("plan.twice", message, mark, f"write cycle: true beside repeat: {inner[0].passes} in its place")
-
-
-def _times(line: Line) -> list[float]:
-    return [time for end in line.ends if end.kind == "for" for time in known(end.condition.any_of[0][0].value)]
 
 
 def _at_its_end(block: Block, places: Places) -> Iterator[Finding]:

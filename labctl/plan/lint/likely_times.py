@@ -7,8 +7,8 @@ from labctl.finding import Finding
 from labctl.plan.amount import Amount
 from labctl.plan.index import blocks, walk
 from labctl.plan.lint.ends import DRIVEN, mark_of, warning
-from labctl.plan.number import as_filed, values
-from labctl.plan.step import Block, ByPass, Plan, Relative
+from labctl.plan.number import known
+from labctl.plan.step import Block, Plan
 from labctl.quantity.units import display
 
 Lines = Mapping[int, tuple[Amount, float]]
@@ -37,7 +37,7 @@ def cut_short(plan: Plan, lines: Lines) -> Iterator[Finding]:
     """Give a loop whose `for`, which counts all its passes, is likely to be over before the first of them."""
     for block in blocks(plan.root):
         seconds = [
-            number for end in block.ends if end.kind == "for" for number in _times(end.condition.any_of[0][0].value)
+            number for end in block.ends if end.kind == "for" for number in known(end.condition.any_of[0][0].value)
         ]
         inside = list(walk(block))
         drives = [line for _, line in inside if line.verb in DRIVEN]
@@ -52,10 +52,6 @@ def cut_short(plan: Plan, lines: Lines) -> Iterator[Finding]:
             )
             hint = f"lengthen for to about {display(one * block.passes, 'duration')}, or leave it to repeat"
             yield warning("plan.time_first", message, mark_of(inside[0][1]), hint)
-
-
-def _times(value: object) -> tuple[float, ...]:
-    return values(as_filed(value)) if isinstance(value, float | ByPass | Relative) else ()
 
 
 def _branches(block: Block) -> bool:

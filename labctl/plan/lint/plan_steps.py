@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 
 from labctl.plan.index import blocks, walk
 from labctl.plan.lint.ends import DRIVEN
-from labctl.plan.number import as_filed, values
-from labctl.plan.step import Block, ByPass, Line, Plan, Relative
+from labctl.plan.number import known
+from labctl.plan.step import Block, Line, Plan
 
 Told: TypeAlias = tuple[str, str]
 """What was wanted and what was found, and the hint."""
@@ -46,14 +46,9 @@ class PlanSteps:
         return tuple(line for _, line in self.lines if line.verb in verbs)
 
 
-def numbers(value: object) -> tuple[float, ...]:
-    """Return a setting in all passes, none of what is not known before a run."""
-    return values(as_filed(value)) if isinstance(value, float | int | ByPass | Relative) else ()
-
-
 def lasts(line: Line) -> tuple[float, ...]:
     """Return how long a line lasts at most in its passes, s, by its time or by its capacity at constant current."""
-    by_kind = {end.kind: numbers(end.condition.any_of[0][0].value) for end in line.ends}
-    times, currents = by_kind.get("for", ()), [abs(one) for one in numbers(line.settings.get("current")) if one]
+    by_kind = {end.kind: known(end.condition.any_of[0][0].value) for end in line.ends}
+    times, currents = by_kind.get("for", ()), [abs(one) for one in known(line.settings.get("current")) if one]
     charged = [charge / max(currents) for charge in by_kind.get("capacity", ()) if currents]
     return (min(max(times, default=math.inf), max(charged, default=math.inf)),) if times or charged else ()

@@ -6,9 +6,8 @@ from typing import Final
 
 from labctl.finding import Finding, Mark
 from labctl.plan.index import walk
-from labctl.plan.lint.ends import DRIVEN, mark_of, warning
-from labctl.plan.number import as_filed, values
-from labctl.plan.step import ByPass, Line, Plan, Relative
+from labctl.plan.lint.ends import DRIVEN, end_values, mark_of, warning
+from labctl.plan.step import Line, Plan
 from labctl.plan.step_context import Spot
 from labctl.quantity.units import display
 
@@ -35,7 +34,7 @@ def pulse_rows(plan: Plan, places: Places) -> Iterator[Finding]:
 
 
 def _too_few(line: Line, asked: str, places: Places) -> Iterator[Finding]:
-    times = [number for end in line.ends if end.kind == "for" for number in _numbers(end.condition.any_of[0][0].value)]
+    times = end_values(line, "for")
     longest, rule = max(times, default=math.inf), line.record[0] if line.record else None
     if rule is None or rule.every is None or longest > LONGEST or rule.until is not None:
         return
@@ -48,7 +47,3 @@ def _too_few(line: Line, asked: str, places: Places) -> Iterator[Finding]:
     right = WANTED.get(asked, f"{{every: {display(longest / 100.0, 'duration')}}}")
     hint = f"add record: {f'[{right}]' if right.count('{') > 1 else right} to the step"
     yield warning("plan.record", message, mark_of(line, places), hint)
-
-
-def _numbers(value: object) -> tuple[float, ...]:
-    return values(as_filed(value)) if isinstance(value, float | int | ByPass | Relative) else ()

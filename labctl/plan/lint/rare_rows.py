@@ -9,7 +9,7 @@ from labctl.driver import OPEN
 from labctl.finding import Finding, Mark
 from labctl.plan.amount import Amount
 from labctl.plan.index import walk
-from labctl.plan.lint.ends import DRIVEN, mark_of, warning
+from labctl.plan.lint.ends import DRIVEN, end_values, mark_of, warning
 from labctl.plan.number import known
 from labctl.plan.step import Line, Plan
 from labctl.plan.step_context import Spot
@@ -73,7 +73,7 @@ def rare_rows_likely(plan: Plan, lines: Lines) -> Iterator[Finding]:
     for _, line in walk(plan.root):
         every, likely = _by_time_alone(line), lines[line.id][0].likely
         to_voltage = any(end.kind == "to" for end in line.ends)
-        times = [number for end in line.ends if end.kind == "for" for number in known(end.condition.any_of[0][0].value)]
+        times = end_values(line, "for")
         if line.verb not in DRIVEN or line.mode not in DRAWN or not to_voltage or min(times, default=math.inf) < every:
             continue
         soonest = min(likely, _at_its_fastest(plan, line))

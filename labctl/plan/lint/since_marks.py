@@ -7,7 +7,7 @@ from typing import Final
 from labctl.finding import Finding
 from labctl.plan.amount import CountAhead
 from labctl.plan.index import walk
-from labctl.plan.lint.ends import mark_of, warning
+from labctl.plan.lint.ends import end_values, mark_of, warning
 from labctl.plan.number import known
 from labctl.plan.step import End, Line, Plan
 
@@ -65,6 +65,6 @@ def _moved(one: CountAhead) -> str:
 
 def _timed(line: Line) -> float:
     """Return the charge in C that a constant current passes in its `for`; infinite without one."""
-    times = [number for end in line.ends if end.kind == "for" for number in known(end.condition.any_of[0][0].value)]
+    times = end_values(line, "for")
     current = max(map(abs, known(line.settings.get("current"))), default=math.inf)
     return max(times, default=math.inf) * current

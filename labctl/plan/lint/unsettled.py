@@ -7,7 +7,7 @@ from typing import Final
 
 from labctl.finding import Finding, Mark
 from labctl.plan.index import walk
-from labctl.plan.lint.ends import DRIVEN, mark_of, warning
+from labctl.plan.lint.ends import DRIVEN, end_values, mark_of, warning
 from labctl.plan.number import known
 from labctl.plan.step import Line, Plan
 from labctl.plan.step_context import Spot
@@ -72,8 +72,7 @@ def _lasts(line: Line) -> float:
     """Return how long a line lasts at most, s; without end where something else than time and a voltage ends it."""
     if line.paced or not {end.kind for end in line.ends} <= {"for", "to"}:
         return math.inf
-    ends = [end for end in line.ends if end.kind == "for"]
-    return max((number for end in ends for number in known(end.condition.any_of[0][0].value)), default=math.inf)
+    return max(end_values(line, "for"), default=math.inf)
 
 
 def _not_warm(line: Line, soaked: float, places: Places) -> Finding:

@@ -9,7 +9,7 @@ from typing import Final
 from labctl.finding import Finding, Mark
 from labctl.plan.envelope import OVERSHOOT
 from labctl.plan.index import blocks, walk
-from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING, mark_of, target_of, warning
+from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING, end_values, mark_of, target_of, warning
 from labctl.plan.number import values
 from labctl.plan.step import Block, ByPass, End, Line, Plan, Term, VersusOcv
 from labctl.plan.step_context import Spot
@@ -177,8 +177,7 @@ def _longer_than_steps(watch: _Watch, places: Places) -> Iterator[Finding]:
     """Give a comparison that must last longer than any step of its block: each step counts anew."""
     longest = 0.0
     for _, line in walk(watch.block):
-        times = [values(end.condition.any_of[0][0].value) for end in line.ends if end.kind == "for"]  # type: ignore[arg-type]
-        longest = max(longest, max((time for several in times for time in several), default=math.inf))
+        longest = max(longest, max(end_values(line, "for"), default=math.inf))
     for which, term in enumerate(watch.terms):
         if term.dwell > longest:
             lasting, steps = display(term.dwell, "duration"), display(longest, "duration")
@@ -252,8 +251,7 @@ def _in_its_rests(watch: _Watch, places: Places) -> Iterator[Finding]:
     if len(watch.terms) != 1 or term.quantity != "voltage" or not term.absolute or term.comparison in ABOVE:
         return
     rests = [line for _, line in walk(watch.block) if line.verb in {"rest", "prompt", "temperature"}]
-    longest = [values(end.condition.any_of[0][0].value) for line in rests for end in line.ends if end.kind == "for"]  # type: ignore[arg-type]
-    if rests and max((time for times in longest for time in times), default=math.inf) > term.dwell:
+    if rests and max(max(end_values(line, "for"), default=math.inf) for line in rests) > term.dwell:
         message = (
             f"wanted {article(watch.end.kind)} that a cell at rest does not meet, found {watch.end.condition.text}: a symmetric "
             f"cell rests near 0 V, as in the {rests[0].verb} of this block"
