@@ -70,10 +70,11 @@ def another_unit(text: str, value: float, fits: Callable[[float], bool]) -> str:
     return a_thousandth(text, value, fits) or without_point(text, value, fits) or a_thousandfold(text, value, fits)
 
 
-def widened(envelope: Envelope, name: Ranged, value: float, room: float = 0.0) -> str:
+def widened(envelope: Envelope, name: Ranged, value: float, room: float = 0.0, less: str = "lower the current") -> str:
     """Return what to change where a current or voltage lies beyond limits that a file states, or "".
 
-    A side of zero is named as such; `room` is what a voltage needs besides, as the amplitude about a bias.
+    A side of zero is named as such; `room` is what a voltage needs besides, as the amplitude about a bias; `less` is what
+    makes a current smaller.
     """
     pair = pair_of(envelope.bounds, name)
     if name not in {"current", "voltage", "temperature"} or pair is None:
@@ -92,4 +93,4 @@ def widened(envelope: Envelope, name: Ranged, value: float, room: float = 0.0) -
     if limit == 0.0:
         which = "second" if side == "high" else "first"
         return f"{ZERO_LIMIT} there allows no current that {verb}: it is the {which} value of current in the {owner}"
-    return f"lower the current, or widen the {owner} if the cell may be given as much"
+    return f"{less}, or widen the {owner} if the cell may be given as much"

@@ -223,15 +223,13 @@ def check_settings(draft: CompileContext, place: StepContext, line: Line, origin
                 room = amplitude_of(line) if setting == "bias" and name == "voltage" else 0.0
                 fits = inside(envelope, name)
                 scaled = origin.text if line.mode == "ConstantPower" else text  # the current goes along with a power
-                meant = a_thousandth(scaled, value, fits) or without_point(text, value, fits)
                 meant = (
-                    meant
+                    a_thousandth(scaled, value, fits)
+                    or without_point(text, value, fits)
                     or turned_rate(text, value, fits)
-                    or at_open_circuit(setting, value)
-                    or widened(envelope, name, value, room)
                 )
-                if line.mode == "ConstantLoad":
-                    meant = meant.replace("lower the current", "raise the resistance")
+                less = "raise the resistance" if line.mode == "ConstantLoad" else "lower the current"
+                meant = meant or at_open_circuit(setting, value) or widened(envelope, name, value, room, less)
                 why, stands, farther = where_it_stands(draft, place, origin, envelope, name, value, why)
                 refused.setdefault(setting, (code, why, farther or meant, stands))
     if "bias" in refused:

@@ -29,6 +29,7 @@ import numpy as np
 
 from labctl.clock import FastClock, ScaledClock
 from labctl.daemon import Parts, running
+from labctl.run.guard_record import STOOD_STILL, read_entries
 from labctl.run.replay import replay
 from labctl.run.request import StartRequest
 from labctl.run.resume_point import ResumePoint
@@ -88,7 +89,7 @@ class Count:
 
     kills: int = 0
     stood: int = (
-        0  # daemons that their guard ended as they stood still for two seconds, on a machine that did other things
+        0  # daemons that by its record their guard ended, as they stood still on a machine that did other things
     )
     rows: int = 0
     runs: int = 0
@@ -187,6 +188,7 @@ class Rig:
         self._look()
 
     def _ready(self, said, child: int) -> bool:
+        began = time.time()
         for line in said:
             words = json.loads(line)
             if "ready" in words:
@@ -195,10 +197,20 @@ class Rig:
                 self.count.wrong.append(f"the daemon did not come up: {words['error']}")
             self._note(line)
         _, how = os.waitpid(child, 0)
-        if os.WIFSIGNALED(how) and not self.fast:
+        killed = os.WIFSIGNALED(how) and os.WTERMSIG(how) == signal.SIGKILL
+        if killed and not self.fast and self._ended_by_guard(began):
             self.count.stood += 1
         else:
             self.count.wrong.append("the daemon died before it was ready")
+        return False
+
+    def _ended_by_guard(self, began: float) -> bool:
+        """Tell whether a guard has written down, since a moment in s of Unix time, that it ended a daemon that stood still."""
+        until = time.monotonic() + OFF_WITHIN
+        while time.monotonic() < until:
+            if any(one.why == STOOD_STILL and one.unix >= began for one in read_entries(self.folder / "data")):
+                return True
+            time.sleep(0.05)
         return False
 
     def _note(self, line: bytes) -> None:

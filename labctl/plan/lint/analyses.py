@@ -137,17 +137,11 @@ def _several_currents(steps: PlanSteps, options: Mapping[str, str]) -> Told | No
     return None
 
 
-def _rising(steps: PlanSteps, options: Mapping[str, str]) -> Told | None:
-    """Tell of a critical current without cycles, of one current, and of currents that fall from pass to pass."""
+def _several_densities(steps: PlanSteps, options: Mapping[str, str]) -> Told | None:
+    """Tell of a critical current without cycles, and of one current alone; of one that falls `ladders` tells."""
     if told := _cycles(steps, options):
         return told
     by_line = [[abs(one) for one in known(line.settings.get("current"))] for _, line in steps.counted]
-    first = next((currents for currents in by_line if len(currents) > 1), None)
-    if first is not None and first[-1] < first[0] and sorted(first, reverse=True) == first:
-        return (
-            "wanted a current that rises from pass to pass until the cell fails, found one that falls",
-            "begin with the smallest: the first pass has the greatest",
-        )
     if len({f"{one:.3g}" for currents in by_line for one in currents}) == 1:
         return (
             "wanted a current that rises from pass to pass until the cell fails, found one alone",
@@ -268,7 +262,7 @@ _RULES: Final[Mapping[str, Callable[[PlanSteps, Mapping[str, str]], Told | None]
     **dict.fromkeys(("capacity", "bending"), _cycles),
     "retention": _several_cycles,
     "rate": _several_currents,
-    "ccd": _rising,
+    "ccd": _several_densities,
     "self_discharge": _stored,
     "dcir": _pulses,
     "gitt": _titration,

@@ -146,14 +146,19 @@ def _never_back(plan: Plan, block: Block, drives: Sequence[Line], places: Places
 
 
 def _falling_densities(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
-    """Give a staircase of current densities on a symmetric cell that falls: its largest may short the cell at once."""
+    """Give a staircase of current densities that falls: its largest may short the cell at once."""
     lines = [line for _, line in walk(block) if line.verb in {"strip", "plate"}]
     stairs = [[abs(one) for one in _by_pass(line.settings.get("current"), block)] for line in lines]
     short = any(
         term.quantity.startswith("short") for end in block.ends for terms in end.condition.any_of for term in terms
     )
     asked = short or any(name == "ccd" for name, _ in plan.analyses)
-    if plan.cell.kind != "symmetric" or not asked or len(lines) != 2 or min(map(len, stairs)) < STAIRS:
+    if (
+        plan.cell.kind not in {"symmetric", "asymmetric"}
+        or not asked
+        or len(lines) != 2
+        or min(map(len, stairs)) < STAIRS
+    ):
         return
     if (
         all(one > later for stair in stairs for one, later in itertools.pairwise(stair))
