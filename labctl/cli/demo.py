@@ -66,7 +66,9 @@ def command(
         stage.launch()  # its imports and ours take their time together
         console = stage.console
         console.print(
-            f"{len(SCENES)} protocols on simulated cells; every row durable in {stage.data}, shown through MQTT"
+            f"{len(SCENES)} protocols on simulated cells; every row durable in {stage.data}, shown through MQTT",
+            highlight=False,
+            soft_wrap=True,
         )
         stage.wait()
         stage.open_pages()
@@ -231,6 +233,8 @@ class DemoStage:
                     await table
 
         run(act())
+        if not self.console.is_terminal:
+            self.console.line()  # in a file the last table ends without one
 
     def kill(self) -> None:
         """Kill the daemon as a power cut would: no warning, no clean-up."""
