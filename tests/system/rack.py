@@ -18,6 +18,16 @@ from labctl_simulators.wire.neware_channel import CyclerChannel
 from labctl_simulators.wire.program import PUMP
 from labctl_simulators.wire.terminal import Terminal
 
+CELL = """\
+labctl_cell: 1
+name: lco
+kind: full
+nominal: {capacity: 680 mAh}
+limits: {voltage: [2.9 V, 4.3 V], current: [-1 A, 1 A]}
+model: marquis2019
+"""
+"""The cell of these tests: what `marquis2019` stands for, with limits of a cycler's channel."""
+
 
 class Watched(grbl.Stage):
     """A stage that notes where it was sent."""

@@ -11,16 +11,8 @@ from labctl.run.connection import polled_executor
 from labctl.run.replay import replay
 from labctl.store.reader import Reader
 from labctl_simulators.wire.neware_step import FileStep, StepFile
-from tests.system.rack import Ends, activity, rack, start, until
+from tests.system.rack import CELL, Ends, activity, rack, start, until
 
-CELL = """\
-labctl_cell: 1
-name: lco
-kind: full
-nominal: {capacity: 680 mAh}
-limits: {voltage: [2.9 V, 4.3 V], current: [-1 A, 1 A]}
-model: marquis2019
-"""
 SPEED = 150.0
 PROTOCOLS = {
     "long": "steps:\n  - discharge: {current: 100 mA, for: 5 h}\n",

@@ -11,16 +11,8 @@ from labctl.store.entry import Entry
 from labctl.store.matrix import matrix_of
 from labctl.store.reader import Reader
 from labctl.store.verify import verify
-from tests.system.rack import Ends, rack, start, until
+from tests.system.rack import CELL, Ends, rack, start, until
 
-CELL = """\
-labctl_cell: 1
-name: lco
-kind: full
-nominal: {capacity: 680 mAh}
-limits: {voltage: [2.9 V, 4.3 V], current: [-1 A, 1 A]}
-model: marquis2019
-"""
 SPEED = 100.0
 PROTOCOLS = {
     "cycle": (

@@ -13,19 +13,11 @@ import pytest
 from labctl.errors import FileError, OrderRefused
 from labctl.run.replay import replay
 from labctl.store.reader import Reader
-from tests.system.rack import activity, rack, start, until
+from tests.system.rack import CELL, activity, rack, start, until
 
 SPEED = 150.0
 RUNS = int(os.environ.get("LABCTL_START_RUNS", "1"))  # of each instrument
 SEED = int(os.environ.get("LABCTL_START_SEED", "1"))
-CELL = """\
-labctl_cell: 1
-name: lco
-kind: full
-nominal: {capacity: 680 mAh}
-limits: {voltage: [2.9 V, 4.3 V], current: [-1 A, 1 A]}
-model: marquis2019
-"""
 SMALL = CELL.replace("[-1 A, 1 A]", "[-0.2 A, 0.2 A]")  # what a module or a source meter can give
 CURRENTS = {"nw1": ["C/2", "0.3 A", "C/5"], "ps": ["100 mA", "60 mA"], "kei": ["100 mA", "60 mA"]}
 TIMES = ["20 s", "1 min", "3 min"]
