@@ -88,6 +88,8 @@ class Conversation(asyncio.BufferedProtocol):
         seen, self._filled = self._filled, self._filled + nbytes
         answered = self._answered
         if answered is None or answered.done():
+            if self._filled > self._longest and self._transport is not None:
+                self._transport.abort()  # who floods an idle line fills no memory
             return
         place = self._buffer.find(self._end, max(0, seen - len(self._end) + 1), self._filled)
         if (place if place >= 0 else self._filled) > self._longest:

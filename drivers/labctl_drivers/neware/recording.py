@@ -1,6 +1,7 @@
 """A BTS client whose channels are read to their last records: what is new on all of them in one poll, and what has ended."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TypeAlias
 
 from labctl.driver import Changed, Fault, Readings
@@ -19,19 +20,10 @@ Reader: TypeAlias = Draining | Following
 class RecordingClient(Client):
     """The records of the tests that run, or have run, on the channels of a BTS client."""
 
-    def __init__(
-        self,
-        host: str,
-        places: Mapping[str, Sequence[str]],
-        *,
-        port: int,
-        login: tuple[str, str],
-        device_type: str,
-        timeout: float,
-    ) -> None:
-        """Read nothing yet."""
-        super().__init__(host, places, port=port, login=login, device_type=device_type, timeout=timeout)
-        self._readers: dict[str, Reader] = {}
+    @cached_property
+    def _readers(self) -> dict[str, Reader]:
+        """Return what reads each channel that has a test; at first nothing does."""
+        return {}
 
     async def drained(self, channel: str) -> bool:
         """Tell whether every record of the test that was read last has been given."""

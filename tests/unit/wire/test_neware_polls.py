@@ -259,3 +259,28 @@ async def test_a_reply_that_does_not_come_is_waited_for_no_longer_than_it_may():
 
     with pytest.raises(TimeoutError):
         await asked(Silent(), REQUESTS, within=0.05)
+
+
+async def test_a_peer_that_floods_an_idle_line_is_cut_off_and_fills_no_memory():
+    lost = asyncio.Event()
+
+    async def flood(_, writer):
+        try:
+            while not writer.is_closing():
+                writer.write(bytes(65536))
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+            lost.set()
+
+    server = await asyncio.start_server(flood, "127.0.0.1", 0)
+    loop, port = asyncio.get_running_loop(), server.sockets[0].getsockname()[1]
+    _, conversation = await loop.create_connection(lambda: Conversation(END, 4096), "127.0.0.1", port)
+    async with asyncio.timeout(10.0):
+        await lost.wait()
+    with pytest.raises(OSError, match="closed"):
+        await conversation.ask(REQUESTS, 5.0, 10**6)
+    server.close()
+    await server.wait_closed()
