@@ -18,6 +18,7 @@ from labctl.store.reader import Reader
 
 Key = tuple[Any, ...]
 Rows = dict[Key, dict[str, Any]]
+MISREAD: Final = (LabctlError, ValueError, LookupError, TypeError, AttributeError)  # whatever was made of a text
 PROJECTIONS: Final[tuple[Table, ...]] = tuple(dict.fromkeys(TABLES.values()))
 
 
@@ -30,10 +31,13 @@ def derived_differences(reader: Reader, run_id: int, last: Floats | None) -> Ite
         last: Its last row as in `store.matrix`, None if it has none.
     """
     try:
-        inputs, stored = reader.inputs_and_events(run_id)
-    except (LabctlError, ValueError, KeyError, TypeError) as error:  # whatever was made of a text
+        yield from _differences(reader, run_id, last)
+    except MISREAD as error:
         yield f"its events or inputs do not read back: {error!r}"
-        return
+
+
+def _differences(reader: Reader, run_id: int, last: Floats | None) -> Iterator[str]:
+    inputs, stored = reader.inputs_and_events(run_id)
     events = [each.event for each in stored]
     wanted = _projected(run_id, events)
     wanted[schema.spectrum_points] = _points(run_id, inputs)

@@ -112,6 +112,22 @@ def test_a_changed_value_is_found(journal: Path, seed: int, table: str, column: 
     assert not found.whole, f"{row[0]!r} -> {changed!r}"
 
 
+def test_a_changed_character_of_a_result_is_found_wherever_it_stands(journal: Path, seed: int) -> None:
+    """Names that no longer read, signs that no longer close: verify says so of each."""
+    rng = random.Random(seed)
+    with contextlib.closing(sqlite3.connect(journal, isolation_level=None)) as connection:
+        row, text = connection.execute(
+            "SELECT rowid, data FROM events WHERE kind = 'analysed' ORDER BY rowid LIMIT 1"
+        ).fetchone()
+        for place in rng.sample(range(len(text)), 40):
+            changed = text[:place] + chr(ord(text[place]) ^ 1) + text[place + 1 :]
+            connection.execute("UPDATE events SET data = ? WHERE rowid = ?", (changed, row))
+            try:
+                assert not verify(journal).whole, changed
+            finally:
+                connection.execute("UPDATE events SET data = ? WHERE rowid = ?", (text, row))
+
+
 @pytest.mark.parametrize("name", ["charging_ah", "record", "steps"])
 def test_a_changed_word_of_a_checkpoint_is_found(journal: Path, name: str) -> None:
     with contextlib.closing(sqlite3.connect(journal, isolation_level=None)) as connection:
