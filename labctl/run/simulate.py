@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from labctl.collector import seldom_collected
 from labctl.driver import SIMULATED_CELL, Bounds, Stepped
 from labctl.engine.input import Order
 from labctl.errors import OrderRefused, StationError
@@ -110,6 +111,12 @@ class Simulation:
         Raises:
             StoreError: The journal cannot be written; what was committed stays.
         """
+        with seldom_collected():
+            return self._run(journal, progress, interrupted)
+
+    def _run(
+        self, journal: Journal, progress: Callable[[Progress], None], interrupted: Callable[[], str]
+    ) -> DryRunResult:
         session = RunSession(journal.create_run(self._new_run()), self.plan)
         run = SteppedRun(session, SteppedExecutor(self.source), CHANNEL)
         session.begin(self.capabilities, ROLES)

@@ -4,12 +4,11 @@ The chain proves that nothing before a commit was changed to whoever knows that 
 journal, an export, a printed page. Without one it shows damage and changes of those who do not compute the chain anew.
 """
 
-import gc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from labctl.collector import seldom_collected
 from labctl.errors import StoreDamaged, StoreError, UsageError
 from labctl.store.attachments import missing
 from labctl.store.digest_check import DigestCheck, Mismatch
@@ -19,7 +18,6 @@ from labctl.store.people import verify_door
 from labctl.store.reader import Reader
 from labctl.store.stray_check import foreign_rows, run_strays, structure, texts, under_way
 
-COLLECTED = 100_000  # new objects after which the collector looks at them
 WHOLE_DIGITS = 64  # of a commit's chain
 ANCHOR_DIGITS = 16  # hexadecimal digits of a commit's chain that name it
 
@@ -87,7 +85,7 @@ def verify(
         StoreError: There is no journal.
         UsageError: It is a copy in PostgreSQL, or a digest is none.
     """
-    with Reader(where) as reader, _seldom_collected():
+    with Reader(where) as reader, seldom_collected():
         if not isinstance(reader.where, Path):
             raise UsageError("a copy in PostgreSQL has no digests; verify the journal that it came from")
         head = _head(reader)
@@ -113,17 +111,6 @@ def verify(
                 *under_way(reader, walk.under_way),
             ]
         return Verified(walk.upto, len(runs), walk.rows, tuple(findings), head, tuple(notes), _uuid(reader))
-
-
-@contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Let the collector look less often: of the millions of rows that are read here none refers to another."""
-    before = gc.get_threshold()
-    gc.set_threshold(COLLECTED, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _quiet(_: int, __: int) -> None: ...

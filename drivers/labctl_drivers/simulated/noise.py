@@ -1,5 +1,7 @@
 """What the simulated instrument adds to the cell's truth: noise and resolution, a pure function of (seed, stream, row)."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,11 +15,16 @@ def normal(seed: int, stream: int, first: int, count: int) -> NDArray[np.float64
 
     Two rounds of splitmix64 (Steele, Lea and Flood 2014, doi:10.1145/2714064.2660195) and the transform of Box and Muller.
     """
-    key = _mix(np.array([(seed & 0xFFFFFFFF) << 32 | (stream & 0xFFFFFFFF)], dtype=np.uint64))
+    key = _key(seed & 0xFFFFFFFF, stream & 0xFFFFFFFF)
     counter = np.arange(2 * first, 2 * (first + count), dtype=np.uint64)
     uniform = (_mix(counter * _GOLDEN + key) >> np.uint64(11)).astype(np.float64) * 2.0**-53
     radius = np.sqrt(-2.0 * np.log1p(-uniform[::2]))
     return np.asarray(radius * np.cos(2.0 * np.pi * uniform[1::2]))
+
+
+@lru_cache(maxsize=1 << 16)  # one channel has few, and asks with every step
+def _key(seed: int, stream: int) -> NDArray[np.uint64]:
+    return _mix(np.array([seed << 32 | stream], dtype=np.uint64))
 
 
 def quantised(values: NDArray[np.float64], resolution: float) -> NDArray[np.float64]:

@@ -89,10 +89,12 @@ class Electrolyte:
     shape: Callable[[Array], Array] | None = None
     modes: tuple[Array, Array, Array, Array] = field(init=False)
     bent: tuple[Bent, Bent] = field(init=False)
+    bent_columns: tuple[Array, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.modes = self._modes()
         self.bent = (STRAIGHT, STRAIGHT) if self.shape is None else self._bent(self.shape)
+        self.bent_columns = tuple(np.array(pair)[:, None] for pair in zip(*self.bent, strict=True))
 
     def _layered(self, name: str) -> Array:
         """Return a number of the layers for each finite volume."""
@@ -132,8 +134,8 @@ class Electrolyte:
         excess = np.maximum(excess, DEPLETED)
         if self.shape is None:
             return np.asarray(np.log1p(excess))
-        more = [_added(z, one) for z, one in zip(excess, self.bent, strict=True)]
-        return np.asarray(np.log1p(excess) + np.array(more))
+        more = _added(excess.reshape(2, -1), self.bent_columns).reshape(excess.shape)
+        return np.asarray(np.log1p(excess) + more)
 
     def logarithms_of(self, positive: float, negative: float) -> tuple[float, float]:
         """Return the same of plain floats."""
@@ -224,7 +226,7 @@ def _fitted(excess: Array, logarithm: Array) -> Bent:
     return fit if (1.0 / (1.0 + at) + _rise(at, fit) > 0.0).all() else STRAIGHT
 
 
-def _added(z: Any, bent: Bent) -> Any:
+def _added(z: Any, bent: Bent | tuple[Array, ...]) -> Any:
     a, b, c, low, high = bent
     z = np.minimum(np.maximum(z, low), high)
     return z * z * (a + z * (b + z * c))
