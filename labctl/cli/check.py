@@ -36,8 +36,8 @@ def command(
 ) -> None:
     """Find every error of a file, not the first: file, line, column, code, one sentence, the line, a hint.
 
-    A single cell file among the files is the cell of the protocols beside it; without one and without --cell they are checked
-    as far as no cell is needed. Exit code 1 if any file has an error.
+    A single cell file among the files is the cell of the protocols beside it; with several, or none, and without --cell they are
+    checked as far as no cell is needed. Exit code 1 if any file has an error.
     """
     from labctl.errors import CellError
 
@@ -47,7 +47,8 @@ def command(
         raise typer.BadParameter("a channel is checked with a cell: add --cell CELL", param_hint="--channel")
     findings: list[Finding] = []
     on: Cell | None = None
-    given = cell if cell is not None else _only_cell(files)
+    among = _cells_among(files)
+    given = cell if cell is not None else among[0] if len(among) == 1 else None
     if given is not None:
         try:
             on = _cell(given)
@@ -62,6 +63,8 @@ def command(
         findings += _on_channel(files, on, values or [], (channel, station))
     errors = sum(finding.severity == "error" for finding in findings)
     _show(files, findings, errors, changes if json or editions else [], json=json)
+    if cell is None and len(among) > 1 and not json:
+        print(f"note: of {len(among)} cell files none is taken for the protocols beside them: add --cell {among[0]}")
     raise typer.Exit(1 if errors else 0)
 
 
@@ -72,7 +75,7 @@ def _refuse_parted(files: list[Path], values: list[str]) -> None:
     from labctl.cli.terminal.input_files import found_file
     from labctl.errors import UsageError
 
-    behind = next((str(file) for file in files if str(file) != "-" and not found_file(file).exists()), "")
+    behind = " ".join(str(file) for file in files if str(file) != "-" and not found_file(file).exists())
     alone = next((text for text in values if "=" not in text and text.isidentifier()), "")
     number = next((text for text in values if re.fullmatch(r"\w+=[-+\d.]+", text)), "")
     if alone and behind:
@@ -103,14 +106,14 @@ def _cell(path: Path) -> "Cell":
     return with_model(load_cell(bounded(path), str(path)))
 
 
-def _only_cell(files: list[Path]) -> Path | None:
-    """Return the cell file among the files, if there is exactly one beside protocols."""
+def _cells_among(files: list[Path]) -> list[Path]:
+    """Return the cell files that stand beside other files."""
     from labctl.cli.terminal.input_files import bounded, found_file, kind_of
 
     if len(files) < 2 or Path("-") in files:  # stdin is read once
-        return None
+        return []
     cells = [file for file in files if kind_of(bounded(found_file(file))) == "cell"]
-    return found_file(cells[0]) if len(cells) == 1 else None
+    return [found_file(file) for file in cells] if len(cells) < len(files) else []
 
 
 def _of_model(cell: "Cell") -> "list[Finding]":

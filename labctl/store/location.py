@@ -21,6 +21,24 @@ from labctl.errors import StoreBusy, StoreError, UsageError
 JOURNAL = "journal.db"
 HEAD = "head"
 RESERVE_BYTES = 4 * 1024 * 1024  # holds what may wait in memory when the disk turns out to be full
+_OTHER_FILES = frozenset(
+    {
+        ".xlsx",
+        ".xls",
+        ".csv",
+        ".tsv",
+        ".txt",
+        ".dat",
+        ".parquet",
+        ".json",
+        ".html",
+        ".yaml",
+        ".yml",
+        ".nda",
+        ".ndax",
+        ".mpr",
+    }
+)
 _LOCKED_BYTE = 1 << 30  # Windows locks a byte far behind the text, which stays readable
 
 
@@ -53,7 +71,7 @@ def place(where: Path | str) -> JournalLocation:
         where: A data folder, `sqlite:///relative/file.db`, `sqlite:////absolute/file.db`, or the path of such a file.
 
     Raises:
-        UsageError: A URL of another database.
+        UsageError: A URL of another database, or the name of a table or text that does not exist.
     """
     text = str(where)
     if "://" in text:
@@ -67,6 +85,11 @@ def place(where: Path | str) -> JournalLocation:
     path = Path(where)
     if path.is_file() or (path.suffix in {".db", ".sqlite", ".sqlite3"} and not path.is_dir()):
         return _single(path)
+    if path.suffix.lower() in _OTHER_FILES and not path.exists():
+        raise UsageError(
+            f"wanted a data folder or a file {path.stem}.db for the journal, found {text!r}: a journal is a SQLite database; "
+            f"labctl export makes other files of its runs"
+        )
     return _of_folder(path)
 
 

@@ -86,8 +86,9 @@ def _of_parameters(verb: str, words: Sequence[str]) -> str:
         if len(given) == 3 and given[1] == "=":
             return f"one word, without spaces: --set {given[0]}={given[2]}"
         if len(given) > 1 and "=" not in given[0] and "=" not in given[1] and not given[1].startswith("-"):
-            return f"one word: --set {given[0]}={given[1]}"
-        if len(given) > 1 and re.fullmatch(r"\w+=[-+\d.]+", given[0]) and re.fullmatch(r"[A-Za-z%µ][\w/%]*", given[1]):
+            unit = given[2] if len(given) > 2 and _is_unit_behind(given[1], given[2]) else ""
+            return f"one word: --set {quote(f'{given[0]}={given[1]} {unit}'.strip())}"
+        if len(given) > 1 and _is_unit_behind(given[0].rpartition("=")[2], given[1]):
             return f"one word: --set {quote(f'{given[0]} {given[1]}')}"
     if verb not in OF_A_CELL:
         return ""
@@ -95,6 +96,11 @@ def _of_parameters(verb: str, words: Sequence[str]) -> str:
         return f"a parameter is given with --set NAME=VALUE, not with {other}"
     alone = next((word for word in _alone(words)[1:] if re.fullmatch(r"[A-Za-z_]\w*=.+", word)), "")
     return f"a parameter is given with --set: --set {alone}" if alone else ""
+
+
+def _is_unit_behind(number: str, word: str) -> bool:
+    """Tell whether a word is likely to be the unit of a number before it."""
+    return bool(re.fullmatch(r"[-+\d.]+", number) and re.fullmatch(r"[A-Za-z%µ][\w/%]*", word))
 
 
 def _of_places(verb: str, words: Sequence[str]) -> str:

@@ -28,6 +28,8 @@ def folder(tmp_path, monkeypatch):
         ("plan p.yaml c.yaml", "a cell is given with --cell: --cell c.yaml"),
         ("start p.yaml S1 --cell c.yaml", "a channel is given with --channel: --channel S1"),
         ("simulate p.yaml --cell c.yaml --set rate 2", "one word: --set rate=2"),
+        ("simulate p.yaml --cell c.yaml --set low 3 V", "one word: --set 'low=3 V'"),
+        ("simulate p.yaml --cell c.yaml --set rate 2 --seed 1", "one word: --set rate=2"),
         ("simulate p.yaml --cell c.yaml --set rate = 2", "one word, without spaces: --set rate=2"),
         ("simulate p.yaml --cell c.yaml --set rate=1 C", "one word: --set 'rate=1 C'"),
         ("check --protocol p.yaml --cell c.yaml", "the file stands by itself: labctl check p.yaml --cell c.yaml"),

@@ -426,6 +426,8 @@ def test_a_single_file_has_its_lock_beside_it_while_it_is_written(tmp_path: Path
 def test_other_databases_and_missing_journals_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="wanted a data folder or sqlite:///FILE"):
         Journal.open("postgresql://x/y")
+    with pytest.raises(UsageError, match=r"a file run\.db for the journal, found '.*run\.xlsx'"):
+        Journal.open(tmp_path / "run.xlsx")
     with pytest.raises(StoreError, match="wanted a journal, found none"):
         Journal.open(tmp_path / "none", create=False)
     with pytest.raises(StoreError, match="wanted a journal, found none"):
