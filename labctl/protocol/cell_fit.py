@@ -22,6 +22,7 @@ LARGE: Final = 1e-3  # m2, 10 cm2: pouches and wound electrodes, which are no th
 LARGEST_HALF: Final = 5e-3  # m2, 50 cm2: no half cell or cell of two metals is usually larger
 HEAVIEST_HALF: Final = 1e-3  # kg, 1 g of active material in a half cell
 MOST_OF_HALF: Final = 3600.0  # C, 1 Ah
+LEAST_HIGH: Final = 0.2  # V of the upper limit of any electrode
 ANODE_BELOW: Final = 2.0  # V of the lower limit of an anode material; of cathodes the upper one lies above
 CATHODE_ABOVE: Final = 0.2  # V of the lower limit of a cathode material
 MOST_OF_FILM: Final = 3.6e5  # C/m2, 10 mAh/cm2
@@ -155,6 +156,12 @@ def _window(cell: Cell) -> list[tuple[str, Mark, str]]:
         return [(message, at, "is kind: half_cathode meant?")]
     if cell.kind == "half_cathode" and 0.0 <= low < CATHODE_ABOVE and high <= ANODE_BELOW:
         message = f"wanted the voltage limits of a cathode material against its metal, found {shown}"
+        return [(message, at, "is kind: half_anode meant?")]
+    of_anode = 0.0 <= low < CATHODE_ABOVE and LEAST_HIGH < high <= ANODE_BELOW
+    if cell.kind == "full" and cell.reference in {"Li", "Na"} and of_anode:
+        message = (
+            f"wanted the voltage limits of a full cell, found {shown} vs {cell.reference}, as of an anode material"
+        )
         return [(message, at, "is kind: half_anode meant?")]
     return []
 

@@ -62,6 +62,11 @@ def _current(cell: Cell) -> Iterator[Slip]:
         most = display(max(abs(low), abs(high)), "current")
         message = f"wanted current limits on both sides of 0, as a cell at rest has none, found {shown}"
         yield message, _at(cell, "limits"), f"write [-{most}, {most}]"
+    elif low == 0.0 < high or low < 0.0 == high:
+        found, driven = ("no discharge", high) if high else ("no charge", -low)
+        shown = f"{display(low, 'current')} to {display(high, 'current')}"
+        message = f"wanted current limits in both directions, found {shown}, which allow {found}"
+        yield message, _at(cell, "limits"), f"write [-{display(driven, 'current')}, {display(driven, 'current')}]"
 
 
 def _others(cell: Cell) -> Iterator[Slip]:
