@@ -59,7 +59,7 @@ class Examines(Protocol):
     def examine(
         cell: Mapping[str, object], temperatures: Sequence[float] = (), currents: Sequence[float] = ()
     ) -> Sequence[Misfit]:
-        """Return what does not fit: `cell` holds SIMULATED_CELL, `kind` and `nominal` (C) as its file states them.
+        """Return what does not fit: `cell` holds SIMULATED_CELL, `kind`, `nominal` (C) and `reference` as its file states them.
 
         `temperatures` are those to which a protocol brings the cell, K, and `currents` those that it sets, A.
         """

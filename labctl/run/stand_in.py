@@ -64,7 +64,7 @@ def model_findings(
     examiner = _examiner()
     if not cell.model or examiner is None:
         return ()
-    known = {key: getattr(cell, key) for key in (*SIMULATED_CELL, "kind", "nominal")}
+    known = {key: getattr(cell, key) for key in (*SIMULATED_CELL, "kind", "nominal", "reference")}
     wrong = [
         Finding(
             "cell.model",

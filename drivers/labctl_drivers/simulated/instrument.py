@@ -93,8 +93,8 @@ class Simulated:
             return []
         text, kind = str(cell.get("model_text") or ""), str(cell.get("kind") or "")
         begin = _number(cell.get("soc")), _number(cell.get("rest_voltage")), _number(cell.get("cycles"))
-        nominal = _number(cell.get("nominal"))
-        wanted = review.Wanted(name, text, size_of(cell), kind, nominal, temperatures, currents, begin)
+        nominal, metal = _number(cell.get("nominal")), str(cell.get("reference") or "")
+        wanted = review.Wanted(name, text, size_of(cell), kind, nominal, temperatures, currents, begin, metal)
         return [Misfit(*remark) for remark in review.review_cell(wanted)]
 
     @staticmethod

@@ -20,6 +20,8 @@ BEYOND: Final = 1.05
 """A current is beyond the range of a set if it is more than this many times its largest: published sizes are rounded."""
 RISE: Final = 2e-3
 """V; an open-circuit potential may rise by so much within the window: published fits do."""
+METALS: Final = frozenset({"Li", "Na", "K"})
+"""Metals that voltages are against; of another reference nobody knows where it lies."""
 _WORDS: Final = frozenset({"reference", "nominal_capacity"})
 """Numbers and words that describe a set and that no builder reads."""
 
@@ -54,6 +56,7 @@ class Wanted(NamedTuple):
         temperatures: to which a protocol brings it, K.
         currents: that a protocol sets, A.
         begin: state of charge at which it begins, the voltage at which it rests then, V, and the cycles before that.
+        reference: what its voltages are against, Li for instance.
     """
 
     model: str
@@ -64,6 +67,7 @@ class Wanted(NamedTuple):
     temperatures: Sequence[float] = ()
     currents: Sequence[float] = ()
     begin: tuple[float | None, float | None, float | None] = (None, None, None)
+    reference: str = ""
 
 
 def review_cell(wanted: Wanted) -> list[Remark]:
@@ -76,7 +80,7 @@ def review_cell(wanted: Wanted) -> list[Remark]:
         if wanted.text or wanted.model in parameters.names():
             return [Remark(str(error), "model", "labctl models lists them")]
         return [_unknown(wanted, str(error))]
-    looks = (_kind, _capacity, _temperature, _current, _begin)
+    looks = (_kind, _reference, _capacity, _temperature, _current, _begin)
     return [remark for look in looks for remark in look(cell, wanted)]
 
 
@@ -99,6 +103,19 @@ def _kind(cell: CellModel, wanted: Wanted) -> Iterator[Remark]:
             f"wanted a model of kind {wanted.kind}, found {cell.name}, which is of kind {cell.chemistry.kind}",
             "model",
             f"of kind {wanted.kind} there are {', '.join(known)}" if known else "labctl models lists them",
+        )
+
+
+def _reference(cell: CellModel, wanted: Wanted) -> Iterator[Remark]:
+    """Tell of a cell whose voltages are against another metal than those of its model."""
+    values = (read_text(wanted.text, wanted.model) if wanted.text else parameters.read(wanted.model)).values
+    metal = str(values.get("reference", ""))
+    if cell.chemistry.kind != "full" and {metal, wanted.reference} <= METALS and metal != wanted.reference:
+        yield Remark(
+            f"wanted a model whose voltages are against {wanted.reference}, found {cell.name}, whose are against {metal}",
+            "reference",
+            f"write reference: {metal}, or take a model of a cell with {wanted.reference}",
+            warning=True,
         )
 
 

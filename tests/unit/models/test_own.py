@@ -285,6 +285,11 @@ def test_a_model_that_does_not_fit_its_cell_is_told():
     (remark,) = review_cell(Wanted("na-bare", kind="full"))
     assert (remark.key, remark.warning) == ("model", False)
     assert "wanted a model of kind full, found na-bare, which is of kind symmetric" in remark.message
+    (remark,) = review_cell(Wanted("na-bare", kind="symmetric", reference="Li"))
+    assert remark.warning
+    assert remark.hint.startswith("write reference: Na")
+    assert not review_cell(Wanted("na-bare", kind="symmetric", reference="Na"))
+    assert not review_cell(Wanted("na-bare", kind="symmetric", reference="AgCl"))
     (remark,) = review_cell(Wanted("chen2021"))
     assert remark.hint == "did you mean chen2020?"
     (remark,) = review_cell(Wanted("chen2020", kind="full", nominal=2.5 * 3600.0))
