@@ -86,6 +86,11 @@ def end_values(line: Line, kind: str) -> list[float]:
     return [number for end in line.ends if end.kind == kind for number in known(end.condition.any_of[0][0].value)]
 
 
+def opposite(verb: str) -> str:
+    """Return the drive of the other direction."""
+    return {"charge": "discharge", "discharge": "charge", "strip": "plate", "plate": "strip"}[verb]
+
+
 def both_ways(block: Block) -> bool:
     """Tell whether a block charges and discharges, or strips and plates."""
     verbs = {line.verb for _, line in walk(block)}

@@ -99,7 +99,7 @@ def _time(line: Line) -> float:
 
 
 def _first_cycle(block: Block, places: Places) -> Iterator[Finding]:
-    """Give a `stop_if` that the first cycle of a loop meets, or one of the first that lose anything."""
+    """Give a `stop_if` that one of the first cycles meets which lose anything."""
     line = next((line for _, line in walk(block)), None)
     for number, end in enumerate(block.ends if line is not None and block.passes > 1 else ()):
         for at, terms in enumerate(end.condition.any_of):
@@ -110,13 +110,6 @@ def _first_cycle(block: Block, places: Places) -> Iterator[Finding]:
                 places.get(("block", block.id, (number, at, 0)), mark_of(line, places)),
                 term.comparison in ABOVE,
             )
-            if term.quantity == "cycle" and term.comparison == ">=" and max(asked) == 1.0:
-                message = (
-                    f"wanted {article(end.kind)} after some of the {block.passes} passes, found {end.condition.text}"
-                )
-                yield warning(
-                    "end.at_once", message + ": the first cycle meets it", mark, "write the number of the last cycle"
-                )
             if term.quantity == "retention" and not above and not term.figure and max(asked) > KEPT:
                 message = f"wanted {article(end.kind)} that aging comes to, found {end.condition.text}: cycles differ by as much"
                 yield warning("end.at_once", message, mark, "80 % is usual: write retention < 80 %")

@@ -7,9 +7,9 @@ from typing import Final
 from labctl.finding import Finding, Mark
 from labctl.plan.envelope import OVERSHOOT
 from labctl.plan.index import blocks, walk
-from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING, mark_of, warning
+from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING, end_values, mark_of, warning
 from labctl.plan.lint.hardly_meant import settles
-from labctl.plan.lint.step_order import to_one_end
+from labctl.plan.lint.one_way import to_one_end
 from labctl.plan.number import as_filed, values
 from labctl.plan.step import Block, ByPass, Line, Plan, Relative, Setting, Term, VersusOcv
 from labctl.plan.step_context import Spot
@@ -19,6 +19,7 @@ Places = Mapping[Spot, Mark]
 
 ABOVE: Final = frozenset({">", ">="})
 TOO_FEW: Final = 0.5  # of the nominal capacity, that all passes of a loop together pass before a voltage stops it
+MORE: Final = 1.2  # times the nominal capacity, in one direction by shares of it
 LITTLE: Final = 0.05  # of the nominal capacity: pulses that pass less are there for a resistance
 TITRATED: Final = 10  # passes of a titration at least
 TOO_MANY: Final = 2.0  # times the nominal capacity, in one direction to a voltage
@@ -34,6 +35,7 @@ def vain_passes(plan: Plan, places: Places) -> Iterator[Finding]:
         if not block.fused:
             yield from _watched(block, places)
             yield from _number_of_passes(plan, block, places)
+            yield from _shares(plan, block, places)
             yield from _currents(block, places)
     for _, line in walk(plan.root):
         yield from before_its_charge(plan, line, places)
@@ -166,6 +168,31 @@ def _number_of_passes(plan: Plan, block: Block, places: Places) -> Iterator[Find
         f"after about {needed} each ends as it begins",
         mark,
         f"add to the loop stop_if: voltage {sign} {display(target, 'voltage')}",
+    )
+
+
+def _shares(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
+    """Give a loop over shares of the capacity, in one direction, that are most likely meant as states of charge."""
+    drives = [line for _, line in walk(block) if line.verb in DRIVEN]
+    asked = end_values(drives[0], "capacity") if len(drives) == 1 and block.variables else []
+    nominal, passes = plan.cell.nominal or math.inf, list(dict.fromkeys(asked))
+    rises = passes == sorted(passes) or passes == sorted(passes, reverse=True)
+    if (
+        len(passes) < block.passes
+        or not rises
+        or not max(passes, default=math.inf) <= nominal
+        or not sum(passes) > MORE * nominal
+    ):
+        return
+    line, counted = drives[0], "discharged" if drives[0].verb in LOWERING else "charged"
+    yield warning(
+        "plan.passes",
+        f"wanted passes that the cell has room for, found capacity of {display(passes[0], 'capacity')} to "
+        f"{display(passes[-1], 'capacity')}, which is counted from the begin of each {line.verb}: "
+        f"{display(sum(passes), 'capacity')} of the nominal {display(nominal, 'capacity')} together",
+        mark_of(line, places),
+        f"write the same amount in each pass, or for states of charge - mark: begin before the loop, and in it until: "
+        f"{counted} since begin >= with the variable",
     )
 
 

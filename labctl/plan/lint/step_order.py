@@ -1,16 +1,26 @@
 """What a step finds that comes after others: an open circuit of long ago, a cell that is elsewhere, the way already gone."""
 
-import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from labctl.finding import Finding, Mark
 from labctl.plan.index import blocks, walk
-from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING, is_pulse, mark_of, target_of, warning
+from labctl.plan.lint.ends import (
+    DRIVEN,
+    RAISING,
+    both_ways,
+    end_values,
+    is_pulse,
+    mark_of,
+    opposite,
+    target_of,
+    warning,
+)
+from labctl.plan.lint.passes import TITRATED
 from labctl.plan.number import known, values
-from labctl.plan.step import Block, ByPass, Line, Plan, Setting, Term, VersusOcv
+from labctl.plan.step import Block, ByPass, End, Line, Plan, Setting, Term, VersusOcv
 from labctl.plan.step_context import Spot
 from labctl.quantity.units import display
 
@@ -21,9 +31,14 @@ BACK: Final = 0.1  # V by which a second charge ends below the first: more than 
 AT_REST_NEAR_ZERO: Final = frozenset({"symmetric", "blocking", "capacitor"})
 DEEP: Final = 3  # loops in one another that are gone through twice
 ANYWHERE: Final = (-math.inf, math.inf)  # V: where a cell may rest of which nothing is said
-SHORT: Final = 1800.0  # s of a pulse: there are many of them to one voltage
-UNEQUAL: Final = 0.02  # of the greater: by which stripped and plated may differ
 TURNED: Final = str.maketrans("<>", "><")
+OF_CYCLES: Final = frozenset(
+    {"cycle", "retention", "charge_capacity", "discharge_capacity", "coulombic_efficiency", "energy_efficiency"}
+)
+STORED: Final = 12 * 3600.0  # s of rest, after which a second charge makes up for what was lost
+AS_LARGE: Final = 0.75  # of a current: one that is as large comes to the same voltage with no less charge
+FILLED: Final = 0.1  # of a current that a hold at the voltage followed: a larger one comes there at once
+SAME: Final = 5e-3  # V between two voltages that are one
 AGAINST_OCV: Final = ("voltage", "start", "end", "bias")
 PASSES_CHARGE: Final = frozenset({"Galvanostatic", "ConstantPower", "ConstantLoad", "Profile"})
 
@@ -36,6 +51,8 @@ class _Way:
         at: The voltage to which it was brought last, None where nobody can say.
         moved: The line that moved it since its open circuit was measured last, None if none did.
         drive: The charge or discharge that it comes from, if nothing drove it otherwise since.
+        held: That drive was followed by a hold at its voltage.
+        rested: Seconds since then, infinite where something else than time may have changed the cell.
         begun: Something has energised.
         since: Of each mark, whether what drives first after it raises the voltage; None where nothing has yet.
         nominal: Capacity of the cell, C; infinite where nobody says.
@@ -44,6 +61,8 @@ class _Way:
     at: Setting = None
     moved: Line | None = None
     drive: Line | None = None
+    held: bool = False
+    rested: float = 0.0
     begun: bool = False
     since: dict[str, bool | None] = field(default_factory=dict)
     nominal: float = math.inf
@@ -53,8 +72,11 @@ def step_order(plan: Plan, places: Places) -> Iterator[Finding]:
     """Warn of steps that begin elsewhere than what comes before them leaves the cell."""
     way = _Way(at=0.0 if plan.cell.kind in AT_REST_NEAR_ZERO else None, nominal=plan.cell.nominal or math.inf)
     yield from _strip_of_nothing(plan, places)
+    titrated = {line.id: block for block in blocks(plan.root) if _titrates(block) for _, line in walk(block)}
     for unit in _units(plan.root):
-        lines = [unit] if isinstance(unit, Line) else [line for _, line in walk(unit)]
+        lines = [unit] if isinstance(unit, Line) else [line for _, line in walk(unit)] if unit is not None else []
+        if unit is None:
+            way.drive = None
         if not lines:
             continue
         if plan.cell.kind not in AT_REST_NEAR_ZERO:
@@ -62,6 +84,7 @@ def step_order(plan: Plan, places: Places) -> Iterator[Finding]:
         yield from _set_at_once(way, lines[0], places, plan.ocv or ANYWHERE)
         yield from _way_back(way, lines[0], places)
         yield from _there_already(way, lines[0], places)
+        yield from _full_already(way, lines, titrated.get(lines[0].id), places)
         yield from _rest_beyond(way, lines[0], places)
         yield from _net_of_other_sign(way, lines[0], places)
         _go(way, lines)
@@ -82,14 +105,27 @@ def _strip_of_nothing(plan: Plan, places: Places) -> Iterator[Finding]:
         )
 
 
-def _units(block: Block, depth: int = 0) -> Iterator[Line | Block]:
-    """Give what is one verb each in the order in which it is done, what is in a loop twice."""
+def _units(block: Block, depth: int = 0) -> Iterator[Line | Block | None]:
+    """Give what is one verb each in the order in which it is done, what is in a loop twice; None where a block was cut short."""
     for _ in range(min(block.passes, 2 if depth < DEEP else 1)):
         for child in block.children:
             if isinstance(child, Line) or child.fused:
                 yield child
             else:
                 yield from _units(child, depth + (block.passes > 1))
+                if child.condition is not None or any(map(_cuts, child.ends)):
+                    yield None
+
+
+def _cuts(end: End) -> bool:
+    """Tell whether an end of a block comes in the middle of a pass: all do but those that ask a completed cycle."""
+    return any(term.quantity not in OF_CYCLES for terms in end.condition.any_of for term in terms)
+
+
+def _titrates(block: Block) -> bool:
+    """Tell whether a loop goes through the cell in one direction, with a rest behind each pulse."""
+    verbs = {line.verb for _, line in walk(block)}
+    return block.passes >= TITRATED and "rest" in verbs and bool(verbs & DRIVEN) and not both_ways(block)
 
 
 def _go(way: _Way, lines: list[Line]) -> None:
@@ -98,6 +134,7 @@ def _go(way: _Way, lines: list[Line]) -> None:
     if first.verb == "mark":
         way.since[str(first.options.get("text", ""))] = None
         return
+    way.rested += _lasts(first)
     if not first.energises:
         way.moved = None if first.verb != "nominal" and first.mode != "Bend" else way.moved
         return
@@ -112,6 +149,14 @@ def _go(way: _Way, lines: list[Line]) -> None:
     moves = first.mode in PASSES_CHARGE or not isinstance(way.at, VersusOcv)
     way.moved = first if moves else way.moved
     way.drive = first if first.verb in DRIVEN and not guarded else None
+    way.held, way.rested = first is not last, 0.0
+
+
+def _lasts(line: Line) -> float:
+    """Return how long a cell is left to itself by a line, s; infinite where more than time changes it."""
+    if line.verb == "rest":
+        return max(end_values(line, "for"), default=math.inf)
+    return 0.0 if line.mode == "Spectrum" or line.verb == "nominal" else math.inf
 
 
 # --- one verb after what came before ----------------------------------------------------------------------------------
@@ -205,8 +250,42 @@ def _way_back(way: _Way, line: Line, places: Places) -> Iterator[Finding]:
             f"wanted {line.verb} to end {'above' if up else 'below'} {display(first[0], 'voltage')}, where the {before.verb} "
             f"before it ended, found {display(second[0], 'voltage')}: true at once",
             mark_of(line, places),
-            f"is {_other(line.verb)} meant?",
+            f"is {opposite(line.verb)} meant?",
         )
+
+
+def _full_already(way: _Way, lines: list[Line], titration: Block | None, places: Places) -> Iterator[Finding]:
+    """Give a charge of a cell that another one has just brought to that voltage, and the like, and a titration of it."""
+    line, before = lines[0], way.drive
+    if before is None or before is line or (line.verb in RAISING) != (before.verb in RAISING) or way.rested > STORED:
+        return
+    pulse = is_pulse(line, way.nominal)
+    wanted = end_values(line, "to") if pulse else known(target_of(line))
+    ended, up = known(target_of(before)), line.verb in RAISING
+    if line.verb not in DRIVEN or not ended or not wanted or pulse != (titration is not None):
+        return  # one pulse at a voltage is there for a resistance
+    short = min(ended) - max(wanted) if up else min(wanted) - max(ended)
+    if not -SAME <= short <= BACK or (not pulse and not _as_fast(way, lines)):
+        return
+    full = {"charge": "full", "discharge": "empty"}.get(line.verb, "there")
+    yield warning(
+        "end.at_once",
+        f"wanted a {opposite(line.verb)} between two that {line.verb} to {display(wanted[0], 'voltage')}, found none: the "
+        f"{before.verb} at {before.where} leaves the cell {full}",
+        mark_of(line, places),
+        f"is {opposite(line.verb)} meant here?" if pulse else f"is a {opposite(line.verb)} missing before it?",
+    )
+
+
+def _as_fast(way: _Way, lines: list[Line]) -> bool:
+    """Tell whether a drive comes to its voltage with no more charge than the one before it did."""
+    first, second = (
+        max(map(abs, known(line.settings.get("current"))), default=0.0) for line in (way.drive, lines[0]) if line
+    )
+    same = way.rested == 0.0 and way.drive is not None and way.drive.settings == lines[0].settings
+    if not first or not second or same or (len(lines) > 1 and not way.held):  # twins are told of elsewhere
+        return False
+    return second >= first * (FILLED if way.held else AS_LARGE)
 
 
 def _rest_beyond(way: _Way, line: Line, places: Places) -> Iterator[Finding]:
@@ -234,10 +313,6 @@ def _rest_beyond(way: _Way, line: Line, places: Places) -> Iterator[Finding]:
             yield warning(
                 "end.never" if never else "end.at_once", message, mark_of(line, places, (number, at, 0)), hint
             )
-
-
-def _other(verb: str) -> str:
-    return {"charge": "discharge", "discharge": "charge", "strip": "plate", "plate": "strip"}[verb]
 
 
 def _net_of_other_sign(way: _Way, line: Line, places: Places) -> Iterator[Finding]:
@@ -274,124 +349,3 @@ def _met_by_zero(term: Term) -> bool:
     if term.comparison in {">", ">="}:
         return max(numbers, default=0.0) < 0.0
     return min(numbers, default=0.0) > 0.0
-
-
-# --- blocks -----------------------------------------------------------------------------------------------------------
-
-
-def one_way(plan: Plan, places: Places) -> Iterator[Finding]:
-    """Warn of loops that drive in one direction to one voltage, of the same step twice, and of plating that is not stripped."""
-    for block in blocks(plan.root):
-        yield from _twins(block, places)
-        if block.passes > 1 and not block.fused:
-            yield from to_one_end(plan, block, places)
-            yield from _unbalanced(block, places)
-
-
-def _twins(block: Block, places: Places) -> Iterator[Finding]:
-    for first, second in itertools.pairwise(block.children):
-        if not (isinstance(first, Line) and isinstance(second, Line)) or first.verb not in DRIVEN:
-            continue
-        same = (first.verb, first.settings, first.record, first.name) == (
-            second.verb, second.settings, second.record, second.name,
-        )  # fmt: skip
-        if same and [end.condition.any_of for end in first.ends] == [end.condition.any_of for end in second.ends]:
-            yield warning(
-                "plan.twice",
-                f"wanted two steps that differ, found the same {first.verb} twice with nothing between",
-                mark_of(second, places),
-                f"is the second meant to {_other(first.verb)}?",
-            )
-
-
-def to_one_end(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
-    """Give a loop whose passes after the first find every drive already at its end."""
-    inside = [line for _, line in walk(block)]
-    drives = [line for line in inside if line.energises and line.mode != "Spectrum"]
-    firsts = [line for line in drives if line.verb in DRIVEN]
-    holds = [line for line in drives if line.verb not in DRIVEN]
-    fused = {line.id for path, line in walk(block) if path[-1].fused and line.mode == "Potentiostatic"}
-    rests = any(not line.energises and line.verb not in {"mark", "nominal"} for line in inside)
-    if not firsts or any(line.id not in fused for line in holds) or (rests and block.cycle is None):
-        return
-    if len({line.verb for line in firsts}) > 1 or not all(isinstance(target_of(line), float) for line in firsts):
-        return
-    if any(end.kind in {"capacity", "energy", "until"} for one in blocks(block) if one.fused for end in one.ends):
-        return
-    if any(_short(line, block) for line in firsts) or _back_and_forth(firsts):
-        return
-    verb = firsts[0].verb
-    behind = any(other.verb == _other(verb) and other.id > firsts[-1].id for _, other in walk(plan.root))
-    hint = f"is the {_other(verb)} behind the loop meant to stand in it, as far to the right as the {verb}?"
-    yield warning(
-        "plan.one_way",
-        f"wanted a {_other(verb)} in the loop of {block.passes} passes, found nothing but {verb} to one voltage: "
-        "from the second pass on it does nothing",
-        mark_of(firsts[0], places),
-        hint if behind else f"is a {_other(verb)} missing in the loop?",
-    )
-
-
-def _back_and_forth(drives: Sequence[Line]) -> bool:
-    """Tell whether a drive is to end where those before it have been already: its verb is wrong, which is told there."""
-    targets = [target for line in drives if isinstance(target := target_of(line), float)]
-    return targets != sorted(targets, reverse=drives[0].verb in LOWERING)
-
-
-def _short(line: Line, block: Block) -> bool:
-    """Tell whether a drive is a pulse, which its time ends."""
-    around = [one for one in blocks(block) if one.fused and any(inner is line for _, inner in walk(one))]
-    ends = [*line.ends, *(end for one in around for end in one.ends)]
-    times = [end.condition.any_of[0][0].value for end in ends if end.kind == "for"]
-    return any(isinstance(time, float | ByPass) and min(values(time), default=0.0) <= SHORT for time in times)
-
-
-def _unbalanced(block: Block, places: Places) -> Iterator[Finding]:
-    """Give a loop that plates more than it strips, or the other way round, in each pass."""
-    drives = [(path, line) for path, line in walk(block) if line.energises and line.mode != "Spectrum"]
-    if not drives or any(path[-1] is not block for path, _ in drives):
-        return
-    passed = [_charge_of(line) for _, line in drives]
-    if any(one is None for one in passed) or len({line.verb for _, line in drives}) != 2:
-        return
-    lines = [line for _, line in drives]
-    up, down = (
-        sum(one for one, line in zip(passed, lines, strict=True) if one and line.verb == verb)
-        for verb in ("strip", "plate")
-    )
-    if abs(up - down) > UNEQUAL * max(up, down):
-        where = {line.verb: mark_of(line, places).line for line in lines}
-        yield warning(
-            "plan.unbalanced",
-            f"wanted as much stripped as plated in each pass, found {display(up, 'capacity')} stripped in line {where['strip']} "
-            f"and {display(down, 'capacity')} plated in line {where['plate']}",
-            mark_of(lines[0], places),
-            _off(lines, up, down),
-        )
-
-
-def _off(lines: Sequence[Line], up: float, down: float) -> str:
-    """Return the question that is asked of a loop whose strip and plate pass different charges: what of them differs."""
-    if abs(math.log10(up / down)) > 2.0 if up and down else False:
-        return "are both in the same unit?"
-    less, more = ("plate", "strip") if up > down else ("strip", "plate")
-    times = max(up, down) / min(up, down) if up and down else math.inf
-    by_charge = all(any(end.kind == "capacity" for end in line.ends) for line in lines)
-    currents = {abs(value) for line in lines if isinstance(value := line.settings.get("current"), float)}
-    differs = "both capacities" if by_charge else "both currents" if len(currents) > 1 else "both times"
-    return f"{more} passes {times:.3g} times what {less} does: are {differs} meant?"
-
-
-def _charge_of(line: Line) -> float | None:
-    """Return the mean charge in C that a strip or plate passes which nothing but capacity and time ends; None of any other."""
-    currents = [abs(one) for one in known(line.settings.get("current"))]
-    if line.verb not in {"strip", "plate"} or line.mode != "Galvanostatic" or not currents:
-        return None
-    current = math.fsum(currents) / len(currents)
-    passed = []
-    for end in line.ends:
-        value = end.condition.any_of[0][0].value
-        if end.kind not in {"capacity", "for"} or not isinstance(value, float):
-            return None
-        passed.append(value if end.kind == "capacity" else current * value)
-    return min(passed, default=None)

@@ -20,6 +20,7 @@ YEARS: Final = 10 * 365 * 86400.0  # s: nobody waits so long
 CENTURY: Final = 50 * 365 * 86400.0  # s: a date is so far where the begin of the run is not known
 HIGHEST: Final = 1e7  # Hz that an instrument for impedance reaches
 SLOWEST_BEGIN: Final = 1.0  # Hz: a spectrum that begins below, and rises, is rather one of MHz
+NARROW: Final = 10.0 * (1.0 + 1e-9)  # times its lowest frequency: what a spectrum is wider than
 SLOWEST: Final = 5e-4  # Hz: a period takes half an hour and more
 FASTEST: Final = 0.05  # V/s of an electrode with a bulk to fill
 SWEPT_SLOWLY: Final = frozenset({"full", "half_cathode", "half_anode"})
@@ -148,6 +149,10 @@ def _swept(first: float, last: float, mark: Mark) -> Iterator[Finding]:
         elif first < SLOWEST_BEGIN and 1e9 * first <= HIGHEST:
             hint = f"mHz is millihertz: is {1e3 * first:g} MHz meant? Else {hint}"
         yield warning("eis.range", message + display(last, "frequency"), mark, hint)
+    elif last > 0.0 and first <= NARROW * last:
+        message = f"wanted a spectrum over decades, in which processes are told apart, found one from {shown} to "
+        meant = display(1e-3 * last, "frequency")
+        yield warning("eis.range", message + display(last, "frequency"), mark, f"is to: {meant} meant?")
 
 
 def _rate(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from labctl.plan.index import blocks, walk
 from labctl.plan.lint.amounts import vain_amounts
 from labctl.plan.lint.at_rest import NOT_PLATED, not_at_rest
 from labctl.plan.lint.counts import vain_counts
+from labctl.plan.lint.cycle_numbers import vain_cycle_numbers
 from labctl.plan.lint.demands import demands
 from labctl.plan.lint.drift import drift
 from labctl.plan.lint.ends import LOWERING, RAISING, mark_of, vain_ends, warning
@@ -20,10 +21,11 @@ from labctl.plan.lint.harsh import harsh
 from labctl.plan.lint.holds_cut import holds_cut
 from labctl.plan.lint.ladders import ladders
 from labctl.plan.lint.named_pass import slowest_pass
+from labctl.plan.lint.one_way import one_way
 from labctl.plan.lint.passes import SHORT_OF, before_its_charge, vain_passes
 from labctl.plan.lint.pulse_rows import pulse_rows
 from labctl.plan.lint.rare_rows import rare_rows_of_sweeps
-from labctl.plan.lint.step_order import one_way, step_order
+from labctl.plan.lint.step_order import step_order
 from labctl.plan.lint.unsettled import unsettled
 from labctl.plan.lint.unusual import unusual
 from labctl.plan.lint.usual_ranges import unusual_ranges
@@ -63,6 +65,7 @@ def warnings(plan: Plan, places: Mapping[Spot, Mark] = NOWHERE) -> tuple[Finding
             vain_watches,
             unusual,
             vain_counts,
+            vain_cycle_numbers,
             vain_passes,
             unusual_ranges,
             vain_amounts,

@@ -13,7 +13,7 @@ from labctl.plan import beyond_hints
 from labctl.plan.codec import CLASSES
 from labctl.plan.compile import compile_plan
 from labctl.plan.estimate import estimate
-from labctl.plan.lint import step_order, unusual, watches
+from labctl.plan.lint import one_way, step_order, unusual, watches
 from labctl.plan.program import Spent
 from labctl.plan.program_reach import program_for
 from labctl.protocol import cell_fit
@@ -78,7 +78,7 @@ def test_the_thresholds_of_warnings_are_those_of_the_code():
     for words in (
         f"more than {1e3 * step_order.NEAR:g} mV from where what drove before left the cell",
         f"a charge to {1e3 * step_order.BACK:g} mV below where the charge before it ended",
-        f"let {100 * step_order.UNEQUAL:g} % more be plated than stripped",
+        f"let {100 * one_way.UNEQUAL:g} % more be plated than stripped",
         f"a current of more than {unusual.FAST:g}C",
         f"more than {1e3 * unusual.LINEAR:g} mV, on a blocking cell {1e3 * unusual.LINEAR_BLOCKING:g} mV",
         f"one below {1e3 * unusual.SLOWEST:g} mHz",

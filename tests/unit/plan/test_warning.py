@@ -237,6 +237,8 @@ def test_a_watch_that_the_ordinary_end_of_a_cycle_meets(plan, watch, warned):
         ("- eis: {from: 10 kHz, to: 0.1 Hz, amplitude: 60 mV}", ["eis.amplitude"]),
         ("- eis: {from: 1 mHz, to: 0.1 Hz, amplitude: 10 mV}", ["eis.range"]),
         ("- eis: {from: 1 Hz, to: 1 kHz, amplitude: 10 mV}", ["eis.range"]),
+        ("- eis: {from: 100 kHz, to: 10 kHz, amplitude: 10 mV}", ["eis.range"]),
+        ("- eis: {from: 100 kHz, to: 1 kHz, amplitude: 10 mV}", []),
         ("- eis: {from: 10 kHz, to: 0.1 MHz, amplitude: 10 mV}", ["eis.range"]),
         ("- eis: {from: 10 kHz, to: 0.1 mHz, amplitude: 10 mV}", ["eis.range"]),
         ("- eis: {from: 10 kHz, to: 1 mHz, amplitude: 10 mV}", []),
