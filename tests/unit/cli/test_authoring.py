@@ -197,10 +197,6 @@ LIBRARY = "here or the name of one of the library, found neither; "
             ["check", "gitt", "--cell", "vo", "--set", "low", "3", "V"],
             "wanted one word, found two; write --set 'low=3 V'",
         ),
-        (
-            ["simulate", "leakage", "--cell", "vo", "--db", "run.xlsx"],
-            "found 'run.xlsx': a journal is a SQLite database",
-        ),
         (["plan", "gitt", "--cell", "vo", "--set", "rate:1C"], "found 'rate:1C'; write --set rate=1C"),
         (
             ["plan", "gitt", "--cell", "vo", "--set", "a=1C, b=2"],
