@@ -7,12 +7,12 @@ from typing import Final
 
 from labctl.driver import OPEN, Bounds, Capabilities
 from labctl.finding import Finding, Mark
+from labctl.plan.beyond_envelope import check_envelope
 from labctl.plan.context import CompileContext
 from labctl.plan.envelope import Envelope
 from labctl.plan.kinds import ANY
 from labctl.plan.lint.at_rest import never_rests
 from labctl.plan.relative import or_correct
-from labctl.plan.safety import check_envelope
 from labctl.plan.scope import file_name, mark_of
 from labctl.plan.step_context import StepContext
 from labctl.protocol import model

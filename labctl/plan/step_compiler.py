@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import assert_never
 
+from labctl.plan.beyond_envelope import check_ends
 from labctl.plan.kinds import check_verb
 from labctl.plan.line_draft import LineDraft
 from labctl.plan.number import inverse, magnitude, negative, scaled
 from labctl.plan.program import combinations, settle
-from labctl.plan.safety import check_ends, sure
+from labctl.plan.safety import sure
 from labctl.plan.scope import mark_of
 from labctl.plan.step import (
     Block,

@@ -7,12 +7,12 @@ from typing import Final
 
 from labctl.driver import OPEN
 from labctl.errors import Misread
+from labctl.plan.beyond_envelope import check_ends
 from labctl.plan.external_steps import ExternalSteps
 from labctl.plan.line_draft import LineDraft
 from labctl.plan.number import as_filed, scaled
 from labctl.plan.outside import moment_of
 from labctl.plan.relative import by_nominal
-from labctl.plan.safety import check_ends
 from labctl.plan.step import (
     Block,
     ByPass,

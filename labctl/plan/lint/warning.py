@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
 from labctl.finding import Finding, Mark
+from labctl.plan.beyond_envelope import cut_off_beyond
 from labctl.plan.envelope import Envelope
 from labctl.plan.holding import SINCE
 from labctl.plan.index import blocks, walk
@@ -32,7 +33,6 @@ from labctl.plan.lint.usual_ranges import unusual_ranges
 from labctl.plan.lint.watches import vain_watches
 from labctl.plan.number import as_filed, values
 from labctl.plan.program import limited
-from labctl.plan.safety import cut_off_beyond
 from labctl.plan.step import Block, ByPass, End, Line, Plan, Relative, VersusOcv
 from labctl.plan.step_context import Spot
 from labctl.quantity.units import article, display
