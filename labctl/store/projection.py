@@ -7,7 +7,7 @@ reader who doubts a table can fold the events again. An event's data have the na
 import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import orjson
@@ -43,20 +43,20 @@ def projected(run_id: int, attempt_id: int, events: Iterable[Event]) -> Iterable
     """
     for event in events:
         attempt_id = attempt_of(event, attempt_id)
-        table = TABLES.get(event.kind)
-        if table is None:
+        form = _form(event.kind)
+        if form is None:
             continue
-        moment = "begin_test_time_second" if event.kind.endswith("_began") else "end_test_time_second"
-        given = {"record_index": event.record_index, "attempt_id": attempt_id, moment: event.time, **event.data}
-        given["run_id"] = run_id
-        places, keys = _places(table)
-        if all(given.get(key) is not None for key in keys):
-            row: list[Value] = [None] * len(places)
-            for name, value in given.items():
-                if (at := places.get(name)) is not None:
-                    known = type(value) in _AS_THEY_ARE or (type(value) is float and math.isfinite(value))
-                    row[at] = value if known else plain(value)
-            yield table, tuple(row)
+        row: list[Value] = [None] * len(form.places)
+        for at, own in zip(form.own, (event.record_index, attempt_id, event.time), strict=True):
+            if at is not None:
+                row[at] = own
+        for name, value in event.data.items():
+            if (at := form.places.get(name)) is not None:
+                known = type(value) in _AS_THEY_ARE or (type(value) is float and math.isfinite(value))
+                row[at] = value if known else plain(value)
+        row[form.places["run_id"]] = run_id
+        if None not in [row[at] for at in form.keys]:
+            yield form.table, tuple(row)
         if event.kind == "analysed":
             yield from _results(run_id, event)
 
@@ -80,11 +80,32 @@ def _results(run_id: int, event: Event) -> Iterable[tuple[Table, Row]]:
         yield schema.results, tuple(row.get(column.name) for column in schema.results.columns)
 
 
+class _Form(NamedTuple):
+    """How an event of one kind becomes a row; made once, since SQLAlchemy is slow to tell of its tables.
+
+    Attributes:
+        table: Of the row.
+        places: Of the table's columns, by their names.
+        own: Places of what every event has: number of its row, attempt, time; None where the table has no such column.
+        keys: Places of the table's key.
+    """
+
+    table: Table
+    places: Mapping[str, int]
+    own: tuple[int | None, int | None, int | None]
+    keys: tuple[int, ...]
+
+
 @cache
-def _places(table: Table) -> tuple[Mapping[str, int], tuple[str, ...]]:
-    """Return the places of a table's columns by their names, and the names of its key: SQLAlchemy is slow to tell them."""
+def _form(kind: str) -> _Form | None:
+    """Return how an event of a kind becomes a row; None where it asks for none."""
+    table = TABLES.get(kind)
+    if table is None:
+        return None
+    moment = "begin_test_time_second" if kind.endswith("_began") else "end_test_time_second"
     places = {column.name: at for at, column in enumerate(table.columns)}
-    return places, tuple(column.name for column in table.primary_key)
+    own = places.get("record_index"), places.get("attempt_id"), places.get(moment)
+    return _Form(table, places, own, tuple(places[column.name] for column in table.primary_key))
 
 
 _AS_THEY_ARE: Final = frozenset({int, str, type(None)})
