@@ -297,3 +297,18 @@ def test_a_hold_gives_at_most_its_current_until_its_voltage_is_there_and_keeps_i
     rest = cell.segment(whole.state(middle), drive, 60.0 - middle, [])
     later = times[times > middle]
     assert rest.rows(later - middle).voltage == pytest.approx(rows.voltage[times > middle], abs=1e-6)
+
+
+def test_a_limit_that_leaves_less_than_what_leaks_is_kept_in_the_direction_that_is_asked_for():
+    """What leaks at 0.2 V is five times the limit: from above the cell discharges to 0.2 V, then it sinks as far as the limit keeps it."""
+    cell = load_model("phl-blocking")
+    charged = cell.segment(cell.initial(), Voltage(0.5, most=1e-6), 3600.0).state(3600.0)
+    held = cell.segment(charged, Voltage(0.2, most=1e-8), 2e5)
+    times = np.geomspace(1.0, 2e5, 200)
+    rows = held.rows(times)
+    assert (held.collapse, held.end) == (None, 2e5)
+    assert np.abs(rows.current).max() <= 1e-8 * (1.0 + 1e-5)
+    assert rows.current[0] == pytest.approx(-1e-8)
+    assert rows.current[-1] == pytest.approx(1e-8)
+    leak = cell.physics(charged).leak
+    assert rows.voltage[-1] == pytest.approx(1e-8 / leak, rel=0.02)

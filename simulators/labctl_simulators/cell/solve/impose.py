@@ -64,6 +64,7 @@ class _Work:
         self.over = False
         self.changed = inf  # s, when the physics of the last held piece stopped being valid
         self.most: float | None = None  # A, of a hold that is not at its limit now
+        self.wanted = 0.0  # A, what such a hold would draw where it came to its limit; 0 where nobody can say
 
     def run(self) -> None:
         state = self.origin
@@ -198,6 +199,7 @@ class _Work:
         hold = state.hold
         begun = state.warmth is not None or self.chemistry.freezer is not None
         if begun and hold and hold.drive in (Current(most), Current(-most)):
+            self.wanted = hold.drive.current
             state = self._at_limit(state, drive, most)
         while not self._done(MOST_HELD):
             self.most = most
@@ -211,10 +213,11 @@ class _Work:
 
     def _at_limit(self, state: CellState, drive: Voltage, most: float) -> CellState:
         """Let the limit's current flow until it brings the voltage that is held."""
-        physics = self._physics(state)
-        rest = Constant(physics, state.memory, state.level, 0.0).voltage_at(0.0)
-        current = most if drive.voltage > rest else -most
-        reached = Stop("voltage", drive.voltage > rest, drive.voltage, _REACHED)
+        if not self.wanted:
+            rest = Constant(self._physics(state), state.memory, state.level, 0.0).voltage_at(0.0)
+            self.wanted = drive.voltage - rest
+        current = most if self.wanted > 0.0 else -most
+        reached = Stop("voltage", current > 0.0, drive.voltage, _REACHED)
         return self._steady(self._turned(state, current), current, (reached,))
 
     def _hold(self, state: CellState) -> CellState | None:
@@ -265,14 +268,18 @@ class _Work:
         """Say whether a held piece begins with more than the limit's current, or with none that could be found."""
         if self.most is None:
             return False
-        return piece.failed is not None or abs(float(piece.demand.current(piece.first, 0.0))) > self.most * EXCESS
+        self.wanted = 0.0 if piece.failed is not None else float(piece.demand.current(piece.first, 0.0))
+        return piece.failed is not None or abs(self.wanted) > self.most * EXCESS
 
     def _beyond(self, piece: "HeldPiece", skipped: float, end: PieceEnd) -> PieceEnd:
         """Return the end of a held piece where more than the limit's current would flow, or else `end`."""
         if self.most is None or not piece.lengths or float(np.abs(piece.columns().seen).max()) <= self.most * EXCESS:
             return end
         risen = piece.end([Stop("current", True, self.most * EXCESS, _REACHED)], skipped, end.time)
-        return risen if risen.stop == _REACHED and risen.time < end.time else end
+        if risen.stop != _REACHED or risen.time >= end.time:
+            return end
+        self.wanted = float(piece.currents(np.array([risen.time]))[0])
+        return risen
 
     def _leaking(self, state: CellState, current: float, extra: Sequence[Stop]) -> CellState:
         """Hold a constant current as a voltage is held: what leaks depends on the voltage. Stop where `extra` is met."""
