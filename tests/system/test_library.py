@@ -44,6 +44,7 @@ CASES = {
     "operando": ("voc1", {}),
     "self-discharge": ("phlt-ncm811", {}),
     "leakage": ("phlt-ncm811", {}),
+    "capacitance": ("bcap0350", {}),
     "pitt": ("phlt-ncm811", {"by": "100 mV"}),
     "current-interruption": ("phlt-ncm811", {"between": "30 min"}),
 }
@@ -73,6 +74,7 @@ DOUBTS = {
     "current-step": ["no failure"],
     "operando": ["counted as far as it went", "counted as far as it went"],
     "leakage": ["still falls"],
+    "capacitance": ["not of one current"],
     "pitt": ["no length"],
     "current-interruption": ["no length", "not known to 25 %"],
 }
@@ -221,6 +223,14 @@ def test_a_hold_between_two_spectra_gives_a_transference_number(ran):
     _, _, found = ran("transference")
     assert 0.0 < found["transference number"] < 1.0
     assert found["steady current"] < found["initial current"]
+
+
+def test_a_capacitor_has_the_capacitance_resistance_and_leakage_of_its_datasheet(ran):
+    _, _, found = ran("capacitance")
+    assert found["capacitance of the last discharge"] == pytest.approx(350.0, rel=1e-3)
+    assert found["equivalent series resistance"] == pytest.approx(3.2e-3, rel=5e-3)
+    assert found["leakage current"] == pytest.approx(300.0, rel=1e-3)  # uA
+    assert found["intercept, first"] == pytest.approx(3.2e-3, rel=1e-3)
 
 
 def test_spectra_of_cycling_keep_their_place_between_the_cycles(ran):

@@ -18,6 +18,7 @@ def build(parameters: ParameterSet, size: Size, read: set[str] | None = None) ->
     at, area = numbers.number("temperature"), size.area or numbers.number("area")
     bulk, contact = numbers.at("electrolyte"), numbers.at("contact")
     own = bulk.number("thickness")
+    window = numbers.number("lower_voltage"), numbers.number("upper_voltage")
     thickness = size.layer or own
     return Blocking(
         BlockingParameters(
@@ -36,6 +37,7 @@ def build(parameters: ParameterSet, size: Size, read: set[str] | None = None) ->
             lowest=numbers.above("lowest_temperature", LOWEST),
             highest=numbers.above("highest_temperature", HIGHEST),
             highest_current=numbers.above("highest_current", inf) * area,
+            window=window if parameters.kind == "capacitor" else None,
         )
     )
 

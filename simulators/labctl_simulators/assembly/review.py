@@ -8,6 +8,7 @@ import numpy as np
 from labctl_simulators import parameters
 from labctl_simulators.assembly.build import build_whole, load_model
 from labctl_simulators.assembly.tree import MisfitError, Size
+from labctl_simulators.cell.chemistry.blocking import Blocking
 from labctl_simulators.cell.chemistry.insertion import Insertion
 from labctl_simulators.cell.chemistry.ocp import OpenCircuit
 from labctl_simulators.cell.model import CellModel
@@ -121,11 +122,7 @@ def _reference(cell: CellModel, wanted: Wanted) -> Iterator[Remark]:
 
 def _capacity(cell: CellModel, wanted: Wanted) -> Iterator[Remark]:
     chemistry = cell.chemistry
-    if (
-        wanted.nominal is None
-        or not isinstance(chemistry, Insertion)
-        or chemistry.kind != (wanted.kind or chemistry.kind)
-    ):
+    if wanted.nominal is None or chemistry.kind != (wanted.kind or chemistry.kind):
         return
     charge = held_by(cell)
     if charge is None:
@@ -143,6 +140,9 @@ def _capacity(cell: CellModel, wanted: Wanted) -> Iterator[Remark]:
 def held_by(cell: CellModel) -> float | None:
     """Return the charge that a cell holds within its window, C; None of one that holds none."""
     chemistry = cell.chemistry
+    if isinstance(chemistry, Blocking) and chemistry.parameters.window is not None:
+        low, high = chemistry.parameters.window
+        return chemistry.parameters.contact * chemistry.parameters.area * (high - low)
     if not isinstance(chemistry, Insertion):
         return None
     host = chemistry.parameters.positive
@@ -192,7 +192,7 @@ def _begin(cell: CellModel, wanted: Wanted) -> Iterator[Remark]:
     soc, voltage, cycles = wanted.begin
     if (soc, voltage, cycles) == (None, None, None):
         return
-    if not isinstance(cell.chemistry, Insertion):
+    if not isinstance(cell.chemistry, Insertion) and cell.chemistry.kind != "capacitor":
         yield Remark(
             f"wanted a cell without a state to begin in, found one for {cell.name}, which has no state of charge",
             "state",

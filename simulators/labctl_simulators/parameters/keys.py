@@ -261,6 +261,7 @@ SYMMETRIC: Final[Branch] = {
 }
 BLOCKING: Final[Branch] = {
     **_COMMON,
+    "nominal_capacity": NumberKey("charge", "of a capacitor, as it is quoted; C rates are the cell file's"),
     "electrolyte": {
         "thickness": NumberKey("length", "between the plates"),
         "conductivity": NumberKey("conductivity", "one number, or a row at conductivity_temperatures"),
@@ -384,7 +385,7 @@ def schema() -> dict[str, Any]:
             "name": {"type": "string", "description": "of the set"},
             "like": {"type": "string", "description": "a shipped set that this file is laid over"},
             "model": {"enum": list(MODELS), "description": "what the cell is made of"},
-            "kind": {"enum": ["full", "half_cathode", "half_anode", "symmetric", "asymmetric", "blocking"]},
+            "kind": {"enum": ["full", "half_cathode", "half_anode", "symmetric", "asymmetric", "blocking", "capacitor"]},
             "about": {"type": "string", "description": "one or two sentences"},
             "electrolyte": {"enum": ["on", "off", True, False], "description": "the modes of a liquid electrolyte"},
             "double_layers": {"enum": ["off", "on", True, False], "description": "in the rows of steps, too"},

@@ -1,4 +1,4 @@
-"""Cells with two blocking contacts: an electrolyte between plates that pass no ions.
+"""Cells with two blocking contacts, an electrolyte between plates that pass no ions; and capacitors, whose contacts hold charge.
 
 Bulk (resistance and geometric capacitance), grain boundary (resistance and constant phase element) and contact
 (constant phase element) in series, and beside them all the electronic conductance. One row: V over the ionic path.
@@ -71,6 +71,7 @@ class BlockingParameters:
         lowest: smallest temperature that the numbers cover, K.
         highest: largest, K.
         highest_current: largest that they cover, A.
+        window: of a capacitor, V: where it is empty, and where it is full; None of a blocking cell.
     """
 
     name: str
@@ -88,6 +89,7 @@ class BlockingParameters:
     lowest: float = 230.0
     highest: float = 400.0
     highest_current: float = math.inf
+    window: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -103,10 +105,9 @@ class Blocking(Chemistry):
         parameters: the cell.
     """
 
-    kind = "blocking"
-
     def __init__(self, parameters: BlockingParameters) -> None:
         self.parameters = parameters
+        self.kind = "blocking" if parameters.window is None else "capacitor"
         self.name, self.temperature = parameters.name, parameters.temperature
         self._memories: dict[float, Memory] = {}
         self._slow = self._elements(parameters.temperature)[0] < _RESOLVED
@@ -114,11 +115,14 @@ class Blocking(Chemistry):
         self.low, self.high, self.words = np.full(1, -np.inf), np.full(1, np.inf), (("", ""),)
 
     def start(self, soc: float | None, seed: int) -> tuple[Array, tuple[float, ...]]:
-        """Return the level of an uncharged cell; see `Chemistry.start`. A blocking cell has no state of charge."""
+        """Return the level of a cell; see `Chemistry.start`. A blocking cell is uncharged, a capacitor where `soc` is None."""
         del seed
         if soc is not None and not 0.0 <= soc <= 1.0:
             raise ValueError(f"wanted a state of charge in 0..1, found {soc}")
-        return np.zeros(1), ()
+        if self.parameters.window is None or soc is None:
+            return np.zeros(1), ()
+        low, high = self.parameters.window
+        return np.array([low + soc * (high - low)]), ()
 
     def memory(self, temperature: Number) -> Memory:
         """Return the linear memory; the same object for the same temperature."""
