@@ -43,7 +43,7 @@ def projected(run_id: int, attempt_id: int, events: Iterable[Event]) -> Iterable
     """
     for event in events:
         attempt_id = attempt_of(event, attempt_id)
-        form = _form(event.kind)
+        form = _row_form(event.kind)
         if form is None:
             continue
         row: list[Value] = [None] * len(form.places)
@@ -80,7 +80,7 @@ def _results(run_id: int, event: Event) -> Iterable[tuple[Table, Row]]:
         yield schema.results, tuple(row.get(column.name) for column in schema.results.columns)
 
 
-class _Form(NamedTuple):
+class _EventRow(NamedTuple):
     """How an event of one kind becomes a row; made once, since SQLAlchemy is slow to tell of its tables.
 
     Attributes:
@@ -97,7 +97,7 @@ class _Form(NamedTuple):
 
 
 @cache
-def _form(kind: str) -> _Form | None:
+def _row_form(kind: str) -> _EventRow | None:
     """Return how an event of a kind becomes a row; None where it asks for none."""
     table = TABLES.get(kind)
     if table is None:
@@ -105,7 +105,7 @@ def _form(kind: str) -> _Form | None:
     moment = "begin_test_time_second" if kind.endswith("_began") else "end_test_time_second"
     places = {column.name: at for at, column in enumerate(table.columns)}
     own = places.get("record_index"), places.get("attempt_id"), places.get(moment)
-    return _Form(table, places, own, tuple(places[column.name] for column in table.primary_key))
+    return _EventRow(table, places, own, tuple(places[column.name] for column in table.primary_key))
 
 
 _AS_THEY_ARE: Final = frozenset({int, str, type(None)})

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from labctl_simulators.parameters.kinds import UNITS
+from labctl_simulators.parameters.kinds import CELL_KINDS, UNITS
 
 
 class NumberKey(NamedTuple):
@@ -385,7 +385,7 @@ def schema() -> dict[str, Any]:
             "name": {"type": "string", "description": "of the set"},
             "like": {"type": "string", "description": "a shipped set that this file is laid over"},
             "model": {"enum": list(MODELS), "description": "what the cell is made of"},
-            "kind": {"enum": ["full", "half_cathode", "half_anode", "symmetric", "asymmetric", "blocking", "capacitor"]},
+            "kind": {"enum": [*CELL_KINDS]},
             "about": {"type": "string", "description": "one or two sentences"},
             "electrolyte": {"enum": ["on", "off", True, False], "description": "the modes of a liquid electrolyte"},
             "double_layers": {"enum": ["off", "on", True, False], "description": "in the rows of steps, too"},

@@ -1,4 +1,4 @@
-"""The kinds of quantities in parameter files, and the units that each may have."""
+"""The kinds of cells and of quantities in parameter files, and the units that each quantity may have."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -31,3 +31,5 @@ UNITS: Final[Mapping[str, tuple[str, ...]]] = {
     "heat transfer": ("W/K",),
 }
 """The units of each kind of quantity."""
+CELL_KINDS: Final = ("full", "half_cathode", "half_anode", "symmetric", "asymmetric", "blocking", "capacitor")
+"""What a cell file may call the cell that a set stands for."""

@@ -198,7 +198,7 @@ class _Work:
         """Hold a voltage with a current limit: the limit's current wherever the cell would draw more, at any time."""
         hold = state.hold
         begun = state.warmth is not None or self.chemistry.freezer is not None
-        if begun and hold and hold.drive in (Current(most), Current(-most)):
+        if begun and hold and isinstance(hold.drive, Current) and abs(hold.drive.current) == most:
             self.wanted = hold.drive.current
             state = self._at_limit(state, drive, most)
         while not self._done(MOST_HELD):
