@@ -25,6 +25,10 @@ NO_LENGTH = (
     'no length: give film_thickness in the cell file, or the option length (`labctl analyse RUN --set "length=5 um"`); '
     "D is not computed"
 )
+FEW_ROWS = (
+    f"{{}} pulses have fewer than 3 rows between {100 * WINDOW[0]:g} % and {100 * WINDOW[1]:g} % of their time, through which a "
+    "line is laid: record them every few seconds"
+)
 NO_PULSE = "no pulse between two rests: a titration is charge: {current: C/20, for: 10 min} and rest: 2 h, many times"
 ON = 0.01  # part of its current within which a pulse counts as on
 
@@ -71,7 +75,7 @@ def analyse_gitt(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     out = (*left_out_pulses(len(places) - len(whole)), *steps_left_out(record, dict.fromkeys(cut)))
     pulses = [pulse for at in whole if (pulse := read_pulse(record, at)) is not None]
     if not pulses:
-        return Analysis("gitt", flags=(NO_PULSE, *out))
+        return Analysis("gitt", flags=(FEW_ROWS.format(len(whole)) if whole else NO_PULSE, *out))
     coefficients = np.array([diffusion(pulse, length) for pulse in pulses])
     low, high = np.array([interval(pulse, value) for pulse, value in zip(pulses, coefficients, strict=True)]).T
     notes = [flags(pulse, value, length) for pulse, value in zip(pulses, coefficients, strict=True)]
