@@ -27,6 +27,7 @@ from labctl.plan.step_context import Origins, StepContext, ValueOrigin
 from labctl.quantity.prefix_slip import a_thousandth
 from labctl.quantity.units import display
 
+MOST_RATE: Final = 20.0  # of 1C: a current of more has most likely another unit
 WRITTEN: Final = frozenset({"current", "voltage", "most", "start", "end", "temperature"})  # settings limited as written
 
 
@@ -43,7 +44,7 @@ def check_settings(draft: CompileContext, place: StepContext, line: Line, origin
             why = envelope.beyond(name, value, text)
             if why:
                 room = amplitude_of(line) if setting == "bias" and name == "voltage" else 0.0
-                fits = inside(envelope, name)
+                fits = _usual(draft, name, inside(envelope, name))
                 scaled = origin.text if line.mode == "ConstantPower" else text  # the current goes along with a power
                 meant = (
                     a_thousandth(scaled, value, fits)
@@ -66,6 +67,12 @@ def check_settings(draft: CompileContext, place: StepContext, line: Line, origin
         if isinstance(number := line.settings.get(setting), Relative) and not no_current:
             hint = _narrower(line, setting, number.within, [envelope for _, envelope in envelopes])
         draft.say_beyond(code, f"{why} in {line.verb}", stands, hint)
+
+
+def _usual(draft: CompileContext, name: str, fits: Callable[[float], bool]) -> Callable[[float], bool]:
+    """Return what tells whether a value lies in an envelope, and of a current whether a cell of that capacity is given as much."""
+    most = MOST_RATE * (draft.cell.nominal or math.inf) / 3600.0
+    return (lambda value: fits(value) and abs(value) <= most) if name == "current" else fits
 
 
 def _reckoned(draft: CompileContext, hint: str, origin: ValueOrigin) -> str:

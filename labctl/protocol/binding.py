@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -76,8 +77,17 @@ def _checked(value: Value, parameter: Parameter, mark: Mark) -> Value:
     )
     hint = f"a parameter keeps the kind of its default, {clip(show(parameter.default))}"
     nearly = nearly_read(value) if isinstance(value, str) and isinstance(parameter.default, Quantity) else ""
-    hint = nearly or hint
+    hint = nearly or (f"{hint}: write {meant}" if (meant := _with_unit(value, parameter.default)) else hint)
     raise ProtocolError(Finding("params.kind", message, mark, hint))
+
+
+def _with_unit(value: Value, default: Value) -> str:
+    """Return a bare number with the unit of the default that it is given for, "" of anything else."""
+    unit = (
+        re.fullmatch(r"[-+.\d]+(?:e[-+]?\d+)?(\s*[A-Za-z%].*)", default.text) if isinstance(default, Quantity) else None
+    )
+    bare = isinstance(value, Quantity) and re.fullmatch(r"[-+.\d]+", value.text)
+    return f"{value.text}{unit[1]}" if bare and unit and isinstance(value, Quantity) else ""
 
 
 def bind(protocol: Protocol, given: Mapping[str, str] | None = None) -> Environment:

@@ -118,7 +118,7 @@ def too_far_in(document: Document, lines: list[str], line: int) -> tuple[Finding
     """Find a key of the file that stands deeper than the one above it, which has its value beside it, and mend it."""
     own = re.match(r"( +)([a-z_]+):(?:\s|$)", lines[line][:MOST_OF_LINE])
     above = next((text for text in reversed(lines[:line]) if text.strip() and not text.lstrip().startswith("#")), "")
-    level = re.match(r"( *- +|)[a-z_]+: +[^\s|>#]", above)
+    level = re.match(r"( *(?:- +)?)[a-z_]+: +[^\s|>#]", above)
     if own is None or level is None or BROKEN in above or len(level[1]) >= len(own[1]):
         return None
     if level[1] and own[2] not in {"steps", "cycle", "stop_if", "abort_if", "record", "with", "every", "repeat"}:

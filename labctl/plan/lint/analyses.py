@@ -17,6 +17,7 @@ from labctl.plan.lint.analyses_held import (
     polarised_whole,
     reservoir,
     scan_rates,
+    stepped,
     temperatures,
     through_zero,
     window,
@@ -35,6 +36,7 @@ RESTED: Final = 0.5  # of a pulse of a titration, a rest behind it in which the 
 PULSES: Final = 20  # passes of a loop of pulses, beside cycles that are counted
 STORED: Final = 3600.0  # s of a rest between charge and discharge that counts as storage
 PAUSE: Final = 5.0  # s of an interruption, to the end of the line that is laid through it
+DIFFUSING: Final = frozenset({"gitt", "pitt", "interruption"})
 AREAL: Final = frozenset({"ccd", "life", "exchange_current", "window", "limiting_current"})
 
 
@@ -56,6 +58,11 @@ def _without_size(plan: Plan, request: AnalysisRequest) -> Told | None:
     """Tell of a size of the cell without which an analysis has no figure."""
     if not plan.cell.name:
         return None
+    if request.name in DIFFUSING and "length" not in request.options and plan.cell.film_thickness is None:
+        return (
+            f"wanted a length of diffusion for {request.name}, found no film_thickness in {plan.cell.name} and no option",
+            f"write {{{request.name}: {{length: 2 um}}}}: of particles a third of their radius; without it D is not told",
+        )
     asked = {"area": plan.cell.area} if request.name in AREAL | {"conductivity", "electronic"} else {}
     if request.name in {"conductivity", "electronic"}:
         asked["electrolyte_thickness"] = plan.cell.electrolyte_thickness
@@ -133,6 +140,25 @@ def _several_currents(steps: PlanSteps, options: Mapping[str, str]) -> Told | No
         return (
             "wanted cycles at several currents for a rate test, found all at one",
             "go through them with each: {r: [0.1C, 0.5C, 1C]} and current: $r",
+        )
+    return None
+
+
+def _bent(steps: PlanSteps, options: Mapping[str, str]) -> Told | None:
+    """Tell of bending without cycles, and of one state of the cell alone."""
+    if told := _cycles(steps, options):
+        return told
+    bends = [line for _, line in steps.lines if line.mode == "Bend"]
+    states = {
+        (f"{angle:.4g}", f"{radius:.4g}")
+        for line in bends
+        for angle in known(line.settings.get("angle")) or (0.0,)
+        for radius in known(line.settings.get("radius")) or (math.inf,)
+    }
+    if bends and len(states) == 1:
+        return (
+            "wanted several states that are held against each other, found one",
+            "go through them with each: {angle: [0 deg, 90 deg, 180 deg]}, and - bend: {angle: $angle} first in the loop",
         )
     return None
 
@@ -232,6 +258,12 @@ def _titration(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
         )
         if block.passes < 2 or len(pulses) != 1:
             continue
+        drive = next(line for line in lines if line.verb in DRIVEN)
+        if len(block.children) == 1 and pulses[0] < math.inf and not both_ways(block):
+            return (
+                f"wanted a rest behind each pulse of gitt, found the next {drive.verb} straight behind it",
+                f"add - rest: {display(4.0 * pulses[0], 'duration')} behind it, in the loop",
+            )
         if currents and LARGE * nominal < pulses[0] * max(currents) < math.inf:
             share, rate = 100.0 * pulses[0] * max(currents) / nominal, max(currents) * 3600.0 / nominal
             each = f"{display(pulses[0], 'duration')} at {rate:.3g}C, {share:.3g} %"
@@ -259,7 +291,7 @@ def _interruptions(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None
 
 
 _RULES: Final[Mapping[str, Callable[[PlanSteps, Mapping[str, str]], Told | None]]] = {
-    **dict.fromkeys(("capacity", "bending"), _cycles),
+    "capacity": _cycles,
     "retention": _several_cycles,
     "rate": _several_currents,
     "ccd": _several_densities,
@@ -273,6 +305,8 @@ _RULES: Final[Mapping[str, Callable[[PlanSteps, Mapping[str, str]], Told | None]
     "exchange_current": through_zero,
     "window": window,
     "leakage": leaking,
+    "pitt": stepped,
+    "bending": _bent,
     "electronic": polarised_whole,
     "reservoir": reservoir,
 }

@@ -95,10 +95,24 @@ def polarised_whole(steps: PlanSteps, _options: Mapping[str, str]) -> Told | Non
     return None
 
 
+def stepped(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
+    """Tell of a potentiostatic titration without steps of a held voltage."""
+    passes = [math.prod(block.passes for block in path) for path, line in steps.lines if line.mode == "Potentiostatic"]
+    if sum(passes) < 2:
+        found = "one" if passes else "none"
+        return (
+            f"wanted holds at one voltage after the other for pitt, found {found}",
+            "write each: {v: {from: 3 V, to: 4 V, by: 10 mV}} and - hold: {voltage: $v, until: current < C/100, for: 10 h}",
+        )
+    return None
+
+
 def leaking(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
     """Tell of holds that end before their current is leakage."""
     held = [max(lasts(line), default=math.inf) for line in steps.of("hold")]
-    if held and max(held) < SETTLED:
+    if not held:
+        return "wanted a hold for leakage, found none", "add - hold: {voltage: 4.1 V, for: 48 h}"
+    if max(held) < SETTLED:
         shown = display(max(held), "duration")
         return (
             f"wanted a hold of 20 h and more for leakage, found {shown} at most: the cell still charges then",

@@ -22,10 +22,10 @@ MOST_NET: Final = 1.5  # times the nominal capacity, in one direction without a 
 
 def vain_counts(plan: Plan, places: Places) -> Iterator[Finding]:
     """Warn of numbers that no run of a plan comes to, or that leave nothing to see."""
-    cycles = most_cycles(plan.root)
+    cycles, others = most_cycles(plan.root), most_cycles(plan.root, checks=False)
     for block in blocks(plan.root):
         for condition, mark in _conditions(block, places):
-            yield from _beyond(condition, cycles, mark)
+            yield from _beyond(condition, (cycles, others), mark)
             yield from _other_scale(condition, mark)
         yield from _same_again(block, places)
     yield from _asked_once(plan.root, places)
@@ -40,11 +40,16 @@ def vain_counts(plan: Plan, places: Places) -> Iterator[Finding]:
         yield from _rows(line, places)
 
 
-def most_cycles(block: Block) -> int:
-    """Return how many cycles are counted at most in a block, those of blocks that an `if` may skip among them."""
+def most_cycles(block: Block, *, checks: bool = True) -> int:
+    """Return how many cycles are counted at most in a block, those of blocks that an `if` may skip among them.
+
+    Args:
+        block: With all in it.
+        checks: Count those of `cycle: check`, too.
+    """
     if block.cycle is not None:
-        return block.passes
-    return block.passes * sum(most_cycles(child) for child in block.children if isinstance(child, Block))
+        return block.passes if checks or block.cycle != "check" else 0
+    return block.passes * sum(most_cycles(child, checks=checks) for child in block.children if isinstance(child, Block))
 
 
 def _conditions(block: Block, places: Places) -> Iterator[tuple[Condition, Mark]]:
@@ -80,10 +85,13 @@ def _measured_of(line: Line, cycles: int, places: Places) -> Iterator[Finding]:
         yield warning("end.never", message, mark_of(line, places), "leave of cycle out for the last one")
 
 
-def _beyond(condition: Condition, cycles: int, mark: Mark) -> Iterator[Finding]:
-    """Give a condition that asks for a cycle which no run comes to; without any cycles that is told elsewhere."""
-    for term in (term for terms in condition.any_of for term in terms) if cycles else ():
-        wanted = _named_cycle(term)
+def _beyond(condition: Condition, counted: tuple[int, int], mark: Mark) -> Iterator[Finding]:
+    """Give a condition that asks for a cycle which no run comes to; without any cycles that is told elsewhere.
+
+    `counted` are all cycles, and those that are no checks, by which `every` counts.
+    """
+    for term in (term for terms in condition.any_of for term in terms) if counted[0] else ():
+        wanted, cycles = _named_cycle(term), counted[term.quantity == "every"]
         if term.quantity == "retention" and term.reference == 0:
             message = f"wanted the number of a cycle, from 1 on, found {condition.text}"
             yield warning("end.never", message, mark, "write of cycle 1, or of first")
@@ -94,7 +102,10 @@ def _beyond(condition: Condition, cycles: int, mark: Mark) -> Iterator[Finding]:
             return
         if wanted > cycles:
             ordinal = f"cycle {wanted:.0f}" if wanted < math.inf else "a cycle"
-            message = f"wanted a cycle that the run comes to, found {condition.text}: {ordinal} of {cycles} at most"
+            which = " that are no check" if cycles < counted[0] else ""
+            message = (
+                f"wanted a cycle that the run comes to, found {condition.text}: {ordinal} of {cycles}{which} at most"
+            )
             yield warning("end.never", message, mark, f"write a number up to {cycles}, or more passes in repeat:")
             return
 

@@ -31,8 +31,8 @@ class _Completed:
 
 
 def vain_cycle_numbers(plan: Plan, places: Places) -> Iterator[Finding]:
-    """Warn of a loop that its first cycle stops, and of an `if` that all arrivals meet, or none."""
-    yield from _inside(plan.root, _Completed(), _Asking(most_cycles(plan.root), places))
+    """Warn of a loop that its first cycle stops, of an `if` that all arrivals meet, or none, and of `nominal` before any cycle."""
+    yield from _inside(plan.root, _Completed(), 0, _Asking(most_cycles(plan.root), places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +50,33 @@ class _Asking:
         return next((mark for mark in written if mark is not None), default)
 
 
-def _inside(block: Block, arrival: _Completed, asking: _Asking) -> Iterator[Finding]:
-    """Judge a block that is come to when so many cycles are completed, and what is in it."""
-    if block.condition is not None and arrival.least < arrival.most:
-        yield from _chosen(block, block.condition, arrival, asking)
+def _inside(block: Block, first: _Completed, last: int, asking: _Asking) -> Iterator[Finding]:
+    """Judge a block, and what is in it.
+
+    Args:
+        block: With all in it.
+        first: How many cycles may be completed where it is come to for the first time.
+        last: How many at most where it is come to for the last time.
+        asking: What is the same for all.
+    """
+    if block.condition is not None and first.least < last:
+        yield from _chosen(block, block.condition, _Completed(first.least, last), asking)
     for number, end in enumerate(block.ends if most_cycles(block) and block.passes > 1 else ()):
         if end.kind in STOPS:
-            yield from _stopped(block, (number, end), arrival.least, asking)
-    passes = max(block.passes, 1)
-    each = most_cycles(block) // passes
-    arrival = _Completed(arrival.least, arrival.most + each * (passes - 1))
+            yield from _stopped(block, (number, end), first.least, asking)
+    last += most_cycles(block) // max(block.passes, 1) * max(block.passes - 1, 0)
     for child in block.children:
         if isinstance(child, Block):
-            yield from _inside(child, arrival, asking)
-            arrival = arrival.plus(_completed_by(child))
+            yield from _inside(child, first, last, asking)
+            first, last = first.plus(_completed_by(child)), last + most_cycles(child)
+        elif child.verb == "nominal" and not first.most and asking.cycles:
+            yield warning(
+                "end.never",
+                f"wanted a completed cycle before nominal, found none on the way: there is no {child.options['quantity']} yet, "
+                "and the run stops there and asks",
+                mark_of(child, asking.places),
+                "put it behind the block with cycle whose capacity is meant",
+            )
 
 
 def _completed_by(block: Block) -> _Completed:

@@ -4,12 +4,16 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from labctl.finding import Finding
+from labctl.finding import Finding, Mark
 from labctl.plan.amount import CountAhead
-from labctl.plan.index import walk
-from labctl.plan.lint.ends import end_values, mark_of, warning
+from labctl.plan.holding import SINCE
+from labctl.plan.index import blocks, walk
+from labctl.plan.lint.ends import both_ways, end_values, mark_of, warning
 from labctl.plan.number import known
-from labctl.plan.step import End, Line, Plan
+from labctl.plan.step import Block, End, Line, Plan
+from labctl.plan.step_context import Spot
+
+Places = Mapping[Spot, Mark]
 
 BEHIND: Final = 0.02  # of the nominal capacity, by which a count is beyond its end where its step begins
 FARTHER: Final = 0.05  # of the nominal capacity, by which an end by charge lies behind the voltage
@@ -30,6 +34,30 @@ def vain_marks(plan: Plan, ahead: Mapping[int, CountAhead]) -> Iterator[Finding]
             yield _never(line, end, one, nominal)
         elif all(block.passes == 1 for block in path) and one.left > (1.0 + BEHIND) * _timed(line):
             yield _late(line, end, one)
+
+
+def marks_anew(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Warn of a charge since a mark that rises from pass to pass of a loop in which the mark is set anew."""
+    for block in blocks(plan.root):
+        marks = {str(line.options.get("text")) for _, line in walk(block) if line.verb == "mark"}
+        if block.passes < 2 or not marks or both_ways(block):
+            continue
+        for _, line in walk(block):
+            for end in line.ends:
+                yield from _anew(block, line, end, marks, places)
+
+
+def _anew(block: Block, line: Line, end: End, marks: set[str], places: Places) -> Iterator[Finding]:
+    for term in (term for terms in end.condition.any_of for term in terms):
+        asked = list(dict.fromkeys(known(term.value)))
+        if term.quantity in SINCE and term.since in marks and len(asked) > 1 and asked == sorted(asked):
+            yield warning(
+                "plan.passes",
+                f"wanted {term.since} to stand where it is for all {block.passes} passes, found it set anew in each: "
+                f"{end.condition.text} counts from there, so that each pass goes farther than the one before",
+                mark_of(line, places),
+                f"put - mark: {term.since} before the loop, or write the same amount in each pass",
+            )
 
 
 def _stands(one: CountAhead, nominal: float) -> str:

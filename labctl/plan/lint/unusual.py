@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from labctl.finding import Finding, Mark
+from labctl.plan.beyond_envelope import MOST_RATE
 from labctl.plan.index import blocks, walk
 from labctl.plan.lint.ends import DRIVEN, mark_of, warning
 from labctl.plan.number import values
@@ -24,7 +25,7 @@ NARROW: Final = 10.0 * (1.0 + 1e-9)  # times its lowest frequency: what a spectr
 SLOWEST: Final = 5e-4  # Hz: a period takes half an hour and more
 FASTEST: Final = 0.05  # V/s of an electrode with a bulk to fill
 SWEPT_SLOWLY: Final = frozenset({"full", "half_cathode", "half_anode"})
-FAST: Final = 20.0  # times the nominal current
+FAST: Final = MOST_RATE  # times the nominal current
 STEEP: Final = 0.1 / 3600.0  # V/s of a cell at rest: met within minutes
 ENOUGH: Final = 0.9  # of the nominal capacity, what one step must be allowed to pass to come to its voltage
 SLOW_TO_VOLTAGE: Final = 1.0 / 2000.0  # of 1C: a charge to a voltage of three months
@@ -88,7 +89,7 @@ def _spectrum(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
     frequencies = line.settings.get("frequencies")
     if isinstance(frequencies, tuple) and frequencies:
         yield from _swept(frequencies[0], frequencies[-1], mark_of(line, places))
-        if max(frequencies) > HIGHEST:
+        if max(frequencies) > HIGHEST and frequencies[0] >= frequencies[-1]:  # that it rises is told already
             yield warning(
                 "eis.range",
                 f"wanted frequencies that an instrument reaches, at most {display(HIGHEST, 'frequency')}, found "

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
 from labctl.finding import Finding, Mark
-from labctl.plan.beyond_envelope import cut_off_beyond
-from labctl.plan.envelope import Envelope
 from labctl.plan.holding import SINCE
 from labctl.plan.index import blocks, walk
 from labctl.plan.lint.amounts import vain_amounts
@@ -26,6 +24,7 @@ from labctl.plan.lint.one_way import one_way
 from labctl.plan.lint.passes import SHORT_OF, before_its_charge, vain_passes
 from labctl.plan.lint.pulse_rows import pulse_rows
 from labctl.plan.lint.rare_rows import rare_rows_of_sweeps
+from labctl.plan.lint.since_marks import marks_anew
 from labctl.plan.lint.step_order import step_order
 from labctl.plan.lint.unsettled import unsettled
 from labctl.plan.lint.unusual import unusual
@@ -35,7 +34,7 @@ from labctl.plan.number import as_filed, values
 from labctl.plan.program import limited
 from labctl.plan.step import Block, ByPass, End, Line, Plan, Relative, VersusOcv
 from labctl.plan.step_context import Spot
-from labctl.quantity.units import article, display
+from labctl.quantity.units import display
 
 DRAWN: Final = frozenset({"Galvanostatic", "ConstantPower"})
 PULSE: Final = 0.2  # of the nominal capacity: what a time passes below this is meant to be that short
@@ -58,7 +57,7 @@ def warnings(plan: Plan, places: Mapping[Spot, Mark] = NOWHERE) -> tuple[Finding
         places: Where its parts were written; else each warning stands at the line of the file that the plan keeps.
     """
     rules = (
-        *(_times, _neighbours_of, _profiles, _profile_signs, _never, vain_ends),
+        *(_times, _neighbours_of, _profiles, _profile_signs, vain_ends),
         *(
             step_order,
             one_way,
@@ -69,6 +68,7 @@ def warnings(plan: Plan, places: Mapping[Spot, Mark] = NOWHERE) -> tuple[Finding
             vain_passes,
             unusual_ranges,
             vain_amounts,
+            marks_anew,
             hardly_meant,
             demands,
             holds_cut,
@@ -357,31 +357,3 @@ def _passes_alone(path: tuple[Block, ...], line: Line) -> int:
             break
         times *= block.passes
     return times
-
-
-# --- a watch that never comes -----------------------------------------------------------------------------------------
-
-
-def _never(plan: Plan, places: Mapping[Spot, Mark]) -> Iterator[Finding]:
-    """Give every `stop_if` and `abort_if` that a limit forestalls."""
-    for block in blocks(plan.root):
-        line = next((line for _, line in walk(block) if line.energises), None)
-        if line is None or block.fused:
-            continue
-        for number, end in enumerate(block.ends):
-            if end.kind not in {"stop_if", "abort_if"}:
-                continue
-            for at, terms in enumerate(end.condition.any_of):
-                for which, term in enumerate(terms):
-                    if term.quantity != "capacity" and cut_off_beyond(Envelope(line.bounds), term):
-                        mark = places.get(("block", block.id, (number, at, which)), mark_of(line, places))
-                        yield _forestalled(end, mark)
-
-
-def _forestalled(end: End, mark: Mark) -> Finding:
-    return warning(
-        "plan.forestalled",
-        f"wanted {article(end.kind)} inside the limits, which trip the run first, found {end.condition.text}",
-        mark,
-        f"tighten {end.kind}, or widen limits",
-    )

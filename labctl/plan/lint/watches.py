@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from labctl.finding import Finding, Mark
-from labctl.plan.envelope import OVERSHOOT
+from labctl.plan.beyond_envelope import cut_off_beyond
+from labctl.plan.envelope import OVERSHOOT, Envelope
 from labctl.plan.index import blocks, walk
 from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING, end_values, mark_of, target_of, warning
 from labctl.plan.number import values
@@ -53,6 +54,7 @@ def vain_watches(plan: Plan, places: Places) -> Iterator[Finding]:
         yield from _of_results(plan, watch, places)
         yield from _short_tied(watch, places)
         yield from _longer_than_steps(watch, places)
+        yield from _beyond_limits(watch, places)
         if plan.cell.kind == "symmetric":
             yield from _one_side(watch, places)
             yield from _at_zero(watch, places)
@@ -186,6 +188,39 @@ def _longer_than_steps(watch: _Watch, places: Places) -> Iterator[Finding]:
                 f"{lasting}: each step counts anew"
             )
             yield warning("end.never", message, watch.mark(places, which), f"write for {steps} or less")
+
+
+def _beyond_limits(watch: _Watch, places: Places) -> Iterator[Finding]:
+    """Give a comparison that a limit forestalls, or that is true wherever the limits let the cell be."""
+    line = next((line for _, line in walk(watch.block) if line.energises), None)
+    for which, term in enumerate(watch.terms if line is not None else ()):
+        if line is None or term.quantity == "capacity":
+            continue
+        kind, text = watch.end.kind, watch.end.condition.text
+        if len(watch.terms) == 1 and (limit := _always_true(line, term)) is not None:
+            message = f"wanted {article(kind)} that is not true from the begin, found {text}, while the limits leave nothing else"
+            ended = display(limit, "voltage")
+            hint = f"write voltage {'>=' if term.comparison in ABOVE else '<='} {ended}" if limit < math.inf else ""
+            yield warning("end.at_once", message, watch.mark(places, which), hint or "is the comparison turned round?")
+        elif cut_off_beyond(Envelope(line.bounds), term):
+            message = f"wanted {article(kind)} inside the limits, which trip the run first, found {text}"
+            yield warning("plan.forestalled", message, watch.mark(places, which), f"tighten {kind}, or widen limits")
+
+
+def _always_true(line: Line, term: Term) -> float | None:
+    """Return where a drive ends, V, whose voltage meets a comparison everywhere inside its limits, infinite where nobody says.
+
+    None where the comparison decides something.
+    """
+    numbers = () if isinstance(term.value, VersusOcv) else values(term.value)
+    if term.quantity != "voltage" or term.slope or term.absolute or line.bounds.voltage is None or not numbers:
+        return None
+    low, high = line.bounds.voltage
+    above = term.comparison in ABOVE
+    if not (max(numbers) <= low if above else min(numbers) >= high):
+        return None
+    target = target_of(line) if above == (line.verb in RAISING) else None
+    return target if isinstance(target, float) else math.inf
 
 
 def _short_tied(watch: _Watch, places: Places) -> Iterator[Finding]:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from labctl.analysis import pulse, standing
+from labctl.analysis import gitt, pulse, standing
 from labctl.driver import Bounds
 from labctl.plan.check import check
-from labctl.plan.lint import analyses, analyses_held
+from labctl.plan.lint import analyses, analyses_held, pulse_rows
 from labctl.protocol.cell import Cell
 from labctl.protocol.load import read
 from tests.unit.plan.conftest import FULL, SYMMETRIC, protocol_text
@@ -37,6 +37,13 @@ RESERVOIR = (
 )
 STRIPPED = "- strip: {current: 1 mA, to: 1 V, for: 20 h}\n"
 SWEEPS = "- each: {{v: {}}}\n  steps:\n  - rest: 1 h\n  - cv: {{from: ocv, to: 4 V, back: 3 V, rate: $v}}\n"
+
+
+STEPPED = "- each: {v: {from: 3 V, to: 4 V, by: 50 mV}}\n  steps: [{hold: {voltage: $v, until: current < C/100, for: 10 h}}]\n"
+BENT = (
+    "- each: {a: [0 deg, 90 deg]}\n  steps:\n  - bend: {angle: $a}\n  - repeat: 9\n    cycle: true\n    steps:\n"
+    + BOTH.replace("  - ", "    - ")
+)
 
 
 def found(steps, analyse, cell=FULL):
@@ -81,6 +88,16 @@ def found(steps, analyse, cell=FULL):
         (SWEEPS.format("[1 mV/s, 2 mV/s, 5 mV/s]"), "[b_value]", ""),
         ("- hold: {voltage: 4 V, for: 2 h}\n", "[leakage]", "lengthen for: of the hold"),
         ("- hold: {voltage: 4 V, for: 20 h}\n", "[leakage]", ""),
+        (CYCLES, "[leakage]", "add - hold:"),
+        (
+            TITRATION.format("1 h").replace("  - rest: 1 h\n", "") + "- rest: 2 h\n",
+            "[gitt]",
+            "add - rest: 40 min behind it",
+        ),
+        (TITRATION.format("1 h"), "[pitt]", "and - hold: {voltage: $v"),
+        (STEPPED, "[pitt]", ""),
+        ("- bend: {angle: 90 deg}\n" + CYCLES, "[bending]", "each: {angle:"),
+        (BENT, "[bending]", ""),
     ],
 )
 def test_what_an_analysis_of_a_full_cell_needs(steps, analyse, words):
@@ -120,6 +137,33 @@ def test_what_an_analysis_of_other_cells_needs(steps, analyse, cell, words):
     assert all(words in hint for hint in hints)
 
 
+@pytest.mark.parametrize("name", ["gitt", "pitt", "interruption"])
+def test_a_diffusion_coefficient_wants_a_length(name):
+    steps = STEPPED if name == "pitt" else TITRATION.format("1 h")
+    thick = replace(FULL, film_thickness=None)
+    assert [one.message for one in found(steps, f"[{name}]")] == []
+    assert ["wanted a length" in one.message for one in found(steps, f"[{name}]", thick)] == [True]
+    assert found(steps, f"[{{{name}: {{length: 2 um}}}}]", thick) == []
+
+
+@pytest.mark.parametrize(
+    ("record", "warned"),
+    [
+        ("{every: 1 s}", False),
+        ("{every: 5 s}", False),
+        ("{every: 10 s}", True),
+        ("{every: 10 s, dV: 5 mV}", True),
+        ("{every: 10 s, dV: 1 mV}", False),
+        ("[{every: 1 s, for: 10 s}, {every: 10 s}]", True),
+        ("[{every: 1 s, for: 30 s}, {every: 10 s}]", False),
+    ],
+)
+def test_a_titration_wants_rows_where_its_line_is_laid(record, warned):
+    text = f"{protocol_text(TITRATION.format('1 h').replace('{every: 1 s}', record))}analyse: [gitt]\n"
+    told = [one.code for one in check(read(text, "t.yaml"), FULL)]
+    assert ("plan.record" in told) == warned
+
+
 def test_of_a_cell_that_is_not_known_only_the_steps_are_told():
     assert found(STAIRS.format("[1 mA, 2 mA]"), "[ccd, life]", None) == []
 
@@ -143,3 +187,4 @@ def test_what_is_asked_of_the_steps_is_what_the_analyses_go_by():
     assert analyses.PULSE == pulse.LONGEST
     assert analyses.STORED == 3600.0 * standing.STORED
     assert analyses_held.SETTLED == 3600.0 * standing.FLOAT
+    assert (pulse_rows.WINDOW, pulse_rows.FITTED) == (gitt.WINDOW, gitt.FEWEST)

@@ -107,3 +107,52 @@ def test_shares_of_the_capacity_in_each_pass_are_no_states_of_charge(plan):
     assert not told(plan, steps.replace("$q", "10 %"), "counted from the begin")
     assert not told(plan, steps.replace("to: 90 %", "to: 40 %"), "counted from the begin")  # 100 % in all
     assert not told(plan, steps.replace("{rest: 1 h}", "{charge: {current: C/3, to: 4.2 V}}"), "counted from the begin")
+
+
+NOMINAL = "- nominal: {from: discharge_capacity, within: [80 %, 120 %]}\n"
+RISING = "- each: {q: {from: 10 %, to: 90 %, by: 10 %}}\n  steps:\n"
+UNTIL = "    - discharge: {current: C/3, until: discharged since full >= $q, to: 2.6 V}\n    - rest: 1 h\n"
+
+
+def test_a_mark_that_is_set_anew_in_each_pass_is_no_begin_for_all(plan):
+    assert told(plan, CHARGE + RISING + "    - mark: full\n" + UNTIL, "set anew in each")
+    assert not told(plan, CHARGE + "- mark: full\n" + RISING + UNTIL, "set anew in each")
+    assert not told(plan, CHARGE + RISING + "    - mark: full\n" + UNTIL.replace("$q", "10 %"), "set anew in each")
+    filled = "    - charge: {current: C/3, to: 4.2 V}\n    - mark: full\n"
+    assert not told(plan, RISING + filled + UNTIL, "set anew in each")
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        (NOMINAL + loop(2), True),
+        (loop(2) + NOMINAL, False),
+        (f"- repeat: 3\n  steps:\n    {NOMINAL}" + "".join(f"    {one}\n" for one in loop(2).splitlines()), True),
+        ("- repeat: 3\n  steps:\n" + "".join(f"    {one}\n" for one in (loop(2) + NOMINAL).splitlines()), False),
+    ],
+)
+def test_what_1c_means_is_measured_before_it_is_asked_for(plan, steps, wanted):
+    assert bool(told(plan, steps, "completed cycle before nominal")) == wanted
+
+
+def test_checks_are_none_of_the_cycles_by_which_every_counts(plan):
+    check = "    - if: every 50 cycles\n      steps:\n        - cycle: check\n          steps: [{charge: {current: C/2, to: 4.2 V}}, {discharge: {current: C/2, to: 2.6 V}}]\n"
+    aged = "- repeat: 40\n  steps:\n" + "".join(f"    {one}\n" for one in loop(1).splitlines()) + check
+    assert told(plan, aged, "cycle 50 of 40 that are no check at most")
+    assert not told(plan, aged.replace("40", "60"), "at most")
+
+
+@pytest.mark.parametrize(
+    ("watch", "hint"),
+    [
+        ("voltage >= 2.5 V", "write voltage >= 4.2 V"),
+        ("voltage > 2.4 V", "write voltage >= 4.2 V"),
+        ("voltage <= 4.3 V", "is the comparison turned round?"),
+        ("voltage >= 4.4 V", "tighten stop_if, or widen limits"),
+        ("voltage >= 4.2 V", ""),
+    ],
+)
+def test_a_watch_that_the_limits_leave_true_is_not_one_that_they_forestall(plan, watch, hint):
+    steps = f"- repeat: 100\n  stop_if: {watch}\n  steps: [{{charge: {{current: C/10, for: 10 min, to: 4.2 V}}}}, {{rest: 2 h}}]"
+    hints = [one.hint for one in warnings(plan(steps, CELL))]
+    assert hint in hints if hint else hints == []
