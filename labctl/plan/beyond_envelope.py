@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, cast
 
@@ -27,6 +28,7 @@ from labctl.plan.step_context import Origins, StepContext, ValueOrigin
 from labctl.quantity.prefix_slip import a_thousandth
 from labctl.quantity.units import display
 
+LIKELY: Final = (0.1, 1.5)  # of the nominal capacity, what one step is meant to pass
 MOST_RATE: Final = 20.0  # of 1C: a current of more has most likely another unit
 WRITTEN: Final = frozenset({"current", "voltage", "most", "start", "end", "temperature"})  # settings limited as written
 
@@ -143,6 +145,7 @@ def check_ends(draft: CompileContext, place: StepContext, ends: Iterable[End], o
                 why = cut_off_beyond(place.envelope, term, origin.text)
                 if why:
                     why, origin, hint = cut_off_stands(draft, place, origin, term, why)
+                    hint = hint or _relative(draft, term, origin.text)
                     hint = hint or _smaller_end(place.envelope, term, origin.text)
                     hint = hint or "a cut-off may lie on a limit, not beyond it"
                     draft.say_beyond("limit.cut_off", why, origin, hint)
@@ -158,6 +161,25 @@ def cut_off_beyond(envelope: Envelope, term: Term, written: str = "") -> str:
         why = _beyond(envelope, term, value, written)
         if why:
             return why
+    return ""
+
+
+def _relative(draft: CompileContext, term: Term, written: str) -> str:
+    """Return the question whether C/20 was meant for 20C, or mAh/g or mAh/cm2 for mAh, or ""."""
+    if (
+        term.quantity == "current"
+        and (times := re.fullmatch(r"\s*([\d.]+)\s*C\s*", written))
+        and term.comparison in {"<", "<="}
+    ):
+        return f"is C/{times[1]} meant?"
+    match = re.fullmatch(r"\s*([\d.]+)\s*([uµm]?Ah)\s*", written)
+    nominal, prefix = draft.cell.nominal, {"Ah": 1.0, "mAh": 1e-3}.get(match[2] if match else "", 1e-6)
+    if match is None or not nominal or term.quantity != "capacity":
+        return ""
+    charge = float(match[1]) * prefix * 3600.0
+    for unit, size in (("g", 1e3 * (draft.cell.active_mass or 0.0)), ("cm2", 1e4 * (draft.cell.area or 0.0))):
+        if LIKELY[0] * nominal <= charge * size <= LIKELY[1] * nominal:
+            return f"is {match[1]} {match[2]}/{unit} meant?"
     return ""
 
 

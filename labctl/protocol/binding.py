@@ -143,6 +143,10 @@ def _given_value(text: str, parameter: Parameter, mark: Mark) -> Value:
     except ProtocolError:
         if isinstance(parameter.default, str):
             return text.strip()
+        if isinstance(parameter.default, tuple) and "," in text:
+            items = ", ".join(item.strip() for item in text.split(","))
+            message = f"wanted a list in brackets for {parameter.name}, found {clip(text)!r}"
+            raise ProtocolError(Finding("params.kind", message, mark, f"--set '{parameter.name}=[{items}]'")) from None
         raise
 
 

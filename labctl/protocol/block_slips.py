@@ -34,14 +34,17 @@ def together(items: Sequence[Node]) -> tuple[list[Node], list[Slip]]:
             slips.append(("yaml.indent", message, item.mark, hint))
             whole[-1] = replace(before, entries=(*before.entries, *item.entries))
             continue
+        if isinstance(before, Entries) and isinstance(item, Entries) and _parts_of_one(before, item):
+            whole[-1], slip = _one_block(before, item)
+            slips.append(slip)
+            continue
         if _is_head(before) and isinstance(before, Entries) and isinstance(item, Entries) and _is_body(item):
             first, steps = before.entries[0][0], item.entries[0][0]
             message = f"wanted steps: below {first.text}, found it as an item of its own"
             hint = f"write two spaces in place of the - before steps: it belongs to the block of line {first.mark.line}"
             slips.append(("yaml.indent", message, steps.mark, hint))
             whole[-1] = replace(before, entries=(*before.entries, *item.entries))
-            if slips[-2:-1] and slips[-2][2] == before.mark:
-                del slips[-2]
+            slips = [slip for slip in slips if slip[0] != "key.missing" or slip[2] != before.mark]
             continue
         if (
             isinstance(before, Entries)
@@ -123,6 +126,21 @@ def _has_steps(value: Entries) -> bool:
 
 def _is_head(item: Node | None) -> bool:
     return isinstance(item, Entries) and is_head(item)
+
+
+def _parts_of_one(before: Entries, item: Entries) -> bool:
+    """Tell whether two items without steps are keys of one block, of which only the first begins with a -."""
+    keys, more = ({key.text for key, _ in one.entries} for one in (before, item))
+    return is_head(before) and is_head(item) and not keys & more and not {"repeat", "each", "if"} & more
+
+
+def _one_block(before: Entries, item: Entries) -> tuple[Entries, Slip]:
+    """Return two parts of a block as one, and what is said of the second."""
+    first, key = before.entries[0][0], item.entries[0][0]
+    message = f"wanted {key.text}: beside {first.text}, found it as an item of its own"
+    hint = f"write two spaces in place of the - before {key.text}: it belongs to the block of line {first.mark.line}"
+    whole = replace(before, entries=(*before.entries, *item.entries))
+    return whole, ("yaml.indent", message, item.mark, hint)
 
 
 def _is_body(item: Entries) -> bool:

@@ -364,7 +364,7 @@ BLOCK_WORDS: Final[Mapping[str, str]] = {
     "foreach": "did you mean each?",
     "for_each": "did you mean each?",
     "when": "did you mean if?",
-    "limits": "limits stand once for the whole file",
+    "limits": "limits stand once for the whole file; a block has stop_if: voltage >= 4.15 V, and its steps have to:",
     "params": "params stand once for the whole file",
     "timeout": "did you mean for?",
     "duration": "did you mean for?",

@@ -9,6 +9,9 @@ from labctl.text.bracket_hints import Found
 TEXT_KEYS: Final = frozenset({"name", "about", "source", "say", "mark", "prompt", "basis", "label"})
 
 _TEXT: Final = re.compile(rf"\s*(?:- +)*({'|'.join(sorted(TEXT_KEYS))}): +(.*?)\s*")
+_PARTS: Final = re.compile(
+    r"(?:^|[{,])\s*(?:- +)*(until|hold_until|stop_if|abort_if|if)\s*:\s*([\"'])([^\"']*)\2\s+(and|or)\s+([\"'])([^\"']*)\5"
+)
 _BEGINS: Final = re.compile(
     r"[*&!@%`?,]|- |\[[^\[\]]*\]\s*[^\s#]|\{[^{}]*\}\s*[^\s#]|\"[^\"]*\"\s*[^\s#]|'[^']*'\s+[^\s#]"
 )
@@ -30,3 +33,12 @@ def to_be_quoted(line: str) -> Found:
     message = f"wanted a text for {match[1]!r}, found one that begins with {sign}, which is special in YAML"
     code = "yaml.quote" if sign in "[{\"'" else "yaml.indicator"
     return match.start(2), code, message, f"quote it: {match[1]}: {quoted(clip(match[2], 80))}"
+
+
+def quoted_parts(line: str) -> Found:
+    """Find a condition whose comparisons are quoted one by one, with `and` or `or` between the quotes."""
+    match = _PARTS.search(line)
+    if match is None:
+        return None
+    message = f"wanted one text, found two in quotes with {match[4]} between"
+    return match.start(4), "yaml.quote", message, f"quote none of it: {match[1]}: {match[3]} {match[4]} {match[6]}"

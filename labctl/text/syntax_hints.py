@@ -26,7 +26,7 @@ from labctl.text.block_hints import (
 )
 from labctl.text.bracket_hints import Found, after_braces, closed_twice, comma, no_value, two_commas
 from labctl.text.nodes import BROKEN, Document
-from labctl.text.plain_text import TEXT_KEYS, to_be_quoted
+from labctl.text.plain_text import TEXT_KEYS, quoted_parts, to_be_quoted
 
 MOST_OF_LINE: Final = 1000  # characters that the rules look at
 MOST_SHOWN: Final = 60  # characters of a line in a hint
@@ -267,6 +267,7 @@ _RULES: Final = (
     _tab,
     _braced,
     to_be_quoted,
+    quoted_parts,
     _unit_outside,
     _comparison,
     _bars,

@@ -44,9 +44,8 @@ def lacking_steps(plan: Plan, requests: Iterable[AnalysisRequest]) -> Iterator[F
     """Warn of each analysis of which the steps of a plan leave nothing, or less than it is asked for."""
     steps = PlanSteps(plan)
     for request in requests:
-        told = _without_size(plan, request) or _RULES.get(request.name, _nothing)(steps, request.options)
-        if told:
-            message, hint = told
+        of_steps = _RULES.get(request.name, _nothing)(steps, request.options)
+        for message, hint in filter(None, (of_steps, _without_size(plan, request))):
             yield Finding("analyse.steps", message, request.mark, hint, severity="warning")
 
 
@@ -98,11 +97,8 @@ def _cycles(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
         "found no block with cycle" if not counted else f"found a loop of {loop.passes if loop else 0} that counts none"
     )
     where = f"repeat: {loop.passes}" if loop is not None else "the steps: of a block around a charge and a discharge"
-    others = (
-        f", and beside repeat: {', '.join(str(one.passes) for one in loops if one is not loop)}"
-        if len(loops) > 1
-        else ""
-    )
+    passes = dict.fromkeys(str(one.passes) for one in loops if loop is not None and one.passes != loop.passes)
+    others = f", and beside repeat: {', '.join(passes)}" if passes else ""
     return f"wanted cycles that are counted, {found}", f"write cycle: true beside {where}{others}"
 
 
@@ -116,6 +112,12 @@ def _several_cycles(steps: PlanSteps, options: Mapping[str, str]) -> Told | None
     """Tell of a retention without cycles, of one cycle, and of formation alone."""
     if told := _cycles(steps, options):
         return told
+    named = options.get("of", "")
+    if named.isdigit() and int(named) > most_cycles(steps.plan.root) > 0:
+        return (
+            f"wanted a cycle that the run comes to, found of: {named} of {most_cycles(steps.plan.root)} at most",
+            "write first, max or the number of a cycle of the run",
+        )
     kinds = {block.cycle for block in steps.cycles}
     if kinds == {"formation"}:
         return (

@@ -6,7 +6,7 @@ from typing import Final
 
 from labctl.plan.lint.plan_steps import PlanSteps, Told, lasts
 from labctl.plan.number import known
-from labctl.plan.step import Line, VersusOcv
+from labctl.plan.step import End, Line, VersusOcv
 from labctl.quantity.units import display
 
 SETTLED: Final = 20 * 3600.0  # s of a hold, before its current is leakage alone
@@ -17,6 +17,11 @@ RATES: Final = 3  # scan rates, or temperatures, that a slope is laid through
 
 def polarised(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
     """Tell of a transference number without a spectrum before and after the hold, and of a voltage that is too large."""
+    if steps.plan.cell.name and steps.plan.cell.kind != "symmetric":
+        return (
+            f"wanted a cell with the same metal on both sides for transference, found one of kind {steps.plan.cell.kind}",
+            "the electrolyte is polarised between two electrodes of lithium: take a symmetric cell",
+        )
     verbs = [line.verb for _, line in steps.lines]
     holds = [at for at, verb in enumerate(verbs) if verb == "hold"]
     if holds and not any("eis" in verbs[:at] and "eis" in verbs[at:] for at in holds):
@@ -85,6 +90,11 @@ def window(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
 
 def polarised_whole(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
     """Tell of holds whose current is still that of ions which go to their plates."""
+    if steps.plan.cell.name and steps.plan.cell.kind != "blocking":
+        return (
+            f"wanted plates that pass no ions for electronic, found a cell of kind {steps.plan.cell.kind}",
+            "take a blocking cell: metal passes ions, whose current is told for that of electrons",
+        )
     held = [max(lasts(line), default=math.inf) for line in steps.of("hold")]
     if held and max(held) < POLARISING:
         shown = display(max(held), "duration")
@@ -107,11 +117,20 @@ def stepped(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
     return None
 
 
+def _asks_current(end: End) -> bool:
+    return any(term.quantity == "current" for terms in end.condition.any_of for term in terms)
+
+
 def leaking(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
     """Tell of holds that end before their current is leakage."""
     held = [max(lasts(line), default=math.inf) for line in steps.of("hold")]
     if not held:
         return "wanted a hold for leakage, found none", "add - hold: {voltage: 4.1 V, for: 48 h}"
+    if all(any(end.kind == "until" and _asks_current(end) for end in line.ends) for line in steps.of("hold")):
+        return (
+            "wanted a hold that goes on as its current becomes leakage, found until on the current, which ends it before",
+            "leave until out of the hold, and write for: 48 h",
+        )
     if max(held) < SETTLED:
         shown = display(max(held), "duration")
         return (

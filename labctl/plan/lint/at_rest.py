@@ -16,7 +16,9 @@ Places = Mapping[Spot, Mark]
 BETWEEN_EQUALS: Final = 1.0  # V, what is held between two equal electrodes at most
 SWEPT_BETWEEN_EQUALS: Final = 2.0  # V: a limiting current has come long before
 FRESH_ANODE: Final = 2.5  # V, and up to 3.2 V: where an anode rests against lithium before its first discharge
-FRESHEST: Final = 2.2  # V, where the lowest of fresh anodes rests, hard carbon against sodium
+FRESHEST: Final = {"half_anode": 2.2, "asymmetric": 2.0}
+"""V, where the lowest of fresh anodes rests, hard carbon against sodium, and the lowest of bare collectors."""
+LITHIATES: Final = {"half_anode": "discharge", "asymmetric": "plate"}
 HIGHEST_LIMIT: Final = 2.0  # V: limits that end here have no fresh anode in mind
 TOLD_FROM_NOTHING: Final = 1e-3  # V
 NOT_PLATED: Final = 0.2  # V against the metal: what is formed above is no metal
@@ -37,8 +39,9 @@ def not_at_rest(plan: Plan, places: Places) -> Iterator[Finding]:
             yield from _between_equals(line, places)
     if plan.cell.kind == "half_anode":
         yield from _fresh_anode(plan, places)
-        yield from _fresh_beyond(plan, places)
         yield from _at_nothing(plan, places)
+    if plan.cell.kind in FRESHEST:
+        yield from _fresh_beyond(plan, places)
     if plan.cell.kind == "asymmetric":
         for _, line in walk(plan.root):
             yield from _above_zero(line, places)
@@ -98,19 +101,25 @@ def _fresh_anode(plan: Plan, places: Places) -> Iterator[Finding]:
 
 
 def _fresh_beyond(plan: Plan, places: Places) -> Iterator[Finding]:
-    """Give a first discharge of an anode where a fresh one would rest above the voltage limits, so that its run asks."""
+    """Give a first discharge or plating where a fresh cell would rest above the voltage limits, so that its run asks."""
     first = next((line for _, line in walk(plan.root) if line.energises), None)
-    if first is None or first.verb != "discharge" or first.bounds.voltage is None or plan.ocv != first.bounds.voltage:
+    kind = plan.cell.kind
+    if (
+        first is None
+        or first.verb != LITHIATES[kind]
+        or first.bounds.voltage is None
+        or plan.ocv != first.bounds.voltage
+    ):
         return
     low, high = first.bounds.voltage
     if plan.carried.start or plan.carried.cycle or high > HIGHEST_LIMIT:
         return
     message = (
-        f"wanted voltage limits within which a half_anode cell begins, found {display(low, 'voltage')} to "
+        f"wanted voltage limits within which a cell of kind {kind} begins, found {display(low, 'voltage')} to "
         f"{display(high, 'voltage')}: "
-        f"a fresh one rests at {display(FRESHEST, 'voltage')} and more, and the run asks at its first current"
+        f"a fresh one rests at {display(FRESHEST[kind], 'voltage')} and more, and the run asks at its first current"
     )
-    hint = f"say where it may rest: requires: {{cell: half_anode, ocv: [{display(low, 'voltage')}, 3.5 V]}}"
+    hint = f"say where it may rest: requires: {{cell: {kind}, ocv: [{display(low, 'voltage')}, 3.5 V]}}"
     yield warning("plan.range", message, mark_of(first, places), hint)
 
 

@@ -25,6 +25,7 @@ KEPT: Final = 0.995  # of a capacity: between two cycles it differs by more
 MOST_ROWS: Final = 2e7  # of one step
 COARSE: Final = 1.0  # s between rows: of coarser ones it is the steps that are too many
 ROW: Final = 100.0  # bytes of one stored row, about
+DENSE: Final = 10.0  # A/m2, 1 mA/cm2: a galvanostatic amplitude that no two electrodes of metal answer in proportion
 LOST: Final = 1e-4  # of 1C: an amplitude to which a cell answers with less than a channel tells apart
 FINEST: Final = 2e-5  # V that no channel of a cycler tells apart
 RESOLVED: Final = 0.02  # of what a voltage is accurate to: a digit of a channel is no smaller
@@ -157,10 +158,18 @@ def _beyond_its_voltage(line: Line, places: Places) -> Iterator[Finding]:
 
 
 def _amplitude(plan: Plan, line: Line, places: Places) -> Iterator[Finding]:
-    """Give a galvanostatic amplitude of more than 1C, to which no cell answers in proportion, or one lost in the noise."""
+    """Give a galvanostatic amplitude to which no cell answers in proportion, or one lost in the noise."""
     amplitude = max(map(abs, known(line.settings.get("amplitude"))), default=0.0)
     one = (plan.cell.nominal or math.inf) / 3600.0
     galvanostatic = line.mode == "Spectrum" and not line.settings.get("potentiostatic")
+    if galvanostatic and plan.cell.area and not plan.cell.nominal and amplitude > DENSE * plan.cell.area:
+        density = f"{amplitude / plan.cell.area / 10.0:.3g} mA/cm2"
+        yield warning(
+            "eis.amplitude",
+            f"wanted an amplitude to which the cell answers in proportion, found {display(amplitude, 'current')}, {density} of it",
+            mark_of(line, places, "amplitude"),
+            f"is {1e3 * amplitude:g} mV meant?",
+        )
     if galvanostatic and plan.cell.kind in INSERTION and amplitude > one:
         message = (
             f"wanted an amplitude to which the cell answers in proportion, at most 1C, {display(one, 'current')}, "

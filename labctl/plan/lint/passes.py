@@ -290,7 +290,17 @@ def before_its_charge(plan: Plan, line: Line, places: Places) -> Iterator[Findin
     asked, times = by_kind.get("capacity", ()), by_kind.get("for", ())
     if "to" in by_kind and min(asked, default=math.inf) > (plan.cell.nominal or 0.0):
         return  # the voltage comes first
-    if asked and times and max(times) * max(currents) < min(asked) * (1.0 - SHORT_OF):
+    if asked and times and max(times) * max(currents) >= min(asked) * (1.0 - SHORT_OF) > max(times) * min(currents):
+        if len({*asked}) == len({*times}) == 1:
+            least, reached = display(min(currents), "current"), display(max(times) * min(currents), "capacity")
+            yield warning(
+                "plan.time_first",
+                f"`for` will come before the capacity in the passes of small current: at {least} it lets {line.verb} pass "
+                f"{reached} of {display(min(asked), 'capacity')}",
+                mark_of(line, places),
+                f"lengthen for to more than {display(min(asked) / min(currents), 'duration')}, or leave it out",
+            )
+    elif asked and times and max(times) * max(currents) < min(asked) * (1.0 - SHORT_OF):
         passed, wanted = display(max(times) * max(currents), "capacity"), display(min(asked), "capacity")
         yield warning(
             "plan.time_first",

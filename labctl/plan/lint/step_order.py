@@ -260,7 +260,7 @@ def _full_already(way: _Way, lines: list[Line], titration: Block | None, places:
     if before is None or before is line or (line.verb in RAISING) != (before.verb in RAISING) or way.rested > STORED:
         return
     pulse = is_pulse(line, way.nominal)
-    wanted = end_values(line, "to") if pulse else known(target_of(line))
+    wanted = end_values(line, "to")
     ended, up = known(target_of(before)), line.verb in RAISING
     if line.verb not in DRIVEN or not ended or not wanted or pulse != (titration is not None):
         return  # one pulse at a voltage is there for a resistance
@@ -282,7 +282,7 @@ def _as_fast(way: _Way, lines: list[Line]) -> bool:
     first, second = (
         max(map(abs, known(line.settings.get("current"))), default=0.0) for line in (way.drive, lines[0]) if line
     )
-    same = way.rested == 0.0 and way.drive is not None and way.drive.settings == lines[0].settings
+    same = way.rested == 0.0 and not way.held and way.drive is not None and way.drive.settings == lines[0].settings
     if not first or not second or same or (len(lines) > 1 and not way.held):  # twins are told of elsewhere
         return False
     return second >= first * (FILLED if way.held else AS_LARGE)

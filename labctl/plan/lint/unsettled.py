@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from labctl.finding import Finding, Mark
-from labctl.plan.index import walk
+from labctl.plan.index import blocks, walk
 from labctl.plan.lint.ends import DRIVEN, end_values, mark_of, warning
 from labctl.plan.number import known
 from labctl.plan.step import Line, Plan
@@ -66,6 +66,32 @@ def unsettled(plan: Plan, places: Places) -> Iterator[Finding]:
             if not unbiased and cell.held < RELAXED:
                 yield _not_held(line, cell.held, places)
         cell.go(line, tail=path[-1].fused and line.verb == "hold")
+
+
+def set_for_nothing(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Warn of a loop over temperatures or bends that sets each as its pass ends, so that nothing is done at the last one."""
+    for block in blocks(plan.root):
+        lines = [line for _, line in walk(block) if line.verb not in {"mark", "rest"}]
+        last = lines[-1] if lines and block.passes > 1 and not block.fused else None
+        key = {"Chamber": "temperature", "Bend": "angle"}.get(last.mode, "") if last is not None else ""
+        values = list(dict.fromkeys(known(last.settings.get(key)))) if last is not None and key else []
+        if (
+            last is None
+            or len(values) < 2
+            or not isinstance(block.children[-1], Line)
+            or lines[0] is last is not lines[-1]
+        ):
+            continue
+        shown = display(values[-1], "temperature" if key == "temperature" else "angle")
+        first = next((line for line in lines if line is not last), None)
+        if first is None:
+            found = f"nothing else in it: what comes behind the loop is done at {shown} alone"
+            hint = "put what is to be done there into the loop, behind it"
+        else:
+            found = f"none behind it: the {first.verb} of each pass comes before it, nothing is done at {shown}"
+            hint = f"put it before {first.verb}, first in the loop"
+        message = f"wanted something that is done at each {key} of the loop, found {found}"
+        yield warning("plan.passes", message, mark_of(last, places), hint)
 
 
 def _lasts(line: Line) -> float:

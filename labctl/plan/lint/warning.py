@@ -26,7 +26,7 @@ from labctl.plan.lint.pulse_rows import pulse_rows
 from labctl.plan.lint.rare_rows import rare_rows_of_sweeps
 from labctl.plan.lint.since_marks import marks_anew
 from labctl.plan.lint.step_order import step_order
-from labctl.plan.lint.unsettled import unsettled
+from labctl.plan.lint.unsettled import set_for_nothing, unsettled
 from labctl.plan.lint.unusual import unusual
 from labctl.plan.lint.usual_ranges import unusual_ranges
 from labctl.plan.lint.watches import vain_watches
@@ -77,6 +77,7 @@ def warnings(plan: Plan, places: Mapping[Spot, Mark] = NOWHERE) -> tuple[Finding
             drift,
             rare_rows_of_sweeps,
             unsettled,
+            set_for_nothing,
             ladders,
             harsh,
         ),

@@ -180,7 +180,7 @@ LIBRARY = "here or the name of one of the library, found neither; "
             f"mine: wanted a protocol file {LIBRARY}did you mean mine.yaml?",
         ),
         (["plan", "gitt", "--cell", "vvo"], f"vvo: wanted a cell file {LIBRARY}did you mean vo?"),
-        (["plan", "gitt", "--cell", "qqq"], f"qqq: wanted a cell file {LIBRARY}the library has chen2020, "),
+        (["plan", "gitt", "--cell", "qqq"], f"qqq: wanted a cell file {LIBRARY}the library has bcap0350, chen2020, "),
         (["plan", "there/x.yaml", "--cell", "vo"], "there/x.yaml: wanted a protocol file, found none"),
         (["plan", "gitt", "--cell", "phlt-lf"], f"{LIBRARY}did you mean phlt-lfp, phlt-lfp-pouch or phlt-lfp-thick?"),
         (

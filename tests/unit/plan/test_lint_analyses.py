@@ -96,6 +96,9 @@ def found(steps, analyse, cell=FULL):
         ),
         (TITRATION.format("1 h"), "[pitt]", "and - hold: {voltage: $v"),
         (STEPPED, "[pitt]", ""),
+        ("- hold: {voltage: 4 V, until: current < C/20, for: 48 h}\n", "[leakage]", "leave until out of the hold"),
+        (CYCLES, "[{retention: {of: 200}}]", "write first, max or the number"),
+        (CYCLES, "[{retention: {of: 9}}]", ""),
         ("- bend: {angle: 90 deg}\n" + CYCLES, "[bending]", "each: {angle:"),
         (BENT, "[bending]", ""),
     ],
@@ -137,12 +140,22 @@ def test_what_an_analysis_of_other_cells_needs(steps, analyse, cell, words):
     assert all(words in hint for hint in hints)
 
 
+def test_analyses_of_one_kind_of_cell_say_so_of_another():
+    (one,) = found(POLARISED.format(SPECTRUM, "10 mV", SPECTRUM), "[transference]")
+    assert "of kind full" in one.message
+    told = found("- hold: {voltage: 0.1 V, for: 10 h}\n", "[electronic]", SYMMETRIC)
+    assert "take a blocking cell" in told[0].hint
+
+
 @pytest.mark.parametrize("name", ["gitt", "pitt", "interruption"])
 def test_a_diffusion_coefficient_wants_a_length(name):
     steps = STEPPED if name == "pitt" else TITRATION.format("1 h")
     thick = replace(FULL, film_thickness=None)
     assert [one.message for one in found(steps, f"[{name}]")] == []
     assert ["wanted a length" in one.message for one in found(steps, f"[{name}]", thick)] == [True]
+    if name == "gitt":
+        unrested = TITRATION.format("1 h").replace("  - rest: 1 h\n", "") + "- rest: 2 h\n"
+        assert len(found(unrested, f"[{name}]", thick)) == 2  # neither is told in place of the other
     assert found(steps, f"[{{{name}: {{length: 2 um}}}}]", thick) == []
 
 

@@ -156,3 +156,37 @@ def test_a_watch_that_the_limits_leave_true_is_not_one_that_they_forestall(plan,
     steps = f"- repeat: 100\n  stop_if: {watch}\n  steps: [{{charge: {{current: C/10, for: 10 min, to: 4.2 V}}}}, {{rest: 2 h}}]"
     hints = [one.hint for one in warnings(plan(steps, CELL))]
     assert hint in hints if hint else hints == []
+
+
+SET = "- each: {{{}}}\n  steps:\n"
+SPECTRUM = "  - rest: 1 h\n  - eis: {from: 10 kHz, to: 0.1 Hz, amplitude: 10 mV}\n"
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        (
+            SET.format("t: [25 degC, 45 degC]") + SPECTRUM + "  - temperature: {to: $t, soak: 1 h}\n",
+            "nothing is done at 45 degC",
+        ),
+        (SET.format("t: [25 degC, 45 degC]") + "  - temperature: {to: $t, soak: 1 h}\n" + SPECTRUM, ""),
+        (SET.format("t: [25 degC, 45 degC]") + SPECTRUM + "  - temperature: {to: 25 degC, soak: 1 h}\n", ""),
+        (SET.format("a: [0 deg, 90 deg]") + "  - bend: {angle: $a}\n" + CYCLES, "is done at 90 deg alone"),
+    ],
+)
+def test_something_is_done_at_each_temperature_and_bend(plan, steps, words):
+    assert bool(told(plan, steps, "is done at")) == bool(words)
+    assert not words or told(plan, steps, words)
+
+
+def test_a_charge_by_amount_of_a_full_cell_is_told(plan):
+    filled = "- charge: {current: C/3, to: 4.2 V, hold_until: current < C/20, for: 8 h}\n"
+    assert told(plan, filled + "- charge: {current: C/3, capacity: 60 %, to: 4.2 V}\n", "leaves the cell full")
+    assert not told(plan, filled + "- discharge: {current: C/3, capacity: 60 %, to: 2.6 V}\n", "leaves the cell")
+
+
+def test_a_time_that_comes_first_in_some_passes_is_told(plan):
+    stairs = "- each: {{j: [0.1 mA, 0.5 mA]{}}}\n  steps: [{{charge: {{current: $j, capacity: 0.5 mAh, for: {}}}}}, {{discharge: {{current: $j, capacity: 0.5 mAh, for: {}}}}}]\n"
+    assert told(plan, stairs.format("", "1 h", "1 h"), "in the passes of small current")
+    assert not told(plan, stairs.format("", "6 h", "6 h"), "in the passes of small current")
+    assert not told(plan, stairs.format(", t: [6 h, 1.2 h]", "$t", "$t"), "in the passes of small current")

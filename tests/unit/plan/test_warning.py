@@ -13,7 +13,7 @@ from labctl.protocol.cell import Cell
 from labctl.protocol.load import read
 from tests.unit.plan.conftest import FULL, SYMMETRIC
 
-BARE = Cell("Li-Cu", "asymmetric", area=1e-4, limits=Bounds((-1.0, 1.0), (-0.01, 0.01)))
+BARE = Cell("Li-Cu", "asymmetric", area=1e-4, limits=Bounds((-1.0, 2.5), (-0.01, 0.01)))
 DRIFT = {"drive.csv": "time / h,current / mA\n0,1\n0.6,-0.2\n1,0\n"}
 
 
