@@ -112,7 +112,7 @@ def _fresh_beyond(plan: Plan, places: Places) -> Iterator[Finding]:
     ):
         return
     low, high = first.bounds.voltage
-    if plan.carried.start or plan.carried.cycle or high > HIGHEST_LIMIT:
+    if plan.carried.start or plan.carried.cycle or high > HIGHEST_LIMIT or high >= FRESHEST[kind]:
         return
     message = (
         f"wanted voltage limits within which a cell of kind {kind} begins, found {display(low, 'voltage')} to "

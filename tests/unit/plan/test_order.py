@@ -190,3 +190,15 @@ def test_a_time_that_comes_first_in_some_passes_is_told(plan):
     assert told(plan, stairs.format("", "1 h", "1 h"), "in the passes of small current")
     assert not told(plan, stairs.format("", "6 h", "6 h"), "in the passes of small current")
     assert not told(plan, stairs.format(", t: [6 h, 1.2 h]", "$t", "$t"), "in the passes of small current")
+
+
+@pytest.mark.parametrize(
+    ("high", "requires", "warned"),
+    [(1.0, "", True), (2.0, "", False), (1.0, "requires: {ocv: [-0.5 V, 3.5 V]}\n", False)],
+)
+def test_a_first_plating_is_of_a_collector_that_rests_above_narrow_limits(plan, high, requires, warned):
+    bare = replace(CELL, kind="asymmetric", nominal=None, limits=Bounds((-0.5, high), (-0.01, 0.01)))
+    steps = "- rest: 1 h\n- plate: {current: 1 mA, for: 1 h}\n- strip: {current: 1 mA, to: 0.5 V, for: 2 h}\n"
+    assert (
+        any("a fresh one rests at 2 V" in one.message for one in warnings(plan(steps, bare, head=requires))) == warned
+    )
