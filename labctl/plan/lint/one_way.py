@@ -7,7 +7,7 @@ from typing import Final
 
 from labctl.finding import Finding, Mark
 from labctl.plan.index import blocks, walk
-from labctl.plan.lint.ends import DRIVEN, LOWERING, mark_of, opposite, target_of, warning
+from labctl.plan.lint.ends import DRIVEN, LOWERING, end_values, mark_of, opposite, target_of, warning
 from labctl.plan.number import known, values
 from labctl.plan.step import Block, ByPass, Line, Plan
 from labctl.plan.step_context import Spot
@@ -16,6 +16,7 @@ from labctl.quantity.units import display
 Places = Mapping[Spot, Mark]
 
 SHORT: Final = 1800.0  # s of a pulse: there are many of them to one voltage
+DRIFT: Final = 1.2  # of the nominal capacity, by which all passes together drift
 UNEQUAL: Final = 0.02  # of the greater: by which stripped and plated may differ
 
 
@@ -26,6 +27,7 @@ def one_way(plan: Plan, places: Places) -> Iterator[Finding]:
         if block.passes > 1 and not block.fused:
             yield from to_one_end(plan, block, places)
             yield from _unbalanced(block, places)
+            yield from _drifting(plan, block, places)
 
 
 def _twins(block: Block, places: Places) -> Iterator[Finding]:
@@ -107,6 +109,27 @@ def _unbalanced(block: Block, places: Places) -> Iterator[Finding]:
             f"and {display(down, 'capacity')} plated in line {where['plate']}",
             mark_of(lines[0], places),
             _off(lines, up, down),
+        )
+
+
+def _drifting(plan: Plan, block: Block, places: Places) -> Iterator[Finding]:
+    """Give a loop of a charge and a discharge whose amounts differ, until one of them ends at its voltage in each pass."""
+    drives = [line for _, line in walk(block) if line.energises and line.mode != "Spectrum"]
+    asked = {line.verb: end_values(line, "capacity") for line in drives}
+    if len(drives) != 2 or set(asked) != {"charge", "discharge"} or not plan.cell.nominal:
+        return
+    amounts = {verb: set(values) for verb, values in asked.items()}
+    if any(len(values) != 1 for values in amounts.values()) or not any(end_values(line, "to") for line in drives):
+        return
+    up, down = amounts["charge"].pop(), amounts["discharge"].pop()
+    if abs(up - down) * block.passes > DRIFT * plan.cell.nominal:
+        more, less = ("charge", "discharge") if up > down else ("discharge", "charge")
+        yield warning(
+            "plan.unbalanced",
+            f"wanted as much charged as discharged in each pass, found {display(up, 'capacity')} and {display(down, 'capacity')}: "
+            f"after some of the {block.passes} passes the voltage ends {more} before its capacity does",
+            mark_of(drives[0], places),
+            f"write the same capacity in both, or leave it out of {less}, which its voltage then ends",
         )
 
 

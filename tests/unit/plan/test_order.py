@@ -202,3 +202,13 @@ def test_a_first_plating_is_of_a_collector_that_rests_above_narrow_limits(plan, 
     assert (
         any("a fresh one rests at 2 V" in one.message for one in warnings(plan(steps, bare, head=requires))) == warned
     )
+
+
+@pytest.mark.parametrize(
+    ("amounts", "passes", "warned"),
+    [(("30 %", "40 %"), 100, True), (("30 %", "30 %"), 100, False), (("10 %", "5 %"), 9, False)],
+)
+def test_amounts_that_drift_to_a_voltage_are_told(plan, amounts, passes, warned):
+    up, down = amounts
+    steps = f"- repeat: {passes}\n  steps: [{{charge: {{current: C/2, capacity: {up}, to: 4.2 V}}}}, {{discharge: {{current: C/2, capacity: {down}, to: 2.6 V}}}}]"
+    assert bool(told(plan, steps, "as much charged as discharged")) == warned
