@@ -25,7 +25,7 @@ name: any
 kind: full
 area: 1 cm2
 nominal: {capacity: 10 Ah}
-limits: {voltage: [-10 V, 10 V], current: [-10 A, 10 A], temperature: [-40 degC, 200 degC]}
+limits: {voltage: [-10 V, 10 V], current: [-100 A, 100 A], temperature: [-40 degC, 200 degC]}
 """
 
 
