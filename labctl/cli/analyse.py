@@ -53,6 +53,7 @@ def command(
     from labctl.store.queries import ANALYSES_OF_RUN
     from labctl.store.reader import Reader
 
+    refuse_swapped(run, names or [])
     given, where = given_options(circuit, values or []), db or journal()
     with Reader(where) as reader:
         stored_run = reader.find(run)
@@ -74,6 +75,16 @@ def command(
     for analysis in analyses:
         show(analysis)
     typer.echo(f"next: labctl report {run} --db {where} -o run-{stored_run.run_id}.html")
+
+
+def refuse_swapped(run: str, names: "Sequence[str]") -> None:
+    """Refuse `analyse capacity 1`."""
+    from labctl.errors import UsageError
+
+    if run.isidentifier() and names and names[0].isdecimal():
+        raise UsageError(
+            f"wanted the run before its analyses, found {run} {names[0]}; write labctl analyse {names[0]} {run}"
+        )
 
 
 def given_options(circuit: str, assignments: "Sequence[str]") -> dict[str, str]:

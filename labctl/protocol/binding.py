@@ -77,6 +77,8 @@ def _checked(value: Value, parameter: Parameter, mark: Mark) -> Value:
     )
     hint = f"a parameter keeps the kind of its default, {clip(show(parameter.default))}"
     nearly = nearly_read(value) if isinstance(value, str) and isinstance(parameter.default, Quantity) else ""
+    if isinstance(parameter.default, tuple) and isinstance(value, Quantity):
+        hint = f"write {parameter.name}=[{value.text}]"
     hint = nearly or (f"{hint}: write {meant}" if (meant := _with_unit(value, parameter.default)) else hint)
     raise ProtocolError(Finding("params.kind", message, mark, hint))
 

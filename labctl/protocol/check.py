@@ -6,7 +6,17 @@ from dataclasses import replace
 from labctl.finding import Finding
 from labctl.protocol.analysis_needs import without_matter
 from labctl.protocol.condition import KINDS
-from labctl.protocol.model import Item, Protocol, Step, Use, Variable, WrittenBlock, WrittenCondition, WrittenTerm
+from labctl.protocol.model import (
+    Item,
+    Protocol,
+    Reference,
+    Step,
+    Use,
+    Variable,
+    WrittenBlock,
+    WrittenCondition,
+    WrittenTerm,
+)
 from labctl.protocol.step_model import CyclicVoltammetry, Drive, RestStep
 from labctl.protocol.walk import conditions, every_item, references
 from labctl.quantity.units import Quantity
@@ -68,6 +78,13 @@ class _Structure:
             if isinstance(item, WrittenBlock)
             for variable in item.each
         }
+        self.through = {
+            variable.values.name: variable.name
+            for item in every_item(protocol.children)
+            if isinstance(item, WrittenBlock)
+            for variable in item.each
+            if isinstance(variable.values, Reference)
+        }
         self.names_of((protocol.limits, protocol.record, protocol.requires, protocol.interruption), names)
         self.items(protocol.children, names, [])
         self.unused()
@@ -90,6 +107,8 @@ class _Structure:
                 hint = near(reference.name, names) or (
                     "known here are " + ", ".join(names) if names else "define it in params"
                 )
+                if looped := self.through.get(near(reference.name, names).removeprefix("did you mean ").rstrip("?")):
+                    hint = f"did you mean ${looped}?"
                 if line := self.loops.get(reference.name):
                     hint = f"it is of the loop in line {line}: put the step into that block, or define it in params"
                 if reference.name in KINDS:

@@ -31,7 +31,7 @@ def check_sign(quantity: Quantity, sign: Sign, kind: Kind) -> None:
             hint = "for as often as it takes, write a large count and stop_if"
         raise Misread("value.negative", f"wanted {article(kind)} that is not negative, found {quantity.text}", hint)
     hint = {
-        "count": "leave the block or key out",
+        "count": "leave it out: the block, the key, or the number in a list; what is done with a fresh cell stands before the loop",
         "current": "write rest for no current",
         "power": "write rest for no current",
         "number": "a factor is above 1 upwards and below 1 downwards",

@@ -73,7 +73,7 @@ _PLAIN_WORDS: Final = {
     **dict.fromkeys(("gram", "grams"), "g"),
 }
 _OF_MEASURED: Final = re.compile(r"\bof (charge_capacity|discharge_capacity)\b")
-_CLOCK: Final = re.compile(r"(\d+):(\d{1,2})(?::(\d{1,2}))?")
+_CLOCK: Final = re.compile(r"(\d+):(\d{1,2})(?::(\d{1,2}))?(?:\s*h(?:ours?|rs?)?)?")
 _COMMA: Final = re.compile(r"([-+]?\d+),(\d+)(.*)")
 _MICRO: Final = re.compile(r"(?:mc|mic|micro)[- ]?([A-Z].*)")
 _WORD_NUMBER: Final = re.compile(rf"({NUMBER})\s*(.*)", re.DOTALL)

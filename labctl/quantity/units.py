@@ -165,6 +165,9 @@ def _versus(text: str, kind: Kind) -> _Read | None:
 _OPEN_CIRCUITS: Final = frozenset({"ocp", "eoc", "voc"})  # words of others for ocv, and no references
 
 
+_METALS: Final = {"lithium": "Li", "sodium": "Na", "potassium": "K", "magnesium": "Mg", "zinc": "Zn"}
+
+
 def reference_label(text: str) -> str:
     """Return the label of a reference: `Li+/Li`, `Li⁺/Li` and `Li/Li+` are all Li; "" if it can be none."""
     text = re.sub(r"\s*([/+])\s*", r"\1", text.strip().replace("⁺", "+"))
@@ -172,6 +175,7 @@ def reference_label(text: str) -> str:
         return "ocv"
     if text.lower() in _OPEN_CIRCUITS:
         return ""
+    text = _METALS.get(text.lower().removesuffix(" metal"), text)
     match = re.fullmatch(r"([A-Z][a-z]?)(\d?\+)?(/([A-Z][a-z]?)(\d?\+)?)?", text)
     if match and (match[4] is None or match[4] == match[1]):
         return match[1]

@@ -293,7 +293,7 @@ def _interruptions(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None
 
 
 _RULES: Final[Mapping[str, Callable[[PlanSteps, Mapping[str, str]], Told | None]]] = {
-    "capacity": _cycles,
+    **dict.fromkeys(("capacity", "life"), _cycles),
     "retention": _several_cycles,
     "rate": _several_currents,
     "ccd": _several_densities,

@@ -21,7 +21,7 @@ FRESHEST: Final = {"half_anode": 2.2, "asymmetric": 2.0}
 LITHIATES: Final = {"half_anode": "discharge", "asymmetric": "plate"}
 HIGHEST_LIMIT: Final = 2.0  # V: limits that end here have no fresh anode in mind
 TOLD_FROM_NOTHING: Final = 1e-3  # V
-NOT_PLATED: Final = 0.2  # V against the metal: what is formed above is no metal
+NOT_PLATED: Final = 0.0  # V against the metal: above it nothing is plated
 LOWEST_CATHODE: Final = 1.0  # V: no cathode rests below, charged or discharged
 
 
@@ -67,7 +67,7 @@ def _above_zero(line: Line, places: Places) -> Iterator[Finding]:
     """Give a plate that ends at a voltage above that at which metal is plated."""
     ends = line.ends if line.verb == "plate" else ()
     asked = [number for end in ends if end.kind == "to" for number in known(end.condition.any_of[0][0].value)]
-    if min(asked, default=0.0) >= NOT_PLATED:
+    if min(asked, default=-1.0) >= NOT_PLATED:
         shown = display(min(asked), "voltage")
         message = f"wanted an end below 0 V, where metal is plated, found {shown}: it comes before any is"
         hint = "end it by capacity: or for:, and to: -0.5 V as a safeguard"

@@ -79,7 +79,8 @@ def _counts(block: Block, drives: Sequence[Line], places: Places) -> Iterator[Fi
     """Give an end by charge since a mark before the loop that is the same in each pass, or goes back: the first has met it."""
     line = drives[0]
     marked = {str(one.options.get("text", "")) for _, one in walk(block) if one.verb == "mark"}
-    for number, end in enumerate(line.ends if len(drives) == 1 and _whole(block, line) else ()):
+    onwards = len({one.verb for one in drives}) == 1  # pulses beside it count as well
+    for number, end in enumerate(line.ends if onwards and _whole(block, line) else ()):
         term = end.condition.any_of[0][0]
         inside = term.since in marked or term.since == "cycle" or term.since.startswith("block ")
         if end.kind != "until" or len(end.condition.any_of[0]) != 1 or term.quantity not in SINCE or inside:

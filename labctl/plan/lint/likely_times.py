@@ -14,6 +14,7 @@ from labctl.quantity.units import display
 Lines = Mapping[int, tuple[Amount, float]]
 
 YEAR: Final = 365.0 * 86400.0  # s
+MANY, FEW = 4, 2.0  # passes of a loop of which less than so many are done
 SHORT: Final = 0.8  # of what a pass is likely to take: an estimate is no more exact
 
 
@@ -45,10 +46,10 @@ def cut_short(plan: Plan, lines: Lines) -> Iterator[Finding]:
             continue
         passes = min(lines[line.id][1] for _, line in inside)
         one = sum(lines[line.id][0].likely * lines[line.id][1] for _, line in inside) / passes if passes else 0.0
-        if max(seconds) < SHORT * one:
+        if max(seconds) < (SHORT if block.passes < MANY else FEW) * one:
             message = (
                 f"`for` of the loop counts all its passes: its {display(max(seconds), 'duration')} are likely over within the "
-                f"first, which takes about {display(one, 'duration')}"
+                f"{'first' if max(seconds) < one else 'second'}, one takes about {display(one, 'duration')}"
             )
             hint = f"lengthen for to about {display(one * block.passes, 'duration')}, or leave it to repeat"
             yield warning("plan.time_first", message, mark_of(inside[0][1]), hint)

@@ -7,7 +7,7 @@ from typing import Final
 from labctl.finding import Finding, Mark
 from labctl.plan.envelope import OVERSHOOT
 from labctl.plan.index import blocks, walk
-from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING, end_values, mark_of, warning
+from labctl.plan.lint.ends import DRIVEN, LOWERING, RAISING, end_values, mark_of, opposite, warning
 from labctl.plan.lint.hardly_meant import settles
 from labctl.plan.lint.one_way import to_one_end
 from labctl.plan.number import as_filed, values
@@ -85,6 +85,14 @@ def _watched(block: Block, places: Places) -> Iterator[Finding]:
                 f"wanted {article(kind)} that the steps of its block come to, found {text}, while {shown}: it never comes",
                 _mark(block, key, places),
                 f"write stop_if: voltage {sign}= {display(farthest, 'voltage')}",
+            )
+        if not outwards and kind == "stop_if" and beyond < 0.0 and block.passes >= TITRATED:
+            other = opposite(line.verb)
+            yield warning(
+                "end.never",
+                f"wanted a stop_if to which {line.verb} leads, found {text}, which it leads away from: true at once or never",
+                _mark(block, key, places),
+                f"is {other} meant in the loop? else write stop_if: voltage {sign}= {display(farthest, 'voltage')}",
             )
         if not outwards and beyond >= 0.0:
             yield warning(

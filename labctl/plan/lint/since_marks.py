@@ -49,7 +49,7 @@ def marks_anew(plan: Plan, places: Places) -> Iterator[Finding]:
 
 def _anew(block: Block, line: Line, end: End, marks: set[str], places: Places) -> Iterator[Finding]:
     for term in (term for terms in end.condition.any_of for term in terms):
-        asked = list(dict.fromkeys(known(term.value)))
+        asked = list(dict.fromkeys(map(abs, known(term.value))))
         if term.quantity in SINCE and term.since in marks and len(asked) > 1 and asked == sorted(asked):
             yield warning(
                 "plan.passes",

@@ -24,6 +24,7 @@ LEAST: Final = 0.02  # of the nominal capacity: a cell that still does its cycle
 DEAD: Final = 0.15  # of the nominal capacity: a cell with less is dead long since
 MOST: Final = 3.0  # times the nominal capacity: no cell passes as much in a cycle
 GOOD: Final = 0.8  # of the nominal capacity: what a cell in order passes in a cycle
+FADING: Final = CAPACITIES | {"retention"}
 SHARES: Final = frozenset({"retention", "coulombic_efficiency"})
 LEAST_SHARE: Final = 0.15  # of the first: a cell with less is dead long since
 SHORTED: Final = 0.02  # V: a symmetric cell that is driven has less only where it is shorted
@@ -55,6 +56,7 @@ def vain_watches(plan: Plan, places: Places) -> Iterator[Finding]:
         yield from _short_tied(watch, places)
         yield from _longer_than_steps(watch, places)
         yield from _beyond_limits(watch, places)
+        yield from _of_inner_loop(plan, watch, places)
         if plan.cell.kind == "symmetric":
             yield from _one_side(watch, places)
             yield from _at_zero(watch, places)
@@ -205,6 +207,28 @@ def _beyond_limits(watch: _Watch, places: Places) -> Iterator[Finding]:
         elif cut_off_beyond(Envelope(line.bounds), term):
             message = f"wanted {article(kind)} inside the limits, which trip the run first, found {text}"
             yield warning("plan.forestalled", message, watch.mark(places, which), f"tighten {kind}, or widen limits")
+
+
+def _of_inner_loop(plan: Plan, watch: _Watch, places: Places) -> Iterator[Finding]:
+    """Give a `stop_if` on fading that ends an inner loop alone, while the loop around it goes on with the faded cell."""
+    fades = watch.end.kind == "stop_if" and any(term.quantity in FADING for term in watch.terms)
+    outer = next(
+        (
+            block
+            for block in blocks(plan.root)
+            if block.passes > 1 and not block.variables and any(inside is watch.block for inside in blocks(block))
+        ),
+        watch.block,
+    )
+    watched = any(term.quantity in FADING for end in outer.ends for terms in end.condition.any_of for term in terms)
+    if fades and outer is not watch.block and not watched:
+        yield warning(
+            "plan.passes",
+            f"wanted a stop_if that ends the test, found {watch.end.condition.text} at an inner loop: the {outer.passes} passes of "
+            "the loop around it go on",
+            watch.mark(places),
+            f"write it beside repeat: {outer.passes}",
+        )
 
 
 def _always_true(line: Line, term: Term) -> float | None:

@@ -22,7 +22,7 @@ def found(steps, cell=FULL, head=""):
         ("repeat: 100", "voltage >= 4.2 V", []),
         ("repeat: 100", "voltage > 4.25 V", [("end.never", 2)]),
         ("repeat: 100", "voltage < 4.2 V", [("end.at_once", 2)]),
-        ("repeat: 100", "voltage < 3 V", []),
+        ("repeat: 100", "voltage < 3 V", [("end.never", 2)]),
         ("repeat: 200", "temperature > 60 degC", []),
     ],
 )

@@ -212,3 +212,49 @@ def test_amounts_that_drift_to_a_voltage_are_told(plan, amounts, passes, warned)
     up, down = amounts
     steps = f"- repeat: {passes}\n  steps: [{{charge: {{current: C/2, capacity: {up}, to: 4.2 V}}}}, {{discharge: {{current: C/2, capacity: {down}, to: 2.6 V}}}}]"
     assert bool(told(plan, steps, "as much charged as discharged")) == warned
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        (TITRATION.replace(">= 4.2 V", "<= 3 V"), "true at once or never"),
+        (DRAIN.replace("<= 2.6 V", ">= 4 V"), "is charge meant"),
+        (TITRATION, ""),
+    ],
+)
+def test_a_loop_in_one_direction_is_stopped_by_where_it_leads(plan, steps, words):
+    found = [one for one in warnings(plan(steps, CELL)) if "leads away from" in one.message]
+    assert bool(found) == bool(words)
+    assert all(words in one.message + one.hint for one in found)
+
+
+AGEING = "- repeat: 20\n{}  steps:\n  - repeat: 50\n    cycle: true\n{}    steps: [{{charge: {{current: C/2, to: 4.2 V}}}}, {{discharge: {{current: C/2, to: 2.6 V}}}}]\n  - rest: 1 h\n"
+FADED = "stop_if: retention < 80 %\n"
+
+
+def test_fading_ends_the_loop_around_all_cycles(plan):
+    assert told(plan, AGEING.format("", "    " + FADED), "at an inner loop")
+    assert not told(plan, AGEING.format("  " + FADED, ""), "at an inner loop")
+    rates = (
+        AGEING.format("", "    " + FADED)
+        .replace("repeat: 20", "each: {r: [C/2, 1C]}")
+        .replace("C/2,", "$r,")
+        .replace("[$r, 1C]", "[C/2, 1C]")
+    )
+    assert not told(plan, rates, "at an inner loop")  # each rate until the cell has faded at it
+
+
+def test_marks_of_a_net_charge_that_falls_are_told_as_well(plan):
+    steps = (
+        CHARGE
+        + "- each: {q: {from: -10 %, to: -90 %, by: -10 %}}\n  steps:\n    - mark: full\n    - discharge: {current: C/3, until: net since full <= $q, to: 2.6 V, for: 4 h}\n    - rest: 1 h\n"
+    )
+    assert told(plan, steps, "set anew in each")
+
+
+def test_an_amount_since_a_mark_is_met_beside_pulses_too(plan):
+    steps = (
+        CHARGE
+        + "- mark: full\n- repeat: 9\n  steps:\n    - discharge: {current: C/3, until: discharged since full >= 10 %, to: 2.6 V}\n    - rest: 1 h\n    - discharge: {current: 1C, for: 10 s, to: 2.6 V}\n    - rest: 40 s\n"
+    )
+    assert told(plan, steps, "grows from pass to pass")

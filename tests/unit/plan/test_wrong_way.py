@@ -61,7 +61,7 @@ def test_what_goes_the_wrong_way(steps, wanted):
         (loop(9, "plate: {current: 1 mA, capacity: 1 mAh}", "rest: 1 h", head=""), ""),  # deposits for a microscope
         (loop(9, "plate: {current: 1 mA, capacity: 1 mAh}", "strip: {current: 1 mA, to: 0.5 V, for: 2 h}"), ""),
         (loop(9, "plate: {current: 1 mA, to: 0.3 V, for: 1 h}", "strip: {current: 1 mA, to: 0.5 V, for: 2 h}"), "end.at_once"),
-        (loop(9, "plate: {current: 1 mA, to: 0 V, for: 1 h}", "strip: {current: 1 mA, to: 1 V, for: 2 h}"), ""),
+        (loop(9, "plate: {current: 1 mA, to: -50 mV, for: 1 h}", "strip: {current: 1 mA, to: 1 V, for: 2 h}"), ""),
     ],
 )  # fmt: skip
 def test_a_bare_collector_is_plated_below_zero_and_stripped(steps, wanted):
