@@ -120,8 +120,8 @@ class Counted:
         if not self.stations or (self.stations[-1].date, self.stations[-1].commit) != (date, commit):
             self.stations.append(Station(date, commit))
         station = self.stations[-1]
-        if station.seeds and station.seeds[-1][1] == seed - 1:
-            station.seeds[-1][1] = seed
+        if (before := next((span for span in station.seeds if span[1] == seed - 1), None)) is not None:
+            before[1] = seed  # several runs of a rig at once go on from seeds of their own
         else:
             station.seeds.append([seed, seed])
         station.seconds = round(station.seconds + seconds, 1)
