@@ -32,6 +32,13 @@ def test_counts_add_up_by_seed_and_a_later_run_goes_on_with_the_next(tmp_path):
     assert [station.seeds for station in found.stations] == [[[1, 3]]]
 
 
+def test_runs_at_once_keep_ranges_of_their_own(tmp_path):
+    tally = Tally("rig", True, tmp_path)
+    for seed in (1, 5001, 2, 5002, 3):
+        tally.add(seed, {"kills": 1})
+    assert [station.seeds for station in tally.so_far.stations] == [[[1, 3], [5001, 5002]]]
+
+
 def test_what_was_wrong_stays_until_it_is_ruled_out_in_words(tmp_path):
     tally = Tally("power", True, tmp_path)
     tally.add(7, {"states": 3}, wrong=["a row is missing"])

@@ -197,6 +197,13 @@ LIBRARY = "here or the name of one of the library, found neither; "
             ["check", "gitt", "--cell", "vo", "--set", "low", "3", "V"],
             "wanted one word, found two; write --set 'low=3 V'",
         ),
+        (
+            ["analyse", "capacity", "1"],
+            "wanted the run before its analyses, found capacity 1; write labctl analyse 1 capacity",
+        ),
+        (["check", "rate-test", "--set", "rates=0.5C"], "write rates=[0.5C]"),
+        (["check", "rate-test", "--set", "rates=0.1C,0.2C"], "--set 'rates=[0.1C, 0.2C]'"),
+        (["check", "rate-test", "--set", "first=0.5"], "the kind of its default, 0.1C: write 0.5C"),
         (["plan", "gitt", "--cell", "vo", "--set", "rate:1C"], "found 'rate:1C'; write --set rate=1C"),
         (
             ["plan", "gitt", "--cell", "vo", "--set", "a=1C, b=2"],
