@@ -71,19 +71,13 @@ def unsettled(plan: Plan, places: Places) -> Iterator[Finding]:
 def set_for_nothing(plan: Plan, places: Places) -> Iterator[Finding]:
     """Warn of a loop over temperatures or bends that sets each as its pass ends, so that nothing is done at the last one."""
     for block in blocks(plan.root):
-        lines = [line for _, line in walk(block) if line.verb not in {"mark", "rest"}]
-        last = lines[-1] if lines and block.passes > 1 and not block.fused else None
-        key = {"Chamber": "temperature", "Bend": "angle"}.get(last.mode, "") if last is not None else ""
-        values = list(dict.fromkeys(known(last.settings.get(key)))) if last is not None and key else []
-        if (
-            last is None
-            or len(values) < 2
-            or not isinstance(block.children[-1], Line)
-            or lines[0] is last is not lines[-1]
-        ):
+        last = block.children[-1] if block.passes > 1 and not block.fused else None
+        key = {"Chamber": "temperature", "Bend": "angle"}.get(last.mode, "") if isinstance(last, Line) else ""
+        values = list(dict.fromkeys(known(last.settings.get(key)))) if isinstance(last, Line) and key else []
+        if not isinstance(last, Line) or len(values) < 2:
             continue
         shown = display(values[-1], "temperature" if key == "temperature" else "angle")
-        first = next((line for line in lines if line is not last), None)
+        first = next((line for _, line in walk(block) if line is not last and line.verb not in {"mark", "rest"}), None)
         if first is None:
             found = f"nothing else in it: what comes behind the loop is done at {shown} alone"
             hint = "put what is to be done there into the loop, behind it"

@@ -172,6 +172,10 @@ SPECTRUM = "  - rest: 1 h\n  - eis: {from: 10 kHz, to: 0.1 Hz, amplitude: 10 mV}
         (SET.format("t: [25 degC, 45 degC]") + "  - temperature: {to: $t, soak: 1 h}\n" + SPECTRUM, ""),
         (SET.format("t: [25 degC, 45 degC]") + SPECTRUM + "  - temperature: {to: 25 degC, soak: 1 h}\n", ""),
         (SET.format("a: [0 deg, 90 deg]") + "  - bend: {angle: $a}\n" + CYCLES, "is done at 90 deg alone"),
+        (
+            SET.format("t: [25 degC, 45 degC]") + "  - temperature: {to: $t}\n  - rest: 4 h\n",
+            "",
+        ),  # where the open circuit goes
     ],
 )
 def test_something_is_done_at_each_temperature_and_bend(plan, steps, words):
