@@ -165,7 +165,8 @@ def _where_none_rests(
     """Return the warning of a range in which no cell of this kind rests: the run would not begin."""
     given = next((side for side in pair or () if side is not None), None)
     why = never_rests(draft.cell.kind, *required) if required is not None and draft.known else ""
-    if given is None or required is None or not why:
+    refused = any(finding.code == "cell.kind" for finding in draft.findings)
+    if given is None or required is None or not why or refused:
         return None
     shown = " to ".join("open" if abs(side) >= OPEN else display(side, "voltage") for side in required)
     hint = "write ocv: [-50 mV, 50 mV]" if required[0] > 0.0 else "write ocv: [2 V, 3.6 V] or so"

@@ -78,6 +78,8 @@ def below_steps(entries: Entries) -> tuple[Entries, tuple[str, Mark, str]] | Non
 Slips: TypeAlias = list[tuple[str, Mark, str]]
 """Message, place and hint of each."""
 
+_OF_BLOCKS: Final = re.compile(r"\b(?:short|retention|coulombic_efficiency|charge_capacity|discharge_capacity|cycle)\b")
+"""What a condition asks of cycles or of a whole block, and no step has."""
 _INNER: Final[Mapping[str, Collection[str]]] = {
     "requires": REQUIRES,
     "limits": {*LIMITS, *SIDES},
@@ -148,7 +150,9 @@ def ends_of_step(entries: Entries) -> dict[str, str]:
     behind = "belongs to a block, beside steps:"
     takes = not verb or "until" in VERBS[verb].keys
     return {
-        key.text: f"a step ends by until: write until: {clip(value.text, 80)} {inside}; {key.text} {behind}"
+        key.text: f"{key.text} belongs to a block: write - {key.text}: {clip(value.text, 80)}, below it steps: with this step in it"
+        if _OF_BLOCKS.search(value.text)
+        else f"a step ends by until: write until: {clip(value.text, 80)} {inside}; {key.text} {behind}"
         for key, value in entries.entries
         if key.text in {"stop_if", "abort_if"} and isinstance(value, Scalar) and not value.missing and takes
     }

@@ -43,6 +43,9 @@ def _one_unit(
     for warm, second in ((one, other), (other, one)):
         if warm.dimension == KELVIN and (match := re.fullmatch(r"\s*([-+.\d]+)\s*C\s*", second.text)):
             return f"{second.text} is a rate or a charge: write {match[1]} degC"
+    unit = re.sub(r"^\s*[-+.\d]+(?:e[-+]?\d+)?\s*", "", one.text)
+    if unit and re.fullmatch(r"[-+.\d]+", other.text.strip()):
+        return f"write {other.text.strip()} {'K' if one.dimension == KELVIN else unit}"
     return else_
 
 

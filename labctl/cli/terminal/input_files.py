@@ -26,7 +26,12 @@ def bounded(path: Path) -> bytes:
     except FileNotFoundError as error:
         there = [str(each) for each in path.parent.glob("*.y*ml")]
         known = there if path.parent.name else [*library_names(), *library_names("cells"), *there]
-        close = alike(str(path), known) or next((name for name in known if Path(name).stem == str(path)), "")
+        stem = path.stem if path.suffix and not path.parent.name else ""
+        close = (
+            alike(str(path), known)
+            or alike(stem, library_names())
+            or next((name for name in known if Path(name).stem == str(path)), "")
+        )
         hint = f"; did you mean {close}?" if close else ""
         raise UsageError(f"{path}: wanted a file, found none of that name{hint}") from error
     except (OSError, ValueError) as error:

@@ -17,7 +17,7 @@ Places = Mapping[Spot, Mark]
 ABOVE: Final = frozenset({">", ">="})
 NOISE: Final = 1e-3  # V: a driven cell has more
 LEAST_AMPLITUDE: Final = 5e-4  # V peak: below it a spectrum is one of noise
-HELD: Final = 1e-5  # C: no hold comes to so little current within days
+HELD: Final = 1e-3  # C: no hold comes to so little current within days
 MOST_ENERGY: Final = 1.5  # times nominal capacity and highest voltage
 MOST_POWER: Final = 1.05  # times the current that is held and the highest voltage
 LEFT: Final = 0.9  # of what was plated, that a strip must be allowed to take back

@@ -178,6 +178,16 @@ def _several_densities(steps: PlanSteps, options: Mapping[str, str]) -> Told | N
     return None
 
 
+def _capacitance(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
+    """Tell of a capacitance of a battery, whose curves are not straight."""
+    if steps.plan.cell.name and steps.plan.cell.kind == "full":
+        return (
+            "wanted a capacitor for capacitance, found a cell of kind full, whose voltage is no straight line",
+            "did you mean capacity?",
+        )
+    return None
+
+
 def _stored(steps: PlanSteps, options: Mapping[str, str]) -> Told | None:
     """Tell of a self-discharge without a rest of the charged cell before the discharge of a cycle."""
     if told := _cycles(steps, options):
@@ -295,6 +305,7 @@ def _interruptions(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None
 _RULES: Final[Mapping[str, Callable[[PlanSteps, Mapping[str, str]], Told | None]]] = {
     **dict.fromkeys(("capacity", "life"), _cycles),
     "retention": _several_cycles,
+    "capacitance": _capacitance,
     "rate": _several_currents,
     "ccd": _several_densities,
     "self_discharge": _stored,

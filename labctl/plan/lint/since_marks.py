@@ -8,10 +8,11 @@ from labctl.finding import Finding, Mark
 from labctl.plan.amount import CountAhead
 from labctl.plan.holding import SINCE
 from labctl.plan.index import blocks, walk
-from labctl.plan.lint.ends import both_ways, end_values, mark_of, warning
+from labctl.plan.lint.ends import DRIVEN, both_ways, end_values, mark_of, warning
 from labctl.plan.number import known
 from labctl.plan.step import Block, End, Line, Plan
 from labctl.plan.step_context import Spot
+from labctl.quantity.units import display
 
 Places = Mapping[Spot, Mark]
 
@@ -42,9 +43,34 @@ def marks_anew(plan: Plan, places: Places) -> Iterator[Finding]:
         marks = {str(line.options.get("text")) for _, line in walk(block) if line.verb == "mark"}
         if block.passes < 2 or not marks or both_ways(block):
             continue
+        yield from _stop_of_marks(block, marks, places)
         for _, line in walk(block):
             for end in line.ends:
                 yield from _anew(block, line, end, marks, places)
+
+
+def _stop_of_marks(block: Block, marks: set[str], places: Places) -> Iterator[Finding]:
+    """Give a `stop_if` on charge since a mark that each pass sets anew, and that no pass comes to."""
+    drives = [(path, line) for path, line in walk(block) if line.verb in DRIVEN]
+    each = [math.prod(one.passes for one in path[1:]) * _most(line) for path, line in drives]
+    for number, end in enumerate(block.ends if drives and sum(each) < math.inf else ()):
+        for at, terms in enumerate(end.condition.any_of):
+            term, asked = terms[0], known(terms[0].value)
+            if end.kind != "stop_if" or len(terms) != 1 or term.quantity not in SINCE or term.since not in marks:
+                continue
+            if asked and min(map(abs, asked)) > sum(each):
+                yield warning(
+                    "end.never",
+                    f"wanted a charge since {term.since} that a pass comes to, found {end.condition.text}: each pass sets "
+                    f"{term.since} anew, and passes {display(sum(each), 'capacity')} at most",
+                    places.get(("block", block.id, (number, at, 0)), mark_of(drives[0][1], places)),
+                    f"put - mark: {term.since} before the loop",
+                )
+
+
+def _most(line: Line) -> float:
+    """Return the most that a drive passes by its time and capacity, C; infinite where neither ends it."""
+    return min([_timed(line), *end_values(line, "capacity")])
 
 
 def _anew(block: Block, line: Line, end: End, marks: set[str], places: Places) -> Iterator[Finding]:

@@ -96,6 +96,7 @@ def found(steps, analyse, cell=FULL):
         ),
         (TITRATION.format("1 h"), "[pitt]", "and - hold: {voltage: $v"),
         (STEPPED, "[pitt]", ""),
+        (CYCLES, "[capacitance]", "did you mean capacity?"),
         ("- hold: {voltage: 4 V, until: current < C/20, for: 48 h}\n", "[leakage]", "leave until out of the hold"),
         (CYCLES, "[{retention: {of: 200}}]", "write first, max or the number"),
         (CYCLES, "[{retention: {of: 9}}]", ""),

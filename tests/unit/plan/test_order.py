@@ -262,3 +262,15 @@ def test_an_amount_since_a_mark_is_met_beside_pulses_too(plan):
         + "- mark: full\n- repeat: 9\n  steps:\n    - discharge: {current: C/3, until: discharged since full >= 10 %, to: 2.6 V}\n    - rest: 1 h\n    - discharge: {current: 1C, for: 10 s, to: 2.6 V}\n    - rest: 40 s\n"
     )
     assert told(plan, steps, "grows from pass to pass")
+
+
+def test_a_stop_since_a_mark_that_each_pass_sets_anew_is_told(plan):
+    steps = (
+        CHARGE
+        + "- repeat: 20\n  stop_if: discharged since full >= 90 %\n  steps:\n    - mark: full\n    - discharge: {current: C/3, capacity: 5 %, to: 2.6 V}\n    - rest: 1 h\n"
+    )
+    assert told(plan, steps, "a pass comes to")
+    assert not told(plan, steps.replace("capacity: 5 %, ", ""), "a pass comes to")
+    assert not told(
+        plan, steps.replace("    - mark: full\n", "").replace("- repeat", "- mark: full\n- repeat"), "a pass comes to"
+    )
