@@ -8,7 +8,7 @@ import gc, sys
 from labctl.daemon.process import COLLECT, SWITCH, prepare_interpreter
 young = gc.get_threshold()[1:]
 prepare_interpreter()
-print(gc.get_threshold() == (COLLECT, *young), gc.get_freeze_count() > 10_000, sys.getswitchinterval() == SWITCH)
+print(gc.get_threshold() == (COLLECT, *young), gc.get_freeze_count() > 10_000, abs(sys.getswitchinterval() - SWITCH) < 1e-9)
 """
 
 
