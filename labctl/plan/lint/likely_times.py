@@ -35,7 +35,7 @@ def too_long(plan: Plan, lines: Lines, likely: float) -> Iterator[Finding]:
 
 
 def cut_short(plan: Plan, lines: Lines) -> Iterator[Finding]:
-    """Give a loop whose `for`, which counts all its passes, is likely to be over before the first of them."""
+    """Give a loop whose `for`, which counts all its passes, is likely to be over within the first of them, or two of many."""
     for block in blocks(plan.root):
         seconds = [
             number for end in block.ends if end.kind == "for" for number in known(end.condition.any_of[0][0].value)

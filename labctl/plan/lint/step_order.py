@@ -74,9 +74,10 @@ def step_order(plan: Plan, places: Places) -> Iterator[Finding]:
     yield from _strip_of_nothing(plan, places)
     titrated = {line.id: block for block in blocks(plan.root) if _titrates(block) for _, line in walk(block)}
     for unit in _units(plan.root):
-        lines = [unit] if isinstance(unit, Line) else [line for _, line in walk(unit)] if unit is not None else []
         if unit is None:
             way.drive = None
+            continue
+        lines = [unit] if isinstance(unit, Line) else [line for _, line in walk(unit)]
         if not lines:
             continue
         if plan.cell.kind not in AT_REST_NEAR_ZERO:

@@ -13,7 +13,7 @@ from labctl.plan import beyond_hints
 from labctl.plan.codec import CLASSES
 from labctl.plan.compile import compile_plan
 from labctl.plan.estimate import estimate
-from labctl.plan.lint import one_way, step_order, unusual, watches
+from labctl.plan.lint import amounts, hardly_meant, one_way, passes, pulse_rows, step_order, unusual, watches
 from labctl.plan.program import Spent
 from labctl.plan.program_reach import program_for
 from labctl.protocol import cell_fit
@@ -86,6 +86,13 @@ def test_the_thresholds_of_warnings_are_those_of_the_code():
         f"less than {100 * watches.LEAST:g} % of the nominal one, or of more than {watches.MOST:g} times",
         f"current limits above {cell_fit.FASTEST:g}C; more than {1e3 * cell_fit.THICKEST:g} mm of electrolyte",
         f"more than {1e3 * 3600 * unusual.STEEP:g} mV/h in a rest",
+        f"rests of less than {step_order.STORED / 3600:g} h between, at {100 * step_order.AS_LARGE:g} % of its current and more",
+        f"behind a hold at that voltage, at {100 * step_order.FILLED:g} %",
+        f"that pass more than {passes.MORE:g} times of it together",
+        f"drift by more than {one_way.DRIFT:g} times the nominal one",
+        f"a `hold` until a current below C/{1 / amounts.HELD:g}",
+        f"a galvanostatic one of more than {hardly_meant.DENSE / 10:g} mA/cm2",
+        f"fewer than {pulse_rows.FITTED} rows between {100 * pulse_rows.WINDOW[0]:g} and {100 * pulse_rows.WINDOW[1]:g} % of its time",
     ):
         assert words in PAGE, words
 

@@ -143,7 +143,7 @@ def test_c_is_a_rate_and_percent_of_the_nominal():
     assert name_of(parse("50 %", "capacity").dimension) == "percentage"
 
 
-@pytest.mark.parametrize("text", ["Li", "Li+/Li", "Li⁺/Li", "Li/Li+"])
+@pytest.mark.parametrize("text", ["Li", "Li+/Li", "Li⁺/Li", "Li/Li+", "lithium", "Lithium metal"])
 def test_spellings_of_a_reference_are_one(text):
     assert reference_label(text) == "Li"
 
