@@ -29,7 +29,7 @@ from labctl.store.committed import Committed
 from labctl.store.journal import Journal
 from labctl.store.reader import Reader
 
-PACED = 20.0  # s measured
+PACED = 40.0  # s measured
 SETTLE = 20.0  # s before, in which the events of all the starts are published
 ROUNDS = 3
 AT_ONCE = 4  # starts under way together: each waits for the disk, and they share its syncs

@@ -20,7 +20,7 @@ from labctl.daemon.parts import Parts
 from labctl.publish.broker import EmbeddedBroker
 from labctl.station.settings import Station
 
-SWITCH = 2e-4  # s after which the writer's thread lets the loop have the interpreter: a tick waits no longer; shorter gains nothing
+SWITCH = 1e-3  # s after which the writer's thread lets the loop have the interpreter: a tick should not wait longer
 COLLECT = (
     50_000  # objects made and not let go after which cycles are looked for: a commit makes some thousand and keeps none
 )

@@ -1,8 +1,9 @@
+import asyncio
 import math
 
 import pytest
 
-from labctl.clock import FastClock, RealClock, ScaledClock, VirtualClock, boot, make_clock, monotonic
+from labctl.clock import NEAR, FastClock, RealClock, ScaledClock, VirtualClock, boot, make_clock, monotonic
 
 
 async def test_a_virtual_clock_moves_only_when_told():
@@ -27,6 +28,29 @@ async def test_the_real_clock_reaches_the_moment():
     moment = clock.now() + 1e-3
     await clock.until(moment)
     assert clock.now() >= moment
+
+
+@pytest.mark.parametrize("clock", [RealClock(), ScaledClock(10.0)])
+async def test_the_last_wait_before_a_moment_is_one_that_epoll_does_not_lengthen(clock, monkeypatch):
+    waits, sleep = [], asyncio.sleep
+
+    async def noted(seconds):
+        waits.append(seconds)
+        await sleep(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", noted)
+    await clock.until(clock.now() + 0.009 * clock.speed)
+    *before, last = waits
+    assert before
+    assert 0.0 < last <= NEAR
+
+
+def test_no_number_of_milliseconds_within_the_last_wait_is_rounded_up_twice():
+    def waited(milliseconds):  # as selectors.EpollSelector and select.epoll count them
+        return math.ceil(math.ceil(milliseconds * 1e-3 * 1e9) / 1e6)
+
+    assert [waited(number) for number in range(1, math.ceil(1e3 * NEAR) + 1)] == [1, 2]
+    assert waited(9) == 10
 
 
 @pytest.mark.parametrize(
