@@ -13,11 +13,13 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from labctl.clock import RealClock
 from labctl.daemon import Parts, running
+from labctl.daemon.process import prepare_interpreter
 from labctl.run.request import StartRequest
 from labctl.run.session import RunSession
 from labctl.run.starter import READING
@@ -48,10 +50,10 @@ model: marquis2019
 PACE = """\
 labctl: 1
 name: pace
-record: {every: 0.5 s}
+record: {{every: {every:g} s}}
 steps:
   - rest: 1 s
-  - discharge: {current: 10 mA, for: 20 h}
+  - discharge: {{current: 10 mA, for: 20 h}}
 """
 CALM = """\
 labctl: 1
@@ -65,10 +67,15 @@ steps:
 
 @contextlib.asynccontextmanager
 async def serving(
-    folder: Path, name: str, instruments: Mapping[str, InstrumentSettings], channels: Mapping[str, ChannelSettings]
+    folder: Path,
+    name: str,
+    instruments: Mapping[str, InstrumentSettings],
+    channels: Mapping[str, ChannelSettings],
+    broker: Literal["none", "embedded"] = "none",
 ) -> AsyncIterator[Parts]:
-    """Serve a station without a broker, on the machine's own time."""
-    station = Station("bench", instruments=instruments, channels=channels, mqtt=Mqtt(broker="none"))
+    """Serve a station on the machine's own time, in an interpreter as the daemon has it."""
+    prepare_interpreter()
+    station = Station("bench", instruments=instruments, channels=channels, mqtt=Mqtt(broker=broker))
     async with running(station, folder / name, RealClock()) as parts:
         yield parts
 

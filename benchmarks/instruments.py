@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -32,19 +34,19 @@ from benchmarks.emulated import (
     serving,
     started,
 )
-from benchmarks.figure import Promised, at_least, at_most, cpu_seconds
+from benchmarks.figure import Promised, at_least, at_most
 from benchmarks.laboratory import CYCLERS
 from labctl.daemon import Parts
 from labctl.station.settings import ChannelSettings, InstrumentSettings, Part
-from labctl_drivers.neware.client import Client
-from labctl_drivers.neware.replies import END
+from labctl_drivers.neware.client import Client, request
+from labctl_drivers.neware.replies import END, ENERGY, MOST, NEEDED
 from labctl_simulators.wire.line import Server
 
 METERS = 32
 HERTZ = 2.0
 POLL = 5.0  # s between two reads of a cycler
 LAST = 2  # line of the plan in which they are measured
-REPLIES = 100  # that are parsed for comparison
+READ = 1 << 16  # bytes that a script takes at once
 KILLS = 10
 FUZZED = 20_000
 
@@ -54,9 +56,9 @@ def figures() -> Iterator[Promised]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "cell.yaml").write_text(CELL)
-        (folder / "pace.yaml").write_text(PACE)
+        (folder / "pace.yaml").write_text(PACE.format(every=1.0 / HERTZ))
         yield from asyncio.run(meters(folder))
-        yield from asyncio.run(cyclers(folder, CYCLERS)).figures()
+        yield from asyncio.run(cyclers(folder, PolledLoad(CYCLERS, HERTZ, POLL))).figures()
         yield from laboratory.figures(folder)
         waits = [killed(folder / f"kill{number}") for number in range(KILLS)]
         yield at_most(f"output off after SIGKILL of the daemon, worst of {KILLS}", 250.0, 1e3 * max(waits), " ms")
@@ -96,87 +98,114 @@ async def meters(folder: Path) -> list[Promised]:
 
 
 @dataclass(frozen=True, slots=True)
+class PolledLoad:
+    """So many channels behind one line, each with so many rows a second, asked for every `poll` s."""
+
+    channels: int
+    hertz: float
+    poll: float
+    broker: Literal["none", "embedded"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
 class PollsSeen:
     """What polling a cycler of many channels did.
 
     Attributes:
-        channels: Of the cycler.
-        active: How many of them ran at the end.
+        load: What there was to do.
+        active: How many of the channels ran at the end.
         started: s from the first start until all ran.
         stored: Rows in the time that was measured.
         cpu: s of the daemon in that time, `journal` of it in the journal's thread.
         journal: See `cpu`.
         raw: s of CPU that raw sqlite3 asks for one of the rows.
-        parsed: s of CPU that the standard library's parser asks for a record in such replies, as an element of a tree.
+        asked: s of CPU of a record that a script asks for over a plain socket and takes with the standard library's parser.
     """
 
-    channels: int
+    load: PolledLoad
     active: int
     started: float
     stored: int
     cpu: float
     journal: float
     raw: float
-    parsed: float
+    asked: float
 
     def figures(self) -> Iterator[Promised]:
         """Give what any number of channels should do."""
         share = (
             f"{1e6 * self.cpu / self.stored:.1f} us a stored sample, {1e6 * self.journal / self.stored:.1f} us of it in "
             f"the journal's thread; raw sqlite3 asks {1e6 * self.raw:.1f} us for the same rows in the same commits, and "
-            f"the standard library's parser {1e6 * self.parsed:.1f} us for a record of such replies"
+            f"a script {1e6 * self.asked:.1f} us to ask for a record and to parse it"
         )
-        running = f"{self.active} running"
-        yield Promised(
-            f"{self.channels} cycler channels by polling", "all running", running, self.active == self.channels
-        )
-        due = self.stored / (self.channels * HERTZ * PACED)
+        running, channels = f"{self.active} running", self.load.channels
+        yield Promised(f"{channels} cycler channels by polling", "all running", running, self.active == channels)
+        due = self.stored / (channels * self.load.hertz * PACED)
         yield at_least("their records stored, of those written meanwhile", 0.7, due)
         yield at_most("CPU of the daemon for them", 100.0, 100 * self.cpu / PACED, " % of a core", share)
 
 
-async def cyclers(folder: Path, count: int) -> PollsSeen:
+async def cyclers(folder: Path, load: PolledLoad) -> PollsSeen:
     """Poll a cycler of many channels behind one line, and look at what a poll costs and whether every record arrived."""
-    process, (port,) = emulators("cycler", count)
+    process, (port,) = emulators("cycler", load.channels)
     (folder / "steps").mkdir()
     try:
-        places = {f"n{at}": f"27-1-{at}" for at in range(1, count + 1)}
-        options = {"host": "127.0.0.1", "port": port, "folder": str(folder / "steps"), "poll": POLL, "channels": places}
+        places = {f"n{at}": f"27-1-{at}" for at in range(1, load.channels + 1)}
+        options = {
+            "host": "127.0.0.1",
+            "port": port,
+            "folder": str(folder / "steps"),
+            "poll": load.poll,
+            "channels": places,
+        }
         instruments = {"nw": InstrumentSettings("nw", "neware", options)}
         channels = {name: ChannelSettings(name, {"cell": Part("nw", name)}) for name in places}
-        async with serving(folder, "cyclers", instruments, channels) as parts:
+        async with serving(folder, "cyclers", instruments, channels, load.broker) as parts:
             begin = time.monotonic()
             await started(parts, folder, until=lambda session: session.state.line == LAST)
             begun = time.monotonic() - begin - SETTLED
-            await asyncio.sleep(2 * POLL)  # until nothing but rows comes
+            await asyncio.sleep(2 * load.poll)  # until nothing but rows comes
             before, journal = rows(parts), parts.sink.cpu
             _, cpu = await paced(parts)
             passed, journal = rows(parts) - before, parts.sink.cpu - journal
             active = sum(channel.activity == "running" for channel in parts.channels.values())
-        bare = await parse_cost(port, list(places.values())[:REPLIES])
+        asked = asked_by_script(port, await last_records(port, list(places.values()), round(load.hertz * load.poll)))
     finally:
         process.terminate()
         process.wait()
     raw = raw_cost(folder / "cyclers" / "journal.db", folder / "raw.db", LAST_RANGES)
-    return PollsSeen(count, active, begun, passed, cpu, journal, raw, bare)
+    return PollsSeen(load, active, begun, passed, cpu, journal, raw, asked)
 
 
-async def parse_cost(port: int, places: Sequence[str]) -> float:
-    """Return the CPU that the standard library's parser asks for a record in replies as a poll brings them, s."""
-    client = Client(
-        "127.0.0.1", {place: place.split("-") for place in places}, port=port, login=("admin", "neware"), device_type="24",
-        timeout=30.0,
-    )  # fmt: skip
+async def last_records(port: int, places: Sequence[str], count: int) -> list[bytes]:
+    """Return the requests for the last records of channels, as many of each as a poll brings."""
+    numbers = {place: place.split("-") for place in places}
+    client = Client("127.0.0.1", numbers, port=port, login=("admin", "neware"), device_type="24", timeout=30.0)
     await client.connect()
     tests = await client.tests(places)
-    wanted = [
-        (place, test, max(1, count - round(HERTZ * POLL) + 1))
-        for place, (test, count) in zip(places, tests, strict=True)
-    ]
-    replies = await client.downloads(wanted)
     await client.disconnect()
-    found = sum(reply.count(b"<data ") for reply in replies)
-    return cpu_seconds(lambda: [ET.fromstring(reply.removesuffix(END)) for reply in replies]) / found
+    return [
+        request(
+            "download",
+            f'<download devtype="24" devid="{device}" subdevid="{sub}" chlid="{channel}" auxid="0" testid="{test}" '
+            f'startpos="{max(1, last - count + 1)}" count="{MOST}"/>',
+        )
+        for (device, sub, channel), (test, last) in zip(numbers.values(), tests, strict=True)
+    ]
+
+
+def asked_by_script(port: int, requests: Sequence[bytes]) -> float:
+    """Return the CPU of a record that a script asks for over a plain socket and takes with the standard library's parser, s."""
+    found, begin = 0, time.process_time()
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        for each in requests:
+            line.sendall(each)
+            reply = line.recv(READ)
+            while not reply.endswith(END):
+                reply += line.recv(READ)
+            records = ET.fromstring(reply.removesuffix(END)).iter("data")
+            found += len([[float(record.attrib[name]) for name in (*NEEDED, ENERGY)] for record in records])
+    return (time.process_time() - begin) / found
 
 
 def rows(parts: Parts) -> int:
@@ -194,7 +223,7 @@ def killed(folder: Path, how: signal.Signals = signal.SIGKILL) -> float:
     """
     folder.mkdir(parents=True)
     (folder / "cell.yaml").write_text(CELL)
-    (folder / "pace.yaml").write_text(PACE.replace("  - rest: 1 s\n", ""))
+    (folder / "pace.yaml").write_text(PACE.format(every=1.0 / HERTZ).replace("  - rest: 1 s\n", ""))
     return asyncio.run(_killed(folder, how))
 
 

@@ -228,7 +228,7 @@ def taps(folder: Path) -> Iterator[Promised]:
         yield unmeasured(name, "at most 0.3 s", f"{error}; make setup-test brings it")
         return
     (folder / "taps").mkdir()
-    (folder / "taps" / "pace.yaml").write_text(PACE)
+    (folder / "taps" / "pace.yaml").write_text(PACE.format(every=0.5))
     meter, (port,) = emulators("meters", 1)
     bench = Bench(
         folder / "taps", "A[1-1]", "1", f'{{driver: keithley2450, resource: "TCPIP0::127.0.0.1::{port}::SOCKET"}}'
