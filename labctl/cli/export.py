@@ -30,7 +30,12 @@ def command(
     run: Annotated[str, typer.Argument(help="run number, or the beginning of its uuid", show_default=False)] = "",
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="the file to write", show_default=False)],
-    kind: Annotated[Format, typer.Option("--format", help="what to write")] = Format.BDF_CSV,
+    kind: Annotated[
+        Format | None,
+        typer.Option(
+            "--format", help="what to write; else BDF, by the file's ending as CSV or Parquet", show_default=False
+        ),
+    ] = None,
     db: Annotated[str, DB] = "",
     protocol: Annotated[
         Path | None,
@@ -61,13 +66,14 @@ def command(
         raise UsageError("wanted a run, or --protocol FILE with --to and --cell, found neither whole")
     from labctl.cli.terminal.console import progress
     from labctl.control.endpoint import journal
-    from labctl.store.export import export
+    from labctl.store.export import export, format_of
     from labctl.store.reader import Reader
 
     with Reader(db or journal()) as reader, progress() as bar:
         stored = reader.find(run)
         task = bar.add_task("rows", total=stored.rows)
-        files = export(reader, stored, output, kind.value, lambda done: bar.update(task, completed=done))
+        wanted = kind.value if kind else format_of(output)
+        files = export(reader, stored, output, wanted, lambda done: bar.update(task, completed=done))
     for file in files:
         typer.echo(str(file))
 

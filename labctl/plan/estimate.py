@@ -33,6 +33,7 @@ from labctl.plan.charge_level import ChargeLevel
 from labctl.plan.estimated_rows import rows_of
 from labctl.plan.holding import SINCE
 from labctl.plan.index import walk
+from labctl.plan.lint.curve_rows import rows_of_curves
 from labctl.plan.lint.ends import HAIR, mark_of, warning
 from labctl.plan.lint.likely_times import cut_short, too_long
 from labctl.plan.lint.rare_rows import rare_rows_likely
@@ -92,6 +93,7 @@ def estimate(plan: Plan, warned: Iterable[Finding] | None = None) -> Estimate:
             *cut_short(plan, lines),
             *too_long(plan, lines, total.likely),
             *rare_rows_likely(plan, lines),
+            *rows_of_curves(plan, lines),
             *vain_marks(plan, passed.ahead),
         ),
         lines={line: (amount, round(often)) for line, (amount, often) in lines.items()},

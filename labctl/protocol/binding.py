@@ -27,12 +27,14 @@ from labctl.protocol.model import (
 from labctl.protocol.range_values import MOST_PASSES, ROUNDING, ranged
 from labctl.quantity.dimension import TABLES, Dimension, name_of
 from labctl.quantity.parse import nearly_read, parse
+from labctl.quantity.prefix_slip import a_thousandth
 from labctl.quantity.units import Quantity, article
 from labctl.text.fields import near
 from labctl.text.nodes import BROKEN
 
 DRAWN: Final = "seed of draws"
 """Stands among the values of names, as which it cannot be written, for the seed of draws that have none of their own."""
+FAR: Final = 100.0  # times its default, from which a bare number is taken for one with another prefix
 _NOT_KINDS: Final = frozenset({"amplitude", "bias", "peak", "any", "number", "count"})
 
 # --- kinds of parameters ----------------------------------------------------------------------------------------------
@@ -79,17 +81,20 @@ def _checked(value: Value, parameter: Parameter, mark: Mark) -> Value:
     nearly = nearly_read(value) if isinstance(value, str) and isinstance(parameter.default, Quantity) else ""
     if isinstance(parameter.default, tuple) and isinstance(value, Quantity):
         hint = f"write {parameter.name}=[{value.text}]"
-    hint = nearly or (f"{hint}: write {meant}" if (meant := _with_unit(value, parameter.default)) else hint)
+    hint = nearly or (f"{hint}: {meant}" if (meant := _with_unit(value, parameter.default)) else hint)
     raise ProtocolError(Finding("params.kind", message, mark, hint))
 
 
 def _with_unit(value: Value, default: Value) -> str:
-    """Return a bare number with the unit of the default that it is given for, "" of anything else."""
-    unit = (
-        re.fullmatch(r"[-+.\d]+(?:e[-+]?\d+)?(\s*[A-Za-z%].*)", default.text) if isinstance(default, Quantity) else None
-    )
-    bare = isinstance(value, Quantity) and re.fullmatch(r"[-+.\d]+", value.text)
-    return f"{value.text}{unit[1]}" if bare and unit and isinstance(value, Quantity) else ""
+    """Return what a bare number may mean with the unit of the default that it is given for, "" of anything else."""
+    if not isinstance(default, Quantity) or not isinstance(value, Quantity):
+        return ""
+    unit = re.fullmatch(r"[-+.\d]+(?:e[-+]?\d+)?(\s*[A-Za-z%].*)", default.text)
+    if unit is None or re.fullmatch(r"[-+.\d]+", value.text) is None:
+        return ""
+    written = f"{value.text}{unit[1]}"
+    meant = parse(written, "any").value_si
+    return a_thousandth(written, meant, lambda one: abs(one) < FAR * abs(default.value_si)) or f"write {written}"
 
 
 def bind(protocol: Protocol, given: Mapping[str, str] | None = None) -> Environment:

@@ -21,6 +21,7 @@ from labctl.sample import SECONDS_PER_HOUR, Batch
 from labctl.store import queries, schema
 from labctl.store.entry import StoredRun
 from labctl.store.reader import Reader
+from labctl.text.fields import near
 
 BEYOND = 1.05  # times the largest current of a model: published sizes are rounded
 TEXTS = frozenset({"step_type", "step_name", "end_reason", "end_text", "kind"})
@@ -195,7 +196,10 @@ def analyse(record: RunRecord, wanted: Sequence[tuple[str, Mapping[str, str]]]) 
     analyses = []
     for name, options in wanted:
         if name not in ANALYSES:
-            raise UsageError(f"wanted an analysis out of {', '.join(sorted(ANALYSES))}, found {name!r}")
+            meant = near(name, ANALYSES)
+            raise UsageError(
+                f"wanted an analysis out of {', '.join(sorted(ANALYSES))}, found {name!r}{meant and f': {meant}'}"
+            )
         try:
             analyses.append(ANALYSES[name](record, options))
         except ValueError as error:

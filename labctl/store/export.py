@@ -27,6 +27,12 @@ Columns: TypeAlias = dict[str, NDArray[Any]]
 
 FORMATS: tuple[Format, ...] = ("bdf-csv", "bdf-parquet", "csv")
 TABLES: tuple[Format, ...] = ("cycles", "steps", "impedance")
+PARQUET = frozenset({".parquet", ".pq"})
+TEXT = frozenset({".csv", ".txt", ".dat", ".tsv"})
+OTHERS = frozenset(
+    {".xlsx", ".xls", ".ods", ".json", ".mat", ".h5", ".hdf5", ".feather", ".npy", ".npz", ".pkl", ".zip", ".gz", ".db"}
+    | {".xml", ".html", ".pdf", ".nda", ".ndax", ".mpr", ".mpt", ".res"}
+)  # endings by which a program is chosen that opens no text in columns
 BDF_AUXILIARY = frozenset(
     {"ambient_temperature_celsius", "ambient_pressure_pa", "applied_pressure_pa", "surface_pressure_pa"}
     | {f"temperature_t{number}_celsius" for number in range(1, 6)}
@@ -42,6 +48,26 @@ SELECT attempt_id, cycle_count, cycles_completed, step_count, step_id, step_type
        step_begin_charging_ah, step_begin_discharging_ah, cycle_begin_charging_ah, cycle_begin_discharging_ah,
        step_begin_charging_wh, step_begin_discharging_wh, cycle_begin_charging_wh, cycle_begin_discharging_wh
 FROM attempts WHERE run_id = :run"""
+
+
+def format_of(file: Path) -> Format:
+    """Return the format of a file by its name, where nobody named one."""
+    return "bdf-parquet" if file.suffix.lower() in PARQUET else "bdf-csv"
+
+
+def _see_ending(file: Path, kind: Format) -> None:
+    """See that the name of a file does not say another format: the program that opens it by its ending would fail.
+
+    Raises:
+        UsageError: It does.
+    """
+    ending = file.suffix.lower()
+    if ending in (OTHERS | TEXT if kind == "bdf-parquet" else OTHERS | PARQUET):
+        wanted = f"{file.stem}.{'parquet' if kind == 'bdf-parquet' or ending in PARQUET else 'csv'}"
+        hint = f"write -o {wanted}" if wanted != file.name else "leave --format out, or write bdf-parquet"
+        if ending == ".xlsx":
+            hint += ", which Excel opens"
+        raise UsageError(f"wanted a file name that fits {kind}, found {file.name}: {hint}")
 
 
 def export(
@@ -64,11 +90,12 @@ def export(
         progress: Called with the number of rows written so far.
 
     Raises:
-        UsageError: No such format, or Parquet without pyarrow.
+        UsageError: No such format, a file whose name ends as another's, or Parquet without pyarrow.
         StoreError: The file cannot be written.
     """
     if kind not in {*FORMATS, *TABLES}:
         raise UsageError(f"wanted a format out of {', '.join((*FORMATS, *TABLES))}, found {kind!r}")
+    _see_ending(file, kind)
     if kind == "impedance":
         return _impedance(reader, run, file)
     if kind in TABLES:

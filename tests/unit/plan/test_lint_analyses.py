@@ -178,6 +178,36 @@ def test_a_titration_wants_rows_where_its_line_is_laid(record, warned):
     assert ("plan.record" in told) == warned
 
 
+HALF = "- discharge: {current: C/10, to: 3 V, for: 15 h}\n  record: RECORD\n"
+VOLTAMMOGRAM = "- rest: 1 h\n- cv: {from: ocv, to: 4 V, back: 3 V, rate: 1 mV/s}\n  record: RECORD\n"
+TIP = "- plate: {current: 1 mA, capacity: 1 mAh}\n  record: RECORD\n"
+
+
+@pytest.mark.parametrize(
+    ("analyse", "steps", "cell", "record", "warned"),
+    [
+        ("differential", HALF, FULL, "{every: 1 min}", False),
+        ("differential", HALF, FULL, "{every: 10 min}", True),
+        ("differential", HALF, FULL, "{every: 10 min, dV: 5 mV}", False),
+        ("differential", HALF, FULL, "{every: 10 min, dV: 50 mV}", True),
+        ("differential", HALF, FULL, "[{every: 1 s, for: 1 min}, {every: 10 min}]", False),  # its finest rule is asked
+        ("capacity", HALF, FULL, "{every: 10 min}", False),
+        ("voltammetry", VOLTAMMOGRAM, FULL, "{every: 10 s}", False),
+        ("voltammetry", VOLTAMMOGRAM, FULL, "{every: 20 s}", True),
+        ("voltammetry", VOLTAMMOGRAM, FULL, "{every: 20 s, dV: 5 mV}", False),
+        ("voltammetry", VOLTAMMOGRAM, FULL, "{dV: 20 mV}", True),
+        ("nucleation", TIP, BARE, "{every: 10 s}", False),
+        ("nucleation", TIP, BARE, "{every: 1 min}", True),
+        ("nucleation", TIP, BARE, "{every: 1 min, dV: 1 mV}", False),
+        ("reservoir", TIP, BARE, "{every: 1 min}", False),
+    ],
+)
+def test_a_curve_wants_rows_from_which_it_is_seen(analyse, steps, cell, record, warned):
+    text = f"{protocol_text(steps.replace('RECORD', record))}analyse: [{analyse}]\n"
+    told = [one.message for one in check(read(text, "t.yaml"), cell) if one.code == "plan.record"]
+    assert len(told) == warned, told
+
+
 def test_of_a_cell_that_is_not_known_only_the_steps_are_told():
     assert found(STAIRS.format("[1 mA, 2 mA]"), "[ccd, life]", None) == []
 

@@ -13,7 +13,17 @@ from labctl.plan import beyond_hints
 from labctl.plan.codec import CLASSES
 from labctl.plan.compile import compile_plan
 from labctl.plan.estimate import estimate
-from labctl.plan.lint import amounts, hardly_meant, one_way, passes, pulse_rows, step_order, unusual, watches
+from labctl.plan.lint import (
+    amounts,
+    curve_rows,
+    hardly_meant,
+    one_way,
+    passes,
+    pulse_rows,
+    step_order,
+    unusual,
+    watches,
+)
 from labctl.plan.program import Spent
 from labctl.plan.program_reach import program_for
 from labctl.protocol import cell_fit
@@ -92,6 +102,9 @@ def test_the_thresholds_of_warnings_are_those_of_the_code():
         f"drift by more than {one_way.DRIFT:g} times the nominal one",
         f"a `hold` until a current below C/{1 / amounts.HELD:g}",
         f"a galvanostatic one of more than {hardly_meant.DENSE / 10:g} mA/cm2",
+        f"more than {1e3 * curve_rows.FINE:g} mV apart that come to fewer than {curve_rows.PLATEAUS} in each",
+        f"rows of a `cv` more than {1e3 * curve_rows.FINE:g} mV apart",
+        f"rows of a plating more than {curve_rows.TIP:g} s apart",
         f"fewer than {pulse_rows.FITTED} rows between {100 * pulse_rows.WINDOW[0]:g} and {100 * pulse_rows.WINDOW[1]:g} % of its time",
     ):
         assert words in PAGE, words

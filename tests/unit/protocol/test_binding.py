@@ -54,6 +54,24 @@ def test_a_text_that_is_nearly_a_value_is_answered_with_the_value():
     assert [finding.hint for finding in found.value.findings] == ["did you mean C/5?"]
 
 
+@pytest.mark.parametrize(
+    ("default", "given", "hint"),
+    [
+        ("4.1 V", "4100", "is 4100 mV meant?"),
+        ("4.1 V", "4.2", "write 4.2 V"),
+        ("100 mA", "120000", "is 120000 uA meant?"),
+        ("0 V", "100", "write 100 V"),
+        ("80 %", "70", "write 70 %"),
+    ],
+)
+def test_a_bare_number_is_answered_with_the_unit_of_the_default(default, given, hint):
+    with pytest.raises(ProtocolError) as found:
+        bind(load(f"labctl: 1\nparams: {{a: {default}}}\nsteps:\n  - mark: $a\n", "a.yaml"), {"a": given})
+    assert [finding.hint for finding in found.value.findings] == [
+        f"a parameter keeps the kind of its default, {default}: {hint}"
+    ]
+
+
 def each(text, environment=None):
     steps = f"labctl: 1\nsteps:\n  - rest: 1 s\n  - each: {text}\n    steps: [{{mark: $j}}]\n"
     block = protocol(steps).children[1]

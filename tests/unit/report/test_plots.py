@@ -8,6 +8,7 @@ import pytest
 
 from labctl.analysis.run_record import Analysis
 from labctl.cli.main import main
+from labctl.errors import UsageError
 from labctl.report.files import PIECES, as_file
 from labctl.report.plots import cycling, style
 from labctl.report.plots.choose import Wish, figures_of
@@ -150,6 +151,11 @@ def _unpacked(content):
             yield zlib.decompress(match[1])
         except zlib.error:
             continue
+
+
+def test_an_analysis_that_does_not_exist_is_answered_with_the_nearest(journal):
+    with Reader(journal) as reader, pytest.raises(UsageError, match=r"found 'impedence': did you mean impedance\?$"):
+        analyse(record_of(reader, reader.run(1)), [("impedence", {})])
 
 
 def test_the_same_run_gives_the_same_file(journal):

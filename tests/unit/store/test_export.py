@@ -136,6 +136,34 @@ def test_an_unknown_format_and_an_unwritable_place_are_refused(folder: Path) -> 
         export(reader, reader.run(1), folder / "none" / "x.csv", "csv")
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "written"),
+    [
+        ("bdf-csv", "x.xlsx", "write -o x.csv, which Excel opens"),
+        ("cycles", "x.xlsx", "write -o x.csv, which Excel opens"),
+        ("csv", "x.parquet", "leave --format out, or write bdf-parquet"),
+        ("bdf-parquet", "x.csv", "write -o x.parquet"),
+        ("bdf-parquet", "x.mat", "write -o x.parquet"),
+        ("impedance", "x.json", "write -o x.csv"),
+    ],
+)
+def test_a_file_is_not_named_as_what_it_is_not(folder: Path, kind: str, name: str, written: str) -> None:
+    with pytest.raises(UsageError, match=f"wanted a file name that fits {kind}, found {name}: {written}"):
+        exported(folder, kind, name)
+    assert not (folder / name).exists()
+
+
+def test_the_ending_of_a_file_chooses_its_format(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("x.parquet", "x.csv", "x.A3"):
+        assert main(["export", "1", "--db", str(folder), "-o", str(folder / name)]) == 0
+    rows = [
+        len(pd.read_parquet(folder / "x.parquet")),
+        *(len(pd.read_csv(folder / name)) for name in ("x.csv", "x.A3")),
+    ]
+    assert len(set(rows)) == 1
+    assert "x.parquet" in capsys.readouterr().out
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_device_and_a_folder_are_refused(folder: Path, kind: Format) -> None:
