@@ -175,7 +175,25 @@ def _several_densities(steps: PlanSteps, options: Mapping[str, str]) -> Told | N
             "wanted a current that rises from pass to pass until the cell fails, found one alone",
             "raise it by each: {j: {from: 0.1 mA/cm2, to: 2 mA/cm2, by: 0.1 mA/cm2}}; life tells how long a cell lasts at one",
         )
-    return None
+    return _unended(steps)
+
+
+def _until_failure(steps: PlanSteps, options: Mapping[str, str]) -> Told | None:
+    """Tell of a life without cycles, and of one that goes on when the cell has failed."""
+    return _cycles(steps, options) or _unended(steps)
+
+
+def _unended(steps: PlanSteps) -> Told | None:
+    """Tell of strips and platings that nothing ends where the cell shorts or polarises."""
+    ends = [
+        end.kind for path, line in steps.counted for end in (*line.ends, *(end for block in path for end in block.ends))
+    ]
+    if steps.plan.cell.kind != "symmetric" or not ends or {"to", "until", "stop_if", "abort_if"} & set(ends):
+        return None
+    return (
+        "wanted an end where the cell fails, found times and capacities alone: they pass through a short as through a cell",
+        "write stop_if: short or abs(voltage) > 2 V beside cycle: true",
+    )
 
 
 def _capacitance(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None:
@@ -303,7 +321,8 @@ def _interruptions(steps: PlanSteps, _options: Mapping[str, str]) -> Told | None
 
 
 _RULES: Final[Mapping[str, Callable[[PlanSteps, Mapping[str, str]], Told | None]]] = {
-    **dict.fromkeys(("capacity", "life"), _cycles),
+    "capacity": _cycles,
+    "life": _until_failure,
     "retention": _several_cycles,
     "capacitance": _capacitance,
     "rate": _several_currents,

@@ -21,7 +21,7 @@ DISCHARGE_FIRST = "- cycle: true\n  steps:\n  - rest: 72 h\n" + "".join(
     f"{half}\n" for half in reversed(BOTH.splitlines())
 )
 STAIRS = (
-    "- each: {{j: {}}}\n  cycle: true\n  steps:\n"
+    "- each: {{j: {}}}\n  cycle: true\n  stop_if: short\n  steps:\n"
     "  - strip: {{current: $j, for: 1 h}}\n  - plate: {{current: $j, for: 1 h}}\n"
 )
 PULSE = "- rest: 1 h\n- discharge: {{current: 1C, for: {}, to: 3 V}}\n  record: {{every: 0.1 s}}\n- rest: 40 s\n"
@@ -217,6 +217,18 @@ def test_a_long_loop_that_counts_no_cycle_is_told_beside_short_ones_that_do():
     loop = CYCLES.replace("repeat: 9", "repeat: 200").replace("  cycle: true\n", "")
     assert [one.hint for one in found(two + loop, "[capacity]")] == ["write cycle: true beside repeat: 200"]
     assert found(two + CYCLES, "[capacity]") == []
+
+
+@pytest.mark.parametrize("analyse", ["ccd", "life"])
+def test_what_looks_for_a_failure_ends_at_one(analyse):
+    endless = STAIRS.format("[1 mA, 2 mA]").replace("  stop_if: short\n", "")
+    (told,) = found(endless, f"[{analyse}]", SYMMETRIC)
+    assert "through a short" in told.message
+    for ended in (
+        endless.replace("  steps:", "  abort_if: abs(voltage) > 0.5 V\n  steps:"),
+        endless.replace("for: 1 h", "for: 1 h, until: abs(voltage) > 0.5 V"),
+    ):
+        assert found(ended, f"[{analyse}]", SYMMETRIC) == []
 
 
 @pytest.mark.parametrize("kind", ["symmetric", "asymmetric"])
