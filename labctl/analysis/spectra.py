@@ -16,7 +16,7 @@ from labctl.analysis.impedance.relaxation import relaxation_times
 from labctl.analysis.interval import Mean, mean
 from labctl.analysis.run_record import Analysis, Figure, RunRecord, SpectrumRecord, lacking
 from labctl.errors import Misread
-from labctl.protocol.circuit import Circuit, parse_circuit
+from labctl.protocol.circuit import RESISTANCE, Circuit, parse_circuit
 from labctl.quantity.units import ZERO_CELSIUS
 
 UNCLOSED: Final = 0.05  # of |Z| at the highest frequency
@@ -175,7 +175,7 @@ def analyse_activation(record: RunRecord, options: Mapping[str, str]) -> Analysi
     """
     circuit = _circuit(options.get("circuit", INTERFACE))
     assert circuit is not None
-    element = options.get("element", "R1")
+    element = options.get("element", RESISTANCE)
     if element not in circuit.names:
         raise ValueError(
             f"wanted a resistance out of {', '.join(n for n in circuit.names if n[0] == 'R')}, found {element!r}"

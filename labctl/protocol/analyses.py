@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from labctl.errors import Misread, ProtocolError
 from labctl.finding import Finding, Mark, clip, with_lines
-from labctl.protocol.circuit import parse_circuit
+from labctl.protocol.circuit import RESISTANCE, parse_circuit
 from labctl.protocol.keys import ANALYSES
 from labctl.protocol.model import AnalysisRequest
 from labctl.protocol.steps import StepFields
@@ -65,8 +65,21 @@ class AnalysisFields(StepFields):
         if entries is None:
             return {}
         values = self.keys(entries, ANALYSES[analysis], f"the analysis {analysis}")
-        options = {name: self.option(analysis, name, value) for name, value in values.items()}
-        return {name: value for name, value in options.items() if value is not None}
+        read = {name: self.option(analysis, name, value) for name, value in values.items()}
+        options = {name: value for name, value in read.items() if value is not None}
+        if analysis == "activation" and "circuit" in options:
+            self._resistance_in(
+                options["circuit"], options.get("element", ""), values.get("element", values["circuit"])
+            )
+        return options
+
+    def _resistance_in(self, circuit: str, element: str, node: Node) -> None:
+        """Report a resistance that a circuit does not have: one that is named, or the one that is taken otherwise."""
+        there = [name for name in parse_circuit(circuit).names if name.startswith("R")]
+        if (element or RESISTANCE) not in there:
+            found = f"found {clip(element)!r}" if element else f"found no {RESISTANCE}, and no element is named"
+            hint = f"write element: {' or '.join(there)}" if there else "add one to the circuit"
+            self.report("word.unknown", f"wanted a resistance of {circuit}, {found}", node.mark, hint)
 
     def option(self, analysis: str, name: str, node: Node) -> str | None:
         """Return one option of an analysis as that reads it."""

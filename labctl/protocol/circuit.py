@@ -25,6 +25,7 @@ ELEMENTS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 """
 WORDS: Final = {"Q": "CPE", "Wd": "Ws", "Zw": "W", "FSW": "Ws", "FLW": "Wo", "O": "Wo", "T": "Wo"}
 MOST_ELEMENTS: Final = 20
+RESISTANCE: Final = "R1"  # whose activation energy is told where none is named
 _TOKEN: Final = re.compile(r"\s*(p\(|[A-Za-z]+\d*|[(),\-|+]|\S)")
 
 
