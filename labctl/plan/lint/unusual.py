@@ -52,6 +52,7 @@ def unusual(plan: Plan, places: Places) -> Iterator[Finding]:
     yield from _unbounded(plan, places)
     yield from _formation_as_reference(plan, places)
     yield from _formation_alone(plan, places)
+    yield from _formation_late(plan, places)
 
 
 def _unbounded(plan: Plan, places: Places) -> Iterator[Finding]:
@@ -326,6 +327,22 @@ def _formation_alone(plan: Plan, places: Places) -> Iterator[Finding]:
                 message,
                 mark,
                 "write cycle: true; formation are the first few, in a block of their own",
+            )
+
+
+def _formation_late(plan: Plan, places: Places) -> Iterator[Finding]:
+    """Give cycles of formation behind others, or in a loop with others: they are left out of every figure."""
+    begun, looped = False, set()
+    for block in blocks(plan.root):
+        if block.passes > 1 and any(one.cycle == "true" for one in blocks(block)):
+            looped |= {one.id for one in blocks(block) if one.cycle == "formation"}
+        begun = begun or block.cycle == "true"
+        if block.cycle == "formation" and (begun or block.id in looped):
+            line = next(line for _, line in walk(block))
+            found = "behind such cycles" if begun else "in a loop with them"
+            message = f"wanted formation before the cycles for which it forms the cell, found it {found}"
+            yield warning(
+                "plan.passes", message, mark_of(line, places), "write cycle: check for a few slow cycles among others"
             )
 
 

@@ -274,3 +274,22 @@ def test_a_stop_since_a_mark_that_each_pass_sets_anew_is_told(plan):
     assert not told(
         plan, steps.replace("    - mark: full\n", "").replace("- repeat", "- mark: full\n- repeat"), "a pass comes to"
     )
+
+
+SLOW = "cycle: formation\n{0}  steps:\n{0}  - charge: {{current: C/10, to: 4.1 V, for: 12 h}}\n{0}  - discharge: {{current: C/10, to: 3 V, for: 12 h}}\n"
+FAST = SLOW.replace("formation", "true")
+
+
+@pytest.mark.parametrize(
+    ("steps", "warned"),
+    [
+        ("- repeat: 2\n  " + SLOW.format("") + "- repeat: 9\n  " + FAST.format(""), 0),
+        ("- repeat: 9\n  " + FAST.format("") + "- repeat: 2\n  " + SLOW.format(""), 1),
+        ("- repeat: 9\n  steps:\n  - " + SLOW.format("  ") + "  - " + FAST.format("  "), 1),
+        ("- repeat: 1\n  steps:\n  - " + SLOW.format("  ") + "  - " + FAST.format("  "), 0),
+        ("- repeat: 9\n  " + FAST.format("") + "- " + SLOW.format("").replace("formation", "check"), 0),
+    ],
+)
+def test_formation_comes_before_the_cycles(plan, steps, warned):
+    found = told(plan, steps, "formation before")
+    assert len(found) == warned
