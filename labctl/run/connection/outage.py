@@ -111,12 +111,11 @@ async def read_on(executor: PolledExecutor, run: PolledRun, outage: Outage) -> N
         there = await executor.attach(run)
     else:
         there = (await executor.status(run.at)).activity != "idle"
-        if there:
-            executor.meter.begin(run.at, max(outage.end, run.run_time(executor.now())), run.record)
     if there:
         executor.runs(run)
-        now = session.state.last.time
-        session.take(Gap(outage.begin, now, outage.why, attempt_goes_on=True, on_until=now))
+        now = session.state.last.time  # the records of what runs by itself have no gap
+        recorded = Gap(now, now, outage.why, attempt_goes_on=True, on_until=now)
+        session.take(recorded if executor.autonomous else _held_on(executor, run, outage))
     else:
         session.take(
             InstrumentFault("the test that was read has gone: it was ended, or another one was started", safe=True)
@@ -159,15 +158,10 @@ async def _read_back(executor: PolledExecutor, run: PolledRun, outage: Outage) -
     """
     state = run.session.state
     status = await executor.status(run.at)
-    now = max(outage.end, run.run_time(executor.now()))
     if state.phase == "running" and is_program_of(executor.journal, run, status) and state.step and not outage.ask:
-        counters = counters_if_held(run.session, now)
-        executor.meter.resume(run.at, held_until(state.last, now, *counters).counters)
-        executor.meter.begin(run.at, now, run.record, state.step_time(now))
         executor.turned(run.at, on=True)
         executor.runs(run)
-        return Gap(outage.begin, now, outage.why, attempt_goes_on=True, on_until=now,
-                   charging_ah=counters[0], discharging_ah=counters[1])  # fmt: skip
+        return _held_on(executor, run, outage)
     if await is_anothers(executor, run, status, switched_off=outage.off_at is not None):
         show(executor, run.channel, status)
         outage = replace(outage, why=f"{outage.why}; {run.channel.foreign}", ask=True)
@@ -176,3 +170,14 @@ async def _read_back(executor: PolledExecutor, run: PolledRun, outage: Outage) -
     executor.rest(run)
     now = max(outage.end, run.run_time(executor.now()))
     return Gap(outage.begin, now, outage.why, on_until=now if outage.off_at is None else outage.off_at, ask=outage.ask)
+
+
+def _held_on(executor: PolledExecutor, run: PolledRun, outage: Outage) -> Gap:
+    """Meter an output on that is on as before, and return the gap in which its last current is counted."""
+    state = run.session.state
+    now = max(outage.end, run.run_time(executor.now()))
+    charging, discharging = counters_if_held(run.session, now)
+    executor.meter.resume(run.at, held_until(state.last, now, charging, discharging).counters)
+    executor.meter.begin(run.at, now, run.record, state.step_time(now))
+    return Gap(outage.begin, now, outage.why, attempt_goes_on=True, on_until=now,
+               charging_ah=charging, discharging_ah=discharging)  # fmt: skip

@@ -293,6 +293,31 @@ async def test_a_death_while_a_test_is_taken_over_or_let_go_stops_nothing(tmp_pa
             assert bool(rig.ended) == (moment == "read")
 
 
+@pytest.mark.parametrize("away", ["death", "line"])
+async def test_what_flows_in_a_test_of_somebody_else_while_nobody_reads_it_is_an_interval(tmp_path, away):
+    clock = VirtualClock(1000.0, 1.79e9)
+    meter = Meter(clock)
+    await adopted(tmp_path, clock, meter, "read")
+    if away == "death":
+        clock.advance(clock.now() + 30.0)
+    async with one_channel(tmp_path, meter, clock) as rig:
+        await rig.take_up()
+        await rig.let_pass(5.0)
+        if away == "line":
+            meter.answers = False
+            await rig.let_pass(30.0)
+            meter.answers = True
+            await rig.until(lambda: not rig.line.link.lost, most=60.0)
+            await rig.let_pass(5.0)
+        state = rig.session.state
+        assert state.last.charging_ah * 3600.0 == pytest.approx(0.3 * state.last.time, abs=0.3 * 0.5)
+        unseen = -state.blind.low_ah * 3600.0
+        assert 0.3 * 29.0 < unseen <= state.last.charging_ah * 3600.0
+        unread = [gap for gap in rig.of("gap") if gap["end"] > gap["begin"] + 20.0]
+        assert all(gap["blind_charge_low_ah"] < 0.0 for gap in unread)
+        assert len(unread) == 1
+
+
 # --- what a guard wrote, and when -----------------------------------------------------------------------------------------
 
 
