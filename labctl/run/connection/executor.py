@@ -92,7 +92,7 @@ class Executor(ABC, Generic[R]):
         """Take note of what must be watched from now on."""
 
     @abstractmethod
-    def leave(self, run: R) -> None:
+    async def leave(self, run: R) -> None:
         """Let a run go that has ended; safe to repeat."""
 
     @abstractmethod
@@ -139,7 +139,7 @@ class Executor(ABC, Generic[R]):
         if session.finish is None:
             self.watch(run)
         else:
-            self.leave(run)
+            await self.leave(run)
 
     async def _apply(self, run: R, apply: Apply) -> None:
         try:
@@ -210,4 +210,4 @@ class Executor(ABC, Generic[R]):
             LOG.exception("channel %s: the engine cannot take its fault", run.name)
             if self._recorder is not None:
                 self._recorder.fail(session.run_id, session.next_record - 1, session.state.last.time, why)
-        self.leave(run)
+        await self.leave(run)

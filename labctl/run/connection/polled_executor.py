@@ -389,11 +389,12 @@ class PolledExecutor(Executor[PolledRun]):
         except TimeoutError as error:
             raise Unreachable(f"instrument {self.given.name} did not answer within {patience:g} s") from error
 
-    def leave(self, run: PolledRun) -> None:
-        """Let a run go that has ended."""
+    async def leave(self, run: PolledRun) -> None:
+        """Let a run go that has ended, and its output: whoever switches that on from now on is somebody else."""
         if self.running.get(run.at) is run:
             del self.running[run.at]
             run.stop_recording()
             self.meter.stop(run.at)
             self.quiet.leave(run.at)
             self._shared.ended(run.channel)
+            await self.unclaim(run.at)

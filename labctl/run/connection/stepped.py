@@ -70,7 +70,7 @@ class SteppedExecutor(Executor["SteppedRun"]):
     def watch(self, run: "SteppedRun") -> None:
         """Watch nothing: every row is folded."""
 
-    def leave(self, run: "SteppedRun") -> None:
+    async def leave(self, run: "SteppedRun") -> None:
         """Tell that a run has ended."""
         if self._left is not None:
             self._left(run)

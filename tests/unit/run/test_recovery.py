@@ -170,7 +170,20 @@ async def test_an_output_is_claimed_before_it_is_energised_and_let_go_when_nothi
         (claimed,) = rig.journal.head.roster.outputs
         assert claimed.channel == rig.channel.at
         await rig.order("stop")
-        await rig.until(lambda: not rig.journal.head.roster.outputs)
+        assert not rig.journal.head.roster.outputs
+
+
+async def test_an_output_that_somebody_switches_on_right_after_a_run_is_not_switched_off(tmp_path):
+    async with one_channel(tmp_path) as rig:
+        meter = rig.instrument
+        await rig.start()
+        await rig.let_pass(4.0)
+        await rig.order("stop")
+        rig.clock.advance(rig.clock.now() + 0.5)
+        meter.on, meter.attempt, meter.mode = True, None, Galvanostatic(0.2)
+        await rig.line.look(rig.channel)
+        assert meter.on
+        assert rig.channel.foreign
 
 
 async def test_a_gap_in_which_the_instrument_was_away_is_reconciled_when_it_is_back(tmp_path):
