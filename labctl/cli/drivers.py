@@ -1,6 +1,7 @@
 """The instrument drivers that are installed."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -74,9 +75,10 @@ def quality_of(name: str, driver: type) -> "tuple[str, str, Mapping[str, Sequenc
     import json
     from importlib.resources import files
 
-    package = driver.__module__.partition(".")[0]
+    module = sys.modules[driver.__module__.partition(".")[0]]
     try:
-        outcomes = json.loads(files(package).joinpath("quality.json").read_text(encoding="utf-8"))
+        beside = files(module) if hasattr(module, "__path__") else Path(str(module.__file__)).parent
+        outcomes = json.loads(beside.joinpath("quality.json").read_text(encoding="utf-8"))
         computed = importlib.import_module("labctl_drivers.contract.quality")
     except (OSError, ValueError, ImportError):
         return "-", "no record of the contract suite beside it", {}

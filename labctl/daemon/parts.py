@@ -14,6 +14,7 @@ from labctl.publish.mqtt import MqttReader
 from labctl.run.alarms import Alarms
 from labctl.run.channel import Channel
 from labctl.run.connection import Connection
+from labctl.run.connection.polled_connection import PolledConnection
 from labctl.run.guard_process import GuardProcess
 from labctl.run.sink import Sink
 from labctl.run.supervisor import Supervisor
@@ -44,6 +45,12 @@ class Parts:
     mqtt: MqttReader | None = None
     said: list[str] = field(default_factory=list)
     failed: "asyncio.Future[None] | None" = None
+
+    @property
+    def may_be_on(self) -> list[str]:
+        """Return the instruments of which an output is not confirmed off that only does what it was last told."""
+        lines = self.connections.items()
+        return [name for name, line in lines if isinstance(line, PolledConnection) and line.executor.unconfirmed]
 
 
 class Tasks:

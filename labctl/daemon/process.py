@@ -112,8 +112,10 @@ async def _serve(
         if not await _until(stop, parts):
             return 1
         notify("STOPPING=1")
-        say("stopping: outputs safe, everything committed")
+        say("stopping: outputs go off, and everything is committed")
     deadline.code = 0  # what may hang from here on holds nothing
+    if not parts.may_be_on:  # what may is said, and is the guard's
+        say("stopped: outputs safe")
     return 0
 
 

@@ -136,7 +136,10 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
         "Each would take the other's answers. One entry stands for one connection, its channels are told apart by `at`.",
     ),
     "clock.real": ("a clock faster than real beside instruments that are (warning)", "It is for simulated cells only."),
-    "driver.unknown": ("a driver that is not installed", "labctl drivers lists those that are."),
+    "driver.unknown": (
+        "a driver that is not installed, cannot be loaded, or lacks a verb",
+        "labctl drivers lists those that are. Your own package is installed by pip install -e ., and the daemon started anew.",
+    ),
     "instrument.unknown": ("a part of a channel on an instrument that the file does not have",),
     "end.at_once": (
         "an end that is true as the step begins (warning)",

@@ -67,7 +67,7 @@ def station_findings(station: Station) -> tuple[Finding, ...]:
         except OptionError as error:
             findings += (_option_finding(station, given, fault) for fault in error.faults)
         except StationError as error:
-            findings.append(Finding("driver.options", str(error), given.mark or Mark(station.file, 1, 1)))
+            findings.append(Finding("driver.unknown", str(error), given.mark or Mark(station.file, 1, 1)))
     return (*findings, *_clock_findings(station, made), *place_findings(station, made))
 
 

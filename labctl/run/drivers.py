@@ -53,12 +53,33 @@ def load(where: str, driver: str) -> type[Instrument | Stepped]:
     for entry in installed():
         if entry.name != driver:
             continue
+        whose = f"{driver} of the package {entry.dist.name}" if entry.dist else driver
         try:
             kind: type[Instrument | Stepped] = entry.load()
-        except ImportError as error:
-            raise StationError(f"{where}: driver {driver} cannot be loaded: {error}") from error
+        except Exception as error:  # whatever another package raises as it is imported is its own fault
+            found = f"{entry.value} cannot be loaded: {type(error).__name__}: {error}"
+            raise StationError(f"{where}: wanted the driver {whose}, found that {found}") from error
+        if lacking := _lacking(kind):
+            raise StationError(f"{where}: wanted a driver with every verb, found {whose} without {', '.join(lacking)}")
         return kind
     there = names()
     raise StationError(
         f"{where}: wanted an installed driver, found {driver!r}{near(driver, there)}; there are {', '.join(there)}"
     )
+
+
+def _lacking(kind: object) -> list[str]:
+    """Return the verbs that a driver's class lacks: of an instrument, or of cells in the daemon where it is nearer to those.
+
+    One that is inherited from the contract itself does nothing, and is lacking, too.
+    """
+
+    def of(contract: type) -> list[str]:
+        verbs = {name: verb for name, verb in vars(contract).items() if not name.startswith("_")}
+        return [
+            name
+            for name, verb in verbs.items()
+            if getattr(kind, name, verb) is verb or not callable(getattr(kind, name))
+        ]
+
+    return min((of(contract) for contract in (Instrument, Stepped)), key=len) if isinstance(kind, type) else []

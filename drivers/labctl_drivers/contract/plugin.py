@@ -40,6 +40,7 @@ class SuiteRecord:
         self.outcomes: dict[str, Counter[str]] = {}
         self.reasons: dict[str, Counter[str]] = {}
         self.modes: dict[str, Counter[str]] = {}
+        self.unknown: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a test of a driver; what fails before or after it counts as well."""
@@ -72,6 +73,17 @@ class SuiteRecord:
             if name in classes
         }
         self.path.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+        self.unknown = sorted(self.outcomes.keys() - classes.keys())
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say of which benches nothing was written: the record is of drivers, and theirs is not installed."""
+        if self.unknown:
+            names = ", ".join(self.unknown)
+            terminalreporter.write_line(
+                f"{self.path}: nothing is written of {names}: no driver of that name is installed; `pip install -e .` in the "
+                "folder of the package whose entry point names it, then again",
+                yellow=True,
+            )
 
 
 def reason_of(report: pytest.TestReport) -> str:
