@@ -97,7 +97,7 @@ def show(run: "StoredRun", by_title: Mapping[str, Sequence[Mapping[str, Any]]], 
 
     out = console()
     state = run.activity if run.active else f"{run.end_reason}{f': {run.end_why}' if run.end_why else ''}"
-    out.print(f"run {run.run_id}  {run.protocol} on {run.cell}, {state}", style="bold", soft_wrap=True)
+    out.print(f"run {run.run_id}  {run.title}, {state}", style="bold", soft_wrap=True)
     facts = f"{run.rows:,} rows in {run.test_time / 3600:.2f} h"
     out.print(f"  {facts}, channel {run.channel or '-'}, {run.software}, {run.uuid}", soft_wrap=True)
     if run.simulated:

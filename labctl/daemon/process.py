@@ -161,8 +161,9 @@ def _on_end_of_input(stop: asyncio.Event) -> None:
 
 def _greeting(parts: Parts) -> str:
     broker = "" if parts.broker is None else f", MQTT at {parts.broker.host}:{parts.broker.port}"
+    count = f"{len(parts.channels)} channel{'' if len(parts.channels) == 1 else 's'}"
     idle = next((name for name, channel in parts.channels.items() if channel.session is None), "CHANNEL")
     return "\n".join([
-        f"labctl {__version__} serves {len(parts.channels)} channels of {parts.station.name}; data in {parts.folder}{broker}",
+        f"labctl {__version__} serves {count} of {parts.station.name}; data in {parts.folder}{broker}",
         f"next: export LABCTL_DATA={parts.folder.absolute()}; labctl start FILE --channel {idle} --cell CELL",
     ])  # fmt: skip

@@ -87,7 +87,7 @@ def as_file(drawn: Drawn, suffix: str) -> bytes:
 
 def cover(run: StoredRun, analyses: Sequence[Analysis]) -> list[str]:
     """Return the lines that stand before the figures: what was done, and what each analysis found."""
-    lines = [f"{run.protocol} on {run.cell}", "", *(f"{name:<12}{value}" for name, value in facts(run).items())]
+    lines = [run.title, "", *(f"{name:<12}{value}" for name, value in facts(run).items())]
     for analysis in analyses:
         lines += ["", analysis.name]
         values = with_intervals([(each.name, each.value, each.unit) for each in analysis.figures])

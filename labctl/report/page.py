@@ -24,7 +24,7 @@ ROWS = 1000  # of a table that is shown
 def page(run: StoredRun, analyses: Sequence[Analysis], drawn: Sequence[Drawn]) -> str:
     """Return the page: what was done, the figures, and what each analysis found."""
     parts = [
-        f"<h1>{text(run.protocol)} on {text(run.cell)}{' (simulated)' if run.simulated else ''}</h1>",
+        f"<h1>{text(run.title)}{' (simulated)' if run.simulated else ''}</h1>",
         grid(list(facts(run).items())),
         *(plate(each) for each in drawn),
         *(section(analysis) for analysis in analyses),

@@ -61,7 +61,7 @@ def option_faults(kind: type[object], driver: str, options: Mapping[str, object]
     for key, value in options.items():
         if key in accepted and key in declared and (key,) not in {fault.path for fault in faults}:
             usual = accepted[key].default
-            said = "" if usual in {inspect.Parameter.empty, None} else f"leave it out for {_setting(usual)}"
+            said = "" if usual in {inspect.Parameter.empty, None, ""} else f"leave it out for {_setting(usual)}"
             faults += _Option(key, documents.get(key, ""), said).faults((key,), value, declared[key])
     return faults
 

@@ -207,6 +207,11 @@ class StoredRun:
     damage: str = ""
 
     @property
+    def title(self) -> str:
+        """Return what was done, and on which cell where that is known: of somebody else's test it is not."""
+        return f"{self.protocol} on {self.cell}" if self.cell else self.protocol
+
+    @property
     def active(self) -> bool:
         """Tell whether the run has not ended."""
         return self.ended_unix_time is None

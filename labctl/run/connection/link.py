@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Sequence
 
 from labctl.driver import Capabilities, Identity, Status
@@ -35,8 +36,15 @@ class Link:
         self._identity: Identity | None = None
         self._wanted = ""
         self._gone = False  # it was said that it is lost
+        self._since = 0.0  # UTC as it was lost, s; 0 where it has not answered yet
         self._warm: set[str] = set()
         executor.meter = Meter([channel.at for channel in channels])
+
+    @property
+    def trouble(self) -> str:
+        """Return what is wrong with a line that is lost, since when, and that nobody has to do anything for another try."""
+        since = time.strftime("since %Y-%m-%d %H:%M:%S UTC, ", time.gmtime(self._since)) if self._since else ""
+        return f"instrument {self.name}: {self.lost}; {since}tried again until it answers"
 
     @property
     def known(self) -> bool:
@@ -155,6 +163,7 @@ class Link:
         """Note that the instrument does not answer; nobody knows what its channels do."""
         if not self._gone:
             LOG.error("instrument %s is lost: %s", self.name, error)
+            self._since = self._executor.label() if self.known else 0.0
         self._gone, self.lost = True, str(error)
         self.note_unknown()
         for run in self._executor.running.values():
@@ -165,7 +174,7 @@ class Link:
     def note_unknown(self) -> None:
         """Note of every channel that nobody knows what it does, but of one that waits with an output that was confirmed off."""
         for channel in self._channels:
-            channel.unknown = "" if self._is_off(channel) else f"instrument {self.name}: {self.lost}"
+            channel.unknown = "" if self._is_off(channel) else self.trouble
 
     def _is_off(self, channel: Channel) -> bool:
         """Tell whether a channel's run waits with an output that was confirmed off."""

@@ -138,7 +138,7 @@ class PolledConnection:
     async def look(self, channel: Channel) -> None:
         """Switch a channel off that no run explains, if it is ours; show what somebody else runs there."""
         if self.link.lost:
-            channel.unknown = f"instrument {self.name}: {self.link.lost}"
+            channel.unknown = self.link.trouble
             return
         async with self.lock:
             await foreign.settle_stray(self.executor, channel)
@@ -176,7 +176,7 @@ class PolledConnection:
                 may_be_on = session.state.phase in {"running", "leaving"} and outage.off_at is None
                 if may_be_on and not (replaced or run.only_reads):
                     self.executor.turned(channel.at, on=True)  # nobody knows: the guard must try, if we die
-                channel.unknown = f"instrument {self.name}: {self.link.lost}"
+                channel.unknown = self.link.trouble
             else:
                 await self.executor.guarded(run, resume_after_gap(self.executor, run, outage))
 
