@@ -41,6 +41,7 @@ from labctl.plan.lint.since_marks import vain_marks
 from labctl.plan.lint.warning import net_charge, warnings
 from labctl.plan.number import as_filed
 from labctl.plan.program import at_pass, combinations, limited, mode_for, numbers
+from labctl.plan.resume import share_left
 from labctl.plan.shares import share_of_passes
 from labctl.plan.step import Block, ByPass, End, Line, Plan, VersusOcv
 from labctl.quantity.units import display
@@ -59,7 +60,8 @@ class Estimate:
     """What a plan takes.
 
     Attributes:
-        duration: Likely and longest, s; the longest is infinite where a person may be waited for without end.
+        duration: Likely and longest, s; the longest is infinite where a person may be waited for without end. Of a plan that goes
+            on with an earlier run it is what is left, as are charge and rows.
         charge: C, both directions together.
         rows: Of samples.
         warnings: What is likely to be a mistake, none of it an error.
@@ -83,10 +85,11 @@ def estimate(plan: Plan, warned: Iterable[Finding] | None = None) -> Estimate:
     bare = ChargeLevel(below_top=0.0) if plan.cell.kind == "asymmetric" else UNKNOWN_LEVEL
     passed = Passed(bare)
     total = _of_block(plan, (), plan.root, lines, passed)
+    left = _left(plan, lines)
     return Estimate(
-        duration=(total.likely, total.longest),
-        charge=total.charge,
-        rows=round(total.rows),
+        duration=(left * total.likely, left * total.longest),
+        charge=left * total.charge,
+        rows=round(left * total.rows),
         warnings=(
             *(warnings(plan) if warned is None else warned),
             *_late(plan, lines),
@@ -98,6 +101,14 @@ def estimate(plan: Plan, warned: Iterable[Finding] | None = None) -> Estimate:
         ),
         lines={line: (amount, round(often)) for line, (amount, often) in lines.items()},
     )
+
+
+def _left(plan: Plan, lines: "Mapping[int, tuple[Amount, float]]") -> float:
+    """Return which share of its likely time a plan still takes that goes on with an earlier run."""
+    if not plan.carried.start:
+        return 1.0
+    takes = {line: amount.likely * often for line, (amount, often) in lines.items()}
+    return sum(share_left(plan, line) * seconds for line, seconds in takes.items()) / (sum(takes.values()) or 1.0)
 
 
 def _late(plan: Plan, lines: "Mapping[int, tuple[Amount, float]]") -> Iterator[Finding]:

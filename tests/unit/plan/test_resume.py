@@ -1,7 +1,8 @@
 import pytest
 
 from labctl.errors import OrderRefused
-from labctl.plan.resume import line_of, resumed
+from labctl.plan.estimate import estimate
+from labctl.plan.resume import line_of, resumed, share_left
 from labctl.plan.step import Carried
 
 STEPS = (
@@ -46,3 +47,24 @@ def test_a_run_goes_on_in_the_pass_it_was_in(plan):
 def test_what_cannot_be_begun_with_is_refused(plan, carried, message):
     with pytest.raises(OrderRefused, match=message):
         resumed(plan(STEPS), carried)
+
+
+@pytest.mark.parametrize(
+    ("carried", "shares"),
+    [
+        (Carried(), [1, 1, 1, 1, 1, 1, 1]),
+        (Carried(start=1), [1, 1, 1, 1, 1, 1, 1]),
+        (Carried(start=3, passes=((0, 0), (1, 2))), [0, 2 / 5, 3 / 5, 3 / 5, 1, 1, 1]),
+        (Carried(start=4, passes=((0, 0), (1, 4))), [0, 0, 0, 1 / 5, 1, 1, 1]),
+        (Carried(start=7), [0, 0, 0, 0, 0, 0, 1]),
+    ],
+)
+def test_a_run_that_goes_on_takes_what_is_left(plan, carried, shares):
+    goes_on = resumed(plan(STEPS), carried)
+    assert [share_left(goes_on, line) for line in range(1, 8)] == pytest.approx(shares)
+    whole, left = estimate(plan(STEPS)), estimate(goes_on)
+    takes = [whole.lines[line][0].likely * whole.lines[line][1] for line in range(1, 8)]
+    assert left.duration[0] == pytest.approx(
+        sum(share * one for share, one in zip(shares, takes, strict=True)), rel=0.02
+    )
+    assert left.rows <= whole.rows
