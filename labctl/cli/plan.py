@@ -113,7 +113,7 @@ def _alone(plan: "Plan", ability: "Ability") -> str:
         return "with the daemon dead nothing flows: the cell is simulated in it"
     alone = longest_alone(plan, ability.capabilities)
     if alone is None:
-        return f"with the daemon dead for {display(MISSED, 'duration')} the guard switches off"
+        return f"with the daemon dead, or standing still for {display(MISSED, 'duration')}, the guard switches off"
     line, lasts = alone
     bound = "until an end that it locates itself" if isinf(lasts) else f"for {display(lasts, 'duration')} at most"
     return f"with the daemon dead the instrument goes on by itself {bound}, longest from step {line} on"
