@@ -8,10 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from labctl.analysis.capacity import counted, scales
+from labctl.analysis.capacity import FORMATION, counted, scales
 from labctl.analysis.complete import galvanostatic_cycles
 from labctl.analysis.efficiency import efficiencies
 from labctl.analysis.replicates import by_cycle, statistics
+from labctl.analysis.retention import analyse_retention, reference_cycles
+from labctl.analysis.run_record import Mask
 from labctl.report.run_data import record_of
 from labctl.sample import Floats
 from labctl.store.entry import StoredRun
@@ -35,6 +37,9 @@ class ComparedRun:
         efficiency: Coulombic, a fraction, NaN where withheld.
         energy: Energy efficiency, likewise.
         gap: Mean charge voltage less mean discharge voltage, V.
+        counts: Which of them capacities are compared of: the checks where there are any, else those that are no formation.
+        ages: Which of them are neither formation nor checks, of which the efficiencies are averaged; all where there are none.
+        retention: Of the last that counts against the reference of its current, %, as `analyse retention` has it; NaN for none.
         scales: Units in which its capacity can be told, with the factor from Ah.
     """
 
@@ -44,6 +49,9 @@ class ComparedRun:
     efficiency: Floats
     energy: Floats
     gap: Floats
+    counts: Mask
+    ages: Mask
+    retention: float
     scales: dict[str, float]
 
     @property
@@ -54,12 +62,13 @@ class ComparedRun:
     @property
     def figures(self) -> tuple[float, ...]:
         """`FIGURES` of it, NaN where it has none."""
-        capacity = self.capacity[np.isfinite(self.capacity)]
+        capacity = self.capacity[self.counts & np.isfinite(self.capacity)]
         first, last = (float(capacity[0]), float(capacity[-1])) if len(capacity) else (np.nan, np.nan)
-        gap = self.gap[np.isfinite(self.gap)]
+        gap = self.gap[self.ages & np.isfinite(self.gap)]
         return (
-            float(len(self.cycles)), first, last, 100 * last / first if first else np.nan,
-            100 * _mean(self.efficiency), 100 * _mean(self.energy), float(gap[-1]) if len(gap) else np.nan,
+            float(len(self.cycles)), 100 * last / self.retention if np.isfinite(self.retention) else first, last,
+            self.retention, 100 * _mean(self.efficiency[self.ages]), 100 * _mean(self.energy[self.ages]),
+            float(gap[-1]) if len(gap) else np.nan,
         )  # fmt: skip
 
 
@@ -72,12 +81,16 @@ def read_compared(reader: Reader, run: StoredRun) -> ComparedRun:
     """Return a run as it is compared, from the tables of its cycles and steps."""
     record = record_of(reader, run)
     if not len(record.cycles["cycle_count"]):
-        none = np.empty(0)
-        return ComparedRun(run, none, none, none, none, none, scales(record.cell))
+        none, nothing = np.empty(0), np.empty(0, dtype=bool)
+        return ComparedRun(run, none, none, none, none, none, nothing, nothing, np.nan, scales(record.cell))
     taken, ratios = galvanostatic_cycles(record), efficiencies(record)
     count = np.asarray(record.cycles["cycle_count"], dtype=float)
+    kinds = np.asarray(record.cycles["kind"])
+    ages = taken & ~np.isin(kinds, (FORMATION, "check"))
+    told = (each.value for each in analyse_retention(record, {}).figures if each.name.startswith("retention"))
     return ComparedRun(
         run, count[taken], counted(record)[1][taken], ratios.charge[taken], ratios.energy[taken], ratios.gap[taken],
+        reference_cycles(kinds, taken)[taken], (ages if ages.any() else taken)[taken], next(told, np.nan),
         scales(record.cell),
     )  # fmt: skip
 

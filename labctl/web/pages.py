@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import jinja2
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from labctl import __version__
 from labctl.quantity.units import display
+from labctl.web.as_json import as_json
 from labctl.web.scripts import joined
 
 HERE: Final = Path(__file__).parent
@@ -91,17 +91,13 @@ def _zipped(body: bytes) -> bytes:
 
 def data(request: Request, value: object) -> Response:
     """Return JSON; numbers that are not finite become null."""
-    body = orjson.dumps(value, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    body = as_json(value)
     return packed(request, body, "application/json")
 
 
 def as_text(value: object) -> str:
     """Return JSON as a text, for an attribute of a page."""
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS).decode()
-
-
-def _plain(value: object) -> object:
-    return str(value)
+    return as_json(value).decode()
 
 
 # --- how values are written -------------------------------------------------------------------------------------------

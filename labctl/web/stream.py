@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import numpy as np
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from labctl.store.people import People
 from labctl.store.reader import Reader
+from labctl.web.as_json import as_json
 from labctl.web.channel_rows import LIVE
 from labctl.web.gate import Visit
 from labctl.web.hub import Hub
@@ -192,5 +192,4 @@ def active(hub: Hub) -> bool:
 
 def event(name: str, value: object) -> bytes:
     """Return a server-sent event."""
-    body = orjson.dumps(value, default=str, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
-    return b"event: " + name.encode() + b"\ndata: " + body + b"\n\n"
+    return b"event: " + name.encode() + b"\ndata: " + as_json(value) + b"\n\n"

@@ -22,6 +22,7 @@ from labctl.store.journal import Journal
 from labctl.store.pyramid import Pyramid
 from labctl.store.reader import Reader
 from labctl.web import series
+from labctl.web.as_json import as_json
 
 EVERY: Final = 0.2  # s between two words of progress
 SEEN: Final = 1600  # points a curve of a dry run
@@ -131,7 +132,7 @@ def _simulated(asked: Mapping[str, Any], folder: Path) -> bytes:
         "took": time.monotonic() - begin,
         "likely": likely,
     }
-    return orjson.dumps(told_all, default=str, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    return as_json(told_all)
 
 
 if __name__ == "__main__":
