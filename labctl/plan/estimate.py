@@ -41,9 +41,9 @@ from labctl.plan.lint.since_marks import vain_marks
 from labctl.plan.lint.warning import net_charge, warnings
 from labctl.plan.number import as_filed
 from labctl.plan.program import at_pass, combinations, limited, mode_for, numbers
-from labctl.plan.resume import share_left
 from labctl.plan.shares import share_of_passes
 from labctl.plan.step import Block, ByPass, End, Line, Plan, VersusOcv
+from labctl.plan.time_left import TimeLeft, share_left
 from labctl.quantity.units import display
 
 HALF: Final = 0.5  # of the passes around it in which a block must be done for what follows it to begin where it ends
@@ -73,6 +73,10 @@ class Estimate:
     rows: int
     warnings: tuple[Finding, ...]
     lines: Mapping[int, tuple[Amount, int]] = field(default_factory=dict)
+
+    def time_left(self, plan: Plan) -> TimeLeft | None:
+        """Return what is left of the plan from any of its steps on; None of one that takes no time."""
+        return TimeLeft(plan, self.duration[0], self.lines) if self.duration[0] else None
 
     def finish(self, now: float) -> tuple[float, float]:
         """Return likely and longest end as Unix time for a begin at `now`."""
@@ -105,10 +109,10 @@ def estimate(plan: Plan, warned: Iterable[Finding] | None = None) -> Estimate:
 
 def _left(plan: Plan, lines: "Mapping[int, tuple[Amount, float]]") -> float:
     """Return which share of its likely time a plan still takes that goes on with an earlier run."""
-    if not plan.carried.start:
-        return 1.0
+    begin, passes = plan.carried.start, dict(plan.carried.passes)
     takes = {line: amount.likely * often for line, (amount, often) in lines.items()}
-    return sum(share_left(plan, line) * seconds for line, seconds in takes.items()) / (sum(takes.values()) or 1.0)
+    left = sum(share_left(plan, begin, passes, line) * seconds for line, seconds in takes.items())
+    return left / sum(takes.values()) if begin and left else 1.0
 
 
 def _late(plan: Plan, lines: "Mapping[int, tuple[Amount, float]]") -> Iterator[Finding]:

@@ -80,17 +80,3 @@ def versus_ocv(line: Line) -> bool:
     """Tell whether a line needs the open circuit of the last rest."""
     compared = (term.value for end in line.ends for terms in end.condition.any_of for term in terms)
     return any(isinstance(value, VersusOcv) for value in (*line.settings.values(), *compared))
-
-
-def share_left(plan: Plan, line: int) -> float:
-    """Return which share of the times that a line is done is left to a run that begins where its plan says."""
-    begin = plan.carried.start
-    if not begin:
-        return 1.0
-    places, done = index(plan), dict(plan.carried.passes)
-    total, completed = 1, 0  # passes of what lies around both: all, and those that are over
-    for one, other in zip(places.paths[begin], places.paths[line], strict=False):
-        if one is not other:
-            break
-        total, completed = total * max(one.passes, 1), completed * max(one.passes, 1) + done.get(one.id, 0)
-    return (total - completed - (line < begin)) / total

@@ -9,6 +9,7 @@ from labctl.engine.cycle import numbers_of
 from labctl.engine.state_parts import Unblock
 from labctl.plan.index import index
 from labctl.plan.step import Plan
+from labctl.plan.time_left import TimeLeft
 from labctl.run.request import Flat
 from labctl.run.session import RunSession
 from labctl.run.unblock import command_for
@@ -26,7 +27,7 @@ class RunInfo:
         protocol: Name.
         cell: Name.
         began: UTC label of run time 0, s.
-        duration: Estimated, s of run time; None where nobody knows.
+        time_left: What is likely to be left from any step on; None where nobody knows.
     """
 
     run_id: int
@@ -34,7 +35,7 @@ class RunInfo:
     protocol: str
     cell: str
     began: float
-    duration: float | None = None
+    time_left: TimeLeft | None = None
 
 
 UUID_BEGIN = 8  # characters of a uuid by which a run may be named
@@ -84,6 +85,7 @@ class Channel:
     start_stopped_by: str = ""
     stranded: int | None = None
     queue: tuple[Queued, ...] = ()
+    _left: tuple[RunSession, int, float, float, float] | None = field(default=None, compare=False, repr=False)
     queue_trouble: str = ""
     ended_reason: str = "done"
     ended_commit: int = 0
@@ -182,8 +184,8 @@ class Channel:
         """What changes whenever something of `look` does that is not of its last row: to compare costs less than to look."""
         session, info = self.begun, self.info
         folds, per_cent = (0, 0) if session is None else (session.folds, 0)
-        if session is not None and info is not None and info.duration:
-            per_cent = int(100 * min(1.0, session.time / info.duration))
+        if session is not None and info is not None and info.time_left is not None:
+            per_cent = int(100.0 * self._progress(session, info.time_left, session.time)[0])
         return (
             self.session, folds, per_cent, info, self.starting, self.unknown, self.foreign, self.last, self.ended_as,
             self.stranded, self.queue, self.queue_trouble, self.ended_reason, self.ended_commit,
@@ -220,7 +222,7 @@ class Channel:
         state, info = session.state, self.info
         last, step = state.last, state.step
         line = index(session.plan).lines.get(step.line) if step else None
-        duration = info.duration if info else None
+        known = None if info is None or info.time_left is None else self._progress(session, info.time_left, last.time)
         return {
             "step_id": step.line if step else None,
             "step_count": step.count if step else None,
@@ -238,6 +240,20 @@ class Channel:
             "discharging_energy_wh": last.discharging_wh,
             "record_index": last.record,
             "began_unix_time_second": info.began if info else None,
-            "progress": min(1.0, last.time / duration) if duration else None,
-            "remaining_second": max(0.0, duration - last.time) if duration else None,
+            "progress": known and known[0],
+            "remaining_second": known and known[1],
         }
+
+    def _progress(self, session: RunSession, time_left: TimeLeft, time: float) -> tuple[float, float]:
+        """Return the share of a run that is done at its run time, and the seconds that are left of it.
+
+        What is left as a step begins is worked out once a fold: within a step nothing but its time changes that.
+        """
+        if self._left is None or self._left[0] is not session or self._left[1] != session.folds:
+            state = session.state
+            line = state.step.line if state.step else state.line
+            begins, own = time_left.before(line, state.passes), time_left.of(line) if state.step else 0.0
+            self._left = session, session.folds, begins, own, state.last.time - state.step_time(state.last.time)
+        _, _, begins, own, since = self._left
+        left = max(begins - min(max(time - since, 0.0), own), 0.0)
+        return time / ((time + left) or 1.0), left

@@ -69,7 +69,7 @@ class Editor:
             with reserved(self._roster.channels, channel, new):
                 await self._orders.give(order, channel.name, info.uuid)
             if channel.session is session:
-                channel.info = replace(info, duration=estimate(session.plan).duration[0])
+                channel.info = replace(info, time_left=estimate(session.plan).time_left(session.plan))
             return EditReply(channel.name, info.uuid, channel.activity, "\n".join(shown), applied=True)
 
     async def _compiled(

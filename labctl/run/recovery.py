@@ -10,7 +10,7 @@ from labctl.driver import SIMULATED_CELL
 from labctl.engine.state import State, state_from_json
 from labctl.errors import LabctlError, StoreDamaged, StoreError
 from labctl.plan.codec import plan_from_json
-from labctl.plan.estimate import estimate
+from labctl.plan.estimate import Estimate, estimate
 from labctl.plan.step import Plan
 from labctl.run.channel import Channel, RunInfo
 from labctl.run.connection import Connection
@@ -107,7 +107,7 @@ class Reconciler:
 
     async def _take_up(self, channel: Channel, run: StoredRun, connection: Connection) -> str:
         text, checkpoint = await self._roster.ask(lambda reader: _resumable(reader, run))
-        plan, duration = _planned(text)
+        plan, estimated = _planned(text)
         known = {key: run.options[key] for key in SIMULATED_CELL if key in run.options}
         seed = run.options.get("seed", 0)
         mark = ResumePoint.of(checkpoint)
@@ -120,7 +120,7 @@ class Reconciler:
         _refuse_torn(run, state)
         session = RunSession(run.run_id, plan, state)
         session.go_back_to(mark)
-        self._roster.attach(channel, session, run, duration)
+        self._roster.attach(channel, session, run, estimated)
         if state is None:
             return await self._begin_late(channel, session, connection)
         await connection.adopt(channel, session, mark)
@@ -144,10 +144,10 @@ def _resumable(reader: Reader, run: StoredRun) -> tuple[bytes, Checkpoint | None
 
 
 @lru_cache(maxsize=PLANS)
-def _planned(text: bytes) -> tuple[Plan, float]:
-    """Return a stored plan, and what it is expected to take, s; many channels do the same."""
+def _planned(text: bytes) -> tuple[Plan, Estimate]:
+    """Return a stored plan, and what it is expected to take; many channels do the same."""
     plan = plan_from_json(text)
-    return plan, estimate(plan).duration[0]
+    return plan, estimate(plan)
 
 
 def _refuse_torn(run: StoredRun, state: State | None) -> None:

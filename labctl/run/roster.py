@@ -8,6 +8,7 @@ from typing import Any
 from labctl.clock import Clock
 from labctl.errors import OrderRefused, UsageError
 from labctl.inputs import near
+from labctl.plan.estimate import Estimate
 from labctl.run.channel import Channel, RunInfo
 from labctl.run.connection import Connection
 from labctl.run.session import RunSession
@@ -101,10 +102,12 @@ class Roster:
             self._open.close()
             self._open = None
 
-    def attach(self, channel: Channel, session: RunSession, run: StoredRun, duration: float) -> None:
-        """Put a run on a channel; `duration` is what it is expected to take, s."""
+    def attach(self, channel: Channel, session: RunSession, run: StoredRun, estimated: Estimate) -> None:
+        """Put a run on a channel, with what its plan is expected to take."""
         channel.session = session
-        channel.info = RunInfo(run.run_id, run.uuid, run.protocol, run.cell, run.began_unix_time, duration or None)
+        channel.info = RunInfo(
+            run.run_id, run.uuid, run.protocol, run.cell, run.began_unix_time, estimated.time_left(session.plan)
+        )
 
 
 def roles(channel: Channel) -> tuple[str, ...]:

@@ -211,7 +211,7 @@ class Starter:
         try:
             stored = await self._roster.ask(lambda reader: reader.run(session.run_id))
             _refuse_if_stopped(channel)
-            self._roster.attach(channel, session, stored, draft.estimate.duration[0])
+            self._roster.attach(channel, session, stored, draft.estimate)
             await self._roster.connection(channel).begin(channel, session, roles(channel))
         except Exception as error:
             await self._never_began(channel, session, new, error)

@@ -2,8 +2,9 @@ import pytest
 
 from labctl.errors import OrderRefused
 from labctl.plan.estimate import estimate
-from labctl.plan.resume import line_of, resumed, share_left
+from labctl.plan.resume import line_of, resumed
 from labctl.plan.step import Carried
+from labctl.plan.time_left import share_left
 
 STEPS = (
     "- rest: 1 min\n- name: cycling\n  repeat: 5\n  cycle: true\n  steps:\n"
@@ -61,10 +62,16 @@ def test_what_cannot_be_begun_with_is_refused(plan, carried, message):
 )
 def test_a_run_that_goes_on_takes_what_is_left(plan, carried, shares):
     goes_on = resumed(plan(STEPS), carried)
-    assert [share_left(goes_on, line) for line in range(1, 8)] == pytest.approx(shares)
+    passes = dict(carried.passes)
+    assert [share_left(goes_on, carried.start, passes, line) for line in range(1, 8)] == pytest.approx(shares)
     whole, left = estimate(plan(STEPS)), estimate(goes_on)
     takes = [whole.lines[line][0].likely * whole.lines[line][1] for line in range(1, 8)]
     assert left.duration[0] == pytest.approx(
         sum(share * one for share, one in zip(shares, takes, strict=True)), rel=0.02
     )
     assert left.rows <= whole.rows
+    time_left = left.time_left(goes_on)
+    assert time_left.before(0, {}) == time_left.whole == left.duration[0]
+    if carried.start:
+        assert time_left.before(carried.start, passes) == pytest.approx(left.duration[0], rel=0.02)
+        assert time_left.of(carried.start) == whole.lines[carried.start][0].likely
