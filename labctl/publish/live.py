@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from math import nan
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from labctl.publish.encode import stamped
 from labctl.publish.outgoing import Fields
 from labctl.sample import Batch, Flags, Floats, Quality
 from labctl.store.entry import Entry, Item, StoredRun
+from labctl.store.queries import NEWEST_ATTEMPTS, columns_of
 
 OF_ATTEMPT = ("cycle_count", "cycles_completed", "step_count", "step_id", "step_type")
 
@@ -22,6 +23,9 @@ class Runs(Protocol):
 
     def run(self, run_id: int) -> StoredRun:
         """Return one run."""
+
+    def query(self, sql: str, **values: object) -> Sequence[Any]:
+        """Return the rows of a query."""
 
 
 @dataclass(slots=True)
@@ -58,8 +62,14 @@ class Newest:
         seen = self._seen.get(run_id)
         if seen is None:
             run = self._runs.run(run_id)
-            seen = self._seen[run_id] = _Seen(run, run.channel or "")
+            seen = self._seen[run_id] = _Seen(run, run.channel or "", self._stored(run_id))
         return seen
+
+    def _stored(self, run_id: int) -> dict[int, Fields]:
+        """Return the newest attempts of a run that are stored: of one that went on after a restart no event tells them."""
+        names = columns_of(NEWEST_ATTEMPTS)
+        rows = [dict(zip(names, row, strict=True)) for row in self._runs.query(NEWEST_ATTEMPTS, run=run_id)]
+        return {int(row["attempt_id"]): row for row in rows}
 
     def _row(self, entry: Entry) -> list[tuple[str, Row]]:
         seen = self._of(entry.run_id)

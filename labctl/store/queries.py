@@ -32,6 +32,10 @@ SPECTRA = """
 SELECT spectrum, step_count, cycle_count, points, complete, begin_test_time_second
 FROM spectra WHERE run_id = :run ORDER BY spectrum"""
 
+NEWEST_ATTEMPTS = """
+SELECT attempt_id, cycle_count, cycles_completed, step_count, step_id, step_type, begun_test_time_second, step_time_second
+FROM attempts WHERE run_id = :run ORDER BY attempt_id DESC LIMIT 3"""
+
 LAST_RECORD = "SELECT max(record_index) FROM samples WHERE run_id = :run"
 
 # --- of one run, as an analysis wants it ------------------------------------------------------------------------------
