@@ -15,7 +15,7 @@ from labctl.clock import Clock, make_clock
 from labctl.daemon.analyst import Analyst
 from labctl.daemon.faces import open_faces
 from labctl.daemon.guarding import GuardKeeper, wait_for_guard
-from labctl.daemon.opening import tell_of_opening
+from labctl.daemon.opening import hold_station, tell_of_opening
 from labctl.daemon.parts import Parts, Tasks
 from labctl.daemon.recording import Recording
 from labctl.daemon.reload import Reloader
@@ -65,6 +65,7 @@ async def running(
         StationError: An instrument cannot be made as the station file says.
     """
     async with AsyncExitStack() as stack:
+        hold_station(stack, station)
         parts = await _made(stack, station, folder, clock or make_clock(station.clock), copied=copied)
         await _guarded(parts)
         await _open(parts)

@@ -1,10 +1,40 @@
-"""What the daemon says of the journal that it opened: damaged, short of commits, restored, or without its head."""
+"""What the daemon holds and says as it opens: its station, and the journal: damaged, short of commits, restored, headless."""
 
+import logging
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from labctl.errors import StoreBusy, StoreError
 from labctl.run.alarms import Alarms
+from labctl.station.settings import Station
 from labctl.store.journal import Journal
+from labctl.store.location import Lock
 from labctl.store.reader import Reader
 
+LOG = logging.getLogger("labctl.daemon")
 LOST_FOR = 7 * 86400.0  # s for which a loss is alarmed after it was noticed; `labctl verify` says it for ever
+
+
+def hold_station(stack: AsyncExitStack, station: Station) -> None:
+    """Be the one daemon of a station file with instruments: two would give each other's cells their set-points.
+
+    The data folder alone does not tell: it may have been moved, or another one named. A folder in which no lock can be made is
+    served without one.
+
+    Raises:
+        StoreBusy: Another daemon serves the file; the message names it.
+    """
+    if not station.file or all(each.driver == "simulated" for each in station.instruments.values()):
+        return
+    file = Path(station.file).absolute()
+    try:
+        lock = Lock(file.with_name(f".{file.name}.lock"), f"the station file {file}, with its instruments,")
+    except StoreBusy:
+        raise
+    except StoreError as error:
+        LOG.warning("no other daemon is kept from this station: %s", error)
+        return
+    stack.callback(lock.release)
 
 
 def tell_of_opening(journal: Journal, alarms: Alarms) -> None:

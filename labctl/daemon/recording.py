@@ -1,7 +1,9 @@
-"""Whether what happens can be recorded: the writer's troubles, the room on the disk, and what energises when it cannot."""
+"""Whether what happens can be recorded: the writer's troubles, room and place on the disk, and what energises when it cannot."""
 
 import asyncio
 import logging
+import os
+from pathlib import Path
 
 from labctl.daemon.parts import Parts
 from labctl.errors import InternalError, LabctlError, StoreBusy, StoreFull
@@ -14,6 +16,7 @@ STALLED = 4.0  # s without a commit after which what energises is switched off
 LOCKED = 8.0  # s: the same while another program holds the journal's file, besides the 2 s for which the first attempt waited
 LOOK = 0.5  # s between two looks at the journal
 ROOM_EVERY = 60.0  # s between two looks at the disk
+PLACE_EVERY = 5.0  # s between two looks whether the data folder is where it was
 FULL = "the disk is full"
 AGAIN = "the journal can be written again"
 
@@ -27,6 +30,7 @@ class Recording:
         self._error: LabctlError | None = None
         self._held: dict[str, float] = {}  # channel -> clock time at which its run was held
         self._room = RoomWatch()
+        self._place = inode(parts.journal.place.file)
         parts.sink.on_trouble(self._hear)
 
     def _hear(self, trouble: Trouble) -> None:
@@ -42,7 +46,7 @@ class Recording:
     async def watch(self) -> None:
         """Switch off what energises when the journal cannot be written for too long; let it go on where its protocol allows."""
         clock = self._parts.clock
-        looked = float("-inf")
+        looked = placed = float("-inf")
         while True:
             stalled = self._parts.sink.stalled
             if stalled > (LOCKED if isinstance(self._error, StoreBusy) else STALLED) and not self._held:
@@ -52,6 +56,9 @@ class Recording:
             if self._parts.machine.monotonic() - looked >= ROOM_EVERY:
                 looked = self._parts.machine.monotonic()
                 await self._look_at_room(looked)
+            if self._parts.machine.monotonic() - placed >= PLACE_EVERY:
+                placed = self._parts.machine.monotonic()
+                await self._look_at_place()
             await clock.until(clock.now() + LOOK * clock.speed)
 
     async def _hold(self, stalled: float) -> None:
@@ -87,6 +94,18 @@ class Recording:
         }
         return [name for name, question in questions.items() if question is not None and question.kind == "unrecorded"]
 
+    async def _look_at_place(self) -> None:
+        """Tell that the data folder was moved or put aside: no order, and no page, finds the daemon any more."""
+        folder, alarms = self._parts.folder.absolute(), self._parts.alarms
+        if await asyncio.to_thread(inode, self._parts.journal.place.file) == self._place:
+            alarms.end("folder", f"{folder} is where it was")
+            return
+        words = (
+            f"the data folder {folder} was moved, or another was put in its place: process {os.getpid()} goes on and writes to the "
+            "one that was moved, but no order reaches it; move it back, or end the process"
+        )
+        alarms.rise("folder", "error", words)
+
     async def _look_at_room(self, now: float) -> None:
         alarms = self._parts.alarms
         try:
@@ -98,3 +117,12 @@ class Recording:
             alarms.rise("disk", "warning", f"the disk of {self._parts.folder} gets full: {room}")
         else:
             alarms.end("disk", f"the disk has room again: {room}")
+
+
+def inode(file: Path) -> tuple[int, int] | None:
+    """Return what a file is to its system, whatever its name; None where it has gone."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino
