@@ -7,6 +7,10 @@ import typer
 
 if TYPE_CHECKING:
     from labctl.station.settings import Station
+    from labctl.store.location import Lock
+
+ENDING = 10.0  # s that a sender may take to end after its daemon
+AGAIN = 0.1  # s between two looks for that
 
 
 def command(
@@ -72,13 +76,39 @@ def _replay(station: "Station", folder: Path, length: str) -> None:
     print(f"{len(messages)} messages")
 
 
+def _only_one(folder: Path, patience: float) -> "Lock":
+    """Be the one sender of a data folder's alarms; wait so many s for one of before, whose daemon has just ended."""
+    import time
+
+    from labctl.errors import StoreBusy
+    from labctl.store.location import Lock
+
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return Lock(folder / "notify.lock", f"the sender of the alarms of {folder}")
+        except StoreBusy as error:
+            if time.monotonic() >= deadline:
+                words = f"{error}: every message would come twice; --test tries the routes, --replay shows the rules"
+                raise StoreBusy(words) from error
+        time.sleep(AGAIN)
+
+
 def _run(station: "Station", folder: Path, *, attached: bool) -> None:
     import os
     import signal
     import threading
 
+    from labctl.errors import StoreBusy
     from labctl.notify.service import Sender
+    from labctl.store.location import Lock
 
+    try:
+        lock = Lock(folder / "notify.lock", f"the sender of the alarms of {folder}")
+    except StoreBusy as error:
+        raise StoreBusy(
+            f"{error}: every message would come twice; --test tries the routes, --replay shows the rules"
+        ) from error
     stop = threading.Event()
     for name in ("SIGTERM", "SIGINT"):
         signal.signal(getattr(signal, name), lambda *_: stop.set())
@@ -96,3 +126,4 @@ def _run(station: "Station", folder: Path, *, attached: bool) -> None:
         sender.run(stop)
     finally:
         sender.close()
+        lock.release()

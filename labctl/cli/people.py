@@ -25,7 +25,9 @@ def command(
     ] = None,
     days: Annotated[float, typer.Option("--days", help="for how long a token is good")] = 90.0,
     label: Annotated[str, typer.Option("--label", help="what a token is for")] = "",
-    address: Annotated[str, typer.Option("--address", help="of the pages, for a link")] = "http://127.0.0.1:8023",
+    address: Annotated[
+        str, typer.Option("--address", help="of the pages, for a link; by station.yaml here if not", show_default=False)
+    ] = "",
     data: Annotated[
         Path | None, typer.Option("--data", envvar="LABCTL_DATA", help="data folder of the daemon", show_default=False)
     ] = None,
@@ -58,6 +60,16 @@ def command(
         print(words)
 
 
+def _pages() -> str:
+    """Return where the pages of the station file that lies here are served, as a browser asks for them."""
+    from labctl.run.stations import found_station
+    from labctl.station.settings import WebSettings
+
+    web = found_station(None, None, Path())[0].web or WebSettings()
+    host, _, port = web.listen.rpartition(":")
+    return f"{'https' if web.certificate else 'http'}://{web.names[0] if web.names else host}:{port}"
+
+
 def _done(people: "People", action: str, name: str, how: tuple[str, tuple[str, ...], float, str, str]) -> str:
     from labctl.store.people import LONGEST
 
@@ -71,7 +83,7 @@ def _done(people: "People", action: str, name: str, how: tuple[str, tuple[str, .
             return f"{name} is removed, with everything that let them in"
         case "link":
             link = people.issue("link", name, LONGEST["link"])
-            return f"{address.rstrip('/')}/enter#{link}\ngood once, for 15 minutes"
+            return f"{(address or _pages()).rstrip('/')}/enter#{link}\ngood once, for 15 minutes"
         case "password":
             people.set_password(name, _asked(name))
             return f"{name} has a new password; their sessions have ended"

@@ -19,6 +19,7 @@ from labctl.control.endpoint import Endpoint, EndpointFiles, data_folder
 from labctl.errors import InternalError, LabctlError, OrderRefused
 
 ANSWER_WITHIN = 60.0  # s; a start loads, checks and compiles before it answers
+LOOKS_WITHIN = 10.0  # s: what is only looked at is there at once, or the daemon stands still
 CONNECT_WITHIN = 5.0  # s
 MOST_ANSWERED = 64 * 1024 * 1024  # bytes; a thousand channels are half a megabyte
 OK = 200
@@ -142,17 +143,20 @@ class DaemonClient:
         self, method: str, path: str, body: Mapping[str, object] | None = None, patience: float = 0.0
     ) -> dict[str, Any]:
         payload = None if body is None else json.dumps(body)
-        deadline, tried = time.monotonic() + patience, 0
+        deadline, tried, looks = time.monotonic() + patience, 0, method == "GET"
         while True:
             tried += 1
             try:
                 self._http.request(method, path, payload, self._headers)
+                self._http.sock.settimeout(min(self._within, LOOKS_WITHIN) if looks else self._within)
                 answer = self._http.getresponse()
                 return _answer(answer.status, _whole(answer))
             except (OSError, HTTPException) as error:
                 self._http.close()  # the next request opens it again
                 if tried > 1 and time.monotonic() > deadline:
-                    raise Unanswered(f"the daemon at {self._endpoint} did not answer: {error!r}", retry=True) from error
+                    still = "; it is there and stands still: labctl doctor" if isinstance(error, TimeoutError) else ""
+                    said = f"the daemon at {self._endpoint} did not answer: {error!r}{still}"
+                    raise Unanswered(said, retry=True) from error
                 if tried > 1:
                     time.sleep(AGAIN)
                 self._find_again()

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from labctl.control.client import DaemonClient
+from labctl.control import client as control_client
+from labctl.control.client import DaemonClient, Unanswered
 from labctl.control.endpoint import Endpoint, EndpointFiles
 from labctl.errors import InternalError
 
@@ -57,3 +58,13 @@ def test_what_is_no_json_is_no_answer_whatever_its_status(tmp_path, answering):
     answering(HEAD % 2 + b"ok")
     with DaemonClient(tmp_path / "data") as client, pytest.raises(InternalError, match="found 200 and 'ok'"):
         client.order("stop", {"channel": "sim1"})
+
+
+def test_who_only_looks_is_told_soon_that_a_daemon_stands_still(tmp_path, monkeypatch):
+    monkeypatch.setattr(control_client, "LOOKS_WITHIN", 0.05)
+    place = EndpointFiles(tmp_path / "data")
+    place.make_token()
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the system accepts, and nobody answers
+        place.publish(Endpoint(host="127.0.0.1", port=silent.getsockname()[1]))
+        with DaemonClient(tmp_path / "data") as client, pytest.raises(Unanswered, match="it is there and stands still"):
+            client.status()
