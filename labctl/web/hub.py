@@ -75,7 +75,7 @@ class Hub:
         self._asked_at = float("-inf")
         self._wanted = asyncio.Event()
         self._soon = asyncio.Event()
-        self._cursor = 0
+        self._cursor = self._whole_at = 0  # commits: up to which rows are known, and of the last look at everything
         self._runs: dict[int, str] = {}
         self._without_rows: dict[str, int] = {}  # the run of a channel that ended before its first row
         self._tail_desk = ThreadPoolExecutor(1, "tail")
@@ -173,7 +173,8 @@ class Hub:
             active = {run.run_id: name for name, run in runs.items() if run.active}
             return reader.last_commit(), names, rows, active
 
-        self._cursor, names, rows, self._runs = await self._on(self._tail_desk, "tail", look)
+        self._whole_at, names, rows, self._runs = await self._on(self._tail_desk, "tail", look)
+        self._cursor = self._whole_at
         for name in [*names, *(name for name in rows if name not in names)]:
             self._take(name, {"channel": name, "activity": "idle", **rows.get(name, {})})
 
@@ -226,6 +227,9 @@ class Hub:
             rows, alarms, name = await asyncio.get_running_loop().run_in_executor(self._ask_desk, self._asked)
         except LabctlError as error:
             self.station.lost_why = str(error)
+            if self.station.lost_since is None or self._cursor != self._whole_at:
+                with contextlib.suppress(LabctlError):
+                    await self._look_at_all()  # what it said last may be of before a run that has begun or ended since
             if self.station.lost_since is None:
                 self.station.lost_since = self.now()
                 self._touch()

@@ -116,3 +116,22 @@ async def test_who_looks_at_all_gets_the_same_bytes_as_others_do(hub):
     assert streams._message(frozenset({"sim2"}), hub.version, beat=True).startswith(b"event: news")
     hub._touch()
     assert streams._message(frozenset({"sim2"}), hub.version - 1, beat=False), "the station as a whole did"
+
+
+async def test_where_the_daemon_does_not_answer_the_journal_tells_what_runs(parts, tmp_path):  # noqa: F811
+    """It said last of a run that has ended since, and of none that has begun since."""
+    seen = Hub(parts.folder, tmp_path)  # nobody answers there
+    await seen.start()
+    try:
+        assert seen.station.lost_since is not None
+        reply = await begun(parts)
+        await parts.sink.flush()
+        await seen.fresh()
+        row = seen.channels["sim1"]
+        assert (row["run"], row["activity"], row["step_type"]) == (reply.run, "running", "rest")
+        await parts.supervisor.order("stop", "sim1", "a", "me")
+        await parts.sink.flush()
+        await seen.fresh()
+        assert (seen.channels["sim1"]["run"], seen.channels["sim1"]["activity"]) == (reply.run, "done")
+    finally:
+        await seen.stop()
