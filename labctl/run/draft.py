@@ -8,7 +8,7 @@ from labctl.driver import SIMULATED_CELL
 from labctl.engine.state import state_from_json
 from labctl.errors import OrderRefused, ProtocolError, StoreDamaged
 from labctl.plan.codec import digest, plan_from_json, plan_to_json
-from labctl.plan.compile import compile_plans
+from labctl.plan.compile import compiled_whole
 from labctl.plan.description import drawn
 from labctl.plan.estimate import Estimate, estimate
 from labctl.plan.runnable import runnable
@@ -58,14 +58,13 @@ def draft_of(
         FileError: With every finding.
     """
     capabilities = ability.capabilities
-    plan, *draws = compile_plans(
-        files.protocol, files.cell, capabilities, channel.bounds, request.values, outside(label)
-    )
-    findings = runnable(plan, capabilities, ability.translate, tuple(channel.parts), draws)
+    compiled = compiled_whole(files.protocol, files.cell, capabilities, channel.bounds, request.values, outside(label))
+    plan = compiled.plan
+    assert plan is not None
+    findings = runnable(plan, capabilities, ability.translate, tuple(channel.parts), compiled.draws)
     if any(finding.severity == "error" for finding in findings):
         raise ProtocolError(findings)
-    if not capabilities.energises:
-        refuse_misfits(files.cell, plan)
+    misfits = () if capabilities.energises else refuse_misfits(files.cell, plan)
     known, seed = cell_options(files.cell), _seed(channel.name)
     new = NewRun(
         plan=plan_to_json(plan),
@@ -85,8 +84,8 @@ def draft_of(
             **known,
         },
     )
-    notes = (*(finding.message for finding in findings), *drawn(plan.root))
-    draft = PreparedRun(plan, estimate(plan), new, known, seed, notes=notes)
+    notes = (*(finding.message for finding in (*findings, *misfits)), *drawn(plan.root))
+    draft = PreparedRun(plan, estimate(plan, compiled.findings), new, known, seed, notes=notes)
     try:
         return replace(draft, source=_left_by(reader, channel.info, files.cell.name, known))
     except StoreDamaged as error:

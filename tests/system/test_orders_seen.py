@@ -106,3 +106,15 @@ async def test_a_long_list_of_runs_is_one_question_and_comes_in_pages(parts):
         assert [run.run_id for run in reader.runs(most=2)] == [2, 3]
         assert [run.run_id for run in reader.runs(before=2, most=2)] == [1]
         assert all(run.rows == reader.rows(run.run_id).time.size for run in reader.runs())
+
+
+async def test_a_start_tells_what_check_tells(parts):
+    text = (
+        "labctl: 1\nname: fast\nrecord: {every: 10 min}\nsteps:\n  - discharge: {current: 3C, to: 2.9 V, for: 10 min}\n"
+        "analyse: [retention]\n"
+    )
+    files = [parts.supervisor.texts.put(name, given) for name, given in (("p.yaml", text), ("c.yaml", CELL))]
+    reply = await parts.supervisor.start(StartRequest(*files, "sim1"))
+    told = "\n".join(reply.warnings)
+    assert "wanted cycles that are counted" in told
+    assert "`for` will come before the voltage end" in told
