@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labctl.analysis.complete import complete_steps, steps_left_out
-from labctl.analysis.interval import line
+from labctl.analysis.interval import line, student
 from labctl.analysis.run_record import Analysis, Figure, RunRecord
 from labctl.sample import SECONDS_PER_HOUR, Floats
 
@@ -37,7 +37,8 @@ ON = 0.01  # part of its current within which a pulse counts as on
 class Pulse:
     """One pulse and the rest after it: V, A, s; `slope` in V/sqrt(s) over `points` rows; `jump` at full current.
 
-    `fit` is R2 of the line, and `spread` half the 95 % confidence interval of its slope.
+    `fit` is R2 of the line, `spread` half the 95 % confidence interval of its slope, and `noise` the standard deviation of the rows
+    about it, V.
     """
 
     cycle_side: str
@@ -52,6 +53,7 @@ class Pulse:
     points: int
     drift: float
     jump: float
+    noise: float = 0.0
 
     @property
     def bent(self) -> bool:
@@ -129,7 +131,9 @@ def read_pulse(record: RunRecord, at: int) -> Pulse | None:
     inside = (since >= WINDOW[0] * duration) & (since <= WINDOW[1] * duration)
     if duration <= 0 or inside.sum() < 3:
         return None
-    slope, intercept, spread, fit, _ = line(np.sqrt(since[inside]), rows.voltage[inside])
+    root, voltage = np.sqrt(since[inside]), rows.voltage[inside]
+    slope, intercept, spread, fit, _ = line(root, voltage)
+    left = voltage - slope * root - intercept
     return Pulse(
         str(record.steps["step_type"][at]),
         float(record.steps["last_voltage_volt"][at - 1]),
@@ -143,6 +147,7 @@ def read_pulse(record: RunRecord, at: int) -> Pulse | None:
         int(inside.sum()),
         drift(rest.time, rest.voltage),
         float(rows.voltage[np.argmax(np.abs(rows.current / np.median(rows.current) - 1) < ON)]),
+        float(np.sqrt(left @ left / max(len(left) - 2, 1))),
     )
 
 
@@ -160,8 +165,15 @@ def diffusion(pulse: Pulse, length: float | None) -> float:
 
 
 def interval(pulse: Pulse, coefficient: float) -> tuple[float, float]:
-    """Return the 95 % confidence interval of a D, in its unit: that of the slope; the rested potentials are taken as they are."""
-    part = pulse.spread / abs(pulse.slope) if pulse.slope else np.nan
+    """Return the 95 % confidence interval of a D, in its unit: of the slope, and of two rested potentials that are a row each.
+
+    The rows of a rest are as noisy as those of the pulse are about its line.
+    """
+    moved = pulse.after - pulse.before
+    if not pulse.slope or not moved:
+        return np.nan, np.nan
+    rested = student(pulse.points - 2) * np.sqrt(2.0) * pulse.noise / abs(moved)
+    part = float(np.hypot(pulse.spread / abs(pulse.slope), rested))
     return coefficient / (1.0 + part) ** 2, coefficient / (1.0 - part) ** 2 if part < 1.0 else np.inf
 
 

@@ -101,17 +101,21 @@ def of_activation(count: int) -> list[Coverage]:
 
 
 def of_diffusion(count: int) -> list[Coverage]:
-    """Return the coverage of a diffusion coefficient of a titration pulse, whose rows have 50 uV of noise."""
-    time, length, spread, slope = np.linspace(12.0, 120.0, 109), 300e-9, 5e-5, 1.5e-3
+    """Return the coverage of a diffusion coefficient of a titration pulse, whose rows and rests have 50 uV of noise."""
+    time, length, spread, slope, moved = np.linspace(12.0, 120.0, 109), 300e-9, 5e-5, 1.5e-3, 0.01
     x = np.sqrt(time)
-    truth = 4 / np.pi * (length * (0.01 / 600.0) / slope) ** 2
-    bound = 2.0 * truth / slope * spread / np.sqrt(np.sum((x - x.mean()) ** 2))
+    truth = 4 / np.pi * (length * (moved / 600.0) / slope) ** 2
+    of_slope = spread / np.sqrt(np.sum((x - x.mean()) ** 2)) / slope
+    bound = 2.0 * truth * np.hypot(of_slope, np.sqrt(2.0) * spread / moved)
     ends = []
-    for noise in np.random.default_rng(5).standard_normal((count, len(x))):
-        drawn = line(x, 3.5 + slope * x + spread * noise)
+    for before, after, *noise in spread * np.random.default_rng(5).standard_normal((count, 2 + len(x))):
+        voltage = 3.5 + slope * x + np.array(noise)
+        drawn = line(x, voltage)
+        left = voltage - drawn.slope * x - drawn.intercept
         pulse = Pulse(
-            "charge", 3.49, 3.50, 1e-4, 600.0, drawn.slope, drawn.intercept, drawn.fit, drawn.spread, len(x), 0.0, 3.5
-        )
+            "charge", 3.49 + before, 3.49 + moved + after, 1e-4, 600.0, drawn.slope, drawn.intercept, drawn.fit, drawn.spread,
+            len(x), 0.0, 3.5, float(np.sqrt(left @ left / (len(x) - 2))),
+        )  # fmt: skip
         ends.append(interval(pulse, diffusion(pulse, length)))
     low, high = np.array(ends).T
     return [of("diffusion coefficient", low, high, truth, float(bound))]
