@@ -144,7 +144,10 @@ class Starter:
             raise OrderRefused(f"channel {channel.name} is unknown: {channel.unknown}")
         label = self._roster.clock.label()
         if request.at is not None and request.at <= label:
-            raise UsageError(f"order start: at: wanted a time to come, found {local_time(request.at)}")
+            raise UsageError(
+                f"order start: at: wanted a time to come, found {local_time(request.at)}; the station's clock shows "
+                f"{local_time(label)}"
+            )
         connection = self._roster.connection(channel)
         ability = Ability(connection.capabilities(channel), connection.translate(channel))
         files = await self.files(request)
