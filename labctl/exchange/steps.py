@@ -48,12 +48,16 @@ def steps_of(recording: VendorTest) -> tuple[RecordedStep, ...]:
 
 
 def renumbered(cycle: Counts) -> Counts:
-    """Return cycle numbers that never come again: where they do, they are counted anew in the order of the rows."""
+    """Return cycle numbers that never come again: where they do, they are counted anew in the order of the rows.
+
+    Rows of cycle 0 lie outside of any, however often that comes: they stay so, and make no number come again.
+    """
     runs = np.concatenate(([True], np.diff(cycle) != 0)) if len(cycle) else np.empty(0, bool)
+    runs &= cycle > 0
     seen = cycle[runs]
     if len(np.unique(seen)) == len(seen):
         return cycle
-    return np.cumsum(runs).astype(np.int64)
+    return np.where(cycle > 0, np.cumsum(runs), 0).astype(np.int64)
 
 
 class StepWriter:

@@ -49,6 +49,19 @@ steps:
       - charge: {current: 0.5 A, to: 4.1 V, hold_until: "current < 50 mA", for: 10 h}
       - discharge: {current: 0.5 A, to: 3.2 V, for: 10 h}
 """
+RESTING = """\
+labctl: 1
+name: rests around cycles
+record: {every: 60 s}
+steps:
+  - rest: 10 min
+  - repeat: 3
+    cycle: true
+    steps:
+      - discharge: {current: 1C, for: 12 min}
+      - charge: {current: 1C, for: 12 min}
+  - rest: 20 min
+"""
 
 
 def only(file):
@@ -271,6 +284,21 @@ def test_the_same_test_is_taken_once(measured, tmp_path, capsys):
 # --- damaged files ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["x.bdf.csv", "x.parquet"])
+def test_what_lies_outside_of_the_cycles_of_an_exported_run_is_in_none_of_the_imported(tmp_path, name):
+    where = f"sqlite:///{tmp_path / 'x.db'}"
+    (tmp_path / "resting.yaml").write_text(RESTING)
+    assert main(["simulate", str(tmp_path / "resting.yaml"), "--cell", "marquis2019", "--db", where]) == 0
+    assert main(["export", "1", "-o", str(tmp_path / name), "--db", where]) == 0
+    with Reader(tmp_path / "x.db") as before, stored(tmp_path, tmp_path / name) as after:
+        one, other = record_of(before, before.run(1)), record_of(after, after.run(1))
+        assert "counted anew" not in after.run(1).options["import_notes"]
+    assert list(one.cycles["cycle_count"]) == list(other.cycles["cycle_count"]) == [1, 2, 3]
+    for column in ("charging_capacity_ah", "discharging_capacity_ah", "complete"):
+        np.testing.assert_allclose(other.cycles[column], one.cycles[column], rtol=1e-9)
+    assert list(other.steps["cycle_count"]) == list(one.steps["cycle_count"])
+
+
 def lines_of(measured):
     return (measured / "x.bdf.csv").read_text().splitlines()
 
@@ -391,6 +419,11 @@ def test_a_counter_that_restarts_adds_up(pieces):
 def test_cycles_that_come_again_are_counted_anew():
     assert renumbered(np.array([1, 1, 2, 1, 1])).tolist() == [1, 1, 2, 3, 3]
     assert renumbered(np.array([1, 1, 2, 4])).tolist() == [1, 1, 2, 4]
+
+
+def test_rows_outside_of_cycles_stay_outside_however_often_they_come():
+    assert renumbered(np.array([0, 1, 1, 0, 2, 0])).tolist() == [0, 1, 1, 0, 2, 0]
+    assert renumbered(np.array([0, 1, 2, 0, 1, 0])).tolist() == [0, 1, 2, 0, 3, 0]
 
 
 @pytest.mark.parametrize(
