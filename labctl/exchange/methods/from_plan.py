@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 
+from labctl.driver import RecordRule
 from labctl.errors import UsageError
 from labctl.exchange.methods.loss import LossList, MethodLoss
 from labctl.exchange.methods.outline import (
@@ -14,6 +15,7 @@ from labctl.exchange.methods.outline import (
     MethodStep,
     StepKind,
 )
+from labctl.plan.description import record as record_words
 from labctl.plan.description import set_point
 from labctl.plan.index import walk
 from labctl.plan.program import settle
@@ -168,14 +170,18 @@ class _PlanReader:
                 else:
                     self.losses.add("end", line.where, _words(end))
 
-    @staticmethod
-    def _record(line: Line) -> MethodRecord:
+    def _record(self, line: Line) -> MethodRecord:
+        """Return the one rule that stands for those of a line by step time: the finest of each quantity."""
         rules = line.record
-        return MethodRecord(
+        finest = MethodRecord(
             min((rule.every for rule in rules if rule.every is not None), default=None),
             min((rule.voltage for rule in rules if rule.voltage is not None), default=None),
             min((rule.current for rule in rules if rule.current is not None), default=None),
         )
+        if len(rules) > 1:
+            one = record_words((RecordRule(finest.every, finest.voltage, finest.current),))
+            self.losses.add("rules by time", line.where, f"record {record_words(rules)}; the finest of each is {one}")
+        return finest
 
 
 def _words(end: End) -> str:

@@ -54,9 +54,14 @@ LOSSES: Final[Mapping[str, Mapping[str, str]]] = {
         "pybamm": "a held voltage has no limit of its current: left out",
         "unicycler": "a held voltage has no limit of its current: left out",
     },
+    "rules by time": {
+        EVERY: "a step has one rule for all of its time: the finest is written",
+        "battinfo": "it has no word for when rows are written: left out",
+        "unicycler": "one rule holds for the whole file: the finest is written",
+    },
     "record": {
         "battinfo": "it has no word for when rows are written: left out",
-        "pybamm": "a step records by one period: changes of voltage and current, and later rules, are left out",
+        "pybamm": "a step records by one period: changes of voltage and current are left out",
         "unicycler": "one rule holds for the whole file: the finest is written",
     },
     "limits": {

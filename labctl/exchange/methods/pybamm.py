@@ -112,8 +112,9 @@ class _ExperimentWriter:
         if not ends:
             self.losses.add("endless", step.where, step.kind)
             return None
-        if step.record.voltage is not None or step.record.current is not None:
-            self.losses.add("record", step.where, "record")
+        changes = ((step.record.voltage, "V"), (step.record.current, "A"))
+        if lost := [f"{decimal(value)} {unit} apart" for value, unit in changes if value is not None]:
+            self.losses.add("record", step.where, f"record {' or '.join(lost)}")
         period = f" ({decimal(step.record.every)} second period)" if step.record.every is not None else ""
         return f"{words} {ends}{period}"
 

@@ -75,6 +75,31 @@ def test_the_table_of_losses_names_formats_that_there_are():
     assert {to for reasons in LOSSES.values() for to in reasons} <= {"*", *METHODS}
 
 
+@pytest.mark.parametrize("to", METHODS)
+def test_rules_of_recording_by_step_time_are_told_with_the_one_that_is_written(to):
+    text = """labctl: 1
+name: pulse
+steps:
+  - discharge: {current: 1 A, for: 60 s}
+    record: [{every: 0.2 s, for: 10 s}, {every: 2 s, dV: 5 mV}]
+  - rest: 60 s
+    record: {every: 2 s}
+"""
+    _, losses = written(compiled(text, "pulse.yaml", load_cell(ANY.encode(), "any.yaml")), to)
+    (told,) = [each for each in losses if each.what.startswith("record every")]
+    assert told.what == (
+        "record every 0.2 s until 10 s, then every 2 s or 5 mV apart; the finest of each is every 0.2 s or 5 mV apart"
+    )
+    assert "left out" in told.reason if to == "battinfo" else "the finest is written" in told.reason
+    assert told.where == "pulse.yaml:4"
+
+
+def test_a_change_at_which_pybamm_cannot_record_is_told_with_its_value():
+    text = "labctl: 1\nname: x\nsteps:\n  - rest: 1 h\n    record: {every: 1 min, dV: 1 mV}\n"
+    _, losses = written(compiled(text, "x.yaml", load_cell(ANY.encode(), "any.yaml")), "pybamm")
+    assert [each.what for each in losses if each.what.startswith("record")] == ["record 0.001 V apart"]
+
+
 def test_an_experiment_written_by_hand_becomes_a_protocol():
     text = """
 experiment = [
