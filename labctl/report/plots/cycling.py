@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 
 from labctl.analysis.capacity import counted, scales
 from labctl.analysis.complete import DRIVEN, galvanostatic_cycles
+from labctl.analysis.complete import counted as numbered
 from labctl.analysis.differential import DifferentialCurve, differential, inverse
 from labctl.analysis.digits import HALF
 from labctl.analysis.efficiency import efficiencies
-from labctl.analysis.run_record import Analysis, RunRecord
+from labctl.analysis.run_record import Analysis, Integers, RunRecord
 from labctl.report.plots.style import (
     GREY,
     MARKERS,
@@ -34,6 +35,8 @@ DOTS: Final = 120  # cycles that are drawn as points; more are a line
 SIDES: Final = frozenset({"charge", "discharge"})
 CUT: Final = 0.08  # of the capacity at either end, which no scale of dV/dQ takes into account
 USUAL: Final = (80.0, 102.0)  # %, axis of an efficiency
+WIDEST: Final = 110.0  # %, to which that axis goes for the few that lie above the usual
+MARGIN: Final = 0.5  # %, above the highest of them
 
 
 def unit_of(record: RunRecord, wanted: str = "") -> tuple[str, float]:
@@ -134,14 +137,17 @@ def capacities(record: RunRecord, unit: str = "") -> Drawn | None:
     axes.set_ylabel(f"Capacity / {printed(name)}")
     axes.set_ylim(0, 1.18 * axes.get_ylim()[1])
     ratio = 100 * efficiencies(record).charge[taken]
-    if np.isfinite(ratio).any():
-        _efficiency(axes, count, ratio, few=few)
+    beyond = _efficiency(axes, count, ratio, few=few) if np.isfinite(ratio).any() else ""
     axes.legend(loc="lower left")
-    return Drawn("capacity", figure, "Capacity of complete cycles; coulombic efficiency (triangles) on the right axis.")
+    caption = f"Capacity of complete cycles; coulombic efficiency (triangles) on the right axis{beyond}."
+    return Drawn("capacity", figure, caption)
 
 
-def _efficiency(axes: Axes, count: Floats, ratio: Floats, *, few: bool) -> None:
-    """Draw an efficiency on the right axis: 80 to 102 % unless it leaves that for good."""
+def _efficiency(axes: Axes, count: Integers, ratio: Floats, *, few: bool) -> str:
+    """Draw an efficiency on the right axis and say which points lie beyond it, "" for none.
+
+    The axis is from 80 to 102 %, and to 110 % where some are above, unless the efficiency leaves that for good.
+    """
     twin = axes.twinx()
     axes.tick_params(which="both", right=False)
     twin.plot(
@@ -156,7 +162,16 @@ def _efficiency(axes: Axes, count: Floats, ratio: Floats, *, few: bool) -> None:
     twin.set_ylabel("Coulombic efficiency / %", color="#0072b2")
     usual = float(np.nanmedian(ratio)) >= USUAL[0] + 2.0  # a few that lie outside would squeeze all the others
     low, high = np.nanquantile(ratio, [0.02, 0.98])
-    twin.set_ylim(*(USUAL if usual else (min(USUAL[0], low - 5.0), max(USUAL[1], high + 2.0))))
+    highest = float(np.nanmax(ratio))
+    above = min(WIDEST, highest + MARGIN) if highest > USUAL[1] else USUAL[1]
+    bottom, top = (USUAL[0], above) if usual else (min(USUAL[0], low - 5.0), max(above, high + 2.0))
+    twin.set_ylim(bottom, top)
+    outside = np.flatnonzero((ratio < bottom) | (ratio > top))
+    if not len(outside):
+        return ""
+    least, most = (f"{end(ratio[outside]):.1f}" for end in (np.min, np.max))
+    which = f"{least} %" if least == most else f"{least} to {most} %"
+    return f"; {numbered('cycle', count[outside].tolist())} beyond it ({which})"
 
 
 def differential_curves(

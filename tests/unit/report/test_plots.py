@@ -16,6 +16,7 @@ from labctl.report.plots.history import WHOLE, spread
 from labctl.report.run_data import analyse, default_analyses, plan_of, record_of
 from labctl.sample import Batch
 from labctl.store.reader import Reader
+from tests.unit.analysis.conftest import build
 
 RUNS = {
     "film": ("voc1", """\
@@ -223,6 +224,25 @@ def test_of_a_long_run_steps_are_read_evenly():
     assert sum(asked) <= 1.1 * WHOLE == pytest.approx(220_000)
     assert len(rows) == sum(asked)
     assert "Of 1000 steps 400 are drawn" in left_out
+
+
+@pytest.mark.parametrize(
+    ("efficiencies", "top", "said"),
+    [
+        ((99.5, 99.9, 100.1), 102.0, ""),
+        ((99.5, 99.9, 103.6), 104.1, ""),
+        ((99.5, 99.9, 100.0, 115.0), 110.0, "; cycle 4 is beyond it (115.0 %)"),
+        ((99.5, 60.0, 99.5, 115.0, 99.9), 110.0, "; cycles 2, 4 are beyond it (60.0 to 115.0 %)"),
+    ],
+)
+def test_the_axis_of_the_efficiency_has_what_is_there_and_the_caption_says_what_is_beyond(efficiencies, top, said):
+    rows = [
+        {"cycle_count": at, "charging_capacity_ah": 1.0, "discharging_capacity_ah": 0.01 * each}
+        for at, each in enumerate(efficiencies, 1)
+    ]
+    drawn = cycling.capacities(build([], rows))
+    assert drawn.figure.axes[1].get_ylim() == pytest.approx((80.0, top))
+    assert drawn.caption.endswith(f"on the right axis{said}.")
 
 
 def test_an_axis_shows_no_rounding_noise():
