@@ -14,6 +14,7 @@ from labctl.plan.step import CellFigures
 from labctl.sample import SECONDS_PER_HOUR, Floats
 
 FORMATION = "formation"
+GAIN = 1.01  # a coulombic efficiency above which no counting error is to blame
 SMALL = 1e-4  # Ah of a nominal capacity below which capacities are told in uAh
 
 
@@ -79,6 +80,7 @@ def analyse_capacity(record: RunRecord, options: Mapping[str, str]) -> Analysis:
         *shifted_pairs(record, shifted),
         *unpaired(record, taken & ~ratios.one_sided & ~np.isfinite(ratios.charge)),
         *set_charges(record, taken & np.isfinite(ratios.charge)),
+        *gaining(record, taken & (ratios.charge > GAIN)),
     )
     return Analysis("capacity", capacity_figures(record, taken, ratios), table, flags)
 
@@ -147,6 +149,17 @@ def unpaired(record: RunRecord, without: Mask) -> tuple[str, ...]:
 
 def set_charges(record: RunRecord, taken: Mask) -> tuple[str, ...]:
     """Say in which cycles both half-cycles ended by a charge or a time that was set, so that their ratio measures nothing."""
+    numbers = between_set_charges(record, taken)
+    if not numbers:
+        return ()
+    words = (
+        "cycled between charges or times that were set: the efficiency there is what was set, not what the cell gives"
+    )
+    return (f"{counted_cycles('cycle', numbers)} {words}",)
+
+
+def between_set_charges(record: RunRecord, taken: Mask) -> list[int]:
+    """Return the numbers of those cycles in which a charge or a time that was set ended everything that drove them."""
     steps = record.steps
     verbs, ends = (np.asarray(steps[name], dtype=object) for name in ("step_type", "end_reason"))
     owner = np.asarray(steps["cycle_count"], dtype=np.int64)
@@ -154,11 +167,20 @@ def set_charges(record: RunRecord, taken: Mask) -> tuple[str, ...]:
     open_ended = {int(cycle) for cycle in owner[driven & ~np.isin(ends, ["capacity", "for"])]}
     driving = {int(cycle) for cycle in owner[driven]}
     numbers = [int(cycle) for cycle in np.asarray(record.cycles["cycle_count"])[taken]]
-    numbers = [cycle for cycle in numbers if cycle in driving - open_ended]
+    return [cycle for cycle in numbers if cycle in driving - open_ended]
+
+
+def gaining(record: RunRecord, above: Mask) -> tuple[str, ...]:
+    """Say of which cycles more came out than had been put in, though nobody had set it so."""
+    was_set = between_set_charges(record, above)
+    numbers = [
+        cycle for cycle in np.asarray(record.cycles["cycle_count"])[above].astype(int).tolist() if cycle not in was_set
+    ]
     if not numbers:
         return ()
     words = (
-        "cycled between charges or times that were set: the efficiency there is what was set, not what the cell gives"
+        f"above {100 * GAIN:.0f} % coulombic efficiency: more came out than had been put in, as where a cycle begins fuller "
+        "than it ends, after one at another rate or with another hold"
     )
     return (f"{counted_cycles('cycle', numbers)} {words}",)
 

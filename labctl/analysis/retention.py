@@ -14,6 +14,7 @@ from labctl.engine.cycle import NOTHING, SAME, SWEEPS
 from labctl.sample import Floats
 
 ALIKE: Final = 0.05  # by which cycles of one scan rate may differ in time
+GAINED: Final = 105.0  # % of its reference above which a cycle says more of the reference than of itself
 CONFIRMING: Final = 3  # cycles after the first below the limit, of which two confirm it
 
 
@@ -75,6 +76,7 @@ def analysis_of(
     figures = [Figure(title, float(retention[-1]), "%", int(count[-1]))]
     if len(count) == 1 and count[0] == bases[0]:
         flags.append("one cycle alone is its own reference: retention needs two or more")
+    flags += poor_reference(count, retention, bases)
     life = cycle_life(retention, below)
     if life is not None:
         figures.append(Figure("cycle life", float(count[life]), "cycles", int(count[life])))
@@ -84,6 +86,20 @@ def analysis_of(
         title = "retention"
         flags.append("several currents: each cycle is held against a reference at its own (`reference cycle`)")
     return Analysis("retention", tuple(figures), {**table, f"{title} / %": tuple(retention.tolist())}, tuple(flags))
+
+
+def poor_reference(count: Integers, retention: Floats, bases: Integers) -> tuple[str, ...]:
+    """Say of references that passed less than the cycles that are held against them, each with the largest of these."""
+    told = []
+    for base in np.unique(bases[retention > GAINED]).tolist():
+        mine = np.flatnonzero(bases == base)
+        at = int(mine[np.argmax(retention[mine])])
+        told.append(
+            f"the reference, cycle {base}, passed less than others, which came to {retention[at]:.1f} % of it in cycle "
+            f"{count[at]}, as where it was done otherwise (without a hold, after another rate, before activation): "
+            f"{{retention: {{of: max}}}} or {{retention: {{of: {count[at]}}}}} refers to another"
+        )
+    return tuple(told)
 
 
 class Pool(NamedTuple):

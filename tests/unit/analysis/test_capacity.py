@@ -38,6 +38,32 @@ def test_retention_names_its_reference(record, value):
     assert "cycle 7" in analyse_retention(run, {"of": "7"}).flags[0]
 
 
+def test_a_reference_that_passed_less_than_the_others_is_named_with_another(record):
+    found = analyse_retention(record([], cycles(1.0, 1.22, 1.2)), {})
+    (flag,) = found.flags
+    assert flag.startswith("the reference, cycle 1, passed less than others, which came to 122.0 % of it in cycle 2")
+    assert "{retention: {of: max}} or {retention: {of: 2}}" in flag
+    assert analyse_retention(record([], cycles(1.0, 1.22, 1.2)), {"of": "max"}).flags == ()
+    assert analyse_retention(record([], cycles(1.0, 1.04)), {}).flags == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "end", "said"),
+    [(1.03, "to", True), (1.005, "to", False), (1.03, "for", False)],
+)
+def test_a_cycle_that_gives_more_than_it_took_is_named_unless_that_was_set(record, given, end, said):
+    steps = [
+        {"step_type": verb, "cycle_count": 2, "end_reason": end, column: charge}
+        for verb, column, charge in (
+            ("charge", "charging_capacity_ah", 1.0),
+            ("discharge", "discharging_capacity_ah", given),
+        )
+    ]
+    rows = [{"cycle_count": 2, "charging_capacity_ah": 1.0, "discharging_capacity_ah": given}]
+    flags = analyse_capacity(record(steps, rows), {}).flags
+    assert said == any(flag.startswith("cycle 2 is above 101 % coulombic efficiency") for flag in flags)
+
+
 def test_formation_is_never_the_reference(record, value):
     run = record(
         [], [*cycles(2.0, kind="formation"), {"cycle_count": 2, "discharging_capacity_ah": 1.0, "kind": "true"}]
