@@ -15,6 +15,8 @@ VOLTAGE = re.compile(r"(abs\(\s*|\|)?voltage[)|]?\s*([<>])=?\s*(-?[\d.]+)\s*(m?)
 NEAR = 0.01  # V: the last row may lie short of where an instrument ended by itself
 GONE = 1e-3  # V at rest below which nothing but a short is left of a voltage
 AT_ONCE = 2.0  # s
+SLIGHT = 3.0  # mV of polarisation of the first half-cycle below which a cell may be shorted from the start,
+LITTLE = 20.0  # ohm cm2, if its areal resistance is below this: at a small current any cell polarises by little
 PLATINGS = 100  # of which the nucleation is told
 FEWEST = 4  # rows of a plating in which a tip can be told from a plateau
 PLATING = "plate: {current: 0.5 mA/cm2, for: 1 h} and strip: make half-cycles of metal"
@@ -173,7 +175,7 @@ def analyse_ccd(record: RunRecord, options: Mapping[str, str]) -> Analysis:
         "end": halves.reason,
         "proves": judged(halves, record),
     }
-    out = cut_short(halves, record)
+    out = (*shorted_from_the_start(record, halves), *cut_short(halves, record))
     figures = []
     through = survived(halves, record)
     if through:
@@ -186,6 +188,18 @@ def analyse_ccd(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     figures.append(Figure("cumulative capacity at failure", float(np.sum(halves.capacity[: failed + 1])), "mAh/cm2"))
     figures.append(Figure("time to failure", float(halves.end[failed] / SECONDS_PER_HOUR), "h"))
     return Analysis("ccd", tuple(figures), table, (failed_by(record, halves, failed, kind), *out))
+
+
+def shorted_from_the_start(record: RunRecord, halves: HalfCycles) -> tuple[str, ...]:
+    """Say where the first half-cycle polarised the cell by next to nothing, as metal from one side to the other does."""
+    at, current = int(halves.position[0]), float(halves.current[0])
+    if record.steps["last_record"][at] < record.steps["first_record"][at]:
+        return ()
+    polarised = 1e3 * abs(middle_voltage(record, halves, 0))
+    if not (polarised < SLIGHT and polarised < LITTLE * current):
+        return ()
+    words = f"{polarised:.2g} mV at {current:.3g} mA/cm2, which is {polarised / current:.2g} ohm cm2"
+    return (f"the cell may be shorted from the start: its first half-cycle polarised it by {words}",)
 
 
 def failed_by(record: RunRecord, halves: HalfCycles, failed: int, kind: str) -> str:
@@ -224,7 +238,7 @@ def analyse_life(record: RunRecord, options: Mapping[str, str]) -> Analysis:
     if not len(halves.current):
         return Analysis("life", flags=(f"no stripping or plating: {PLATING}",))
     failed, kind = failure(halves, record)
-    out = cut_short(halves, record)
+    out = (*shorted_from_the_start(record, halves), *cut_short(halves, record))
     through = survived(halves, record)
     if failed is None and not through:
         return Analysis("life", flags=("no complete cycle", *out))

@@ -40,6 +40,25 @@ def test_without_a_failure_says_so(record):
     assert "no failure" in analyse_ccd(run, {}).flags[0]
 
 
+@pytest.mark.parametrize(
+    ("volts", "areal", "said"),
+    [(5e-4, 0.3, "0.5 mV at 0.3 mA/cm2, which is 1.7 ohm cm2"), (5e-3, 0.3, ""), (1e-3, 0.02, ""), (0.0, 0.3, "0 mV")],
+)
+def test_a_cell_that_its_first_half_cycle_hardly_polarises_may_be_shorted_from_the_start(record, volts, areal, said):
+    time = np.arange(6) * 1440.0
+    samples = Batch(time, np.repeat([-volts, volts], 3), np.repeat([-6e-4, 6e-4], 3))
+    steps = [
+        {"step_type": verb, "cycle_count": 1, column: areal * 2e-3, "step_time_second": 3600.0,
+         "begin_test_time_second": begin, "end_test_time_second": begin + 3600.0, "first_record": first, "last_record": first + 2}
+        for verb, column, begin, first in (("plate", "discharging_capacity_ah", 0.0, 0), ("strip", "charging_capacity_ah", 3600.0, 3))
+    ]  # fmt: skip
+    for analyse in (analyse_ccd, analyse_life):
+        flags = analyse(record(steps, [{"cycle_count": 1}], LITHIUM, samples), {}).flags
+        told = [flag for flag in flags if flag.startswith("the cell may be shorted from the start")]
+        assert len(told) == bool(said)
+        assert said in "".join(told)
+
+
 def test_an_areal_current_needs_the_area(record):
     with pytest.raises(ValueError, match="area"):
         analyse_ccd(record([{"step_type": "strip"}], [], CellFigures("bare", "symmetric")), {})
