@@ -6,6 +6,7 @@ import orjson
 
 from labctl.engine.input import Order
 from labctl.engine.order import is_allowed, is_of_now
+from labctl.engine.suspension import BETWEEN, reasons
 from labctl.errors import OrderRefused, StoreError, UsageError
 from labctl.inputs import near
 from labctl.run.channel import Channel
@@ -260,11 +261,29 @@ def refuse_unless(channel: Channel, session: RunSession, run: str, verb: str, te
         raise OrderRefused(f"channel {channel.name} has {other}, not {run}: nothing was done")
     state = session.state
     allowed = session.obeys
+    if verb == "resume" and text and state.phase == "paused":
+        _refuse_unless_suspended(channel, state.why, text)
     if not is_order(verb) or not is_allowed(Order(verb, "", "", text), state.phase, state.why, allowed):
         raise OrderRefused(
             f"channel {channel.name} is {state.activity}{f' ({state.why})' if state.why else ''} and cannot {verb} now; "
             f"it obeys {', '.join(sorted(allowed))}"
         )
+
+
+def _refuse_unless_suspended(channel: Channel, why: str, reason: str) -> None:
+    """Refuse to lift a reason that is none of those for which a paused run is suspended."""
+    held = reasons(why)
+    if reason in held:
+        return
+    if not held:
+        raise OrderRefused(
+            f"channel {channel.name} is paused ({why}) for no reason by name, found --reason {reason!r}: "
+            "resume without a reason lets it go on"
+        )
+    raise OrderRefused(
+        f"wanted a reason for which channel {channel.name} is suspended ({BETWEEN.join(held)}), "
+        f"found {reason!r}{near(reason, held)}"
+    )
 
 
 def _refuse_unless_seen(channel: Channel, session: RunSession, order: Order) -> None:

@@ -89,8 +89,17 @@ async def test_reasons_outlive_the_daemon(tmp_path):
 
 async def test_a_reason_that_does_not_hold_lifts_nothing(parts):
     await give(parts, "pause", "sim1", reason="lamp")
-    with pytest.raises(OrderRefused):
-        await give(parts, "resume", "sim1", reason="oxygen")
+    await give(parts, "pause", "sim1", reason="glovebox oxygen")
+    with pytest.raises(OrderRefused) as refused:
+        await give(parts, "resume", "sim1", reason="glovebox oxigen")
+    assert str(refused.value) == (
+        "wanted a reason for which channel sim1 is suspended (lamp; glovebox oxygen), "
+        "found 'glovebox oxigen' (did you mean glovebox oxygen?)"
+    )
+    await give(parts, "pause", "sim2", by="ada")
+    with pytest.raises(OrderRefused, match=r"is paused \(paused by ada\) for no reason by name, found --reason 'lamp'"):
+        await give(parts, "resume", "sim2", reason="lamp")
+    assert [activity for activity, _ in states(parts)] == ["paused", "paused"]
     for asked in (
         {"channel": "*"},
         {"channel": "sim1", "reason": "a; b"},
