@@ -27,7 +27,9 @@ SELECT cycle_count, kind, complete, charging_capacity_ah, discharging_capacity_a
   coulombic_efficiency, retention, end_reason, end_text, first_record, last_record
 FROM cycles WHERE run_id = :run ORDER BY cycle_count"""
 RESULTS = """
-SELECT name, cycle_count, value, unit FROM results WHERE run_id = :run ORDER BY name, cycle_count"""
+SELECT name, cycle_count, value, unit FROM results AS r WHERE run_id = :run AND (name NOT LIKE '%: %' OR
+  cycle_count = (SELECT max(cycle_count) FROM results WHERE run_id = :run AND name = r.name))
+ORDER BY name, cycle_count"""  # what an analysis told of a run as it went on, ANALYSIS: FIGURE, is the newest alone
 SPECTRA = """
 SELECT spectrum, step_count, cycle_count, points, complete, begin_test_time_second
 FROM spectra WHERE run_id = :run ORDER BY spectrum"""
