@@ -56,6 +56,7 @@ class RunRecord:
             this one goes on from; a current of infinity is one that is not known.
         spectra: Gives the complete impedance spectra, in order.
         largest_current: For which the model of a simulated cell is valid, A.
+        corrected: What of the cell was corrected after the run had begun, a sentence each: it stands with every figure.
     """
 
     cell: CellFigures
@@ -66,6 +67,7 @@ class RunRecord:
     earlier: Table = field(default_factory=dict)
     spectra: Callable[[], tuple[SpectrumRecord, ...]] = tuple
     largest_current: float = float("inf")
+    corrected: tuple[str, ...] = ()
 
     def step_rows(self, position: int) -> Batch:
         """Return the samples of the step at a position in `steps`."""

@@ -46,8 +46,9 @@ def record_of(reader: Reader, run: StoredRun) -> RunRecord:
         efficient=plan.cell.efficiency is not None,
         resumed=broken_cycle(plan),
     )
+    made = corrections(reader, run)
     return RunRecord(
-        corrected(plan.cell, corrections(reader, run)),
+        corrected(plan.cell, made),
         steps,
         cycles,
         rows,
@@ -55,6 +56,7 @@ def record_of(reader: Reader, run: StoredRun) -> RunRecord:
         earlier_cycles(reader, run, plan),
         lambda: placed(spectra_of(reader, run), cycles),
         largest_current(run.options) if run.simulated else np.inf,
+        tuple(each.words for each in made),
     )
 
 
@@ -204,8 +206,8 @@ def analyse(record: RunRecord, wanted: Sequence[tuple[str, Mapping[str, str]]]) 
             analyses.append(ANALYSES[name](record, options))
         except ValueError as error:
             analyses.append(Analysis(name, flags=(str(error),)))
-    beyond = beyond_model(record)
-    return [replace(each, flags=(*each.flags, *beyond)) for each in analyses] if beyond else analyses
+    more = (*beyond_model(record), *record.corrected)
+    return [replace(each, flags=(*each.flags, *more)) for each in analyses]
 
 
 def beyond_model(record: RunRecord) -> tuple[str, ...]:

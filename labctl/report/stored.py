@@ -1,7 +1,6 @@
 """Analyses that are stored: with method, version, inputs and flags, as an event of their run, so that every copy has them too."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Final
 
@@ -83,9 +82,8 @@ def news(
         names: Analyses in place of those of the protocol, by themselves or with options as `as_word` writes them.
     """
     wanted = chosen(default_analyses(plan_of(reader, run)), names)
-    record, made = record_of(reader, run), corrections(reader, run)
-    flags, more = tuple(each.words for each in made), {each.name: each.text for each in made}
-    analyses = [replace(each, flags=(*each.flags, *flags)) for each in analyse(record, wanted)]
+    record, more = record_of(reader, run), {each.name: each.text for each in corrections(reader, run)}
+    analyses = analyse(record, wanted)
     events = [  # those of before a correction stand beside them, under options of their own
         analysed(run, record, each, {**options, **more}, now)
         for each, (_, options) in zip(analyses, wanted, strict=True)

@@ -10,6 +10,7 @@ from labctl.cli.main import main
 from labctl.clock import ScaledClock
 from labctl.daemon import analyst, running
 from labctl.errors import CellError, OrderRefused, UsageError
+from labctl.report.run_data import analyse, record_of
 from labctl.run.replay import replay
 from labctl.run.request import CorrectRequest, StartRequest
 from labctl.run.stations import simulated_station
@@ -70,6 +71,8 @@ async def test_results_are_made_anew_beside_those_of_before_and_rates_stay(parts
     assert again == pytest.approx(2 * as_run, rel=1e-9)
     assert any("active mass corrected to 50 mg by ada" in flag for flag in flags)
     with Reader(parts.folder) as reader:
+        shown = analyse(record_of(reader, reader.run(1)), [("capacity", {})])
+        assert flags[-1] in shown[0].flags, "a report and a page say so, too"
         assert reader.plan(1) == plan
         assert replay(reader, 1).equal
         assert len(reader.query("SELECT 1 FROM events WHERE kind = 'cell_corrected'")) == 1
