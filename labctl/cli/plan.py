@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from rich.console import RenderableType
 
@@ -293,6 +293,13 @@ def _takes(likely: float, longest: float) -> str:
     return ("" if likely == longest else "about ") + display(likely, "duration")
 
 
+def _asked(name: str, options: "Mapping[str, str]") -> str:
+    from labctl.protocol.analyses import option_shown
+
+    shown = ", ".join(f"{key} {option_shown(name, key, value)}" for key, value in options.items())
+    return f"{name} ({shown})" if shown else name
+
+
 def _sums(plan: "Plan", estimated: "Estimate", now: float) -> "RenderableType":
     import math
 
@@ -310,10 +317,7 @@ def _sums(plan: "Plan", estimated: "Estimate", now: float) -> "RenderableType":
     table.add_row("limits", ", ".join(shown))
     table.add_row("record", _record(plan))
     if plan.analyses:
-        given = {name: ", ".join(f"{key} {value}" for key, value in options.items()) for name, options in plan.analyses}
-        table.add_row(
-            "analyses", ", ".join(f"{name} ({options})" if options else name for name, options in given.items())
-        )
+        table.add_row("analyses", ", ".join(_asked(name, options) for name, options in plan.analyses))
     table.add_row("duration", f"about {display(likely, 'duration')}, {most}")
     table.add_row("finish", finish)
     table.add_row("charge", f"about {display(estimated.charge, 'capacity')}, both directions together")

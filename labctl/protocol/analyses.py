@@ -12,6 +12,7 @@ from labctl.protocol.keys import ANALYSES
 from labctl.protocol.model import AnalysisRequest
 from labctl.protocol.steps import StepFields
 from labctl.quantity.dimension import AREA, CURRENT, Kind
+from labctl.quantity.units import display
 from labctl.text.compose import compose
 from labctl.text.fields import near
 from labctl.text.nodes import BROKEN, Entries, Items, Node, Scalar
@@ -175,6 +176,25 @@ def read_options(analysis: str, given: Mapping[str, str]) -> dict[str, str]:
     if findings:
         raise ProtocolError(findings)
     return options
+
+
+def option_shown(analysis: str, name: str, value: str) -> str:
+    """Return the value of an option of an analysis as people read it, with its unit where it is a quantity."""
+    kind, _ = _QUANTITIES.get(f"{analysis} {name}", _QUANTITIES.get(name, ("any", repr)))
+    if name == "at":
+        return ", ".join(display(float(second), "duration") for second in value.split(","))
+    if name == "threshold":
+        return f"{float(value):.4g} mA/cm2"
+    try:
+        number = float(value)
+    except ValueError:
+        return value
+    match kind:
+        case "any" | "count":
+            return value
+        case "fraction":
+            return f"{value} %"
+    return display(number, kind)
 
 
 def _as_list(node: Entries) -> str:

@@ -25,7 +25,7 @@ from labctl.protocol.model import (
     WrittenBlock,
 )
 from labctl.protocol.range_values import MOST_PASSES, ROUNDING, ranged
-from labctl.quantity.dimension import TABLES, Dimension, name_of
+from labctl.quantity.dimension import TABLES, Dimension, Kind, kind_of, name_of
 from labctl.quantity.parse import nearly_read, parse
 from labctl.quantity.prefix_slip import a_thousandth
 from labctl.quantity.units import Quantity, article
@@ -150,24 +150,27 @@ def _given_value(text: str, parameter: Parameter, mark: Mark) -> Value:
     except ProtocolError:
         if isinstance(parameter.default, str):
             return text.strip()
-        if isinstance(parameter.default, tuple) and "," in text:
+        if isinstance(parameter.default, tuple) and "," in text and text.strip()[:1] != "[":
             items = ", ".join(item.strip() for item in text.split(","))
             message = f"wanted a list in brackets for {parameter.name}, found {clip(text)!r}"
             raise ProtocolError(Finding("params.kind", message, mark, f"--set '{parameter.name}=[{items}]'")) from None
+        like = parameter.default[0] if isinstance(parameter.default, tuple) and parameter.default else parameter.default
+        if isinstance(like, Quantity) and (kind := kind_of(like.dimension)) != "any":
+            return read_value(text, mark, kind)  # says what is wrong with one of that kind
         raise
 
 
-def read_value(text: str, mark: Mark) -> Value:
-    """Return the value that a text on the command line states: a list in brackets, a quantity, else a text.
+def read_value(text: str, mark: Mark, kind: Kind = "any") -> Value:
+    """Return the value that a text on the command line states: a list in brackets, a quantity of a kind, else a text.
 
     Raises:
         ProtocolError: It begins as a number and is none.
     """
     text = text.strip()
     if text.startswith("[") and text.endswith("]"):
-        return tuple(read_value(item, mark) for item in text[1:-1].split(",") if item.strip())
+        return tuple(read_value(item, mark, kind) for item in text[1:-1].split(",") if item.strip())
     try:
-        return parse(text, "any", mark)
+        return parse(text, kind, mark)
     except Misread as error:
         if text[:1].isdigit() or text[:2].strip("+-.")[:1].isdigit():
             raise ProtocolError(Finding(error.code, str(error), mark, error.hint)) from None

@@ -27,7 +27,7 @@ from labctl.protocol.model import (
 )
 from labctl.protocol.own_pair import as_limits, own_pair, pair_of_keys
 from labctl.protocol.record_order import in_order
-from labctl.quantity.dimension import Kind
+from labctl.quantity.dimension import Kind, kind_of
 from labctl.quantity.parse import parse
 from labctl.quantity.units import article, reads
 from labctl.text.fields import Reading
@@ -220,8 +220,11 @@ class Fields(Reading):
             return None
         return loose  # type: ignore[return-value]
 
-    def loose(self, node: Node, name: str) -> "Loose | None":
-        """Return what may be a quantity, a count or a text: a text unless it reads as a number with a unit."""
+    def loose(self, node: Node, name: str, kind: Kind = "any") -> "Loose | None":
+        """Return what may be a quantity, a count or a text: a text unless it reads as a number with a unit.
+
+        What has a count's word, `2 x`, is told as one of the kind that is likely to be meant.
+        """
         inner = {key.text: value for key, value in node.entries} if isinstance(node, Entries) else {}
         plain = next((inner[word] for word in ("default", "value") if isinstance(inner.get(word), Scalar)), None)
         hint = f"write {name}: {clip(plain.text)}" if isinstance(plain, Scalar) else ""
@@ -235,7 +238,8 @@ class Fields(Reading):
             return self._loose_reference(scalar)
         try:
             return parse(scalar.text, "any", scalar.mark)
-        except Misread as error:
+        except Misread as misread:
+            error = misread if misread.code != "value.count" else _of_its_kind(scalar, kind, misread)
             if scalar.style or _PLAIN_TEXT.match(scalar.text):
                 self.refuse_if_cut(scalar)
                 return WrittenText(scalar.text, scalar.mark)
@@ -261,14 +265,10 @@ class Fields(Reading):
         """Return the items of a list, or the reference to one."""
         if isinstance(node, Scalar) and (match := re.fullmatch(rf"\s*\$({NAME})\s*", node.text)):
             return Reference(match[1], node.mark)
-        items = [
-            self.loose(item, name)
-            for item in self.items(
-                node,
-                f"a list or a range for {name}",
-                as_range(node, "for example [0.1C, 1C] or {from: 1, to: 5, by: 1}"),
-            )
-        ]
+        example = as_range(node, "for example [0.1C, 1C] or {from: 1, to: 5, by: 1}")
+        written = list(self.items(node, f"a list or a range for {name}", example))
+        kind = _kind_of_most(written)
+        items = [self.loose(item, name, kind) for item in written]
         return tuple(item for item in items if item is not None) if isinstance(node, Items) else None
 
     def named(self, key: Scalar, taken: Mapping[str, Mark]) -> bool:
@@ -293,6 +293,22 @@ class Fields(Reading):
             )
             return False
         return True
+
+
+def _of_its_kind(scalar: Scalar, kind: Kind, error: Misread) -> Misread:
+    """Return what is wrong with a text where a kind is wanted; without one, what is known to be wrong."""
+    try:
+        parse(scalar.text, kind, scalar.mark)
+    except Misread as told:
+        return told
+    return error
+
+
+def _kind_of_most(items: list[Node]) -> Kind:
+    """Return the kind of the quantities in a list, "any" where they are of several or there are none."""
+    texts = [item.text for item in items if isinstance(item, Scalar) and reads(item.text, "any")]
+    kinds = {kind_of(parse(text, "any").dimension) for text in texts}
+    return kinds.pop() if len(kinds) == 1 else "any"
 
 
 def _spaced_list(text: str) -> str:

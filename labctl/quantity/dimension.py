@@ -246,5 +246,13 @@ def name_of(dimension: Dimension) -> str:
     return "quantity in " + " ".join(symbol + (str(power) if power != 1 else "") for symbol, power in powers)
 
 
+def kind_of(dimension: Dimension) -> Kind:
+    """Return the kind whose own dimension this is, or that accepts it; "any" where nothing or no kind has it."""
+    if dimension == NONE:
+        return "any"
+    own = next((kind for kind, table in TABLES.items() if table.dimension == dimension), None)
+    return own or next((kind for kind, table in TABLES.items() if dimension in table.accepted), "any")  # type: ignore[return-value]
+
+
 _KNOWN: Final = frozenset(_NAMES).union(*(table.accepted for table in TABLES.values()))
 """What a parameter or a free value may be: every dimension that people have a name for."""

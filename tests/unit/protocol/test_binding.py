@@ -72,6 +72,14 @@ def test_a_bare_number_is_answered_with_the_unit_of_the_default(default, given, 
     ]
 
 
+def test_a_value_with_the_word_of_a_count_is_answered_with_the_units_of_the_kind_of_the_default():
+    for default, found in (("days: 1 d", "2 x"), ("days: [1 d, 2 d]", "[1 d, 2 x]")):
+        with pytest.raises(ProtocolError, match=r"wanted a duration, found '2 x'\n.*units here are s, min, h, d"):
+            bind(load(f"labctl: 1\nparams: {{{default}}}\nsteps:\n  - mark: x $days\n", "a.yaml"), {"days": found})
+    with pytest.raises(ProtocolError, match="a count is a bare number: write 2"):
+        bind(load("labctl: 1\nparams: {days: 1}\nsteps:\n  - mark: x $days\n", "a.yaml"), {"days": "2 x"})
+
+
 def each(text, environment=None):
     steps = f"labctl: 1\nsteps:\n  - rest: 1 s\n  - each: {text}\n    steps: [{{mark: $j}}]\n"
     block = protocol(steps).children[1]
