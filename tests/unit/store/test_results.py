@@ -15,9 +15,7 @@ def result(name, cycle, value):
 def test_of_the_figures_of_an_analysis_the_newest_is_shown_and_of_those_of_the_run_every_one(tmp_path):
     with Journal.open(tmp_path) as journal:
         run_id = journal.create_run(new_run("a"))
-        told = [
-            result(name, cycle, float(cycle)) for cycle in (1, 5, 9) for name in ("capacity: last / mAh", "ccd")
-        ]
+        told = [result(name, cycle, float(cycle)) for cycle in (1, 5, 9) for name in ("capacity: last / mAh", "ccd")]
         journal.commit([Entry(run_id, events=tuple(told))])
         with Reader(tmp_path) as reader:
             shown = [tuple(row)[:3] for row in reader.query(queries.RESULTS, run=run_id)]
