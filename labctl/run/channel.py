@@ -85,7 +85,7 @@ class Channel:
     start_stopped_by: str = ""
     stranded: int | None = None
     queue: tuple[Queued, ...] = ()
-    _left: tuple[RunSession, int, float, float, float] | None = field(default=None, compare=False, repr=False)
+    _left: tuple[TimeLeft, int, float, float, float] | None = field(default=None, compare=False, repr=False)
     queue_trouble: str = ""
     ended_reason: str = "done"
     ended_commit: int = 0
@@ -184,8 +184,8 @@ class Channel:
         """What changes whenever something of `look` does that is not of its last row: to compare costs less than to look."""
         session, info = self.begun, self.info
         folds, per_cent = (0, 0) if session is None else (session.folds, 0)
-        if session is not None and info is not None and info.time_left is not None:
-            per_cent = int(100.0 * self._progress(session, info.time_left, session.time)[0])
+        if session is not None and (known := self._progress(session, session.time)) is not None:
+            per_cent = int(100.0 * known[0])
         return (
             self.session, folds, per_cent, info, self.starting, self.unknown, self.foreign, self.last, self.ended_as,
             self.stranded, self.queue, self.queue_trouble, self.ended_reason, self.ended_commit,
@@ -222,7 +222,7 @@ class Channel:
         state, info = session.state, self.info
         last, step = state.last, state.step
         line = index(session.plan).lines.get(step.line) if step else None
-        known = None if info is None or info.time_left is None else self._progress(session, info.time_left, last.time)
+        known = self._progress(session, last.time)
         return {
             "step_id": step.line if step else None,
             "step_count": step.count if step else None,
@@ -244,16 +244,20 @@ class Channel:
             "remaining_second": known and known[1],
         }
 
-    def _progress(self, session: RunSession, time_left: TimeLeft, time: float) -> tuple[float, float]:
-        """Return the share of a run that is done at its run time, and the seconds that are left of it.
+    def _progress(self, session: RunSession, time: float) -> tuple[float, float] | None:
+        """Return the share of a run that is done at its run time, and the seconds that are left of it; None where nobody knows.
 
-        What is left as a step begins is worked out once a fold: within a step nothing but its time changes that.
+        What is left as a step begins is worked out once a fold: within a step nothing but its time changes that. Of a plan
+        that has just been edited it is known as soon as the new one is estimated.
         """
-        if self._left is None or self._left[0] is not session or self._left[1] != session.folds:
+        time_left = None if self.info is None else self.info.time_left
+        if time_left is None or time_left.plan is not session.plan or not session.has_begun:
+            return None
+        if self._left is None or self._left[0] is not time_left or self._left[1] != session.folds:
             state = session.state
             line = state.step.line if state.step else state.line
             begins, own = time_left.before(line, state.passes), time_left.of(line) if state.step else 0.0
-            self._left = session, session.folds, begins, own, state.last.time - state.step_time(state.last.time)
+            self._left = time_left, session.folds, begins, own, state.last.time - state.step_time(state.last.time)
         _, _, begins, own, since = self._left
         left = max(begins - min(max(time - since, 0.0), own), 0.0)
         return time / ((time + left) or 1.0), left
