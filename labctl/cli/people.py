@@ -61,13 +61,12 @@ def command(
 
 
 def _pages() -> str:
-    """Return where the pages of the station file that lies here are served, as a browser asks for them."""
+    """Return where the pages of the station file that lies here are, as a browser asks for them."""
     from labctl.run.stations import found_station
     from labctl.station.settings import WebSettings
+    from labctl.web.server import address_of
 
-    web = found_station(None, None, Path())[0].web or WebSettings()
-    host, _, port = web.listen.rpartition(":")
-    return f"{'https' if web.certificate else 'http'}://{web.names[0] if web.names else host}:{port}"
+    return address_of(found_station(None, None, Path())[0].web or WebSettings()).url
 
 
 def _done(people: "People", action: str, name: str, how: tuple[str, tuple[str, ...], float, str, str]) -> str:
@@ -82,8 +81,8 @@ def _done(people: "People", action: str, name: str, how: tuple[str, tuple[str, .
             people.remove(name)
             return f"{name} is removed, with everything that let them in"
         case "link":
-            link = people.issue("link", name, LONGEST["link"])
-            return f"{(address or _pages()).rstrip('/')}/enter#{link}\ngood once, for 15 minutes"
+            pages = (address or _pages()).rstrip("/")  # before a link is made that nobody would see
+            return f"{pages}/enter#{people.issue('link', name, LONGEST['link'])}\ngood once, for 15 minutes"
         case "password":
             people.set_password(name, _asked(name))
             return f"{name} has a new password; their sessions have ended"

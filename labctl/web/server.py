@@ -42,11 +42,8 @@ def opened(settings: WebSettings, people: People) -> tuple[socket.socket, Addres
     """
     if settings.proxy is not None:
         return opened_for_proxy(settings, settings.proxy)
-    host, _, port = settings.listen.rpartition(":")
-    host = host.strip("[]")
-    if not host or not port.isdigit() or int(port) > 65_535:
-        raise UsageError(f"web: wanted where to listen as 127.0.0.1:8023, found {settings.listen!r}")
-    address = Address(host, int(port), settings.names, secure=settings.certificate is not None)
+    address = address_of(settings)
+    host, port = address.host, address.port
     if not is_here(host):
         refuse_unless_safe(address, people)
     if settings.certificate is not None:
@@ -57,13 +54,28 @@ def opened(settings: WebSettings, people: People) -> tuple[socket.socket, Addres
     try:
         if os.name == "posix":
             line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        line.bind((host, int(port)))
+        line.bind((host, port))
         line.listen(128)
     except OSError as error:
         line.close()
         raise UsageError(f"web: wanted to listen on {settings.listen}, found {error.strerror or error}") from error
     line.setblocking(False)
     return line, replace(address, port=line.getsockname()[1])
+
+
+def address_of(settings: WebSettings) -> Address:
+    """Return where the pages of these settings are, whoever serves them; with a proxy what browsers see of that.
+
+    Raises:
+        UsageError: No host and port are named where it is to listen.
+    """
+    if settings.proxy is not None:
+        return Address("", 0, settings.names)
+    host, _, port = settings.listen.rpartition(":")
+    host = host.strip("[]")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise UsageError(f"web: wanted where to listen as 127.0.0.1:8023, found {settings.listen!r}")
+    return Address(host, int(port), settings.names, secure=settings.certificate is not None)
 
 
 def opened_for_proxy(settings: WebSettings, proxy: ProxySettings) -> tuple[socket.socket, Address]:

@@ -17,6 +17,7 @@ channels: {a: {cell: {instrument: bench, at: 1}}}
     [
         ("", "http://127.0.0.1:8023/enter#"),
         ("web: {listen: 127.0.0.1:8723}\n", "http://127.0.0.1:8723/enter#"),
+        ('web: {names: ["https://bench.lab.example"]}\n', "https://bench.lab.example/enter#"),
     ],
 )
 def test_a_link_leads_to_where_the_pages_of_the_station_file_are(tmp_path, monkeypatch, capsys, web, begins):
