@@ -53,7 +53,7 @@ class Pulse:
     points: int
     drift: float
     jump: float
-    noise: float = 0.0
+    noise: float
 
     @property
     def bent(self) -> bool:
@@ -131,23 +131,21 @@ def read_pulse(record: RunRecord, at: int) -> Pulse | None:
     inside = (since >= WINDOW[0] * duration) & (since <= WINDOW[1] * duration)
     if duration <= 0 or inside.sum() < 3:
         return None
-    root, voltage = np.sqrt(since[inside]), rows.voltage[inside]
-    slope, intercept, spread, fit, _ = line(root, voltage)
-    left = voltage - slope * root - intercept
+    drawn = line(np.sqrt(since[inside]), rows.voltage[inside])
     return Pulse(
         str(record.steps["step_type"][at]),
         float(record.steps["last_voltage_volt"][at - 1]),
         float(record.steps["last_voltage_volt"][at + 1]),
         float(np.median(rows.current)),
         duration,
-        slope,
-        intercept,
-        fit,
-        spread,
+        drawn.slope,
+        drawn.intercept,
+        drawn.fit,
+        drawn.spread,
         int(inside.sum()),
         drift(rest.time, rest.voltage),
         float(rows.voltage[np.argmax(np.abs(rows.current / np.median(rows.current) - 1) < ON)]),
-        float(np.sqrt(left @ left / max(len(left) - 2, 1))),
+        drawn.noise,
     )
 
 

@@ -18,13 +18,15 @@ class FittedLine(NamedTuple):
         spread: Half the 95 % confidence interval of the slope; NaN of two points.
         fit: R2.
         height: Half the 95 % confidence interval of the intercept; NaN of two points.
+        noise: Standard deviation of y about it; NaN of two points.
     """
 
     slope: float
     intercept: float
     spread: float
     fit: float
-    height: float = float("nan")
+    height: float
+    noise: float
 
 
 def student(freedom: int) -> float:
@@ -49,6 +51,7 @@ def line(x: Floats, y: Floats) -> FittedLine:
         float(spread),
         1.0 - rest / height if height > 0 else 1.0,
         float(spread * np.sqrt(np.mean(x**2))),
+        np.sqrt(rest / freedom) if freedom else float("nan"),
     )
 
 

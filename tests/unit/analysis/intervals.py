@@ -109,12 +109,10 @@ def of_diffusion(count: int) -> list[Coverage]:
     bound = 2.0 * truth * np.hypot(of_slope, np.sqrt(2.0) * spread / moved)
     ends = []
     for before, after, *noise in spread * np.random.default_rng(5).standard_normal((count, 2 + len(x))):
-        voltage = 3.5 + slope * x + np.array(noise)
-        drawn = line(x, voltage)
-        left = voltage - drawn.slope * x - drawn.intercept
+        drawn = line(x, 3.5 + slope * x + np.array(noise))
         pulse = Pulse(
             "charge", 3.49 + before, 3.49 + moved + after, 1e-4, 600.0, drawn.slope, drawn.intercept, drawn.fit, drawn.spread,
-            len(x), 0.0, 3.5, float(np.sqrt(left @ left / (len(x) - 2))),
+            len(x), 0.0, 3.5, drawn.noise,
         )  # fmt: skip
         ends.append(interval(pulse, diffusion(pulse, length)))
     low, high = np.array(ends).T
