@@ -91,7 +91,7 @@ def estimate(plan: Plan, warned: Iterable[Finding] | None = None) -> Estimate:
     total = _of_block(plan, (), plan.root, lines, passed)
     left = _left(plan, lines)
     return Estimate(
-        duration=(left * total.likely, left * total.longest),
+        duration=(left * total.likely, left * total.longest if total.longest < math.inf else math.inf),
         charge=left * total.charge,
         rows=round(left * total.rows),
         warnings=(
@@ -112,7 +112,8 @@ def _left(plan: Plan, lines: "Mapping[int, tuple[Amount, float]]") -> float:
     begin, passes = plan.carried.start, dict(plan.carried.passes)
     takes = {line: amount.likely * often for line, (amount, often) in lines.items()}
     left = sum(share_left(plan, begin, passes, line) * seconds for line, seconds in takes.items())
-    return left / sum(takes.values()) if begin and left else 1.0
+    whole = sum(takes.values())
+    return left / whole if begin and whole else 1.0
 
 
 def _late(plan: Plan, lines: "Mapping[int, tuple[Amount, float]]") -> Iterator[Finding]:
