@@ -13,6 +13,7 @@ from labctl.analysis.rate import cycle_currents
 from labctl.analysis.retention import reference_cycles
 from labctl.analysis.run_record import Analysis, Column, RunRecord, SpectrumRecord, Table
 from labctl.errors import UsageError
+from labctl.inputs import near
 from labctl.plan.codec import plan_from_json
 from labctl.plan.index import index
 from labctl.plan.step import CellFigures, Plan
@@ -21,7 +22,6 @@ from labctl.sample import SECONDS_PER_HOUR, Batch
 from labctl.store import queries, schema
 from labctl.store.entry import StoredRun
 from labctl.store.reader import Reader
-from labctl.text.fields import near
 
 BEYOND = 1.05  # times the largest current of a model: published sizes are rounded
 TEXTS = frozenset({"step_type", "step_name", "end_reason", "end_text", "kind"})
@@ -198,9 +198,8 @@ def analyse(record: RunRecord, wanted: Sequence[tuple[str, Mapping[str, str]]]) 
     analyses = []
     for name, options in wanted:
         if name not in ANALYSES:
-            meant = near(name, ANALYSES)
             raise UsageError(
-                f"wanted an analysis out of {', '.join(sorted(ANALYSES))}, found {name!r}{meant and f': {meant}'}"
+                f"wanted an analysis out of {', '.join(sorted(ANALYSES))}, found {name!r}{near(name, ANALYSES)}"
             )
         try:
             analyses.append(ANALYSES[name](record, options))

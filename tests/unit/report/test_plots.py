@@ -155,7 +155,7 @@ def _unpacked(content):
 
 
 def test_an_analysis_that_does_not_exist_is_answered_with_the_nearest(journal):
-    with Reader(journal) as reader, pytest.raises(UsageError, match=r"found 'impedence': did you mean impedance\?$"):
+    with Reader(journal) as reader, pytest.raises(UsageError, match=r"found 'impedence' \(did you mean impedance\?\)$"):
         analyse(record_of(reader, reader.run(1)), [("impedence", {})])
 
 
